@@ -1,0 +1,79 @@
+"""Driving a live ``flax.nnx.Module`` as a ``Layer``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from conformance.implementation import ARRAYS, Config
+
+
+def apply(module: Any, x: Any, use_running_average: Any) -> Any:
+    """Call the module; one function for all, so that transforms can cache by its identity."""
+    return module(x, use_running_average=use_running_average)
+
+
+@dataclass(frozen=True, slots=True)
+class NnxLayer:
+    """A module and the attribute name of each of its four arrays.
+
+    Values are read as the module holds them, Variables and bare arrays alike: whether an
+    attribute is a Variable is for a requirement to judge, not for the adapter.
+    """
+
+    module: Any
+    attributes: Mapping[str, str]
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        return apply(self.module, x, use_running_average)
+
+    def holder(self, array: str) -> Any:
+        """Return the attribute that holds the array: a Variable, a bare array or None."""
+        return getattr(self.module, self.attributes[array], None)
+
+    def read(self) -> dict[str, Any]:
+        held = {array: self.holder(array) for array in ARRAYS}
+        return {
+            array: value.get_value() if isinstance(value, nnx.Variable) else value
+            for array, value in held.items()
+            if value is not None
+        }
+
+    def write(self, values: Mapping[str, np.ndarray]) -> None:
+        for array, value in values.items():
+            holder = self.holder(array)
+            if not isinstance(holder, nnx.Variable):
+                setattr(self.module, self.attributes[array], jnp.asarray(value))
+                continue
+            current = holder.get_value()
+            if isinstance(current, jax.Array) and current.shape != value.shape:
+                holder[...] = jnp.asarray(value)  # an unusual layout, (1, D) say, is kept
+            else:
+                holder.set_value(jnp.asarray(value, getattr(current, "dtype", None)))
+
+    def around(self, module: Any) -> NnxLayer:
+        """Return the same view of another module, such as a clone or a restored copy."""
+        return NnxLayer(module, self.attributes)
+
+
+def build_layer(
+    module: Callable[..., Any],
+    config: Config,
+    keywords: Mapping[str, str],
+    attributes: Mapping[str, str],
+    arguments: Mapping[str, Any],
+) -> NnxLayer:
+    """Construct the module from a config, under its own names for the arguments."""
+    given = {
+        keywords["features"]: config.features,
+        keywords["momentum"]: config.momentum,
+        keywords["eps"]: config.eps,
+        "rngs": nnx.Rngs(config.seed),
+    }
+    return NnxLayer(module(**given, **arguments), attributes)

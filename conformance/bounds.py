@@ -1,0 +1,230 @@
+"""How far a correct implementation may be from the oracle: forward-error bounds.
+
+This is the only place in the suite with tolerances. Each is derived from the inputs alone,
+never from what an implementation returned, and holds for every way of summing.
+
+Notation
+    u = 2⁻²⁴, the unit roundoff of float32; N rows; h = N−1 additions at most that a summand
+    passes through (sequential sums really reach N/4·u on constant columns, so √N or log N
+    would be wrong); per feature: μ, v, σ = √v of the batch; A = mean|x|; w = v + ε;
+    r = 1/√w; z = (x−μ)·r. e_q is the bound on the error of a computed quantity q.
+First-order bounds are multiplied by 1.05 for the terms of higher order (h·u < 1e-4 for every
+size in use), and get a floor for results that a processor flushes to zero.
+
+Source: Higham 2002, Accuracy and Stability of Numerical Algorithms, chapters 3 and 4; Chan,
+Golub & LeVeque 1983 for the variance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance import oracle
+from conformance.case import State
+from conformance.implementation import Config
+
+Float64 = npt.NDArray[np.float64]
+
+U = 2.0**-24
+"""Unit roundoff of float32 with rounding to nearest."""
+
+_SECOND_ORDER = 1.05
+_FLUSHED = 4 * 2.0**-126
+"""Subnormal float32 results may be flushed to zero; a few of them may meet in one value."""
+
+
+class Accuracy(Enum):
+    """Which algorithms for the variance the bounds have to admit."""
+
+    STABLE = "two-pass, corrected, updating or shifted"
+    ONE_PASS = "E[x²] − E[x]² as well"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The largest error allowed, and the largest one that needs no declared deviation.
+
+    Both have the shape and the unit of the quantity that they limit; ``strict <= allowed``.
+    """
+
+    allowed: Float64
+    strict: Float64
+
+    @classmethod
+    def of(cls, strict: Float64, wider: Float64 | None = None) -> Bound:
+        """Finish first-order bounds; ``wider`` is the one for declared deviations."""
+        done = strict * _SECOND_ORDER + _FLUSHED
+        if wider is None:
+            return cls(done, done)
+        return cls(np.maximum(done, wider * _SECOND_ORDER + _FLUSHED), done)
+
+    def __add__(self, other: Bound) -> Bound:
+        """Return the bound on the difference of two computed values."""
+        return Bound(self.allowed + other.allowed, self.strict + other.strict)
+
+    def __getitem__(self, index: Any) -> Bound:
+        """Return the bound for a part of the quantity, or for its elements reordered."""
+        return Bound(self.allowed[index], self.strict[index])
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingBounds:
+    """Bounds for the results of one training call, by the names of ``oracle.Training``."""
+
+    mean: Bound
+    var: Bound
+    y: Bound
+    running_mean: Bound
+    running_var: Bound
+
+
+def train(config: Config, state: State, x: npt.ArrayLike, accuracy: Accuracy) -> TrainingBounds:
+    """Return the bounds for a training call on ``x`` starting from ``state``."""
+    x64 = np.asarray(x, np.float64)
+    truth = oracle.train(config, state, x64)
+    e_mean = mean_error(x64)
+    strict = variance_error(x64)
+    wider = np.maximum(strict, one_pass_error(x64)) if accuracy is Accuracy.ONE_PASS else strict
+
+    def output(e_var: Float64) -> Float64:
+        return output_error(x64, truth.mean, truth.var, e_mean, e_var, config.eps, state)
+
+    def running(old: npt.ArrayLike, new: Float64, e_new: Float64) -> Float64:
+        return ema_error(config.momentum, np.zeros_like(new), e_new, old, new)
+
+    return TrainingBounds(
+        mean=Bound.of(e_mean),
+        var=Bound.of(strict, wider),
+        y=Bound.of(output(strict), output(wider)),
+        running_mean=Bound.of(running(state.running_mean, truth.mean, e_mean)),
+        running_var=Bound.of(
+            running(state.running_var, truth.var, strict),
+            running(state.running_var, truth.var, wider),
+        ),
+    )
+
+
+def evaluate(config: Config, state: State, x: npt.ArrayLike) -> Bound:
+    """Return the bound for an evaluation call: the statistics are given, so e_μ = e_v = 0."""
+    x64 = np.asarray(x, np.float64)
+    mean = state.running_mean.astype(np.float64)
+    var = state.running_var.astype(np.float64)
+    exact = np.zeros_like(mean)
+    return Bound.of(output_error(x64, mean, var, exact, exact, config.eps, state))
+
+
+def mean_error(x: Float64) -> Float64:
+    r"""Return e_μ, the bound on the error of a computed mean, (D,).
+
+    A sum of N numbers, in any order, errs by at most h·u·Σ|x|; the division, or the product
+    with a rounded 1/N, adds two roundings, and one is in reserve: e_μ ≤ (h+3)·u·A.
+    A mean that is shifted by c = x[0] errs by (h+5)·u·mean|x−c| + 2u|μ| + u|c|. The larger of
+    the two admits both. N = 1: a sum of one number is exact.
+    """
+    rows = x.shape[0]
+    if rows == 1:
+        return np.zeros(x.shape[1])
+    h = rows - 1
+    plain = (h + 3) * U * np.abs(x).mean(axis=0)
+    mean = x.mean(axis=0)
+    spread = np.abs(x - x[0]).mean(axis=0)
+    shifted = (h + 5) * U * spread + 2 * U * np.abs(mean) + U * np.abs(x[0])
+    return np.maximum(plain, shifted)
+
+
+def variance_error(x: Float64) -> Float64:
+    r"""Return e_v for the algorithms that keep the digits of the variance, (D,).
+
+    Two passes, mean((x−μ̂)²): squares and their sum give (h+8)·u·v. If every row subtracts
+    the same μ̂, the rest is exactly (μ̂−μ)². A compiler may fuse the sum into x−mean and
+    round it differently per block of rows: row i subtracts μ+d_i, and
+    mean((x−μ−d)²) = v − (2/N)·Σ(x_i−μ)·d_i + mean(d²), where the middle term is at most
+    2σ·max|d_i−d_j| ≤ 4σ·e_μ. Hence e_v ≤ (h+8)·u·v + (1+(h+8)u)·e_μ² + 4σ·e_μ.
+
+    Updating (Welford, pairwise merges): e_v ≤ (h+8)·u·(v + 2σ·√(v+μ²)) + 2e_μ².
+
+    Shifted by c = x[0]: the one-pass bound for x−c, plus 2u per datum. |μ−c| ≤ √N·σ, so this
+    differs from the others only if the first row is an outlier.
+
+    Each is a correct algorithm, so the largest of the three is the bound.
+    """
+    rows = x.shape[0]
+    h = rows - 1
+    mean, var = oracle.statistics(x)
+    e_mean = mean_error(x)
+    std = np.sqrt(var)
+    two_pass = (h + 8) * U * var + (1 + (h + 8) * U) * e_mean**2 + 4 * std * e_mean
+    updating = (h + 8) * U * (var + 2 * std * np.sqrt(var + mean**2)) + 2 * e_mean**2
+    shifted = one_pass_error(x - x[0]) + 4 * U * var
+    return np.maximum(np.maximum(two_pass, updating), shifted)
+
+
+def one_pass_error(x: Float64) -> Float64:
+    r"""Return e_v for max(0, E[x²] − E[x]²), (D,).
+
+    E[x²] errs by (h+6)·u·(v+μ²), the square of the mean by 2|μ|e_μ + e_μ² and its roundings,
+    and the difference keeps all of it: e_v ≤ (h+6)·u·(v+μ²) + 2|μ|e_μ + e_μ² + 3u·μ².
+    All digits are gone when (|μ|/σ)²·u·(3h+15) ≥ 1. Clamping at 0 never adds to the error.
+    """
+    h = x.shape[0] - 1
+    mean, var = oracle.statistics(x)
+    e_mean = mean_error(x)
+    square = mean**2
+    return (h + 6) * U * (var + square) + 2 * np.abs(mean) * e_mean + e_mean**2 + 3 * U * square
+
+
+def output_error(
+    x: Float64,
+    mean: Float64,
+    var: Float64,
+    e_mean: Float64,
+    e_var: Float64,
+    eps: float,
+    state: State,
+) -> Float64:
+    r"""Return e_y for y = γ·(x−mean)/√(var+ε) + β, (N, D).
+
+    The computed w lies in [max(w−e_v, ε), w+e_v], since no admissible variance is negative.
+    An inverse square root errs by up to 4u (3.4u measured on XLA CPU, where a/√b becomes
+    a·rsqrt(b)), so r errs by the relative ρ = max(√(w/w_lo)−1, 1−√(w/w_hi)) + 4u, and
+        e_z ≤ |z|·(ρ+3u) + e_μ·r·(1+ρ).
+    Direct form, γ·z + β in any association: e_y ≤ |γ|·e_z·(1+4u) + 2u·(|γz|+|β|+|y|).
+    Fused form, x·s + (β−μ·s) with s = γ·r, is correct too and rounds x·s and μ·s, which may be
+    far larger than z: it adds |γ|·r·(1+ρ)·u·(2|x|+3|μ|) + 2u|β|.
+    """
+    gamma = np.abs(state.gamma.astype(np.float64))
+    beta = np.abs(state.beta.astype(np.float64))
+    w = var + eps
+    r = 1 / np.sqrt(w)
+    low = np.sqrt(w / np.maximum(w - e_var, eps)) - 1
+    high = 1 - np.sqrt(w / (w + e_var))
+    rho = np.maximum(low, high) + 4 * U
+    z = (x - mean) * r
+    y = oracle.affine(z, state)
+    e_z = np.abs(z) * (rho + 3 * U) + e_mean * r * (1 + rho)
+    direct = gamma * e_z * (1 + 4 * U) + 2 * U * (gamma * np.abs(z) + beta + np.abs(y))
+    fused = gamma * r * (1 + rho) * U * (2 * np.abs(x) + 3 * np.abs(mean)) + 2 * U * beta
+    flushed = gamma * r * _FLUSHED
+    return direct + fused + flushed
+
+
+def ema_error(
+    momentum: float,
+    e_old: Float64,
+    e_new: Float64,
+    old: npt.ArrayLike,
+    new: Float64,
+) -> Float64:
+    r"""Return the bound after one update m·old + (1−m)·new, (D,).
+
+    e ≤ m·e_old + (1−m)·e_new + 5u·max(|old|, |new|) covers both m·r+(1−m)·b and r+(1−m)(b−r),
+    with 1−m taken in any precision. Scaling the last term by m·|old|+(1−m)·|new| instead
+    would be wrong: float32(1−m) breaks that, and the second form is unbounded there.
+    """
+    size = np.maximum(np.abs(np.asarray(old, np.float64)), np.abs(new))
+    return momentum * e_old + (1 - momentum) * e_new + 5 * U * size

@@ -1,0 +1,112 @@
+"""Generated inputs: frozen NumPy values with a literal form, free of any framework."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.implementation import ARRAYS, Config
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """The four arrays of a layer, each (D,), copied out of whatever holds them."""
+
+    gamma: npt.NDArray[Any]
+    beta: npt.NDArray[Any]
+    running_mean: npt.NDArray[Any]
+    running_var: npt.NDArray[Any]
+
+    @classmethod
+    def fresh(cls, features: int) -> State:
+        """Return the state that a fresh layer must have: 1, 0, 0, 1."""
+        ones, zeros = np.ones(features, np.float32), np.zeros(features, np.float32)
+        return cls(ones, zeros, zeros.copy(), ones.copy())
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the four arrays by name."""
+        return {name: getattr(self, name) for name in ARRAYS}
+
+    def take(self, columns: Any) -> State:
+        """Return the state of the chosen features, in the given order."""
+        return State(*(array[columns] for array in self.arrays().values()))
+
+    def replace(self, **arrays: npt.NDArray[Any]) -> State:
+        """Return a copy with some arrays replaced."""
+        return replace(self, **arrays)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """A layer's configuration, its state, and one input.
+
+    ``state`` is None for a layer that is used as constructed. ``as_jax`` says whether ``x``,
+    (N, D) float32, is handed over as a JAX array instead of a NumPy array.
+    """
+
+    config: Config
+    state: State | None
+    x: Float32
+    as_jax: bool = False
+
+    def with_x(self, x: Float32) -> Case:
+        """Return the same case with another input."""
+        return replace(self, x=np.ascontiguousarray(x, np.float32))
+
+
+def literals(drawn: dict[str, Any]) -> dict[str, Any]:
+    """Return drawn values as JSON values under the names that a reader knows.
+
+    A ``Case`` contributes x, momentum, eps and those arrays of its state that are not as in
+    a fresh layer; other values keep the name under which they were drawn.
+    """
+    shown: dict[str, Any] = {}
+    for name, value in drawn.items():
+        if isinstance(value, Case):
+            shown |= _case_literals(value)
+        else:
+            shown[name] = literal(value)
+    return shown
+
+
+def literal(value: Any) -> Any:
+    """Return one drawn value as JSON values: arrays become nested lists of short numbers."""
+    if isinstance(value, np.ndarray):
+        return [literal(item) for item in value]
+    if isinstance(value, np.floating):
+        return float(str(value))  # the shortest decimal that reads back as the same float32
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Config | State):
+        return {item.name: literal(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Case):
+        return _case_literals(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [literal(item) for item in value]
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    return repr(value)
+
+
+def _case_literals(case: Case) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "x": literal(case.x),
+        "momentum": case.config.momentum,
+        "eps": case.config.eps,
+    }
+    if case.config.seed:
+        shown["seed"] = case.config.seed
+    if case.state is not None:
+        fresh = State.fresh(case.config.features).arrays()
+        shown |= {
+            name: literal(array)
+            for name, array in case.state.arrays().items()
+            if not np.array_equal(array, fresh[name])
+        }
+    return shown

@@ -1,0 +1,143 @@
+"""What is judged: the protocol between the suite and an implementation.
+
+Standard library only; frameworks are imported when a layer is first built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from conformance.requirements.model import Capability
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ARRAYS = ("gamma", "beta", "running_mean", "running_var")
+"""The names by which the suite knows the four arrays of a layer."""
+
+
+class AdapterError(Exception):
+    """An implementation could not be found, understood or driven; nothing was judged."""
+
+
+class Deviation(Enum):
+    """A known convention that an implementation may declare to follow.
+
+    What is declared is judged by the declared convention, shown as a deviation, and has to
+    be borne out by the behaviour.
+    """
+
+    ONE_PASS_VARIANCE = "variance computed in one pass, as E[x²] − E[x]²"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Constructor arguments of a layer.
+
+    ``features`` is D; ``momentum`` is the weight of the old value, in [0, 1]; ``eps`` > 0 is
+    added to the variance; ``seed`` feeds the random streams of frameworks that ask for one.
+    """
+
+    features: int
+    momentum: float = 0.9
+    eps: float = 1e-5
+    seed: int = 0
+
+
+@runtime_checkable
+class Layer(Protocol):
+    """A live layer: values in, values out, state kept inside."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        """Apply the layer to ``x`` of shape (N, D); train if the flag is false."""
+
+    def read(self) -> Mapping[str, Any]:
+        """Return the four arrays by their names in ``ARRAYS``; leave out what is missing."""
+
+    def write(self, values: Mapping[str, np.ndarray]) -> None:
+        """Replace the named arrays, as an optimiser or a restore would."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Implementation:
+    """One implementation, ready to be judged.
+
+    ``name``: how reports call it. ``build``: makes a fresh ``Layer`` from a ``Config``;
+    None if there is no layer. ``forward``: the function ``f(seed, x, use_running_average)``;
+    None if there is none. ``nnx``: the layers are ``conformance.adapters.nnx.NnxLayer``.
+    ``deviations``: the conventions it declares. ``state_dtype``: the dtype that its four
+    arrays are declared to have. ``kind``: what it was recognised as.
+
+    Raises:
+        AdapterError: neither ``build`` nor ``forward`` is given.
+    """
+
+    name: str
+    build: Callable[[Config], Layer] | None = None
+    forward: Callable[[Any, Any, Any], Any] | None = None
+    nnx_module: bool = False
+    deviations: frozenset[Deviation] = field(default_factory=frozenset)
+    state_dtype: str = "float32"
+    kind: str = "Implementation object"
+
+    def __post_init__(self) -> None:
+        if self.build is None and self.forward is None:
+            msg = (
+                f"Implementation(name={self.name!r}) offers nothing to judge: give `build`, a "
+                "function from Config to Layer, or `forward`, a function of (seed, x, flag)."
+            )
+            raise AdapterError(msg)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it offers, from what it was given."""
+        offered = {
+            Capability.LAYER: self.build is not None,
+            Capability.FORWARD: self.forward is not None,
+            Capability.NNX: self.nnx_module,
+        }
+        return frozenset(capability for capability, given in offered.items() if given)
+
+    @classmethod
+    def nnx(
+        cls,
+        module: Callable[..., Any],
+        *,
+        name: str | None = None,
+        features: str = "d",
+        momentum: str = "momentum",
+        eps: str = "eps",
+        gamma: str = "gamma",
+        beta: str = "beta",
+        running_mean: str = "running_mean",
+        running_var: str = "running_var",
+        arguments: Mapping[str, Any] | None = None,
+        forward: Callable[[Any, Any, Any], Any] | None = None,
+        deviations: frozenset[Deviation] | set[Deviation] = frozenset(),
+        kind: str = "nnx.Module",
+    ) -> Implementation:
+        """Return the implementation that an ``nnx.Module`` class is.
+
+        It is built as ``module(<features>=D, <momentum>=m, <eps>=e, rngs=…, **arguments)`` and
+        called as ``layer(x, use_running_average=flag)``; ``features``, ``momentum`` and ``eps``
+        name constructor arguments, ``gamma`` to ``running_var`` name attributes.
+        """
+        keywords = {"features": features, "momentum": momentum, "eps": eps}
+        attributes = dict(zip(ARRAYS, (gamma, beta, running_mean, running_var), strict=True))
+
+        def build(config: Config) -> Layer:
+            from conformance.adapters.nnx import build_layer  # noqa: PLC0415  imports jax
+
+            return build_layer(module, config, keywords, attributes, arguments or {})
+
+        return cls(
+            name=name or getattr(module, "__name__", repr(module)),
+            build=build,
+            forward=forward,
+            nnx_module=True,
+            deviations=frozenset(deviations),
+            kind=kind,
+        )

@@ -1,0 +1,76 @@
+"""What the right answer is: Batch Normalization in float64 NumPy, in textbook order.
+
+The oracle is evaluated on the very float32 values that the implementation received, so the
+only difference left is the rounding of the implementation, which ``bounds`` limits. It has
+no options that the requirements lack, and it imports nothing that it judges.
+
+Letters: x is (N, D); μ and v are the mean and the biased variance of a batch over axis 0, both
+(D,); z = (x−μ)/√(v+ε); γ, β, rm, rv are gamma, beta and the running mean and variance, (D,).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.implementation import Config
+from conformance.case import State
+
+Float64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Everything that one training call defines, in float64."""
+
+    mean: Float64
+    var: Float64
+    z: Float64
+    y: Float64
+    running_mean: Float64
+    running_var: Float64
+
+
+def statistics(x: npt.ArrayLike) -> tuple[Float64, Float64]:
+    """Return the batch statistics: μ = mean(x) and v = mean((x−μ)²), each (D,)."""
+    x64 = np.asarray(x, np.float64)
+    mean = x64.mean(axis=0)
+    return mean, np.square(x64 - mean).mean(axis=0)
+
+
+def normalized(x: npt.ArrayLike, mean: Float64, var: Float64, eps: float) -> Float64:
+    """Return z = (x−mean)/√(var+ε), (N, D)."""
+    return (np.asarray(x, np.float64) - mean) / np.sqrt(var + eps)
+
+
+def affine(z: Float64, state: State) -> Float64:
+    """Return γ·z + β, (N, D)."""
+    return state.gamma.astype(np.float64) * z + state.beta.astype(np.float64)
+
+
+def ema(momentum: float, old: npt.ArrayLike, new: Float64) -> Float64:
+    """Return m·old + (1−m)·new, the running statistic after one update, (D,)."""
+    return momentum * np.asarray(old, np.float64) + (1.0 - momentum) * new
+
+
+def train(config: Config, state: State, x: npt.ArrayLike) -> Training:
+    """Return what a training call on ``x`` gives, starting from ``state``."""
+    mean, var = statistics(x)
+    z = normalized(x, mean, var, config.eps)
+    return Training(
+        mean=mean,
+        var=var,
+        z=z,
+        y=affine(z, state),
+        running_mean=ema(config.momentum, state.running_mean, mean),
+        running_var=ema(config.momentum, state.running_var, var),
+    )
+
+
+def evaluate(config: Config, state: State, x: npt.ArrayLike) -> Float64:
+    """Return y = γ·(x−rm)/√(rv+ε) + β, what an evaluation call gives, (N, D)."""
+    mean = state.running_mean.astype(np.float64)
+    var = state.running_var.astype(np.float64)
+    return affine(normalized(x, mean, var, config.eps), state)

@@ -1,0 +1,39 @@
+"""The requirement table: the normative text of the suite, as data.
+
+Standard library only, so that listing and explaining requirements costs nothing.
+"""
+
+from __future__ import annotations
+
+from conformance.requirements import (
+    construction,
+    evaluation,
+    harness,
+    robustness,
+    training,
+    transforms,
+)
+from conformance.requirements.model import Capability, Level, Requirement
+from conformance.requirements.selection import UnknownRequirement, select
+
+__all__ = [
+    "REQUIREMENTS",
+    "Capability",
+    "Level",
+    "Requirement",
+    "UnknownRequirement",
+    "families",
+    "select",
+]
+
+REQUIREMENTS: dict[str, Requirement] = {
+    row.id: row
+    for table in (construction, training, evaluation, harness, robustness, transforms)
+    for row in table.ROWS
+}
+"""Every requirement by id, in the order in which they are presented."""
+
+
+def families() -> tuple[str, ...]:
+    """Return the families in the order of the table, such as ``("INIT", "STATE", …)``."""
+    return tuple(dict.fromkeys(row.family for row in REQUIREMENTS.values()))

@@ -1,0 +1,119 @@
+"""EVAL, AFF and EPS: using the running statistics, the gain, the offset and epsilon."""
+
+from conformance.requirements.model import Capability, Level, Requirement
+
+_INFERENCE = "Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 2"
+
+ROWS = (
+    Requirement(
+        id="BN-EVAL-1",
+        statement="In evaluation x is normalised with whatever running statistics are stored.",
+        formula="y = γ·(x−rm)/√(rv+ε) + β",
+        level=Level.MUST,
+        needs=Capability.LAYER,
+        why="This is what a trained network does all its life.",
+        mistakes=(
+            "batch statistics in evaluation",
+            "statistics captured at construction",
+            "another eps than in training",
+            "gamma and beta left out of the evaluation branch",
+        ),
+        source=_INFERENCE,
+    ),
+    Requirement(
+        id="BN-EVAL-2",
+        statement=(
+            "Evaluation writes nothing: every leaf of the state and every Python attribute is "
+            "identical before and after."
+        ),
+        level=Level.MUST,
+        needs=Capability.LAYER,
+        why="Evaluating on test data must not train on it.",
+        mistakes=("the update outside the training branch", "a counter or cache kept up to date"),
+        source=_INFERENCE,
+    ),
+    Requirement(
+        id="BN-EVAL-3",
+        statement="In evaluation rows are independent: a row alone gives what it gives in a batch.",
+        formula="y(x)[i] = y(x[i:i+1])[0]",
+        level=Level.MUST,
+        needs=Capability.LAYER,
+        why="A prediction must not depend on what else happens to be in the batch.",
+        mistakes=("batch statistics in evaluation", "a special case for a single row"),
+        source=_INFERENCE,
+    ),
+    Requirement(
+        id="BN-EVAL-4",
+        statement="The first evaluation of a fresh layer is finite and nearly the identity.",
+        formula="fresh layer:  y = x/√(1+ε)",
+        level=Level.MUST,
+        needs=Capability.LAYER,
+        why="It is the smoke test everybody runs; a running variance of zero fails it 316-fold.",
+        mistakes=("running_var starts at zero", "running_mean starts at one"),
+        source="follows from BN-INIT-1 to BN-INIT-4 and BN-EVAL-1",
+    ),
+    Requirement(
+        id="BN-EVAL-5",
+        statement="Evaluation is repeatable: the same call twice is identical.",
+        level=Level.MUST,
+        needs=Capability.LAYER,
+        why="Nothing was written and nothing is random, so nothing can differ.",
+        mistakes=("hidden state that evaluation advances", "dithering or noise"),
+        source="follows from BN-EVAL-1 and BN-EVAL-2",
+    ),
+    Requirement(
+        id="BN-EVAL-6",
+        statement=(
+            "Evaluation sees the statistics as they are now: after a training step, an update "
+            "from outside, a merge or a restore."
+        ),
+        level=Level.MUST,
+        needs=Capability.LAYER,
+        why="A folded or cached form of the statistics goes stale the moment they move.",
+        mistakes=(
+            "γ/√(rv+ε) folded once and kept",
+            "statistics captured in a closure",
+            "a cache keyed on the identity of the layer",
+        ),
+        source="LaurentMazare/tch-rs#628: evaluation used initial statistics",
+    ),
+    Requirement(
+        id="BN-AFF-1",
+        statement=(
+            "gamma and beta act per feature, in both modes, for every sign and size, exact 0 "
+            "included."
+        ),
+        formula="y_j = γ_j·z_j + β_j",
+        level=Level.MUST,
+        needs=Capability.LAYER,
+        why="A fresh layer has γ = 1 and β = 0, so tests on fresh layers never see them.",
+        mistakes=(
+            "gamma or beta unused, applied twice, or only in one mode",
+            "|γ|, 1+γ, β before γ, clipped or rounded γ",
+            "γ[0] for all features",
+        ),
+        source="Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1",
+    ),
+    Requirement(
+        id="BN-AFF-2",
+        statement="A change of gamma or beta from outside is seen by the next call.",
+        level=Level.MUST,
+        needs=Capability.LAYER,
+        why="Every optimiser step is such a change.",
+        mistakes=("a copy taken at construction or at the first call",),
+        source="flax NNX: an optimiser updates Variables in place",
+    ),
+    Requirement(
+        id="BN-EPS-1",
+        statement=(
+            "eps sits inside the root, added once, in both modes, also where the variance is "
+            "far below eps and where eps is below 1e-5."
+        ),
+        formula="1/√(v+ε)",
+        level=Level.MUST,
+        needs=Capability.LAYER,
+        why="With v ≫ ε no test can tell where ε is; features that barely vary can.",
+        mistakes=("√v + ε", "√(v+ε²)", "max(v, ε)", "ε twice", "ε hard-coded or clamped"),
+        source="Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1",
+    ),
+)

@@ -1,0 +1,52 @@
+"""What a requirement is: one numbered, testable sentence and what surrounds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Level(Enum):
+    """How binding a requirement is, in the sense of RFC 2119."""
+
+    MUST = "must"
+    SHOULD = "should"
+
+
+class Capability(Enum):
+    """What an implementation has to offer before a requirement can apply to it."""
+
+    LAYER = "layer"
+    """A layer with four arrays that can be built, called, read and written."""
+    FORWARD = "forward"
+    """A function ``f(seed, x, use_running_average)``."""
+    NNX = "nnx"
+    """A layer that is a live ``flax.nnx.Module``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """One row of the requirement table.
+
+    ``id`` is ``BN-<FAMILY>-<number>`` and never changes its meaning; ``formula`` may be
+    empty where the statement says it all; ``mistakes`` are the classical ways to break it.
+    """
+
+    id: str
+    statement: str
+    level: Level
+    needs: Capability
+    formula: str = ""
+    why: str
+    mistakes: tuple[str, ...]
+    source: str
+
+    @property
+    def family(self) -> str:
+        """The middle part of the id, ``EMA`` in ``BN-EMA-1``."""
+        return self.id.split("-")[1]
+
+    @property
+    def number(self) -> int:
+        """The last part of the id, ``1`` in ``BN-EMA-1``."""
+        return int(self.id.rsplit("-", 1)[1])

@@ -1,0 +1,104 @@
+"""IND, NUM and SHAPE: independence, accuracy, and every size."""
+
+from conformance.requirements.model import Capability, Level, Requirement
+
+ROWS = (
+    Requirement(
+        id="BN-IND-1",
+        statement="Deterministic: same state and same input give an identical output.",
+        level=Level.MUST,
+        needs=Capability.LAYER,
+        why="Without it no failure can be reproduced.",
+        mistakes=("stochastic rounding", "a call counter that enters the result"),
+        source="follows from BN-TRAIN-1 and BN-EVAL-1",
+    ),
+    Requirement(
+        id="BN-IND-2",
+        statement=(
+            "Nothing but state, x and flag matters: not the number of earlier calls, not other "
+            "instances, not the global random state."
+        ),
+        level=Level.MUST,
+        needs=Capability.LAYER,
+        why="Everything a layer remembers must be in its four arrays.",
+        mistakes=(
+            "a cache keyed on shape, on identity or on the first batch",
+            "class attributes shared by all instances",
+            "numpy.random in a call",
+        ),
+        source="follows from BN-TRAIN-1, BN-EMA-1 and BN-EVAL-1",
+    ),
+    Requirement(
+        id="BN-IND-3",
+        statement=(
+            "The input array is never modified; earlier results and snapshots never change later."
+        ),
+        level=Level.MUST,
+        needs=Capability.LAYER,
+        why="The caller still owns what it passed in and what it got back.",
+        mistakes=("x -= mean on a NumPy input", "an output buffer that is reused"),
+        source="JAX arrays are immutable, NumPy arrays are not",
+    ),
+    Requirement(
+        id="BN-NUM-1",
+        statement=(
+            "Mean, variance, y and the running statistics stay inside the two-pass error bound "
+            "for offsets up to 1e4 standard deviations."
+        ),
+        formula="|error| ≤ bound for |μ|/σ ≤ 1e4",
+        level=Level.MUST,
+        needs=Capability.LAYER,
+        why="E[x²] − E[x]² loses all digits of the variance at offsets where two passes lose none.",
+        mistakes=("the one-pass variance", "sums accumulated in half precision"),
+        source="Chan, Golub & LeVeque 1983, Algorithms for computing the sample variance",
+    ),
+    Requirement(
+        id="BN-NUM-2",
+        statement=(
+            "Tiny variance, large variance and very different scales side by side are exact to "
+            "the bound."
+        ),
+        level=Level.MUST,
+        needs=Capability.LAYER,
+        why="Features of one layer may differ by many orders of magnitude.",
+        mistakes=("a floor or a cap on the variance", "one scale for all features"),
+        source="follows from BN-TRAIN-1",
+    ),
+    Requirement(
+        id="BN-NUM-3",
+        statement=(
+            "No clipping, no rounding of intermediates, no replacement of NaN: outliers, zeros, "
+            "integers, large values and NaN go through."
+        ),
+        level=Level.MUST,
+        needs=Capability.LAYER,
+        why="A guard that hides bad data hides it from the person who must find it.",
+        mistakes=("z clipped to ±k", "nan_to_num", "intermediates in bfloat16"),
+        source="follows from BN-TRAIN-1 and BN-EVAL-1",
+    ),
+    Requirement(
+        id="BN-SHAPE-1",
+        statement=(
+            "Right for every N and D, including N = 1, D = 1, N = D, and every size next to a "
+            "block boundary from 8 to 1024."
+        ),
+        level=Level.MUST,
+        needs=Capability.LAYER,
+        why="Kernels work in blocks, and mistakes live in the last, partial one.",
+        mistakes=(
+            "rows beyond the last full block ignored",
+            "padding counted in the variance",
+            "lanes beyond the block width not written",
+        ),
+        source="openai/triton#9838, facebookresearch/xformers#785: tails of blocks",
+    ),
+    Requirement(
+        id="BN-SHAPE-2",
+        statement="NumPy and JAX inputs, contiguous or not, give the same result.",
+        level=Level.SHOULD,
+        needs=Capability.LAYER,
+        why="Data loaders hand out NumPy views; code that looks at the type treats them apart.",
+        mistakes=("a separate NumPy path", "memory read past its strides"),
+        source="jax.numpy accepts both",
+    ),
+)

@@ -1,0 +1,55 @@
+"""Choosing requirements by pattern and level."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from conformance.requirements.model import Level, Requirement
+
+
+class UnknownRequirement(ValueError):
+    """A pattern that selects no requirement."""
+
+
+def select(
+    table: Mapping[str, Requirement],
+    patterns: Iterable[str] = (),
+    level: Level | None = None,
+) -> tuple[Requirement, ...]:
+    """Return the requirements that match any of the patterns, in the order of the table.
+
+    A pattern is an id (``BN-EMA-1``), a family (``EMA``), or a glob over ids (``*-1``);
+    case does not matter and the leading ``BN-`` may be left out. Several patterns may be
+    joined by commas. No pattern selects everything.
+
+    Raises:
+        UnknownRequirement: a pattern matches nothing; the message names the nearest ids.
+    """
+    wanted = [part.strip() for text in patterns for part in text.split(",") if part.strip()]
+    chosen = {row.id for pattern in wanted for row in _matches(table, pattern)}
+    return tuple(
+        row
+        for row in table.values()
+        if (not wanted or row.id in chosen) and (level is None or row.level is level)
+    )
+
+
+def _matches(table: Mapping[str, Requirement], pattern: str) -> list[Requirement]:
+    name = pattern.upper()
+    short = name.removeprefix("BN-")
+    found = [
+        row
+        for row in table.values()
+        if row.family == short or fnmatchcase(row.id, name) or fnmatchcase(row.id, f"BN-{short}")
+    ]
+    if not found:
+        known = [*table, *dict.fromkeys(row.family for row in table.values())]
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(near)}?" if near else "`conformance list` shows all."
+        raise UnknownRequirement(
+            f"no requirement matches {pattern!r}: expected an id such as BN-EMA-1, a family "
+            f"such as EMA, or a glob such as 'BN-*-1'. {hint}"
+        )
+    return found

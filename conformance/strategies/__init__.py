@@ -1,0 +1,1 @@
+"""How inputs are generated: a palette of shapes, columns with a character, cases from both."""

@@ -1,0 +1,157 @@
+"""An implementation in the hands of a property: NumPy in, NumPy out, errors told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.bounds import Accuracy
+from conformance.case import Case, State
+from conformance.checks import check_same, violation
+from conformance.implementation import ARRAYS, Config, Deviation, Implementation, Layer
+
+AnyArray = npt.NDArray[Any]
+
+
+@contextmanager
+def calling(operation: str) -> Iterator[None]:
+    """Turn an exception of the implementation into a violation of the requirement judged."""
+    try:
+        yield
+    except Exception as error:
+        text = str(error).strip().splitlines()
+        first = f": {text[0][:300]}" if text else ""
+        message = f"{type(error).__name__}{first}"
+        try:
+            violation(operation, f"raised {message}", "a result")
+        except AssertionError as found:
+            raise found from error
+
+
+def as_numpy(what: str, value: Any) -> AnyArray:
+    """Copy a returned array; anything that is no numeric array is a violation."""
+    try:
+        array = np.array(value)
+        numeric = array.dtype != object and array.astype(np.float64) is not None
+    except Exception:  # noqa: BLE001  whatever conversion raises, it is no array
+        numeric = False
+    if not numeric:
+        violation(what, type(value).__name__, "a numeric array")
+    return array
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLayer:
+    """A built layer; every call hands back copies, never views of live state."""
+
+    layer: Layer
+    fresh_config: Config
+
+    def call(self, x: Any, flag: Any) -> AnyArray:
+        """Apply the layer with a raw flag and return y."""
+        with calling(f"the call with use_running_average={flag!r}"):
+            return as_numpy("y", self.layer(x, flag))
+
+    def train(self, x: Any) -> AnyArray:
+        """Apply the layer in training mode."""
+        return self.call(x, False)
+
+    def evaluate(self, x: Any) -> AnyArray:
+        """Apply the layer in evaluation mode."""
+        return self.call(x, True)
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The four arrays as the layer holds them; a missing one is a violation."""
+        with calling("reading the state"):
+            held = dict(self.layer.read())
+        for name in ARRAYS:
+            if name not in held:
+                violation(name, "missing", f"an array of shape ({self.fresh_config.features},)")
+        return held
+
+    @property
+    def state(self) -> State:
+        """A copy of the four arrays, with the shape and dtype that they have."""
+        return State(**{name: as_numpy(name, value) for name, value in self.raw.items()})
+
+    @property
+    def usable_state(self) -> State:
+        """The state as the starting point of an expectation; each array must be (D,)."""
+        state = self.state
+        for name, array in state.arrays().items():
+            check_same(f"shape of {name}", array.shape, (self.fresh_config.features,))
+        return state
+
+    def write(self, state: State) -> None:
+        """Replace all four arrays from outside."""
+        with calling("writing the state"):
+            self.layer.write(state.arrays())
+
+    @property
+    def module(self) -> Any:
+        """The live ``nnx.Module``; only for requirements that need the capability."""
+        return cast("Any", self.layer).module
+
+    def around(self, module: Any) -> LiveLayer:
+        """Return the same view of another module."""
+        return LiveLayer(cast("Any", self.layer).around(module), self.fresh_config)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One implementation, and the accuracy by which its declarations have it judged."""
+
+    implementation: Implementation
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """The family of variance algorithms that the bounds have to admit."""
+        declared = Deviation.ONE_PASS_VARIANCE in self.implementation.deviations
+        return Accuracy.ONE_PASS if declared else Accuracy.STABLE
+
+    def build(self, config: Config, state: State | None = None) -> LiveLayer:
+        """Construct a layer and, unless it is to stay fresh, give it a state."""
+        build = self.implementation.build
+        assert build is not None, "gated by Capability.LAYER"  # noqa: S101
+        with calling(f"the constructor with momentum={config.momentum}, eps={config.eps}"):
+            layer = build(config)
+        live = LiveLayer(layer, config)
+        if state is not None:
+            live.write(state)
+        return live
+
+    def start(self, case: Case) -> tuple[LiveLayer, State, Any]:
+        """Return a layer in the state of the case, that state read back, and the input."""
+        layer = self.build(case.config, case.state)
+        return layer, layer.usable_state, self.input(case)
+
+    def input(self, case: Case) -> Any:
+        """Return x in the container that the case asks for."""
+        if not case.as_jax:
+            return case.x.copy()
+        import jax.numpy as jnp  # noqa: PLC0415  only cases that hand over JAX arrays need it
+
+        return jnp.asarray(case.x)
+
+    def forward(self, seed: Any, x: Any, flag: Any) -> AnyArray:
+        """Call the forward function."""
+        forward = self.implementation.forward
+        assert forward is not None, "gated by Capability.FORWARD"  # noqa: S101
+        with calling(f"forward with seed={seed!r}, use_running_average={flag!r}"):
+            return as_numpy("the result", forward(seed, x, flag))
+
+    @cached_property
+    def jitted(self) -> Callable[[Any, Any, bool], Any]:
+        """``nnx.jit`` of a call, with the flag static; shared by all properties."""
+        from flax import nnx  # noqa: PLC0415  only NNX properties come here
+
+        from conformance.adapters.nnx import apply  # noqa: PLC0415
+
+        return cast("Callable[[Any, Any, bool], Any]", nnx.jit(apply, static_argnums=2))
