@@ -67,6 +67,17 @@ class Bound:
         """Return the bound on the difference of two computed values."""
         return Bound(self.allowed + other.allowed, self.strict + other.strict)
 
+    def mean(self) -> Bound:
+        """Return the bound on the mean over axis 0: errors may all have one sign."""
+        return Bound(self.allowed.mean(axis=0), self.strict.mean(axis=0))
+
+    def of_square(self, value: Float64) -> Bound:
+        """Return the bound on the square of a quantity: (q+e)² − q² ≤ 2|q|e + e²."""
+        return Bound(
+            2 * np.abs(value) * self.allowed + self.allowed**2,
+            2 * np.abs(value) * self.strict + self.strict**2,
+        )
+
     def __getitem__(self, index: Any) -> Bound:
         """Return the bound for a part of the quantity, or for its elements reordered."""
         return Bound(self.allowed[index], self.strict[index])
@@ -87,9 +98,8 @@ def train(config: Config, state: State, x: npt.ArrayLike, accuracy: Accuracy) ->
     """Return the bounds for a training call on ``x`` starting from ``state``."""
     x64 = np.asarray(x, np.float64)
     truth = oracle.train(config, state, x64)
-    e_mean = mean_error(x64)
-    strict = variance_error(x64)
-    wider = np.maximum(strict, one_pass_error(x64)) if accuracy is Accuracy.ONE_PASS else strict
+    e_mean_bound, e_var_bound = statistics(x64, accuracy)
+    e_mean, strict, wider = e_mean_bound.strict, e_var_bound.strict, e_var_bound.allowed
 
     def output(e_var: Float64) -> Float64:
         return output_error(x64, truth.mean, truth.var, e_mean, e_var, config.eps, state)
@@ -98,8 +108,8 @@ def train(config: Config, state: State, x: npt.ArrayLike, accuracy: Accuracy) ->
         return ema_error(config.momentum, np.zeros_like(new), e_new, old, new)
 
     return TrainingBounds(
-        mean=Bound.of(e_mean),
-        var=Bound.of(strict, wider),
+        mean=e_mean_bound,
+        var=e_var_bound,
         y=Bound.of(output(strict), output(wider)),
         running_mean=Bound.of(running(state.running_mean, truth.mean, e_mean)),
         running_var=Bound.of(
@@ -116,6 +126,14 @@ def evaluate(config: Config, state: State, x: npt.ArrayLike) -> Bound:
     var = state.running_var.astype(np.float64)
     exact = np.zeros_like(mean)
     return Bound.of(output_error(x64, mean, var, exact, exact, config.eps, state))
+
+
+def statistics(x: npt.ArrayLike, accuracy: Accuracy) -> tuple[Bound, Bound]:
+    """Return the bounds for the batch mean and the batch variance, each (D,)."""
+    x64 = np.asarray(x, np.float64)
+    strict = variance_error(x64)
+    wider = np.maximum(strict, one_pass_error(x64)) if accuracy is Accuracy.ONE_PASS else strict
+    return Bound.of(mean_error(x64)), Bound.of(strict, wider)
 
 
 def mean_error(x: Float64) -> Float64:

@@ -64,12 +64,14 @@ def literals(drawn: dict[str, Any]) -> dict[str, Any]:
     """Return drawn values as JSON values under the names that a reader knows.
 
     A ``Case`` contributes x, momentum, eps and those arrays of its state that are not as in
-    a fresh layer; other values keep the name under which they were drawn.
+    a fresh layer, a named tuple its fields; other values keep the name under which they were drawn.
     """
     shown: dict[str, Any] = {}
     for name, value in drawn.items():
         if isinstance(value, Case):
             shown |= _case_literals(value)
+        elif hasattr(value, "_asdict"):
+            shown |= literals(value._asdict())
         else:
             shown[name] = literal(value)
     return shown

@@ -95,6 +95,23 @@ class LiveLayer:
             self.layer.write(state.arrays())
 
     @property
+    def attributes(self) -> dict[str, str]:
+        """The Python attributes that are not state, rendered; empty where none can be seen."""
+        with calling("reading the attributes"):
+            return dict(getattr(self.layer, "attributes_now", dict)())
+
+    def restored(self) -> LiveLayer:
+        """Return a copy made through the framework's own way of taking a layer apart.
+
+        A layer whose adapter knows no such way is returned as it is.
+        """
+        restore = getattr(self.layer, "restored", None)
+        if restore is None:
+            return self
+        with calling("taking the layer apart and putting it together again"):
+            return LiveLayer(restore(), self.fresh_config)
+
+    @property
     def module(self) -> Any:
         """The live ``nnx.Module``; only for requirements that need the capability."""
         return cast("Any", self.layer).module
@@ -146,6 +163,30 @@ class Subject:
         assert forward is not None, "gated by Capability.FORWARD"  # noqa: S101
         with calling(f"forward with seed={seed!r}, use_running_average={flag!r}"):
             return as_numpy("the result", forward(seed, x, flag))
+
+    def train_then_evaluate(self, layer: LiveLayer, x: Any) -> tuple[AnyArray, AnyArray]:
+        """Train, then evaluate, on a shape that is used once.
+
+        A layer that can be compiled is, because compiling one program for a new shape costs
+        a third of compiling each of its operations.
+        """
+        if not self.implementation.nnx_module:
+            return layer.train(x), layer.evaluate(x)
+        with calling("the compiled call"):
+            trained, evaluated = self.jitted_both(layer.module, x)
+        return as_numpy("y", trained), as_numpy("y", evaluated)
+
+    @cached_property
+    def jitted_both(self) -> Callable[[Any, Any], tuple[Any, Any]]:
+        """``nnx.jit`` of a training call followed by an evaluation call."""
+        from flax import nnx  # noqa: PLC0415  only NNX layers come here
+
+        from conformance.adapters.nnx import apply  # noqa: PLC0415
+
+        def both(module: Any, x: Any) -> tuple[Any, Any]:
+            return apply(module, x, False), apply(module, x, True)
+
+        return cast("Callable[[Any, Any], tuple[Any, Any]]", nnx.jit(both))
 
     @cached_property
     def jitted(self) -> Callable[[Any, Any, bool], Any]:

@@ -61,6 +61,21 @@ class NnxLayer:
         """Return the same view of another module, such as a clone or a restored copy."""
         return NnxLayer(module, self.attributes)
 
+    def restored(self) -> NnxLayer:
+        """Split the module, copy the state to NumPy and back, and merge."""
+        graphdef, state = nnx.split(self.module)
+        copied = jax.tree.map(lambda leaf: jnp.asarray(np.array(leaf)), state)
+        return self.around(nnx.merge(graphdef, copied))
+
+    def attributes_now(self) -> dict[str, str]:
+        """Return the attributes that are no Variables and no arrays, by their repr."""
+        return {
+            name: repr(value)
+            for name, value in vars(self.module).items()
+            if not name.startswith("_pytree__")
+            and not isinstance(value, nnx.Variable | jax.Array | np.ndarray | nnx.Pytree)
+        }
+
 
 def build_layer(
     module: Callable[..., Any],

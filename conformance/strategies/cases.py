@@ -7,6 +7,7 @@ and not to the property.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
@@ -18,6 +19,51 @@ from conformance.strategies.columns import BLOCK, Columns, decode
 from conformance.strategies.palette import Entry
 
 Palette = tuple[Entry, ...]
+
+
+class Stream(NamedTuple):
+    """A case and the batches that follow its own, all of one shape."""
+
+    case: Case
+    following: list[Float32]
+
+
+class Rewritten(NamedTuple):
+    """A case and the state that replaces its own."""
+
+    case: Case
+    other: State
+
+
+class Shifted(NamedTuple):
+    """A case and a constant per feature, (D,), such that x + shift is exact in float32."""
+
+    case: Case
+    shift: Float32
+
+
+class Scaled(NamedTuple):
+    """A case and a power of two."""
+
+    case: Case
+    factor: float
+
+
+class Permuted(NamedTuple):
+    """A case, an order of its rows and an order of its features."""
+
+    case: Case
+    row_order: list[int]
+    feature_order: list[int]
+
+
+class Poisoned(NamedTuple):
+    """A case, one of its features, and what replaces that feature, (N,)."""
+
+    case: Case
+    column: int
+    replacement: Float32
+
 
 _HEADER = st.binary(min_size=6, max_size=6)
 _BLOCK = st.binary(min_size=BLOCK, max_size=BLOCK)
@@ -65,9 +111,7 @@ def batches(draw: DrawFn, entry: Entry) -> Float32:
 
 
 @st.composite
-def streams(draw: DrawFn, palette: Palette, *, min_size: int = 2, max_size: int = 5) -> tuple[
-    Case, list[Float32]
-]:
+def streams(draw: DrawFn, palette: Palette, *, min_size: int = 2, max_size: int = 5) -> Stream:
     """Strategy for a case and the batches that follow its own, all of one shape.
 
     One batch in four repeats the one before: an update skipped for a repeated batch shows.
@@ -79,7 +123,7 @@ def streams(draw: DrawFn, palette: Palette, *, min_size: int = 2, max_size: int 
         previous = following[-1] if following else case.x
         repeat = draw(choices(0, 3)) == 3
         following.append(previous if repeat else draw(batches(entry)))
-    return case, following
+    return Stream(case, following)
 
 
 @st.composite
@@ -89,14 +133,14 @@ def states(draw: DrawFn, features: int, eps: float) -> State:
 
 
 @st.composite
-def cases_and_states(draw: DrawFn, palette: Palette) -> tuple[Case, State]:
+def rewritten_cases(draw: DrawFn, palette: Palette) -> Rewritten:
     """Strategy for a case and another state of the same width."""
     case = draw(cases(palette))
-    return case, draw(states(case.config.features, case.config.eps))
+    return Rewritten(case, draw(states(case.config.features, case.config.eps)))
 
 
 @st.composite
-def dyadic_cases(draw: DrawFn, palette: Palette) -> tuple[Case, Float32]:
+def shifted_cases(draw: DrawFn, palette: Palette) -> Shifted:
     """Strategy for a case on the grid of 1/64 below 64, and integer shifts (D,) up to 8192.
 
     x and x + shift are then both exact in float32.
@@ -105,22 +149,22 @@ def dyadic_cases(draw: DrawFn, palette: Palette) -> tuple[Case, Float32]:
     grid = np.clip(np.round(case.x * 64), -4096, 4096) / 64
     shift = [draw(choices(0, 13)) for _ in range(case.config.features)]
     sizes = np.array([1, 0, -3, 7, -20, 50, 100, -100, 300, -512, 1000, 2048, -8192, 8192])
-    return case.with_x(grid), sizes[shift].astype(np.float32)
+    return Shifted(case.with_x(grid), sizes[shift].astype(np.float32))
 
 
 @st.composite
-def scaled_cases(draw: DrawFn, palette: Palette) -> tuple[Case, float]:
+def scaled_cases(draw: DrawFn, palette: Palette) -> Scaled:
     """Strategy for a case and a power of two by which x can be scaled exactly."""
     case = draw(cases(palette))
-    return case, float(2.0 ** (1, -1, 3, -4)[draw(choices(0, 3))])
+    return Scaled(case, float(2.0 ** (1, -1, 3, -4)[draw(choices(0, 3))]))
 
 
 @st.composite
-def permuted_cases(draw: DrawFn, palette: Palette) -> tuple[Case, list[int], list[int]]:
+def permuted_cases(draw: DrawFn, palette: Palette) -> Permuted:
     """Strategy for a case with an order of its rows and an order of its features."""
     case = draw(cases(palette, may_be_fresh=False))
     rows, features = case.x.shape
-    return case, draw(orders(rows)), draw(orders(features))
+    return Permuted(case, draw(orders(rows)), draw(orders(features)))
 
 
 @st.composite
@@ -131,7 +175,7 @@ def orders(draw: DrawFn, size: int) -> list[int]:
 
 
 @st.composite
-def poisoned_cases(draw: DrawFn, palette: Palette) -> tuple[Case, int, Float32]:
+def poisoned_cases(draw: DrawFn, palette: Palette) -> Poisoned:
     """Strategy for a case of two or more features, one of them, and what replaces it, (N,).
 
     The replacement is another feature, or the same one with a NaN or an infinity in a row.
@@ -146,7 +190,7 @@ def poisoned_cases(draw: DrawFn, palette: Palette) -> tuple[Case, int, Float32]:
     else:
         other = case.x[:, column].copy()
         other[row] = poison
-    return case, column, other
+    return Poisoned(case, column, other)
 
 
 @st.composite
@@ -173,9 +217,103 @@ def free_configs(draw: DrawFn, palette: Palette) -> Case:
     )
 
 
+@st.composite
+def ensembles(draw: DrawFn, palette: Palette, *, size: int = 3) -> list[Case]:
+    """Strategy for cases of one shape and configuration, with states and batches of their own."""
+    first = draw(cases(palette, may_be_fresh=False))
+    rest = [draw(cases((_entry_of(first),), may_be_fresh=False)) for _ in range(size - 1)]
+    return [first, *rest]
+
+
 def cases_with(palette: Palette, *, rows: int) -> SearchStrategy[Case]:
     """Strategy for cases with a given number of rows."""
     return cases(tuple(entry for entry in palette if entry.rows == rows))
+
+
+def stackable(palette: Palette) -> SearchStrategy[Case]:
+    """Strategy for cases whose stacked batch, (2N, D), has a shape from the palette too."""
+    shapes = {(entry.rows, entry.features) for entry in palette}
+    return cases(tuple(e for e in palette if (2 * e.rows, e.features) in shapes))
+
+
+@st.composite
+def constant_cases(draw: DrawFn, palette: Palette) -> Case:
+    """Strategy for cases in which each feature is constant, at any of many sizes."""
+    case = draw(cases(palette))
+    return case.with_x(np.broadcast_to(case.x[:1], case.x.shape))
+
+
+@st.composite
+def cases_near_eps(draw: DrawFn, palette: Palette) -> Case:
+    """Strategy for cases whose variances, of the batch and stored, are ε times 0 to 10.
+
+    The batch is a pattern of small integers times √ε; with a variance far above ε nobody
+    could tell where ε is.
+    """
+    case = draw(cases(palette, may_be_fresh=False))
+    rows, features = case.x.shape
+    raw = np.frombuffer(draw(st.binary(min_size=16, max_size=16)), np.uint8)
+    pattern = np.resize(raw % 4, rows)[:, None] * (1 + np.arange(features)[None, :] % 2)
+    unit = np.sqrt(case.config.eps) * (1.0, 0.1, 0.4, 1.7, 1e-3)[draw(choices(0, 4))]
+    ratios = np.resize(np.array([1, 0.1, 0, 3, 0.01, 10]), features)
+    state = case.state
+    assert state is not None, "not fresh"  # noqa: S101
+    return replace(
+        case.with_x(pattern * unit),
+        state=state.replace(running_var=(case.config.eps * ratios).astype(np.float32)),
+    )
+
+
+@st.composite
+def offset_cases(draw: DrawFn, palette: Palette) -> Case:
+    """Strategy for cases whose features lie at offsets of 0 to 1e4 standard deviations.
+
+    Few rows keep the bound tight; γ is kept away from zero, which would hide everything.
+    """
+    case = draw(cases(tuple(entry for entry in palette if 1 < entry.rows < 20)))
+    rows, features = case.x.shape
+    entry = _entry_of(case)
+    pattern = draw(batches(replace(entry, eps=1.0)))
+    spread = pattern - pattern[0]
+    size = np.maximum(np.abs(spread).max(axis=0), 1e-3)
+    kappa = np.array([0, 1, -3, 30, 300, -1e3, 3e3, 1e4, -1e4])
+    chosen = np.array([draw(choices(0, len(kappa) - 1)) for _ in range(features)])
+    unit = (1.0, 0.1, 30.0)[draw(choices(0, 2))]
+    x = unit * (spread / size + kappa[chosen] * np.sqrt(0.25 / max(rows - 1, 1)))
+    if case.state is None:
+        return case.with_x(x)
+    gamma = np.where(case.state.gamma == 0, np.float32(1), case.state.gamma)
+    return replace(case.with_x(x), state=case.state.replace(gamma=gamma))
+
+
+@st.composite
+def scale_cases(draw: DrawFn, palette: Palette) -> Case:
+    """Strategy for cases whose features differ in scale by up to twelve orders of magnitude."""
+    case = draw(cases(palette))
+    powers = [draw(choices(0, 12)) for _ in range(case.config.features)]
+    scales = 10.0 ** np.array([0, -1, 1, -2, 2, -3, 3, -4, 4, -5, 5, -6, 6])[powers]
+    return case.with_x(np.clip(case.x, -400, 400) * scales)
+
+
+@st.composite
+def extreme_cases(draw: DrawFn, palette: Palette) -> Case:
+    """Strategy for cases with outliers, zeros, integers and values up to 1e12."""
+    case = draw(cases(palette))
+    rows, features = case.x.shape
+    kind = draw(choices(0, 4))
+    row, column = draw(choices(0, rows - 1)), draw(choices(0, features - 1))
+    x = case.x.astype(np.float64)
+    if kind == 0:
+        x[row, column] = 1e4
+    elif kind == 1:
+        x = np.round(x)
+    elif kind == 2:
+        x[:, column] *= 1e9
+    elif kind == 3:
+        x[row, column] = -1e12
+    else:
+        x[row, :] = 0
+    return case.with_x(x)
 
 
 def cases_at_momentum(palette: Palette, momentum: float) -> SearchStrategy[Case]:

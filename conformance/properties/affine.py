@@ -1,0 +1,63 @@
+"""AFF and EPS: gain, offset and epsilon."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conformance.case import Case
+from conformance.properties.claims import check_evaluation, check_training
+from conformance.properties.registry import requirement
+from conformance.strategies.cases import (
+    Rewritten,
+    cases,
+    cases_near_eps,
+    choices,
+    rewritten_cases,
+)
+from conformance.subject import Subject
+
+_SIZES = np.array([0, 1, -1, 0.5, -2, 12, -40, 1e3, -1e4, 1e-3, 1e-6, 1.001], np.float32)
+
+
+@requirement(
+    "BN-AFF-1",
+    case=cases,
+    gain=lambda _: choices(0, len(_SIZES) - 1),
+    offset=lambda _: choices(0, len(_SIZES) - 1),
+)
+def gamma_and_beta_act_per_feature(subject: Subject, case: Case, gain: int, offset: int) -> None:
+    """y_j = γ_j·z_j + β_j, in both modes"""
+    layer, before, x = subject.start(case)
+    index = np.arange(case.config.features)
+    state = before.replace(
+        gamma=_SIZES[(gain + 5 * index) % len(_SIZES)],
+        beta=_SIZES[(offset + 7 * index) % len(_SIZES)],
+    )
+    layer.write(state)
+
+    check_evaluation(layer, case, x)
+    check_training(subject, layer, layer.usable_state, case, x)
+
+
+@requirement("BN-AFF-2", share=0.6, drawn=rewritten_cases, training=lambda _: choices(0, 1))
+def a_change_from_outside_is_seen(subject: Subject, drawn: Rewritten, training: int) -> None:
+    """call, change γ and β, call: the second result follows the change"""
+    case, other = drawn
+    layer, _, x = subject.start(case)
+    layer.call(x, not training)
+    layer.write(layer.usable_state.replace(gamma=other.gamma, beta=other.beta))
+    expected = layer.usable_state.replace(gamma=other.gamma, beta=other.beta)
+
+    if training:
+        check_training(subject, layer, expected, case, x)
+    else:
+        check_evaluation(layer, case, x)
+
+
+@requirement("BN-EPS-1", case=cases_near_eps)
+def eps_is_added_once_inside_the_root(subject: Subject, case: Case) -> None:
+    """1/√(v+ε), in both modes, where v is about ε or far below"""
+    layer, before, x = subject.start(case)
+
+    check_evaluation(layer, case, x)
+    check_training(subject, layer, before, case, x)

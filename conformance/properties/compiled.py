@@ -1,0 +1,141 @@
+"""JIT and VMAP: the layer under the transforms of NNX.
+
+A new configuration compiles, so these draw from ``palette.COMPILED``: few shapes and
+configurations, many values.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from conformance import bounds, oracle
+from conformance.adapters.nnx import apply
+from conformance.case import Case
+from conformance.checks import check_true, check_within
+from conformance.properties.claims import check_evaluated
+from conformance.properties.history import Model
+from conformance.properties.registry import requirement
+from conformance.strategies.cases import Stream, cases, choices, ensembles, streams
+from conformance.strategies.palette import COMPILED
+from conformance.subject import AnyArray, LiveLayer, Subject, as_numpy, calling
+
+
+def compiled(subject: Subject, layer: LiveLayer, x: Any, *, evaluate: bool) -> AnyArray:
+    """Call the layer under the jit that all properties share."""
+    with calling("the call under nnx.jit"):
+        return as_numpy("y", subject.jitted(layer.module, x, evaluate))
+
+
+@requirement("BN-JIT-1", case=lambda _: cases(COMPILED), evaluate=lambda _: choices(0, 1))
+def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> None:
+    """nnx.jit(layer)(x) meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
+    layer, before, x = subject.start(case)
+    y = compiled(subject, layer, x, evaluate=bool(evaluate))
+
+    if evaluate:
+        check_evaluated(case.config, before, case.x, y)
+        return
+    expected = oracle.train(case.config, before, case.x)
+    bound = bounds.train(case.config, before, case.x, subject.accuracy)
+    after = layer.state
+    check_within("y under jit", y, expected.y, bound.y)
+    check_within("running_mean", after.running_mean, expected.running_mean, bound.running_mean)
+    check_within("running_var", after.running_var, expected.running_var, bound.running_var)
+
+
+@requirement("BN-JIT-2", share=0.6, drawn=lambda _: streams(COMPILED))
+def updates_leave_the_jitted_function(subject: Subject, drawn: Stream) -> None:
+    """n compiled calls are n steps of the recursion"""
+    layer, before, _ = subject.start(drawn.case)
+    model = Model.starting(drawn.case.config, before, subject.accuracy)
+
+    for batch in (drawn.case.x, *drawn.following):
+        compiled(subject, layer, batch, evaluate=False)
+        model.train(batch)
+        model.check_statistics(layer.state)
+
+
+_TRACES = 2
+"""One per mode; a state that settles after its first update may cost one more in each."""
+
+
+@requirement("BN-JIT-3", share=0.08, drawn=lambda _: streams(COMPILED, min_size=4))
+def one_trace_per_mode(subject: Subject, drawn: Stream) -> None:
+    """after the second call of each mode nothing is traced again, and each mode is right"""
+    case = drawn.case
+    layer, before, _ = subject.start(case)
+    traced: list[bool] = []
+
+    def call(module: Any, x: Any, flag: bool) -> Any:
+        traced.append(flag)
+        return apply(module, x, flag)
+
+    jitted = nnx.jit(call, static_argnums=2)
+    model = Model.starting(case.config, before, subject.accuracy)
+    for batch in (case.x, *drawn.following):
+        with calling("the call under nnx.jit"):
+            jitted(layer.module, batch, False)
+            y = as_numpy("y", jitted(layer.module, batch, True))
+        model.train(batch)
+        model.check_statistics(layer.state)
+        check_evaluated(case.config, layer.usable_state, batch, y)
+
+    for flag, mode in ((False, "training"), (True, "evaluation")):
+        count = traced.count(flag)
+        calls = 1 + len(drawn.following)
+        got = f"{count} traces in {calls} calls"
+        what = f"traces of {mode} on one shape"
+        check_true(what, count <= _TRACES, got=got, expected="1")
+
+
+@requirement(
+    "BN-VMAP-1",
+    share=0.4,
+    lanes=lambda _: ensembles(COMPILED),
+    evaluate=lambda _: choices(0, 1),
+)
+def a_stack_of_layers_equals_the_loop(
+    subject: Subject, lanes: list[Case], evaluate: int
+) -> None:
+    """nnx.vmap(layer)(stack, xs)[i] = layer_i(x_i), and each lane has its own statistics"""
+    layers = [subject.start(case)[0] for case in lanes]
+    before = [layer.usable_state for layer in layers]
+    graphdef = nnx.graphdef(layers[0].module)
+    states = [nnx.state(layer.module) for layer in layers]
+    with calling("nnx.vmap over a stack of layers"):
+        stacked = nnx.merge(graphdef, _stack(states))
+        xs = jnp.stack([case.x for case in lanes])
+        ys = np.array(_VMAPPED[bool(evaluate)](stacked, xs))
+    after = layers[0].around(stacked).state
+
+    for lane, case in enumerate(lanes):
+        if evaluate:
+            check_evaluated(case.config, before[lane], case.x, ys[lane])
+            continue
+        expected = oracle.train(case.config, before[lane], case.x)
+        bound = bounds.train(case.config, before[lane], case.x, subject.accuracy)
+        check_within(f"y of lane {lane}", ys[lane], expected.y, bound.y)
+        for name in ("running_mean", "running_var"):
+            wanted, limit = getattr(expected, name), getattr(bound, name)
+            check_within(f"{name} of lane {lane}", getattr(after, name)[lane], wanted, limit)
+
+
+def _stack(states: list[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+
+
+def _trained(module: Any, x: Any) -> Any:
+    return apply(module, x, False)
+
+
+def _evaluated(module: Any, x: Any) -> Any:
+    return apply(module, x, True)
+
+
+_VMAPPED = {False: nnx.jit(nnx.vmap(_trained)), True: nnx.jit(nnx.vmap(_evaluated))}
+

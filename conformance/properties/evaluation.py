@@ -1,0 +1,92 @@
+"""EVAL: normalising with the running statistics."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conformance import bounds
+from conformance.case import Case, State
+from conformance.checks import check_finite, check_identical, check_same, check_within
+from conformance.implementation import ARRAYS
+from conformance.properties.claims import check_evaluated, check_evaluation
+from conformance.properties.registry import requirement
+from conformance.strategies.cases import Rewritten, cases, choices, rewritten_cases
+from conformance.subject import Subject
+
+
+@requirement("BN-EVAL-1", case=cases)
+def evaluation_uses_what_is_stored(subject: Subject, case: Case) -> None:
+    """y = γ·(x−rm)/√(rv+ε) + β"""
+    layer, _, x = subject.start(case)
+
+    check_evaluation(layer, case, x)
+
+
+@requirement("BN-EVAL-2", share=0.6, case=cases, trained=lambda _: choices(0, 1))
+def evaluation_writes_nothing(subject: Subject, case: Case, trained: int) -> None:
+    """every array and every Python attribute is the same before and after"""
+    layer, _, x = subject.start(case)
+    if trained:
+        layer.train(x)
+    before, attributes = layer.state, layer.attributes
+    layer.evaluate(x)
+
+    after = layer.state.arrays()
+    for name in ARRAYS:
+        check_identical(name, after[name], before.arrays()[name], rule="as before evaluation")
+    check_same("Python attributes", layer.attributes, attributes)
+
+
+@requirement("BN-EVAL-3", case=cases, row=lambda _: choices(0, 39))
+def rows_are_independent(subject: Subject, case: Case, row: int) -> None:
+    """y(x)[i] = y(x[i:i+1])[0]"""
+    layer, before, x = subject.start(case)
+    y = layer.evaluate(x)
+    i = row % len(case.x)
+    alone = case.with_x(case.x[i : i + 1])
+    y_alone = layer.evaluate(subject.input(alone))
+
+    bound = bounds.evaluate(case.config, before, alone.x)
+    check_within(f"y of row {i} alone", y_alone, y[i : i + 1].astype(np.float64), bound + bound)
+
+
+@requirement("BN-EVAL-4", share=0.4, case=cases)
+def the_first_evaluation_is_finite(subject: Subject, case: Case) -> None:
+    """fresh layer: y = x/√(1+ε)"""
+    y = subject.build(case.config).evaluate(subject.input(case))
+
+    check_finite("y of a fresh layer", y)
+    check_evaluated(case.config, State.fresh(case.config.features), case.x, y)
+
+
+@requirement("BN-EVAL-5", share=0.6, case=cases)
+def evaluation_is_repeatable(subject: Subject, case: Case) -> None:
+    """the same call twice is identical"""
+    layer, _, x = subject.start(case)
+    first = layer.evaluate(x)
+
+    check_identical("y of the second call", layer.evaluate(x), first, rule="as in the first call")
+
+
+@requirement("BN-EVAL-6", drawn=rewritten_cases, event=lambda _: choices(0, 3))
+def evaluation_sees_the_statistics_of_now(
+    subject: Subject, drawn: Rewritten, event: int
+) -> None:
+    """evaluate, change the statistics, evaluate: the second result follows the change"""
+    case, other = drawn
+    layer, _, x = subject.start(case)
+    layer.evaluate(x)
+    if event == 0:
+        layer.train(x)
+    elif event == 1:
+        layer.write(other)
+    elif event == 2:
+        layer = layer.restored()
+        layer.write(other)
+    else:
+        layer.write(other)
+        layer = layer.restored()
+
+    check_evaluation(layer, case, x)
+    if event == 3:
+        check_evaluated(case.config, other, case.x, layer.evaluate(x))

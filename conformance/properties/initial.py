@@ -1,0 +1,87 @@
+"""INIT: a fresh layer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from conformance.case import Case, State
+from conformance.checks import check_identical, check_same
+from conformance.properties.claims import check_evaluation, check_training
+from conformance.properties.registry import requirement
+from conformance.strategies.cases import cases, choices, free_configs
+from conformance.subject import Subject
+
+
+@requirement("BN-INIT-1", share=0.15, case=cases)
+def gamma_starts_as_ones(subject: Subject, case: Case) -> None:
+    """γ = 1"""
+    fresh = subject.build(case.config).state
+
+    ones = State.fresh(case.config.features).gamma.astype(fresh.gamma.dtype)
+    check_identical("gamma", fresh.gamma, ones, rule="exactly one")
+
+
+@requirement("BN-INIT-2", share=0.15, case=cases)
+def beta_starts_as_zeros(subject: Subject, case: Case) -> None:
+    """β = 0"""
+    fresh = subject.build(case.config).state
+
+    zeros = State.fresh(case.config.features).beta.astype(fresh.beta.dtype)
+    check_identical("beta", fresh.beta, zeros, rule="exactly zero")
+
+
+@requirement("BN-INIT-3", share=0.15, case=cases)
+def running_mean_starts_as_zeros(subject: Subject, case: Case) -> None:
+    """rm = 0"""
+    fresh = subject.build(case.config).state
+
+    zeros = State.fresh(case.config.features).running_mean.astype(fresh.running_mean.dtype)
+    check_identical("running_mean", fresh.running_mean, zeros, rule="exactly zero")
+
+
+@requirement("BN-INIT-4", share=0.15, case=cases)
+def running_var_starts_as_ones(subject: Subject, case: Case) -> None:
+    """rv = 1"""
+    fresh = subject.build(case.config).state
+
+    ones = State.fresh(case.config.features).running_var.astype(fresh.running_var.dtype)
+    check_identical("running_var", fresh.running_var, ones, rule="exactly one")
+
+
+@requirement("BN-INIT-5", share=0.15, case=cases)
+def arrays_have_the_declared_dtype(subject: Subject, case: Case) -> None:
+    """float32, or what the implementation declares"""
+    declared = subject.implementation.state_dtype
+
+    for name, array in subject.build(case.config).state.arrays().items():
+        check_same(f"dtype of {name}", str(array.dtype), declared)
+
+
+@requirement("BN-INIT-6", share=0.25, case=cases, seed=lambda _: choices(1, 2**31 - 1))
+def nothing_depends_on_the_seed(subject: Subject, case: Case, seed: int) -> None:
+    """state(seed) = state(0)"""
+    reference = subject.build(case.config).state.arrays()
+    other = subject.build(replace(case.config, seed=seed)).state.arrays()
+
+    for name, array in other.items():
+        check_identical(name, array, reference[name], rule="as with seed 0")
+
+
+@requirement("BN-INIT-7", share=0.25, case=cases)
+def construction_runs_no_training_step(subject: Subject, case: Case) -> None:
+    """state is there before the first call, and momentum has had no effect on it"""
+    kept = subject.build(replace(case.config, momentum=1.0)).state.arrays()
+    replaced = subject.build(replace(case.config, momentum=0.0)).state.arrays()
+
+    for name, array in replaced.items():
+        check_same(f"shape of {name}", array.shape, (case.config.features,))
+        check_identical(name, array, kept[name], rule="as constructed with momentum 1")
+
+
+@requirement("BN-INIT-8", case=free_configs)
+def momentum_and_eps_are_those_given(subject: Subject, case: Case) -> None:
+    """y and rm', rv' follow the m and ε of the constructor"""
+    layer, before, x = subject.start(case)
+
+    check_training(subject, layer, before, case, x)
+    check_evaluation(layer, case, x)

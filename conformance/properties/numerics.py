@@ -1,0 +1,53 @@
+"""NUM: accuracy, scales, and nothing done to the numbers on the way."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conformance.case import Case
+from conformance.checks import check_nan
+from conformance.properties.claims import check_evaluation, check_training
+from conformance.properties.registry import requirement
+from conformance.strategies.cases import (
+    Poisoned,
+    extreme_cases,
+    offset_cases,
+    poisoned_cases,
+    scale_cases,
+)
+from conformance.subject import Subject
+
+
+@requirement("BN-NUM-1", case=offset_cases)
+def offsets_cost_no_more_than_two_passes_lose(subject: Subject, case: Case) -> None:
+    """|error| ≤ the two-pass bound for |μ|/σ ≤ 1e4"""
+    layer, before, x = subject.start(case)
+
+    check_training(subject, layer, before, case, x)
+    check_evaluation(layer, case, x)
+
+
+@requirement("BN-NUM-2", case=scale_cases)
+def scales_side_by_side_do_not_meet(subject: Subject, case: Case) -> None:
+    """σ from 1e-6 to 1e6 in the features of one batch"""
+    layer, before, x = subject.start(case)
+
+    check_training(subject, layer, before, case, x)
+    check_evaluation(layer, case, x)
+
+
+@requirement("BN-NUM-3", case=extreme_cases, drawn=poisoned_cases)
+def nothing_is_clipped_rounded_or_replaced(
+    subject: Subject, case: Case, drawn: Poisoned
+) -> None:
+    """outliers, zeros, integers and large values are normalised; NaN in, NaN out"""
+    layer, before, x = subject.start(case)
+    check_training(subject, layer, before, case, x)
+    check_evaluation(layer, case, x)
+
+    poisoned = drawn.case.x.copy()
+    poisoned[0, drawn.column] = np.nan
+    layer, _, _ = subject.start(drawn.case)
+    y = layer.train(subject.input(drawn.case.with_x(poisoned)))
+    check_nan("y of the feature with a NaN", y[:, [drawn.column]])
+

@@ -1,0 +1,187 @@
+"""TRAIN: normalising with the statistics of the batch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from conformance import bounds, oracle
+from conformance.bounds import Bound
+from conformance.case import Case, State
+from conformance.checks import check_finite, check_within
+from conformance.properties.registry import requirement
+from conformance.strategies.cases import (
+    Permuted,
+    Poisoned,
+    Rewritten,
+    Scaled,
+    Shifted,
+    cases,
+    cases_with,
+    constant_cases,
+    permuted_cases,
+    poisoned_cases,
+    rewritten_cases,
+    scaled_cases,
+    shifted_cases,
+    stackable,
+)
+from conformance.subject import Subject
+
+
+@requirement("BN-TRAIN-1", case=cases)
+def training_normalizes_with_the_batch(subject: Subject, case: Case) -> None:
+    """y = γ·(x−μ)/√(v+ε) + β"""
+    layer, before, x = subject.start(case)
+    y = layer.train(x)
+
+    expected = oracle.train(case.config, before, case.x).y
+    check_within("y", y, expected, bounds.train(case.config, before, case.x, subject.accuracy).y)
+
+
+@requirement("BN-TRAIN-2", drawn=rewritten_cases)
+def training_ignores_the_running_statistics(subject: Subject, drawn: Rewritten) -> None:
+    """y(x; rm, rv) = y(x; rm*, rv*)"""
+    case, other = drawn
+    layer, before, x = subject.start(case)
+    y = layer.train(x)
+    moved = before.replace(running_mean=other.running_mean, running_var=other.running_var)
+    layer.write(moved)
+    again = layer.train(x)
+
+    bound = bounds.train(case.config, before, case.x, subject.accuracy).y
+    check_within("y with other running statistics", again, y, bound + bound)
+
+
+@requirement("BN-TRAIN-3", drawn=poisoned_cases)
+def features_are_independent(subject: Subject, drawn: Poisoned) -> None:
+    """y[:, k] and rm'[k], rv'[k] are right for all k ≠ j, whatever stands in column j"""
+    case, column, replacement = drawn
+    poisoned = case.x.copy()
+    poisoned[:, column] = replacement
+    layer, before, _ = subject.start(case)
+    y = layer.train(subject.input(case.with_x(poisoned)))
+    after = layer.state
+
+    others = [k for k in range(case.config.features) if k != column]
+    expected = oracle.train(case.config, before, case.x)
+    bound = bounds.train(case.config, before, case.x, subject.accuracy)
+    columns = (slice(None), others)
+    check_within("y of the other features", y[columns], expected.y[columns], bound.y[columns])
+    for name in ("running_mean", "running_var"):
+        got, wanted = getattr(after, name), getattr(expected, name)
+        check_within(
+            f"{name} of the other features",
+            got[others],
+            wanted[others],
+            getattr(bound, name)[others],
+        )
+
+
+@requirement("BN-TRAIN-4", drawn=permuted_cases)
+def permutations_go_through(subject: Subject, drawn: Permuted) -> None:
+    """y(PxQ; sQ) = P·y(x; s)·Q, and the statistics follow Q"""
+    case, rows, columns = drawn
+    layer, before, x = subject.start(case)
+    y, after = layer.train(x), layer.state
+    turned = case.with_x(case.x[rows][:, columns])
+    other = subject.build(case.config, before.take(columns))
+    y_turned, after_turned = other.train(subject.input(turned)), other.state
+
+    bound = bounds.train(case.config, before, case.x, subject.accuracy)
+    both = bound.y + bound.y
+    check_within("y permuted", y_turned, y[rows][:, columns], both[np.ix_(rows, columns)])
+    for name in ("running_mean", "running_var"):
+        limit: Bound = getattr(bound, name)
+        check_within(
+            f"{name} permuted",
+            getattr(after_turned, name),
+            getattr(after, name)[columns],
+            (limit + limit)[columns],
+        )
+
+
+@requirement("BN-TRAIN-5", case=stackable)
+def stacking_the_batch_changes_nothing(subject: Subject, case: Case) -> None:
+    """y([x; x]) = [y(x); y(x)], rm', rv' as for x"""
+    layer, before, x = subject.start(case)
+    y, after = layer.train(x), layer.state
+    stacked = case.with_x(np.concatenate([case.x, case.x]))
+    other = subject.build(case.config, before)
+    y_stacked, after_stacked = other.train(subject.input(stacked)), other.state
+
+    one = bounds.train(case.config, before, case.x, subject.accuracy)
+    two = bounds.train(case.config, before, stacked.x, subject.accuracy)
+    twice = np.tile(np.arange(len(case.x)), 2)
+    check_within("y of the stacked batch", y_stacked, y[twice], one.y[twice] + two.y)
+    for name in ("running_mean", "running_var"):
+        limit: Bound = getattr(one, name) + getattr(two, name)
+        got, wanted = getattr(after_stacked, name), getattr(after, name)
+        check_within(f"{name} of the stacked batch", got, wanted, limit)
+
+
+@requirement("BN-TRAIN-6", drawn=shifted_cases)
+def an_offset_changes_nothing(subject: Subject, drawn: Shifted) -> None:
+    """y(x + c) = y(x)"""
+    case, shift = drawn
+    layer, before, x = subject.start(case)
+    y = layer.train(x)
+    shifted = case.with_x(case.x + shift)
+    y_shifted = subject.build(case.config, before).train(subject.input(shifted))
+
+    one = bounds.train(case.config, before, case.x, subject.accuracy).y
+    two = bounds.train(case.config, before, shifted.x, subject.accuracy).y
+    check_within("y of the shifted batch", y_shifted, y, one + two)
+
+
+@requirement("BN-TRAIN-7", drawn=lambda palette: scaled_cases(palette[::7]))
+def scaling_x_and_eps_together_changes_nothing(subject: Subject, drawn: Scaled) -> None:
+    """y(c·x; c²·ε) = y(x; ε)"""
+    case, factor = drawn
+    layer, before, x = subject.start(case)
+    y = layer.train(x)
+    config = replace(case.config, eps=case.config.eps * factor**2)
+    scaled = case.with_x(case.x * np.float32(factor))
+    y_scaled = subject.build(config, before).train(subject.input(scaled))
+
+    one = bounds.train(case.config, before, case.x, subject.accuracy).y
+    two = bounds.train(config, before, scaled.x, subject.accuracy).y
+    check_within("y of the scaled batch", y_scaled, y, one + two)
+
+
+@requirement("BN-TRAIN-8", share=0.5, case=lambda palette: cases_with(palette, rows=1))
+def a_single_row_gives_beta(subject: Subject, case: Case) -> None:
+    """N = 1: y = β"""
+    layer, before, x = subject.start(case)
+    y = layer.train(x)
+
+    bound = bounds.train(case.config, before, case.x, subject.accuracy).y
+    check_within("y of a single row", y, np.tile(before.beta.astype(np.float64), (1, 1)), bound)
+
+
+@requirement("BN-TRAIN-9", case=constant_cases)
+def a_constant_feature_gives_beta(subject: Subject, case: Case) -> None:
+    """x = c: y is finite and equals β"""
+    layer, before, x = subject.start(case)
+    y = layer.train(x)
+
+    check_finite("y of constant features", y)
+    expected = np.tile(before.beta.astype(np.float64), (len(case.x), 1))
+    bound = bounds.train(case.config, before, case.x, subject.accuracy).y
+    check_within("y of constant features", y, expected, bound)
+
+
+@requirement("BN-TRAIN-10", case=cases)
+def the_plain_output_is_standardized(subject: Subject, case: Case) -> None:
+    """γ = 1, β = 0: mean(y) = 0 and mean(y²) = v/(v+ε)"""
+    plain = State.fresh(case.config.features)
+    y = subject.build(case.config, plain).train(subject.input(case)).astype(np.float64)
+
+    _, var = oracle.statistics(case.x)
+    z = oracle.train(case.config, plain, case.x).z
+    bound = bounds.train(case.config, plain, case.x, subject.accuracy).y
+    check_within("mean of y", y.mean(axis=0), np.zeros_like(var), bound.mean())
+    square = bound.of_square(z)
+    expected = var / (var + case.config.eps)
+    check_within("mean square of y", np.square(y).mean(axis=0), expected, square.mean())
