@@ -81,8 +81,18 @@ def choices(low: int, high: int) -> SearchStrategy[int]:
     return st.binary(min_size=6, max_size=6).map(lambda raw: low + int.from_bytes(raw) % span)
 
 
+_DRAWN_FEATURES = 16
+"""Features that are drawn one by one; wider batches are filled with variations of them."""
+
+
 def _columns(draw: DrawFn, entry: Entry) -> Columns:
-    return decode([draw(_BLOCK) for _ in range(entry.features)], entry.rows, entry.eps)
+    drawn = [draw(_BLOCK) for _ in range(min(entry.features, _DRAWN_FEATURES))]
+    blocks = [_variation(drawn[i % len(drawn)], i // len(drawn)) for i in range(entry.features)]
+    return decode(blocks, entry.rows, entry.eps)
+
+
+def _variation(block: bytes, turn: int) -> bytes:
+    return bytes((byte + 37 * turn) % 256 for byte in block) if turn else block
 
 
 def _state(columns: Columns) -> State:

@@ -1,0 +1,36 @@
+"""A property-based conformance suite for Batch Normalization layers in flax NNX.
+
+Data flows one way: ``strategies`` draw a case, a ``Subject`` builds the layer and acts, a
+property compares what came out with the ``oracle`` under the ``bounds`` by way of ``checks``;
+a ``Trial`` turns that into a ``Verdict``, and verdicts make a ``Report``.
+
+Importing this package imports neither jax nor NumPy nor Hypothesis.
+"""
+
+from __future__ import annotations
+
+from conformance.door import conformance_tests
+from conformance.implementation import (
+    AdapterError,
+    Config,
+    Deviation,
+    Implementation,
+    Layer,
+)
+from conformance.requirements import REQUIREMENTS, Capability, Level, Requirement
+
+__all__ = [
+    "REQUIREMENTS",
+    "AdapterError",
+    "Capability",
+    "Config",
+    "Deviation",
+    "Implementation",
+    "Layer",
+    "Level",
+    "Requirement",
+    "__version__",
+    "conformance_tests",
+]
+
+__version__ = "0.1.0"

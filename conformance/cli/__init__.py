@@ -1,0 +1,28 @@
+"""The command line: it builds arguments for pytest and renders what comes back."""
+
+from __future__ import annotations
+
+import click
+
+from conformance import __version__
+from conformance.cli.browse import explain, implementations, list_requirements
+from conformance.cli.run import run
+from conformance.cli.smoke import smoke
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88})
+@click.version_option(__version__, prog_name="conformance")
+def main() -> None:
+    """Judge Batch Normalization layers for flax NNX.
+
+    \b
+    conformance run                          the reference and flax's own layers
+    conformance run my_norm.py:MyBatchNorm   a class in a file
+    conformance explain BN-EMA-1             what a requirement wants, and why
+    """
+
+
+for command in (run, smoke, list_requirements, explain, implementations):
+    main.add_command(command)

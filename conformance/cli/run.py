@@ -1,0 +1,76 @@
+"""``run``: judge implementations, by way of pytest."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from conformance.cli.browse import chosen
+from conformance.profiles import PROFILES, chosen_seed
+
+DEFAULT = ("impl", "flax", "flax-default")
+"""What is judged when nothing is named: the reference, and flax's own layers."""
+
+_HERE = Path(__file__).parent.parent
+
+
+@click.command()
+@click.argument("names", metavar="[IMPL]...", nargs=-1)
+@click.option("-k", "--filter", "patterns", multiple=True, metavar="PATTERN",
+              help="Judge only these requirements: ids, families or globs.")
+@click.option("--level", type=click.Choice(["must", "should"]), help="Only this level.")
+@click.option("--profile", type=click.Choice(PROFILES), default="default", show_default=True,
+              help="How thoroughly to judge.")
+@click.option("--max-examples", type=click.IntRange(min=1), metavar="N",
+              help="Cases per property, instead of the profile's.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N",
+              help="Seed of the cases; 0, or random in the thorough profile.")
+@click.option("-x", "--fail-fast", is_flag=True, help="Stop at the first violation.")
+@click.option("-j", "--jobs", default="auto", show_default=True, metavar="N|auto",
+              help="Worker processes.")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write the report as JSON.")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write the results as JUnit XML.")
+@click.option("--strict", is_flag=True, help="A violated SHOULD counts like a MUST.")
+@click.option("--no-color", is_flag=True, help="Plain text.")
+def run(  # noqa: PLR0913  one parameter per option
+    names: tuple[str, ...],
+    patterns: tuple[str, ...],
+    level: str | None,
+    profile: str,
+    max_examples: int | None,
+    seed: int | None,
+    fail_fast: bool,
+    jobs: str,
+    report: Path | None,
+    junit: Path | None,
+    strict: bool,
+    no_color: bool,
+) -> None:
+    """Judge implementations: registered names, module:attribute or file.py:attribute.
+
+    Exit codes: 0 conforms, 1 a MUST is violated (with --strict a SHOULD too), 2 the
+    implementation or the command is not usable, 5 nothing was judged.
+    """
+    rows = chosen(patterns, level)
+    if jobs != "auto" and not (jobs.isdigit() and int(jobs) > 0):
+        msg = f"--jobs {jobs!r}: expected a number of processes, at least 1, or 'auto'"
+        raise click.UsageError(msg)
+    arguments = [
+        *(f"--impl={name}" for name in names or DEFAULT),
+        *(f"--conformance-select={row.id}" for row in rows),
+        f"--conformance-profile={profile}",
+        f"--conformance-seed={chosen_seed(profile, seed)}",
+    ]
+    if max_examples is not None:
+        arguments.append(f"--max-examples={max_examples}")
+    arguments += ["--conformance-strict"] * strict + ["-x"] * fail_fast
+    arguments += [f"--conformance-report={report}"] if report else []
+    arguments += [f"--junitxml={junit}"] if junit else []
+    from conformance.cli.session import judge_by_pytest  # noqa: PLC0415  imports pytest
+
+    sys.exit(judge_by_pytest(arguments, jobs, color=not no_color and "NO_COLOR" not in os.environ))

@@ -1,0 +1,118 @@
+"""One pytest session for ``conformance run``, apart from the user's own pytest settings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from conformance.ledger import Ledger
+from conformance.plugin import LEDGER
+from conformance.report.terminal import render
+from conformance.verdict import Outcome, Verdict
+
+_PACKAGE = Path(__file__).parent.parent
+_USAGE, _NOTHING = 2, 5
+
+
+class Display:
+    """Shows how far the run is, on a terminal; a pipe sees the result only."""
+
+    def __init__(self, console: Console) -> None:
+        self.ledger: Ledger | None = None
+        self.refusal: str | None = None
+        self._bad = 0
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[bad]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("starting", total=None, bad="")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        if hasattr(config, "workerinput"):
+            return
+        reporter = config.pluginmanager.getplugin("terminalreporter")
+        config.pluginmanager.unregister(reporter)
+        self.ledger = config.stash[LEDGER]
+        self.ledger.observer = self.observe
+        self._progress.start()
+
+    def observe(self, verdict: Verdict) -> None:
+        """Move the display on."""
+        assert self.ledger is not None, "configured"  # noqa: S101
+        if verdict.outcome.bad:
+            self._bad += 1
+        self._progress.update(
+            self._task,
+            description=f"judging {verdict.requirement:<12}",
+            total=len(self.ledger.expected) or None,
+            completed=len(self.ledger.verdicts),
+            bad=f"[red]{self._bad} not conforming" if self._bad else "",
+        )
+
+    def pytest_unconfigure(self) -> None:
+        self._progress.stop()
+
+
+def judge_by_pytest(arguments: list[str], jobs: str, *, color: bool) -> int:
+    """Run pytest with the arguments, print the report, return the exit code."""
+    console = Console(no_color=not color, highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console = Console(no_color=True, highlight=False, width=80)
+    display = Display(console)
+    status = _pytest(arguments, jobs, display)
+    ledger = display.ledger
+    if ledger is None:
+        return _USAGE
+    if ledger.refusal is not None or status == pytest.ExitCode.USAGE_ERROR:
+        Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(
+            f"Error: {ledger.refusal or display.refusal}"
+        )
+        return _USAGE
+    report = ledger.report(_exit_code(ledger, status))
+    render(report, console)
+    return report.footer.exit_code
+
+
+def _pytest(arguments: list[str], jobs: str, display: Display) -> int:
+    settings = [
+        f"--config-file={_PACKAGE / 'pytest.ini'}",
+        f"--rootdir={_PACKAGE}",
+        f"--confcutdir={_PACKAGE}",
+        "-p",
+        "conformance.plugin",
+        "-p",
+        "no:cacheprovider",
+        "--disable-plugin-autoload",
+    ]
+    if jobs != "1":
+        settings += ["-p", "xdist.plugin", f"--numprocesses={jobs}", "--dist=worksteal"]
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    target = str(_PACKAGE / "properties" / "registry.py")
+    return int(pytest.main([*settings, *arguments, target], plugins=[display]))
+
+
+def _exit_code(ledger: Ledger, status: int) -> int:
+    """Return 0, 1, 2 or 5, as documented by ``conformance run --help``."""
+    verdicts = ledger.verdicts.values()
+    if not verdicts and status not in {0, _NOTHING}:
+        return _USAGE
+    if not ledger.judged and not any(v.outcome.bad for v in verdicts):
+        return _NOTHING
+    strict = ledger.plan.strict
+    counted = [v for v in verdicts if v.outcome.bad and (v.level == "must" or strict)]
+    if any(v.outcome is Outcome.VIOLATES for v in counted):
+        return 1
+    if any(v.outcome is Outcome.ERRORED for v in counted):
+        return _USAGE
+    return 1 if counted or status not in {0, 1} else 0

@@ -1,0 +1,31 @@
+"""``smoke``: is the adapter sound, before the layer behind it is judged."""
+
+from __future__ import annotations
+
+import click
+
+from conformance.implementation import AdapterError
+
+
+@click.command()
+@click.argument("name", metavar="IMPL")
+def smoke(name: str) -> None:
+    """Check that IMPL can be found, built, called, read and written."""
+    from conformance.smoking import problems  # noqa: PLC0415  imports jax
+
+    try:
+        found = False
+        for step, problem in problems(name):
+            if problem is None:
+                click.echo(f"  ok    {step}")
+                continue
+            found = True
+            click.echo(click.style(f"  FAIL  {step}", fg="red"))
+            click.echo(f"        {problem}")
+    except AdapterError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(2) from error
+    if found:
+        click.echo(f"{name}: the adapter is not sound; judging the layer would say little.")
+        raise SystemExit(2)
+    click.echo(f"{name}: the adapter is sound. `conformance run {name}` judges the layer.")

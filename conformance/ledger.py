@@ -1,0 +1,147 @@
+"""What a run is about, and what came of it: from pytest's reports to a ``Report``.
+
+Lives in the controlling process and imports no framework: with pytest-xdist the workers import
+the implementations, and verdicts arrive as text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from conformance.profiles import Budget
+from conformance.report.model import Footer, Header, Report, environment
+from conformance.requirements import REQUIREMENTS, Requirement
+from conformance.verdict import Outcome, Verdict
+
+PROPERTY_KEY = "conformance"
+"""The user property of a test report that carries a verdict."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The resolved choices of a run."""
+
+    implementations: tuple[str, ...]
+    requirements: tuple[Requirement, ...]
+    budget: Budget
+    strict: bool = False
+
+
+def item_name(requirement: str, implementation: str) -> str:
+    """Return the name of a pytest item, such as ``BN-EMA-1[impl]``."""
+    return f"{requirement}[{implementation}]"
+
+
+_ITEM = re.compile(r"(BN-[A-Z]+-\d+)\[(.*)\]$")
+
+
+@dataclass
+class Ledger:
+    """Collects verdicts as pytest reports them, on whatever process they were reached."""
+
+    plan: Plan
+    observer: Callable[[Verdict], None] | None = None
+    verdicts: dict[tuple[str, str], Verdict] = field(default_factory=dict)
+    refusal: str | None = None
+    expected: set[tuple[str, str]] = field(default_factory=set)
+    started: float = field(default_factory=time.time)
+    workers: int = 1
+
+    def note(self, verdict: Verdict) -> None:
+        """Take down a verdict."""
+        self.verdicts[verdict.requirement, verdict.implementation] = verdict
+        if self.observer is not None:
+            self.observer(verdict)
+
+    def expect(self, nodeids: list[str]) -> None:
+        """Take down what the run has set out to judge."""
+        for nodeid in nodeids:
+            if match := _ITEM.search(nodeid):
+                self.expected.add((match[1], match[2]))
+
+    def report(self, exit_code: int) -> Report:
+        """Return the report of everything noted so far, in the order of the table."""
+        rank = {identity: index for index, identity in enumerate(REQUIREMENTS)}
+        place = {name: index for index, name in enumerate(self.plan.implementations)}
+        verdicts = sorted(
+            self.verdicts.values(),
+            key=lambda v: (place.get(v.implementation, len(place)), rank[v.requirement]),
+        )
+        missing = sorted(f"{r}[{i}]" for r, i in self.expected - set(self.verdicts))
+        budget = self.plan.budget
+        return Report(
+            header=Header(
+                started=self.started,
+                profile=budget.profile,
+                seed=budget.seed,
+                max_examples=budget.max_examples,
+                strict=self.plan.strict,
+                implementations=list(self.plan.implementations),
+                requirements=[row.id for row in self.plan.requirements],
+                workers=self.workers,
+                environment=environment(),
+            ),
+            verdicts=verdicts,
+            footer=Footer(
+                expected=len(self.expected),
+                verdicts=len(verdicts),
+                missing=missing,
+                seconds=round(time.time() - self.started, 3),
+                exit_code=exit_code,
+            ),
+        )
+
+    # pytest hooks
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.expect([item.nodeid for item in session.items])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:  # noqa: ARG002
+        self.expect(ids)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:  # noqa: ARG002
+        output = getattr(node, "workeroutput", None) or {}
+        self.refusal = self.refusal or output.get("conformance_refusal")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for key, value in report.user_properties:
+            if key == PROPERTY_KEY and report.when == "call":
+                self.note(Verdict.from_json(json.loads(str(value))))
+                return
+        match = _ITEM.search(report.nodeid)
+        if report.failed and match and (match[1], match[2]) not in self.verdicts:
+            self.note(_without_verdict(match[1], match[2], str(report.longrepr)))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Nothing judged is exit code 5; a refused implementation is a usage error."""
+        if self.refusal is not None:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        elif session.exitstatus == pytest.ExitCode.OK and not self.judged:
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+    @property
+    def judged(self) -> bool:
+        """Whether anything was compared with a requirement at all."""
+        return any(verdict.outcome.judged for verdict in self.verdicts.values())
+
+
+def _without_verdict(requirement: str, implementation: str, text: str) -> Verdict:
+    """Return the verdict on an item that ended before it could give one: a crash, say."""
+    return Verdict(
+        requirement=requirement,
+        implementation=implementation,
+        kind="",
+        outcome=Outcome.ERRORED,
+        level=REQUIREMENTS[requirement].level.value,
+        detail=text.strip()[-2000:],
+    )

@@ -1,0 +1,162 @@
+"""The pytest plugin: options, and nothing else until ``--impl`` is given.
+
+Importing this module imports neither jax nor flax, NumPy or Hypothesis.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conformance.ledger import Ledger, Plan
+
+_DIRECTORY = Path(__file__).parent / "properties"
+LEDGER = pytest.StashKey["Ledger"]()
+_MARKER = (
+    "requirement(id, family, level): one requirement of the BatchNorm conformance suite; "
+    "select with -m 'requirement(id=\"BN-EMA-1\")'"
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register the options in one group."""
+    group = parser.getgroup("conformance", "BatchNorm conformance suite")
+    group.addoption(
+        "--impl",
+        action="append",
+        default=[],
+        metavar="IMPL",
+        help="judge this implementation: a registered name, module:attribute or "
+        "path/to/file.py:attribute; may be repeated",
+    )
+    group.addoption(
+        "--conformance-profile",
+        choices=("quick", "default", "thorough"),
+        default="default",
+        help="how thoroughly to judge",
+    )
+    group.addoption(
+        "--conformance-seed", type=int, default=None, metavar="N", help="seed of the cases"
+    )
+    group.addoption(
+        "--conformance-select",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="judge only these requirements: ids, families or globs",
+    )
+    group.addoption(
+        "--conformance-level",
+        choices=("must", "should"),
+        default=None,
+        help="judge only requirements of this level",
+    )
+    group.addoption(
+        "--conformance-strict", action="store_true", help="a violated SHOULD fails, too"
+    )
+    group.addoption(
+        "--conformance-report", metavar="FILE", default=None, help="write the JSON report here"
+    )
+    try:
+        group.addoption(
+            "--max-examples", type=int, default=None, metavar="N", help="cases per property"
+        )
+    except ValueError:  # another plugin owns the name; its value is used all the same
+        return
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker, and the machinery if there is something to judge."""
+    config.addinivalue_line("markers", _MARKER)
+    if not config.getoption("--impl"):
+        return
+    from conformance.ledger import Ledger  # noqa: PLC0415  only when judging
+    from conformance.session import Session  # noqa: PLC0415
+
+    plan = _plan(config)
+    config.pluginmanager.register(Session(plan), "conformance-session")
+    if not hasattr(config, "workerinput"):
+        ledger = config.stash.get(LEDGER, None) or Ledger(plan)
+        config.stash[LEDGER] = ledger
+        config.pluginmanager.register(ledger, "conformance-ledger")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> None:
+    """Refuse to collect the properties when there is nothing to judge."""
+    if file_path.parent == _DIRECTORY and not parent.config.getoption("--impl"):
+        msg = (
+            "conformance: no implementation to judge. Name one with --impl, such as --impl impl, "
+            "--impl my_package.norm:MyBatchNorm or --impl ./my_norm.py:MyBatchNorm"
+        )
+        raise pytest.UsageError(msg)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the report, on the controller only."""
+    ledger = session.config.stash.get(LEDGER, None)
+    target = session.config.getoption("--conformance-report")
+    if ledger is not None and target:
+        ledger.report(int(session.exitstatus)).write(Path(target))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why workers refused an implementation."""
+    ledger = terminalreporter.config.stash.get(LEDGER, None)
+    if ledger is not None and ledger.refusal is not None:
+        terminalreporter.write_line(f"ERROR: {ledger.refusal}", red=True)
+
+
+def _plan(config: pytest.Config) -> Plan:
+    from conformance.ledger import Plan  # noqa: PLC0415  only when judging
+    from conformance.profiles import budget, chosen_seed  # noqa: PLC0415
+    from conformance.requirements import (  # noqa: PLC0415
+        REQUIREMENTS,
+        Level,
+        UnknownRequirement,
+        select,
+    )
+
+    level = config.getoption("--conformance-level")
+    profile = config.getoption("--conformance-profile")
+    try:
+        rows = select(
+            REQUIREMENTS,
+            config.getoption("--conformance-select"),
+            Level(level) if level else None,
+        )
+    except UnknownRequirement as error:
+        raise pytest.UsageError(str(error)) from error
+    seed = chosen_seed(profile, config.getoption("--conformance-seed"))
+    config.option.conformance_seed = seed  # workers must draw what the controller reports
+    examples = config.getoption("--max-examples", None)
+    if examples is not None and examples < 1:
+        msg = f"--max-examples={examples} must be at least 1: with no case nothing is judged"
+        raise pytest.UsageError(msg)
+    hypothesis = _hypothesis_settings(config)
+    if examples is None and config.getoption("--hypothesis-profile", None):
+        examples = getattr(hypothesis, "max_examples", None)
+    return Plan(
+        implementations=tuple(dict.fromkeys(config.getoption("--impl"))),
+        requirements=rows,
+        budget=budget(
+            profile,
+            seed=None if config.getoption("--hypothesis-seed", None) is not None else seed,
+            max_examples=examples,
+            hypothesis=hypothesis,
+        ),
+        strict=config.getoption("--conformance-strict"),
+    )
+
+
+def _hypothesis_settings(config: pytest.Config) -> object:
+    """Return the settings of a Hypothesis profile or verbosity that the user asked for."""
+    asked = ("--hypothesis-profile", "--hypothesis-verbosity")
+    if not any(config.getoption(name, None) for name in asked):
+        return None
+    from hypothesis import settings  # noqa: PLC0415  loaded by its own plugin already
+
+    return settings()

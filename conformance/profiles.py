@@ -1,0 +1,48 @@
+"""How thoroughly to judge. Importing this costs nothing."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """The resolved choices of a run that decide which cases are generated.
+
+    ``max_examples``: cases per property, before its share. ``seed``: None lets Hypothesis
+    choose, by its own options. ``fresh_palette``: draw shapes from the seed. ``hypothesis``:
+    the ``hypothesis.settings`` to start from, if the user loaded a profile.
+    """
+
+    profile: str = "default"
+    max_examples: int = 100
+    seed: int | None = 0
+    fresh_palette: bool = False
+    hypothesis: Any = None
+
+
+_MAX_EXAMPLES = {"quick": 20, "default": 100, "thorough": 1000}
+
+PROFILES = tuple(_MAX_EXAMPLES)
+"""``quick`` for a glance, ``default`` reproducible, ``thorough`` random on fresh shapes."""
+
+
+def chosen_seed(profile: str, seed: int | None) -> int:
+    """Return the seed of a run: given, 0 for reproducible profiles, else a new one."""
+    if seed is not None:
+        return seed
+    return secrets.randbelow(2**31) if profile == "thorough" else 0
+
+
+def budget(profile: str = "default", *, seed: int | None = 0, max_examples: int | None = None,
+           hypothesis: Any = None) -> Budget:
+    """Return the budget of a profile, with what the user overrides."""
+    return Budget(
+        profile=profile,
+        max_examples=max_examples or _MAX_EXAMPLES[profile],
+        seed=seed,
+        fresh_palette=profile == "thorough",
+        hypothesis=hypothesis,
+    )

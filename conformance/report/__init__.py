@@ -1,0 +1,1 @@
+"""One JSON report, and its renderings; every rendering is a pure function of the report."""

@@ -1,0 +1,139 @@
+"""The report: header, verdicts, footer, as one JSON document.
+
+The footer says how many verdicts were set out for and how many came, so that a report that
+lost some can never be mistaken for a complete one. ``schema.json`` beside this module is the
+normative description; its version is ``VERSION``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from conformance.verdict import Outcome, Verdict
+
+VERSION = 1
+FORMAT = "batchnorm-conformance-report"
+SCHEMA = Path(__file__).with_name("schema.json")
+
+_PACKAGES = ("jax", "jaxlib", "flax", "numpy", "hypothesis", "pytest", "pytest-xdist")
+_VARIABLES = ("JAX_PLATFORMS", "JAX_ENABLE_X64", "XLA_FLAGS", "CI")
+
+
+class ReportError(Exception):
+    """A report cannot be read; the message names the file, the rule and the next step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a run was about. ``started`` is in seconds since 1970; None seeds are Hypothesis'."""
+
+    started: float
+    profile: str
+    seed: int | None
+    max_examples: int
+    strict: bool
+    implementations: list[str]
+    requirements: list[str]
+    workers: int
+    environment: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footer:
+    """Proof of completeness: verdicts expected, verdicts present, and which are missing."""
+
+    expected: int
+    verdicts: int
+    missing: list[str]
+    seconds: float
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything that a run found out."""
+
+    header: Header
+    footer: Footer
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every verdict that the run set out for is present."""
+        return not self.footer.missing and self.footer.expected == self.footer.verdicts
+
+    def of(self, implementation: str) -> list[Verdict]:
+        """Return the verdicts on one implementation."""
+        return [v for v in self.verdicts if v.implementation == implementation]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many verdicts have each outcome."""
+        counted = Counter(verdict.outcome for verdict in self.verdicts)
+        return {outcome.value: counted[outcome] for outcome in Outcome}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "header": asdict(self.header),
+            "verdicts": [verdict.to_json() for verdict in self.verdicts],
+            "footer": asdict(self.footer) | {"complete": self.complete, "counts": self.counts()},
+        }
+
+    def write(self, path: Path) -> None:
+        """Write the report in one step: readers see the old file or the whole new one."""
+        text = json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
+        ) as draft:
+            draft.write(text)
+        Path(draft.name).chmod(0o644)
+        Path(draft.name).replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Report:
+        """Return the report in a file.
+
+        Raises:
+            ReportError: it is missing, no report, cut short, or of another version.
+        """
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            msg = f"{path} is no report: {error}. Write one with `conformance run --report {path}`."
+            raise ReportError(msg) from error
+        found = (data.get("format"), data.get("version")) if isinstance(data, dict) else (None, None)
+        if found != (FORMAT, VERSION):
+            msg = f"{path}: format {found[0]!r}, version {found[1]!r}; this suite reads {VERSION}."
+            raise ReportError(msg)
+        try:
+            footer = {k: v for k, v in data["footer"].items() if k not in {"complete", "counts"}}
+            return cls(
+                header=Header(**data["header"]),
+                footer=Footer(**footer),
+                verdicts=[Verdict.from_json(verdict) for verdict in data["verdicts"]],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            msg = f"{path} is cut short or was edited: {error!r}. Run again to write a new one."
+            raise ReportError(msg) from error
+
+
+def environment() -> dict[str, str]:
+    """Return the versions and variables that verdicts may depend on, importing nothing."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in ("batchnorm-conformance", *_PACKAGES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found | {name: os.environ[name] for name in _VARIABLES if name in os.environ}

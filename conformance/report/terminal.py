@@ -1,0 +1,138 @@
+"""The report on a terminal of 80 columns, with or without colour, or in a pipe."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from conformance.report.model import Report
+from conformance.report.text import rerun_command, violation_text
+from conformance.requirements import REQUIREMENTS
+from conformance.verdict import Outcome, Verdict
+
+_MARKS = {
+    Outcome.VIOLATES: "violates",
+    Outcome.VACUOUS: "vacuous",
+    Outcome.ERRORED: "errored",
+    Outcome.DEVIATES: "deviates (declared)",
+}
+
+
+def render(report: Report, console: Console) -> None:
+    """Print the whole report: a table per implementation, the violations, the sum."""
+    console.print(heading(report), highlight=False)
+    for implementation in report.header.implementations:
+        verdicts = report.of(implementation)
+        if verdicts:
+            console.print()
+            _render_implementation(implementation, verdicts, console)
+    bad = [verdict for verdict in report.verdicts if verdict.outcome.bad]
+    for verdict in bad:
+        console.print()
+        _render_violation(verdict, report, console)
+    console.print()
+    for line in conclusion(report):
+        console.print(line, highlight=False)
+
+
+def heading(report: Report) -> str:
+    """Return the line that says under which conditions the report was made."""
+    header, found = report.header, report.header.environment
+    versions = ", ".join(f"{name} {found[name]}" for name in ("jax", "flax") if name in found)
+    workers = f"{header.workers} worker{'s' * (header.workers > 1)}"
+    seed = "Hypothesis' own seed" if header.seed is None else f"seed {header.seed}"
+    cases = f"{header.max_examples} cases per property"
+    return f"{header.profile} profile, {cases}, {seed} · {versions} · {workers}"
+
+
+def _render_implementation(name: str, verdicts: list[Verdict], console: Console) -> None:
+    kind = next((verdict.kind for verdict in verdicts if verdict.kind), "")
+    title = f"[bold]{escape(name)}[/]{f' · {escape(kind)}' if kind else ''}"
+    console.print(title, highlight=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("  family", no_wrap=True)
+    table.add_column("conform", justify="right")
+    table.add_column("worst error÷bound", justify="right")
+    table.add_column("cases", justify="right")
+    table.add_column("", overflow="fold")
+    by_family: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_family.setdefault(REQUIREMENTS[verdict.requirement].family, []).append(verdict)
+    for family, members in by_family.items():
+        table.add_row(*_row(family, members))
+    console.print(table, highlight=False)
+
+
+def _row(family: str, members: list[Verdict]) -> tuple[str, str, str, str, str]:
+    applicable = [v for v in members if v.outcome is not Outcome.UNSUPPORTED]
+    if not applicable:
+        return f"  [dim]{family}", "[dim]-", "", "", f"[dim]unsupported: {members[0].detail}"
+    good = sum(v.outcome in {Outcome.CONFORMS, Outcome.DEVIATES} for v in applicable)
+    worst = max((v.worst for v in applicable if v.worst is not None), default=None)
+    remarks = [
+        f"{word} {', '.join(_numbers(family, members, outcome))}"
+        for outcome, word in _MARKS.items()
+        if any(v.outcome is outcome for v in members)
+    ]
+    bad = any(v.outcome.bad for v in applicable)
+    colour = "red" if bad else "green"
+    return (
+        f"  {family}",
+        f"[{colour}]{good}/{len(applicable)}",
+        "" if worst is None else f"{worst:.2f}",
+        f"{sum(v.cases for v in applicable)}",
+        f"[{'red' if bad else 'yellow'}]{'; '.join(remarks)}" if remarks else "",
+    )
+
+
+def _numbers(family: str, members: list[Verdict], outcome: Outcome) -> list[str]:
+    del family
+    return [str(REQUIREMENTS[v.requirement].number) for v in members if v.outcome is outcome]
+
+
+def _render_violation(verdict: Verdict, report: Report, console: Console) -> None:
+    header = report.header
+    options = "" if not header.seed else f" --seed {header.seed}"
+    options += "" if header.profile == "default" else f" --profile {header.profile}"
+    standard = {"quick": 20, "default": 100, "thorough": 1000}[header.profile]
+    if header.max_examples != standard:
+        options += f" --max-examples {header.max_examples}"
+    text = violation_text(verdict, rerun_command(verdict, options))
+    warning = verdict.level == "should" and not header.strict
+    mark = "[yellow]![/]" if warning else "[red]✗[/]"
+    first, _, rest = escape(text).partition("\n")
+    console.print(f"{mark} [bold]{first}[/]", highlight=False, soft_wrap=True)
+    console.print(rest, highlight=False, soft_wrap=True)
+
+
+def conclusion(report: Report) -> list[str]:
+    """Return the last lines: the answer, what it rests on, and anything that is missing."""
+    lines = [_answer(name, report.of(name)) for name in report.header.implementations]
+    cases = sum(verdict.cases for verdict in report.verdicts)
+    compared = sum(verdict.comparisons for verdict in report.verdicts)
+    judged = sum(verdict.outcome.judged for verdict in report.verdicts)
+    lines.append(
+        f"{judged} judgements, {cases} cases, {compared} comparisons, "
+        f"{report.footer.seconds:.1f} s."
+    )
+    if not judged:
+        lines.append("Nothing was judged: no chosen requirement applies to what was named.")
+    if not report.complete:
+        missing = report.footer.missing
+        shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+        lines.append(f"Incomplete: {len(missing)} requirements were not reached ({shown}).")
+    return [escape(line) for line in lines]
+
+
+def _answer(name: str, verdicts: list[Verdict]) -> str:
+    applicable = [v for v in verdicts if v.outcome is not Outcome.UNSUPPORTED]
+    bad = [v for v in applicable if v.outcome.bad]
+    must = sum(v.level == "must" for v in bad)
+    deviating = sum(v.outcome is Outcome.DEVIATES for v in applicable)
+    if not applicable:
+        return f"{name}: not judged."
+    if bad:
+        return f"{name}: fails {len(bad)} of {len(applicable)} requirements ({must} MUST)."
+    declared = f", {deviating} of them by a declared deviation" if deviating else ""
+    return f"{name}: conforms to {len(applicable)} of {len(applicable)} requirements{declared}."

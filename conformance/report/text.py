@@ -1,0 +1,94 @@
+"""Verdicts as plain text, the same in a terminal, in a pytest failure and in JUnit."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import textwrap
+from typing import Any
+
+from conformance.requirements import REQUIREMENTS
+from conformance.verdict import Finding, Outcome, Verdict
+
+WIDTH = 78
+_INDENT = "    "
+_LONGEST = 12
+"""Numbers of an array that are shown; the report has all of them."""
+
+
+def violation_text(verdict: Verdict, rerun: str | None = None) -> str:
+    """Return everything a reader needs to act on a bad verdict, a few lines long."""
+    row = REQUIREMENTS[verdict.requirement]
+    title = f"{row.id}  {row.statement}"
+    lines = [*textwrap.wrap(title, WIDTH - 6, subsequent_indent=_INDENT)]
+    if row.formula:
+        lines.append(f"{_INDENT}{row.formula}")
+    lines.append(f"{_INDENT}{verdict.implementation} · {row.level.value.upper()} · {_word(verdict)}")
+    if verdict.violation is not None:
+        lines += [_INDENT + line for line in finding_lines(verdict.violation.finding)]
+        lines += _inputs(verdict.violation.inputs)
+    if verdict.detail:
+        lines += [_INDENT + line for line in verdict.detail.splitlines()]
+    lines.append(f"{_INDENT}Again:    {rerun or rerun_command(verdict)}")
+    lines.append(f"{_INDENT}Explain:  conformance explain {row.id}")
+    return "\n".join(lines)
+
+
+def rerun_command(verdict: Verdict, options: str = "") -> str:
+    """Return the command that judges just this again."""
+    name = shlex.quote(verdict.implementation)
+    return f"conformance run {name} -k {verdict.requirement}{options}"
+
+
+def finding_lines(finding: Finding) -> list[str]:
+    """Return what was observed, in one line or, where that is long, in a few."""
+    sentence = finding.sentence()
+    return [sentence] if len(sentence) <= WIDTH - 4 else textwrap.wrap(
+        sentence, WIDTH - 4, subsequent_indent="  "
+    )
+
+
+def _word(verdict: Verdict) -> str:
+    if verdict.violation is not None and verdict.violation.flaky:
+        return "violates, but not each time"
+    return {Outcome.VACUOUS: "vacuous", Outcome.ERRORED: "errored"}.get(
+        verdict.outcome, verdict.outcome.value
+    )
+
+
+def _inputs(inputs: dict[str, Any]) -> list[str]:
+    lines: list[str] = []
+    for name, value in inputs.items():
+        text = f"{name} = {literal_text(value)}"
+        lines += textwrap.wrap(
+            text, WIDTH - 4, initial_indent=_INDENT, subsequent_indent=_INDENT + "  "
+        )
+    return lines
+
+
+def literal_text(value: Any) -> str:
+    """Return a JSON value as the literal that a reader would type; long arrays are cut."""
+    if isinstance(value, dict):
+        inner = ", ".join(f"{name}={literal_text(item)}" for name, item in value.items())
+        return f"({inner})"
+    if not isinstance(value, list):
+        return _short(value)
+    size = _size(value)
+    if size > 4 * _LONGEST:
+        shape = "×".join(map(str, _shape(value)))
+        return f"array of shape {shape}, in full in the JSON report"
+    return "[" + ", ".join(literal_text(item) for item in value) + "]"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _size(value: Any) -> int:
+    return sum(map(_size, value)) if isinstance(value, list) else 1
+
+
+def _shape(value: Any) -> list[int]:
+    return [len(value), *_shape(value[0])] if isinstance(value, list) and value else []

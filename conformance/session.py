@@ -1,0 +1,146 @@
+"""Judging inside a pytest session: collecting requirements, running them, keeping verdicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conformance.implementation import AdapterError
+from conformance.ledger import PROPERTY_KEY, Plan, item_name
+from conformance.requirements import Level, Requirement
+from conformance.verdict import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from conformance.judging import Trial
+    from conformance.subject import Subject
+
+PROPERTIES_DIRECTORY = Path(__file__).parent / "properties"
+_ENTRY_FILE = "registry.py"
+"""One file of the directory stands for all requirements, so that they are collected once."""
+
+
+class JudgedBadly(Exception):  # noqa: N818  the text is the verdict, not an error of ours
+    """The verdict on an item is bad; the text is what a reader needs."""
+
+
+class RequirementItem(pytest.Function):
+    """One requirement and one implementation."""
+
+    trial: Trial
+    strict: bool
+
+    def runtest(self) -> None:
+        from conformance.judging import judge  # noqa: PLC0415  imports Hypothesis
+
+        self.settle(judge(self.trial, super().runtest))
+
+    def settle(self, verdict: Verdict) -> None:
+        """Keep the verdict for the report, and let pytest know how it went."""
+        self.user_properties.append((PROPERTY_KEY, json.dumps(verdict.to_json())))
+        self.user_properties.append(("requirement", verdict.requirement))
+        if verdict.outcome is Outcome.UNSUPPORTED:
+            pytest.skip(verdict.detail)
+        if not verdict.outcome.bad:
+            return
+        from conformance.report.text import violation_text  # noqa: PLC0415
+
+        text = violation_text(verdict)
+        if verdict.outcome is Outcome.VIOLATES and verdict.level == "should" and not self.strict:
+            pytest.xfail(f"SHOULD: {text}")
+        raise JudgedBadly(text)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:  # type: ignore[override]
+        if isinstance(excinfo.value, JudgedBadly):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, *args)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, self.name
+
+
+class UnsupportedItem(pytest.Item):
+    """A requirement that does not apply, kept as an item so that nothing is silently absent."""
+
+    verdict: Verdict
+
+    def runtest(self) -> None:
+        RequirementItem.settle(self, self.verdict)  # type: ignore[arg-type]
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, self.name
+
+
+class RequirementFile(pytest.File):
+    """The properties, as a collector: an item per requirement and implementation."""
+
+    plan: Plan
+    subjects: list[Subject]
+
+    def collect(self) -> Iterator[pytest.Item]:
+        from conformance.judging import Trial, unsupported  # noqa: PLC0415  imports Hypothesis
+        from conformance.properties import PROPERTIES  # noqa: PLC0415
+
+        for subject in self.subjects:
+            for row in self.plan.requirements:
+                name = item_name(row.id, subject.implementation.name)
+                verdict = unsupported(row, subject)
+                item: pytest.Item
+                if verdict is not None:
+                    item = UnsupportedItem.from_parent(self, name=name)
+                    item.verdict = verdict
+                else:
+                    trial = Trial(PROPERTIES[row.id], subject, self.plan.budget)
+                    item = RequirementItem.from_parent(self, name=name, callobj=trial.test)
+                    item.trial, item.strict = trial, self.plan.strict
+                mark(item, row)
+                yield item
+
+
+def mark(item: pytest.Item, row: Requirement) -> None:
+    """Let ``-m 'requirement(id="BN-EMA-1")'`` and ``-k EMA`` select the item."""
+    level = "must" if row.level is Level.MUST else "should"
+    item.add_marker(pytest.mark.requirement(id=row.id, family=row.family, level=level))
+    item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning"))
+
+
+class Session:
+    """The plugin object that exists only while implementations are being judged."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._subjects: list[Subject] | None = None
+
+    def subjects(self) -> list[Subject]:
+        """Resolve the implementations, once per process."""
+        if self._subjects is None:
+            from conformance.resolution import resolve  # noqa: PLC0415  may import anything
+            from conformance.subject import Subject  # noqa: PLC0415
+
+            self._subjects = [Subject(resolve(name)) for name in self.plan.implementations]
+        return self._subjects
+
+    def pytest_collect_file(
+        self, file_path: Path, parent: pytest.Collector
+    ) -> pytest.Collector | None:
+        if file_path.parent != PROPERTIES_DIRECTORY or file_path.name != _ENTRY_FILE:
+            return None
+        collector: RequirementFile = RequirementFile.from_parent(parent, path=file_path)
+        collector.plan = self.plan
+        try:
+            collector.subjects = self.subjects()
+        except AdapterError as error:
+            refuse(parent.config, error)
+            collector.subjects = []
+        return collector
+
+
+def refuse(config: pytest.Config, error: AdapterError) -> None:
+    """End the run with one clean message, from a worker by way of its controller."""
+    output: dict[str, Any] | None = getattr(config, "workeroutput", None)
+    if output is None:
+        raise pytest.UsageError(str(error)) from error
+    output["conformance_refusal"] = str(error)
