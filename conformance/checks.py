@@ -131,11 +131,11 @@ def check_within(
     """
     check_shape(quantity, got, expected.shape)
     measured = got.astype(np.float64)
-    wrong = np.isfinite(measured) != np.isfinite(expected)
     notes = _count(got.size)
+    wrong = ~np.isfinite(measured)
     if wrong.any():
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
-        violation(quantity, float(measured[index]), float(expected[index]), index=index)
+        violation(quantity, float(measured[index]), _wanted(expected[index]), index=index)
     error = np.abs(measured - expected)
     ratio = np.where(np.isnan(error), np.inf, error / bound.allowed)
     worst = np.unravel_index(int(ratio.argmax()), ratio.shape)
@@ -145,6 +145,11 @@ def check_within(
     notes.worst_strict = max(notes.worst_strict, float((error / bound.strict).max()))
     if ratio[worst] >= notes.worst:
         notes.worst, notes.worst_quantity = float(ratio[worst]), quantity
+
+
+def _wanted(expected: float) -> float | str:
+    """Return what to ask for; in a relation the other side may be broken as well."""
+    return float(expected) if np.isfinite(expected) else "a finite number"
 
 
 def _measured(

@@ -28,7 +28,13 @@ from conformance.subject import Subject
 from conformance.verdict import Finding, Outcome, Verdict, Violation
 
 _SHRINKING = 250
-"""Executions that may go into making a counterexample smaller."""
+"""Executions that may go into a smaller counterexample; fewer where each costs much."""
+
+_SEARCH = (Phase.generate,)
+_SHRINK = (Phase.generate, Phase.shrink)
+
+_SMALL = tuple(entry for entry in palette.DEFAULT if entry.rows * entry.features <= 9)
+"""Where a counterexample is looked for first; it has every kind of shape that a strategy needs."""
 
 _SHOWN_BY = {"BN-NUM-1": Deviation.ONE_PASS_VARIANCE}
 """The requirement whose inputs are made to show a declared deviation, if it is there."""
@@ -47,14 +53,38 @@ class Trial:
         self.cases = 0
         self.rejected = 0
         self.violation: Violation | None = None
+        self._budget = budget
         self._smallest = ""
         self._shrinking_left = _SHRINKING
-        palettes = prop.palettes or (_palette(budget),)
-        self._runs = [self._hypothesis_test(entries, budget) for entries in palettes]
+        self._runs = [
+            self._hypothesis_test(entries, _SEARCH)
+            for entries in prop.palettes or (_palette(budget),)
+        ]
 
     def __call__(self) -> None:
         for run in self._runs:
             run()
+
+    def minimize(self) -> None:
+        """Replace the violation by a small one: among the smallest shapes if it occurs there.
+
+        Shrinking alone gets stuck on the shape where the violation was met, because a smaller
+        shape that fails needs other values.
+        """
+        met, self._smallest = self.violation, ""
+        shapes = (_SMALL, *(self.property.palettes or (_palette(self._budget),)))
+        for entries in shapes:
+            self._shrinking_left = round(_SHRINKING * min(1.0, 4 * self.property.share))
+            try:
+                self._hypothesis_test(entries, _SHRINK)()
+            except (ViolationFound, Flaky):
+                return
+        self.violation = met and replace(met, flaky=True)
+
+    @property
+    def flaky(self) -> bool:
+        """Whether the violation did not come back when the same case was run again."""
+        return self.violation is not None and self.violation.flaky
 
     @property
     def test(self) -> Callable[[], None]:
@@ -62,7 +92,7 @@ class Trial:
         return self._runs[0] if len(self._runs) == 1 else self.__call__
 
     def _hypothesis_test(
-        self, entries: tuple[palette.Entry, ...], budget: Budget
+        self, entries: tuple[palette.Entry, ...], phases: tuple[Phase, ...]
     ) -> Callable[[], None]:
         strategies = {name: of(entries) for name, of in self.property.strategies.items()}
 
@@ -71,7 +101,9 @@ class Trial:
 
         test.__name__ = test.__qualname__ = self.property.claim.__name__
         test.__doc__ = self.property.claim.__doc__
-        bound = settings(_settings(budget, self.property.share))(given(**strategies)(test))
+        budget = self._budget
+        settled = settings(_settings(budget, self.property.share), phases=phases)
+        bound = settled(given(**strategies)(test))
         if budget.seed is None:
             return bound
         return with_seed(_stream(budget.seed, self.property.requirement))(bound)
@@ -122,6 +154,7 @@ def judge(trial: Trial, run: Callable[[], None] | None = None) -> Verdict:
     )
 
 
+_NOT_EACH_TIME = "the same call did not fail each time: look for hidden state or randomness"
 _VACUOUS = "no case was executed, or nothing was compared in any"
 
 
@@ -151,14 +184,15 @@ def _outcome(trial: Trial, run: Callable[[], None]) -> tuple[Outcome, str]:
     try:
         run()
     except ViolationFound:
-        return Outcome.VIOLATES, ""
+        trial.minimize()
+        return Outcome.VIOLATES, _NOT_EACH_TIME if trial.flaky else ""
     except Unsatisfiable as error:
         return Outcome.VACUOUS, str(error)
     except Flaky as error:
         if trial.violation is None:
             return Outcome.ERRORED, str(error)
         trial.violation = replace(trial.violation, flaky=True)
-        return Outcome.VIOLATES, "the same call did not fail each time"
+        return Outcome.VIOLATES, _NOT_EACH_TIME
     except Exception as error:  # noqa: BLE001  a defect of the suite must not end the run
         text = "".join(traceback.format_exception(error, limit=-4))
         return Outcome.ERRORED, f"the suite itself failed: {type(error).__name__}: {error}\n{text}"
@@ -202,7 +236,6 @@ def _settings(budget: Budget, share: float) -> settings:
         max_examples=max(1, round(budget.max_examples * share)),
         database=None,
         deadline=None,  # compilation makes single cases a hundred times slower than others
-        phases=(Phase.generate, Phase.shrink),
         suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large),
         report_multiple_bugs=False,
         print_blob=False,

@@ -53,6 +53,7 @@ class Ledger:
     expected: set[tuple[str, str]] = field(default_factory=set)
     started: float = field(default_factory=time.time)
     workers: int = 1
+    _nodes: set[str] = field(default_factory=set)
 
     def note(self, verdict: Verdict) -> None:
         """Take down a verdict."""
@@ -106,6 +107,8 @@ class Ledger:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:  # noqa: ARG002
         self.expect(ids)
+        self._nodes.add(node.gateway.id)
+        self.workers = len(self._nodes)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:  # noqa: ARG002

@@ -13,7 +13,6 @@ import pytest
 if TYPE_CHECKING:
     from conformance.ledger import Ledger, Plan
 
-_DIRECTORY = Path(__file__).parent / "properties"
 LEDGER = pytest.StashKey["Ledger"]()
 _MARKER = (
     "requirement(id, family, level): one requirement of the BatchNorm conformance suite; "
@@ -84,9 +83,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(ledger, "conformance-ledger")
 
 
-def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> None:
-    """Refuse to collect the properties when there is nothing to judge."""
-    if file_path.parent == _DIRECTORY and not parent.config.getoption("--impl"):
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Refuse to collect this package when there is nothing to judge."""
+    config = session.config
+    named = any(arg.split(".")[0].split("::")[0] == "conformance" for arg in config.args)
+    if named and config.getoption("--pyargs") and not config.getoption("--impl"):
         msg = (
             "conformance: no implementation to judge. Name one with --impl, such as --impl impl, "
             "--impl my_package.norm:MyBatchNorm or --impl ./my_norm.py:MyBatchNorm"

@@ -83,8 +83,8 @@ def _load_file(place: str) -> tuple[ModuleType, str]:
     path = Path(place).expanduser().resolve()
     if not path.is_file():
         near = difflib.get_close_matches(path.name, _siblings(path), n=1)
-        hint = f" Did you mean {path.parent.name}/{near[0]}?" if near else ""
-        msg = f"there is no file {place!r}.{hint}"
+        hint = f" Did you mean {near[0]}?" if near else ""
+        msg = f"there is no file {place!r} in {Path.cwd()}.{hint}"
         raise AdapterError(msg)
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
@@ -224,7 +224,8 @@ def _recognise_module(name: str, found: type) -> Implementation:
 
 
 def _accepts(found: type, names: set[str]) -> bool:
-    parameters = inspect.signature(found).parameters.values()
+    # of __init__: the metaclass of nnx.Module hides it behind (*args, **kwargs)
+    parameters = list(inspect.signature(found.__init__).parameters.values())[1:]  # type: ignore[misc]
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return True
     named = {p.name for p in parameters}

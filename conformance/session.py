@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from conformance.compilation import remember_compilations
 from conformance.implementation import AdapterError
 from conformance.ledger import PROPERTY_KEY, Plan, item_name
 from conformance.requirements import Level, Requirement
@@ -112,16 +113,29 @@ class Session:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._subjects: list[Subject] | None = None
+        self._subjects: list[Subject] = []
 
-    def subjects(self) -> list[Subject]:
-        """Resolve the implementations, once per process."""
-        if self._subjects is None:
-            from conformance.resolution import resolve  # noqa: PLC0415  may import anything
-            from conformance.subject import Subject  # noqa: PLC0415
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """Resolve the implementations, in every process that will judge them.
 
+        The controller of pytest-xdist judges nothing and imports nothing. A worker cannot end
+        the run; it hands the refusal over and collects no items.
+        """
+        config = session.config
+        output: dict[str, Any] | None = getattr(config, "workeroutput", None)
+        if output is None and config.pluginmanager.has_plugin("dsession"):
+            return
+        from conformance.resolution import resolve  # noqa: PLC0415  may import anything
+        from conformance.subject import Subject  # noqa: PLC0415
+
+        remember_compilations()
+        try:
             self._subjects = [Subject(resolve(name)) for name in self.plan.implementations]
-        return self._subjects
+        except AdapterError as error:
+            if output is None:
+                raise pytest.UsageError(str(error)) from error
+            output["conformance_refusal"] = str(error)
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
@@ -130,17 +144,5 @@ class Session:
             return None
         collector: RequirementFile = RequirementFile.from_parent(parent, path=file_path)
         collector.plan = self.plan
-        try:
-            collector.subjects = self.subjects()
-        except AdapterError as error:
-            refuse(parent.config, error)
-            collector.subjects = []
+        collector.subjects = self._subjects
         return collector
-
-
-def refuse(config: pytest.Config, error: AdapterError) -> None:
-    """End the run with one clean message, from a worker by way of its controller."""
-    output: dict[str, Any] | None = getattr(config, "workeroutput", None)
-    if output is None:
-        raise pytest.UsageError(str(error)) from error
-    output["conformance_refusal"] = str(error)

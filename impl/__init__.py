@@ -16,7 +16,9 @@ def reference() -> Implementation:
     from impl.batchnorm import MyBatchNorm  # noqa: PLC0415  imports jax
     from impl.forward import batchnorm_forward  # noqa: PLC0415
 
-    return Implementation.nnx(MyBatchNorm, name="impl", forward=batchnorm_forward)
+    return Implementation.nnx(
+        MyBatchNorm, name="impl", forward=batchnorm_forward, kind="seed-shaped nnx.Module, forward"
+    )
 
 
 def flax() -> Implementation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import click
 import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -23,7 +24,6 @@ class Display:
 
     def __init__(self, console: Console) -> None:
         self.ledger: Ledger | None = None
-        self.refusal: str | None = None
         self._bad = 0
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -74,11 +74,10 @@ def judge_by_pytest(arguments: list[str], jobs: str, *, color: bool) -> int:
     ledger = display.ledger
     if ledger is None:
         return _USAGE
+    if ledger.refusal is not None:
+        click.echo(f"Error: {ledger.refusal}", err=True)
     if ledger.refusal is not None or status == pytest.ExitCode.USAGE_ERROR:
-        Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(
-            f"Error: {ledger.refusal or display.refusal}"
-        )
-        return _USAGE
+        return _USAGE  # pytest has printed the error itself where there are no workers
     report = ledger.report(_exit_code(ledger, status))
     render(report, console)
     return report.footer.exit_code

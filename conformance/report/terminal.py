@@ -21,7 +21,8 @@ _MARKS = {
 
 def render(report: Report, console: Console) -> None:
     """Print the whole report: a table per implementation, the violations, the sum."""
-    console.print(heading(report), highlight=False)
+    for line in heading(report):
+        console.print(line, highlight=False)
     for implementation in report.header.implementations:
         verdicts = report.of(implementation)
         if verdicts:
@@ -36,14 +37,15 @@ def render(report: Report, console: Console) -> None:
         console.print(line, highlight=False)
 
 
-def heading(report: Report) -> str:
-    """Return the line that says under which conditions the report was made."""
+def heading(report: Report) -> tuple[str, str]:
+    """Return the lines that say under which conditions the report was made."""
     header, found = report.header, report.header.environment
-    versions = ", ".join(f"{name} {found[name]}" for name in ("jax", "flax") if name in found)
+    names = ("batchnorm-conformance", "jax", "flax", "hypothesis", "python")
+    versions = ", ".join(f"{name} {found[name]}" for name in names if name in found)
     workers = f"{header.workers} worker{'s' * (header.workers > 1)}"
     seed = "Hypothesis' own seed" if header.seed is None else f"seed {header.seed}"
     cases = f"{header.max_examples} cases per property"
-    return f"{header.profile} profile, {cases}, {seed} · {versions} · {workers}"
+    return f"{header.profile} profile · {cases} · {seed} · {workers}", versions
 
 
 def _render_implementation(name: str, verdicts: list[Verdict], console: Console) -> None:
@@ -67,11 +69,12 @@ def _render_implementation(name: str, verdicts: list[Verdict], console: Console)
 def _row(family: str, members: list[Verdict]) -> tuple[str, str, str, str, str]:
     applicable = [v for v in members if v.outcome is not Outcome.UNSUPPORTED]
     if not applicable:
-        return f"  [dim]{family}", "[dim]-", "", "", f"[dim]unsupported: {members[0].detail}"
+        reason, _, _ = members[0].detail.partition(",")
+        return f"  [dim]{family}", "[dim]-", "", "", f"[dim]unsupported: {reason}"
     good = sum(v.outcome in {Outcome.CONFORMS, Outcome.DEVIATES} for v in applicable)
     worst = max((v.worst for v in applicable if v.worst is not None), default=None)
     remarks = [
-        f"{word} {', '.join(_numbers(family, members, outcome))}"
+        f"{word} {', '.join(_numbers(members, outcome))}"
         for outcome, word in _MARKS.items()
         if any(v.outcome is outcome for v in members)
     ]
@@ -86,8 +89,7 @@ def _row(family: str, members: list[Verdict]) -> tuple[str, str, str, str, str]:
     )
 
 
-def _numbers(family: str, members: list[Verdict], outcome: Outcome) -> list[str]:
-    del family
+def _numbers(members: list[Verdict], outcome: Outcome) -> list[str]:
     return [str(REQUIREMENTS[v.requirement].number) for v in members if v.outcome is outcome]
 
 
