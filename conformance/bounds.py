@@ -137,7 +137,7 @@ def statistics(x: npt.ArrayLike, accuracy: Accuracy) -> tuple[Bound, Bound]:
 
 
 def mean_error(x: Float64) -> Float64:
-    r"""Return e_μ, the bound on the error of a computed mean, (D,).
+    """Return e_μ, the bound on the error of a computed mean, (D,).
 
     A sum of N numbers, in any order, errs by at most h·u·Σ|x|; the division, or the product
     with a rounded 1/N, adds two roundings, and one is in reserve: e_μ ≤ (h+3)·u·A.
@@ -152,11 +152,12 @@ def mean_error(x: Float64) -> Float64:
     mean = x.mean(axis=0)
     spread = np.abs(x - x[0]).mean(axis=0)
     shifted = (h + 5) * U * spread + 2 * U * np.abs(mean) + U * np.abs(x[0])
-    return np.maximum(plain, shifted)
+    larger: Float64 = np.maximum(plain, shifted)
+    return larger
 
 
 def variance_error(x: Float64) -> Float64:
-    r"""Return e_v for the algorithms that keep the digits of the variance, (D,).
+    """Return e_v for the algorithms that keep the digits of the variance, (D,).
 
     Two passes, mean((x−μ̂)²): squares and their sum give (h+8)·u·v. If every row subtracts
     the same μ̂, the rest is exactly (μ̂−μ)². A compiler may fuse the sum into x−mean and
@@ -179,11 +180,12 @@ def variance_error(x: Float64) -> Float64:
     two_pass = (h + 8) * U * var + (1 + (h + 8) * U) * e_mean**2 + 4 * std * e_mean
     updating = (h + 8) * U * (var + 2 * std * np.sqrt(var + mean**2)) + 2 * e_mean**2
     shifted = one_pass_error(x - x[0]) + 4 * U * var
-    return np.maximum(np.maximum(two_pass, updating), shifted)
+    largest: Float64 = np.maximum(np.maximum(two_pass, updating), shifted)
+    return largest
 
 
 def one_pass_error(x: Float64) -> Float64:
-    r"""Return e_v for max(0, E[x²] − E[x]²), (D,).
+    """Return e_v for max(0, E[x²] − E[x]²), (D,).
 
     E[x²] errs by (h+6)·u·(v+μ²), the square of the mean by 2|μ|e_μ + e_μ² and its roundings,
     and the difference keeps all of it: e_v ≤ (h+6)·u·(v+μ²) + 2|μ|e_μ + e_μ² + 3u·μ².
@@ -193,7 +195,9 @@ def one_pass_error(x: Float64) -> Float64:
     mean, var = oracle.statistics(x)
     e_mean = mean_error(x)
     square = mean**2
-    return (h + 6) * U * (var + square) + 2 * np.abs(mean) * e_mean + e_mean**2 + 3 * U * square
+    of_squares = (h + 6) * U * (var + square) + 3 * U * square
+    error: Float64 = of_squares + 2 * np.abs(mean) * e_mean + e_mean**2
+    return error
 
 
 def output_error(
@@ -205,7 +209,7 @@ def output_error(
     eps: float,
     state: State,
 ) -> Float64:
-    r"""Return e_y for y = γ·(x−mean)/√(var+ε) + β, (N, D).
+    """Return e_y for y = γ·(x−mean)/√(var+ε) + β, (N, D).
 
     The computed w lies in [max(w−e_v, ε), w+e_v], since no admissible variance is negative.
     An inverse square root errs by up to 4u (3.4u measured on XLA CPU, where a/√b becomes
@@ -228,7 +232,8 @@ def output_error(
     direct = gamma * e_z * (1 + 4 * U) + 2 * U * (gamma * np.abs(z) + beta + np.abs(y))
     fused = gamma * r * (1 + rho) * U * (2 * np.abs(x) + 3 * np.abs(mean)) + 2 * U * beta
     flushed = gamma * r * _FLUSHED
-    return direct + fused + flushed
+    total: Float64 = direct + fused + flushed
+    return total
 
 
 def ema_error(
@@ -238,11 +243,12 @@ def ema_error(
     old: npt.ArrayLike,
     new: Float64,
 ) -> Float64:
-    r"""Return the bound after one update m·old + (1−m)·new, (D,).
+    """Return the bound after one update m·old + (1−m)·new, (D,).
 
     e ≤ m·e_old + (1−m)·e_new + 5u·max(|old|, |new|) covers both m·r+(1−m)·b and r+(1−m)(b−r),
     with 1−m taken in any precision. Scaling the last term by m·|old|+(1−m)·|new| instead
     would be wrong: float32(1−m) breaks that, and the second form is unbounded there.
     """
     size = np.maximum(np.abs(np.asarray(old, np.float64)), np.abs(new))
-    return momentum * e_old + (1 - momentum) * e_new + 5 * U * size
+    error: Float64 = momentum * e_old + (1 - momentum) * e_new + 5 * U * size
+    return error

@@ -55,8 +55,8 @@ class Case:
     x: Float32
     as_jax: bool = False
 
-    def with_x(self, x: Float32) -> Case:
-        """Return the same case with another input."""
+    def with_x(self, x: npt.NDArray[np.floating[Any]]) -> Case:
+        """Return the same case with another input, rounded to float32."""
         return replace(self, x=np.ascontiguousarray(x, np.float32))
 
 

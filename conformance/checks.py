@@ -67,7 +67,9 @@ def _count(comparisons: int) -> Notes:
 
 def violation(quantity: str, got: Any, expected: Any, **rest: Any) -> NoReturn:
     """Raise the violation of a rule that has no error bound."""
-    raise ViolationFound(Finding(quantity=quantity, got=_words(got), expected=_words(expected), **rest))
+    raise ViolationFound(
+        Finding(quantity=quantity, got=_words(got), expected=_words(expected), **rest)
+    )
 
 
 def check_same(quantity: str, got: Any, expected: Any) -> None:

@@ -134,7 +134,7 @@ class Implementation:
             return build_layer(module, config, keywords, attributes, arguments or {})
 
         return cls(
-            name=name or getattr(module, "__name__", repr(module)),
+            name=name or str(getattr(module, "__name__", module)),
             build=build,
             forward=forward,
             nnx_module=True,

@@ -10,7 +10,7 @@ import hashlib
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -62,6 +62,7 @@ class Trial:
         ]
 
     def __call__(self) -> None:
+        """Run every case; raise the first violation."""
         for run in self._runs:
             run()
 

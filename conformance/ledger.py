@@ -105,7 +105,7 @@ class Ledger:
         self.expect([item.nodeid for item in session.items])
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:  # noqa: ARG002
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
         self.expect(ids)
         self._nodes.add(node.gateway.id)
         self.workers = len(self._nodes)

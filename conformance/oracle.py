@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from conformance.implementation import Config
 from conformance.case import State
+from conformance.implementation import Config
 
 Float64 = npt.NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from conformance.ledger import Ledger, Plan
 
-LEDGER = pytest.StashKey["Ledger"]()
+LEDGER: pytest.StashKey[Ledger] = pytest.StashKey()
 _MARKER = (
     "requirement(id, family, level): one requirement of the BatchNorm conformance suite; "
     "select with -m 'requirement(id=\"BN-EMA-1\")'"

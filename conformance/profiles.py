@@ -36,8 +36,13 @@ def chosen_seed(profile: str, seed: int | None) -> int:
     return secrets.randbelow(2**31) if profile == "thorough" else 0
 
 
-def budget(profile: str = "default", *, seed: int | None = 0, max_examples: int | None = None,
-           hypothesis: Any = None) -> Budget:
+def budget(
+    profile: str = "default",
+    *,
+    seed: int | None = 0,
+    max_examples: int | None = None,
+    hypothesis: Any = None,
+) -> Budget:
     """Return the budget of a profile, with what the user overrides."""
     return Budget(
         profile=profile,

@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
@@ -44,7 +45,7 @@ def _load(name: str) -> Any:
         return _load_registered(name)
     place, _, attribute = name.rpartition(":")
     if not place or not attribute.replace(".", "").isidentifier():
-        msg = f"{name!r} is no implementation: expected module:attribute or path/to/file.py:attribute."
+        msg = f"{name!r} is no name: expected module:attribute or path/to/file.py:attribute."
         raise AdapterError(msg)
     module, origin = _load_file(place) if place.endswith(".py") else _load_module(place)
     found: Any = module
@@ -114,8 +115,8 @@ class _import_errors:  # noqa: N801  a context manager that reads like a phrase
 
 
 def _last_frame(error: BaseException) -> str:
-    frames = [f for f in inspect.getinnerframes(error.__traceback__) if "importlib" not in f.filename]
-    own = [f for f in frames if f.filename != __file__]
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if "importlib" not in f.filename and f.filename != __file__]
     return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
 
 
@@ -203,9 +204,8 @@ def _recognise_module(name: str, found: type) -> Implementation:
         if not _accepts(found, {*keywords.values(), "rngs"}):
             attempts.append(f"  As {kind}: its constructor does not take {call}.")
             continue
-        implementation = Implementation.nnx(
-            found, name=name, kind=kind, **{**keywords, **attributes}
-        )
+        names: dict[str, Any] = {**keywords, **attributes}
+        implementation = Implementation.nnx(found, name=name, kind=kind, **names)
         with _import_errors(f"{name}, built as {call},"):
             there = _attributes_of(found, keywords)
         missing = [attribute for attribute in attributes.values() if attribute not in there]
@@ -220,7 +220,8 @@ def _recognise_module(name: str, found: type) -> Implementation:
             + "), and run that object instead.",
         ]
     lines = "\n".join(attempts)
-    raise AdapterError(f"{name} is an nnx.Module that fits neither known shape.\n{lines}\n  {GUIDE}")
+    msg = f"{name} is an nnx.Module that fits neither known shape.\n{lines}\n  {GUIDE}"
+    raise AdapterError(msg)
 
 
 def _accepts(found: type, names: set[str]) -> bool:

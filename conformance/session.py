@@ -12,8 +12,9 @@ import pytest
 from conformance.compilation import remember_compilations
 from conformance.implementation import AdapterError
 from conformance.ledger import PROPERTY_KEY, Plan, item_name
+from conformance.report.outcome import JudgedBadly, settle
 from conformance.requirements import Level, Requirement
-from conformance.verdict import Outcome, Verdict
+from conformance.verdict import Verdict
 
 if TYPE_CHECKING:
     from conformance.judging import Trial
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 PROPERTIES_DIRECTORY = Path(__file__).parent / "properties"
 _ENTRY_FILE = "registry.py"
 """One file of the directory stands for all requirements, so that they are collected once."""
-
-
-class JudgedBadly(Exception):  # noqa: N818  the text is the verdict, not an error of ours
-    """The verdict on an item is bad; the text is what a reader needs."""
 
 
 class RequirementItem(pytest.Function):
@@ -43,18 +40,9 @@ class RequirementItem(pytest.Function):
         """Keep the verdict for the report, and let pytest know how it went."""
         self.user_properties.append((PROPERTY_KEY, json.dumps(verdict.to_json())))
         self.user_properties.append(("requirement", verdict.requirement))
-        if verdict.outcome is Outcome.UNSUPPORTED:
-            pytest.skip(verdict.detail)
-        if not verdict.outcome.bad:
-            return
-        from conformance.report.text import violation_text  # noqa: PLC0415
+        settle(verdict, strict=self.strict)
 
-        text = violation_text(verdict)
-        if verdict.outcome is Outcome.VIOLATES and verdict.level == "should" and not self.strict:
-            pytest.xfail(f"SHOULD: {text}")
-        raise JudgedBadly(text)
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:  # type: ignore[override]
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
         if isinstance(excinfo.value, JudgedBadly):
             return str(excinfo.value)
         return super().repr_failure(excinfo, *args)
@@ -67,6 +55,7 @@ class UnsupportedItem(pytest.Item):
     """A requirement that does not apply, kept as an item so that nothing is silently absent."""
 
     verdict: Verdict
+    strict = False
 
     def runtest(self) -> None:
         RequirementItem.settle(self, self.verdict)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ Standard library only, and only JSON values inside: verdicts cross process borde
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
@@ -115,7 +116,7 @@ class Verdict:
 
 def finite_or_text(value: Any) -> Any:
     """Return a JSON value for a number: NaN and infinities become their names."""
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+    if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
 

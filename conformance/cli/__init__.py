@@ -15,7 +15,7 @@ __all__ = ["main"]
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88})
 @click.version_option(__version__, prog_name="conformance")
 def main() -> None:
-    """Judge Batch Normalization layers for flax NNX.
+    r"""Judge Batch Normalization layers for flax NNX.
 
     \b
     conformance run                          the reference and flax's own layers

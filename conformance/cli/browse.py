@@ -32,8 +32,9 @@ def chosen(patterns: tuple[str, ...], level: str | None) -> tuple[Requirement, .
 
 
 @click.command("list")
-@click.option("-k", "--filter", "patterns", multiple=True, metavar="PATTERN",
-              help="Ids, families or globs.")
+@click.option(
+    "-k", "--filter", "patterns", multiple=True, metavar="PATTERN", help="Ids, families or globs."
+)
 @click.option("--level", type=click.Choice(["must", "should"]), help="Only this level.")
 def list_requirements(patterns: tuple[str, ...], level: str | None) -> None:
     """List the requirements."""

@@ -19,25 +19,53 @@ _HERE = Path(__file__).parent.parent
 
 @click.command()
 @click.argument("names", metavar="[IMPL]...", nargs=-1)
-@click.option("-k", "--filter", "patterns", multiple=True, metavar="PATTERN",
-              help="Judge only these requirements: ids, families or globs.")
+@click.option(
+    "-k",
+    "--filter",
+    "patterns",
+    multiple=True,
+    metavar="PATTERN",
+    help="Judge only these requirements: ids, families or globs.",
+)
 @click.option("--level", type=click.Choice(["must", "should"]), help="Only this level.")
-@click.option("--profile", type=click.Choice(PROFILES), default="default", show_default=True,
-              help="How thoroughly to judge.")
-@click.option("--max-examples", type=click.IntRange(min=1), metavar="N",
-              help="Cases per property, instead of the profile's.")
-@click.option("--seed", type=click.IntRange(min=0), metavar="N",
-              help="Seed of the cases; 0, or random in the thorough profile.")
+@click.option(
+    "--profile",
+    type=click.Choice(PROFILES),
+    default="default",
+    show_default=True,
+    help="How thoroughly to judge.",
+)
+@click.option(
+    "--max-examples",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Cases per property, instead of the profile's.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Seed of the cases; 0, or random in the thorough profile.",
+)
 @click.option("-x", "--fail-fast", is_flag=True, help="Stop at the first violation.")
-@click.option("-j", "--jobs", default="auto", show_default=True, metavar="N|auto",
-              help="Worker processes.")
-@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Write the report as JSON.")
-@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Write the results as JUnit XML.")
+@click.option(
+    "-j", "--jobs", default="auto", show_default=True, metavar="N|auto", help="Worker processes."
+)
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the report as JSON.",
+)
+@click.option(
+    "--junit",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the results as JUnit XML.",
+)
 @click.option("--strict", is_flag=True, help="A violated SHOULD counts like a MUST.")
 @click.option("--no-color", is_flag=True, help="Plain text.")
-def run(  # noqa: PLR0913  one parameter per option
+def run(
     names: tuple[str, ...],
     patterns: tuple[str, ...],
     level: str | None,

@@ -99,9 +99,7 @@ def one_trace_per_mode(subject: Subject, drawn: Stream) -> None:
     lanes=lambda _: ensembles(COMPILED),
     evaluate=lambda _: choices(0, 1),
 )
-def a_stack_of_layers_equals_the_loop(
-    subject: Subject, lanes: list[Case], evaluate: int
-) -> None:
+def a_stack_of_layers_equals_the_loop(subject: Subject, lanes: list[Case], evaluate: int) -> None:
     """nnx.vmap(layer)(stack, xs)[i] = layer_i(x_i), and each lane has its own statistics"""
     layers = [subject.start(case)[0] for case in lanes]
     before = [layer.usable_state for layer in layers]
@@ -138,4 +136,3 @@ def _evaluated(module: Any, x: Any) -> Any:
 
 
 _VMAPPED = {False: nnx.jit(nnx.vmap(_trained)), True: nnx.jit(nnx.vmap(_evaluated))}
-

@@ -10,14 +10,8 @@ from conformance.case import Case
 from conformance.checks import check_identical, check_within
 from conformance.properties.history import Model
 from conformance.properties.registry import requirement
-from conformance.strategies.cases import (
-    Permuted,
-    Stream,
-    cases,
-    cases_at_momentum,
-    permuted_cases,
-    streams,
-)
+from conformance.strategies.cases import Stream, cases, streams
+from conformance.strategies.designed import Permuted, cases_at_momentum, permuted_cases
 from conformance.strategies.palette import Entry
 from conformance.subject import Subject
 
@@ -117,4 +111,3 @@ def the_update_sees_x_only(subject: Subject, drawn: Permuted) -> None:
         limit: Bound = getattr(bound, name)
         got, wanted = getattr(second.state, name), getattr(after, name)
         check_within(f"{name} with other gamma, beta, eps", got, wanted, limit + limit)
-

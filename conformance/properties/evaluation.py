@@ -69,9 +69,7 @@ def evaluation_is_repeatable(subject: Subject, case: Case) -> None:
 
 
 @requirement("BN-EVAL-6", drawn=rewritten_cases, event=lambda _: choices(0, 3))
-def evaluation_sees_the_statistics_of_now(
-    subject: Subject, drawn: Rewritten, event: int
-) -> None:
+def evaluation_sees_the_statistics_of_now(subject: Subject, drawn: Rewritten, event: int) -> None:
     """evaluate, change the statistics, evaluate: the second result follows the change"""
     case, other = drawn
     layer, _, x = subject.start(case)

@@ -39,7 +39,7 @@ def encoded(bit: int, encoding: int) -> object:
         lambda b: jnp.asarray(b, jnp.int32),
     )
     form = forms[encoding]
-    return form(bit)  # type: ignore[operator]
+    return form(bit)
 
 
 def check_forward(subject: Subject, x: AnyArray, result: AnyArray, *, evaluates: bool) -> None:
@@ -63,9 +63,7 @@ def check_forward(subject: Subject, x: AnyArray, result: AnyArray, *, evaluates:
     bit=lambda _: choices(0, 1),
     encoding=lambda _: choices(0, _ENCODINGS - 1),
 )
-def every_encoding_selects_its_mode(
-    subject: Subject, case: Case, bit: int, encoding: int
-) -> None:
+def every_encoding_selects_its_mode(subject: Subject, case: Case, bit: int, encoding: int) -> None:
     """flag >= 0.5 evaluates, in every type that holds 0 or 1"""
     result = subject.forward(0.0, subject.input(case), encoded(bit, encoding))
 

@@ -35,7 +35,10 @@ class _Tracked:
         def step(e_old: Float64, e: Float64) -> Float64:
             return bounds.ema_error(momentum, e_old, e, self.value, new)
 
-        self.allowed, self.strict = step(self.allowed, e_new.allowed), step(self.strict, e_new.strict)
+        self.allowed, self.strict = (
+            step(self.allowed, e_new.allowed),
+            step(self.strict, e_new.strict),
+        )
         self.value = oracle.ema(momentum, self.value, new)
 
 

@@ -29,9 +29,7 @@ def the_same_call_gives_the_same_result(subject: Subject, case: Case) -> None:
 
 
 @requirement("BN-IND-2", share=0.6, drawn=streams, evaluate=lambda _: choices(0, 1))
-def nothing_but_state_and_input_matters(
-    subject: Subject, drawn: Stream, evaluate: int
-) -> None:
+def nothing_but_state_and_input_matters(subject: Subject, drawn: Stream, evaluate: int) -> None:
     """after other calls, other instances and other random states the result is the same"""
     case = drawn.case
     layer, before, x = subject.start(case)

@@ -8,7 +8,8 @@ from conformance.case import Case, State
 from conformance.checks import check_identical, check_same
 from conformance.properties.claims import check_evaluation, check_training
 from conformance.properties.registry import requirement
-from conformance.strategies.cases import cases, choices, free_configs
+from conformance.strategies.cases import cases, choices
+from conformance.strategies.designed import free_configs
 from conformance.subject import Subject
 
 

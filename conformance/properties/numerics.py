@@ -8,7 +8,7 @@ from conformance.case import Case
 from conformance.checks import check_nan
 from conformance.properties.claims import check_evaluation, check_training
 from conformance.properties.registry import requirement
-from conformance.strategies.cases import (
+from conformance.strategies.designed import (
     Poisoned,
     extreme_cases,
     offset_cases,
@@ -37,9 +37,7 @@ def scales_side_by_side_do_not_meet(subject: Subject, case: Case) -> None:
 
 
 @requirement("BN-NUM-3", case=extreme_cases, drawn=poisoned_cases)
-def nothing_is_clipped_rounded_or_replaced(
-    subject: Subject, case: Case, drawn: Poisoned
-) -> None:
+def nothing_is_clipped_rounded_or_replaced(subject: Subject, case: Case, drawn: Poisoned) -> None:
     """outliers, zeros, integers and large values are normalised; NaN in, NaN out"""
     layer, before, x = subject.start(case)
     check_training(subject, layer, before, case, x)
@@ -50,4 +48,3 @@ def nothing_is_clipped_rounded_or_replaced(
     layer, _, _ = subject.start(drawn.case)
     y = layer.train(subject.input(drawn.case.with_x(poisoned)))
     check_nan("y of the feature with a NaN", y[:, [drawn.column]])
-

@@ -51,7 +51,7 @@ def gamma_and_beta_are_params(subject: Subject, case: Case) -> None:
 
 @requirement("BN-STATE-2", share=0.15, case=cases)
 def statistics_are_variables_but_not_params(subject: Subject, case: Case) -> None:
-    """type(running_mean), type(running_var) ⊆ nnx.Variable \\ nnx.Param"""
+    """type(running_mean), type(running_var) ⊆ nnx.Variable, but not ⊆ nnx.Param"""
     held = holders(subject.build(case.config))
 
     for name in STATISTICS:
@@ -86,7 +86,9 @@ def hyperparameters_are_no_leaves(subject: Subject, case: Case, other: int) -> N
     check_same("paths of the leaves", sorted(there), sorted(here))
     for path, leaf in there.items():
         rule = "whatever momentum and eps are"
-        check_identical("/".join(map(str, path)), np.asarray(leaf), np.asarray(here[path]), rule=rule)
+        check_identical(
+            "/".join(map(str, path)), np.asarray(leaf), np.asarray(here[path]), rule=rule
+        )
 
 
 @requirement("BN-STATE-5", share=0.6, case=cases, evaluate=lambda _: choices(0, 1))
@@ -171,7 +173,7 @@ def _anatomy(layer: LiveLayer) -> dict[str, Any]:
 def _buffer(leaf: Any) -> int:
     """Return what identifies the memory of a leaf: its address, or the object itself."""
     if isinstance(leaf, jax.Array) and leaf.is_fully_addressable:
-        return leaf.addressable_shards[0].data.unsafe_buffer_pointer()
+        return int(leaf.addressable_shards[0].data.unsafe_buffer_pointer())
     return id(leaf)
 
 

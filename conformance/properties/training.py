@@ -11,18 +11,16 @@ from conformance.bounds import Bound
 from conformance.case import Case, State
 from conformance.checks import check_finite, check_within
 from conformance.properties.registry import requirement
-from conformance.strategies.cases import (
+from conformance.strategies.cases import Rewritten, cases, rewritten_cases
+from conformance.strategies.designed import (
     Permuted,
     Poisoned,
-    Rewritten,
     Scaled,
     Shifted,
-    cases,
     cases_with,
     constant_cases,
     permuted_cases,
     poisoned_cases,
-    rewritten_cases,
     scaled_cases,
     shifted_cases,
     stackable,

@@ -112,7 +112,9 @@ class Report:
         except (OSError, ValueError) as error:
             msg = f"{path} is no report: {error}. Write one with `conformance run --report {path}`."
             raise ReportError(msg) from error
-        found = (data.get("format"), data.get("version")) if isinstance(data, dict) else (None, None)
+        found = (
+            (data.get("format"), data.get("version")) if isinstance(data, dict) else (None, None)
+        )
         if found != (FORMAT, VERSION):
             msg = f"{path}: format {found[0]!r}, version {found[1]!r}; this suite reads {VERSION}."
             raise ReportError(msg)

@@ -40,7 +40,7 @@ def render(report: Report, console: Console) -> None:
 def heading(report: Report) -> tuple[str, str]:
     """Return the lines that say under which conditions the report was made."""
     header, found = report.header, report.header.environment
-    names = ("batchnorm-conformance", "jax", "flax", "hypothesis", "python")
+    names = ("batchnorm-conformance", "jax", "flax", "hypothesis")
     versions = ", ".join(f"{name} {found[name]}" for name in names if name in found)
     workers = f"{header.workers} worker{'s' * (header.workers > 1)}"
     seed = "Hypothesis' own seed" if header.seed is None else f"seed {header.seed}"

@@ -23,7 +23,9 @@ def violation_text(verdict: Verdict, rerun: str | None = None) -> str:
     lines = [*textwrap.wrap(title, WIDTH - 6, subsequent_indent=_INDENT)]
     if row.formula:
         lines.append(f"{_INDENT}{row.formula}")
-    lines.append(f"{_INDENT}{verdict.implementation} · {row.level.value.upper()} · {_word(verdict)}")
+    lines.append(
+        f"{_INDENT}{verdict.implementation} · {row.level.value.upper()} · {_word(verdict)}"
+    )
     if verdict.violation is not None:
         lines += [_INDENT + line for line in finding_lines(verdict.violation.finding)]
         lines += _inputs(verdict.violation.inputs)
@@ -43,8 +45,10 @@ def rerun_command(verdict: Verdict, options: str = "") -> str:
 def finding_lines(finding: Finding) -> list[str]:
     """Return what was observed, in one line or, where that is long, in a few."""
     sentence = finding.sentence()
-    return [sentence] if len(sentence) <= WIDTH - 4 else textwrap.wrap(
-        sentence, WIDTH - 4, subsequent_indent="  "
+    return (
+        [sentence]
+        if len(sentence) <= WIDTH - 4
+        else textwrap.wrap(sentence, WIDTH - 4, subsequent_indent="  ")
     )
 
 

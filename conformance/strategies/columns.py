@@ -104,23 +104,23 @@ def _patterns(
 
 def _pattern(family: str, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """Return the N numbers of one family; each exists to reach a kind of mistake."""
-    normal = _NORMAL[chosen]
-    if family == "integers":  # exact arithmetic, short counterexamples, integer fast paths
-        return _SMALL[chosen % len(_SMALL)]
-    if family == "normal":
-        return normal
-    if family == "constant":  # zero variance; with an offset, sums that round the same way
-        return np.full(len(chosen), _SMALL[chosen[0] % len(_SMALL)])
-    if family == "two-valued":
-        return (chosen % 2).astype(np.float64)
-    if family == "outlier":  # clipping at c standard deviations shows only if N > c² + 1
-        normal[chosen[0] % len(chosen)] = 30.0 if chosen[0] % 2 else -400.0
-        return normal
-    if family == "sorted":
-        return np.sort(normal)
-    if family == "duplicated":
-        return normal[np.arange(len(chosen)) // 2]
-    return np.zeros(len(chosen))
+    pattern = _NORMAL[chosen]
+    match family:
+        case "integers":  # exact arithmetic, short counterexamples, integer fast paths
+            pattern = _SMALL[chosen % len(_SMALL)]
+        case "constant":  # zero variance; with an offset, sums that round the same way
+            pattern = np.full(len(chosen), _SMALL[chosen[0] % len(_SMALL)])
+        case "two-valued":
+            pattern = (chosen % 2).astype(np.float64)
+        case "outlier":  # clipping at c standard deviations shows only if N > c² + 1
+            pattern[chosen[0] % len(chosen)] = 30.0 if chosen[0] % 2 else -400.0
+        case "sorted":
+            pattern = np.sort(pattern)
+        case "duplicated":
+            pattern = pattern[np.arange(len(chosen)) // 2]
+        case "zeros":
+            pattern = np.zeros(len(chosen))
+    return pattern
 
 
 def _float32(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

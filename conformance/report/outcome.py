@@ -1,0 +1,29 @@
+"""Verdicts as pytest outcomes: the one place that says which verdict fails a test."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.report.text import violation_text
+from conformance.verdict import Outcome, Verdict
+
+
+class JudgedBadly(Exception):
+    """The verdict on an item is bad; the text is what a reader needs."""
+
+
+def settle(verdict: Verdict, *, strict: bool) -> None:
+    """Pass, skip, xfail or fail: unsupported skips, a violated SHOULD xfails unless strict.
+
+    Raises:
+        JudgedBadly: a MUST is violated, or nothing was compared, or judging failed.
+    """
+    __tracebackhide__ = True
+    if verdict.outcome is Outcome.UNSUPPORTED:
+        pytest.skip(verdict.detail)
+    if not verdict.outcome.bad:
+        return
+    text = violation_text(verdict)
+    if verdict.outcome is Outcome.VIOLATES and verdict.level == "should" and not strict:
+        pytest.xfail(f"SHOULD: {text}")
+    raise JudgedBadly(text)
