@@ -54,7 +54,6 @@ def conformance_tests(
     @pytest.mark.filterwarnings("ignore::DeprecationWarning")
     def test_conformance(requirement: str) -> None:
         """The implementation meets the requirement."""
-        __tracebackhide__ = True
         from conformance.judging import judge_requirement  # noqa: PLC0415  imports Hypothesis
         from conformance.report.outcome import settle  # noqa: PLC0415
 

@@ -12,7 +12,7 @@ import pytest
 from conformance.compilation import remember_compilations
 from conformance.implementation import AdapterError
 from conformance.ledger import PROPERTY_KEY, Plan, item_name
-from conformance.report.outcome import JudgedBadly, settle
+from conformance.report.outcome import settle
 from conformance.requirements import Level, Requirement
 from conformance.verdict import Verdict
 
@@ -41,11 +41,6 @@ class RequirementItem(pytest.Function):
         self.user_properties.append((PROPERTY_KEY, json.dumps(verdict.to_json())))
         self.user_properties.append(("requirement", verdict.requirement))
         settle(verdict, strict=self.strict)
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
-        if isinstance(excinfo.value, JudgedBadly):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, *args)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, self.name

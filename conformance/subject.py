@@ -29,7 +29,7 @@ def calling(operation: str) -> Iterator[None]:
         first = f": {text[0][:300]}" if text else ""
         message = f"{type(error).__name__}{first}"
         try:
-            violation(operation, f"raised {message}", "a result")
+            violation(operation, message, "a result")
         except AssertionError as found:
             raise found from error
 

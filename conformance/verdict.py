@@ -96,6 +96,7 @@ class Verdict:
         data = asdict(self) | {"outcome": self.outcome.value}
         if self.violation is not None:
             finding = data["violation"]["finding"]
+            finding["index"] = finding["index"] and list(finding["index"])
             for name in ("got", "expected", "bound", "ratio"):
                 finding[name] = finite_or_text(finding[name])
         return data | {"worst": finite_or_text(self.worst)}

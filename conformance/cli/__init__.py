@@ -15,13 +15,13 @@ __all__ = ["main"]
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88})
 @click.version_option(__version__, prog_name="conformance")
 def main() -> None:
-    r"""Judge Batch Normalization layers for flax NNX.
+    """Judge Batch Normalization layers for flax NNX.
 
     \b
     conformance run                          the reference and flax's own layers
     conformance run my_norm.py:MyBatchNorm   a class in a file
     conformance explain BN-EMA-1             what a requirement wants, and why
-    """
+    """  # noqa: D301  click reads the backspace
 
 
 for command in (run, smoke, list_requirements, explain, implementations):

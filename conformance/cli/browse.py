@@ -48,7 +48,10 @@ def list_requirements(patterns: tuple[str, ...], level: str | None) -> None:
 @click.command()
 @click.argument("identity", metavar="ID")
 def explain(identity: str) -> None:
-    """Explain one requirement: statement, formula, reason, mistakes, test."""
+    """Explain one requirement.
+
+    Statement, formula, reason, classical mistakes, and the source of its property.
+    """
     rows = chosen((identity,), None)
     for number, row in enumerate(rows):
         if number:
@@ -95,7 +98,7 @@ def _judges(node: ast.FunctionDef, identity: str) -> bool:
 
 @click.command()
 def implementations() -> None:
-    """List the registered implementations, without importing them."""
+    """List the registered implementations."""
     from conformance.resolution import GROUP, registered  # noqa: PLC0415  only needed here
 
     for name, point in registered().items():

@@ -79,7 +79,10 @@ def run(
     strict: bool,
     no_color: bool,
 ) -> None:
-    """Judge implementations: registered names, module:attribute or file.py:attribute.
+    """Judge implementations.
+
+    IMPL is a registered name, module:attribute or path/to/file.py:attribute; without one the
+    reference and flax's own layers are judged.
 
     Exit codes: 0 conforms, 1 a MUST is violated (with --strict a SHOULD too), 2 the
     implementation or the command is not usable, 5 nothing was judged.

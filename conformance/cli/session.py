@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from conformance.compilation import cache_directory
 from conformance.ledger import Ledger
 from conformance.plugin import LEDGER
 from conformance.report.terminal import render
@@ -97,6 +98,7 @@ def _pytest(arguments: list[str], jobs: str, display: Display) -> int:
     if jobs != "1":
         settings += ["-p", "xdist.plugin", f"--numprocesses={jobs}", "--dist=worksteal"]
     os.environ.pop("PYTEST_ADDOPTS", None)
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(cache_directory() / "hypothesis"))
     target = str(_PACKAGE / "properties" / "registry.py")
     return int(pytest.main([*settings, *arguments, target], plugins=[display]))
 

@@ -10,7 +10,7 @@ from conformance.implementation import AdapterError
 @click.command()
 @click.argument("name", metavar="IMPL")
 def smoke(name: str) -> None:
-    """Check that IMPL can be found, built, called, read and written."""
+    """Check the adapter: can IMPL be built, called, read and written?"""
     from conformance.smoking import problems  # noqa: PLC0415  imports jax
 
     try:

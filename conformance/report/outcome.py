@@ -8,17 +8,11 @@ from conformance.report.text import violation_text
 from conformance.verdict import Outcome, Verdict
 
 
-class JudgedBadly(Exception):
-    """The verdict on an item is bad; the text is what a reader needs."""
-
-
 def settle(verdict: Verdict, *, strict: bool) -> None:
     """Pass, skip, xfail or fail: unsupported skips, a violated SHOULD xfails unless strict.
 
-    Raises:
-        JudgedBadly: a MUST is violated, or nothing was compared, or judging failed.
+    A violated MUST fails, and so does a verdict that rests on nothing.
     """
-    __tracebackhide__ = True
     if verdict.outcome is Outcome.UNSUPPORTED:
         pytest.skip(verdict.detail)
     if not verdict.outcome.bad:
@@ -26,4 +20,4 @@ def settle(verdict: Verdict, *, strict: bool) -> None:
     text = violation_text(verdict)
     if verdict.outcome is Outcome.VIOLATES and verdict.level == "should" and not strict:
         pytest.xfail(f"SHOULD: {text}")
-    raise JudgedBadly(text)
+    pytest.fail(text, pytrace=False)
