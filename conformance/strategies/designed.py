@@ -17,7 +17,6 @@ from conformance.strategies.cases import (
     cases,
     choices,
     columns_of,
-    entry_of,
     state_of,
 )
 from conformance.strategies.palette import Entry, at_momentum
@@ -173,14 +172,11 @@ def offset_cases(draw: DrawFn, palette: Palette) -> Case:
     """
     case = draw(cases(tuple(entry for entry in palette if 1 < entry.rows < 20)))
     rows, features = case.x.shape
-    entry = entry_of(case)
-    pattern = draw(batches(replace(entry, eps=1.0)))
-    spread = pattern - pattern[0]
-    size = np.maximum(np.abs(spread).max(axis=0), 1e-3)
-    kappa = np.array([0, 1, -3, 30, 300, -1e3, 3e3, 1e4, -1e4])
-    chosen = np.array([draw(choices(0, len(kappa) - 1)) for _ in range(features)])
-    unit = (1.0, 0.1, 30.0)[draw(choices(0, 2))]
-    x = unit * (spread / size + kappa[chosen] * np.sqrt(0.25 / max(rows - 1, 1)))
+    raw = [draw(st.binary(min_size=20, max_size=20)) for _ in range(features)]
+    small = np.array([[byte % 8 for byte in column[:rows]] for column in raw], float).T
+    offsets = np.array([0, 1, -3, 30, 300, -1e3, 3e3, 1e4, -2e4])
+    chosen = offsets[[draw(choices(0, len(offsets) - 1)) for _ in range(features)]]
+    x = (small + chosen) * (1.0, 0.1, 30.0)[draw(choices(0, 2))]
     if case.state is None:
         return case.with_x(x)
     gamma = np.where(case.state.gamma == 0, np.float32(1), case.state.gamma)
