@@ -83,6 +83,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(ledger, "conformance-ledger")
 
 
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Echo what decides the verdicts."""
+    ledger = config.stash.get(LEDGER, None)
+    if ledger is None:
+        return None
+    chosen = ledger.plan.budget
+    return (
+        f"conformance: judging {', '.join(ledger.plan.implementations)}; {chosen.profile} profile, "
+        f"{chosen.max_examples} cases per property, seed {chosen.seed}"
+    )
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection(session: pytest.Session) -> None:
     """Refuse to collect this package when there is nothing to judge."""

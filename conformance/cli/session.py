@@ -93,11 +93,11 @@ def _pytest(arguments: list[str], jobs: str, display: Display) -> int:
         "conformance.plugin",
         "-p",
         "no:cacheprovider",
-        "--disable-plugin-autoload",
     ]
     if jobs != "1":
         settings += ["-p", "xdist.plugin", f"--numprocesses={jobs}", "--dist=worksteal"]
     os.environ.pop("PYTEST_ADDOPTS", None)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # in the workers, too
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(cache_directory() / "hypothesis"))
     target = str(_PACKAGE / "properties" / "registry.py")
     return int(pytest.main([*settings, *arguments, target], plugins=[display]))

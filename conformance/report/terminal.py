@@ -34,7 +34,10 @@ def render(report: Report, console: Console) -> None:
         _render_violation(verdict, report, console)
     console.print()
     for line in conclusion(report):
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, style="bold" if line.endswith(_ANSWERS) else "")
+
+
+_ANSWERS = ("requirements.", "MUST).", "deviation.", "judged.")
 
 
 def heading(report: Report) -> tuple[str, str]:
