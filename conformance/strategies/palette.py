@@ -78,6 +78,8 @@ BOUNDARIES_LARGE = (255, 256, 257, 511, 512, 513, 1023, 1024, 1025)
 WIDTHS = (7, 9, 15, 16, 17, 31, 33, 64, 65, 127, 128, 129, 255, 256, 257)
 
 SWEEP = (
+    Entry(1, 1, 0.75, 1e-5),
+    Entry(1, 3, 0.75, 1e-5),
     *(Entry(rows, 1, 0.75, 1e-5) for rows in (*BOUNDARIES, *BOUNDARIES_LARGE)),
     *(Entry(3, features, 0.75, 1e-5) for features in WIDTHS),
     *(Entry(size, size, 0.75, 1e-5) for size in (2, 6, 10)),

@@ -1,0 +1,38 @@
+"""The gallery: faulty implementations, one mistake each.
+
+To add one: a subclass of ``StepwiseBatchNorm`` that overrides a step, in the module of its
+family, with a docstring that names the mistake and a ``@fault`` that lists what it breaks.
+"""
+
+from __future__ import annotations
+
+from impl.faulty import (
+    affine,
+    epsilon,
+    evaluation,
+    forward,
+    history,
+    initial,
+    precision,
+    running,
+    shapes,
+    state,
+    statistics,
+)
+from impl.faulty.record import FAULTS, Fault
+
+__all__ = [
+    "FAULTS",
+    "Fault",
+    "affine",
+    "epsilon",
+    "evaluation",
+    "forward",
+    "history",
+    "initial",
+    "precision",
+    "running",
+    "shapes",
+    "state",
+    "statistics",
+]

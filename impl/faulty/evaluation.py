@@ -1,0 +1,117 @@
+"""Faulty evaluation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+from flax import nnx
+
+from impl.faulty.record import fault
+from impl.stepwise import Array, StepwiseBatchNorm
+
+
+@fault("evaluation-updates", "BN-EVAL-2", "BN-EVAL-5")
+class EvaluationUpdates(StepwiseBatchNorm):
+    """Evaluation moves the running statistics."""
+
+    def evaluate(self, x: Any) -> Any:
+        y = super().evaluate(x)
+        self.update(x, *self.statistics(x))
+        return y
+
+
+@fault("evaluation-counts", "BN-EVAL-2")
+class EvaluationCounts(StepwiseBatchNorm):
+    """Evaluation counts its calls on the module."""
+
+    def evaluate(self, x: Any) -> Any:
+        self.evaluations = getattr(self, "evaluations", 0) + 1
+        return super().evaluate(x)
+
+
+@fault("evaluation-uses-batch", "BN-EVAL-1", "BN-EVAL-3")
+class EvaluationUsesBatch(StepwiseBatchNorm):
+    """Evaluation normalises with the statistics of the batch."""
+
+    def evaluate(self, x: Any) -> Any:
+        return self.output(x, *self.statistics(x))
+
+
+@fault("single-row-uses-batch", "BN-EVAL-3")
+class SingleRowUntouched(StepwiseBatchNorm):
+    """Evaluation returns a single row as it is."""
+
+    def evaluate(self, x: Any) -> Any:
+        return jnp.asarray(x) if x.shape[0] == 1 else super().evaluate(x)
+
+
+@fault("folded-once", "BN-EVAL-6", "BN-AFF-2")
+class FoldedOnce(StepwiseBatchNorm):
+    """The first evaluation folds scale and shift, and later ones reuse them."""
+
+    def evaluate(self, x: Any) -> Any:
+        if not hasattr(self, "folded"):
+            scale = self.gamma[...] * self.inverse_std(self.running_var[...])
+            shift = self.beta[...] - self.running_mean[...] * scale
+            self.folded = nnx.static((scale, shift))
+        scale, shift = self.folded
+        return x * scale + shift
+
+
+@fault("captured-at-construction", "BN-EVAL-1", "BN-EVAL-6", source="LaurentMazare/tch-rs#628")
+class CapturedAtConstruction(StepwiseBatchNorm):
+    """Evaluation uses the statistics that were there at construction."""
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        super().create(d, rngs)
+        self.captured = nnx.static((self.start_mean(d), self.start_var(d)))
+
+    def evaluate(self, x: Any) -> Any:
+        return self.output(x, *self.captured)
+
+
+@fault("evaluation-without-gain", "BN-EVAL-1", "BN-AFF-1")
+class EvaluationWithoutGain(StepwiseBatchNorm):
+    """Evaluation leaves out gamma and beta."""
+
+    def evaluate(self, x: Any) -> Any:
+        return self.normalized(x, self.running_mean[...], self.running_var[...])
+
+
+@fault("zero-mean-is-uninitialised", "BN-EVAL-1")
+class ZeroMeanIsUninitialised(StepwiseBatchNorm):
+    """A running mean of exactly zero is taken as 'no statistics yet'."""
+
+    def evaluate(self, x: Any) -> Any:
+        mean, var = self.statistics(x)
+        fresh = self.running_mean[...] == 0
+        return self.output(
+            x,
+            jnp.where(fresh, mean, self.running_mean[...]),
+            jnp.where(fresh, var, self.running_var[...]),
+        )
+
+
+@fault("modes-exchanged", "BN-FLAG-3", "BN-TRAIN-1", "BN-EVAL-1")
+class ModesExchanged(StepwiseBatchNorm):
+    """True trains and False evaluates."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        return super().__call__(x, not use_running_average)
+
+
+@fault("flag-is-true", "BN-FLAG-4")
+class FlagIsTrue(StepwiseBatchNorm):
+    """Only the object True evaluates; 1 and np.True_ train."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        return super().__call__(x, use_running_average is True)
+
+
+@fault("whole-evaluation-batch", "BN-EVAL-3")
+class CentredEvaluation(StepwiseBatchNorm):
+    """Evaluation recentres its batch a little."""
+
+    def output(self, x: Any, mean: Array, var: Array) -> Array:
+        return super().output(x - 0.01 * (jnp.mean(x, axis=0) - mean), mean, var)

@@ -1,0 +1,115 @@
+"""Faulty start values and construction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from impl.faulty.record import fault
+from impl.stepwise import Array, StepwiseBatchNorm
+
+
+@fault(
+    "running-var-zeros", "BN-INIT-4", "BN-EVAL-4", source="patrick-kidger/equinox#955, d2l-en#1591"
+)
+class RunningVarZeros(StepwiseBatchNorm):
+    """The running variance starts at zero."""
+
+    def start_var(self, d: int) -> Array:
+        return jnp.zeros((d,), jnp.float32)
+
+
+@fault("running-mean-ones", "BN-INIT-3", "BN-EVAL-4")
+class RunningMeanOnes(StepwiseBatchNorm):
+    """The running mean starts at one."""
+
+    def start_mean(self, d: int) -> Array:
+        return jnp.ones((d,), jnp.float32)
+
+
+@fault("gamma-random", "BN-INIT-1", "BN-INIT-6", source="pytorch/pytorch#12259")
+class GammaRandom(StepwiseBatchNorm):
+    """gamma is drawn uniformly from [0, 1)."""
+
+    def start_gamma(self, d: int, rngs: nnx.Rngs) -> Array:
+        return jax.random.uniform(rngs.params(), (d,))
+
+
+@fault("gamma-scalar", "BN-INIT-1")
+class GammaScalar(StepwiseBatchNorm):
+    """gamma is one number for all features."""
+
+    def start_gamma(self, d: int, rngs: nnx.Rngs) -> Array:
+        del d, rngs
+        return jnp.ones((), jnp.float32)
+
+
+@fault("beta-noise", "BN-INIT-2")
+class BetaNoise(StepwiseBatchNorm):
+    """beta starts at 1e-4 to break a symmetry that is not there."""
+
+    def start_beta(self, d: int) -> Array:
+        return jnp.full((d,), 1e-4, jnp.float32)
+
+
+@fault("state-float16", "BN-INIT-5", "BN-EMA-6")
+class StateFloat16(StepwiseBatchNorm):
+    """The running statistics are kept in float16."""
+
+    def start_mean(self, d: int) -> Array:
+        return jnp.zeros((d,), jnp.float16)
+
+    def start_var(self, d: int) -> Array:
+        return jnp.ones((d,), jnp.float16)
+
+    def moved(self, old: Array, new: Array) -> Array:
+        return super().moved(old, new).astype(jnp.float16)
+
+
+@fault("dummy-batch", "BN-INIT-7", "BN-INIT-4", source="google/flax#1254")
+class DummyBatch(StepwiseBatchNorm):
+    """Construction trains on a batch of zeros to find the shapes."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, momentum, eps, rngs)
+        self(jnp.zeros((2, d)), False)
+
+
+@fault("lazy-arrays", "BN-INIT-7")
+class LazyArrays(StepwiseBatchNorm):
+    """The arrays are created at the first call."""
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        self.arguments = (d, rngs.params.count[...].item())
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        if not hasattr(self, "gamma"):
+            super().create(x.shape[1], nnx.Rngs(0))
+        return super().__call__(x, use_running_average)
+
+
+@fault("momentum-or-default", "BN-INIT-8", "BN-EMA-5")
+class MomentumOrDefault(StepwiseBatchNorm):
+    """A momentum of exactly 0 is taken for 'not given' and becomes 0.9."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, momentum or 0.9, eps, rngs)
+
+
+@fault("momentum-clipped", "BN-INIT-8", "BN-EMA-4")
+class MomentumClipped(StepwiseBatchNorm):
+    """The momentum is clipped to [0.001, 0.999]."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, min(max(momentum, 0.001), 0.999), eps, rngs)
+
+
+@fault("momentum-two-decimals", "BN-INIT-8")
+class MomentumTwoDecimals(StepwiseBatchNorm):
+    """The momentum is rounded to two decimals."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, round(momentum, 2), eps, rngs)

@@ -1,0 +1,58 @@
+"""The record of a fault: its name, what it breaks, and where it was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from conformance.implementation import Implementation
+
+Subject = TypeVar("Subject", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One faulty implementation.
+
+    ``breaks`` are the requirements that name its mistake; each of them must fail.
+    """
+
+    name: str
+    breaks: tuple[str, ...]
+    sentence: str
+    source: str
+    implementation: Implementation
+
+
+FAULTS: dict[str, Fault] = {}
+"""Every fault by name; filled when ``impl.faulty`` is imported."""
+
+
+def fault(name: str, *breaks: str, source: str = "") -> Callable[[Subject], Subject]:
+    """Record the decorated ``nnx.Module`` class, or forward function, as a fault.
+
+    Raises:
+        ValueError: the name is taken, nothing is broken, or there is no sentence.
+    """
+
+    def record(subject: Subject) -> Subject:
+        sentence = (subject.__doc__ or "").strip().split("\n\n")[0]
+        if name in FAULTS or not breaks or not sentence:
+            msg = f"{name!r} needs a name of its own, ids that it breaks, and a docstring"
+            raise ValueError(msg)
+        implementation = (
+            Implementation.nnx(subject, name=name)
+            if isinstance(subject, type)
+            else Implementation(name=name, forward=subject)
+        )
+        FAULTS[name] = Fault(
+            name=name,
+            breaks=breaks,
+            sentence=sentence,
+            source=source,
+            implementation=implementation,
+        )
+        return subject
+
+    return record

@@ -1,0 +1,133 @@
+"""Faulty running statistics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from impl.faulty.record import fault
+from impl.stepwise import Array, StepwiseBatchNorm
+
+
+@fault("momentum-of-the-new", "BN-EMA-1", "BN-EMA-2", source="paddle#51120, pytorch#15298")
+class MomentumOfTheNew(StepwiseBatchNorm):
+    """Momentum is the weight of the new value, the convention of other frameworks."""
+
+    def moved(self, old: Array, new: Array) -> Array:
+        return (1 - self.momentum) * old + self.momentum * new
+
+
+@fault("overwritten", "BN-EMA-1", "BN-EMA-4")
+class Overwritten(StepwiseBatchNorm):
+    """The running statistics are replaced by those of the batch."""
+
+    def moved(self, old: Array, new: Array) -> Array:
+        return 0 * old + new
+
+
+@fault("never-stored", "BN-EMA-1", "BN-EMA-2", "BN-STATE-6", source="google/jax#139")
+class NeverStored(StepwiseBatchNorm):
+    """The update is computed and thrown away."""
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        del x
+        self.moved(self.running_mean[...], mean)
+        self.moved_var(self.running_var[...], var)
+
+
+@fault("unbiased-running", "BN-EMA-2", source="PyTorch's convention")
+class UnbiasedRunning(StepwiseBatchNorm):
+    """The running variance follows the unbiased variance."""
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        rows = x.shape[0]
+        super().update(x, mean, var * (rows / max(rows - 1, 1)))
+
+
+@fault("unbiased-running-nan", "BN-EMA-2", "BN-SHAPE-1", source="pytorch/pytorch#1381")
+class UnbiasedRunningNan(StepwiseBatchNorm):
+    """The factor N/(N−1) makes the running variance NaN for a single row."""
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        rows = x.shape[0]
+        super().update(x, mean, var if rows > 1 else jnp.full_like(var, jnp.nan))
+
+
+@fault("std-stored", "BN-EMA-2", source="torch/nn#567")
+class StdStored(StepwiseBatchNorm):
+    """The running variance follows the standard deviation."""
+
+    def moved_var(self, old: Array, new: Array) -> Array:
+        return self.moved(old, jnp.sqrt(new))
+
+
+@fault("eps-stored", "BN-EMA-2", "BN-EMA-7")
+class EpsStored(StepwiseBatchNorm):
+    """eps is added to the variance that is stored."""
+
+    def moved_var(self, old: Array, new: Array) -> Array:
+        return self.moved(old, new + self.eps)
+
+
+@fault("momentum-one-overwrites", "BN-EMA-4")
+class MomentumOneOverwrites(StepwiseBatchNorm):
+    """Momentum 1 is read as 'no averaging' and overwrites."""
+
+    def moved(self, old: Array, new: Array) -> Array:
+        return new if self.momentum == 1 else super().moved(old, new)
+
+
+@fault("repeats-skipped", "BN-EMA-3", "BN-EMA-6")
+class RepeatsSkipped(StepwiseBatchNorm):
+    """A batch whose mean equals the running mean of the last step is taken as seen."""
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        seen = getattr(self, "seen", None)
+        if seen is None or seen != repr(x):
+            super().update(x, mean, var)
+        self.seen = repr(x)
+
+
+@fault("stops-after-100", "BN-EMA-6")
+class StopsAfter100(StepwiseBatchNorm):
+    """The statistics freeze after a hundred training calls."""
+
+    calls = 0
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        self.calls += 1
+        if self.calls <= 100:
+            super().update(x, mean, var)
+
+
+@fault("first-batch-copied", "BN-EMA-1", "BN-IND-2")
+class FirstBatchCopied(StepwiseBatchNorm):
+    """The first batch replaces the statistics, whatever the momentum."""
+
+    started = False
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        super().update(x, mean, var)
+        if not self.started:
+            self.running_mean[...], self.running_var[...] = mean, var
+        self.started = True
+
+
+@fault("updated-twice", "BN-EMA-3", "BN-EMA-1")
+class UpdatedTwice(StepwiseBatchNorm):
+    """Each training call updates twice."""
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        super().update(x, mean, var)
+        super().update(x, mean, var)
+
+
+@fault("weighted-by-rows", "BN-TRAIN-5", "BN-EMA-1")
+class WeightedByRows(StepwiseBatchNorm):
+    """The weight of a batch grows with its number of rows."""
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        weight = (1 - self.momentum) * x.shape[0] / (x.shape[0] + 1)
+        self.running_mean[...] += weight * (mean - self.running_mean[...])
+        self.running_var[...] += weight * (var - self.running_var[...])
