@@ -12,6 +12,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from conformance.case import Case, Float32
 from conformance.implementation import Config
 from conformance.strategies.cases import (
+    BLOCKS,
     Palette,
     batches,
     cases,
@@ -19,6 +20,7 @@ from conformance.strategies.cases import (
     columns_of,
     state_of,
 )
+from conformance.strategies.columns import BLOCK
 from conformance.strategies.palette import Entry, at_momentum
 
 
@@ -83,8 +85,9 @@ def permuted_cases(draw: DrawFn, palette: Palette) -> Permuted:
 @st.composite
 def orders(draw: DrawFn, size: int) -> list[int]:
     """Strategy for permutations of range(size), shrinking to reversal."""
-    keys = draw(st.binary(min_size=size, max_size=size))
-    return sorted(range(size), key=lambda i: (keys[i], -i))
+    raw = draw(BLOCKS)
+    keys = [(raw[i % BLOCK] * (1 + 2 * (i // BLOCK)) % 256, -i) for i in range(size)]
+    return sorted(range(size), key=keys.__getitem__)
 
 
 @st.composite
@@ -152,7 +155,7 @@ def cases_near_eps(draw: DrawFn, palette: Palette) -> Case:
     """
     case = draw(cases(palette, may_be_fresh=False))
     rows, features = case.x.shape
-    raw = np.frombuffer(draw(st.binary(min_size=16, max_size=16)), np.uint8)
+    raw = np.frombuffer(draw(BLOCKS), np.uint8)
     pattern = np.resize(raw % 4, rows)[:, None] * (1 + np.arange(features)[None, :] % 2)
     unit = np.sqrt(case.config.eps) * (1.0, 0.1, 0.4, 1.7, 1e-3)[draw(choices(0, 4))]
     ratios = np.resize(np.array([1, 0.1, 0, 3, 0.01, 10]), features)
@@ -172,7 +175,7 @@ def offset_cases(draw: DrawFn, palette: Palette) -> Case:
     """
     case = draw(cases(tuple(entry for entry in palette if 1 < entry.rows < 20)))
     rows, features = case.x.shape
-    raw = [draw(st.binary(min_size=20, max_size=20)) for _ in range(features)]
+    raw = [draw(BLOCKS) for _ in range(features)]
     small = np.array([[byte % 8 for byte in column[:rows]] for column in raw], float).T
     offsets = np.array([0, 1, -3, 30, 300, -1e3, 3e3, 1e4, -2e4])
     chosen = offsets[[draw(choices(0, len(offsets) - 1)) for _ in range(features)]]
