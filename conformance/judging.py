@@ -24,6 +24,7 @@ from conformance.profiles import Budget
 from conformance.properties import PROPERTIES, Property
 from conformance.requirements import Requirement
 from conformance.strategies import palette
+from conformance.strategies.source import joined
 from conformance.subject import Subject
 from conformance.verdict import Finding, Outcome, Verdict, Violation
 
@@ -95,16 +96,16 @@ class Trial:
     def _hypothesis_test(
         self, entries: tuple[palette.Entry, ...], phases: tuple[Phase, ...]
     ) -> Callable[[], None]:
-        strategies = {name: of(entries) for name, of in self.property.strategies.items()}
+        decoders = {name: of(entries) for name, of in self.property.decoders.items()}
 
-        def test(**drawn: Any) -> None:
+        def test(drawn: dict[str, Any]) -> None:
             self._execute(drawn)
 
         test.__name__ = test.__qualname__ = self.property.claim.__name__
         test.__doc__ = self.property.claim.__doc__
         budget = self._budget
         settled = settings(_settings(budget, self.property.share), phases=phases)
-        bound = settled(given(**strategies)(test))
+        bound = settled(given(joined(decoders))(test))
         if budget.seed is None:
             return bound
         return with_seed(_stream(budget.seed, self.property.requirement))(bound)

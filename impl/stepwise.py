@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-Array = jax.Array
+Array: TypeAlias = jax.Array
 
 
 class StepwiseBatchNorm(nnx.Module):

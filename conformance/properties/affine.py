@@ -7,8 +7,9 @@ import numpy as np
 from conformance.case import Case
 from conformance.properties.claims import check_evaluation, check_training
 from conformance.properties.registry import requirement
-from conformance.strategies.cases import Rewritten, cases, choices, rewritten_cases
+from conformance.strategies.cases import Rewritten, cases, rewritten_cases
 from conformance.strategies.designed import cases_near_eps
+from conformance.strategies.source import choices
 from conformance.subject import Subject
 
 _SIZES = np.array([0, 1, -1, 0.5, -2, 12, -40, 1e3, -1e4, 1e-3, 1e-6, 1.001], np.float32)

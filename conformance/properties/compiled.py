@@ -20,8 +20,9 @@ from conformance.checks import check_true, check_within
 from conformance.properties.claims import check_evaluated
 from conformance.properties.history import Model
 from conformance.properties.registry import requirement
-from conformance.strategies.cases import Stream, cases, choices, ensembles, streams
+from conformance.strategies.cases import Stream, cases, ensembles, streams
 from conformance.strategies.palette import COMPILED
+from conformance.strategies.source import choices
 from conformance.subject import AnyArray, LiveLayer, Subject, as_numpy, calling
 
 

@@ -10,7 +10,8 @@ from conformance.checks import check_finite, check_identical, check_same, check_
 from conformance.implementation import ARRAYS
 from conformance.properties.claims import check_evaluated, check_evaluation
 from conformance.properties.registry import requirement
-from conformance.strategies.cases import Rewritten, cases, choices, rewritten_cases
+from conformance.strategies.cases import Rewritten, cases, rewritten_cases
+from conformance.strategies.source import choices
 from conformance.subject import Subject
 
 

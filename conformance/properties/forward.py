@@ -10,7 +10,8 @@ from conformance.checks import check_identical, check_shape, check_within
 from conformance.implementation import Config
 from conformance.properties.claims import check_evaluation, check_training
 from conformance.properties.registry import requirement
-from conformance.strategies.cases import cases, choices
+from conformance.strategies.cases import cases
+from conformance.strategies.source import choices
 from conformance.subject import AnyArray, Subject
 
 MOMENTUM, EPS = 0.9, 1e-5

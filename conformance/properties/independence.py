@@ -10,7 +10,8 @@ from conformance.case import Case
 from conformance.checks import check_identical
 from conformance.properties.claims import check_evaluation, check_training
 from conformance.properties.registry import requirement
-from conformance.strategies.cases import Stream, cases, choices, streams
+from conformance.strategies.cases import Stream, cases, streams
+from conformance.strategies.source import choices
 from conformance.subject import Subject, as_numpy, calling
 
 

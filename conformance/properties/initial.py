@@ -8,8 +8,9 @@ from conformance.case import Case, State
 from conformance.checks import check_identical, check_same
 from conformance.properties.claims import check_evaluation, check_training
 from conformance.properties.registry import requirement
-from conformance.strategies.cases import cases, choices
+from conformance.strategies.cases import cases
 from conformance.strategies.designed import free_configs
+from conformance.strategies.source import choices
 from conformance.subject import Subject
 
 

@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis.strategies import SearchStrategy
-
 from conformance.requirements import REQUIREMENTS, Requirement
 from conformance.strategies.palette import Entry
+from conformance.strategies.source import Decoder
 
 Claim = Callable[..., None]
-StrategyOf = Callable[[tuple[Entry, ...]], SearchStrategy[Any]]
+DecoderOf = Callable[[tuple[Entry, ...]], Decoder[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Property:
 
     requirement: Requirement
     claim: Claim
-    strategies: Mapping[str, StrategyOf]
+    decoders: Mapping[str, DecoderOf]
     share: float
     palettes: tuple[tuple[Entry, ...], ...]
 
@@ -47,7 +46,7 @@ def requirement(
     *,
     share: float = 1.0,
     palettes: tuple[tuple[Entry, ...], ...] = (),
-    **strategies: StrategyOf,
+    **decoders: DecoderOf,
 ) -> Callable[[Claim], Claim]:
     """Register the decorated function as the one property of a requirement.
 
@@ -63,7 +62,7 @@ def requirement(
 
     def register(claim: Claim) -> Claim:
         row = REQUIREMENTS[identity]
-        PROPERTIES[identity] = Property(row, claim, strategies, share, palettes)
+        PROPERTIES[identity] = Property(row, claim, decoders, share, palettes)
         return claim
 
     return register

@@ -9,8 +9,9 @@ from conformance.case import Case, Float32
 from conformance.checks import check_within
 from conformance.properties.claims import check_evaluated, check_evaluation, check_training
 from conformance.properties.registry import requirement
-from conformance.strategies.cases import cases, choices
+from conformance.strategies.cases import cases
 from conformance.strategies.palette import SWEEP
+from conformance.strategies.source import choices
 from conformance.subject import Subject
 
 

@@ -14,7 +14,8 @@ from conformance.case import Case
 from conformance.checks import check_identical, check_same, check_true, check_within
 from conformance.implementation import ARRAYS
 from conformance.properties.registry import requirement
-from conformance.strategies.cases import cases, choices
+from conformance.strategies.cases import cases
+from conformance.strategies.source import choices
 from conformance.subject import LiveLayer, Subject, calling
 
 PARAMETERS, STATISTICS = ARRAYS[:2], ARRAYS[2:]

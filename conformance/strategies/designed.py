@@ -1,4 +1,4 @@
-"""Strategies that are made for one requirement: inputs on which its mistakes show."""
+"""Cases that are made for one requirement: inputs on which its mistakes show."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
 
 from conformance.case import Case, Float32
 from conformance.implementation import Config
 from conformance.strategies.cases import (
-    BLOCKS,
     Palette,
     batches,
     cases,
-    choices,
     columns_of,
     state_of,
 )
 from conformance.strategies.columns import BLOCK
 from conformance.strategies.palette import Entry, at_momentum
+from conformance.strategies.source import Decoder, Source, choices, decoded
 
 
 class Shifted(NamedTuple):
@@ -54,73 +51,73 @@ class Poisoned(NamedTuple):
     replacement: Float32
 
 
-@st.composite
-def shifted_cases(draw: DrawFn, palette: Palette) -> Shifted:
-    """Strategy for a case on the grid of 1/64 below 64, and integer shifts (D,) up to 8192.
+@decoded
+def shifted_cases(source: Source, palette: Palette) -> Shifted:
+    """A case on the grid of 1/64 below 64, and integer shifts (D,) up to 8192.
 
     x and x + shift are then both exact in float32.
     """
-    case = draw(cases(palette))
+    case = source.draw(cases(palette))
     grid = np.clip(np.round(case.x * 64), -4096, 4096) / 64
-    shift = [draw(choices(0, 13)) for _ in range(case.config.features)]
+    shift = [source.draw(choices(0, 13)) for _ in range(case.config.features)]
     sizes = np.array([1, 0, -3, 7, -20, 50, 100, -100, 300, -512, 1000, 2048, -8192, 8192])
     return Shifted(case.with_x(grid), sizes[shift].astype(np.float32))
 
 
-@st.composite
-def scaled_cases(draw: DrawFn, palette: Palette) -> Scaled:
-    """Strategy for a case and a power of two by which x can be scaled exactly."""
-    case = draw(cases(palette))
-    return Scaled(case, float(2.0 ** (1, -1, 3, -4)[draw(choices(0, 3))]))
+@decoded
+def scaled_cases(source: Source, palette: Palette) -> Scaled:
+    """A case and a power of two by which x can be scaled exactly."""
+    case = source.draw(cases(palette))
+    return Scaled(case, float(2.0 ** (1, -1, 3, -4)[source.draw(choices(0, 3))]))
 
 
-@st.composite
-def permuted_cases(draw: DrawFn, palette: Palette) -> Permuted:
-    """Strategy for a case with an order of its rows and an order of its features."""
-    case = draw(cases(palette, may_be_fresh=False))
+@decoded
+def permuted_cases(source: Source, palette: Palette) -> Permuted:
+    """A case with an order of its rows and an order of its features."""
+    case = source.draw(cases(palette, may_be_fresh=False))
     rows, features = case.x.shape
-    return Permuted(case, draw(orders(rows)), draw(orders(features)))
+    return Permuted(case, source.draw(orders(rows)), source.draw(orders(features)))
 
 
-@st.composite
-def orders(draw: DrawFn, size: int) -> list[int]:
-    """Strategy for permutations of range(size), shrinking to reversal."""
-    raw = draw(BLOCKS)
+@decoded
+def orders(source: Source, size: int) -> list[int]:
+    """Permutations of range(size), shrinking to reversal."""
+    raw = source.take(BLOCK)
     keys = [(raw[i % BLOCK] * (1 + 2 * (i // BLOCK)) % 256, -i) for i in range(size)]
     return sorted(range(size), key=keys.__getitem__)
 
 
-@st.composite
-def poisoned_cases(draw: DrawFn, palette: Palette) -> Poisoned:
-    """Strategy for a case of two or more features, one of them, and what replaces it, (N,).
+@decoded
+def poisoned_cases(source: Source, palette: Palette) -> Poisoned:
+    """A case of two or more features, one of them, and what replaces it, (N,).
 
     The replacement is another feature, or the same one with a NaN or an infinity in a row.
     """
-    case = draw(cases(tuple(entry for entry in palette if entry.features > 1)))
+    case = source.draw(cases(tuple(entry for entry in palette if entry.features > 1)))
     rows, features = case.x.shape
-    column = draw(choices(0, features - 1))
-    row = draw(choices(0, rows - 1))
-    poison = (None, np.nan, np.inf, -np.inf)[draw(choices(0, 3))]
+    column = source.draw(choices(0, features - 1))
+    row = source.draw(choices(0, rows - 1))
+    poison = (None, np.nan, np.inf, -np.inf)[source.draw(choices(0, 3))]
     if poison is None:
-        other = draw(batches(Entry(rows, 1, 0.0, case.config.eps)))[:, 0]
+        other = source.draw(batches(Entry(rows, 1, 0.0, case.config.eps)))[:, 0]
     else:
         other = case.x[:, column].copy()
         other[row] = poison
     return Poisoned(case, column, other)
 
 
-@st.composite
-def free_configs(draw: DrawFn, palette: Palette) -> Case:  # noqa: ARG001  its own shape
-    """Strategy for cases with any momentum in [0, 1] and any eps in [1e-8, 10].
+@decoded
+def free_configs(source: Source, palette: Palette) -> Case:  # noqa: ARG001  its own shape
+    """Cases with any momentum in [0, 1] and any eps in [1e-8, 10].
 
     One shape only: what varies here is what a compiling layer pays for.
     """
-    first = draw(choices(0, 10_000)) / 10_000
-    momentum = (first, 0.0, 1.0, 0.995, 0.001)[min(draw(choices(0, 7)), 4)]
-    eps = float(f"{10 ** (1 - draw(choices(0, 900)) / 100):.3g}")
+    first = source.draw(choices(0, 10_000)) / 10_000
+    momentum = (first, 0.0, 1.0, 0.995, 0.001)[min(source.draw(choices(0, 7)), 4)]
+    eps = float(f"{10 ** (1 - source.draw(choices(0, 900)) / 100):.3g}")
     entry = Entry(3, 2, momentum, eps)
-    columns = columns_of(draw, entry)
-    ratio = (1.0, 0.5, 3.0)[draw(choices(0, 2))]
+    columns = columns_of(source, entry)
+    ratio = (1.0, 0.5, 3.0)[source.draw(choices(0, 2))]
     near = np.float32(np.sqrt(eps) * ratio)
     x = np.stack([columns.x[:, 0], near * np.array([0, 1, 3], np.float32)], axis=1)
     state = state_of(columns)
@@ -133,31 +130,31 @@ def free_configs(draw: DrawFn, palette: Palette) -> Case:  # noqa: ARG001  its o
     )
 
 
-def stackable(palette: Palette) -> SearchStrategy[Case]:
-    """Strategy for cases whose stacked batch, (2N, D), has a shape from the palette too."""
+def stackable(palette: Palette) -> Decoder[Case]:
+    """Cases whose stacked batch, (2N, D), has a shape from the palette too."""
     shapes = {(entry.rows, entry.features) for entry in palette}
     return cases(tuple(e for e in palette if (2 * e.rows, e.features) in shapes))
 
 
-@st.composite
-def constant_cases(draw: DrawFn, palette: Palette) -> Case:
-    """Strategy for cases in which each feature is constant, at any of many sizes."""
-    case = draw(cases(palette))
+@decoded
+def constant_cases(source: Source, palette: Palette) -> Case:
+    """Cases in which each feature is constant, at any of many sizes."""
+    case = source.draw(cases(palette))
     return case.with_x(np.broadcast_to(case.x[:1], case.x.shape))
 
 
-@st.composite
-def cases_near_eps(draw: DrawFn, palette: Palette) -> Case:
-    """Strategy for cases whose variances, of the batch and stored, are ε times 0 to 10.
+@decoded
+def cases_near_eps(source: Source, palette: Palette) -> Case:
+    """Cases whose variances, of the batch and stored, are ε times 0 to 10.
 
     The batch is a pattern of small integers times √ε; with a variance far above ε nobody
     could tell where ε is.
     """
-    case = draw(cases(palette, may_be_fresh=False))
+    case = source.draw(cases(palette, may_be_fresh=False))
     rows, features = case.x.shape
-    raw = np.frombuffer(draw(BLOCKS), np.uint8)
+    raw = np.frombuffer(source.take(BLOCK), np.uint8)
     pattern = np.resize(raw % 4, rows)[:, None] * (1 + np.arange(features)[None, :] % 2)
-    unit = np.sqrt(case.config.eps) * (1.0, 0.1, 0.4, 1.7, 1e-3)[draw(choices(0, 4))]
+    unit = np.sqrt(case.config.eps) * (1.0, 0.1, 0.4, 1.7, 1e-3)[source.draw(choices(0, 4))]
     ratios = np.resize(np.array([1, 0.1, 0, 3, 0.01, 10]), features)
     state = case.state
     assert state is not None, "not fresh"  # noqa: S101
@@ -167,41 +164,41 @@ def cases_near_eps(draw: DrawFn, palette: Palette) -> Case:
     )
 
 
-@st.composite
-def offset_cases(draw: DrawFn, palette: Palette) -> Case:
-    """Strategy for cases whose features lie at offsets of 0 to 1e4 standard deviations.
+@decoded
+def offset_cases(source: Source, palette: Palette) -> Case:
+    """Cases whose features lie at offsets of 0 to 1e4 standard deviations.
 
     Few rows keep the bound tight; γ is kept away from zero, which would hide everything.
     """
-    case = draw(cases(tuple(entry for entry in palette if 1 < entry.rows < 20)))
+    case = source.draw(cases(tuple(entry for entry in palette if 1 < entry.rows < 20)))
     rows, features = case.x.shape
-    raw = [draw(BLOCKS) for _ in range(features)]
+    raw = [source.take(BLOCK) for _ in range(features)]
     small = np.array([[byte % 8 for byte in column[:rows]] for column in raw], float).T
     offsets = np.array([0, 1, -3, 30, 300, -1e3, 3e3, 1e4, -2e4])
-    chosen = offsets[[draw(choices(0, len(offsets) - 1)) for _ in range(features)]]
-    x = (small + chosen) * (1.0, 0.1, 30.0)[draw(choices(0, 2))]
+    chosen = offsets[[source.draw(choices(0, len(offsets) - 1)) for _ in range(features)]]
+    x = (small + chosen) * (1.0, 0.1, 30.0)[source.draw(choices(0, 2))]
     if case.state is None:
         return case.with_x(x)
     gamma = np.where(case.state.gamma == 0, np.float32(1), case.state.gamma)
     return replace(case.with_x(x), state=case.state.replace(gamma=gamma))
 
 
-@st.composite
-def scale_cases(draw: DrawFn, palette: Palette) -> Case:
-    """Strategy for cases whose features differ in scale by up to twelve orders of magnitude."""
-    case = draw(cases(palette))
-    powers = [draw(choices(0, 12)) for _ in range(case.config.features)]
+@decoded
+def scale_cases(source: Source, palette: Palette) -> Case:
+    """Cases whose features differ in scale by up to twelve orders of magnitude."""
+    case = source.draw(cases(palette))
+    powers = [source.draw(choices(0, 12)) for _ in range(case.config.features)]
     scales = 10.0 ** np.array([0, -1, 1, -2, 2, -3, 3, -4, 4, -5, 5, -6, 6])[powers]
     return case.with_x(np.clip(case.x, -400, 400) * scales)
 
 
-@st.composite
-def extreme_cases(draw: DrawFn, palette: Palette) -> Case:
-    """Strategy for cases with outliers, zeros, integers and values up to 1e12."""
-    case = draw(cases(palette))
+@decoded
+def extreme_cases(source: Source, palette: Palette) -> Case:
+    """Cases with outliers, zeros, integers and values up to 1e12."""
+    case = source.draw(cases(palette))
     rows, features = case.x.shape
-    kind = draw(choices(0, 4))
-    row, column = draw(choices(0, rows - 1)), draw(choices(0, features - 1))
+    kind = source.draw(choices(0, 4))
+    row, column = source.draw(choices(0, rows - 1)), source.draw(choices(0, features - 1))
     x = case.x.astype(np.float64)
     if kind == 0:
         x[row, column] = 1e4
@@ -216,11 +213,11 @@ def extreme_cases(draw: DrawFn, palette: Palette) -> Case:
     return case.with_x(x)
 
 
-def cases_at_momentum(palette: Palette, momentum: float) -> SearchStrategy[Case]:
-    """Strategy for cases with a given momentum; few shapes, because configurations compile."""
+def cases_at_momentum(palette: Palette, momentum: float) -> Decoder[Case]:
+    """Cases with a given momentum; few shapes, because configurations compile."""
     return cases(at_momentum(momentum, palette[::5]))
 
 
-def cases_with(palette: Palette, *, rows: int) -> SearchStrategy[Case]:
-    """Strategy for cases with a given number of rows."""
+def cases_with(palette: Palette, *, rows: int) -> Decoder[Case]:
+    """Cases with a given number of rows."""
     return cases(tuple(entry for entry in palette if entry.rows == rows))

@@ -134,4 +134,4 @@ class StatisticsOutsideVariables(StepwiseBatchNorm):
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)
-        self.running_mean = nnx.static(self.start_mean(d))  # type: ignore[assignment]
+        self.running_mean = nnx.static(self.start_mean(d))
