@@ -41,6 +41,10 @@ _SHOWN_BY = {"BN-NUM-1": Deviation.ONE_PASS_VARIANCE}
 """The requirement whose inputs are made to show a declared deviation, if it is there."""
 
 
+class _Enough(BaseException):  # noqa: N818  no error, and nothing may catch it on its way
+    """Ends shrinking when it has cost what it may."""
+
+
 class Trial:
     """One property bound to one subject: a function without arguments that runs its cases.
 
@@ -55,7 +59,7 @@ class Trial:
         self.rejected = 0
         self.violation: Violation | None = None
         self._budget = budget
-        self._smallest = ""
+        self._smallest: dict[str, Any] = {}
         self._shrinking_left = _SHRINKING
         self._runs = [
             self._hypothesis_test(entries, _SEARCH)
@@ -73,15 +77,17 @@ class Trial:
         Shrinking alone gets stuck on the shape where the violation was met, because a smaller
         shape that fails needs other values.
         """
-        met, self._smallest = self.violation, ""
-        shapes = (_SMALL, *(self.property.palettes or (_palette(self._budget),)))
-        for entries in shapes:
+        for entries in (_SMALL, *(self.property.palettes or (_palette(self._budget),))):
             self._shrinking_left = round(_SHRINKING * min(1.0, 4 * self.property.share))
             try:
                 self._hypothesis_test(entries, _SHRINK)()
-            except (ViolationFound, Flaky):
-                return
-        self.violation = met and replace(met, flaky=True)
+            except (ViolationFound, Flaky, _Enough):
+                break
+        try:
+            self.property.claim(self.subject, **self._smallest)
+        except ViolationFound:
+            return
+        self.violation = self.violation and replace(self.violation, flaky=True)
 
     @property
     def flaky(self) -> bool:
@@ -113,8 +119,8 @@ class Trial:
     def _execute(self, drawn: dict[str, Any]) -> None:
         if self.violation is None:
             self.cases += 1
-        elif self._shrinking_left <= 0 and repr(literals(drawn)) != self._smallest:
-            return  # out of budget: only the smallest counterexample still counts as failing
+        elif self._shrinking_left <= 0:
+            raise _Enough
         else:
             self._shrinking_left -= 1
         try:
@@ -123,9 +129,8 @@ class Trial:
             self.rejected += 1
             raise
         except ViolationFound as found:
-            inputs = literals(drawn)
-            self._smallest = repr(inputs)
-            self.violation = Violation(finding=found.finding, inputs=inputs)
+            self._smallest = drawn
+            self.violation = Violation(finding=found.finding, inputs=literals(drawn))
             raise
 
 

@@ -1,0 +1,80 @@
+"""Layers that compile themselves, or bring their own kernel or derivative."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.experimental import pallas as pl
+
+from impl.stepwise import Array, StepwiseBatchNorm
+from impl.variants.record import variant
+
+
+@variant("compiled-call")
+class CompiledCall(StepwiseBatchNorm):
+    """Both modes are compiled with nnx.jit inside the layer."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        x = jnp.asarray(x)
+        return _evaluate(self, x) if use_running_average else _train(self, x)
+
+
+@nnx.jit
+def _train(layer: CompiledCall, x: Array) -> Array:
+    return layer.train_step(x)
+
+
+@nnx.jit
+def _evaluate(layer: CompiledCall, x: Array) -> Array:
+    return layer.evaluate(x)
+
+
+@jax.custom_vjp
+def _normalized(x: Array, mean: Array, var: Array, eps: Array) -> Array:
+    return (x - mean) * jax.lax.rsqrt(var + eps)
+
+
+def _forward(x: Array, mean: Array, var: Array, eps: Array) -> Any:
+    r = jax.lax.rsqrt(var + eps)
+    z = (x - mean) * r
+    return z, (z, r)
+
+
+def _backward(residuals: Any, w: Array) -> Any:
+    z, r = residuals
+    centred = w - w.mean(0) - z * (w * z).mean(0)
+    return centred * r, jnp.zeros_like(r), jnp.zeros_like(r), jnp.zeros(())
+
+
+_normalized.defvjp(_forward, _backward)
+
+
+@variant("own-derivative")
+class OwnDerivative(StepwiseBatchNorm):
+    """Training normalises with a hand-written backward pass, the three-term formula."""
+
+    def train_step(self, x: Any) -> Any:
+        mean, var = self.statistics(x)
+        self.update(x, mean, var)
+        return self.affine(_normalized(jnp.asarray(x), mean, var, jnp.float32(self.eps)))
+
+
+def _kernel(x_ref: Any, mean_ref: Any, var_ref: Any) -> None:
+    x = x_ref[...]
+    mean = jnp.sum(x, axis=0, keepdims=True) / x.shape[0]
+    mean_ref[...] = mean
+    var_ref[...] = jnp.sum(jnp.square(x - mean), axis=0, keepdims=True) / x.shape[0]
+
+
+@variant("pallas-kernel")
+class PallasKernel(StepwiseBatchNorm):
+    """Statistics from a Pallas kernel, interpreted."""
+
+    def statistics(self, x: Any) -> tuple[Array, Array]:
+        x = jnp.asarray(x)
+        row = jax.ShapeDtypeStruct((1, x.shape[1]), x.dtype)
+        mean, var = pl.pallas_call(_kernel, out_shape=(row, row), interpret=True)(x)
+        return mean[0], var[0]

@@ -1,0 +1,102 @@
+"""Other ways of applying the statistics, of moving them and of holding them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from impl.stepwise import Array, StepwiseBatchNorm
+from impl.variants.record import variant
+
+variant("stepwise")(StepwiseBatchNorm)
+
+
+@variant("fused-scale-shift")
+class FusedScaleShift(StepwiseBatchNorm):
+    """y = x·s + b with s = γ/√(v+ε) and b = β − μ·s, as inference engines do it."""
+
+    def output(self, x: Any, mean: Array, var: Array) -> Array:
+        scale = self.gamma[...] * jax.lax.rsqrt(var + self.eps)
+        return x * scale + (self.beta[...] - mean * scale)
+
+
+@variant("divided")
+class Divided(StepwiseBatchNorm):
+    """γ·(x−μ) divided by the root, in this order."""
+
+    def output(self, x: Any, mean: Array, var: Array) -> Array:
+        return self.gamma[...] * (x - mean) / jnp.sqrt(var + self.eps) + self.beta[...]
+
+
+@variant("delta-average")
+class DeltaAverage(StepwiseBatchNorm):
+    """The moving average as r + (1−m)·(b−r)."""
+
+    def moved(self, old: Array, new: Array) -> Array:
+        return old + (1 - self.momentum) * (new - old)
+
+
+@variant("float32-momentum")
+class Float32Momentum(StepwiseBatchNorm):
+    """1 − m is taken in float32."""
+
+    def moved(self, old: Array, new: Array) -> Array:
+        kept = jnp.float32(self.momentum)
+        return kept * old + (jnp.float32(1) - kept) * new
+
+
+class MovingStatistic(nnx.BatchStat[Any]):
+    """A Variable type of one's own for statistics."""
+
+
+@variant("own-variable-type")
+class OwnVariableType(StepwiseBatchNorm):
+    """Statistics in a subclass of BatchStat, written with set_value."""
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        super().create(d, rngs)
+        self.running_mean = MovingStatistic(self.start_mean(d))
+        self.running_var = MovingStatistic(self.start_var(d))
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        del x
+        self.running_mean.set_value(self.moved(self.running_mean.get_value(), mean))
+        self.running_var.set_value(self.moved_var(self.running_var.get_value(), var))
+
+
+@variant("selected-by-where")
+class SelectedByWhere(StepwiseBatchNorm):
+    """One path for both modes: the flag selects values instead of branches."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        keep = jnp.asarray(use_running_average, bool)
+        old_mean, old_var = self.running_mean[...], self.running_var[...]
+        batch_mean, batch_var = self.statistics(x)
+        self.running_mean[...] = jnp.where(keep, old_mean, self.moved(old_mean, batch_mean))
+        self.running_var[...] = jnp.where(keep, old_var, self.moved_var(old_var, batch_var))
+        mean = jnp.where(keep, old_mean, batch_mean)
+        return self.output(x, mean, jnp.where(keep, old_var, batch_var))
+
+
+@variant("selected-by-cond")
+class SelectedByCond(StepwiseBatchNorm):
+    """The mode is chosen by lax.cond, as a traced flag needs it."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        x = jnp.asarray(x)
+        old = (self.running_mean[...], self.running_var[...])
+
+        def train() -> Any:
+            mean, var = self.statistics(x)
+            new = (self.moved(old[0], mean), self.moved_var(old[1], var))
+            return self.output(x, mean, var), *new
+
+        def evaluate() -> Any:
+            return self.output(x, *old), *old
+
+        flag = jnp.asarray(use_running_average, bool)
+        y, self.running_mean[...], self.running_var[...] = jax.lax.cond(flag, evaluate, train)
+        return y

@@ -1,0 +1,30 @@
+"""The record of correct variants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from conformance.implementation import Deviation, Implementation
+
+Module = TypeVar("Module", bound=type)
+
+VARIANTS: dict[str, Implementation] = {}
+"""Every variant by name; filled when ``impl.variants`` is imported."""
+
+
+def variant(name: str, *deviations: Deviation) -> Callable[[Module], Module]:
+    """Record the decorated ``nnx.Module`` class as a correct variant.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if name in VARIANTS:
+        msg = f"there is a variant {name!r} already"
+        raise ValueError(msg)
+
+    def record(module: Module) -> Module:
+        VARIANTS[name] = Implementation.nnx(module, name=name, deviations=frozenset(deviations))
+        return module
+
+    return record

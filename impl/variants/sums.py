@@ -1,0 +1,150 @@
+"""Other ways of computing the mean and the variance of a batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from conformance.implementation import Deviation
+from impl.stepwise import Array, StepwiseBatchNorm
+from impl.variants.record import variant
+
+
+@variant("library-var")
+class LibraryVar(StepwiseBatchNorm):
+    """The variance of jax.numpy."""
+
+    def statistics(self, x: Any) -> tuple[Array, Array]:
+        return jnp.mean(x, axis=0), jnp.var(x, axis=0)
+
+
+@variant("reciprocal")
+class Reciprocal(StepwiseBatchNorm):
+    """Sums multiplied by a rounded 1/N."""
+
+    def statistics(self, x: Any) -> tuple[Array, Array]:
+        share = jnp.float32(1 / x.shape[0])
+        mean = jnp.sum(x, axis=0) * share
+        return mean, jnp.sum(jnp.square(x - mean), axis=0) * share
+
+
+@variant("einsum")
+class Einsum(StepwiseBatchNorm):
+    """Sums as contractions, at full precision."""
+
+    def statistics(self, x: Any) -> tuple[Array, Array]:
+        precision = jax.lax.Precision.HIGHEST
+        mean = jnp.einsum("nd->d", x, precision=precision) / x.shape[0]
+        d = x - mean
+        return mean, jnp.einsum("nd,nd->d", d, d, precision=precision) / x.shape[0]
+
+
+@variant("corrected-two-pass")
+class CorrectedTwoPass(StepwiseBatchNorm):
+    """Two passes, corrected by the mean of the deviations (Chan, Golub & LeVeque)."""
+
+    def batch_var(self, x: Any, mean: Array) -> Array:
+        d = x - mean
+        return jnp.mean(jnp.square(d), axis=0) - jnp.square(jnp.mean(d, axis=0))
+
+
+@variant("shifted")
+class Shifted(StepwiseBatchNorm):
+    """One pass over the data shifted by its first row."""
+
+    def statistics(self, x: Any) -> tuple[Array, Array]:
+        shift = x[0]
+        d = x - shift
+        mean = jnp.mean(d, axis=0)
+        var = jnp.maximum(0.0, jnp.mean(jnp.square(d), axis=0) - jnp.square(mean))
+        return shift + mean, var
+
+
+@variant("sequential")
+class Sequential(StepwiseBatchNorm):
+    """Both passes as a loop over rows, whose rounding errors add up."""
+
+    def statistics(self, x: Any) -> tuple[Array, Array]:
+        x = jnp.asarray(x)
+        zeros = jnp.zeros_like(x[0])
+        total, _ = jax.lax.scan(lambda s, row: (s + row, None), zeros, x)
+        mean = total / x.shape[0]
+        squares, _ = jax.lax.scan(lambda s, row: (s + (row - mean) ** 2, None), zeros, x)
+        return mean, squares / x.shape[0]
+
+
+@variant("welford")
+class Welford(StepwiseBatchNorm):
+    """Welford's updating algorithm, row by row."""
+
+    def statistics(self, x: Any) -> tuple[Array, Array]:
+        x = jnp.asarray(x)
+
+        def step(carry: Any, row: Array) -> tuple[Any, None]:
+            count, mean, squares = carry
+            count = count + 1
+            new = mean + (row - mean) / count
+            return (count, new, squares + (row - mean) * (row - new)), None
+
+        zeros = jnp.zeros_like(x[0])
+        (count, mean, squares), _ = jax.lax.scan(step, (jnp.float32(0), zeros, zeros), x)
+        return mean, squares / count
+
+
+@variant("chunked")
+class Chunked(StepwiseBatchNorm):
+    """Chunks of four rows, merged pairwise with their counts (Chan, Golub & LeVeque)."""
+
+    def statistics(self, x: Any) -> tuple[Array, Array]:
+        x = jnp.asarray(x)
+        parts = [x[i : i + 4] for i in range(0, x.shape[0], 4)]
+        merged = [(len(p), p.mean(0), jnp.square(p - p.mean(0)).sum(0)) for p in parts]
+        while len(merged) > 1:
+            pairs = zip(merged[::2], merged[1::2], strict=False)
+            rest = merged[-1:] if len(merged) % 2 else []
+            merged = [_merge(a, b) for a, b in pairs] + rest
+        count, mean, squares = merged[0]
+        return mean, squares / count
+
+
+def _merge(a: Any, b: Any) -> Any:
+    (n, mean_a, squares_a), (m, mean_b, squares_b) = a, b
+    delta = mean_b - mean_a
+    total = n + m
+    return (
+        total,
+        mean_a + delta * (m / total),
+        squares_a + squares_b + jnp.square(delta) * (n * m / total),
+    )
+
+
+@variant("compensated")
+class Compensated(StepwiseBatchNorm):
+    """Kahan's compensated sums."""
+
+    def statistics(self, x: Any) -> tuple[Array, Array]:
+        x = jnp.asarray(x)
+        mean = _kahan(x) / x.shape[0]
+        return mean, _kahan(jnp.square(x - mean)) / x.shape[0]
+
+
+def _kahan(x: Array) -> Array:
+    def step(carry: Any, row: Array) -> tuple[Any, None]:
+        total, lost = carry
+        row = row - lost
+        new = total + row
+        return (new, (new - total) - row), None
+
+    zeros = jnp.zeros_like(x[0])
+    (total, _), _ = jax.lax.scan(step, (zeros, zeros), x)
+    return total
+
+
+@variant("one-pass-declared", Deviation.ONE_PASS_VARIANCE)
+class OnePassDeclared(StepwiseBatchNorm):
+    """The one-pass variance, clipped at zero, and declared."""
+
+    def batch_var(self, x: Any, mean: Array) -> Array:
+        return jnp.maximum(0.0, jnp.mean(jnp.square(x), axis=0) - jnp.square(mean))

@@ -1,0 +1,100 @@
+"""What importing costs, and which module may import which."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import conformance
+
+HEAVY = {"jax", "flax", "numpy", "hypothesis"}
+
+RANKS = {
+    **dict.fromkeys(("requirements", "verdict", "profiles", "compilation"), 0),
+    **dict.fromkeys(("implementation", "report"), 1),
+    **dict.fromkeys(("case", "strategies", "oracle", "adapters", "resolution"), 2),
+    "bounds": 3,
+    "checks": 4,
+    "subject": 5,
+    **dict.fromkeys(("properties", "smoking"), 6),
+    "judging": 7,
+    **dict.fromkeys(("ledger", "session", "plugin", "door"), 8),
+    **dict.fromkeys(("cli", "__init__", "__main__"), 9),
+}
+"""A module imports from its own rank or from below."""
+
+PACKAGE = Path(conformance.__file__).parent
+
+
+def loaded_by(code: str) -> set[str]:
+    """Return which heavy packages a fresh interpreter has loaded after running the code."""
+    show = "import sys; print(*(name for name in sys.modules if '.' not in name))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{show}"], capture_output=True, text=True, check=True
+    )
+    return HEAVY & set(done.stdout.split())
+
+
+def imported_by(source: str) -> set[str]:
+    """Return the top-level modules of conformance that a module imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module == "conformance":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            head, _, rest = node.module.partition(".")
+            found |= {rest.split(".")[0]} if head == "conformance" else set()
+    return found & RANKS.keys()
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["conformance", "conformance.plugin", "conformance.cli", "conformance.requirements"],
+)
+def test_importing_is_light(module: str):
+    """Importing the package, its plugin, command line or table loads nothing heavy."""
+    assert loaded_by(f"import {module}") == set()
+
+
+def test_the_check_of_light_imports_can_fail():
+    """The same look at a module that needs NumPy and Hypothesis finds them."""
+    assert {"numpy", "hypothesis"} <= loaded_by("import conformance.strategies.cases")
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.stem)
+def test_imports_run_one_way(path: Path):
+    """No module imports from a higher rank; building a layer on demand is the one exception."""
+    name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    allowed = {"adapters"} if name == "implementation" else set()
+    upwards = {m for m in imported_by(path.read_text()) if RANKS[m] > RANKS[name]}
+    assert upwards <= allowed
+
+
+def test_the_check_of_directions_sees_every_form():
+    """Imports of modules, from modules, and inside functions are all seen."""
+    source = "from conformance import oracle\ndef f():\n    from conformance.cli.run import run"
+    assert imported_by(source) == {"oracle", "cli"}
+
+
+def test_all_is_what_is_public():
+    """``__all__`` names the public objects of the package and its version, nothing else."""
+    public = {
+        name
+        for name, value in vars(conformance).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    } - {"annotations"}
+    assert set(conformance.__all__) == public | {"__version__"}
+
+
+def test_all_is_sorted():
+    """``__all__`` lists constants, then classes, then the rest, each alphabetically."""
+
+    def rank(name: str) -> int:
+        return 0 if name.isupper() else 1 if name[0].isupper() else 2
+
+    assert conformance.__all__ == sorted(conformance.__all__, key=lambda n: (rank(n), n))

@@ -1,0 +1,153 @@
+"""The requirement table, and how requirements are chosen."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from conformance.properties import PROPERTIES
+from conformance.properties.registry import requirement
+from conformance.requirements import (
+    REQUIREMENTS,
+    Capability,
+    Level,
+    Requirement,
+    UnknownRequirement,
+    construction,
+    evaluation,
+    families,
+    harness,
+    robustness,
+    select,
+    training,
+    transforms,
+)
+
+_TABLES = (construction, training, evaluation, harness, robustness, transforms)
+_EACH = pytest.mark.parametrize("row", REQUIREMENTS.values(), ids=lambda row: row.id)
+
+
+def ids(*patterns: str, level: Level | None = None) -> list[str]:
+    return [row.id for row in select(REQUIREMENTS, patterns, level)]
+
+
+def test_ids_are_unique():
+    """No table repeats an id, which the dictionary of all rows would hide."""
+    rows = [row.id for table in _TABLES for row in table.ROWS]
+    assert len(rows) == len(set(rows)) == len(REQUIREMENTS)
+
+
+@_EACH
+def test_ids_are_well_formed(row: Requirement):
+    """An id is BN, a family in capitals and a number from 1; both parts can be asked for."""
+    found = re.fullmatch(r"BN-([A-Z]+)-([1-9]\d*)", row.id)
+    assert found is not None
+    assert (row.family, str(row.number)) == found.groups()
+
+
+def test_rows_are_ordered():
+    """Within a family numbers count up from 1 without a gap, and families are contiguous."""
+    wanted = [
+        f"BN-{family}-{number}"
+        for family in families()
+        for number in range(1, 1 + sum(row.family == family for row in REQUIREMENTS.values()))
+    ]
+    assert list(REQUIREMENTS) == wanted
+
+
+@_EACH
+def test_rows_are_filled_in(row: Requirement):
+    """Every row has a statement, a reason, mistakes, a source, and says what it needs."""
+    assert row.statement.endswith(".")
+    assert row.why.endswith(".")
+    assert row.mistakes
+    assert all(mistake.strip() for mistake in row.mistakes)
+    assert row.source
+    assert isinstance(row.needs, Capability)
+    assert isinstance(row.level, Level)
+
+
+def test_every_requirement_has_exactly_one_property():
+    """Requirements and properties are the same set, and no two share a function."""
+    assert set(PROPERTIES) == set(REQUIREMENTS)
+    assert len({prop.claim for prop in PROPERTIES.values()}) == len(REQUIREMENTS)
+    assert all(prop.requirement is REQUIREMENTS[name] for name, prop in PROPERTIES.items())
+
+
+@pytest.mark.parametrize("prop", PROPERTIES.values(), ids=PROPERTIES)
+def test_properties_are_documented(prop):
+    """Every property states its claim, draws something and has a share of at most one."""
+    assert prop.claim.__doc__
+    assert prop.decoders
+    assert 0 < prop.share <= 1
+    assert prop.source.startswith("@requirement(")
+
+
+def test_duplicates_are_refused():
+    """A second property for a requirement is refused by name."""
+    wanted = "BN-EMA-1 is judged by running_mean_keeps_share_momentum_of_itself already"
+    with pytest.raises(ValueError, match=f"^{re.escape(wanted)}$"):
+        requirement("BN-EMA-1")
+
+
+def test_unknown_ids_are_refused():
+    """A property for an id outside the table is refused, with what to do."""
+    wanted = "'BN-EMA-99' is not in the requirement table: add the row first"
+    with pytest.raises(ValueError, match=f"^{re.escape(wanted)}$"):
+        requirement("BN-EMA-99")
+
+
+def test_no_pattern_selects_everything():
+    """Without a pattern, or with an empty one, the whole table is chosen."""
+    assert ids() == ids("") == ids(" , ") == list(REQUIREMENTS)
+
+
+@pytest.mark.parametrize("pattern", ["BN-EMA-1", "bn-ema-1", "EMA-1", "ema-1", " EMA-1 "])
+def test_an_id_selects_itself(pattern: str):
+    """An id selects one row, in any case, with or without BN."""
+    assert ids(pattern) == ["BN-EMA-1"]
+
+
+@pytest.mark.parametrize("pattern", ["EMA", "ema", "BN-EMA", "EMA-*", "BN-EMA-?"])
+def test_a_family_selects_its_rows(pattern: str):
+    """A family selects all of its rows and nothing else."""
+    assert ids(pattern) == [f"BN-EMA-{number}" for number in range(1, 8)]
+
+
+def test_globs_select_by_id():
+    """A glob is matched against whole ids."""
+    assert ids("BN-*-1") == ids("*-1") == [f"BN-{family}-1" for family in families()]
+    assert "BN-TRAIN-10" in ids("TRAIN-1*")
+    assert "BN-TRAIN-10" not in ids("TRAIN-1")
+
+
+def test_patterns_add_up_in_the_order_of_the_table():
+    """Commas and repetition mean or, and the order asked for does not matter."""
+    assert ids("EMA-1,INIT-2") == ids("EMA-1", "INIT-2,EMA-1") == ["BN-INIT-2", "BN-EMA-1"]
+
+
+def test_levels_select():
+    """A level keeps its own rows; both levels together are the whole table."""
+    must, should = ids(level=Level.MUST), ids(level=Level.SHOULD)
+    assert "BN-STATE-8" in should
+    assert sorted(must + should) == sorted(REQUIREMENTS)
+    assert ids("EMA", level=Level.SHOULD) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hint"),
+    [
+        ("BN-EMA-11", "Did you mean BN-EMA-1 or BN-EMA-7 or BN-EMA-6?"),
+        ("EMMA", "Did you mean EMA or VMAP or EVAL?"),
+        ("§§§", "`conformance list` shows all."),
+    ],
+)
+def test_unknown_patterns_are_refused(pattern: str, hint: str):
+    """A pattern that matches nothing is refused, with what was expected and what is near."""
+    with pytest.raises(UnknownRequirement) as refused:
+        select(REQUIREMENTS, ["EMA-1", pattern])
+    assert str(refused.value) == (
+        f"no requirement matches {pattern!r}: expected an id such as BN-EMA-1, a family such as "
+        f"EMA, or a glob such as 'BN-*-1'. {hint}"
+    )
