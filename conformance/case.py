@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.implementation import ARRAYS, Config
+from conformance.verdict import finite_or_text
 
 Float32 = npt.NDArray[np.float32]
 
@@ -57,7 +58,7 @@ class Case:
 
     def with_x(self, x: npt.NDArray[np.floating[Any]]) -> Case:
         """Return the same case with another input, rounded to float32."""
-        return replace(self, x=np.ascontiguousarray(x, np.float32))
+        return replace(self, x=np.ascontiguousarray(x, np.float32) + np.float32(0))
 
 
 def literals(drawn: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +83,8 @@ def literal(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return [literal(item) for item in value]
     if isinstance(value, np.floating):
-        return float(str(value))  # the shortest decimal that reads back as the same float32
+        shortest = float(str(value))  # that reads back as the same float32
+        return finite_or_text(shortest)
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Config | State):
@@ -92,7 +94,7 @@ def literal(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [literal(item) for item in value]
     if value is None or isinstance(value, str | bool | int | float):
-        return value
+        return finite_or_text(value)
     return repr(value)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -41,7 +42,7 @@ _SHOWN_BY = {"BN-NUM-1": Deviation.ONE_PASS_VARIANCE}
 """The requirement whose inputs are made to show a declared deviation, if it is there."""
 
 
-class _Enough(BaseException):  # noqa: N818  no error, and nothing may catch it on its way
+class _Enough(BaseException):
     """Ends shrinking when it has cost what it may."""
 
 
@@ -116,9 +117,16 @@ class Trial:
             return bound
         return with_seed(_stream(budget.seed, self.property.requirement))(bound)
 
+    def _same_as_smallest(self, drawn: dict[str, Any]) -> bool:
+        """Whether other bytes gave the counterexample again: most of shrinking is about those."""
+        assert self.violation is not None, "only while shrinking"  # noqa: S101
+        return repr(literals(drawn)) == repr(self.violation.inputs)
+
     def _execute(self, drawn: dict[str, Any]) -> None:
         if self.violation is None:
             self.cases += 1
+        elif self._same_as_smallest(drawn):
+            raise ViolationFound(self.violation.finding)
         elif self._shrinking_left <= 0:
             raise _Enough
         else:
@@ -140,7 +148,8 @@ def judge(trial: Trial, run: Callable[[], None] | None = None) -> Verdict:
     ``run`` is what to call instead of the trial itself, for a runner that wraps it.
     """
     started = time.perf_counter()
-    with taking_notes() as notes:
+    with taking_notes() as notes, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the user's filters must not decide verdicts
         outcome, detail = _outcome(trial, run or trial)
     if outcome is Outcome.CONFORMS:
         outcome = _finer(trial, notes)
@@ -243,7 +252,11 @@ def _settings(budget: Budget, share: float) -> settings:
         max_examples=max(1, round(budget.max_examples * share)),
         database=None,
         deadline=None,  # compilation makes single cases a hundred times slower than others
-        suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large),
+        suppress_health_check=(
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+            HealthCheck.filter_too_much,  # such a property is vacuous, and the verdict says so
+        ),
         report_multiple_bugs=False,
         print_blob=False,
         derandomize=False,

@@ -93,16 +93,20 @@ def _load_file(place: str) -> tuple[ModuleType, str]:
     assert spec is not None and spec.loader is not None, "a .py file"  # noqa: S101, PT018
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    with _import_errors(f"file {place!r}"):
-        spec.loader.exec_module(module)
+    try:
+        with _import_errors(f"file {place!r}"):
+            spec.loader.exec_module(module)
+    except AdapterError:
+        del sys.modules[path.stem]
+        raise
     return module, f"file {place!r}"
 
 
 class _import_errors:  # noqa: N801  a context manager that reads like a phrase
     """Turn whatever an import raises into an ``AdapterError`` that names the import."""
 
-    def __init__(self, what: str) -> None:
-        self.what = what
+    def __init__(self, what: str, happened: str = "cannot be imported") -> None:
+        self.what = f"{what} {happened}"
 
     def __enter__(self) -> None:
         return None
@@ -110,7 +114,7 @@ class _import_errors:  # noqa: N801  a context manager that reads like a phrase
     def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, Exception):
             where = _last_frame(error)
-            msg = f"{self.what} cannot be imported: {type(error).__name__}: {error}{where}"
+            msg = f"{self.what}: {type(error).__name__}: {error}{where}"
             raise AdapterError(msg) from error
 
 
@@ -168,7 +172,7 @@ def _recognise_function(name: str, found: Callable[..., Any]) -> Implementation:
     signature = inspect.signature(found)
     required = [p for p in signature.parameters.values() if p.default is p.empty]
     if not [p for p in required if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]:
-        with _import_errors(f"{name}()"):
+        with _import_errors(f"{name}()", "failed"):
             made = found()
         if isinstance(made, Implementation):
             return made
@@ -206,7 +210,7 @@ def _recognise_module(name: str, found: type) -> Implementation:
             continue
         names: dict[str, Any] = {**keywords, **attributes}
         implementation = Implementation.nnx(found, name=name, kind=kind, **names)
-        with _import_errors(f"{name}, built as {call},"):
+        with _import_errors(f"{name}, built as {call},", "failed"):
             there = _attributes_of(found, keywords)
         missing = [attribute for attribute in attributes.values() if attribute not in there]
         if not missing:

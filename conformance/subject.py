@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from conformance.bounds import Accuracy
 from conformance.case import Case, State
-from conformance.checks import check_same, violation
+from conformance.checks import ViolationFound, check_same, violation
 from conformance.implementation import ARRAYS, Config, Deviation, Implementation, Layer
 
 AnyArray = npt.NDArray[Any]
@@ -24,6 +24,8 @@ def calling(operation: str) -> Iterator[None]:
     """Turn an exception of the implementation into a violation of the requirement judged."""
     try:
         yield
+    except ViolationFound:
+        raise
     except Exception as error:  # noqa: BLE001  whatever the implementation raises
         text = str(error).strip().splitlines()
         first = f": {text[0][:300]}" if text else ""

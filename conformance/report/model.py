@@ -97,8 +97,13 @@ class Report:
             "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
         ) as draft:
             draft.write(text)
-        Path(draft.name).chmod(0o644)
-        Path(draft.name).replace(path)
+        made = Path(draft.name)
+        try:
+            made.chmod(0o644)
+            made.replace(path)
+        except OSError:
+            made.unlink()
+            raise
 
     @classmethod
     def read(cls, path: Path) -> Report:
@@ -125,7 +130,7 @@ class Report:
                 footer=Footer(**footer),
                 verdicts=[Verdict.from_json(verdict) for verdict in data["verdicts"]],
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             msg = f"{path} is cut short or was edited: {error!r}. Run again to write a new one."
             raise ReportError(msg) from error
 

@@ -22,6 +22,28 @@ class CompiledCall(StepwiseBatchNorm):
         return _evaluate(self, x) if use_running_average else _train(self, x)
 
 
+@variant("selected-by-cond")
+class SelectedByCond(StepwiseBatchNorm):
+    """The flag is an argument of one compiled program, which chooses by lax.cond."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        return _switched(self, jnp.asarray(x), jnp.asarray(use_running_average, bool))
+
+
+@nnx.jit
+def _switched(layer: SelectedByCond, x: Array, flag: Array) -> Array:
+    old = (layer.running_mean[...], layer.running_var[...])
+
+    def train() -> Any:
+        mean, var = layer.statistics(x)
+        new = (layer.moved(old[0], mean), layer.moved_var(old[1], var))
+        return layer.output(x, mean, var), *new
+
+    y, mean, var = jax.lax.cond(flag, lambda: (layer.output(x, *old), *old), train)
+    layer.running_mean[...], layer.running_var[...] = mean, var
+    return y
+
+
 @nnx.jit
 def _train(layer: CompiledCall, x: Array) -> Array:
     return layer.train_step(x)
@@ -74,7 +96,11 @@ class PallasKernel(StepwiseBatchNorm):
     """Statistics from a Pallas kernel, interpreted."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
-        x = jnp.asarray(x)
-        row = jax.ShapeDtypeStruct((1, x.shape[1]), x.dtype)
-        mean, var = pl.pallas_call(_kernel, out_shape=(row, row), interpret=True)(x)
-        return mean[0], var[0]
+        return _by_kernel(jnp.asarray(x))
+
+
+@jax.jit
+def _by_kernel(x: Array) -> tuple[Array, Array]:
+    row = jax.ShapeDtypeStruct((1, x.shape[1]), x.dtype)
+    mean, var = pl.pallas_call(_kernel, out_shape=(row, row), interpret=True)(x)
+    return mean[0], var[0]

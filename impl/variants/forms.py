@@ -79,24 +79,3 @@ class SelectedByWhere(StepwiseBatchNorm):
         self.running_var[...] = jnp.where(keep, old_var, self.moved_var(old_var, batch_var))
         mean = jnp.where(keep, old_mean, batch_mean)
         return self.output(x, mean, jnp.where(keep, old_var, batch_var))
-
-
-@variant("selected-by-cond")
-class SelectedByCond(StepwiseBatchNorm):
-    """The mode is chosen by lax.cond, as a traced flag needs it."""
-
-    def __call__(self, x: Any, use_running_average: Any) -> Any:
-        x = jnp.asarray(x)
-        old = (self.running_mean[...], self.running_var[...])
-
-        def train() -> Any:
-            mean, var = self.statistics(x)
-            new = (self.moved(old[0], mean), self.moved_var(old[1], var))
-            return self.output(x, mean, var), *new
-
-        def evaluate() -> Any:
-            return self.output(x, *old), *old
-
-        flag = jnp.asarray(use_running_average, bool)
-        y, self.running_mean[...], self.running_var[...] = jax.lax.cond(flag, evaluate, train)
-        return y

@@ -67,12 +67,16 @@ class Sequential(StepwiseBatchNorm):
     """Both passes as a loop over rows, whose rounding errors add up."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
-        x = jnp.asarray(x)
-        zeros = jnp.zeros_like(x[0])
-        total, _ = jax.lax.scan(lambda s, row: (s + row, None), zeros, x)
-        mean = total / x.shape[0]
-        squares, _ = jax.lax.scan(lambda s, row: (s + (row - mean) ** 2, None), zeros, x)
-        return mean, squares / x.shape[0]
+        return _sequential(jnp.asarray(x))
+
+
+@jax.jit
+def _sequential(x: Array) -> tuple[Array, Array]:
+    zeros = jnp.zeros_like(x[0])
+    total, _ = jax.lax.scan(lambda s, row: (s + row, None), zeros, x)
+    mean = total / x.shape[0]
+    squares, _ = jax.lax.scan(lambda s, row: (s + (row - mean) ** 2, None), zeros, x)
+    return mean, squares / x.shape[0]
 
 
 @variant("welford")
@@ -80,17 +84,20 @@ class Welford(StepwiseBatchNorm):
     """Welford's updating algorithm, row by row."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
-        x = jnp.asarray(x)
+        return _welford(jnp.asarray(x))
 
-        def step(carry: Any, row: Array) -> tuple[Any, None]:
-            count, mean, squares = carry
-            count = count + 1
-            new = mean + (row - mean) / count
-            return (count, new, squares + (row - mean) * (row - new)), None
 
-        zeros = jnp.zeros_like(x[0])
-        (count, mean, squares), _ = jax.lax.scan(step, (jnp.float32(0), zeros, zeros), x)
-        return mean, squares / count
+@jax.jit
+def _welford(x: Array) -> tuple[Array, Array]:
+    def step(carry: Any, row: Array) -> tuple[Any, None]:
+        count, mean, squares = carry
+        count = count + 1
+        new = mean + (row - mean) / count
+        return (count, new, squares + (row - mean) * (row - new)), None
+
+    zeros = jnp.zeros_like(x[0])
+    (count, mean, squares), _ = jax.lax.scan(step, (jnp.float32(0), zeros, zeros), x)
+    return mean, squares / count
 
 
 @variant("chunked")
@@ -98,15 +105,19 @@ class Chunked(StepwiseBatchNorm):
     """Chunks of four rows, merged pairwise with their counts (Chan, Golub & LeVeque)."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
-        x = jnp.asarray(x)
-        parts = [x[i : i + 4] for i in range(0, x.shape[0], 4)]
-        merged = [(len(p), p.mean(0), jnp.square(p - p.mean(0)).sum(0)) for p in parts]
-        while len(merged) > 1:
-            pairs = zip(merged[::2], merged[1::2], strict=False)
-            rest = merged[-1:] if len(merged) % 2 else []
-            merged = [_merge(a, b) for a, b in pairs] + rest
-        count, mean, squares = merged[0]
-        return mean, squares / count
+        return _chunked(jnp.asarray(x))
+
+
+@jax.jit
+def _chunked(x: Array) -> tuple[Array, Array]:
+    parts = [x[i : i + 4] for i in range(0, x.shape[0], 4)]
+    merged = [(len(p), p.mean(0), jnp.square(p - p.mean(0)).sum(0)) for p in parts]
+    while len(merged) > 1:
+        pairs = zip(merged[::2], merged[1::2], strict=False)
+        rest = merged[-1:] if len(merged) % 2 else []
+        merged = [_merge(a, b) for a, b in pairs] + rest
+    count, mean, squares = merged[0]
+    return mean, squares / count
 
 
 def _merge(a: Any, b: Any) -> Any:
@@ -130,6 +141,7 @@ class Compensated(StepwiseBatchNorm):
         return mean, _kahan(jnp.square(x - mean)) / x.shape[0]
 
 
+@jax.jit
 def _kahan(x: Array) -> Array:
     def step(carry: Any, row: Array) -> tuple[Any, None]:
         total, lost = carry

@@ -1,0 +1,50 @@
+"""Each faulty implementation is caught by the requirements that name its mistake."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.judging import judge_requirement
+from conformance.profiles import budget
+from conformance.requirements import REQUIREMENTS
+from conformance.subject import Subject
+from conformance.verdict import Outcome
+from impl.faulty import FAULTS, Fault
+
+CLASSICAL = {
+    "running-var-zeros",
+    "evaluation-updates",
+    "normalizes-with-running",
+    "flag-truthy",
+    "last-axis",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_each_fault_is_caught_by_what_names_it(fault: Fault):
+    """Every requirement that the record lists is violated in the default profile."""
+    subject = Subject(fault.implementation)
+    verdicts = [judge_requirement(REQUIREMENTS[i], subject, budget()) for i in fault.breaks]
+
+    missed = {v.requirement: v.outcome for v in verdicts if v.outcome is not Outcome.VIOLATES}
+    assert not missed, fault.sentence
+
+
+def test_every_requirement_has_a_fault_that_breaks_it():
+    """No requirement is without a proof that it can fail."""
+    broken = {identity for fault in FAULTS.values() for identity in fault.breaks}
+
+    assert broken == set(REQUIREMENTS)
+
+
+def test_the_classical_mistakes_are_in_the_gallery():
+    """The five mistakes that everybody makes are faults of the gallery."""
+    assert set(FAULTS) >= CLASSICAL
+
+
+def test_faults_are_recorded_in_full():
+    """Each fault says in one sentence what is wrong, and lists known requirements."""
+    for fault in FAULTS.values():
+        assert fault.sentence.endswith("."), fault.name
+        assert "\n" not in fault.sentence, fault.name
+        assert set(fault.breaks) <= set(REQUIREMENTS), fault.name

@@ -1,0 +1,35 @@
+"""Null implementations fail, and how much each passes is printed."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.implementation import Implementation
+from conformance.judging import judge_requirement
+from conformance.profiles import budget
+from conformance.requirements import REQUIREMENTS, Capability, select
+from conformance.subject import Subject
+from conformance.verdict import Outcome
+from impl.faulty.nulls import NULLS
+
+FEW = budget(max_examples=10)
+ROWS = [row for row in select(REQUIREMENTS) if row.needs is not Capability.FORWARD]
+
+
+@pytest.mark.parametrize("null", NULLS, ids=lambda null: null.__name__)
+def test_null_implementations_fail(null, record_property, capsys):
+    """A layer that does nothing right violates MUSTs of several families."""
+    subject = Subject(Implementation.nnx(null))
+    verdicts = [judge_requirement(row, subject, FEW) for row in ROWS]
+    passed = sum(v.outcome is Outcome.CONFORMS for v in verdicts)
+    record_property("passed", f"{passed} of {len(verdicts)}")
+    with capsys.disabled():
+        print(f"\n{null.__name__} passes {passed} of {len(verdicts)} requirements")
+
+    violated = {
+        REQUIREMENTS[v.requirement].family
+        for v in verdicts
+        if v.outcome is Outcome.VIOLATES and v.level == "must"
+    }
+    assert len(violated) >= 3
+    assert not [v for v in verdicts if v.outcome is Outcome.ERRORED]
