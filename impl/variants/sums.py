@@ -102,7 +102,7 @@ def _welford(x: Array) -> tuple[Array, Array]:
 
 @variant("chunked")
 class Chunked(StepwiseBatchNorm):
-    """Chunks of four rows, merged pairwise with their counts (Chan, Golub & LeVeque)."""
+    """Chunks of rows, the last one ragged, merged pairwise with their counts (Chan, Golub & LeVeque)."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
         return _chunked(jnp.asarray(x))
@@ -110,7 +110,8 @@ class Chunked(StepwiseBatchNorm):
 
 @jax.jit
 def _chunked(x: Array) -> tuple[Array, Array]:
-    parts = [x[i : i + 4] for i in range(0, x.shape[0], 4)]
+    size = max(4, x.shape[0] // 8)
+    parts = [x[i : i + size] for i in range(0, x.shape[0], size)]
     merged = [(len(p), p.mean(0), jnp.square(p - p.mean(0)).sum(0)) for p in parts]
     while len(merged) > 1:
         pairs = zip(merged[::2], merged[1::2], strict=False)
