@@ -24,16 +24,14 @@ from conformance.implementation import Deviation
 from conformance.profiles import Budget
 from conformance.properties import PROPERTIES, Property
 from conformance.requirements import Requirement
+from conformance.shrinking import Attempt, reduced
 from conformance.strategies import palette
-from conformance.strategies.source import joined
+from conformance.strategies.source import BYTES, Decoder, decoded_from
 from conformance.subject import Subject
 from conformance.verdict import Finding, Outcome, Verdict, Violation
 
 _SHRINKING = 250
 """Executions that may go into a smaller counterexample; fewer where each costs much."""
-
-_SEARCH = (Phase.generate,)
-_SHRINK = (Phase.generate, Phase.shrink)
 
 _SMALL = tuple(entry for entry in palette.DEFAULT if entry.rows * entry.features <= 9)
 """Where a counterexample is looked for first; it has every kind of shape that a strategy needs."""
@@ -49,8 +47,7 @@ class _Enough(BaseException):
 class Trial:
     """One property bound to one subject: a function without arguments that runs its cases.
 
-    It counts what was executed, and keeps the violation that was seen last, which is the
-    smallest, because shrinking ends with running the smallest example again.
+    It counts what was executed, and keeps the violation that was seen last.
     """
 
     def __init__(self, prop: Property, subject: Subject, budget: Budget) -> None:
@@ -60,11 +57,11 @@ class Trial:
         self.rejected = 0
         self.violation: Violation | None = None
         self._budget = budget
-        self._smallest: dict[str, Any] = {}
-        self._shrinking_left = _SHRINKING
+        self._raw = b""
+        self._entries: tuple[palette.Entry, ...] = ()
+        self._counted_out = False
         self._runs = [
-            self._hypothesis_test(entries, _SEARCH)
-            for entries in prop.palettes or (_palette(budget),)
+            self._hypothesis_test(entries) for entries in prop.palettes or (_palette(budget),)
         ]
 
     def __call__(self) -> None:
@@ -75,20 +72,38 @@ class Trial:
     def minimize(self) -> None:
         """Replace the violation by a small one: among the smallest shapes if it occurs there.
 
-        Shrinking alone gets stuck on the shape where the violation was met, because a smaller
-        shape that fails needs other values.
+        A smaller shape that fails needs other values, so it is searched for and not shrunk to.
         """
-        for entries in (_SMALL, *(self.property.palettes or (_palette(self._budget),))):
-            self._shrinking_left = round(_SHRINKING * min(1.0, 4 * self.property.share))
-            try:
-                self._hypothesis_test(entries, _SHRINK)()
-            except (ViolationFound, Flaky, _Enough):
-                break
+        assert self.violation is not None, "there is something to minimize"  # noqa: S101
+        met, raw, entries = self.violation, self._raw, self._entries
+        self.violation = None
         try:
-            self.property.claim(self.subject, **self._smallest)
+            self._hypothesis_test(_SMALL)()
         except ViolationFound:
-            return
-        self.violation = self.violation and replace(self.violation, flaky=True)
+            raw, entries = self._raw, _SMALL
+        self.violation = self.violation or met
+        attempts = round(_SHRINKING * min(1.0, 4 * self.property.share))
+        smallest = reduced(raw, lambda candidate: self._outcome_of(candidate, entries), attempts)
+        if smallest is None:
+            self.violation = replace(self.violation, flaky=True)
+
+    def _outcome_of(self, raw: bytes, entries: tuple[palette.Entry, ...]) -> Attempt:
+        """Return the literal form of a candidate, and how to find out whether it violates."""
+        drawn = decoded_from(raw, self._decoders(entries))
+        inputs = literals(drawn)
+
+        def violates() -> bool:
+            try:
+                self.property.claim(self.subject, **drawn)
+            except ViolationFound as found:
+                self.violation = Violation(finding=found.finding, inputs=inputs)
+                return True
+            return False
+
+        return Attempt(repr(inputs), violates)
+
+    def _decoders(self, entries: tuple[palette.Entry, ...]) -> dict[str, Decoder[Any]]:
+        return {name: of(entries) for name, of in self.property.decoders.items()}
 
     @property
     def flaky(self) -> bool:
@@ -100,44 +115,30 @@ class Trial:
         """What a runner calls: the Hypothesis test itself where there is only one."""
         return self._runs[0] if len(self._runs) == 1 else self.__call__
 
-    def _hypothesis_test(
-        self, entries: tuple[palette.Entry, ...], phases: tuple[Phase, ...]
-    ) -> Callable[[], None]:
-        decoders = {name: of(entries) for name, of in self.property.decoders.items()}
+    def _hypothesis_test(self, entries: tuple[palette.Entry, ...]) -> Callable[[], None]:
+        decoders = self._decoders(entries)
 
-        def test(drawn: dict[str, Any]) -> None:
-            self._execute(drawn)
+        def test(raw: bytes) -> None:
+            self._raw, self._entries = raw, entries
+            self._execute(decoded_from(raw, decoders))
 
         test.__name__ = test.__qualname__ = self.property.claim.__name__
         test.__doc__ = self.property.claim.__doc__
-        budget = self._budget
-        settled = settings(_settings(budget, self.property.share), phases=phases)
-        bound = settled(given(joined(decoders))(test))
-        if budget.seed is None:
+        bound = _settings(self._budget, self.property.share)(given(BYTES)(test))
+        if self._budget.seed is None:
             return bound
-        return with_seed(_stream(budget.seed, self.property.requirement))(bound)
-
-    def _same_as_smallest(self, drawn: dict[str, Any]) -> bool:
-        """Whether other bytes gave the counterexample again: most of shrinking is about those."""
-        assert self.violation is not None, "only while shrinking"  # noqa: S101
-        return repr(literals(drawn)) == repr(self.violation.inputs)
+        return with_seed(_stream(self._budget.seed, self.property.requirement))(bound)
 
     def _execute(self, drawn: dict[str, Any]) -> None:
-        if self.violation is None:
+        if not self._counted_out:
             self.cases += 1
-        elif self._same_as_smallest(drawn):
-            raise ViolationFound(self.violation.finding)
-        elif self._shrinking_left <= 0:
-            raise _Enough
-        else:
-            self._shrinking_left -= 1
         try:
             self.property.claim(self.subject, **drawn)
         except UnsatisfiedAssumption:
             self.rejected += 1
             raise
         except ViolationFound as found:
-            self._smallest = drawn
+            self._counted_out = True  # what follows makes the counterexample smaller
             self.violation = Violation(finding=found.finding, inputs=literals(drawn))
             raise
 
@@ -251,6 +252,7 @@ def _settings(budget: Budget, share: float) -> settings:
         budget.hypothesis or settings(),
         max_examples=max(1, round(budget.max_examples * share)),
         database=None,
+        phases=(Phase.generate,),  # counterexamples are made small by `minimize`
         deadline=None,  # compilation makes single cases a hundred times slower than others
         suppress_health_check=(
             HealthCheck.too_slow,

@@ -13,10 +13,10 @@ drawing every number by itself:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -91,10 +91,7 @@ def choices(source: Source, low: int, high: int) -> int:
     return low + int.from_bytes(source.take(3)) % (high - low + 1)
 
 
-def joined(decoders: dict[str, Decoder[object]]) -> SearchStrategy[dict[str, object]]:
-    """Return the strategy for several values that are read from one source, one by one."""
-
-    def decode(source: Source) -> dict[str, object]:
-        return {name: decoder.decode(source) for name, decoder in decoders.items()}
-
-    return Decoder(decode).strategy()
+def decoded_from(raw: bytes, decoders: Mapping[str, Decoder[Any]]) -> dict[str, Any]:
+    """Return several values that are read from one source, one after the other."""
+    source = Source(raw)
+    return {name: source.draw(decoder) for name, decoder in decoders.items()}

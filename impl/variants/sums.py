@@ -102,7 +102,7 @@ def _welford(x: Array) -> tuple[Array, Array]:
 
 @variant("chunked")
 class Chunked(StepwiseBatchNorm):
-    """Chunks of rows, the last one ragged, merged pairwise with their counts (Chan, Golub & LeVeque)."""
+    """Chunks of rows, the last one ragged, merged pairwise with their counts."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
         return _chunked(jnp.asarray(x))
