@@ -79,7 +79,7 @@ class Trial:
         self.violation = None
         try:
             self._hypothesis_test(_SMALL)()
-        except ViolationFound:
+        except (ViolationFound, Flaky):
             raw, entries = self._raw, _SMALL
         self.violation = self.violation or met
         attempts = round(_SHRINKING * min(1.0, 4 * self.property.share))
