@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
 from conformance.compilation import remember_compilations
@@ -12,3 +13,13 @@ settings.register_profile("reproducible", derandomize=True, database=None, deadl
 settings.load_profile("reproducible")
 
 remember_compilations()  # both workers, and the next run, reuse what one has compiled
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many requirements each null implementation passes, from any worker."""
+    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    lines = [text for r in reports for key, text in r.user_properties if key == "null"]
+    if lines:
+        terminalreporter.section("null implementations")
+    for line in sorted(set(lines)):
+        terminalreporter.write_line(str(line))
