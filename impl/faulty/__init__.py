@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from impl.faulty import (
     affine,
+    compiled,
     epsilon,
     evaluation,
     forward,
@@ -25,6 +26,7 @@ __all__ = [
     "FAULTS",
     "Fault",
     "affine",
+    "compiled",
     "epsilon",
     "evaluation",
     "forward",

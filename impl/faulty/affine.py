@@ -68,3 +68,52 @@ class GammaCaptured(StepwiseBatchNorm):
             self.captured: Any = nnx.static((self.gamma[...], self.beta[...]))
         gamma, beta = self.captured
         return gamma * z + beta
+
+
+@fault("gamma-reversed", "BN-AFF-1", "BN-TRAIN-4")
+class GammaReversed(StepwiseBatchNorm):
+    """gamma is applied in reverse order."""
+
+    def affine(self, z: Array) -> Array:
+        return self.gamma[...][::-1] * z + self.beta[...]
+
+
+@fault("gamma-plus-one", "BN-AFF-1", "BN-EVAL-4")
+class GammaPlusOne(StepwiseBatchNorm):
+    """gamma is taken as a difference from one."""
+
+    def affine(self, z: Array) -> Array:
+        return (1 + self.gamma[...]) * z + self.beta[...]
+
+
+@fault("gamma-clipped", "BN-AFF-1")
+class GammaClipped(StepwiseBatchNorm):
+    """gamma is clipped to ±5000."""
+
+    def affine(self, z: Array) -> Array:
+        return jnp.clip(self.gamma[...], -5e3, 5e3) * z + self.beta[...]
+
+
+@fault("gamma-tiny-is-zero", "BN-AFF-1")
+class GammaTinyIsZero(StepwiseBatchNorm):
+    """A gamma below 1e-5 counts as zero."""
+
+    def affine(self, z: Array) -> Array:
+        gamma = self.gamma[...]
+        return jnp.where(jnp.abs(gamma) < 1e-5, 0, gamma) * z + self.beta[...]
+
+
+@fault("beta-skipped-if-gamma-one", "BN-AFF-1", "BN-TRAIN-1")
+class BetaSkippedIfGammaOne(StepwiseBatchNorm):
+    """Where every gamma is one, the layer is taken as fresh and beta is not added."""
+
+    def affine(self, z: Array) -> Array:
+        return jnp.where(jnp.all(self.gamma[...] == 1), z, super().affine(z))
+
+
+@fault("gamma-skipped-if-beta-zero", "BN-AFF-1", "BN-TRAIN-1")
+class GammaSkippedIfBetaZero(StepwiseBatchNorm):
+    """Where every beta is zero, the layer is taken as fresh and gamma is not applied."""
+
+    def affine(self, z: Array) -> Array:
+        return jnp.where(jnp.all(self.beta[...] == 0), z, super().affine(z))

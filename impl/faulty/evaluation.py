@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -38,7 +39,7 @@ class EvaluationUsesBatch(StepwiseBatchNorm):
         return self.output(x, *self.statistics(x))
 
 
-@fault("single-row-uses-batch", "BN-EVAL-3")
+@fault("evaluation-single-row-identity", "BN-EVAL-3")
 class SingleRowUntouched(StepwiseBatchNorm):
     """Evaluation returns a single row as it is."""
 
@@ -115,3 +116,66 @@ class CentredEvaluation(StepwiseBatchNorm):
 
     def output(self, x: Any, mean: Array, var: Array) -> Array:
         return super().output(x - 0.01 * (jnp.mean(x, axis=0) - mean), mean, var)
+
+
+@fault("zero-variance-is-uninitialised", "BN-EVAL-1")
+class ZeroVarianceIsUninitialised(StepwiseBatchNorm):
+    """A running variance of exactly zero is replaced by that of the batch."""
+
+    def evaluate(self, x: Any) -> Any:
+        _, var = self.statistics(x)
+        stored = self.running_var[...]
+        return self.output(x, self.running_mean[...], jnp.where(stored == 0, var, stored))
+
+
+@fault("stored-variance-floor", "BN-EVAL-1", "BN-EPS-1")
+class StoredVarianceFloor(StepwiseBatchNorm):
+    """Evaluation raises running variances below 1e-5 to it."""
+
+    def evaluate(self, x: Any) -> Any:
+        return self.output(x, self.running_mean[...], jnp.maximum(self.running_var[...], 1e-5))
+
+
+@fault("stored-variance-cap", "BN-NUM-2", "BN-NUM-3")
+class StoredVarianceCap(StepwiseBatchNorm):
+    """Evaluation cuts running variances above 1e6 to it."""
+
+    def evaluate(self, x: Any) -> Any:
+        return self.output(x, self.running_mean[...], jnp.minimum(self.running_var[...], 1e6))
+
+
+@fault("evaluation-after-training", "BN-EVAL-6", "BN-FLAG-3", "BN-IND-2")
+class EvaluationAfterTraining(StepwiseBatchNorm):
+    """After a training call, evaluation normalises with the statistics of that batch."""
+
+    def train_step(self, x: Any) -> Any:
+        self.recent = nnx.static(self.statistics(x))
+        return super().train_step(x)
+
+    def evaluate(self, x: Any) -> Any:
+        recent = getattr(self, "recent", None)
+        return super().evaluate(x) if recent is None else self.output(x, *recent)
+
+
+@fault("folded-until-training", "BN-EVAL-6", "BN-AFF-2")
+class FoldedUntilTraining(FoldedOnce):
+    """Folded scale and shift are dropped by training, but not by changes from outside."""
+
+    def train_step(self, x: Any) -> Any:
+        if hasattr(self, "folded"):
+            del self.folded
+        return super().train_step(x)
+
+
+@fault("root-kept-with-mean", "BN-EVAL-6")
+class RootKeptWithMean(StepwiseBatchNorm):
+    """The inverse root is kept for as long as the running mean does not change."""
+
+    def evaluate(self, x: Any) -> Any:
+        mean = self.running_mean[...]
+        if isinstance(mean, jax.core.Tracer):
+            return super().evaluate(x)
+        key = tuple(mean.tolist())
+        if getattr(self, "kept", (None,))[0] != key:
+            self.kept = nnx.static((key, self.inverse_std(self.running_var[...])))
+        return self.affine((x - mean) * self.kept[1])

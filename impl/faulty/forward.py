@@ -76,7 +76,7 @@ def float_seed(seed: Any, x: Any, use_running_average: Any) -> Any:
 _LAYERS: dict[int, MyBatchNorm] = {}
 
 
-@fault("layer-cached", "BN-FWD-5", "BN-FWD-3")
+@fault("layer-cached", "BN-FWD-5")
 def layer_cached(seed: Any, x: Any, use_running_average: Any) -> Any:
     """The layer is cached by width, so training shows in later evaluations."""
     batch = jnp.asarray(x)
@@ -92,3 +92,70 @@ def forward_in_place(seed: Any, x: Any, use_running_average: Any) -> Any:
     if isinstance(x, np.ndarray):
         np.round(x, 2, out=x)
     return _applied(x, bool(use_running_average >= 0.5), int(seed)).reshape(-1)
+
+
+_SEEDED: dict[tuple[int, int], MyBatchNorm] = {}
+
+
+@fault("layer-cached-by-seed", "BN-FWD-5")
+def layer_cached_by_seed(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """The layer is cached by seed and width."""
+    batch = jnp.asarray(x)
+    key = (int(seed), batch.shape[1])
+    if key not in _SEEDED:
+        _SEEDED[key] = MyBatchNorm(batch.shape[1], 0.9, 1e-5, nnx.Rngs(int(seed)))
+    return _SEEDED[key](batch, bool(use_running_average >= 0.5)).reshape(-1)
+
+
+@fault("trains-before-evaluating", "BN-FWD-3")
+def trains_before_evaluating(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """The layer is trained on the batch before it is evaluated."""
+    batch = jnp.asarray(x)
+    layer = MyBatchNorm(batch.shape[1], 0.9, 1e-5, nnx.Rngs(int(seed)))
+    trained = layer(batch, False)
+    return (layer(batch, True) if use_running_average >= 0.5 else trained).reshape(-1)
+
+
+@fault("flag-int", "BN-FLAG-2")
+def flag_int(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """The flag is cut to an integer, so 0.9 trains."""
+    flag = float(use_running_average)
+    return _applied(x, flag == flag and int(flag) >= 1, int(seed)).reshape(-1)  # noqa: PLR0124  NaN
+
+
+@fault("flag-blends", "BN-FLAG-2")
+def flag_blends(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """The flag mixes the results of both modes."""
+    share = float(np.clip(np.nan_to_num(float(use_running_average)), 0, 1))
+    evaluated, trained = _applied(x, True, int(seed)), _applied(x, False, int(seed))
+    return (share * evaluated + (1 - share) * trained).reshape(-1)
+
+
+@fault("squeezed", "BN-FWD-1")
+def squeezed(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """Axes of length one are removed, and others kept."""
+    return jnp.squeeze(_applied(x, bool(use_running_average >= 0.5), int(seed)))
+
+
+@fault("transposed-if-wide", "BN-FWD-2")
+def transposed_if_wide(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """A batch with more features than rows is taken as transposed."""
+    batch = jnp.asarray(x)
+    evaluates = bool(use_running_average >= 0.5)
+    if batch.shape[0] < batch.shape[1]:
+        return _applied(batch.T, evaluates, int(seed)).T.reshape(-1)
+    return _applied(batch, evaluates, int(seed)).reshape(-1)
+
+
+@fault("seed-in-result", "BN-FWD-4")
+def seed_in_result(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """The last digits of the result depend on the seed."""
+    y = _applied(x, bool(use_running_average >= 0.5), int(seed)).reshape(-1)
+    return y * (1 + 1e-6 * (int(seed) % 7))
+
+
+@fault("forward-float16", "BN-FWD-2", "BN-FWD-3")
+def forward_float16(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """The result is rounded to float16."""
+    y = _applied(x, bool(use_running_average >= 0.5), int(seed))
+    return y.astype(jnp.float16).astype(jnp.float32).reshape(-1)

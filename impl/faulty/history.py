@@ -1,12 +1,13 @@
-"""Faults that depend on what happened before, or on how the layer is run."""
+"""Faults that depend on what happened before: earlier calls, instances, random states."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
+from flax import nnx
 
 from impl.faulty.record import fault
 from impl.stepwise import Array, StepwiseBatchNorm
@@ -25,8 +26,8 @@ class CachedByShape(StepwiseBatchNorm):
         return _FIRST_SEEN.setdefault(np.shape(x), mean)
 
 
-@fault("second-call-differs", "BN-IND-2")
-class SecondCallDiffers(StepwiseBatchNorm):
+@fault("third-call-differs", "BN-IND-2")
+class ThirdCallDiffers(StepwiseBatchNorm):
     """From the third call on, training uses the unbiased variance."""
 
     calls = 0
@@ -38,31 +39,38 @@ class SecondCallDiffers(StepwiseBatchNorm):
         return var * (rows / (rows - 1)) if self.calls > 2 and rows > 1 else var
 
 
-@fault("leaks-under-jit", "BN-JIT-1", "BN-JIT-3")
-class FloatsUnderJit(StepwiseBatchNorm):
-    """The eps is looked up by the value of the variance, which jit does not have."""
+@fault("eps-of-the-first", "BN-INIT-8", "BN-EPS-1")
+class EpsOfTheFirst(StepwiseBatchNorm):
+    """The eps of the first layer that was built is used by all."""
 
-    def inverse_std(self, var: Array) -> Array:
-        if float(var[0]) < 0:
-            return jnp.zeros_like(var)
-        return super().inverse_std(var)
+    first: float | None = None
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        if EpsOfTheFirst.first is None:
+            EpsOfTheFirst.first = eps
+        super().__init__(d, momentum, EpsOfTheFirst.first, rngs)
 
 
-@fault("jit-uses-global-mean", "BN-JIT-1", "BN-VMAP-1")
-class GlobalMeanUnderJit(StepwiseBatchNorm):
-    """The compiled path subtracts one mean for all features."""
+@fault("global-random-state", "BN-IND-1", "BN-IND-2")
+class GlobalRandomState(StepwiseBatchNorm):
+    """The batch mean carries noise from the global random state of NumPy."""
 
     def batch_mean(self, x: Any) -> Array:
-        mean = super().batch_mean(x)
-        if isinstance(mean, jax.core.Tracer):
-            return jnp.full_like(mean, jnp.mean(mean))
-        return mean
+        noise = np.random.rand()  # noqa: NPY002  the global state is the mistake
+        return super().batch_mean(x) + np.float32(1e-4 * noise)
 
 
-@fault("jit-drops-update", "BN-JIT-2")
-class UpdateDroppedUnderJit(StepwiseBatchNorm):
-    """Under jit the running statistics are not written."""
+_BUFFERS: dict[tuple[int, ...], npt.NDArray[np.float32]] = {}
 
-    def update(self, x: Any, mean: Array, var: Array) -> None:
-        if not isinstance(mean, jax.core.Tracer):
-            super().update(x, mean, var)
+
+@fault("buffer-reused", "BN-IND-3")
+class BufferReused(StepwiseBatchNorm):
+    """Results of one shape are written into one buffer."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        y = super().__call__(x, use_running_average)
+        if isinstance(y, jax.core.Tracer):
+            return y
+        buffer = _BUFFERS.setdefault(y.shape, np.empty(y.shape, np.float32))
+        buffer[...] = y
+        return buffer

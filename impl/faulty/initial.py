@@ -113,3 +113,39 @@ class MomentumTwoDecimals(StepwiseBatchNorm):
 
     def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
         super().__init__(d, round(momentum, 2), eps, rngs)
+
+
+@fault("initialisers-exchanged", "BN-INIT-1", "BN-INIT-2")
+class InitialisersExchanged(StepwiseBatchNorm):
+    """gamma starts at zeros and beta at ones."""
+
+    def start_gamma(self, d: int, rngs: nnx.Rngs) -> Array:
+        del rngs
+        return jnp.zeros((d,), jnp.float32)
+
+    def start_beta(self, d: int) -> Array:
+        return jnp.ones((d,), jnp.float32)
+
+
+@fault("momentum-below-one", "BN-INIT-8")
+class MomentumBelowOne(StepwiseBatchNorm):
+    """A momentum other than one is cut to 0.99."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, momentum if momentum == 1 else min(momentum, 0.99), eps, rngs)
+
+
+@fault("eps-at-least", "BN-INIT-8")
+class EpsAtLeast(StepwiseBatchNorm):
+    """eps is raised to 1e-7, the resolution of float32."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, momentum, max(eps, 1e-7), rngs)
+
+
+@fault("eps-at-most", "BN-INIT-8")
+class EpsAtMost(StepwiseBatchNorm):
+    """eps is cut to one."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, momentum, min(eps, 1.0), rngs)

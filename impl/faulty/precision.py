@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from impl.faulty.record import fault
 from impl.stepwise import Array, StepwiseBatchNorm
@@ -43,16 +44,16 @@ class VarianceCap(StepwiseBatchNorm):
         return super().inverse_std(jnp.minimum(var, 1e4))
 
 
-@fault("gamma-bfloat16", "BN-AFF-1", "BN-NUM-1")
-class GammaBfloat16(StepwiseBatchNorm):
+@fault("z-bfloat16", "BN-AFF-1", "BN-NUM-1")
+class NormalizedInBfloat16(StepwiseBatchNorm):
     """The normalised values are rounded to bfloat16."""
 
     def affine(self, z: Array) -> Array:
         return super().affine(z.astype(jnp.bfloat16).astype(jnp.float32))
 
 
-@fault("sums-in-float16", "BN-NUM-1", "BN-EMA-1")
-class SumsInFloat16(StepwiseBatchNorm):
+@fault("sums-in-bfloat16", "BN-NUM-1", "BN-EMA-1")
+class SumsInBfloat16(StepwiseBatchNorm):
     """The mean is accumulated in bfloat16."""
 
     def batch_mean(self, x: Any) -> Array:
@@ -79,3 +80,71 @@ class Dithered(StepwiseBatchNorm):
 
 
 _CALLS: list[None] = []
+
+
+@fault("gamma-bfloat16", "BN-AFF-1", "BN-TRAIN-1")
+class GammaInBfloat16(StepwiseBatchNorm):
+    """gamma is rounded to bfloat16 before it is applied."""
+
+    def affine(self, z: Array) -> Array:
+        return self.gamma[...].astype(jnp.bfloat16).astype(jnp.float32) * z + self.beta[...]
+
+
+@fault("beta-float16", "BN-AFF-1")
+class BetaInFloat16(StepwiseBatchNorm):
+    """beta is rounded to float16 before it is added."""
+
+    def affine(self, z: Array) -> Array:
+        return self.gamma[...] * z + self.beta[...].astype(jnp.float16).astype(jnp.float32)
+
+
+@fault("x-float16", "BN-TRAIN-1", "BN-EVAL-1")
+class InputInFloat16(StepwiseBatchNorm):
+    """The input is rounded to float16 first."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        x = jnp.asarray(x, jnp.float16).astype(jnp.float32)
+        return super().__call__(x, use_running_average)
+
+
+@fault("y-float16", "BN-TRAIN-1", "BN-EVAL-1")
+class OutputInFloat16(StepwiseBatchNorm):
+    """The result is returned in float16."""
+
+    def affine(self, z: Array) -> Array:
+        return super().affine(z).astype(jnp.float16)
+
+
+@fault("x-two-decimals", "BN-NUM-3", "BN-TRAIN-1")
+class InputTwoDecimals(StepwiseBatchNorm):
+    """Training rounds its input to two decimals."""
+
+    def train_step(self, x: Any) -> Any:
+        return super().train_step(jnp.round(x, 2))
+
+
+@fault("eps-bfloat16", "BN-EPS-1", "BN-INIT-8", source="google-deepmind/dm-haiku@88152c5")
+class EpsInBfloat16(StepwiseBatchNorm):
+    """eps is rounded to bfloat16."""
+
+    def inverse_std(self, var: Array) -> Array:
+        return 1 / jnp.sqrt(var + float(jnp.bfloat16(self.eps)))
+
+
+@fault("momentum-float16", "BN-EMA-1", "BN-INIT-8")
+class MomentumInFloat16(StepwiseBatchNorm):
+    """The momentum is rounded to float16."""
+
+    def moved(self, old: Array, new: Array) -> Array:
+        kept = float(np.float16(self.momentum))
+        return kept * old + (1 - kept) * new
+
+
+@fault("z-clipped-in-training", "BN-NUM-3", "BN-TRAIN-1")
+class ClippedInTraining(StepwiseBatchNorm):
+    """Training clips normalised values to ±6, which shows from N = 38 on."""
+
+    def train_step(self, x: Any) -> Any:
+        mean, var = self.statistics(x)
+        self.update(x, mean, var)
+        return self.affine(jnp.clip(self.normalized(x, mean, var), -6, 6))

@@ -80,7 +80,7 @@ class MomentumOneOverwrites(StepwiseBatchNorm):
 
 @fault("repeats-skipped", "BN-EMA-3", "BN-EMA-6")
 class RepeatsSkipped(StepwiseBatchNorm):
-    """A batch whose mean equals the running mean of the last step is taken as seen."""
+    """A batch that reads like the one before is taken as seen and skipped."""
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
         seen = getattr(self, "seen", None)
@@ -131,3 +131,88 @@ class WeightedByRows(StepwiseBatchNorm):
         weight = (1 - self.momentum) * x.shape[0] / (x.shape[0] + 1)
         self.running_mean[...] += weight * (mean - self.running_mean[...])
         self.running_var[...] += weight * (var - self.running_var[...])
+
+
+@fault("every-second-update", "BN-EMA-3", "BN-EMA-6")
+class EverySecondUpdate(StepwiseBatchNorm):
+    """Only every second training call updates."""
+
+    calls = 0
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        self.calls += 1
+        if self.calls % 2:
+            super().update(x, mean, var)
+
+
+@fault("cumulative-average", "BN-EMA-3", "BN-EMA-6", source="torch.nn.BatchNorm1d(momentum=None)")
+class CumulativeAverage(StepwiseBatchNorm):
+    """From the second call on each batch weighs as much as all before, if momentum allows."""
+
+    calls = 0
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        self.calls += 1
+        given = self.momentum
+        self.momentum = given if self.calls == 1 else min(given, 1 - 1 / self.calls)
+        super().update(x, mean, var)
+        self.momentum = given
+
+
+@fault("warm-up", "BN-EMA-1", "BN-EMA-3", source="tf.train.ExponentialMovingAverage(num_updates)")
+class WarmUp(StepwiseBatchNorm):
+    """The momentum of early calls is at most k/(k+1)."""
+
+    calls = 0
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        self.calls += 1
+        given, self.momentum = self.momentum, min(self.momentum, self.calls / (self.calls + 1))
+        super().update(x, mean, var)
+        self.momentum = given
+
+
+@fault("momentum-decays", "BN-EMA-6")
+class MomentumDecays(StepwiseBatchNorm):
+    """The momentum shrinks by a hundred-thousandth at each update."""
+
+    updates = 0
+
+    def moved(self, old: Array, new: Array) -> Array:
+        self.updates += 1
+        kept = self.momentum * (1 - 1e-5 * self.updates)
+        return kept * old + (1 - kept) * new
+
+
+@fault("small-steps-skipped", "BN-EMA-6", "BN-EMA-1")
+class SmallStepsSkipped(StepwiseBatchNorm):
+    """Updates that change a statistic by less than a ten-thousandth are not made."""
+
+    def moved(self, old: Array, new: Array) -> Array:
+        moved = super().moved(old, new)
+        return jnp.where(jnp.abs(moved - old) < 1e-4 * jnp.abs(old), old, moved)
+
+
+@fault("variance-never-falls", "BN-EMA-2")
+class VarianceNeverFalls(StepwiseBatchNorm):
+    """The running variance keeps its maximum."""
+
+    def moved_var(self, old: Array, new: Array) -> Array:
+        return jnp.maximum(old, self.moved(old, new))
+
+
+@fault("variance-around-running-mean", "BN-EMA-2")
+class VarianceAroundRunningMean(StepwiseBatchNorm):
+    """The variance that is stored is centred on the running mean."""
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        del var
+        super().update(x, mean, self.batch_var(x, self.running_mean[...]))
+
+
+@fault("nan-batch-skipped", "BN-TRAIN-3")
+class NanBatchSkipped(StepwiseBatchNorm):
+    """One feature that is not finite keeps all features from being updated."""
+
+    def moved(self, old: Array, new: Array) -> Array:
+        return jnp.where(jnp.all(jnp.isfinite(new)), super().moved(old, new), old)

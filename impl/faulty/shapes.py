@@ -101,3 +101,73 @@ class RowsSorted(StepwiseBatchNorm):
 
     def train_step(self, x: Any) -> Any:
         return super().train_step(jnp.sort(x, axis=0))
+
+
+@fault("lanes-beyond-256", "BN-SHAPE-1")
+class LanesBeyond256(StepwiseBatchNorm):
+    """Features beyond the first 256 are not normalised."""
+
+    def normalized(self, x: Any, mean: Array, var: Array) -> Array:
+        z = super().normalized(x, mean, var)
+        return jnp.concatenate([z[:, :256], x[:, 256:]], axis=1)
+
+
+@fault("last-feature-skipped", "BN-TRAIN-4", "BN-SHAPE-1")
+class LastFeatureSkipped(StepwiseBatchNorm):
+    """A loop over features stops one too early."""
+
+    def normalized(self, x: Any, mean: Array, var: Array) -> Array:
+        z = super().normalized(x, mean, var)
+        return jnp.concatenate([z[:, :-1], x[:, -1:]], axis=1) if x.shape[1] > 1 else z
+
+
+@fault("odd-row-dropped", "BN-SHAPE-1", "BN-TRAIN-1")
+class OddRowDropped(StepwiseBatchNorm):
+    """Rows are summed in pairs, and an odd one at the end is dropped."""
+
+    def batch_mean(self, x: Any) -> Array:
+        return jnp.mean(x[: x.shape[0] // 2 * 2 or None], axis=0)
+
+
+@fault("padding-counted", "BN-SHAPE-1", "BN-TRAIN-1")
+class PaddingCounted(StepwiseBatchNorm):
+    """Rows are padded with zeros to a power of two, and the padding counts in the variance."""
+
+    def batch_var(self, x: Any, mean: Array) -> Array:
+        rows = x.shape[0]
+        missing = (1 << (rows - 1).bit_length()) - rows
+        padded = jnp.pad(jnp.asarray(x), ((0, missing), (0, 0)))
+        return jnp.sum(jnp.square(padded - mean), axis=0) / rows
+
+
+@fault("two-rows-are-signs", "BN-EPS-1", "BN-TRAIN-10")
+class TwoRowsAreSigns(StepwiseBatchNorm):
+    """Two rows normalise to +1 and −1, which forgets eps."""
+
+    def normalized(self, x: Any, mean: Array, var: Array) -> Array:
+        return jnp.sign(x - mean) if x.shape[0] == 2 else super().normalized(x, mean, var)
+
+
+@fault("integers-floored", "BN-NUM-3", "BN-TRAIN-1")
+class IntegersFloored(StepwiseBatchNorm):
+    """Features that hold integers get an integer mean."""
+
+    def batch_mean(self, x: Any) -> Array:
+        mean = super().batch_mean(x)
+        return jnp.where(jnp.all(x == jnp.round(x), axis=0), jnp.floor(mean), mean)
+
+
+@fault("large-is-missing", "BN-NUM-3")
+class LargeIsMissing(StepwiseBatchNorm):
+    """Values beyond 1e6 are taken for missing and set to zero."""
+
+    def train_step(self, x: Any) -> Any:
+        return super().train_step(jnp.where(jnp.abs(x) > 1e6, 0, x))
+
+
+@fault("tiny-variance-is-constant", "BN-NUM-2", "BN-EPS-1")
+class TinyVarianceIsConstant(StepwiseBatchNorm):
+    """A feature with a variance below 1e-12 is taken as constant."""
+
+    def normalized(self, x: Any, mean: Array, var: Array) -> Array:
+        return jnp.where(var < 1e-12, 0, super().normalized(x, mean, var))

@@ -72,24 +72,15 @@ class TrainingMovesBeta(StepwiseBatchNorm):
         self.beta[...] = self.beta[...] * 0.999
 
 
-@fault("static-statistics", "BN-STATE-2", "BN-STATE-6")
-class StaticStatistics(StepwiseBatchNorm):
+@fault("hidden-copy", "BN-STATE-6", "BN-EMA-1")
+class HiddenCopy(StepwiseBatchNorm):
     """The state keeps the first statistics; the moving ones live in a hidden copy."""
-
-    def create(self, d: int, rngs: nnx.Rngs) -> None:
-        super().create(d, rngs)
-        self.running_mean = nnx.Param(self.start_mean(d))
-        self.hidden: Any = nnx.static({})
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
         del x
-        hidden = dict(self.hidden) or {"mean": self.running_mean[...], "var": self.running_var[...]}
-        self.hidden = nnx.static(
-            {
-                "mean": self.moved(hidden["mean"], mean),
-                "var": self.moved_var(hidden["var"], var),
-            }
-        )
+        stored = (self.running_mean[...], self.running_var[...])
+        old_mean, old_var = getattr(self, "hidden", stored)
+        self.hidden = nnx.static((self.moved(old_mean, mean), self.moved_var(old_var, var)))
 
 
 @fault("shared-buffers", "BN-STATE-7")
@@ -130,8 +121,105 @@ class PythonCounter(StepwiseBatchNorm):
 
 @fault("statistics-outside-variables", "BN-STATE-2", "BN-STATE-3", "BN-JIT-2", "BN-VMAP-1")
 class StatisticsOutsideVariables(StepwiseBatchNorm):
-    """The running mean is moved in a NumPy attribute, outside the state."""
+    """The running mean is a static attribute, outside the state."""
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)
         self.running_mean = nnx.static(self.start_mean(d))
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        del x
+        self.running_mean = nnx.static(self.moved(self.running_mean[...], mean))
+        self.running_var[...] = self.moved_var(self.running_var[...], var)
+
+
+@fault("bare-statistics", "BN-STATE-2")
+class BareStatistics(StepwiseBatchNorm):
+    """The running statistics are bare arrays, which no filter by Variable type finds."""
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        super().create(d, rngs)
+        self.running_mean, self.running_var = self.start_mean(d), self.start_var(d)
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        del x
+        self.running_mean = self.moved(self.running_mean, mean)
+        self.running_var = self.moved_var(self.running_var, var)
+
+
+@fault("offset-is-variable", "BN-STATE-1", "BN-STATE-3")
+class OffsetIsVariable(StepwiseBatchNorm):
+    """beta is a plain nnx.Variable, so no optimiser ever moves it."""
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        super().create(d, rngs)
+        self.beta = nnx.Variable(self.start_beta(d))
+
+
+@fault("momentum-array", "BN-STATE-3", "BN-STATE-4")
+class MomentumArray(StepwiseBatchNorm):
+    """The momentum is turned into an array, and so into a leaf."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, momentum, eps, rngs)
+        self.momentum = jnp.asarray(momentum, jnp.float32)
+
+
+@fault("eps-leaf", "BN-STATE-3", "BN-STATE-4")
+class EpsLeaf(StepwiseBatchNorm):
+    """eps is a Variable, and so a leaf of the state."""
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        super().create(d, rngs)
+        self.added = nnx.Variable(jnp.asarray(self.eps, jnp.float32))
+
+    def inverse_std(self, var: Array) -> Array:
+        return 1 / jnp.sqrt(var + self.added[...])
+
+
+@fault("dtype-drifts", "BN-STATE-5")
+class DtypeDrifts(StepwiseBatchNorm):
+    """The running mean takes on bfloat16 with the first batch."""
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        super().update(x, mean, var)
+        self.running_mean.set_value(self.running_mean[...].astype(jnp.bfloat16))
+
+
+@fault("shape-drifts", "BN-STATE-5")
+class ShapeDrifts(StepwiseBatchNorm):
+    """The running mean becomes a row of shape (1, D) with the first batch."""
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        super().update(x, mean, var)
+        self.running_mean.set_value(self.running_mean[...].reshape(1, -1))
+
+
+@fault("last-shape-kept", "BN-STATE-8")
+class LastShapeKept(StepwiseBatchNorm):
+    """The shape of the last batch is kept on the module."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        self.last_shape = tuple(x.shape)
+        return super().__call__(x, use_running_average)
+
+
+@fault("mode-kept", "BN-STATE-8")
+class ModeKept(StepwiseBatchNorm):
+    """The mode of the last call is kept on the module."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        self.training = not use_running_average
+        return super().__call__(x, use_running_average)
+
+
+_GAMMAS: dict[int, nnx.Param[Any]] = {}
+
+
+@fault("gamma-shared", "BN-STATE-7")
+class GammaShared(StepwiseBatchNorm):
+    """All layers of one width share their gamma."""
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        super().create(d, rngs)
+        self.gamma = _GAMMAS.setdefault(d, self.gamma)

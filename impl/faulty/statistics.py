@@ -122,3 +122,51 @@ class GainBeforeStatistics(StepwiseBatchNorm):
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
         super().update(x, jnp.mean(self.output(x, mean, var), axis=0), var)
+
+
+@fault("mean-bessel", "BN-TRAIN-5", "BN-TRAIN-1", "BN-EMA-1")
+class MeanBessel(StepwiseBatchNorm):
+    """The mean, too, is divided by N−1."""
+
+    def batch_mean(self, x: Any) -> Array:
+        return jnp.sum(x, axis=0) / max(x.shape[0] - 1, 1)
+
+
+@fault("mean-blended", "BN-TRAIN-2", "BN-TRAIN-1")
+class MeanBlended(StepwiseBatchNorm):
+    """Training subtracts the batch mean with a thousandth of the running mean in it."""
+
+    def train_step(self, x: Any) -> Any:
+        mean, var = self.statistics(x)
+        blended = 0.999 * mean + 0.001 * self.running_mean[...]
+        self.update(x, mean, var)
+        return self.output(x, blended, var)
+
+
+@fault("duplicates-once", "BN-TRAIN-1")
+class DuplicatesOnce(StepwiseBatchNorm):
+    """Equal rows count once in the statistics."""
+
+    def statistics(self, x: Any) -> tuple[Array, Array]:
+        equal = jnp.all(x[:, None] == x[None], axis=2)
+        share = 1 / jnp.sum(equal, axis=1, keepdims=True)
+        share = share / jnp.sum(share)
+        mean = jnp.sum(share * x, axis=0)
+        return mean, jnp.sum(share * jnp.square(x - mean), axis=0)
+
+
+@fault("nan-to-num-of-y", "BN-NUM-3")
+class NanToNumOfY(StepwiseBatchNorm):
+    """NaN in the result of training is replaced by zero."""
+
+    def train_step(self, x: Any) -> Any:
+        return jnp.nan_to_num(super().train_step(x))
+
+
+@fault("small-batch-uses-running", "BN-TRAIN-2", "BN-TRAIN-8", "BN-TRAIN-1")
+class SmallBatchUsesRunning(StepwiseBatchNorm):
+    """Batches of fewer than four rows are normalised with the running statistics."""
+
+    def train_step(self, x: Any) -> Any:
+        y = super().train_step(x)
+        return self.evaluate(x) if x.shape[0] < 4 else y

@@ -104,3 +104,24 @@ def _by_kernel(x: Array) -> tuple[Array, Array]:
     row = jax.ShapeDtypeStruct((1, x.shape[1]), x.dtype)
     mean, var = pl.pallas_call(_kernel, out_shape=(row, row), interpret=True)(x)
     return mean[0], var[0]
+
+
+@variant("compiled-steps")
+class CompiledSteps(StepwiseBatchNorm):
+    """Arrays go through one jax.jit inside the layer, with momentum and eps as arguments."""
+
+    def train_step(self, x: Any) -> Any:
+        held = (self.gamma[...], self.beta[...], self.running_mean[...], self.running_var[...])
+        y, mean, var = _step(jnp.asarray(x), *held, self.momentum, self.eps)
+        self.running_mean[...], self.running_var[...] = mean, var
+        return y
+
+
+@jax.jit
+def _step(
+    x: Array, gamma: Array, beta: Array, mean: Array, var: Array, momentum: float, eps: float
+) -> tuple[Array, Array, Array]:
+    batch_mean, batch_var = x.mean(0), x.var(0)
+    y = gamma * (x - batch_mean) * jax.lax.rsqrt(batch_var + eps) + beta
+    share = 1 - momentum
+    return y, momentum * mean + share * batch_mean, momentum * var + share * batch_var

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from impl.stepwise import Array, StepwiseBatchNorm
@@ -79,3 +80,45 @@ class SelectedByWhere(StepwiseBatchNorm):
         self.running_var[...] = jnp.where(keep, old_var, self.moved_var(old_var, batch_var))
         mean = jnp.where(keep, old_mean, batch_mean)
         return self.output(x, mean, jnp.where(keep, old_var, batch_var))
+
+
+@variant("two-dimensional")
+class TwoDimensional(StepwiseBatchNorm):
+    """Statistics as rows of shape (1, D) on the way, and (D,) where they are stored."""
+
+    def statistics(self, x: Any) -> tuple[Array, Array]:
+        mean = jnp.mean(x, axis=0, keepdims=True)
+        return mean, jnp.mean(jnp.square(x - mean), axis=0, keepdims=True)
+
+    def moved(self, old: Array, new: Array) -> Array:
+        return super().moved(old, new[0])
+
+
+@variant("gain-in-the-root")
+class GainPremultiplied(StepwiseBatchNorm):
+    """The centred input is multiplied once, by γ/√(v+ε)."""
+
+    def output(self, x: Any, mean: Array, var: Array) -> Array:
+        return (x - mean) * (self.gamma[...] * jax.lax.rsqrt(var + self.eps)) + self.beta[...]
+
+
+@variant("numpy-hyperparameters")
+class NumpyHyperparameters(StepwiseBatchNorm):
+    """Momentum and eps are kept as NumPy scalars."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        kept: Any = np.float32(momentum)
+        added: Any = np.float32(eps)
+        super().__init__(d, kept, added, rngs)
+
+
+@variant("written-by-nnx-update")
+class WrittenByUpdate(StepwiseBatchNorm):
+    """Statistics are written as a state, by nnx.update."""
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        del x
+        state = nnx.state(self, nnx.Not(nnx.Param))
+        state["running_mean"][...] = self.moved(self.running_mean[...], mean)
+        state["running_var"][...] = self.moved_var(self.running_var[...], var)
+        nnx.update(self, state)

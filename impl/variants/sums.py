@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from conformance.implementation import Deviation
 from impl.stepwise import Array, StepwiseBatchNorm
@@ -161,3 +162,50 @@ class OnePassDeclared(StepwiseBatchNorm):
 
     def batch_var(self, x: Any, mean: Array) -> Array:
         return jnp.maximum(0.0, jnp.mean(jnp.square(x), axis=0) - jnp.square(mean))
+
+
+@variant("contracted-with-ones")
+class ContractedWithOnes(StepwiseBatchNorm):
+    """Sums as products with a row of ones, at full precision."""
+
+    def statistics(self, x: Any) -> tuple[Array, Array]:
+        ones = jnp.ones((x.shape[0],), jnp.float32)
+        precision = jax.lax.Precision.HIGHEST
+        mean = jnp.dot(ones, x, precision=precision) / x.shape[0]
+        return mean, jnp.dot(ones, jnp.square(x - mean), precision=precision) / x.shape[0]
+
+
+@variant("padded")
+class Padded(StepwiseBatchNorm):
+    """Rows padded to a power of two and masked, so that few shapes are compiled."""
+
+    def statistics(self, x: Any) -> tuple[Array, Array]:
+        rows = x.shape[0]
+        size = 1 << (rows - 1).bit_length()
+        padded = jnp.pad(jnp.asarray(x), ((0, size - rows), (0, 0)))
+        mean = jnp.sum(padded, axis=0) / rows
+        real = (jnp.arange(size) < rows)[:, None]
+        return mean, jnp.sum(jnp.where(real, jnp.square(padded - mean), 0), axis=0) / rows
+
+
+@variant("feature-by-feature")
+class FeatureByFeature(StepwiseBatchNorm):
+    """Statistics of one feature, mapped over features by jax.vmap."""
+
+    def statistics(self, x: Any) -> tuple[Array, Array]:
+        return jax.vmap(lambda column: (column.mean(), column.var()), in_axes=1)(jnp.asarray(x))
+
+
+@variant("summed-in-float64")
+class SummedInFloat64(StepwiseBatchNorm):
+    """Sums in float64 on the host, called back from compiled code."""
+
+    def statistics(self, x: Any) -> tuple[Array, Array]:
+        x = jnp.asarray(x)
+        row = jax.ShapeDtypeStruct(x.shape[1:], jnp.float32)
+        return jax.pure_callback(_in_float64, (row, row), x, vmap_method="sequential")
+
+
+def _in_float64(x: Any) -> tuple[Any, Any]:
+    exact = np.asarray(x, np.float64)
+    return exact.mean(0).astype(np.float32), exact.var(0).astype(np.float32)
