@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 ARRAYS = ("gamma", "beta", "running_mean", "running_var")
 """The names by which the suite knows the four arrays of a layer."""
 
+PARAMETERS, STATISTICS = ARRAYS[:2], ARRAYS[2:]
+
 
 class AdapterError(Exception):
     """An implementation could not be found, understood or driven; nothing was judged."""
@@ -67,7 +69,8 @@ class Implementation:
 
     ``name``: how reports call it. ``build``: makes a fresh ``Layer`` from a ``Config``;
     None if there is no layer. ``forward``: the function ``f(seed, x, use_running_average)``;
-    None if there is none. ``nnx``: the layers are ``conformance.adapters.nnx.NnxLayer``.
+    None if there is none. ``nnx``: the layers are ``conformance.adapters.nnx.NnxLayer``;
+    ``differentiable``: JAX can differentiate their calls in reverse mode.
     ``deviations``: the conventions it declares. ``state_dtype``: the dtype that its four
     arrays are declared to have. ``kind``: what it was recognised as.
 
@@ -79,6 +82,7 @@ class Implementation:
     build: Callable[[Config], Layer] | None = None
     forward: Callable[[Any, Any, Any], Any] | None = None
     nnx_module: bool = False
+    differentiable: bool = True
     deviations: frozenset[Deviation] = field(default_factory=frozenset)
     state_dtype: str = "float32"
     kind: str = "Implementation object"
@@ -98,6 +102,7 @@ class Implementation:
             Capability.LAYER: self.build is not None,
             Capability.FORWARD: self.forward is not None,
             Capability.NNX: self.nnx_module,
+            Capability.GRAD: self.nnx_module and self.differentiable,
         }
         return frozenset(capability for capability, given in offered.items() if given)
 
@@ -118,12 +123,14 @@ class Implementation:
         forward: Callable[[Any, Any, Any], Any] | None = None,
         deviations: frozenset[Deviation] | set[Deviation] = frozenset(),
         kind: str = "nnx.Module",
+        differentiable: bool = True,
     ) -> Implementation:
         """Return the implementation that an ``nnx.Module`` class is.
 
         It is built as ``module(<features>=D, <momentum>=m, <eps>=e, rngs=…, **arguments)`` and
         called as ``layer(x, use_running_average=flag)``; ``features``, ``momentum`` and ``eps``
-        name constructor arguments, ``gamma`` to ``running_var`` name attributes.
+        name constructor arguments, ``gamma`` to ``running_var`` name attributes. A layer that
+        leaves JAX, for a callback say, is declared as not ``differentiable``.
         """
         keywords = {"features": features, "momentum": momentum, "eps": eps}
         attributes = dict(zip(ARRAYS, (gamma, beta, running_mean, running_var), strict=True))
@@ -138,6 +145,7 @@ class Implementation:
             build=build,
             forward=forward,
             nnx_module=True,
+            differentiable=differentiable,
             deviations=frozenset(deviations),
             kind=kind,
         )

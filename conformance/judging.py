@@ -56,7 +56,7 @@ class Trial:
         self.cases = 0
         self.rejected = 0
         self.violation: Violation | None = None
-        self._budget = budget
+        self.budget = budget
         self._raw = b""
         self._entries: tuple[palette.Entry, ...] = ()
         self._counted_out = False
@@ -124,10 +124,10 @@ class Trial:
 
         test.__name__ = test.__qualname__ = self.property.claim.__name__
         test.__doc__ = self.property.claim.__doc__
-        bound = _settings(self._budget, self.property.share)(given(BYTES)(test))
-        if self._budget.seed is None:
+        bound = _settings(self.budget, self.property.share)(given(BYTES)(test))
+        if self.budget.seed is None:
             return bound
-        return with_seed(_stream(self._budget.seed, self.property.requirement))(bound)
+        return with_seed(_stream(self.budget.seed, self.property.requirement))(bound)
 
     def _execute(self, drawn: dict[str, Any]) -> None:
         if not self._counted_out:
@@ -201,7 +201,8 @@ def _outcome(trial: Trial, run: Callable[[], None]) -> tuple[Outcome, str]:
     try:
         run()
     except ViolationFound:
-        trial.minimize()
+        if trial.budget.minimize:
+            trial.minimize()
         return Outcome.VIOLATES, _NOT_EACH_TIME if trial.flaky else ""
     except Unsatisfiable as error:
         return Outcome.VACUOUS, str(error)

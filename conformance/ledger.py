@@ -26,12 +26,13 @@ PROPERTY_KEY = "conformance"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The resolved choices of a run."""
+    """The resolved choices of a run; ``pairs`` names the only items wanted, None means all."""
 
     implementations: tuple[str, ...]
     requirements: tuple[Requirement, ...]
     budget: Budget
     strict: bool = False
+    pairs: frozenset[str] | None = None
 
 
 def item_name(requirement: str, implementation: str) -> str:

@@ -59,6 +59,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--conformance-report", metavar="FILE", default=None, help="write the JSON report here"
     )
+    group.addoption(
+        "--conformance-pairs",
+        metavar="FILE",
+        default=None,
+        help="judge only the pairs named in this file, a line each, such as BN-EMA-1[impl]",
+    )
+    group.addoption(
+        "--conformance-first-violation",
+        action="store_true",
+        help="report the first counterexample found, without making it small",
+    )
     try:
         group.addoption(
             "--max-examples", type=int, default=None, metavar="N", help="cases per property"
@@ -161,9 +172,22 @@ def _plan(config: pytest.Config) -> Plan:
             seed=None if config.getoption("--hypothesis-seed", None) is not None else seed,
             max_examples=examples,
             hypothesis=hypothesis,
+            minimize=not config.getoption("--conformance-first-violation"),
         ),
+        pairs=_pairs(config.getoption("--conformance-pairs")),
         strict=config.getoption("--conformance-strict"),
     )
+
+
+def _pairs(file: str | None) -> frozenset[str] | None:
+    """Return the names of the only items wanted, or None for all."""
+    if file is None:
+        return None
+    try:
+        return frozenset(Path(file).read_text(encoding="utf-8").splitlines())
+    except OSError as error:
+        msg = f"--conformance-pairs {file}: cannot be read: {error.strerror}"
+        raise pytest.UsageError(msg) from error
 
 
 def _hypothesis_settings(config: pytest.Config) -> object:

@@ -13,7 +13,8 @@ class Budget:
 
     ``max_examples``: cases per property, before its share. ``seed``: None lets Hypothesis
     choose, by its own options. ``fresh_palette``: draw shapes from the seed. ``hypothesis``:
-    the ``hypothesis.settings`` to start from, if the user loaded a profile.
+    the ``hypothesis.settings`` to start from, if the user loaded a profile. ``minimize``:
+    make counterexamples small, instead of reporting the first one found.
     """
 
     profile: str = "default"
@@ -21,6 +22,7 @@ class Budget:
     seed: int | None = 0
     fresh_palette: bool = False
     hypothesis: Any = None
+    minimize: bool = True
 
 
 _MAX_EXAMPLES = {"quick": 20, "default": 100, "thorough": 1000}
@@ -42,6 +44,7 @@ def budget(
     seed: int | None = 0,
     max_examples: int | None = None,
     hypothesis: Any = None,
+    minimize: bool = True,
 ) -> Budget:
     """Return the budget of a profile, with what the user overrides."""
     return Budget(
@@ -50,4 +53,5 @@ def budget(
         seed=seed,
         fresh_palette=profile == "thorough",
         hypothesis=hypothesis,
+        minimize=minimize,
     )

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from conformance.galleries import galleries, member
 from conformance.implementation import ARRAYS, AdapterError, Implementation
 
 GROUP = "conformance.implementations"
@@ -44,6 +45,8 @@ def _load(name: str) -> Any:
     if ":" not in name:
         return _load_registered(name)
     place, _, attribute = name.rpartition(":")
+    if place in galleries():
+        return member(place, attribute)
     if not place or not attribute.replace(".", "").isidentifier():
         msg = f"{name!r} is no name: expected module:attribute or path/to/file.py:attribute."
         raise AdapterError(msg)
@@ -88,16 +91,17 @@ def _load_file(place: str) -> tuple[ModuleType, str]:
         msg = f"there is no file {place!r} in {Path.cwd()}.{hint}"
         raise AdapterError(msg)
     if str(path.parent) not in sys.path:
-        sys.path.insert(0, str(path.parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+        sys.path.append(str(path.parent))  # last: a file json.py beside it must not replace json
+    name = f"implementation_{path.stem}"  # not the bare stem, for the same reason
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None, "a .py file"  # noqa: S101, PT018
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     try:
         with _import_errors(f"file {place!r}"):
             spec.loader.exec_module(module)
     except AdapterError:
-        del sys.modules[path.stem]
+        del sys.modules[name]
         raise
     return module, f"file {place!r}"
 

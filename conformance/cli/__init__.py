@@ -6,6 +6,7 @@ import click
 
 from conformance import __version__
 from conformance.cli.browse import explain, implementations, list_requirements
+from conformance.cli.faults import faults
 from conformance.cli.run import run
 from conformance.cli.smoke import smoke
 
@@ -24,5 +25,5 @@ def main() -> None:
     """  # noqa: D301  click reads the backspace
 
 
-for command in (run, smoke, list_requirements, explain, implementations):
+for command in (run, smoke, list_requirements, explain, implementations, faults):
     main.add_command(command)

@@ -88,9 +88,7 @@ def run(
     implementation or the command is not usable, 5 nothing was judged.
     """
     rows = chosen(patterns, level)
-    if jobs != "auto" and not (jobs.isdigit() and int(jobs) > 0):
-        msg = f"--jobs {jobs!r}: expected a number of processes, at least 1, or 'auto'"
-        raise click.UsageError(msg)
+    check_jobs(jobs)
     arguments = [
         *(f"--impl={name}" for name in names or DEFAULT),
         *(f"--conformance-select={row.id}" for row in rows),
@@ -105,3 +103,10 @@ def run(
     from conformance.cli.session import judge_by_pytest  # noqa: PLC0415  imports pytest
 
     sys.exit(judge_by_pytest(arguments, jobs, color=not no_color and "NO_COLOR" not in os.environ))
+
+
+def check_jobs(jobs: str) -> None:
+    """End with a usage error unless the value is a number of processes or 'auto'."""
+    if jobs != "auto" and not (jobs.isdigit() and int(jobs) > 0):
+        msg = f"--jobs {jobs!r}: expected a number of processes, at least 1, or 'auto'"
+        raise click.UsageError(msg)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -17,14 +18,24 @@ from conformance.report.terminal import render
 from conformance.verdict import Outcome, Verdict
 
 _PACKAGE = Path(__file__).parent.parent
-_USAGE, _NOTHING = 2, 5
+USAGE, _NOTHING = 2, 5
+
+
+_BAD = "not conforming"
 
 
 class Display:
-    """Shows how far the run is, on a terminal; a pipe sees the result only."""
+    """Shows how far the run is, on a terminal; a pipe sees the result only.
 
-    def __init__(self, console: Console) -> None:
+    ``keep`` is called with each verdict; ``bad`` is the word for those that are not good.
+    """
+
+    def __init__(
+        self, console: Console, keep: Callable[[Verdict], None] | None = None, bad: str = _BAD
+    ) -> None:
         self.ledger: Ledger | None = None
+        self._keep = keep
+        self._word = bad
         self._bad = 0
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -51,6 +62,8 @@ class Display:
     def observe(self, verdict: Verdict) -> None:
         """Move the display on."""
         assert self.ledger is not None, "configured"  # noqa: S101
+        if self._keep is not None:
+            self._keep(verdict)
         if verdict.outcome.bad:
             self._bad += 1
         self._progress.update(
@@ -58,30 +71,42 @@ class Display:
             description=f"judging {verdict.requirement:<12}",
             total=len(self.ledger.expected) or None,
             completed=len(self.ledger.verdicts),
-            bad=f"[red]{self._bad} not conforming" if self._bad else "",
+            bad=f"[red]{self._bad} {self._word}" if self._bad else "",
         )
 
     def pytest_unconfigure(self) -> None:
         self._progress.stop()
 
 
+def console_of(*, color: bool) -> Console:
+    """Return where to print: a terminal as wide as it is, anything else 80 columns wide."""
+    console = Console(no_color=not color, highlight=False, soft_wrap=False)
+    if console.is_terminal:
+        return console
+    return Console(no_color=True, highlight=False, width=80)
+
+
 def judge_by_pytest(arguments: list[str], jobs: str, *, color: bool) -> int:
     """Run pytest with the arguments, print the report, return the exit code."""
-    console = Console(no_color=not color, highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console = Console(no_color=True, highlight=False, width=80)
-    display = Display(console)
-    status = _pytest(arguments, jobs, display)
-    ledger = display.ledger
+    console = console_of(color=color)
+    ledger, status = ledger_of(arguments, jobs, Display(console))
     if ledger is None:
-        return _USAGE
-    if ledger.refusal is not None:
-        click.echo(f"Error: {ledger.refusal}", err=True)
-    if ledger.refusal is not None or status == pytest.ExitCode.USAGE_ERROR:
-        return _USAGE  # pytest has printed the error itself where there are no workers
+        return USAGE
     report = ledger.report(_exit_code(ledger, status))
     render(report, console)
     return report.footer.exit_code
+
+
+def ledger_of(arguments: list[str], jobs: str, display: Display) -> tuple[Ledger | None, int]:
+    """Run pytest with the arguments; the ledger is None if the command was not usable."""
+    status = _pytest(arguments, jobs, display)
+    ledger = display.ledger
+    if ledger is not None and ledger.refusal is not None:
+        click.echo(f"Error: {ledger.refusal}", err=True)
+        return None, USAGE
+    if status == pytest.ExitCode.USAGE_ERROR:
+        return None, USAGE  # pytest has printed the error itself where there are no workers
+    return ledger, status
 
 
 def _pytest(arguments: list[str], jobs: str, display: Display) -> int:
@@ -107,7 +132,7 @@ def _exit_code(ledger: Ledger, status: int) -> int:
     """Return 0, 1, 2 or 5, as documented by ``conformance run --help``."""
     verdicts = ledger.verdicts.values()
     if not verdicts and status not in {0, _NOTHING}:
-        return _USAGE
+        return USAGE
     if not ledger.judged and not any(v.outcome.bad for v in verdicts):
         return _NOTHING
     strict = ledger.plan.strict
@@ -115,5 +140,5 @@ def _exit_code(ledger: Ledger, status: int) -> int:
     if any(v.outcome is Outcome.VIOLATES for v in counted):
         return 1
     if any(v.outcome is Outcome.ERRORED for v in counted):
-        return _USAGE
+        return USAGE
     return 1 if counted or status not in {0, 1} else 0

@@ -13,6 +13,7 @@ from conformance.strategies.source import choices
 from conformance.subject import Subject
 
 _SIZES = np.array([0, 1, -1, 0.5, -2, 12, -40, 1e3, -1e4, 1e-3, 1e-6, 1.001], np.float32)
+_SHORTCUTS = ((1, None), (None, 0), (0, None), (None, 1))
 
 
 @requirement(
@@ -20,15 +21,21 @@ _SIZES = np.array([0, 1, -1, 0.5, -2, 12, -40, 1e3, -1e4, 1e-3, 1e-6, 1.001], np
     case=cases,
     gain=lambda _: choices(0, len(_SIZES) - 1),
     offset=lambda _: choices(0, len(_SIZES) - 1),
+    uniform=lambda _: choices(0, 7),
 )
-def gamma_and_beta_act_per_feature(subject: Subject, case: Case, gain: int, offset: int) -> None:
+def gamma_and_beta_act_per_feature(
+    subject: Subject, case: Case, gain: int, offset: int, uniform: int
+) -> None:
     """y_j = γ_j·z_j + β_j, in both modes"""
     layer, before, x = subject.start(case)
     index = np.arange(case.config.features)
-    state = before.replace(
-        gamma=_SIZES[(gain + 5 * index) % len(_SIZES)],
-        beta=_SIZES[(offset + 7 * index) % len(_SIZES)],
-    )
+    gamma = _SIZES[(gain + 5 * index) % len(_SIZES)]
+    beta = _SIZES[(offset + 7 * index) % len(_SIZES)]
+    if uniform < len(_SHORTCUTS):  # what a layer may take as "there is nothing to do"
+        fixed_gamma, fixed_beta = _SHORTCUTS[uniform]
+        gamma = gamma if fixed_gamma is None else np.full_like(gamma, fixed_gamma)
+        beta = beta if fixed_beta is None else np.full_like(beta, fixed_beta)
+    state = before.replace(gamma=gamma, beta=beta)
     layer.write(state)
 
     check_evaluation(layer, case, x)

@@ -16,7 +16,8 @@ from flax import nnx
 from conformance import bounds, oracle
 from conformance.adapters.nnx import apply
 from conformance.case import Case
-from conformance.checks import check_true, check_within
+from conformance.checks import check_identical, check_true, check_within
+from conformance.implementation import ARRAYS, PARAMETERS
 from conformance.properties.claims import check_evaluated
 from conformance.properties.history import Model
 from conformance.properties.registry import requirement
@@ -38,12 +39,15 @@ def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> 
     layer, before, x = subject.start(case)
     y = compiled(subject, layer, x, evaluate=bool(evaluate))
 
+    after = layer.state
+    for name in ARRAYS if evaluate else PARAMETERS:
+        rule = "as before the compiled call"
+        check_identical(name, after.arrays()[name], before.arrays()[name], rule=rule)
     if evaluate:
         check_evaluated(case.config, before, case.x, y)
         return
     expected = oracle.train(case.config, before, case.x)
     bound = bounds.train(case.config, before, case.x, subject.accuracy)
-    after = layer.state
     check_within("y under jit", y, expected.y, bound.y)
     check_within("running_mean", after.running_mean, expected.running_mean, bound.running_mean)
     check_within("running_var", after.running_var, expected.running_var, bound.running_var)
@@ -113,6 +117,9 @@ def a_stack_of_layers_equals_the_loop(subject: Subject, lanes: list[Case], evalu
     after = layers[0].around(stacked).state
 
     for lane, case in enumerate(lanes):
+        for name in ARRAYS if evaluate else PARAMETERS:
+            got, rule = after.arrays()[name][lane], "as before the call under nnx.vmap"
+            check_identical(f"{name} of lane {lane}", got, before[lane].arrays()[name], rule=rule)
         if evaluate:
             check_evaluated(case.config, before[lane], case.x, ys[lane])
             continue

@@ -11,6 +11,7 @@ from conformance.implementation import Config
 from conformance.properties.claims import check_evaluation, check_training
 from conformance.properties.registry import requirement
 from conformance.strategies.cases import cases
+from conformance.strategies.containers import CONTAINERS
 from conformance.strategies.source import choices
 from conformance.subject import AnyArray, Subject
 
@@ -99,10 +100,18 @@ def the_layer_takes_zero_and_one(subject: Subject, case: Case, form: int) -> Non
     check_training(subject, layer, before, case, x, flag=as_flag(0))
 
 
-@requirement("BN-FWD-1", share=0.6, case=cases, flag=lambda _: choices(0, 1))
-def the_result_is_flat_in_row_major_order(subject: Subject, case: Case, flag: int) -> None:
-    """out[i·D + j] = y[i, j]"""
-    result = subject.forward(0.0, subject.input(case), float(flag))
+@requirement(
+    "BN-FWD-1",
+    share=0.6,
+    case=cases,
+    flag=lambda _: choices(0, 1),
+    container=lambda _: choices(0, len(CONTAINERS) - 1),
+)
+def the_result_is_flat_in_row_major_order(
+    subject: Subject, case: Case, flag: int, container: int
+) -> None:
+    """out[i·D + j] = y[i, j], whatever the order of x in memory"""
+    result = subject.forward(0.0, CONTAINERS[container](case.x), float(flag))
 
     check_shape("the result", result, (case.x.size,))
     check_forward(subject, case.x, result, evaluates=bool(flag))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from conformance.case import Case
 from conformance.checks import check_identical
 from conformance.properties.claims import check_evaluation, check_training
 from conformance.properties.registry import requirement
-from conformance.strategies.cases import Stream, cases, streams
+from conformance.strategies.cases import Stream, cases, mixed_streams, streams
 from conformance.strategies.source import choices
 from conformance.subject import Subject, as_numpy, calling
 
@@ -29,16 +30,25 @@ def the_same_call_gives_the_same_result(subject: Subject, case: Case) -> None:
     check_identical("y in evaluation", two.evaluate(x), y, rule="as from the first layer")
 
 
-@requirement("BN-IND-2", share=0.6, drawn=streams, evaluate=lambda _: choices(0, 1))
+_ANOTHER_MOMENTUM, _ANOTHER_EPS = 0.35, 0.02
+"""The hyper-parameters of other instances: what is kept on the class is theirs then."""
+
+
+@requirement("BN-IND-2", share=0.6, drawn=mixed_streams, evaluate=lambda _: choices(0, 1))
 def nothing_but_state_and_input_matters(subject: Subject, drawn: Stream, evaluate: int) -> None:
-    """after other calls, other instances and other random states the result is the same"""
+    """after calls of other sizes, other instances and random states the result is the same"""
     case = drawn.case
     layer, before, x = subject.start(case)
-    for batch in drawn.following:
-        layer.call(subject.input(case.with_x(batch)), bool(evaluate))
+    for index, batch in enumerate(drawn.following):
+        other = replace(case.with_x(batch), as_jax=index % 2 == 0)
+        layer.call(subject.input(other), bool(evaluate))
     layer.write(before)
     for batch in drawn.following:
         subject.build(case.config).train(subject.input(case.with_x(batch)))
+    config = replace(case.config, momentum=_ANOTHER_MOMENTUM, eps=_ANOTHER_EPS)
+    different = subject.build(config, before)
+    different.call(subject.input(case.with_x(drawn.following[0])), bool(evaluate))
+    subject.build(replace(config, features=config.features + 1))
     np.random.seed(len(drawn.following))  # noqa: NPY002  the legacy state is what may leak in
     random.seed(len(drawn.following))
 

@@ -45,6 +45,8 @@ def nothing_is_clipped_rounded_or_replaced(subject: Subject, case: Case, drawn: 
 
     poisoned = drawn.case.x.copy()
     poisoned[0, drawn.column] = np.nan
+    x = subject.input(drawn.case.with_x(poisoned))
     layer, _, _ = subject.start(drawn.case)
-    y = layer.train(subject.input(drawn.case.with_x(poisoned)))
+    check_nan("y of the NaN in evaluation", layer.evaluate(x)[:1, [drawn.column]])
+    y = layer.train(x)
     check_nan("y of the feature with a NaN", y[:, [drawn.column]])

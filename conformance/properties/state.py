@@ -12,13 +12,11 @@ from flax import nnx
 from conformance import bounds, oracle
 from conformance.case import Case
 from conformance.checks import check_identical, check_same, check_true, check_within
-from conformance.implementation import ARRAYS
+from conformance.implementation import ARRAYS, PARAMETERS, STATISTICS
 from conformance.properties.registry import requirement
 from conformance.strategies.cases import cases
 from conformance.strategies.source import choices
 from conformance.subject import LiveLayer, Subject, calling
-
-PARAMETERS, STATISTICS = ARRAYS[:2], ARRAYS[2:]
 
 
 def holders(layer: LiveLayer) -> dict[str, Any]:

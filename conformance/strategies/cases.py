@@ -6,6 +6,7 @@ not to the property.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from conformance.case import Case, Float32, State
@@ -79,6 +80,22 @@ def streams(source: Source, palette: Palette, *, min_size: int = 2, max_size: in
         previous = following[-1] if following else case.x
         repeat = source.draw(choices(0, 3)) == 3
         following.append(previous if repeat else source.draw(batches(entry)))
+    return Stream(case, following)
+
+
+@decoded
+def mixed_streams(source: Source, palette: Palette) -> Stream:
+    """A case and batches of other sizes that come before it, all of one width.
+
+    Sizes come from the palette, too, so nothing new is compiled.
+    """
+    case = source.draw(cases(palette))
+    here = entry_of(case)
+    sizes = sorted({entry.rows for entry in palette if entry.features == here.features})
+    following: list[Float32] = []
+    for _ in range(source.draw(choices(1, 3))):
+        rows = sizes[source.draw(choices(0, len(sizes) - 1))]
+        following.append(source.draw(batches(replace(here, rows=rows))))
     return Stream(case, following)
 
 

@@ -17,7 +17,7 @@ from conformance.strategies.cases import (
     state_of,
 )
 from conformance.strategies.columns import BLOCK
-from conformance.strategies.palette import Entry, at_momentum
+from conformance.strategies.palette import EAGER, Entry, at_momentum
 from conformance.strategies.source import Decoder, Source, choices, decoded
 
 
@@ -108,13 +108,17 @@ def poisoned_cases(source: Source, palette: Palette) -> Poisoned:
 
 @decoded
 def free_configs(source: Source, palette: Palette) -> Case:  # noqa: ARG001  its own shape
-    """Cases with any momentum in [0, 1] and any eps in [1e-8, 10].
+    """Cases with any momentum in [0, 1] and any eps in [1e-16, 100].
 
-    One shape only: what varies here is what a compiling layer pays for.
+    One momentum in three lies near an end of its range; half of all eps lie in the usual
+    [1e-8, 10]. One shape only: what varies here is what a compiling layer pays for.
     """
     first = source.draw(choices(0, 10_000)) / 10_000
-    momentum = (first, 0.0, 1.0, 0.995, 0.001)[min(source.draw(choices(0, 7)), 4)]
-    eps = float(f"{10 ** (1 - source.draw(choices(0, 900)) / 100):.3g}")
+    special = (0.0, 1.0, 0.995, 0.001, 0.9995, 0.99993, 5e-5)
+    momentum = (first, *special)[max(0, source.draw(choices(0, 20)) - 13)]
+    usual = source.draw(choices(0, 1)) == 0
+    exponent = source.draw(choices(0, 900)) / 100
+    eps = float(f"{10 ** (1 - exponent if usual else 2 - 2 * exponent):.3g}")
     entry = Entry(3, 2, momentum, eps)
     columns = columns_of(source, entry)
     ratio = (1.0, 0.5, 3.0)[source.draw(choices(0, 2))]
@@ -192,15 +196,22 @@ def scale_cases(source: Source, palette: Palette) -> Case:
     return case.with_x(np.clip(case.x, -400, 400) * scales)
 
 
+_TALLEST = EAGER[-1]
+
+
 @decoded
 def extreme_cases(source: Source, palette: Palette) -> Case:
-    """Cases with outliers, zeros, integers and values up to 1e12."""
-    case = source.draw(cases(palette))
+    """Cases with outliers, zeros, integers and values up to 1e12.
+
+    One value among N reaches z = √(N−1) at most, so one kind has 1025 rows: to show a
+    clipping at c standard deviations takes N > c² + 1.
+    """
+    kind = source.draw(choices(0, 5))
+    case = source.draw(cases((_TALLEST,) if kind == 5 else palette))
     rows, features = case.x.shape
-    kind = source.draw(choices(0, 4))
     row, column = source.draw(choices(0, rows - 1)), source.draw(choices(0, features - 1))
     x = case.x.astype(np.float64)
-    if kind == 0:
+    if kind in {0, 5}:
         x[row, column] = 1e4
     elif kind == 1:
         x = np.round(x)

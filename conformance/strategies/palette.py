@@ -75,16 +75,26 @@ DEFAULT = tuple(
 
 BOUNDARIES = (7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
 BOUNDARIES_LARGE = (255, 256, 257, 511, 512, 513, 1023, 1024, 1025)
-WIDTHS = (7, 9, 15, 16, 17, 31, 33, 64, 65, 127, 128, 129, 255, 256, 257)
+DIVISIBLE = (12, 50, 100, 840)
+"""Multiples of what nobody thinks of: 840 is divisible by everything up to 8, and by 10 and 12."""
 
-SWEEP = (
-    Entry(1, 1, 0.75, 1e-5),
-    Entry(1, 3, 0.75, 1e-5),
-    *(Entry(rows, 1, 0.75, 1e-5) for rows in (*BOUNDARIES, *BOUNDARIES_LARGE)),
-    *(Entry(3, features, 0.75, 1e-5) for features in WIDTHS),
-    *(Entry(size, size, 0.75, 1e-5) for size in (2, 6, 10)),
+_SIZES = sorted((*BOUNDARIES, *DIVISIBLE, *BOUNDARIES_LARGE))
+_BOTH = ((1, 1), (1, 3), (2, 2), (6, 6), (10, 10), (33, 33), (9, 1), (257, 1), (129, 65))
+
+SWEEP = tuple(
+    Entry(rows, features, 0.75, 1e-5)
+    for rows, features in (*_BOTH, *zip(_SIZES, reversed(_SIZES), strict=True))
 )
-"""Every size next to a block boundary, for rows and for features; walked through, not drawn."""
+"""Every size next to a block boundary, for rows and for features; walked through, not drawn.
+
+Each costs a compilation, so the sizes of one axis are paired with those of the other: the
+smallest number of rows with the largest number of features, and so on.
+"""
+
+EAGER = tuple(
+    Entry(rows, features, 0.9, 1e-3) for rows, features in ((1, 257), (65, 40), (300, 3), (1025, 1))
+)
+"""The sizes of the sweep that are not compiled as a whole: a faulty tail may be in one way only."""
 
 COMPILED = (
     Entry(2, 1, 0.75, 1e-5),

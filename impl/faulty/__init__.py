@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from impl.faulty import (
     affine,
+    blocks,
     compiled,
     epsilon,
     evaluation,
@@ -26,6 +27,7 @@ __all__ = [
     "FAULTS",
     "Fault",
     "affine",
+    "blocks",
     "compiled",
     "epsilon",
     "evaluation",

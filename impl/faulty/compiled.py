@@ -73,3 +73,34 @@ class CompiledByShape(StepwiseBatchNorm):
             eps = self.eps
             _PROGRAMS[x.shape] = jax.jit(lambda x, mean, var: (x - mean) / jnp.sqrt(var + eps))
         return _PROGRAMS[x.shape](x, mean, var)
+
+
+@fault("evaluation-drifts-under-jit", "BN-JIT-1", "BN-VMAP-1")
+class EvaluationDriftsUnderJit(StepwiseBatchNorm):
+    """Compiled evaluation writes the running variance back with eps in it."""
+
+    def evaluate(self, x: Any) -> Any:
+        y = super().evaluate(x)
+        if isinstance(y, jax.core.Tracer):
+            self.running_var[...] = self.running_var[...] + self.eps
+        return y
+
+
+@fault("eager-tail-of-128", "BN-SHAPE-1")
+class EagerTailOf128(StepwiseBatchNorm):
+    """Outside jit, rows beyond the last full block of 128 do not count for the mean."""
+
+    def batch_mean(self, x: Any) -> Array:
+        if isinstance(x, jax.core.Tracer) or x.shape[0] < 128:
+            return super().batch_mean(x)
+        return super().batch_mean(x[: x.shape[0] // 128 * 128])
+
+
+@fault("beta-moves-under-jit", "BN-JIT-1")
+class BetaMovesUnderJit(StepwiseBatchNorm):
+    """Compiled training writes the batch mean into beta, a parameter."""
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        super().update(x, mean, var)
+        if isinstance(mean, jax.core.Tracer):
+            self.beta[...] = self.beta[...] + 1e-3 * mean

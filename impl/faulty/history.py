@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 from flax import nnx
@@ -74,3 +75,63 @@ class BufferReused(StepwiseBatchNorm):
         buffer = _BUFFERS.setdefault(y.shape, np.empty(y.shape, np.float32))
         buffer[...] = y
         return buffer
+
+
+@fault("momentum-of-the-last", "BN-IND-2")
+class MomentumOfTheLast(StepwiseBatchNorm):
+    """The momentum is kept on the class, so that of the last instance counts for all."""
+
+    last = 0.9
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, momentum, eps, rngs)
+        MomentumOfTheLast.last = momentum
+
+    def moved(self, old: Array, new: Array) -> Array:
+        return self.last * old + (1 - self.last) * new
+
+
+@fault("eps-of-the-last", "BN-IND-2")
+class EpsOfTheLast(StepwiseBatchNorm):
+    """eps is kept on the class, so that of the last instance counts for all."""
+
+    last = 1e-5
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, momentum, eps, rngs)
+        EpsOfTheLast.last = eps
+
+    def inverse_std(self, var: Array) -> Array:
+        return jax.lax.rsqrt(var + self.last)
+
+
+@fault("rows-of-the-first-call", "BN-IND-2")
+class RowsOfTheFirstCall(StepwiseBatchNorm):
+    """The number of rows is remembered from the first call, and divides all later sums."""
+
+    def batch_mean(self, x: Any) -> Array:
+        if not hasattr(self, "rows"):
+            self.rows = x.shape[0]
+        return jnp.sum(x, axis=0) / self.rows
+
+
+@fault("container-of-the-first-call", "BN-IND-2")
+class ContainerOfTheFirstCall(StepwiseBatchNorm):
+    """If the first batch was a JAX array, later NumPy batches are taken as float16."""
+
+    def train_step(self, x: Any) -> Any:
+        if not hasattr(self, "first"):
+            self.first = type(x)
+        if isinstance(x, np.ndarray) and self.first is not np.ndarray:
+            x = jnp.asarray(x).astype(jnp.float16).astype(jnp.float32)
+        return super().train_step(x)
+
+
+@fault("eps-of-the-first-width", "BN-INIT-8", "BN-EPS-1")
+class EpsOfTheFirstWidth(StepwiseBatchNorm):
+    """One eps is kept for each width: that of the first layer of that width."""
+
+    known: dict[int, float] = {}  # noqa: RUF012  the shared table is the mistake
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, momentum, self.known.setdefault(d, eps), rngs)

@@ -149,3 +149,27 @@ class EpsAtMost(StepwiseBatchNorm):
 
     def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
         super().__init__(d, momentum, min(eps, 1.0), rngs)
+
+
+@fault("momentum-at-most-999", "BN-INIT-8")
+class MomentumAtMost(StepwiseBatchNorm):
+    """A momentum between 0.999 and 1 is cut to 0.999."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, momentum if momentum == 1 else min(momentum, 0.999), eps, rngs)
+
+
+@fault("eps-at-least-tiny", "BN-INIT-8")
+class EpsAtLeastTiny(StepwiseBatchNorm):
+    """eps is raised to 1e-10."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, momentum, max(eps, 1e-10), rngs)
+
+
+@fault("momentum-tiny-is-zero", "BN-INIT-8")
+class MomentumTinyIsZero(StepwiseBatchNorm):
+    """A momentum below 0.01 counts as zero."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, momentum if momentum >= 0.01 else 0.0, eps, rngs)

@@ -148,3 +148,49 @@ class ClippedInTraining(StepwiseBatchNorm):
         mean, var = self.statistics(x)
         self.update(x, mean, var)
         return self.affine(jnp.clip(self.normalized(x, mean, var), -6, 6))
+
+
+@fault("z-clipped-at-8-in-training", "BN-NUM-3")
+class ZClippedAt8InTraining(StepwiseBatchNorm):
+    """Training clips z to ±8, which takes a batch of more than 65 rows to show."""
+
+    def train_step(self, x: Any) -> Any:
+        mean, var = self.statistics(x)
+        self.update(x, mean, var)
+        return self.affine(jnp.clip(self.normalized(x, mean, var), -8, 8))
+
+
+@fault("z-clipped-at-20", "BN-NUM-3")
+class ZClippedAt20(StepwiseBatchNorm):
+    """z is clipped to ±20."""
+
+    def normalized(self, x: Any, mean: Array, var: Array) -> Array:
+        return jnp.clip(super().normalized(x, mean, var), -20, 20)
+
+
+@fault("outliers-left-out", "BN-NUM-3")
+class OutliersLeftOut(StepwiseBatchNorm):
+    """Rows more than five standard deviations away do not count for the statistics."""
+
+    def statistics(self, x: Any) -> tuple[Array, Array]:
+        mean, var = super().statistics(x)
+        near = jnp.square(x - mean) <= 25 * var
+        count = jnp.maximum(jnp.sum(near, axis=0), 1)
+        mean = jnp.sum(jnp.where(near, x, 0), axis=0) / count
+        return mean, jnp.sum(jnp.where(near, jnp.square(x - mean), 0), axis=0) / count
+
+
+@fault("nan-replaced-in-evaluation", "BN-NUM-3")
+class NanReplacedInEvaluation(StepwiseBatchNorm):
+    """Evaluation replaces NaN by zero."""
+
+    def evaluate(self, x: Any) -> Any:
+        return super().evaluate(jnp.nan_to_num(x))
+
+
+@fault("nan-rows-zeroed", "BN-NUM-3")
+class NanRowsZeroed(StepwiseBatchNorm):
+    """NaN in the result is replaced by beta, in both modes."""
+
+    def affine(self, z: Array) -> Array:
+        return super().affine(jnp.where(jnp.isnan(z), 0, z))

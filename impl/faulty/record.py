@@ -15,14 +15,21 @@ Subject = TypeVar("Subject", bound=Callable[..., Any])
 class Fault:
     """One faulty implementation.
 
-    ``breaks`` are the requirements that name its mistake; each of them must fail.
+    ``breaks`` are the requirements that name its mistake; each of them must fail. ``module``
+    is where its code stands.
     """
 
     name: str
     breaks: tuple[str, ...]
     sentence: str
     source: str
+    module: str
     implementation: Implementation
+
+    @property
+    def family(self) -> str:
+        """The last part of the module's name."""
+        return self.module.rsplit(".", 1)[-1]
 
 
 FAULTS: dict[str, Fault] = {}
@@ -51,6 +58,7 @@ def fault(name: str, *breaks: str, source: str = "") -> Callable[[Subject], Subj
             breaks=breaks,
             sentence=sentence,
             source=source,
+            module=subject.__module__,
             implementation=implementation,
         )
         return subject

@@ -1,0 +1,167 @@
+"""``faults``: show that the suite catches every fault of a gallery."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from conformance.cli.run import check_jobs
+
+if TYPE_CHECKING:
+    from conformance.proof.journal import Journal
+    from conformance.verdict import Verdict
+
+
+@click.command()
+@click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
+@click.option(
+    "--full",
+    is_flag=True,
+    help="Judge each fault on every requirement, not only on those that its record names.",
+)
+@click.option(
+    "--resume",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Keep verdicts in this file, and do not repeat those that are in it and still hold.",
+)
+@click.option(
+    "--matrix",
+    "target",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the kill matrix as JSON.",
+)
+@click.option(
+    "--max-examples", type=click.IntRange(min=1), default=100, show_default=True, metavar="N"
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
+@click.option("--gallery", default="fault", show_default=True, metavar="NAME")
+@click.option("-j", "--jobs", default="auto", show_default=True, metavar="N|auto")
+@click.option("--no-color", is_flag=True, help="Plain text.")
+def faults(
+    patterns: tuple[str, ...],
+    full: bool,
+    resume: Path | None,
+    target: Path | None,
+    max_examples: int,
+    seed: int,
+    gallery: str,
+    jobs: str,
+    no_color: bool,
+) -> None:
+    """Judge faulty implementations and show that each is caught.
+
+    PATTERN selects faults by name or family, with wildcards; without one all are judged. A
+    single fault is judged like any implementation, by `conformance run fault:NAME`.
+
+    Exit codes: 0 every fault violates what its record names, 1 a fault is missed,
+    2 the command is not usable.
+    """
+    check_jobs(jobs)
+    chosen = _chosen(gallery, patterns)
+    from conformance.profiles import budget  # noqa: PLC0415  only needed to judge
+    from conformance.proof.journal import Journal, digest  # noqa: PLC0415
+    from conformance.proof.matrix import KillMatrix  # noqa: PLC0415
+    from conformance.proof.summary import conclude, conditions  # noqa: PLC0415
+
+    judged_by = budget(max_examples=max_examples, seed=seed)
+    digests = {f"{gallery}:{n}": digest(f.module, judged_by) for n, f in chosen.items()}
+    journal = Journal(resume, digests)
+    started = time.perf_counter()
+    known = journal.verdicts()
+    wanted = _pairs(gallery, chosen, full=full)
+    found = _judge(wanted, known, journal, (max_examples, seed, jobs), color=not no_color)
+    matrix = KillMatrix.of(chosen, [v for v in (*known, *found) if _name(v) in wanted])
+    matrix.conditions = conditions(max_examples, seed, full=full)
+    if target is not None:
+        matrix.write(target)
+    seconds = time.perf_counter() - started
+    sys.exit(conclude(matrix, len(wanted), seconds, full=full and not patterns, color=not no_color))
+
+
+def _chosen(gallery: str, patterns: tuple[str, ...]) -> dict[str, Any]:
+    """Return the faults that the patterns name, or end with a usage error."""
+    from conformance.compilation import remember_compilations  # noqa: PLC0415
+    from conformance.galleries import galleries, members  # noqa: PLC0415  imports the gallery
+
+    if gallery not in galleries():
+        msg = f"no gallery is registered as {gallery!r}; there are {', '.join(galleries())}"
+        raise click.UsageError(msg)
+    remember_compilations()
+    held: Mapping[str, Any] = members(gallery)
+    if not all(hasattr(item, "breaks") for item in held.values()):
+        msg = f"the gallery {gallery!r} holds no records of faults"
+        raise click.UsageError(msg)
+    chosen = {
+        name: fault
+        for name, fault in held.items()
+        if not patterns
+        or any(fnmatch.fnmatch(name, p) or fnmatch.fnmatch(fault.family, p) for p in patterns)
+    }
+    if not chosen:
+        families = sorted({fault.family for fault in held.values()})
+        msg = f"no fault is named {', '.join(patterns)}; the families are {', '.join(families)}"
+        raise click.UsageError(msg)
+    return chosen
+
+
+def _pairs(gallery: str, chosen: Mapping[str, Any], *, full: bool) -> dict[str, str]:
+    """Return the pairs to judge, as item names, with the implementation of each."""
+    from conformance.ledger import item_name  # noqa: PLC0415  imports pytest
+    from conformance.requirements import REQUIREMENTS  # noqa: PLC0415
+
+    return {
+        item_name(row.id, f"{gallery}:{name}"): f"{gallery}:{name}"
+        for name, fault in chosen.items()
+        for row in REQUIREMENTS.values()
+        if row.id in fault.breaks or (full and row.needs in fault.implementation.capabilities)
+    }
+
+
+def _name(verdict: Verdict) -> str:
+    from conformance.ledger import item_name  # noqa: PLC0415  imports pytest
+
+    return item_name(verdict.requirement, verdict.implementation)
+
+
+def _judge(
+    wanted: Mapping[str, str],
+    known: list[Verdict],
+    journal: Journal,
+    options: tuple[int, int, str],
+    *,
+    color: bool,
+) -> list[Verdict]:
+    """Judge what is not known yet, by one pytest session, and return the verdicts."""
+    done = {_name(verdict) for verdict in known}
+    open_pairs = {item: name for item, name in wanted.items() if item not in done}
+    if not open_pairs:
+        return []
+    from conformance.cli.session import USAGE, Display, console_of, ledger_of  # noqa: PLC0415
+
+    max_examples, seed, jobs = options
+    with tempfile.TemporaryDirectory() as directory:
+        listing = Path(directory) / "pairs"
+        listing.write_text("\n".join(open_pairs), encoding="utf-8")
+        arguments = [
+            *(f"--impl={name}" for name in dict.fromkeys(open_pairs.values())),
+            f"--conformance-pairs={listing}",
+            f"--conformance-seed={seed}",
+            f"--max-examples={max_examples}",
+            "--conformance-first-violation",
+        ]
+        color = color and "NO_COLOR" not in os.environ
+        display = Display(console_of(color=color), keep=journal.note, bad="violated")
+        ledger, _ = ledger_of(arguments, jobs, display)
+    if ledger is None:
+        sys.exit(USAGE)
+    return list(ledger.verdicts.values())

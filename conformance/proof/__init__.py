@@ -1,0 +1,1 @@
+"""Proof of the suite's own power: which fault is caught by which requirement."""

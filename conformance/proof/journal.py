@@ -1,0 +1,79 @@
+"""Verdicts kept in a file as they come, so that an interrupted run goes on where it was.
+
+A verdict holds for the code that gave it: each line carries a digest of the suite, of the
+module that the fault stands in, and of the budget. Lines with another digest are left unread,
+so a journal is never wrong, only incomplete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from conformance.profiles import Budget
+from conformance.verdict import Verdict
+
+_SUITE = Path(__file__).parent.parent
+_NOT_DECIDING = {"cli", "report", "proof", "diagnosis"}
+"""Parts of the suite that no verdict depends on."""
+
+
+def digest(module: str, budget: Budget) -> str:
+    """Return what a verdict on a fault of that module depends on."""
+    found = hashlib.sha256(_suite().encode())
+    for name in (module, "impl.stepwise"):
+        if name in sys.modules:
+            found.update(inspect.getsource(sys.modules[name]).encode())
+    choices = (budget.profile, budget.seed, budget.max_examples)
+    found.update(repr(choices).encode())
+    return found.hexdigest()[:16]
+
+
+@cache
+def _suite() -> str:
+    found = hashlib.sha256()
+    for path in sorted(_SUITE.rglob("*.py")):
+        if path.relative_to(_SUITE).parts[0] not in _NOT_DECIDING:
+            found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+class Journal:
+    """A file of verdicts; None keeps nothing."""
+
+    def __init__(self, path: Path | None, digests: dict[str, str]) -> None:
+        self.path = path
+        self._digests = digests
+
+    def verdicts(self) -> list[Verdict]:
+        """Return the verdicts that still hold; a line cut short by a crash is left out."""
+        if self.path is None or not self.path.exists():
+            return []
+        kept: dict[tuple[str, str], Verdict] = {}
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            entry = _parsed(line)
+            if entry and entry["digest"] == self._digests.get(entry["verdict"]["implementation"]):
+                verdict = Verdict.from_json(entry["verdict"])
+                kept[verdict.implementation, verdict.requirement] = verdict
+        return list(kept.values())
+
+    def note(self, verdict: Verdict) -> None:
+        """Append one verdict."""
+        if self.path is None or verdict.implementation not in self._digests:
+            return
+        line = {"digest": self._digests[verdict.implementation], "verdict": verdict.to_json()}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def _parsed(line: str) -> Any:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and {"digest", "verdict"} <= set(entry) else None
