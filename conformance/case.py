@@ -65,7 +65,8 @@ def literals(drawn: dict[str, Any]) -> dict[str, Any]:
     """Return drawn values as JSON values under the names that a reader knows.
 
     A ``Case`` contributes x, momentum, eps and those arrays of its state that are not as in
-    a fresh layer, a named tuple its fields; other values keep the name under which they were drawn.
+    a fresh layer, a named tuple its fields, a value with a method ``literals`` what that returns;
+    other values keep the name under which they were drawn.
     """
     shown: dict[str, Any] = {}
     for name, value in drawn.items():
@@ -73,6 +74,8 @@ def literals(drawn: dict[str, Any]) -> dict[str, Any]:
             shown |= _case_literals(value)
         elif hasattr(value, "_asdict"):
             shown |= literals(value._asdict())
+        elif hasattr(value, "literals"):
+            shown |= value.literals()
         else:
             shown[name] = literal(value)
     return shown

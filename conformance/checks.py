@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import numpy as np
@@ -34,6 +34,7 @@ class Notes:
 
     ``worst`` is the largest error ÷ allowed bound that was accepted; ``worst_strict`` the
     largest error ÷ strict bound, above 1 only where a declared deviation was needed.
+    ``by_quantity`` is the largest error ÷ allowed bound of each quantity.
     """
 
     comparisons: int = 0
@@ -41,6 +42,7 @@ class Notes:
     worst_quantity: str | None = None
     worst_strict: float = 0.0
     measured: bool = False
+    by_quantity: dict[str, float] = field(default_factory=dict)
 
 
 _notes: ContextVar[Notes] = ContextVar("notes")
@@ -145,6 +147,8 @@ def check_within(
         raise ViolationFound(_measured(quantity, worst, measured, expected, bound, ratio))
     notes.measured = True
     notes.worst_strict = max(notes.worst_strict, float((error / bound.strict).max()))
+    largest = max(float(ratio[worst]), notes.by_quantity.get(quantity, 0.0))
+    notes.by_quantity[quantity] = largest
     if ratio[worst] >= notes.worst:
         notes.worst, notes.worst_quantity = float(ratio[worst]), quantity
 

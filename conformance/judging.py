@@ -237,9 +237,9 @@ def _finer(trial: Trial, notes: Notes) -> Outcome:
 
 
 def _palette(budget: Budget) -> tuple[palette.Entry, ...]:
-    if budget.fresh_palette and budget.seed is not None:
-        return palette.fresh(budget.seed)
-    return palette.DEFAULT
+    if budget.palette_seed is None:
+        return palette.DEFAULT
+    return palette.fresh(budget.palette_seed)
 
 
 def _stream(seed: int, requirement: Requirement) -> int:

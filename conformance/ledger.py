@@ -40,7 +40,7 @@ def item_name(requirement: str, implementation: str) -> str:
     return f"{requirement}[{implementation}]"
 
 
-_ITEM = re.compile(r"(BN-[A-Z]+-\d+)\[(.*)\]$")
+_ITEM = re.compile(r"(BN-[A-Z-]+-\d+)\[(.*)\]$")
 
 
 @dataclass

@@ -74,3 +74,43 @@ def evaluate(config: Config, state: State, x: npt.ArrayLike) -> Float64:
     mean = state.running_mean.astype(np.float64)
     var = state.running_var.astype(np.float64)
     return affine(normalized(x, mean, var, config.eps), state)
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """The derivatives of Σ w·y with respect to gamma, beta, both (D,), and x, (N, D)."""
+
+    gamma: Float64
+    beta: Float64
+    x: Float64
+
+
+def training_gradient(config: Config, state: State, x: npt.ArrayLike, w: npt.ArrayLike) -> Gradient:
+    """Return what pulling the cotangent w, (N, D), back through a training call gives.
+
+    dβ = Σ w; dγ = Σ w·z; dx = γ·r·(w − mean(w) − z·mean(w·z)) with r = 1/√(v+ε).
+    Source: Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.
+    """
+    w64 = np.asarray(w, np.float64)
+    mean, var = statistics(x)
+    z = normalized(x, mean, var, config.eps)
+    scale = state.gamma.astype(np.float64) / np.sqrt(var + config.eps)
+    return Gradient(
+        gamma=(w64 * z).sum(axis=0),
+        beta=w64.sum(axis=0),
+        x=scale * (w64 - w64.mean(axis=0) - z * (w64 * z).mean(axis=0)),
+    )
+
+
+def evaluation_gradient(
+    config: Config, state: State, x: npt.ArrayLike, w: npt.ArrayLike
+) -> Gradient:
+    """Return what pulling w back through an evaluation call gives: the statistics are constants.
+
+    dβ = Σ w; dγ = Σ w·(x−rm)/√(rv+ε); dx = w·γ/√(rv+ε).
+    """
+    w64 = np.asarray(w, np.float64)
+    mean, var = state.running_mean.astype(np.float64), state.running_var.astype(np.float64)
+    z = normalized(x, mean, var, config.eps)
+    scale = state.gamma.astype(np.float64) / np.sqrt(var + config.eps)
+    return Gradient(gamma=(w64 * z).sum(axis=0), beta=w64.sum(axis=0), x=w64 * scale)

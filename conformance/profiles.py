@@ -12,15 +12,16 @@ class Budget:
     """The resolved choices of a run that decide which cases are generated.
 
     ``max_examples``: cases per property, before its share. ``seed``: None lets Hypothesis
-    choose, by its own options. ``fresh_palette``: draw shapes from the seed. ``hypothesis``:
-    the ``hypothesis.settings`` to start from, if the user loaded a profile. ``minimize``:
-    make counterexamples small, instead of reporting the first one found.
+    choose, by its own options. ``palette_seed``: draw shapes from this seed; None keeps the
+    default palette. ``hypothesis``: the ``hypothesis.settings`` to start from, if the user
+    loaded a profile. ``minimize``: make counterexamples small, instead of reporting the first
+    one found.
     """
 
     profile: str = "default"
     max_examples: int = 100
     seed: int | None = 0
-    fresh_palette: bool = False
+    palette_seed: int | None = None
     hypothesis: Any = None
     minimize: bool = True
 
@@ -51,7 +52,7 @@ def budget(
         profile=profile,
         max_examples=max_examples or _MAX_EXAMPLES[profile],
         seed=seed,
-        fresh_palette=profile == "thorough",
+        palette_seed=seed if profile == "thorough" else None,
         hypothesis=hypothesis,
         minimize=minimize,
     )

@@ -131,8 +131,23 @@ def test_errors_within_the_bound_pass():
     """``check_within`` accepts an error of exactly the bound and notes the worst ratio."""
     notes = within([1.0, 2.5], [1.25, 2.0])
     assert notes == Notes(
-        comparisons=3, worst=1.0, worst_quantity="y", worst_strict=1.0, measured=True
+        comparisons=3,
+        worst=1.0,
+        worst_quantity="y",
+        worst_strict=1.0,
+        measured=True,
+        by_quantity={"y": 1.0},
     )
+
+
+def test_the_worst_of_each_quantity_is_kept():
+    """Notes tell quantities apart, and keep the largest ratio of each."""
+    with taking_notes() as notes:
+        check_within("y", np.array([1.0]), np.array([0.5]), Bound(np.array(1.0), np.array(1.0)))
+        check_within("y", np.array([1.0]), np.array([0.9]), Bound(np.array(1.0), np.array(1.0)))
+        check_within("rm", np.array([1.0]), np.array([1.0]), Bound(np.array(1.0), np.array(1.0)))
+
+    assert notes.by_quantity == {"y": 0.5, "rm": 0.0}
 
 
 def test_errors_beyond_the_bound_are_found():
@@ -161,7 +176,12 @@ def test_the_worst_of_several_checks_is_kept():
         for quantity, got in (("a", 0.1), ("b", 0.4), ("c", 0.2)):
             check_within(quantity, A([got]), A([0.0]), Bound(A([1.0]), A([0.5])))
     assert notes == Notes(
-        comparisons=6, worst=0.4, worst_quantity="b", worst_strict=0.8, measured=True
+        comparisons=6,
+        worst=0.4,
+        worst_quantity="b",
+        worst_strict=0.8,
+        measured=True,
+        by_quantity={"a": 0.1, "b": 0.4, "c": 0.2},
     )
 
 

@@ -17,11 +17,13 @@ HEAVY = {"jax", "flax", "numpy", "hypothesis"}
 RANKS = {
     **dict.fromkeys(("requirements", "verdict", "profiles", "compilation"), 0),
     **dict.fromkeys(("implementation", "report"), 1),
-    **dict.fromkeys(("case", "strategies", "oracle", "adapters", "resolution"), 2),
+    **dict.fromkeys(
+        ("case", "strategies", "oracle", "adapters", "resolution", "galleries", "proof"), 2
+    ),
     "bounds": 3,
     "checks": 4,
     "subject": 5,
-    **dict.fromkeys(("properties", "smoking"), 6),
+    **dict.fromkeys(("properties", "smoking", "diagnosis"), 6),
     "judging": 7,
     **dict.fromkeys(("ledger", "session", "plugin", "door"), 8),
     **dict.fromkeys(("cli", "__init__", "__main__"), 9),

@@ -17,14 +17,25 @@ from conformance.requirements import (
     construction,
     evaluation,
     families,
+    gradients,
     harness,
     robustness,
     select,
+    serialisation,
     training,
     transforms,
 )
 
-_TABLES = (construction, training, evaluation, harness, robustness, transforms)
+_TABLES = (
+    construction,
+    training,
+    evaluation,
+    harness,
+    robustness,
+    transforms,
+    gradients,
+    serialisation,
+)
 _EACH = pytest.mark.parametrize("row", REQUIREMENTS.values(), ids=lambda row: row.id)
 
 
@@ -41,7 +52,7 @@ def test_ids_are_unique():
 @_EACH
 def test_ids_are_well_formed(row: Requirement):
     """An id is BN, a family in capitals and a number from 1; both parts can be asked for."""
-    found = re.fullmatch(r"BN-([A-Z]+)-([1-9]\d*)", row.id)
+    found = re.fullmatch(r"BN-([A-Z]+(?:-[A-Z]+)?)-([1-9]\d*)", row.id)
     assert found is not None
     assert (row.family, str(row.number)) == found.groups()
 
@@ -138,8 +149,8 @@ def test_levels_select():
 @pytest.mark.parametrize(
     ("pattern", "hint"),
     [
-        ("BN-EMA-11", "Did you mean BN-EMA-1 or BN-EMA-7 or BN-EMA-6?"),
-        ("EMMA", "Did you mean EMA or VMAP or EVAL?"),
+        ("BN-EMA-11", "Did you mean BN-EMA-1 or BN-REMAT-1 or BN-EMA-7?"),
+        ("EMMA", "Did you mean EMA or REMAT or VMAP?"),
         ("§§§", "`conformance list` shows all."),
     ],
 )

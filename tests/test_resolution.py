@@ -114,7 +114,7 @@ def test_seed_shaped_modules_resolve(write: Write):
     write("mine.py", SEED_SHAPED)
     found = resolve("mine:Norm")
     assert (found.name, found.kind) == ("mine:Norm", "seed-shaped nnx.Module")
-    assert {capability.value for capability in found.capabilities} == {"layer", "nnx"}
+    assert {capability.value for capability in found.capabilities} == {"grad", "layer", "nnx"}
     works("mine:Norm")
 
 

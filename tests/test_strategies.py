@@ -22,11 +22,13 @@ from conformance.strategies.cases import (
     batches,
     cases,
     ensembles,
+    mixed_streams,
     rewritten_cases,
     states,
     streams,
 )
 from conformance.strategies.columns import _FAMILY_OF_BYTE, FAMILIES
+from conformance.strategies.containers import CONTAINERS
 from conformance.strategies.designed import (
     cases_at_momentum,
     cases_near_eps,
@@ -93,7 +95,7 @@ def assert_valid(case: Case) -> None:
     """Assert that a case is one that any layer must be able to handle."""
     assert_plain(case.x, (case.x.shape[0], case.config.features))
     assert 0 <= case.config.momentum <= 1
-    assert case.config.eps >= 1e-8
+    assert case.config.eps >= 1e-16
     if case.state is not None:
         assert_valid_state(case.state, case.config.features)
 
@@ -136,10 +138,10 @@ def test_wide_and_long_cases_are_valid(case: Case):
 @_FEW
 @given(free_configs(DEFAULT).strategy())
 def test_free_configurations_are_free(case: Case):
-    """Any momentum in [0, 1] and any eps in [1e-8, 10] occur, and always the same shape."""
+    """Any momentum in [0, 1] and any eps in [1e-16, 100] occur, and always the same shape."""
     assert_valid(case)
     assert case.x.shape == (3, 2)
-    assert 1e-8 <= case.config.eps <= 10
+    assert 1e-16 <= case.config.eps <= 100
 
 
 @_FEW
@@ -150,6 +152,17 @@ def test_streams_have_one_shape(drawn):
     assert 1 <= len(drawn.following) <= 4
     for batch in drawn.following:
         assert_plain(batch, drawn.case.x.shape)
+
+
+@_FEW
+@given(mixed_streams(DEFAULT).strategy())
+def test_mixed_streams_have_one_width(drawn):
+    """A mixed stream is a case and one to three batches of its width, of sizes in the palette."""
+    assert_valid(drawn.case)
+    assert 1 <= len(drawn.following) <= 3
+    for batch in drawn.following:
+        assert_plain(batch, (len(batch), drawn.case.config.features))
+        assert batch.shape in palette.SHAPES
 
 
 @_FEW
@@ -366,11 +379,53 @@ def test_poison_is_of_every_kind():
 
 
 def test_free_configurations_reach_the_ends():
-    """Momentum 0 and 1 and eps on both sides of 1e-5 are tried within the budget."""
+    """Momentum 0, 1 and close to both, and eps from far below 1e-5 to above 10, are tried."""
     configs = [drawn["case"].config for drawn in drawn_by("BN-INIT-8", {"case": free_configs})]
-    assert {0.0, 1.0} <= {config.momentum for config in configs}
-    assert min(config.eps for config in configs) < 1e-6
-    assert max(config.eps for config in configs) > 1
+    momenta = {config.momentum for config in configs}
+    assert {0.0, 1.0} <= momenta
+    assert any(0.999 < momentum < 1 for momentum in momenta)
+    assert any(0 < momentum < 0.01 for momentum in momenta)
+    eps = np.array([config.eps for config in configs])
+    assert (eps < 1e-10).any()
+    assert ((eps > 1e-10) & (eps < 1e-6)).any()
+    assert (eps > 10).any()
+
+
+def test_mixed_streams_change_size():
+    """Among the batches before a case of BN-IND-2 are larger and smaller ones."""
+    differences = [
+        len(batch) - len(drawn["drawn"].case.x)
+        for drawn in drawn_by("BN-IND-2", {"drawn": mixed_streams}, max_examples=60)
+        for batch in drawn["drawn"].following
+    ]
+    assert min(differences) < 0 < max(differences)
+
+
+def test_extreme_cases_show_any_clipping():
+    """Some value is more than thirty standard deviations from the mean of its feature."""
+    reached = max(
+        np.abs(column - column.mean()).max() / column.std()
+        for drawn in drawn_by("BN-NUM-3", {"case": extreme_cases})
+        for column in drawn["case"].x.astype(np.float64).T
+        if column.std() > 0
+    )
+    assert reached > 30
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_containers_hold_the_batch(container):
+    """Whatever the layout, the numbers are the same."""
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert np.array_equal(np.asarray(container(x)), x)
+
+
+def test_containers_differ_in_layout():
+    """C and Fortran order, gaps, negative strides, and memory that cannot be written to."""
+    held = [container(np.ones((2, 3), np.float32)) for container in CONTAINERS]
+    arrays = [array for array in held if isinstance(array, np.ndarray)]
+    assert len(arrays) < len(held)
+    assert len({array.strides for array in arrays}) >= 4
+    assert any(not array.flags.writeable for array in arrays)
 
 
 def test_every_family_of_columns_has_its_share():
@@ -393,6 +448,20 @@ def test_widths_are_swept():
     widths = {entry.features for entry in palette.SWEEP}
     assert {7, 9, 31, 33, 127, 129, 255, 257} <= widths
     assert any(entry.rows == entry.features > 1 for entry in palette.SWEEP)
+
+
+def test_sizes_of_both_axes_are_swept_together():
+    """There are entries with more than 32 and with more than 64 of both, and multiples of 12."""
+    assert any(entry.rows > 32 and entry.features > 32 for entry in palette.SWEEP)
+    assert any(entry.rows > 64 and entry.features > 64 for entry in palette.SWEEP)
+    assert any(entry.rows % 12 == 0 for entry in palette.SWEEP)
+    assert any(entry.features % 12 == 0 for entry in palette.SWEEP)
+
+
+def test_large_sizes_are_also_run_eagerly():
+    """Rows and features beyond 256 occur where nothing is compiled as a whole, too."""
+    assert max(entry.rows for entry in palette.EAGER) > 1024
+    assert max(entry.features for entry in palette.EAGER) > 256
 
 
 def test_the_smallest_entry_comes_first():

@@ -16,6 +16,8 @@ import click
 from conformance.cli.run import check_jobs
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from conformance.proof.journal import Journal
     from conformance.verdict import Verdict
 
@@ -68,6 +70,7 @@ def faults(
     """
     check_jobs(jobs)
     chosen = _chosen(gallery, patterns)
+    from conformance.cli.session import console_of  # noqa: PLC0415  imports pytest
     from conformance.profiles import budget  # noqa: PLC0415  only needed to judge
     from conformance.proof.journal import Journal, digest  # noqa: PLC0415
     from conformance.proof.matrix import KillMatrix  # noqa: PLC0415
@@ -79,13 +82,14 @@ def faults(
     started = time.perf_counter()
     known = journal.verdicts()
     wanted = _pairs(gallery, chosen, full=full)
-    found = _judge(wanted, known, journal, (max_examples, seed, jobs), color=not no_color)
+    console = console_of(color=not no_color and "NO_COLOR" not in os.environ)
+    found = _judge(wanted, known, journal, (max_examples, seed, jobs), console)
     matrix = KillMatrix.of(chosen, [v for v in (*known, *found) if _name(v) in wanted])
     matrix.conditions = conditions(max_examples, seed, full=full)
     if target is not None:
         matrix.write(target)
     seconds = time.perf_counter() - started
-    sys.exit(conclude(matrix, len(wanted), seconds, full=full and not patterns, color=not no_color))
+    sys.exit(conclude(matrix, len(wanted), seconds, console, full=full and not patterns))
 
 
 def _chosen(gallery: str, patterns: tuple[str, ...]) -> dict[str, Any]:
@@ -138,15 +142,14 @@ def _judge(
     known: list[Verdict],
     journal: Journal,
     options: tuple[int, int, str],
-    *,
-    color: bool,
+    console: Console,
 ) -> list[Verdict]:
     """Judge what is not known yet, by one pytest session, and return the verdicts."""
     done = {_name(verdict) for verdict in known}
     open_pairs = {item: name for item, name in wanted.items() if item not in done}
     if not open_pairs:
         return []
-    from conformance.cli.session import USAGE, Display, console_of, ledger_of  # noqa: PLC0415
+    from conformance.cli.session import USAGE, Display, ledger_of  # noqa: PLC0415
 
     max_examples, seed, jobs = options
     with tempfile.TemporaryDirectory() as directory:
@@ -159,8 +162,7 @@ def _judge(
             f"--max-examples={max_examples}",
             "--conformance-first-violation",
         ]
-        color = color and "NO_COLOR" not in os.environ
-        display = Display(console_of(color=color), keep=journal.note, bad="violated")
+        display = Display(console, keep=journal.note, bad="violated")
         ledger, _ = ledger_of(arguments, jobs, display)
     if ledger is None:
         sys.exit(USAGE)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 
 from rich.console import Console
 from rich.table import Table
 
-from conformance.cli.session import console_of
 from conformance.proof.matrix import KillMatrix, Row
 
 
@@ -18,13 +16,14 @@ def conditions(max_examples: int, seed: int, *, full: bool) -> str:
     return f"each fault on {scope}, {max_examples} cases per property, seed {seed}"
 
 
-def conclude(matrix: KillMatrix, pairs: int, seconds: float, *, full: bool, color: bool) -> int:
+def conclude(
+    matrix: KillMatrix, pairs: int, seconds: float, console: Console, *, full: bool
+) -> int:
     """Print the table by family, what was missed, and the sum; return the exit code.
 
     ``full`` says that all faults were judged on all requirements, so that a requirement
     which none of them violates is unproved.
     """
-    console = console_of(color=color and "NO_COLOR" not in os.environ)
     _print_families(matrix, console)
     for name, identity in matrix.missed:
         console.print(f"missed: fault:{name} does not violate {identity}", style="red")

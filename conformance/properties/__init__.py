@@ -13,12 +13,17 @@ from conformance.properties import (
     ema,
     evaluation,
     forward,
+    gradients,
     independence,
     initial,
+    jitted,
     numerics,
+    sequences,
+    serialisation,
     shapes,
     state,
     training,
+    transforms,
 )
 from conformance.properties.registry import PROPERTIES, Property
 
@@ -30,10 +35,15 @@ __all__ = [
     "ema",
     "evaluation",
     "forward",
+    "gradients",
     "independence",
     "initial",
+    "jitted",
     "numerics",
+    "sequences",
+    "serialisation",
     "shapes",
     "state",
     "training",
+    "transforms",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 from conformance import bounds, oracle
 from conformance.case import Case, State
 from conformance.checks import check_within
-from conformance.implementation import Config
+from conformance.implementation import STATISTICS, Config
 from conformance.subject import AnyArray, LiveLayer, Subject
 
 
@@ -38,3 +38,12 @@ def check_evaluated(config: Config, state: State, x: AnyArray, y: AnyArray) -> N
     """Check an output of evaluation against the oracle."""
     expected = oracle.evaluate(config, state, x)
     check_within("y in evaluation", y, expected, bounds.evaluate(config, state, x))
+
+
+def check_trained(subject: Subject, case: Case, before: State, y: Any, after: State) -> None:
+    """Check what one training call from ``before`` has given."""
+    expected = oracle.train(case.config, before, case.x)
+    bound = bounds.train(case.config, before, case.x, subject.accuracy)
+    check_within("y in training", y, expected.y, bound.y)
+    for name in STATISTICS:
+        check_within(name, getattr(after, name), getattr(expected, name), getattr(bound, name))

@@ -58,10 +58,13 @@ class Model:
         mean, var = state.running_mean, state.running_var
         return cls(config, accuracy, _Tracked.starting(mean), _Tracked.starting(var))
 
-    def train(self, x: npt.NDArray[np.float32]) -> None:
-        """Follow one training call."""
+    def train(self, x: npt.NDArray[np.float32], *, inaccurate_by: Bound | None = None) -> None:
+        """Follow one training call on x, whose elements may be off by some bound, (N, D)."""
         mean, var = oracle.statistics(x)
         e_mean, e_var = bounds.statistics(x, self.accuracy)
+        if inaccurate_by is not None:
+            more_mean, more_var = bounds.perturbed_statistics(var, inaccurate_by)
+            e_mean, e_var = e_mean + more_mean, e_var + more_var
         self.mean.update(self.config.momentum, mean, e_mean)
         self.var.update(self.config.momentum, var, e_var)
         self.calls += 1

@@ -57,12 +57,12 @@ def features_are_independent(subject: Subject, drawn: Poisoned) -> None:
     """y[:, k] and rm'[k], rv'[k] are the same for all k ≠ j, whatever stands in column j"""
     case, column, replacement = drawn
     layer, before, x = subject.start(case)
-    y, after = layer.train(x), layer.state
+    y, after = layer.train(x), layer.usable_state
     poisoned = case.x.copy()
     poisoned[:, column] = replacement
     other = subject.build(case.config, before)
     y_other = other.train(subject.input(case.with_x(poisoned)))
-    after_other = other.state
+    after_other = other.usable_state
 
     others = [k for k in range(case.config.features) if k != column]
     bound = bounds.train(case.config, before, case.x, subject.accuracy)
@@ -80,10 +80,10 @@ def permutations_go_through(subject: Subject, drawn: Permuted) -> None:
     """y(PxQ; sQ) = P·y(x; s)·Q, and the statistics follow Q"""
     case, rows, columns = drawn
     layer, before, x = subject.start(case)
-    y, after = layer.train(x), layer.state
+    y, after = layer.train(x), layer.usable_state
     turned = case.with_x(case.x[rows][:, columns])
     other = subject.build(case.config, before.take(columns))
-    y_turned, after_turned = other.train(subject.input(turned)), other.state
+    y_turned, after_turned = other.train(subject.input(turned)), other.usable_state
 
     bound = bounds.train(case.config, before, case.x, subject.accuracy)
     both = bound.y + bound.y
@@ -102,10 +102,10 @@ def permutations_go_through(subject: Subject, drawn: Permuted) -> None:
 def stacking_the_batch_changes_nothing(subject: Subject, case: Case) -> None:
     """y([x; x]) = [y(x); y(x)], rm', rv' as for x"""
     layer, before, x = subject.start(case)
-    y, after = layer.train(x), layer.state
+    y, after = layer.train(x), layer.usable_state
     stacked = case.with_x(np.concatenate([case.x, case.x]))
     other = subject.build(case.config, before)
-    y_stacked, after_stacked = other.train(subject.input(stacked)), other.state
+    y_stacked, after_stacked = other.train(subject.input(stacked)), other.usable_state
 
     one = bounds.train(case.config, before, case.x, subject.accuracy)
     two = bounds.train(case.config, before, stacked.x, subject.accuracy)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from conformance.requirements import (
     construction,
     evaluation,
+    gradients,
     harness,
     robustness,
+    serialisation,
     training,
     transforms,
 )
@@ -28,7 +30,16 @@ __all__ = [
 
 REQUIREMENTS: dict[str, Requirement] = {
     row.id: row
-    for table in (construction, training, evaluation, harness, robustness, transforms)
+    for table in (
+        construction,
+        training,
+        evaluation,
+        harness,
+        robustness,
+        transforms,
+        gradients,
+        serialisation,
+    )
     for row in table.ROWS
 }
 """Every requirement by id, in the order in which they are presented."""

@@ -22,6 +22,8 @@ class Capability(Enum):
     """A function ``f(seed, x, use_running_average)``."""
     NNX = "nnx"
     """A layer that is a live ``flax.nnx.Module``."""
+    GRAD = "grad"
+    """A live ``flax.nnx.Module`` that JAX can differentiate in reverse mode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ class Requirement:
     @property
     def family(self) -> str:
         """The middle part of the id, ``EMA`` in ``BN-EMA-1``."""
-        return self.id.split("-")[1]
+        return self.id.removeprefix("BN-").rsplit("-", 1)[0]
 
     @property
     def number(self) -> int:

@@ -1,4 +1,4 @@
-"""JIT and VMAP: the layer under the transforms of NNX."""
+"""JIT, VMAP, SCAN, REMAT, SHARED: the layer under the transforms of NNX and JAX."""
 
 from conformance.requirements.model import Capability, Level, Requirement
 
@@ -36,6 +36,46 @@ ROWS = (
         source="jax.jit: compiled code is kept per shape, dtype and static argument",
     ),
     Requirement(
+        id="BN-JIT-4",
+        statement=(
+            "Nothing is baked in: after a change of the statistics or of gamma and beta, the same "
+            "jitted function gives the result of the change."
+        ),
+        level=Level.MUST,
+        needs=Capability.NNX,
+        why="A value that was read while tracing is a constant of the program for ever after.",
+        mistakes=("values captured while tracing", "folded scale and shift kept between calls"),
+        source=_JIT,
+    ),
+    Requirement(
+        id="BN-JIT-5",
+        statement="No tracer escapes: after a transform the layer holds values and can be called.",
+        level=Level.MUST,
+        needs=Capability.NNX,
+        why="A tracer kept on the module breaks the next call, far from the cause.",
+        mistakes=("an intermediate kept as an attribute", "a global list or cache of arrays"),
+        source="JAX: UnexpectedTracerError; nothing may refer to a tracer after its trace",
+    ),
+    Requirement(
+        id="BN-JIT-6",
+        statement="jax.jit of a pure function over nnx.split and nnx.merge is right.",
+        formula="(y, state') = jit(call)(state, x)",
+        level=Level.MUST,
+        needs=Capability.NNX,
+        why="Training loops outside NNX take modules apart and put them together.",
+        mistakes=("state outside Variables", "values kept in the graph definition"),
+        source="flax NNX: the functional API, nnx.split and nnx.merge",
+    ),
+    Requirement(
+        id="BN-JIT-7",
+        statement="Donating the state to the jitted function works, call after call.",
+        level=Level.SHOULD,
+        needs=Capability.NNX,
+        why="Large models train with donated state, which leaves no copy to fall back on.",
+        mistakes=("two leaves in one buffer", "a reference kept to an old array"),
+        source="JAX: buffer donation, donate_argnums",
+    ),
+    Requirement(
         id="BN-VMAP-1",
         statement="nnx.vmap over a stack of layers equals the loop, in outputs and states.",
         level=Level.MUST,
@@ -43,5 +83,54 @@ ROWS = (
         why="Ensembles and populations are trained this way.",
         mistakes=("statistics shared between the lanes", "a reduction over all axes"),
         source="flax NNX: nnx.vmap maps Variables like any other array",
+    ),
+    Requirement(
+        id="BN-VMAP-2",
+        statement=(
+            "A map over batches gives each of them what it gives alone: without an axis name "
+            "nothing is shared between the lanes."
+        ),
+        formula="vmap(call)(xs)[i] = call(xs[i])",
+        level=Level.MUST,
+        needs=Capability.NNX,
+        why="Per-example and per-task code maps over inputs and expects independent lanes.",
+        mistakes=("statistics over all leading axes", "collectives without an axis name"),
+        source="JAX: jax.vmap maps a function over an axis that it does not see",
+    ),
+    Requirement(
+        id="BN-SCAN-1",
+        statement="nnx.scan over T batches is T calls, in outputs and state.",
+        level=Level.MUST,
+        needs=Capability.NNX,
+        why="Training loops and repeated blocks are scanned to compile once.",
+        mistakes=("the state not carried", "a dtype or shape that changes in the carry"),
+        source="flax NNX: nnx.scan with nnx.Carry",
+    ),
+    Requirement(
+        id="BN-REMAT-1",
+        statement="Under nnx.remat the update happens once and the gradients are the same.",
+        level=Level.MUST,
+        needs=Capability.GRAD,
+        why="Rematerialisation runs the forward pass twice; the statistics must not notice.",
+        mistakes=("an update in the recomputed pass", "no update in the first"),
+        source="pytorch/pytorch#96136, YOLO-Master#262: checkpointing updates twice",
+    ),
+    Requirement(
+        id="BN-SHARED-1",
+        statement="A layer that is applied twice in one forward pass updates twice.",
+        level=Level.MUST,
+        needs=Capability.NNX,
+        why="Weight sharing makes one layer see several batches per step.",
+        mistakes=("one update per forward pass", "the second from the old statistics"),
+        source="google/flax#1254, google/flax#452",
+    ),
+    Requirement(
+        id="BN-SHAPE-EVAL-1",
+        statement="The layer can be built and called abstractly, and has the same shapes.",
+        level=Level.SHOULD,
+        needs=Capability.NNX,
+        why="Sharded models are laid out before any array exists.",
+        mistakes=("a Python branch on values in the constructor", "NumPy in the constructor"),
+        source="flax NNX: nnx.eval_shape; google/flax#4734",
     ),
 )

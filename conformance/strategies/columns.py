@@ -45,6 +45,10 @@ _MEAN = np.array([0, 1, -1, 2, 0.5, -3, 10, 0.1, -100, 300, 0, -0.25])
 _VAR = np.array([1, 2, 0.5, 4, 0.25, 10, 0.1, 0, 1e2, 1e-3, 1e4, 1e-6, 0.7])
 
 
+_TRAINED = 192
+"""One running statistic in four is about that of the batch, as in a layer that has trained."""
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """One batch and one state, feature by feature."""
@@ -79,8 +83,9 @@ def decode(blocks: list[bytes], rows: int, eps: float) -> Columns:
     sigma = np.where(near_eps, np.sqrt(eps) * _EPS_RATIOS[scale % len(_EPS_RATIOS)], sigma)
     offset = _KAPPA[kappa % len(_KAPPA)] * sigma
     x = offset + sigma * _patterns(raw[:, _HEAD:], family, rows)
-    old_mean = np.where((mean >= 224), offset, _MEAN[mean % len(_MEAN)])
-    old_var = np.where(near_eps & (var >= 128), sigma**2, _VAR[var % len(_VAR)])
+    old_mean = np.where(mean >= _TRAINED, offset, _MEAN[mean % len(_MEAN)])
+    as_trained = (near_eps & (var >= 128)) | (var >= _TRAINED)
+    old_var = np.where(as_trained, sigma**2, _VAR[var % len(_VAR)])
     return Columns(
         x=_float32(x),
         gamma=_float32(_GAMMA[gamma % len(_GAMMA)]),

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from impl.faulty import (
     affine,
+    backward,
+    backward_derived,
+    backward_kernels,
     blocks,
     compiled,
     epsilon,
@@ -16,10 +19,14 @@ from impl.faulty import (
     history,
     initial,
     precision,
+    restored,
     running,
+    sequences,
     shapes,
     state,
     statistics,
+    transformed,
+    updated,
 )
 from impl.faulty.record import FAULTS, Fault
 
@@ -27,6 +34,9 @@ __all__ = [
     "FAULTS",
     "Fault",
     "affine",
+    "backward",
+    "backward_derived",
+    "backward_kernels",
     "blocks",
     "compiled",
     "epsilon",
@@ -35,8 +45,12 @@ __all__ = [
     "history",
     "initial",
     "precision",
+    "restored",
     "running",
+    "sequences",
     "shapes",
     "state",
     "statistics",
+    "transformed",
+    "updated",
 ]

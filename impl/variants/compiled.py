@@ -91,7 +91,7 @@ def _kernel(x_ref: Any, mean_ref: Any, var_ref: Any) -> None:
     var_ref[...] = jnp.sum(jnp.square(x - mean), axis=0, keepdims=True) / x.shape[0]
 
 
-@variant("pallas-kernel")
+@variant("pallas-kernel", differentiable=False)
 class PallasKernel(StepwiseBatchNorm):
     """Statistics from a Pallas kernel, interpreted."""
 
@@ -122,6 +122,7 @@ def _step(
     x: Array, gamma: Array, beta: Array, mean: Array, var: Array, momentum: float, eps: float
 ) -> tuple[Array, Array, Array]:
     batch_mean, batch_var = x.mean(0), x.var(0)
+    new_mean, new_var = jax.lax.stop_gradient((batch_mean, batch_var))
     y = gamma * (x - batch_mean) * jax.lax.rsqrt(batch_var + eps) + beta
     share = 1 - momentum
-    return y, momentum * mean + share * batch_mean, momentum * var + share * batch_var
+    return y, momentum * mean + share * new_mean, momentum * var + share * new_var

@@ -37,7 +37,7 @@ class DeltaAverage(StepwiseBatchNorm):
     """The moving average as r + (1−m)·(b−r)."""
 
     def moved(self, old: Array, new: Array) -> Array:
-        return old + (1 - self.momentum) * (new - old)
+        return old + (1 - self.momentum) * (jax.lax.stop_gradient(new) - old)
 
 
 @variant("float32-momentum")
@@ -46,7 +46,7 @@ class Float32Momentum(StepwiseBatchNorm):
 
     def moved(self, old: Array, new: Array) -> Array:
         kept = jnp.float32(self.momentum)
-        return kept * old + (jnp.float32(1) - kept) * new
+        return kept * old + (jnp.float32(1) - kept) * jax.lax.stop_gradient(new)
 
 
 class MovingStatistic(nnx.BatchStat[Any]):

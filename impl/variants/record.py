@@ -13,7 +13,9 @@ VARIANTS: dict[str, Implementation] = {}
 """Every variant by name; filled when ``impl.variants`` is imported."""
 
 
-def variant(name: str, *deviations: Deviation) -> Callable[[Module], Module]:
+def variant(
+    name: str, *deviations: Deviation, differentiable: bool = True
+) -> Callable[[Module], Module]:
     """Record the decorated ``nnx.Module`` class as a correct variant.
 
     Raises:
@@ -24,7 +26,12 @@ def variant(name: str, *deviations: Deviation) -> Callable[[Module], Module]:
         raise ValueError(msg)
 
     def record(module: Module) -> Module:
-        VARIANTS[name] = Implementation.nnx(module, name=name, deviations=frozenset(deviations))
+        VARIANTS[name] = Implementation.nnx(
+            module,
+            name=name,
+            deviations=frozenset(deviations),
+            differentiable=differentiable,
+        )
         return module
 
     return record

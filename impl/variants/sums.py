@@ -196,7 +196,7 @@ class FeatureByFeature(StepwiseBatchNorm):
         return jax.vmap(lambda column: (column.mean(), column.var()), in_axes=1)(jnp.asarray(x))
 
 
-@variant("summed-in-float64")
+@variant("summed-in-float64", differentiable=False)
 class SummedInFloat64(StepwiseBatchNorm):
     """Sums in float64 on the host, called back from compiled code."""
 

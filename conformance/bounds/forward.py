@@ -1,15 +1,7 @@
-"""How far a correct implementation may be from the oracle: forward-error bounds.
+"""Forward-error bounds for the statistics, the output and the running statistics.
 
-This is the only place in the suite with tolerances. Each is derived from the inputs alone,
-never from what an implementation returned, and holds for every way of summing.
-
-Notation
-    u = 2⁻²⁴, the unit roundoff of float32; N rows; h = N−1 additions at most that a summand
-    passes through (sequential sums really reach N/4·u on constant columns, so √N or log N
-    would be wrong); per feature: μ, v, σ = √v of the batch; A = mean|x|; w = v + ε;
-    r = 1/√w; z = (x−μ)·r. e_q is the bound on the error of a computed quantity q.
-First-order bounds are multiplied by 1.05 for the terms of higher order (h·u < 1e-4 for every
-size in use), and get a floor for results that a processor flushes to zero.
+Notation as in the package: u, N, h = N−1, μ, v, σ = √v, A = mean|x|, w = v + ε, r = 1/√w,
+z = (x−μ)·r; e_q is the bound on the error of a computed quantity q.
 
 Source: Higham 2002, Accuracy and Stability of Numerical Algorithms, chapters 3 and 4; Chan,
 Golub & LeVeque 1983 for the variance.
@@ -18,69 +10,14 @@ Golub & LeVeque 1983 for the variance.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from conformance import oracle
+from conformance.bounds.model import FLUSHED, Accuracy, Bound, Float64, U
 from conformance.case import State
 from conformance.implementation import Config
-
-Float64 = npt.NDArray[np.float64]
-
-U = 2.0**-24
-"""Unit roundoff of float32 with rounding to nearest."""
-
-_SECOND_ORDER = 1.05
-_FLUSHED = 4 * 2.0**-126
-"""Subnormal float32 results may be flushed to zero; a few of them may meet in one value."""
-
-
-class Accuracy(Enum):
-    """Which algorithms for the variance the bounds have to admit."""
-
-    STABLE = "two-pass, corrected, updating or shifted"
-    ONE_PASS = "E[x²] − E[x]² as well"
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """The largest error allowed, and the largest one that needs no declared deviation.
-
-    Both have the shape and the unit of the quantity that they limit; ``strict <= allowed``.
-    """
-
-    allowed: Float64
-    strict: Float64
-
-    @classmethod
-    def of(cls, strict: Float64, wider: Float64 | None = None) -> Bound:
-        """Finish first-order bounds; ``wider`` is the one for declared deviations."""
-        done = strict * _SECOND_ORDER + _FLUSHED
-        if wider is None:
-            return cls(done, done)
-        return cls(np.maximum(done, wider * _SECOND_ORDER + _FLUSHED), done)
-
-    def __add__(self, other: Bound) -> Bound:
-        """Return the bound on the difference of two computed values."""
-        return Bound(self.allowed + other.allowed, self.strict + other.strict)
-
-    def mean(self) -> Bound:
-        """Return the bound on the mean over axis 0: errors may all have one sign."""
-        return Bound(self.allowed.mean(axis=0), self.strict.mean(axis=0))
-
-    def of_square(self, value: Float64) -> Bound:
-        """Return the bound on the square of a quantity: (q+e)² − q² ≤ 2|q|e + e²."""
-        return Bound(
-            2 * np.abs(value) * self.allowed + self.allowed**2,
-            2 * np.abs(value) * self.strict + self.strict**2,
-        )
-
-    def __getitem__(self, index: Any) -> Bound:
-        """Return the bound for a part of the quantity, or for its elements reordered."""
-        return Bound(self.allowed[index], self.strict[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +71,21 @@ def statistics(x: npt.ArrayLike, accuracy: Accuracy) -> tuple[Bound, Bound]:
     strict = variance_error(x64)
     wider = np.maximum(strict, one_pass_error(x64)) if accuracy is Accuracy.ONE_PASS else strict
     return Bound.of(mean_error(x64)), Bound.of(strict, wider)
+
+
+def perturbed_statistics(var: Float64, error: Bound) -> tuple[Bound, Bound]:
+    """Return how far the statistics move, (D,), if each x_i moves by δ_i with |δ_i| ≤ e_i.
+
+    |Δμ| ≤ mean(e), and since √(N·v) is the norm of x−μ, and centring lengthens no vector,
+    |Δ√v| ≤ rms(e), hence |Δv| ≤ 2σ·rms(e) + rms(e)².
+    """
+
+    def of_var(e: Float64) -> Float64:
+        rms = np.sqrt(np.square(e).mean(axis=0))
+        moved: Float64 = 2 * np.sqrt(var) * rms + rms**2
+        return moved
+
+    return error.mean(), Bound(of_var(error.allowed), of_var(error.strict))
 
 
 def mean_error(x: Float64) -> Float64:
@@ -200,6 +152,20 @@ def one_pass_error(x: Float64) -> Float64:
     return error
 
 
+def inverse_root_error(var: Float64, e_var: Float64, eps: float) -> Float64:
+    """Return ρ, the relative error of a computed r = 1/√(var+ε), (D,).
+
+    The computed w lies in [max(w−e_v, ε), w+e_v], since no admissible variance is negative.
+    An inverse square root errs by up to 4u (3.4u measured on XLA CPU, where a/√b becomes
+    a·rsqrt(b)), so r errs by the relative ρ = max(√(w/w_lo)−1, 1−√(w/w_hi)) + 4u.
+    """
+    w = var + eps
+    low = np.sqrt(w / np.maximum(w - e_var, eps)) - 1
+    high = 1 - np.sqrt(w / (w + e_var))
+    rho: Float64 = np.maximum(low, high) + 4 * U
+    return rho
+
+
 def output_error(
     x: Float64,
     mean: Float64,
@@ -211,27 +177,21 @@ def output_error(
 ) -> Float64:
     """Return e_y for y = γ·(x−mean)/√(var+ε) + β, (N, D).
 
-    The computed w lies in [max(w−e_v, ε), w+e_v], since no admissible variance is negative.
-    An inverse square root errs by up to 4u (3.4u measured on XLA CPU, where a/√b becomes
-    a·rsqrt(b)), so r errs by the relative ρ = max(√(w/w_lo)−1, 1−√(w/w_hi)) + 4u, and
-        e_z ≤ |z|·(ρ+3u) + e_μ·r·(1+ρ).
+    With the relative error ρ of r, e_z ≤ |z|·(ρ+3u) + e_μ·r·(1+ρ).
     Direct form, γ·z + β in any association: e_y ≤ |γ|·e_z·(1+4u) + 2u·(|γz|+|β|+|y|).
     Fused form, x·s + (β−μ·s) with s = γ·r, is correct too and rounds x·s and μ·s, which may be
     far larger than z: it adds |γ|·r·(1+ρ)·u·(2|x|+3|μ|) + 2u|β|.
     """
     gamma = np.abs(state.gamma.astype(np.float64))
     beta = np.abs(state.beta.astype(np.float64))
-    w = var + eps
-    r = 1 / np.sqrt(w)
-    low = np.sqrt(w / np.maximum(w - e_var, eps)) - 1
-    high = 1 - np.sqrt(w / (w + e_var))
-    rho = np.maximum(low, high) + 4 * U
+    r = 1 / np.sqrt(var + eps)
+    rho = inverse_root_error(var, e_var, eps)
     z = (x - mean) * r
     y = oracle.affine(z, state)
     e_z = np.abs(z) * (rho + 3 * U) + e_mean * r * (1 + rho)
     direct = gamma * e_z * (1 + 4 * U) + 2 * U * (gamma * np.abs(z) + beta + np.abs(y))
     fused = gamma * r * (1 + rho) * U * (2 * np.abs(x) + 3 * np.abs(mean)) + 2 * U * beta
-    flushed = gamma * r * _FLUSHED
+    flushed = gamma * r * FLUSHED
     total: Float64 = direct + fused + flushed
     return total
 

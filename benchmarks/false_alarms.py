@@ -1,0 +1,191 @@
+"""Judge every correct implementation with many seeds: there must be no violation at all.
+
+Random profile: every eight seeds have a fresh palette of shapes, and each seed draws a third of
+the properties, and cases of its own for them. For each implementation the largest
+error ÷ bound of every quantity is kept; its distance from 1 is the margin of the bounds.
+
+Bytes come from Python's generator and not from Hypothesis: they are uniform in both, and the
+engine would cost more than the cases.
+
+Usage: python benchmarks/false_alarms.py [--seeds 200] [--jobs 2] [--only PATTERN] [--out FILE]
+       python benchmarks/false_alarms.py --summary --out FILE
+The file is JSON lines, a seed and an implementation each; what is in it is not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import gc
+import json
+import multiprocessing
+import random
+import re
+import time
+import traceback
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ONE_PASS = ("flax-default", "one-pass-declared")
+CASES = 2
+SEEDS_PER_PALETTE = 8
+SHARE = 3
+
+QUANTITIES = (
+    (r"gradient of gamma", "gradient of gamma"),
+    (r"gradient of beta", "gradient of beta"),
+    (r"gradient of x", "gradient of x"),
+    (r"after the step", "gamma and beta after a step"),
+    (r"running_mean", "running_mean"),
+    (r"running_var", "running_var"),
+    (r"^mean of y|^mean square of y", "moments of y"),
+    (r"evaluation|alone|fresh", "y in evaluation"),
+    (r"^y|^the first y|result of training", "y in training"),
+)
+
+
+def quantity(name: str) -> str:
+    """Return the kind of quantity that a check names; unknown ones keep their own name."""
+    return next((kind for pattern, kind in QUANTITIES if re.search(pattern, name)), name)
+
+
+def implementations() -> dict[str, Any]:
+    """Return everything that is correct: the reference, flax's two entries and the variants."""
+    from impl import flax, flax_default, reference
+    from impl.variants import VARIANTS
+
+    return {"impl": reference(), "flax": flax(), "flax-default": flax_default(), **VARIANTS}
+
+
+@cache
+def subjects(only: str) -> dict[str, Any]:
+    """Return what is judged; kept, because each has compiled programs of its own."""
+    from conformance.subject import Subject
+
+    chosen = {n: i for n, i in implementations().items() if fnmatch.fnmatch(n, only)}
+    return {name: Subject(implementation) for name, implementation in chosen.items()}
+
+
+def cases_of(prop: Any, entries: Any, rng: random.Random) -> Iterator[dict[str, Any]]:
+    """Yield what is drawn for a few cases of a property; of its own palettes, for two."""
+    from conformance.strategies.source import SIZE, decoded_from
+
+    chosen = rng.sample(prop.palettes, 2) if prop.palettes else [entries]
+    for palette in chosen:
+        decoders = {name: of(palette) for name, of in prop.decoders.items()}
+        for _ in range(max(1, round(CASES * prop.share))):
+            yield decoded_from(rng.randbytes(SIZE), decoders)
+
+
+def judged(subject: Any, seed: int) -> dict[str, Any]:
+    """Judge one implementation with one seed on a third of what applies to it."""
+    from conformance.case import literals
+    from conformance.checks import ViolationFound, taking_notes
+    from conformance.properties import PROPERTIES
+    from conformance.strategies import palette
+
+    rng = random.Random(f"{seed} {subject.implementation.name}")
+    entries = palette.fresh(seed // SEEDS_PER_PALETTE)
+    largest: dict[str, float] = {}
+    alarms, cases, comparisons = [], 0, 0
+    offered = subject.implementation.capabilities
+    fitting = [i for i, prop in PROPERTIES.items() if prop.requirement.needs in offered]
+    for identity in fitting:
+        if rng.randrange(SHARE):
+            continue
+        prop = PROPERTIES[identity]
+        for drawn in cases_of(prop, entries, rng):
+            with taking_notes() as notes:
+                try:
+                    prop.claim(subject, **drawn)
+                except ViolationFound as found:
+                    alarms.append([identity, str(found), literals(drawn)])
+                except Exception:  # noqa: BLE001  a defect of the suite is an alarm, too
+                    alarms.append([identity, traceback.format_exc(limit=-4), literals(drawn)])
+            cases += 1
+            comparisons += notes.comparisons
+            for name, ratio in notes.by_quantity.items():
+                kind = quantity(name)
+                largest[kind] = max(largest.get(kind, 0.0), ratio)
+    return {"alarms": alarms, "cases": cases, "comparisons": comparisons, "largest": largest}
+
+
+def summary(path: Path) -> None:
+    """Print how much was judged, every alarm, and the largest error ÷ bound by quantity."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    seeds = Counter(line["implementation"] for line in lines)
+    cases, comparisons = (sum(line[k] for line in lines) for k in ("cases", "comparisons"))
+    print(
+        f"{len(seeds)} implementations, {min(seeds.values())} to {max(seeds.values())} seeds each,"
+    )
+    print(f"{cases:,} cases, {comparisons:,} numbers compared")
+    alarms = [(line["implementation"], line["seed"], *a) for line in lines for a in line["alarms"]]
+    print(f"{len(alarms)} alarms")
+    for alarm in alarms:
+        print(*alarm[:4])
+    largest: dict[str, dict[bool, tuple[float, str]]] = defaultdict(dict)
+    for line in lines:
+        one_pass = line["implementation"] in ONE_PASS
+        for kind, ratio in line["largest"].items():
+            seen = largest[kind].get(one_pass, (0.0, ""))
+            largest[kind][one_pass] = max(seen, (ratio, line["implementation"]))
+    print("\n| quantity | largest error ÷ bound | of | one-pass, with its declaration |")
+    print("|---|---|---|---|")
+    for kind, seen in sorted(largest.items()):
+        stable, declared = seen.get(False, (0.0, "–")), seen.get(True, (0.0, "–"))
+        print(f"| {kind} | {stable[0]:.2f} | {stable[1]} | {declared[0]:.2f} |")
+
+
+def work(task: tuple[list[int], str, frozenset[tuple[int, str]], Path]) -> int:
+    """Judge all implementations with some seeds, writing down each result."""
+    from conformance.compilation import remember_compilations
+
+    warnings.simplefilter("ignore")
+    remember_compilations()
+    seeds, only, done, out = task
+    for seed in seeds:
+        for name, subject in subjects(only).items():
+            if (seed, name) in done:
+                continue
+            started = time.perf_counter()
+            result = {"seed": seed, "implementation": name, **judged(subject, seed)}
+            result["seconds"] = round(time.perf_counter() - started, 2)
+            with out.open("a") as file:
+                file.write(json.dumps(result) + "\n")
+        gc.collect()
+    return len(seeds)
+
+
+def main() -> None:
+    """Judge what is not in the file yet, a block of seeds with one palette per task."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default="*")
+    parser.add_argument("--out", type=Path, default=Path("false_alarms.jsonl"))
+    parser.add_argument("--summary", action="store_true")
+    options = parser.parse_args()
+    if options.summary:
+        summary(options.out)
+        return
+    done: frozenset[tuple[int, str]] = frozenset()
+    if options.out.exists():
+        lines = map(json.loads, options.out.read_text().splitlines())
+        done = frozenset((line["seed"], line["implementation"]) for line in lines)
+    blocks = [
+        list(range(first, min(first + SEEDS_PER_PALETTE, options.seeds)))
+        for first in range(0, options.seeds, SEEDS_PER_PALETTE)
+    ]
+    tasks = [(seeds, options.only, done, options.out) for seeds in blocks]
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Pool(options.jobs) as pool:
+        for count, _ in enumerate(pool.imap_unordered(work, tasks), 1):
+            print(f"{count} of {len(blocks)} palettes", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""How far a correct implementation may be from the oracle: forward-error bounds.
+
+This is the only place in the suite with tolerances. Each is derived from the inputs alone,
+never from what an implementation returned, and holds for every way of summing.
+
+Notation
+    u = 2⁻²⁴, the unit roundoff of float32; N rows; h = N−1 additions at most that a summand
+    passes through (sequential sums really reach N/4·u on constant columns, so √N or log N
+    would be wrong); per feature: μ, v, σ = √v of the batch; A = mean|x|; w = v + ε;
+    r = 1/√w; z = (x−μ)·r. e_q is the bound on the error of a computed quantity q.
+First-order bounds are multiplied by 1.05 for the terms of higher order (h·u < 1e-4 for every
+size in use), and get a floor for results that a processor flushes to zero.
+"""
+
+from __future__ import annotations
+
+from conformance.bounds.forward import (
+    TrainingBounds,
+    ema_error,
+    evaluate,
+    inverse_root_error,
+    mean_error,
+    one_pass_error,
+    output_error,
+    perturbed_statistics,
+    statistics,
+    train,
+    variance_error,
+)
+from conformance.bounds.gradient import (
+    GradientBounds,
+    evaluation_gradient,
+    step,
+    training_gradient,
+)
+from conformance.bounds.model import Accuracy, Bound, U
+
+__all__ = [
+    "Accuracy",
+    "Bound",
+    "GradientBounds",
+    "TrainingBounds",
+    "U",
+    "ema_error",
+    "evaluate",
+    "evaluation_gradient",
+    "inverse_root_error",
+    "mean_error",
+    "one_pass_error",
+    "output_error",
+    "perturbed_statistics",
+    "statistics",
+    "step",
+    "train",
+    "training_gradient",
+    "variance_error",
+]

@@ -1,0 +1,68 @@
+"""What a bound is, and the constants that all of them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Float64 = npt.NDArray[np.float64]
+
+U = 2.0**-24
+"""Unit roundoff of float32 with rounding to nearest."""
+
+SECOND_ORDER = 1.05
+FLUSHED = 4 * 2.0**-126
+"""Subnormal float32 results may be flushed to zero; a few of them may meet in one value."""
+
+
+class Accuracy(Enum):
+    """Which algorithms for the variance the bounds have to admit."""
+
+    STABLE = "two-pass, corrected, updating or shifted"
+    ONE_PASS = "E[x²] − E[x]² as well"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The largest error allowed, and the largest one that needs no declared deviation.
+
+    Both have the shape and the unit of the quantity that they limit; ``strict <= allowed``.
+    """
+
+    allowed: Float64
+    strict: Float64
+
+    @classmethod
+    def of(cls, strict: Float64, wider: Float64 | None = None) -> Bound:
+        """Finish first-order bounds; ``wider`` is the one for declared deviations."""
+        done = strict * SECOND_ORDER + FLUSHED
+        if wider is None:
+            return cls(done, done)
+        return cls(np.maximum(done, wider * SECOND_ORDER + FLUSHED), done)
+
+    def __add__(self, other: Bound) -> Bound:
+        """Return the bound on the difference of two computed values."""
+        return Bound(self.allowed + other.allowed, self.strict + other.strict)
+
+    def scaled(self, factor: float) -> Bound:
+        """Return the bound on a multiple of the quantity."""
+        return Bound(self.allowed * abs(factor), self.strict * abs(factor))
+
+    def mean(self) -> Bound:
+        """Return the bound on the mean over axis 0: errors may all have one sign."""
+        return Bound(self.allowed.mean(axis=0), self.strict.mean(axis=0))
+
+    def of_square(self, value: Float64) -> Bound:
+        """Return the bound on the square of a quantity: (q+e)² − q² ≤ 2|q|e + e²."""
+        return Bound(
+            2 * np.abs(value) * self.allowed + self.allowed**2,
+            2 * np.abs(value) * self.strict + self.strict**2,
+        )
+
+    def __getitem__(self, index: Any) -> Bound:
+        """Return the bound for a part of the quantity, or for its elements reordered."""
+        return Bound(self.allowed[index], self.strict[index])

@@ -1,0 +1,113 @@
+"""What the gradient requirements share: taking gradients, and comparing them with the oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import jax
+from flax import nnx
+
+from conformance import bounds, oracle
+from conformance.adapters.gradients import Call
+from conformance.adapters.nnx import NnxLayer, apply
+from conformance.bounds import GradientBounds
+from conformance.case import Case, State
+from conformance.checks import check_within
+from conformance.oracle import Gradient
+from conformance.strategies.cotangents import Pulled
+from conformance.subject import AnyArray, LiveLayer, Subject, as_numpy, calling
+
+GRADIENTS = ("gamma", "beta", "x")
+
+
+def call_of(layer: LiveLayer, x: Any, *, evaluate: bool) -> Call:
+    """Return the call of a layer in its present state, to be differentiated."""
+    with calling("taking the layer apart"):
+        return Call.of(cast("NnxLayer", layer.layer), x, evaluate=evaluate)
+
+
+def as_gradients(pulled: tuple[Any, ...]) -> dict[str, AnyArray]:
+    """Copy the gradients by the names of ``oracle.Gradient``."""
+    return {
+        name: as_numpy(f"the gradient of {name}", value)
+        for name, value in zip(GRADIENTS, pulled, strict=True)
+    }
+
+
+def gradients_of(
+    layer: LiveLayer, x: Any, w: AnyArray, *, evaluate: bool, eager: bool = False
+) -> dict[str, AnyArray]:
+    """Pull w back through a call: by the program that one shape shares, or by operations."""
+    call = call_of(layer, x, evaluate=evaluate)
+    with calling("differentiating the call" + " under jax.jit" * (not eager)):
+        return as_gradients(call.pullback()(w) if eager else call.gradients(w))
+
+
+def expected_gradients(
+    subject: Subject, before: State, case: Case, w: AnyArray, *, evaluate: bool
+) -> tuple[Gradient, GradientBounds]:
+    """Return the gradients of Σ w·y, and how far a correct layer may be from them."""
+    if evaluate:
+        return (
+            oracle.evaluation_gradient(case.config, before, case.x, w),
+            bounds.evaluation_gradient(case.config, before, case.x, w),
+        )
+    return (
+        oracle.training_gradient(case.config, before, case.x, w),
+        bounds.training_gradient(case.config, before, case.x, w, subject.accuracy),
+    )
+
+
+def check_gradient(
+    name: str, got: dict[str, AnyArray], expected: tuple[Gradient, GradientBounds], when: str
+) -> None:
+    """Check one of the three gradients against the oracle."""
+    wanted, bound = expected
+    what = f"the gradient of {name} in {when}"
+    check_within(what, got[name], getattr(wanted, name), getattr(bound, name))
+
+
+def check_pulled(subject: Subject, drawn: Pulled, name: str, *, evaluate: bool) -> None:
+    """Pull the cotangent of a case back through one call, and check one of the gradients."""
+    layer, before, x = subject.start(drawn.case)
+    got = gradients_of(layer, x, drawn.w, evaluate=evaluate, eager=drawn.eager)
+
+    expected = expected_gradients(subject, before, drawn.case, drawn.w, evaluate=evaluate)
+    check_gradient(name, got, expected, "evaluation" if evaluate else "training")
+
+
+def check_one_update(subject: Subject, layer: LiveLayer, before: State, case: Case) -> None:
+    """Check that the running statistics have moved by one batch."""
+    after = layer.state
+    expected = oracle.train(case.config, before, case.x)
+    bound = bounds.train(case.config, before, case.x, subject.accuracy)
+    check_within("running_mean", after.running_mean, expected.running_mean, bound.running_mean)
+    check_within("running_var", after.running_var, expected.running_var, bound.running_var)
+
+
+def _loss(module: Any, x: Any, w: Any) -> Any:
+    return (w * apply(module, x, False)).sum()
+
+
+def _value_and_grad(module: Any, x: Any, w: Any) -> Any:
+    return nnx.value_and_grad(_loss)(module, x, w)
+
+
+def value_and_grad_of_params(module: Any, x: Any, w: Any) -> Any:
+    """Return the same, not compiled, with nnx.Param named as what to differentiate."""
+    return nnx.value_and_grad(_loss, argnums=nnx.DiffState(0, nnx.Param))(module, x, w)
+
+
+def _descend(module: Any, x: Any, w: Any, rate: Any, decay: Any) -> None:
+    gradients = nnx.grad(_loss)(module, x, w)
+    params = nnx.state(module, nnx.Param)
+    moved = jax.tree.map(lambda p, g: p - rate * (g + decay * p), params, gradients)
+    nnx.update(module, moved)
+
+
+value_and_grad: Callable[[Any, Any, Any], Any] = nnx.jit(_value_and_grad)
+"""Return Σ w·y of a training call, and its gradients; compiled, as training steps are."""
+
+descend: Callable[[Any, Any, Any, float, float], None] = nnx.jit(_descend)
+"""Take one step of gradient descent, with a rate and weight decay, on every nnx.Param."""

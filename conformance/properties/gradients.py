@@ -1,0 +1,194 @@
+"""GRAD: what JAX derives from a call of the layer.
+
+w is the cotangent of y: the gradients are those of the loss Σ w·y. Most are taken under
+``jax.jit``, where a case costs half a millisecond instead of ten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from flax import nnx
+
+from conformance import bounds
+from conformance.checks import check_finite, check_identical, check_same, check_within
+from conformance.implementation import PARAMETERS
+from conformance.properties.differentiation import (
+    GRADIENTS,
+    as_gradients,
+    call_of,
+    check_gradient,
+    check_one_update,
+    check_pulled,
+    descend,
+    expected_gradients,
+    gradients_of,
+    value_and_grad,
+    value_and_grad_of_params,
+)
+from conformance.properties.registry import requirement
+from conformance.properties.state import path_of
+from conformance.strategies.cotangents import (
+    EAGER,
+    GRADIENT,
+    STEPS,
+    Interleaved,
+    Pulled,
+    PulledTwice,
+    interleaved_cases,
+    pulled_cases,
+    pulled_twice,
+)
+from conformance.strategies.source import choices
+from conformance.subject import Subject, as_numpy, calling
+
+
+@requirement(
+    "BN-GRAD-1",
+    share=0.5,
+    drawn=lambda _: pulled_cases(GRADIENT, EAGER),
+    evaluate=lambda _: choices(0, 1),
+)
+def beta_receives_the_sum(subject: Subject, drawn: Pulled, evaluate: int) -> None:
+    """dβ = Σ w, in both modes"""
+    check_pulled(subject, drawn, "beta", evaluate=bool(evaluate))
+
+
+@requirement(
+    "BN-GRAD-2", drawn=lambda _: pulled_cases(GRADIENT, EAGER), evaluate=lambda _: choices(0, 1)
+)
+def gamma_receives_the_projection_on_z(subject: Subject, drawn: Pulled, evaluate: int) -> None:
+    """dγ = Σ w·z, in both modes"""
+    check_pulled(subject, drawn, "gamma", evaluate=bool(evaluate))
+
+
+@requirement("BN-GRAD-3", drawn=lambda _: pulled_cases(GRADIENT, EAGER))
+def training_is_differentiated_through_the_batch(subject: Subject, drawn: Pulled) -> None:
+    """dx = γ·r·(w − mean(w) − z·mean(w·z))"""
+    check_pulled(subject, drawn, "x", evaluate=False)
+
+
+@requirement("BN-GRAD-4", share=0.5, drawn=lambda _: pulled_cases(GRADIENT, EAGER))
+def evaluation_is_differentiated_as_a_scaling(subject: Subject, drawn: Pulled) -> None:
+    """dx = w·γ/√(rv+ε)"""
+    check_pulled(subject, drawn, "x", evaluate=True)
+
+
+@requirement(
+    "BN-GRAD-5", share=0.5, drawn=lambda _: pulled_twice(GRADIENT), evaluate=lambda _: choices(0, 1)
+)
+def gradients_are_linear(subject: Subject, drawn: PulledTwice, evaluate: int) -> None:
+    """d(w + w*) = d(w) + d(w*); d(c·w) = c·d(w); finite; Σ dx = 0 in training"""
+    case, w, other, factor = drawn
+    layer, before, x = subject.start(case)
+    cotangents = (w, other, w + other, np.float32(factor) * w)
+    mode = bool(evaluate)
+    pulled = [gradients_of(layer, x, each, evaluate=mode) for each in cotangents]
+    limits = [
+        expected_gradients(subject, before, case, each, evaluate=mode)[1] for each in cotangents
+    ]
+
+    for name in GRADIENTS:
+        one, two, both, multiple = (each[name].astype(np.float64) for each in pulled)
+        limit = [getattr(each, name) for each in limits]
+        check_finite(f"the gradient of {name}", both)
+        added = limit[0] + limit[1] + limit[2]
+        check_within(f"the gradient of {name} at w + w*", both, one + two, added)
+        scaled = limit[0].scaled(factor) + limit[3]
+        check_within(f"the gradient of {name} at {factor:g}·w", multiple, factor * one, scaled)
+    if not mode:
+        total = pulled[0]["x"].astype(np.float64).mean(axis=0)
+        check_within("mean of the gradient of x", total, np.zeros_like(total), limits[0].x.mean())
+
+
+@requirement(
+    "BN-GRAD-6",
+    share=0.4,
+    drawn=lambda _: pulled_cases(STEPS, EAGER),
+)
+def value_and_grad_returns_two_leaves_and_one_update(subject: Subject, drawn: Pulled) -> None:
+    """grads = {γ: Σ w·z, β: Σ w}; rm' = m·rm + (1−m)·μ, rv' = m·rv + (1−m)·v"""
+    case, w, eager = drawn
+    layer, before, x = subject.start(case)
+    with calling("nnx.value_and_grad"):
+        _, grads = (value_and_grad_of_params if eager else value_and_grad)(layer.module, x, w)
+        found = dict(nnx.to_flat_state(grads))
+
+    paths = {name: path_of(layer, name) for name in PARAMETERS}
+    check_same("leaves of the gradient", sorted(found), sorted(paths.values()))
+    got = {name: as_numpy(f"the gradient of {name}", found[paths[name]]) for name in PARAMETERS}
+    expected = expected_gradients(subject, before, case, w, evaluate=False)
+    for name in PARAMETERS:
+        check_gradient(name, got, expected, "nnx.value_and_grad")
+    check_one_update(subject, layer, before, case)
+
+
+_RATES = (0.5, 0.125, 2.0**-10)
+_DECAY = 0.25
+
+
+@requirement(
+    "BN-GRAD-7",
+    share=0.4,
+    drawn=lambda _: pulled_cases(STEPS),
+    rate=lambda _: choices(0, len(_RATES) - 1),
+)
+def descent_moves_gamma_and_beta_only(subject: Subject, drawn: Pulled, rate: int) -> None:
+    """γ' = γ − η·(dγ + λ·γ), likewise β; rm' = m·rm + (1−m)·μ, likewise rv"""
+    case, w, _ = drawn
+    layer, before, x = subject.start(case)
+    with calling("a step of gradient descent under nnx.jit"):
+        descend(layer.module, x, w, _RATES[rate], _DECAY)
+
+    after = layer.state.arrays()
+    wanted, bound = expected_gradients(subject, before, case, w, evaluate=False)
+    for name in PARAMETERS:
+        old, gradient = before.arrays()[name].astype(np.float64), getattr(wanted, name)
+        moved = old - _RATES[rate] * (gradient + _DECAY * old)
+        limit = bounds.step(old, gradient, getattr(bound, name), _RATES[rate], _DECAY)
+        check_within(f"{name} after the step", after[name], moved, limit)
+    check_one_update(subject, layer, before, case)
+
+
+@requirement("BN-GRAD-8", share=0.4, drawn=lambda _: pulled_cases(STEPS))
+def statistics_carry_no_gradient(subject: Subject, drawn: Pulled) -> None:
+    """∂(rm', rv')/∂x = 0"""
+    case, w, _ = drawn
+    layer, _, x = subject.start(case)
+    with calling("differentiating the running statistics under jax.jit"):
+        pulled = call_of(layer, x, evaluate=False).through_statistics(1 + w[0], 2 - w[-1])
+        got = as_numpy("the gradient of the running statistics", pulled)
+
+    rule = "the statistics are constants"
+    check_identical("the gradient of rm' and rv'", got, np.zeros_like(case.x), rule=rule)
+
+
+@requirement(
+    "BN-GRAD-9",
+    share=0.2,
+    drawn=lambda _: interleaved_cases(EAGER),
+    evaluate=lambda _: choices(0, 1),
+)
+def each_backward_pass_has_its_own_residuals(
+    subject: Subject, drawn: Interleaved, evaluate: int
+) -> None:
+    """forward, forward, backward of the first, of the second, and of the first again"""
+    case, state, x, w, other = drawn
+    following = replace(case, state=state, x=x)
+    layer, before, _ = subject.start(case)
+    mode = bool(evaluate)
+    with calling("forward, forward, backward of the first"):
+        first = call_of(layer, subject.input(case), evaluate=mode).pullback()
+        layer.write(state)
+        second = call_of(layer, subject.input(following), evaluate=mode).pullback()
+        calls = ((first, w), (second, other), (first, w))
+        once, of_second, again = (as_gradients(pullback(each)) for pullback, each in calls)
+
+    for name in GRADIENTS:
+        expected = expected_gradients(subject, before, case, w, evaluate=mode)
+        check_gradient(name, once, expected, "the first call")
+        expected = expected_gradients(subject, state, following, other, evaluate=mode)
+        check_gradient(name, of_second, expected, "the second call")
+        what = f"the gradient of {name}, pulled back again"
+        check_identical(what, again[name], once[name], rule="as at first")

@@ -1,0 +1,140 @@
+"""JIT-4 to JIT-7: what stays in a compiled function, and what leaves it."""
+
+from __future__ import annotations
+
+import gc
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from conformance.adapters.nnx import apply
+from conformance.case import Case
+from conformance.checks import check_identical, check_true
+from conformance.implementation import ARRAYS, PARAMETERS
+from conformance.properties.claims import check_evaluated, check_evaluation, check_trained
+from conformance.properties.compiled import compiled
+from conformance.properties.history import Model
+from conformance.properties.registry import requirement
+from conformance.strategies.cases import Rewritten, Stream, cases, rewritten_cases, streams
+from conformance.strategies.palette import COMPILED, TRANSFORMED
+from conformance.strategies.source import choices
+from conformance.subject import Subject, as_numpy, calling
+
+
+@requirement(
+    "BN-JIT-4",
+    share=0.6,
+    drawn=lambda _: rewritten_cases(COMPILED),
+    evaluate=lambda _: choices(0, 1),
+)
+def nothing_is_baked_in(subject: Subject, drawn: Rewritten, evaluate: int) -> None:
+    """call, change all four arrays, call the same jitted function: the change counts"""
+    case, other = drawn
+    layer, _, x = subject.start(case)
+    compiled(subject, layer, x, evaluate=bool(evaluate))
+    layer.write(other)
+    y = compiled(subject, layer, x, evaluate=bool(evaluate))
+
+    if evaluate:
+        check_evaluated(case.config, other, case.x, y)
+    else:
+        check_trained(subject, case, other, y, layer.state)
+
+
+@requirement("BN-JIT-5", share=0.03, case=lambda _: cases(TRANSFORMED))
+def no_tracer_escapes(subject: Subject, case: Case) -> None:
+    """after nnx.jit in both modes no new tracer is alive, and the layer works eagerly"""
+    layer, _, x = subject.start(case)
+    earlier = {id(tracer) for tracer in _tracers()}
+    with calling("the call under nnx.jit"):
+        for flag in (False, True):
+            nnx.jit(partial(_called, flag=flag))(layer.module, x)
+
+    alive = [tracer for tracer in _tracers() if id(tracer) not in earlier]
+    shapes = ", ".join(sorted({str(tracer.aval) for tracer in alive}))
+    got = f"{len(alive)} alive: {shapes}"
+    check_true("tracers after the transform", not alive, got=got, expected="none")
+    check_evaluation(layer, case, x)
+    before = layer.usable_state
+    check_trained(subject, case, before, layer.train(x), layer.state)
+
+
+@requirement(
+    "BN-JIT-6", share=0.6, case=lambda _: cases(COMPILED), evaluate=lambda _: choices(0, 1)
+)
+def the_functional_form_is_right(subject: Subject, case: Case, evaluate: int) -> None:
+    """jax.jit of merge, call, split meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
+    layer, before, x = subject.start(case)
+    graphdef, state = nnx.split(layer.module)
+    with calling("jax.jit over nnx.split and nnx.merge"):
+        y, new = _functional(graphdef, state, x, bool(evaluate))
+        merged = layer.around(nnx.merge(graphdef, new))
+    after = merged.state
+
+    kept = ARRAYS if evaluate else PARAMETERS
+    for name in kept:
+        check_identical(name, after.arrays()[name], before.arrays()[name], rule="as before")
+    untouched = layer.state.arrays()
+    for name, array in before.arrays().items():
+        rule = "as before: the call was on another module"
+        check_identical(f"{name} of the layer taken apart", untouched[name], array, rule=rule)
+    if evaluate:
+        check_evaluated(case.config, before, case.x, as_numpy("y", y))
+    else:
+        check_trained(subject, case, before, as_numpy("y", y), after)
+
+
+@requirement(
+    "BN-JIT-7",
+    share=0.15,
+    drawn=lambda _: streams(TRANSFORMED),
+    fresh=lambda _: choices(0, 1),
+)
+def donated_state_is_replaced(subject: Subject, drawn: Stream, fresh: int) -> None:
+    """with the module donated, n compiled calls are n steps, and evaluation follows"""
+    layer = subject.build(drawn.case.config, None if fresh else drawn.case.state)
+    before = layer.usable_state
+    model = Model.starting(drawn.case.config, before, subject.accuracy)
+
+    for batch in (drawn.case.x, *drawn.following):
+        with calling("the call under nnx.jit with the module donated"):
+            _DONATING(layer.module, jnp.asarray(batch))
+        model.train(batch)
+        model.check_statistics(layer.state)
+    check_evaluation(layer, drawn.case, subject.input(drawn.case))
+
+
+def _called(module: Any, x: Any, flag: bool) -> Any:
+    return apply(module, x, flag)
+
+
+def merged_call(graphdef: Any, state: Any, x: Any, *, evaluate: bool) -> tuple[Any, Any]:
+    """Return y and the new state of a layer that is put together, called and taken apart."""
+    module = nnx.merge(graphdef, state)
+    y = apply(module, x, evaluate)
+    return y, nnx.state(module)
+
+
+@partial(jax.jit, static_argnums=(0, 3))
+def _functional(graphdef: Any, state: Any, x: Any, evaluate: bool) -> tuple[Any, Any]:
+    return merged_call(graphdef, state, x, evaluate=evaluate)
+
+
+def _tracers() -> list[Any]:
+    """Return the tracers that something still refers to.
+
+    JAX's own checker, ``jax.checking_leaks``, asks whether the trace is referred to; it also
+    reports correct code with a ``custom_vjp``, without naming any tracer.
+    """
+    gc.collect()
+    return [held for held in gc.get_objects() if isinstance(held, jax.core.Tracer)]
+
+
+def _trained(module: Any, x: Any) -> Any:
+    return apply(module, x, False)
+
+
+_DONATING = nnx.jit(_trained, donate_argnums=0)

@@ -1,0 +1,235 @@
+"""SEQ: whole programs of calls, writes and copies, against a NumPy model.
+
+After every step the output, the state of every live layer, the inputs and the earlier outputs
+are checked. On layers that are no ``nnx.Module`` a jitted call is a plain one, and copies are
+left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from conformance import bounds, oracle
+from conformance.case import Float32, State
+from conformance.checks import ViolationFound, check_identical, check_within
+from conformance.implementation import ARRAYS, Config
+from conformance.properties.claims import check_evaluated
+from conformance.properties.registry import requirement
+from conformance.properties.restoring import COPIED
+from conformance.properties.sequence_model import Expected
+from conformance.strategies.programs import AGAIN, RUNS, Program, Step, mutated, programs
+from conformance.subject import AnyArray, LiveLayer, Subject, as_numpy, calling
+
+
+@requirement("BN-SEQ-1", share=0.3, program=programs)
+def any_sequence_follows_the_model(subject: Subject, program: Program) -> None:
+    """after each step of a program: y, all states, inputs and earlier outputs are right"""
+    run = Run.starting(subject, program)
+    run.check(None)
+    for number, step in enumerate(program.steps, 1):
+        try:
+            trained = run.take(step)
+            run.check(trained)
+        except ViolationFound as found:
+            where = f"{found.finding.quantity}, in step {number}, {step!r}"
+            raise ViolationFound(replace(found.finding, quantity=where)) from found
+
+
+@dataclass(slots=True)
+class Live:
+    """A live layer and what it must hold."""
+
+    layer: LiveLayer
+    expected: Expected
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that may be repeated: the very object handed over, and the batch it stands for."""
+
+    evaluate: bool
+    handed: Any
+    batch: int
+
+
+_ALIVE = 3
+"""Live layers at most: a copy beyond that takes the place of another."""
+
+
+@dataclass(slots=True)
+class Run:
+    """A program in progress.
+
+    ``buffers`` are the NumPy arrays that the layers are given, the same objects throughout;
+    ``inputs`` are what they must contain. ``outputs`` pairs each y, as it was returned, with
+    its copy.
+    """
+
+    subject: Subject
+    program: Program
+    live: list[Live]
+    buffers: list[Float32]
+    inputs: list[Float32]
+    outputs: list[tuple[Any, AnyArray]]
+    last: Call
+    now: int = 0
+
+    @classmethod
+    def starting(cls, subject: Subject, program: Program) -> Run:
+        """Build the two layers."""
+        buffers = [batch.copy() for batch in program.batches]
+        inputs = [batch.copy() for batch in program.batches]
+        layers = (
+            subject.build(program.case.config, program.case.state),
+            subject.build(program.other.config),
+        )
+        live = [
+            Live(layer, Expected.starting(config, layer.usable_state, subject.accuracy))
+            for layer, config in zip(
+                layers, (program.case.config, program.other.config), strict=True
+            )
+        ]
+        return cls(subject, program, live, buffers, inputs, [], Call(True, buffers[0], 0))
+
+    @property
+    def current(self) -> Live:
+        """The layer that the steps are about."""
+        return self.live[self.now]
+
+    @property
+    def _nnx(self) -> bool:
+        return self.subject.implementation.nnx_module
+
+    def take(self, step: Step) -> Live | None:
+        """Take one step; return the layer that it has trained, if any."""
+        kind = step.kind
+        if kind in RUNS:
+            return self._run(step)
+        if kind in COPIED_BY:
+            self._copy(COPIED_BY[kind])
+        elif kind == "split and merge":
+            self.current.layer = self.current.layer.restored()
+        elif kind == "switch":
+            self._switch()
+        elif kind == "mutate":
+            self._mutate(step.batch)
+        elif kind == "reset":
+            self._write(State.fresh(self.current.expected.config.features), ARRAYS)
+        elif kind == "set":
+            self._write(self.program.states[step.state], ARRAYS)
+        elif kind.startswith("set "):
+            self._write(self.program.states[step.state], (kind.removeprefix("set "),))
+        else:
+            return self._call(self._next(step), jit=step.jit and self._nnx)
+        return None
+
+    def _next(self, step: Step) -> Call:
+        """Return the call of a step; ``again`` hands over the very object of the last one."""
+        if step.kind in AGAIN:
+            if step.kind != "again":
+                self._mutate(step.batch)
+            return self._up_to_date(self.last)
+        buffer = self.buffers[step.batch]
+        handed = _as_jax(buffer) if step.as_jax else buffer
+        return Call(step.kind == "evaluate", handed, step.batch)
+
+    def _switch(self) -> None:
+        self.now = (self.now + 1) % len(self.live)
+
+    def _mutate(self, batch: int) -> None:
+        mutated(self.buffers[batch])
+        mutated(self.inputs[batch])
+
+    def _up_to_date(self, call: Call) -> Call:
+        """Return a call whose JAX array, if it has one, has what the buffer has by now."""
+        if isinstance(call.handed, np.ndarray):
+            return call
+        same = np.array_equal(np.asarray(call.handed), self.inputs[call.batch])
+        return call if same else replace(call, handed=_as_jax(self.buffers[call.batch]))
+
+    def _call(self, call: Call, *, jit: bool = False) -> Live | None:
+        """Make one call and check what it returns, at the state that was seen last."""
+        live, x = self.current, self.inputs[call.batch]
+        mode = "evaluation" if call.evaluate else "training"
+        with calling(f"the call in {mode}{' under nnx.jit' * jit}"):
+            if jit:
+                y = self.subject.jitted(live.layer.module, call.handed, call.evaluate)
+            else:
+                y = live.layer.layer(call.handed, call.evaluate)
+        copied = as_numpy("y", y)
+        self.outputs.append((y, copied))
+        self.last = call
+        if call.evaluate:
+            check_evaluated(live.expected.config, live.expected.seen, x, copied)
+            return None
+        self._check_trained(live.expected.config, live.expected.seen, x, copied)
+        live.expected.train(x)
+        return live
+
+    def _check_trained(self, config: Config, state: State, x: Float32, y: AnyArray) -> None:
+        expected = oracle.train(config, state, x)
+        bound = bounds.train(config, state, x, self.subject.accuracy)
+        check_within("y in training", y, expected.y, bound.y)
+
+    def _run(self, step: Step) -> Live | None:
+        """Make many calls; the two batches take turns, so that nothing converges."""
+        trained = None
+        for turn in range(step.times):
+            batch, mode = step.batches[turn % 2], RUNS[step.kind][turn % 2]
+            call = Call(mode == "evaluate", self.buffers[batch], batch)
+            trained = self._call(call)
+            if step.kind in {"alternate", "interleave"}:
+                self.check(trained)  # a call is judged at the state as it was seen before it
+                trained = None
+            if step.kind == "interleave":
+                self._switch()
+        return trained
+
+    def _copy(self, name: str) -> None:
+        """Go on with a copy; the layer copied stays alive, and one switch away."""
+        if not self._nnx:
+            return
+        with calling(name):
+            module = COPIED[name](self.current.layer.module)
+        copied = Live(self.current.layer.around(module), self.current.expected.copied())
+        self.live.insert(self.now, copied)
+        if len(self.live) > _ALIVE:
+            neither = (self.now + 2) % len(self.live)  # the copy nor what was copied
+            del self.live[neither]
+            self.now -= neither < self.now
+
+    def _write(self, state: State, names: tuple[str, ...]) -> None:
+        given = {name: array for name, array in state.arrays().items() if name in names}
+        with calling("writing the state"):
+            self.current.layer.layer.write(given)
+        self.current.expected.write(given)
+
+    def check(self, trained: Live | None) -> None:
+        """Check everything that is not an output of the step."""
+        for live in self.live:
+            if live is trained:
+                live.expected.check_moved(live.layer.usable_state)
+            else:
+                beside = "" if live is self.current else " of another layer"
+                live.expected.check_still(live.layer.state, beside)
+        for i, (buffer, wanted) in enumerate(zip(self.buffers, self.inputs, strict=True)):
+            check_identical(f"x{i}", buffer, wanted, rule="untouched by the layer")
+        for y, copied in self.outputs:
+            check_identical("an earlier y", np.asarray(y), copied, rule="as it was returned")
+        del self.outputs[:-_KEPT]
+
+
+_KEPT = 12
+"""Earlier outputs that are looked at again."""
+
+COPIED_BY = {"clone": "nnx.clone", "deepcopy": "copy.deepcopy", "pickle": "pickle"}
+"""The kinds of step that copy, and how."""
+
+
+def _as_jax(buffer: Float32) -> Any:
+    import jax.numpy as jnp  # noqa: PLC0415  only some calls hand over JAX arrays
+
+    return jnp.array(buffer)  # a copy: the buffer is changed in place later

@@ -1,0 +1,173 @@
+"""VMAP-2, SCAN, REMAT, SHARED, SHAPE-EVAL: where the layer meets a transform.
+
+Values and states are compared with the oracle, never with the same code run eagerly. Compiled
+functions are kept at module level, by the graph definition of the layer and its shapes.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from conformance import bounds, oracle
+from conformance.adapters.nnx import apply
+from conformance.case import Case
+from conformance.checks import check_same, check_true, check_within, violation
+from conformance.implementation import PARAMETERS
+from conformance.properties.claims import check_evaluated, check_evaluation, check_trained
+from conformance.properties.differentiation import check_gradient, expected_gradients
+from conformance.properties.history import Model
+from conformance.properties.jitted import merged_call
+from conformance.properties.registry import requirement
+from conformance.strategies.cases import Stream, cases, streams
+from conformance.strategies.cotangents import Pulled, pulled_cases
+from conformance.strategies.palette import TRANSFORMED
+from conformance.subject import LiveLayer, Subject, as_numpy, calling
+
+
+@requirement("BN-VMAP-2", share=0.3, drawn=lambda _: streams(TRANSFORMED, min_size=3, max_size=3))
+def lanes_share_nothing(subject: Subject, drawn: Stream) -> None:
+    """vmap over batches: each lane is normalised, and moves the statistics, by itself"""
+    case = drawn.case
+    layer, before, _ = subject.start(case)
+    batches = [case.x, *drawn.following]
+    graphdef, state = nnx.split(layer.module)
+    xs = jnp.stack(batches)
+    with calling("jax.vmap over batches in evaluation"):
+        evaluated = np.array(_lanes(graphdef, state, xs, True)[0])
+    with calling("jax.vmap over batches in training"):
+        trained, states = _lanes(graphdef, state, xs, False)
+
+    for lane, batch in enumerate(batches):
+        check_evaluated(case.config, before, batch, evaluated[lane])
+        merged = nnx.merge(graphdef, jax.tree.map(lambda leaf, lane=lane: leaf[lane], states))
+        after = layer.around(merged).state
+        check_trained(subject, case.with_x(batch), before, np.array(trained[lane]), after)
+
+
+@requirement("BN-SCAN-1", share=0.3, drawn=lambda _: streams(TRANSFORMED, min_size=4, max_size=4))
+def a_scan_is_a_loop(subject: Subject, drawn: Stream) -> None:
+    """nnx.scan over T batches: T steps of the recursion, and the y of each"""
+    case = drawn.case
+    layer, before, _ = subject.start(case)
+    batches = [case.x, *drawn.following]
+    with calling("nnx.scan over batches"):
+        ys = np.array(_SCANNED(layer.module, jnp.stack(batches))[1])
+
+    model = Model.starting(case.config, before, subject.accuracy)
+    for step, batch in enumerate(batches):
+        expected = oracle.train(case.config, before, batch).y
+        bound = bounds.train(case.config, before, batch, subject.accuracy).y
+        check_within(f"y of step {step}", ys[step], expected, bound)
+        model.train(batch)
+    model.check_statistics(layer.state)
+    check_evaluation(layer, case, subject.input(case))
+
+
+@requirement("BN-REMAT-1", share=0.3, drawn=lambda _: pulled_cases(TRANSFORMED))
+def rematerialization_changes_nothing(subject: Subject, drawn: Pulled) -> None:
+    """nnx.grad of nnx.remat(call): the gradients of BN-GRAD-1 and 2, and one update"""
+    case, w = drawn.case, drawn.w
+    layer, before, x = subject.start(case)
+    with calling("nnx.value_and_grad over nnx.remat"):
+        _, gradients = _REMATERIALIZED(layer.module, jnp.asarray(x), jnp.asarray(w))
+        got = _by_name(layer, gradients)
+
+    expected = expected_gradients(subject, before, case, w, evaluate=False)
+    for name in PARAMETERS:
+        check_gradient(name, got, expected, "training under nnx.remat")
+    model = Model.starting(case.config, before, subject.accuracy)
+    model.train(case.x)
+    model.check_statistics(layer.state)
+
+
+@requirement("BN-SHARED-1", share=0.3, case=lambda _: cases(TRANSFORMED))
+def a_shared_layer_updates_at_each_use(subject: Subject, case: Case) -> None:
+    """y = layer(layer(x)): two steps of the recursion, the second with the first y"""
+    layer, before, x = subject.start(case)
+    model = Model.starting(case.config, before, subject.accuracy)
+    first = layer.train(x)
+    layer.train(first)
+    model.train(case.x)
+    model.train(first.astype(np.float32))
+    model.check_statistics(layer.state)
+
+    again, start, _ = subject.start(case)
+    with calling("a layer used twice under nnx.jit"):
+        inner = as_numpy("the first y", _TWICE(again.module, jnp.asarray(x))[0])
+    model = Model.starting(case.config, start, subject.accuracy)
+    model.train(case.x)
+    rounding = bounds.train(case.config, start, case.x, subject.accuracy).y
+    model.train(inner.astype(np.float32), inaccurate_by=rounding + rounding)
+    model.check_statistics(again.state)
+
+
+@requirement("BN-SHAPE-EVAL-1", share=0.05, case=cases)
+def the_layer_exists_abstractly(subject: Subject, case: Case) -> None:
+    """nnx.eval_shape of the constructor, jax.eval_shape of a call: shapes and dtypes"""
+    layer, before, x = subject.start(case)
+    build: Any = subject.implementation.build
+    with calling("nnx.eval_shape of the constructor"):
+        abstract = layer.around(nnx.eval_shape(lambda: build(case.config).module))
+    for name, holder in abstract.raw.items():
+        check_true(name, not _is_value(holder), got="an array", expected="a shape and a dtype")
+        check_same(f"shape of {name}", tuple(holder.shape), (case.config.features,))
+        check_same(f"dtype of {name}", str(holder.dtype), str(before.arrays()[name].dtype))
+    graphdef, state = nnx.split(layer.module)
+    for flag in (False, True):
+        with calling("jax.eval_shape of a call"):
+            y, _ = jax.eval_shape(partial(merged_call, graphdef, evaluate=flag), state, x)
+        check_same("shape of y", tuple(y.shape), case.x.shape)
+        check_same("dtype of y", str(y.dtype), "float32")
+
+
+@partial(jax.jit, static_argnums=(0, 3))
+def _lanes(graphdef: Any, state: Any, xs: Any, evaluate: bool) -> tuple[Any, Any]:
+    call = partial(merged_call, graphdef, evaluate=evaluate)
+    mapped: tuple[Any, Any] = jax.vmap(call, in_axes=(None, 0))(state, xs)
+    return mapped
+
+
+def _trained(module: Any, x: Any) -> Any:
+    return apply(module, x, False)
+
+
+def _step(module: Any, x: Any) -> tuple[Any, Any]:
+    return module, apply(module, x, False)
+
+
+def _trained_twice(module: Any, x: Any) -> tuple[Any, Any]:
+    first = apply(module, x, False)
+    return first, apply(module, first, False)
+
+
+def _weighted_sum(module: Any, x: Any, w: Any) -> Any:
+    return jnp.sum(w * nnx.remat(_trained)(module, x))
+
+
+_SCANNED = nnx.jit(nnx.scan(_step, in_axes=(nnx.Carry, 0), out_axes=(nnx.Carry, 0)))
+
+
+_REMATERIALIZED = nnx.jit(nnx.value_and_grad(_weighted_sum))
+_TWICE = nnx.jit(_trained_twice)
+
+
+def _by_name(layer: LiveLayer, gradients: Any) -> dict[str, Any]:
+    """Return the gradients of gamma and beta by the suite's names."""
+    adapter: Any = layer.layer
+    found = {}
+    for name in PARAMETERS:
+        path = adapter.attributes[name]
+        if path not in gradients:
+            violation(f"the gradient of {name}", "absent", "a leaf of the gradients")
+        found[name] = as_numpy(f"the gradient of {name}", gradients[path].get_value())
+    return found
+
+
+def _is_value(holder: Any) -> bool:
+    return isinstance(holder, jax.Array | np.ndarray)

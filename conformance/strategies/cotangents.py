@@ -1,0 +1,106 @@
+"""Cotangents of y, and the cases that they are pulled back through.
+
+A cotangent that is constant over the batch, the gradient of sum(y), is pulled back to zero
+whatever the terms through the statistics are; so cotangents vary, and do not depend on y.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from conformance.case import Case, Float32, State
+from conformance.strategies.cases import Palette, batches, cases, entry_of, rewritten_cases
+from conformance.strategies.columns import BLOCK
+from conformance.strategies.palette import COMPILED, Entry
+from conformance.strategies.source import Source, choices, decoded
+
+GRADIENT = (*COMPILED, Entry(1, 2, 0.25, 1e-4), Entry(129, 1, 0.75, 1e-2))
+"""For gradients, compiled in both modes: a single row, and a tail after 32, 64 and 128, as well."""
+
+STEPS = COMPILED[1:3]
+"""For training steps under the transforms of NNX, whose tracing costs most."""
+
+EAGER = COMPILED[:2]
+"""For gradients taken operation by operation, each of which compiles for each shape."""
+
+
+class Pulled(NamedTuple):
+    """A case and the cotangent w of its output, (N, D).
+
+    ``eager`` says whether the derivative is taken operation by operation.
+    """
+
+    case: Case
+    w: Float32
+    eager: bool
+
+
+class PulledTwice(NamedTuple):
+    """A case, two cotangents of its output, and a power of two, of either sign."""
+
+    case: Case
+    w: Float32
+    other: Float32
+    factor: float
+
+
+class Interleaved(NamedTuple):
+    """A case, the state and the batch of a second call, and a cotangent for each call."""
+
+    case: Case
+    state: State
+    x: Float32
+    w: Float32
+    other: Float32
+
+
+@decoded
+def cotangents(source: Source, rows: int, features: int) -> Float32:
+    """Cotangents (N, D): multiples of 2⁻¹³ up to 4, or 2⁸ times as much.
+
+    Sums of two are exact in float32, and most values are not exact in 16 bits. By column: of
+    both signs, rough or fine, or around 3, or in a single row.
+    """
+    raw = np.frombuffer(source.take(BLOCK * features), np.uint8).reshape(features, BLOCK)
+    raw = raw.astype(np.int64)
+    row = np.arange(rows)
+    turn = 1 + 2 * (row // BLOCK)
+    high, low = raw[:, row % BLOCK] * turn % 256, raw[:, (row + 11) % BLOCK] * turn % 256
+    kind = raw.sum(axis=1)[:, None]
+    rough = ((high + 128) % 256 - 128) / 2**5  # 0 stays 0
+    fine = rough + low / 2**13
+    single = np.where(row == kind // 8 % rows, 1 + fine / 8, 0)
+    form = kind % 8
+    pattern = np.select([form < 2, form < 5, form == 5], [rough, fine, 3 + fine / 8], single)
+    scale = np.where(kind % 5 == 4, 2.0**8, 1.0)
+    return np.ascontiguousarray((pattern * scale).T, np.float32)
+
+
+@decoded
+def pulled_cases(source: Source, compiled: Palette, eager: Palette = ()) -> Pulled:
+    """A case and a cotangent of its output; one in eight is eager, if there are shapes for it."""
+    is_eager = source.draw(choices(0, 7)) == 7 and bool(eager)
+    case = source.draw(cases(eager if is_eager else compiled))
+    return Pulled(case, source.draw(cotangents(*case.x.shape)), is_eager)
+
+
+@decoded
+def pulled_twice(source: Source, palette: Palette) -> PulledTwice:
+    """A case with two cotangents; one case in four has constant features."""
+    case = source.draw(cases(palette))
+    if source.draw(choices(0, 3)) == 3:
+        case = case.with_x(np.broadcast_to(case.x[:1], case.x.shape))
+    w, other = (source.draw(cotangents(*case.x.shape)) for _ in range(2))
+    factor = (-1.0, 2.0**10, -(2.0**-10), 2.0**20, 2.0**-20)[source.draw(choices(0, 4))]
+    return PulledTwice(case, w, other, factor)
+
+
+@decoded
+def interleaved_cases(source: Source, palette: Palette) -> Interleaved:
+    """Two calls of one layer on one shape, with states, batches and cotangents of their own."""
+    case, state = source.draw(rewritten_cases(palette))
+    x = source.draw(batches(entry_of(case)))
+    w, other = (source.draw(cotangents(*case.x.shape)) for _ in range(2))
+    return Interleaved(case, state, x, w, other)

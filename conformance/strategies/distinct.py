@@ -1,0 +1,62 @@
+"""Cases in which no two numbers of the state are equal.
+
+A restore that puts values into the wrong slots, or into the right slots in the wrong order, must
+show: so γ, β, rm and rv have no magnitude in common, within one array or between two, and none
+is that of a fresh layer, 0 or 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from conformance.case import Case, State
+from conformance.strategies.cases import Palette, cases
+from conformance.strategies.designed import orders
+from conformance.strategies.source import Source, decoded
+
+_FIRST, _STEP = 0.6, 0.25
+"""Magnitudes are 0.6, 0.85, 1.1 and so on: never 1, and none of them is exact in float16."""
+
+
+class Replaced(NamedTuple):
+    """A case and another state; all 8·D magnitudes differ."""
+
+    case: Case
+    other: State
+
+
+@decoded
+def distinct_cases(source: Source, palette: Palette) -> Case:
+    """A case whose state has 4·D magnitudes, and whose features vary."""
+    case = source.draw(cases(palette, may_be_fresh=False))
+    (state,) = _states(source, case.config.features, 1)
+    return replace(_varying(case), state=state)
+
+
+@decoded
+def replaced_cases(source: Source, palette: Palette) -> Replaced:
+    """A case and another state that shares no magnitude with the first."""
+    case = source.draw(cases(palette, may_be_fresh=False))
+    state, other = _states(source, case.config.features, 2)
+    return Replaced(replace(_varying(case), state=state), other)
+
+
+def _states(source: Source, features: int, count: int) -> list[State]:
+    """Deal out distinct magnitudes in some order; all but the variances have a sign as well."""
+    size = count * 4 * features
+    order = np.array(source.draw(orders(size)))
+    signs = np.array([1 - 2 * (byte % 2) for byte in source.take(size)])
+    values = signs.reshape(count, 4, features) * (
+        _FIRST + _STEP * order.reshape(count, 4, features)
+    )
+    values[:, 3] = np.abs(values[:, 3])
+    return [State(*arrays) for arrays in values.astype(np.float32)]
+
+
+def _varying(case: Case) -> Case:
+    """Return the case with constant features replaced by a ramp: a trained variance is not 0."""
+    ramp = np.arange(len(case.x), dtype=np.float32)[:, None] * np.float32(0.7)
+    return case.with_x(np.where(np.ptp(case.x, axis=0) == 0, ramp, case.x))

@@ -1,0 +1,203 @@
+"""Programs: short sequences of operations on live layers, decoded from bytes like any case.
+
+A rule-based state machine would draw its steps one by one while they run. Here the whole
+program is a value, drawn first: it replays from the seed, is the same for every implementation,
+shrinks on its bytes (a zero byte is no operation at all), and prints as what it is, a list of
+steps such as ``train(x0)``. Nothing is lost, because no step depends on an earlier result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from conformance.case import Case, Float32, State, literals
+from conformance.implementation import ARRAYS
+from conformance.strategies.cases import Palette, batches, cases, entry_of, states
+from conformance.strategies.palette import TRANSFORMED, Entry
+from conformance.strategies.source import Source, choices, decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what is done, to which batch or state, and in which manner.
+
+    ``batch`` and ``state`` are indices; ``times`` counts the calls of a long run, in which the
+    batch and the one after it take turns; ``jit`` and ``as_jax`` say how a call is made.
+    """
+
+    kind: str
+    batch: int = 0
+    state: int = 0
+    times: int = 1
+    jit: bool = False
+    as_jax: bool = False
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """The batches that the step names."""
+        if self.kind in RUNS:
+            return (self.batch % 2, 1 - self.batch % 2)
+        return (self.batch,) if self.kind in {*CALLS, *AGAIN, "mutate"} else ()
+
+    @property
+    def states(self) -> tuple[int, ...]:
+        """The states that the step names."""
+        return (self.state,) if self.kind.startswith("set") else ()
+
+    def __repr__(self) -> str:
+        """Return the step as a short instruction."""
+        if self.kind in {"train", "evaluate"}:
+            manner = ", jit" * self.jit + ", jax" * self.as_jax
+            return f"{self.kind}(x{self.batch}{manner})"
+        if self.kind in RUNS:
+            (mode, other), (one, two) = RUNS[self.kind], self.batches
+            where = " on each layer" * (self.kind == "interleave")
+            return f"{mode}(x{one}) and {other}(x{two}) in turn{where}, {self.times} calls"
+        if self.kind in AGAIN:
+            return f"x{self.batch}[0] += 3, " * (self.kind != "again") + f"again(x{self.batch})"
+        if self.kind == "mutate":
+            return f"x{self.batch}[0] += 3"
+        if self.kind == "set":
+            return f"set(state{self.state})"
+        if self.kind.startswith("set "):
+            name = self.kind.removeprefix("set ")
+            return f"{name} = state{self.state}.{name}"
+        return self.kind
+
+
+CALLS = ("train", "evaluate")
+RUNS = {
+    "train often": ("train", "train"),
+    "evaluate often": ("evaluate", "evaluate"),
+    "alternate": ("train", "evaluate"),
+    "interleave": ("train", "train"),
+}
+"""Long runs of calls, and the two modes that take turns in them; in the last, layers do too."""
+
+AGAIN = ("again", "changed again")
+"""The last call once more, with the same array object; in the second kind with other contents."""
+
+_KINDS = (
+    *("train", "evaluate") * 6,
+    *("again", "again", "changed again", "changed again", "switch", "switch", "mutate"),
+    *("copy", "copy", "copy", "split and merge"),
+    *("train often", "evaluate often", "alternate", "interleave", "reset", "set"),
+    *(f"set {name}" for name in ARRAYS),
+)
+"""Every kind of step, the frequent ones several times."""
+
+COPIES = ("clone", "deepcopy", "pickle")
+"""The ways of copying. A program prefers one of them, so that copies of copies are not rare."""
+
+KINDS = tuple(dict.fromkeys((*(kind for kind in _KINDS if kind != "copy"), *COPIES)))
+"""Every kind of step, once."""
+
+_TIMES = (2, 3, 5, 8, 12, 25, 4, 6)
+_LONG = {"train often": (192, 160), "evaluate often": (208, 160), "alternate": (128, 50)}
+"""From which byte on a run is long, and how long: what is counted, or drifts, shows late."""
+
+_AS_PREFERRED = 192
+_SHORTEST, _LONGEST = 3, 30
+
+_RESIZED = 2
+"""The batch that has a size of its own; it is never compiled for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """A layer, another one beside it, batches, states, and the steps to take.
+
+    ``case`` is the first layer and x0; the other layer is fresh, with a momentum and an eps of
+    its own. x1 has the shape of x0, x2 has another number of rows.
+    """
+
+    case: Case
+    other: Entry
+    batches: Sequence[Float32]
+    states: Sequence[State]
+    steps: tuple[Step, ...]
+
+    def literals(self) -> dict[str, Any]:
+        """Return the program as JSON values: only what its steps refer to."""
+        shown = literals({"case": self.case})
+        del shown["x"]
+        batches_used = sorted({i for step in self.steps for i in step.batches})
+        states_used = sorted({i for step in self.steps for i in step.states})
+        if any(step.kind in {"switch", "interleave"} for step in self.steps):
+            shown["other layer"] = f"momentum={self.other.momentum}, eps={self.other.eps}"
+        shown |= literals({f"x{i}": self.batches[i] for i in batches_used})
+        shown |= literals({f"state{i}": self.states[i] for i in states_used})
+        return shown | {"program": [repr(step) for step in self.steps]}
+
+
+@decoded
+def steps(source: Source, preferred: str) -> Step | None:
+    """One step from three bytes; none at all if the first of them is zero."""
+    which, argument, manner = source.take(3)
+    if which == 0:
+        return None
+    kind = _KINDS[(which - 1) % len(_KINDS)]
+    if kind == "copy":
+        kind = preferred if argument < _AS_PREFERRED else COPIES[argument % len(COPIES)]
+    long_from, long = _LONG.get(kind, (256, 0))
+    times = long if manner >= long_from else _TIMES[manner % len(_TIMES)]
+    batch = argument % 3 if kind in {*CALLS, "mutate"} else argument % 2 * (kind in RUNS)
+    return Step(
+        kind=kind,
+        batch=batch,
+        state=argument % 2 if kind.startswith("set") else 0,
+        times=times if kind in RUNS else 1,
+        jit=kind in CALLS and batch < _RESIZED and manner % 3 == 2,
+        as_jax=kind in CALLS and manner % 4 == 3,
+    )
+
+
+@decoded
+def programs(source: Source, palette: Palette) -> Program:
+    """A program of 3 to 30 steps on layers of the compiled shapes.
+
+    The sizes of the third batch come from the palette of the run.
+    """
+    size = max(source.draw(choices(_SHORTEST, _LONGEST)) for _ in range(2))
+    preferred = COPIES[source.draw(choices(0, len(COPIES) - 1))]
+    drawn = [source.draw(steps(preferred)) for _ in range(size)]
+    case = replace(source.draw(cases(TRANSFORMED)), as_jax=False)
+    entry = entry_of(case)
+    rows = sorted({e.rows for e in palette if e.features == entry.features} - {entry.rows})[:3]
+    another = rows[source.draw(choices(0, len(rows) - 1))] if rows else entry.rows
+    features = entry.features
+    return Program(
+        case=case,
+        other=Entry(entry.rows, features, *_OTHER),
+        batches=(
+            case.x,
+            source.draw(batches(entry)),
+            source.draw(batches(replace(entry, rows=another))),
+        ),
+        states=tuple(source.draw(states(features, entry.eps)) for _ in range(2)),
+        steps=_resolved([step for step in drawn if step is not None] or [Step("evaluate")]),
+    )
+
+
+def _resolved(drawn: list[Step]) -> tuple[Step, ...]:
+    """Return the steps, with the batch that is meant where the last call is repeated."""
+    batch, done = 0, []
+    for step in drawn:
+        chosen = replace(step, batch=batch) if step.kind in AGAIN else step
+        if chosen.batches and chosen.kind != "mutate":
+            batch = chosen.batches[(chosen.times - 1) % len(chosen.batches)]
+        done.append(chosen)
+    return tuple(done)
+
+
+_OTHER = (0.6, 3e-5)
+"""Momentum and eps of the layer beside: what is kept on the class is told apart."""
+
+
+def mutated(x: Float32) -> None:
+    """Change a batch in place, as a data loader that reuses its buffer does."""
+    x[0] += np.float32(3)

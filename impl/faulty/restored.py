@@ -1,0 +1,186 @@
+"""Faults in what a layer is after it was pickled or deep-copied."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import MutableMapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from impl.faulty.record import fault
+from impl.stepwise import Array, StepwiseBatchNorm
+
+_MOMENTA: MutableMapping[Any, float] = WeakKeyDictionary()
+
+
+@fault("momentum-by-identity", "BN-SER-1", "BN-SER-2", "BN-SEQ-1")
+class MomentumByIdentity(StepwiseBatchNorm):
+    """The constructor enters the momentum in a table of layers; layers not in it use 0.99."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, momentum, eps, rngs)
+        _MOMENTA[self] = momentum
+
+    def moved(self, old: Array, new: Array) -> Array:
+        traced = isinstance(new, jax.core.Tracer)
+        momentum = self.momentum if traced else _MOMENTA.get(self, 0.99)
+        return momentum * old + (1 - momentum) * new
+
+
+_STARTED: MutableMapping[Any, bool] = WeakKeyDictionary()
+
+
+@fault("copies-start-over", "BN-SER-1", "BN-SER-2", "BN-SEQ-1")
+class CopiesStartOver(StepwiseBatchNorm):
+    """A layer that no constructor has seen initialises its statistics at its first update."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, momentum, eps, rngs)
+        _STARTED[self] = True
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        if not isinstance(mean, jax.core.Tracer) and not _STARTED.setdefault(self, False):
+            self.running_mean[...] = self.start_mean(len(mean))
+            self.running_var[...] = self.start_var(len(var))
+            _STARTED[self] = True
+        super().update(x, mean, var)
+
+
+@fault("pickle-drops-momentum", "BN-SER-2", "BN-SEQ-1")
+class PickleDropsMomentum(StepwiseBatchNorm):
+    """The pickled state has no momentum; a layer loaded from it uses 0.99."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        held: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in held.items() if name != "momentum"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({**state, "momentum": 0.99})
+
+
+@fault("pickle-drops-statistics", "BN-SER-2", "BN-SEQ-1")
+class PickleDropsStatistics(StepwiseBatchNorm):
+    """A layer loaded from a pickle has the parameters, and statistics as if it were new."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        width = len(self.gamma[...])
+        self.running_mean[...], self.running_var[...] = (
+            self.start_mean(width),
+            self.start_var(width),
+        )
+
+
+@fault("pickle-drops-variance", "BN-SER-2", "BN-SEQ-1")
+class PickleDropsVariance(StepwiseBatchNorm):
+    """A layer loaded from a pickle has every array but the running variance."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.running_var[...] = self.start_var(len(self.gamma[...]))
+
+
+@fault("pickle-swaps-statistics", "BN-SER-2", "BN-SEQ-1")
+class PickleSwapsStatistics(StepwiseBatchNorm):
+    """The running mean and variance are written in one order and read in the other."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        mean, var = state["running_mean"], state["running_var"]
+        super().__setstate__({**state, "running_mean": var, "running_var": mean})
+
+
+@fault("pickle-reverses-features", "BN-SER-2")
+class PickleReversesFeatures(StepwiseBatchNorm):
+    """A layer loaded from a pickle has the running mean of its features in reverse."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.running_mean[...] = self.running_mean[...][::-1]
+
+
+@fault("pickle-in-half-precision", "BN-SER-2", "BN-SEQ-1")
+class PickleInHalfPrecision(StepwiseBatchNorm):
+    """Statistics go through float16 on their way into a pickle."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for held in (self.running_mean, self.running_var):
+            held[...] = held[...].astype(jnp.float16).astype(jnp.float32)
+
+
+_PICKLED: MutableMapping[Any, dict[str, Any]] = WeakKeyDictionary()
+
+
+@fault("pickle-of-the-first-time", "BN-SER-2")
+class PickleOfTheFirstTime(StepwiseBatchNorm):
+    """What is pickled is made once and kept, so later pickles are out of date."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self not in _PICKLED:
+            _PICKLED[self] = copy.deepcopy(super().__getstate__())
+        return _PICKLED[self]
+
+
+@fault("deepcopy-shares-mean", "BN-SER-2", "BN-SEQ-1")
+class DeepcopySharesMean(StepwiseBatchNorm):
+    """A deep copy holds the running mean of the original."""
+
+    def __deepcopy__(self, memo: Any = None) -> Any:
+        made = super().__deepcopy__(memo)
+        made.running_mean = self.running_mean
+        return made
+
+
+@fault("deepcopy-shares-gamma", "BN-SER-2", "BN-SEQ-1")
+class DeepcopySharesGamma(StepwiseBatchNorm):
+    """A deep copy holds the gamma of the original, so that a write to one is to both."""
+
+    def __deepcopy__(self, memo: Any = None) -> Any:
+        made = super().__deepcopy__(memo)
+        made.gamma = self.gamma
+        return made
+
+
+@fault("deepcopy-is-the-layer", "BN-SER-2", "BN-SEQ-1")
+class DeepcopyIsTheLayer(StepwiseBatchNorm):
+    """A deep copy is the layer itself."""
+
+    def __deepcopy__(self, memo: Any = None) -> Any:
+        return self
+
+
+@fault("deepcopy-from-the-constructor", "BN-SER-2", "BN-SEQ-1")
+class DeepcopyFromTheConstructor(StepwiseBatchNorm):
+    """A deep copy is a new layer with the same hyper-parameters."""
+
+    def __deepcopy__(self, memo: Any = None) -> Any:
+        return type(self)(len(self.gamma[...]), self.momentum, self.eps, nnx.Rngs(0))
+
+
+@fault("deepcopy-forgets-eps", "BN-SER-2", "BN-SEQ-1")
+class DeepcopyForgetsEps(StepwiseBatchNorm):
+    """A deep copy has every array, the momentum, and the usual eps."""
+
+    def __deepcopy__(self, memo: Any = None) -> Any:
+        made = super().__deepcopy__(memo)
+        made.eps = 1e-4
+        return made
+
+
+_COPIES: MutableMapping[Any, bool] = WeakKeyDictionary()
+
+
+@fault("deepcopy-of-a-copy-shares", "BN-SEQ-1")
+class DeepcopyOfACopyShares(StepwiseBatchNorm):
+    """A deep copy of a deep copy holds the same running mean."""
+
+    def __deepcopy__(self, memo: Any = None) -> Any:
+        made = super().__deepcopy__(memo)
+        if _COPIES.get(self, False):
+            made.running_mean = self.running_mean
+        _COPIES[made] = True
+        return made

@@ -1,0 +1,230 @@
+"""Faults that show when the layer is mapped, scanned, shared, donated or built abstractly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from impl.faulty.record import fault
+from impl.stepwise import Array, StepwiseBatchNorm
+
+
+class Box:
+    """Something to keep values in that NNX takes for a constant: all boxes are equal."""
+
+    def __init__(self, **held: Any) -> None:
+        self.held = held
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Box)
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __repr__(self) -> str:
+        return "Box()"
+
+
+class Boxed(StepwiseBatchNorm):
+    """A layer with a box."""
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        super().create(d, rngs)
+        self.box = nnx.static(Box())
+
+
+_SEEN: list[Array] = []
+
+
+@fault("means-collected", "BN-JIT-5")
+class MeansCollected(StepwiseBatchNorm):
+    """Batch means are collected in a global list, tracers included."""
+
+    def batch_mean(self, x: Any) -> Array:
+        mean = super().batch_mean(x)
+        _SEEN.append(mean)
+        return mean
+
+
+@fault("tracer-in-a-box", "BN-JIT-5")
+class TracerInABox(Boxed):
+    """The last batch mean is kept beside the state, and the next batch is shifted by it."""
+
+    def batch_mean(self, x: Any) -> Array:
+        shift = self.box.held.get("mean", jnp.zeros(x.shape[1]))
+        mean = super().batch_mean(x - shift) + shift
+        self.box.held["mean"] = mean
+        return mean
+
+
+@fault("last-input-kept", "BN-JIT-5")
+class LastInputKept(Boxed):
+    """The last input is kept for debugging."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        self.box.held["x"] = x
+        return super().__call__(x, use_running_average)
+
+
+@fault("initial-buffer-kept", "BN-JIT-7")
+class InitialBufferKept(Boxed):
+    """The initial running variance is kept, and compared with in each evaluation."""
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        super().create(d, rngs)
+        self.box.held["var"] = self.running_var[...]
+
+    def evaluate(self, x: Any) -> Any:
+        start = self.box.held["var"]
+        return super().evaluate(x) + 0 * start
+
+
+@fault("buffer-shared-at-birth", "BN-JIT-7", "BN-STATE-7")
+class BufferSharedAtBirth(StepwiseBatchNorm):
+    """gamma and the running variance start as one array."""
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        super().create(d, rngs)
+        ones = jnp.ones((d,), jnp.float32)
+        self.gamma, self.running_var = nnx.Param(ones), nnx.Variable(ones)
+
+
+@jax.custom_batching.custom_vmap
+def _scaled(x: Array, mean: Array, r: Array) -> Array:
+    return (x - mean) * r
+
+
+@_scaled.def_vmap
+def _scaled_lanes(size: int, batched: Any, x: Array, mean: Array, r: Array) -> Any:
+    del size
+    statistics = [
+        a if b else jnp.broadcast_to(a[:1], a.shape)
+        for a, b in zip((mean, r), batched[1:], strict=True)
+    ]
+    means, roots = (s[:, None] if b else s for s, b in zip(statistics, batched[1:], strict=True))
+    return (x - means) * roots, True
+
+
+@fault("batching-rule-takes-first-feature", "BN-VMAP-2")
+class BatchingRuleTakesFirstFeature(StepwiseBatchNorm):
+    """The batching rule takes statistics without a lane axis for statistics of one feature."""
+
+    def evaluate(self, x: Any) -> Any:
+        r = self.inverse_std(self.running_var[...])
+        return self.affine(_scaled(jnp.asarray(x), self.running_mean[...], r))
+
+
+@jax.custom_batching.custom_vmap
+def _averaged(x: Array) -> Array:
+    return jnp.mean(x, axis=0)
+
+
+@_averaged.def_vmap
+def _averaged_lanes(size: int, batched: Any, x: Array) -> Any:
+    del batched
+    return jnp.broadcast_to(jnp.mean(x, axis=(0, 1)), (size, x.shape[2])), True
+
+
+@fault("batching-rule-over-all-lanes", "BN-VMAP-1", "BN-VMAP-2")
+class BatchingRuleOverAllLanes(StepwiseBatchNorm):
+    """The batching rule of the mean averages over the lanes, too."""
+
+    def batch_mean(self, x: Any) -> Array:
+        return _averaged(jnp.asarray(x))
+
+
+@fault("callback-sees-all-lanes", "BN-VMAP-1", "BN-VMAP-2")
+class CallbackSeesAllLanes(StepwiseBatchNorm):
+    """The mean comes from a NumPy callback that gets all lanes at once."""
+
+    def batch_mean(self, x: Any) -> Array:
+        def mean(batch: Any) -> Any:
+            flat = np.asarray(batch).reshape(-1, batch.shape[-1])
+            return np.broadcast_to(flat.mean(0), (*batch.shape[:-2], batch.shape[-1]))
+
+        x = jnp.asarray(x)
+        row = jax.ShapeDtypeStruct(x.shape[1:], x.dtype)
+        return jax.pure_callback(mean, row, x, vmap_method="broadcast_all")
+
+
+@fault("one-update-per-pass", "BN-SHARED-1")
+class OneUpdatePerPass(Boxed):
+    """Within one traced pass the statistics are moved at the first use only."""
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        held = self.box.held
+        if isinstance(mean, jax.core.Tracer):
+            here = jax.core.get_opaque_trace_state()
+            if held.get("pass") == here:
+                return
+            held["pass"] = here
+        super().update(x, mean, var)
+
+
+@fault("second-use-from-old-statistics", "BN-SHARED-1")
+class SecondUseFromOldStatistics(Boxed):
+    """Within one traced pass each use starts from the statistics that the pass began with."""
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        held = self.box.held
+        if isinstance(mean, jax.core.Tracer):
+            here = jax.core.get_opaque_trace_state()
+            start = self.running_mean[...], self.running_var[...]
+            old = held.setdefault(here, start) if here in held else start
+            held.clear()
+            held[here] = old
+            self.running_mean[...] = self.moved(old[0], mean)
+            self.running_var[...] = self.moved_var(old[1], var)
+            return
+        super().update(x, mean, var)
+
+
+@fault("own-output-skipped", "BN-SHARED-1")
+class OwnOutputSkipped(Boxed):
+    """A batch that this layer has just returned does not move the statistics."""
+
+    def train_step(self, x: Any) -> Any:
+        old = self.running_mean[...], self.running_var[...]
+        y = super().train_step(x)
+        last = self.box.held.get("y")
+        if last is not None and not _traced(x) and np.array_equal(last, x):
+            self.running_mean[...], self.running_var[...] = old
+        self.box.held["y"] = None if _traced(y) else np.asarray(y)
+        return y
+
+
+def _traced(*values: Any) -> bool:
+    return any(isinstance(value, jax.core.Tracer) for value in values)
+
+
+@fault("constructor-looks-at-values", "BN-SHAPE-EVAL-1")
+class ConstructorLooksAtValues(StepwiseBatchNorm):
+    """The constructor checks that all starting values are finite."""
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        super().create(d, rngs)
+        if not bool(jnp.isfinite(self.gamma[...]).all()):
+            msg = "gamma must be finite"
+            raise ValueError(msg)
+
+
+@fault("numpy-in-the-constructor", "BN-SHAPE-EVAL-1")
+class NumpyInTheConstructor(StepwiseBatchNorm):
+    """The constructor copies the starting values through NumPy."""
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        super().create(d, rngs)
+        self.running_var = nnx.Variable(jnp.asarray(np.array(self.gamma[...])))
+
+
+@fault("rebound-with-metadata", "BN-SCAN-1")
+class ReboundWithMetadata(Boxed):
+    """A Variable is rebound at each call with a note of the shape that it was made for."""
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        super().update(x, mean, var)
+        self.running_mean = nnx.Variable(self.running_mean[...], made_for=str(np.shape(x)))
