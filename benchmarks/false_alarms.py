@@ -1,6 +1,6 @@
 """Judge every correct implementation with many seeds: there must be no violation at all.
 
-Random profile: every eight seeds have a fresh palette of shapes, and each seed draws a third of
+Random profile: every 25 seeds have a fresh palette of shapes, and each seed draws a third of
 the properties, and cases of its own for them. For each implementation the largest
 error ÷ bound of every quantity is kept; its distance from 1 is the margin of the bounds.
 
@@ -26,13 +26,12 @@ import traceback
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 ONE_PASS = ("flax-default", "one-pass-declared")
 CASES = 2
-SEEDS_PER_PALETTE = 8
+SEEDS_PER_PALETTE = 25
 SHARE = 3
 
 QUANTITIES = (
@@ -59,15 +58,6 @@ def implementations() -> dict[str, Any]:
     from impl.variants import VARIANTS
 
     return {"impl": reference(), "flax": flax(), "flax-default": flax_default(), **VARIANTS}
-
-
-@cache
-def subjects(only: str) -> dict[str, Any]:
-    """Return what is judged; kept, because each has compiled programs of its own."""
-    from conformance.subject import Subject
-
-    chosen = {n: i for n, i in implementations().items() if fnmatch.fnmatch(n, only)}
-    return {name: Subject(implementation) for name, implementation in chosen.items()}
 
 
 def cases_of(prop: Any, entries: Any, rng: random.Random) -> Iterator[dict[str, Any]]:
@@ -140,15 +130,20 @@ def summary(path: Path) -> None:
         print(f"| {kind} | {stable[0]:.2f} | {stable[1]} | {declared[0]:.2f} |")
 
 
-def work(task: tuple[list[int], str, frozenset[tuple[int, str]], Path]) -> int:
-    """Judge all implementations with some seeds, writing down each result."""
+def work(names: list[str], seeds: int, done: frozenset[tuple[int, str]], out: Path) -> None:
+    """Judge some implementations with all seeds, writing down each result.
+
+    An implementation stays in one process, because each has compiled programs of its own.
+    """
     from conformance.compilation import remember_compilations
 
     warnings.simplefilter("ignore")
     remember_compilations()
-    seeds, only, done, out = task
-    for seed in seeds:
-        for name, subject in subjects(only).items():
+    from conformance.subject import Subject
+
+    subjects = {name: Subject(implementations()[name]) for name in names}
+    for seed in range(seeds):
+        for name, subject in subjects.items():
             if (seed, name) in done:
                 continue
             started = time.perf_counter()
@@ -157,11 +152,10 @@ def work(task: tuple[list[int], str, frozenset[tuple[int, str]], Path]) -> int:
             with out.open("a") as file:
                 file.write(json.dumps(result) + "\n")
         gc.collect()
-    return len(seeds)
 
 
 def main() -> None:
-    """Judge what is not in the file yet, a block of seeds with one palette per task."""
+    """Judge what is not in the file yet, a share of the implementations in each process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=2)
@@ -176,15 +170,19 @@ def main() -> None:
     if options.out.exists():
         lines = map(json.loads, options.out.read_text().splitlines())
         done = frozenset((line["seed"], line["implementation"]) for line in lines)
-    blocks = [
-        list(range(first, min(first + SEEDS_PER_PALETTE, options.seeds)))
-        for first in range(0, options.seeds, SEEDS_PER_PALETTE)
-    ]
-    tasks = [(seeds, options.only, done, options.out) for seeds in blocks]
+    names = [name for name in implementations() if fnmatch.fnmatch(name, options.only)]
     spawn = multiprocessing.get_context("spawn")
-    with spawn.Pool(options.jobs) as pool:
-        for count, _ in enumerate(pool.imap_unordered(work, tasks), 1):
-            print(f"{count} of {len(blocks)} palettes", flush=True)
+    shares = [names[first :: options.jobs] for first in range(options.jobs)]
+    workers = [
+        spawn.Process(target=work, args=(share, options.seeds, done, options.out))
+        for share in shares
+        if share
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    summary(options.out)
 
 
 if __name__ == "__main__":

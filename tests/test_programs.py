@@ -40,13 +40,12 @@ from impl.stepwise import StepwiseBatchNorm
 
 _FEW = settings(max_examples=40)
 _STEPWISE = Subject(Implementation.nnx(StepwiseBatchNorm, name="stepwise"))
-_SHARE = round(100 * PROPERTIES["BN-SEQ-1"].share)
 
 
 @cache
 def default_programs() -> tuple[Program, ...]:
     """Return the programs of the default budget."""
-    drawn = drawn_by("BN-SEQ-1", {"program": programs}, max_examples=_SHARE)
+    drawn = drawn_by("BN-SEQ-1", {"program": programs})
     return tuple(values["program"] for values in drawn)
 
 

@@ -248,7 +248,8 @@ def drawn_by(
     def claim(_: object, **drawn: Any) -> None:
         seen.append(drawn)
 
-    prop = Property(REQUIREMENTS[identity], claim, decoders or {"case": cases}, 1.0, ())
+    share = PROPERTIES[identity].share
+    prop = Property(REQUIREMENTS[identity], claim, decoders or {"case": cases}, share, ())
     Trial(prop, rest.pop("subject", subject()), budget(seed=seed, **rest))()
     return seen
 
@@ -335,7 +336,7 @@ def test_streams_repeat_batches():
     """Within the share of BN-EMA-3, batches repeat the one before, and others do not."""
     repeats = [
         np.array_equal(one, two)
-        for drawn in drawn_by("BN-EMA-3", {"drawn": streams}, max_examples=60)
+        for drawn in drawn_by("BN-EMA-3", {"drawn": streams})
         if drawn["drawn"].case.x.any()
         for one, two in zip(
             (drawn["drawn"].case.x, *drawn["drawn"].following),
@@ -395,7 +396,7 @@ def test_mixed_streams_change_size():
     """Among the batches before a case of BN-IND-2 are larger and smaller ones."""
     differences = [
         len(batch) - len(drawn["drawn"].case.x)
-        for drawn in drawn_by("BN-IND-2", {"drawn": mixed_streams}, max_examples=60)
+        for drawn in drawn_by("BN-IND-2", {"drawn": mixed_streams})
         for batch in drawn["drawn"].following
     ]
     assert min(differences) < 0 < max(differences)
@@ -558,7 +559,7 @@ def test_the_same_seed_gives_the_same_cases(identity: str):
     one = literal_run(identity, decoders=decoders, max_examples=30)
     two = literal_run(identity, decoders=decoders, max_examples=30)
     assert list(map(repr, one)) == list(map(repr, two))  # NaN is equal to itself in a repr
-    assert len(one) == 30
+    assert len(one) == round(30 * PROPERTIES[identity].share)
 
 
 def test_every_implementation_sees_the_same_cases():

@@ -33,7 +33,9 @@ def compiled(subject: Subject, layer: LiveLayer, x: Any, *, evaluate: bool) -> A
         return as_numpy("y", subject.jitted(layer.module, x, evaluate))
 
 
-@requirement("BN-JIT-1", case=lambda _: cases(COMPILED), evaluate=lambda _: choices(0, 1))
+@requirement(
+    "BN-JIT-1", share=0.6, case=lambda _: cases(COMPILED), evaluate=lambda _: choices(0, 1)
+)
 def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> None:
     """nnx.jit(layer)(x) meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
     layer, before, x = subject.start(case)
@@ -53,7 +55,7 @@ def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> 
     check_within("running_var", after.running_var, expected.running_var, bound.running_var)
 
 
-@requirement("BN-JIT-2", share=0.6, drawn=lambda _: streams(COMPILED))
+@requirement("BN-JIT-2", share=0.4, drawn=lambda _: streams(COMPILED))
 def updates_leave_the_jitted_function(subject: Subject, drawn: Stream) -> None:
     """n compiled calls are n steps of the recursion"""
     layer, before, _ = subject.start(drawn.case)

@@ -50,7 +50,7 @@ def each_call_is_one_update(subject: Subject, drawn: Stream) -> None:
         model.check_statistics(layer.state)
 
 
-@requirement("BN-EMA-4", case=lambda palette: cases_at_momentum(palette, 1.0))
+@requirement("BN-EMA-4", share=0.4, case=lambda palette: cases_at_momentum(palette, 1.0))
 def momentum_one_changes_nothing(subject: Subject, case: Case) -> None:
     """m = 1: rm' = rm, rv' = rv, bit for bit"""
     layer, before, x = subject.start(case)
@@ -62,7 +62,7 @@ def momentum_one_changes_nothing(subject: Subject, case: Case) -> None:
     check_identical("running_var", after.running_var, before.running_var, rule=rule)
 
 
-@requirement("BN-EMA-5", case=lambda palette: cases_at_momentum(palette, 0.0))
+@requirement("BN-EMA-5", share=0.4, case=lambda palette: cases_at_momentum(palette, 0.0))
 def momentum_zero_replaces(subject: Subject, case: Case) -> None:
     """m = 0: rm' = μ, rv' = v"""
     layer, before, x = subject.start(case)
@@ -94,7 +94,7 @@ def a_constant_stream_converges(subject: Subject, case: Case) -> None:
 _ANOTHER_EPS = 0.5
 
 
-@requirement("BN-EMA-7", drawn=lambda palette: permuted_cases(palette[::5]))
+@requirement("BN-EMA-7", share=0.4, drawn=lambda palette: permuted_cases(palette[::5]))
 def the_update_sees_x_only(subject: Subject, drawn: Permuted) -> None:
     """rm', rv' are the same for other γ, β, ε and row orders"""
     case = drawn.case

@@ -23,7 +23,7 @@ def evaluation_uses_what_is_stored(subject: Subject, case: Case) -> None:
     check_evaluation(layer, case, x)
 
 
-@requirement("BN-EVAL-2", share=0.6, case=cases, trained=lambda _: choices(0, 1))
+@requirement("BN-EVAL-2", share=0.4, case=cases, trained=lambda _: choices(0, 1))
 def evaluation_writes_nothing(subject: Subject, case: Case, trained: int) -> None:
     """every array and every Python attribute is the same before and after"""
     layer, _, x = subject.start(case)
@@ -38,7 +38,7 @@ def evaluation_writes_nothing(subject: Subject, case: Case, trained: int) -> Non
     check_same("Python attributes", layer.attributes, attributes)
 
 
-@requirement("BN-EVAL-3", case=cases, row=lambda _: choices(0, 39))
+@requirement("BN-EVAL-3", share=0.5, case=cases, row=lambda _: choices(0, 39))
 def rows_are_independent(subject: Subject, case: Case, row: int) -> None:
     """y(x)[i] = y(x[i:i+1])[0]"""
     layer, before, x = subject.start(case)
@@ -51,7 +51,7 @@ def rows_are_independent(subject: Subject, case: Case, row: int) -> None:
     check_within(f"y of row {i} alone", y_alone, y[i : i + 1].astype(np.float64), bound + bound)
 
 
-@requirement("BN-EVAL-4", share=0.4, case=cases)
+@requirement("BN-EVAL-4", share=0.3, case=cases)
 def the_first_evaluation_is_finite(subject: Subject, case: Case) -> None:
     """fresh layer: y = x/√(1+ε)"""
     y = subject.build(case.config).evaluate(subject.input(case))
@@ -60,7 +60,7 @@ def the_first_evaluation_is_finite(subject: Subject, case: Case) -> None:
     check_evaluated(case.config, State.fresh(case.config.features), case.x, y)
 
 
-@requirement("BN-EVAL-5", share=0.6, case=cases)
+@requirement("BN-EVAL-5", share=0.3, case=cases)
 def evaluation_is_repeatable(subject: Subject, case: Case) -> None:
     """the same call twice is identical"""
     layer, _, x = subject.start(case)
@@ -69,7 +69,7 @@ def evaluation_is_repeatable(subject: Subject, case: Case) -> None:
     check_identical("y of the second call", layer.evaluate(x), first, rule="as in the first call")
 
 
-@requirement("BN-EVAL-6", drawn=rewritten_cases, event=lambda _: choices(0, 3))
+@requirement("BN-EVAL-6", share=0.6, drawn=rewritten_cases, event=lambda _: choices(0, 3))
 def evaluation_sees_the_statistics_of_now(subject: Subject, drawn: Rewritten, event: int) -> None:
     """evaluate, change the statistics, evaluate: the second result follows the change"""
     case, other = drawn

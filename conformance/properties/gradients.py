@@ -56,7 +56,10 @@ def beta_receives_the_sum(subject: Subject, drawn: Pulled, evaluate: int) -> Non
 
 
 @requirement(
-    "BN-GRAD-2", drawn=lambda _: pulled_cases(GRADIENT, EAGER), evaluate=lambda _: choices(0, 1)
+    "BN-GRAD-2",
+    share=0.6,
+    drawn=lambda _: pulled_cases(GRADIENT, EAGER),
+    evaluate=lambda _: choices(0, 1),
 )
 def gamma_receives_the_projection_on_z(subject: Subject, drawn: Pulled, evaluate: int) -> None:
     """dγ = Σ w·z, in both modes"""

@@ -16,7 +16,7 @@ from conformance.strategies.source import choices
 from conformance.subject import Subject, as_numpy, calling
 
 
-@requirement("BN-IND-1", share=0.6, case=cases)
+@requirement("BN-IND-1", share=0.4, case=cases)
 def the_same_call_gives_the_same_result(subject: Subject, case: Case) -> None:
     """two layers in the same state: identical y and identical new state"""
     one, before, x = subject.start(case)
@@ -34,7 +34,7 @@ _ANOTHER_MOMENTUM, _ANOTHER_EPS = 0.35, 0.02
 """The hyper-parameters of other instances: what is kept on the class is theirs then."""
 
 
-@requirement("BN-IND-2", share=0.6, drawn=mixed_streams, evaluate=lambda _: choices(0, 1))
+@requirement("BN-IND-2", share=0.8, drawn=mixed_streams, evaluate=lambda _: choices(0, 1))
 def nothing_but_state_and_input_matters(subject: Subject, drawn: Stream, evaluate: int) -> None:
     """after calls of other sizes, other instances and random states the result is the same"""
     case = drawn.case
@@ -56,7 +56,7 @@ def nothing_but_state_and_input_matters(subject: Subject, drawn: Stream, evaluat
     check_training(subject, layer, before, case, x)
 
 
-@requirement("BN-IND-3", share=0.6, drawn=streams, evaluate=lambda _: choices(0, 1))
+@requirement("BN-IND-3", share=0.5, drawn=streams, evaluate=lambda _: choices(0, 1))
 def inputs_and_earlier_results_stay_as_they_are(
     subject: Subject, drawn: Stream, evaluate: int
 ) -> None:

@@ -18,7 +18,7 @@ from conformance.strategies.designed import (
 from conformance.subject import Subject
 
 
-@requirement("BN-NUM-1", case=offset_cases)
+@requirement("BN-NUM-1", share=0.8, case=offset_cases)
 def offsets_cost_no_more_than_two_passes_lose(subject: Subject, case: Case) -> None:
     """|error| ≤ the two-pass bound for |μ|/σ ≤ 1e4"""
     layer, before, x = subject.start(case)
@@ -27,7 +27,7 @@ def offsets_cost_no_more_than_two_passes_lose(subject: Subject, case: Case) -> N
     check_evaluation(layer, case, x)
 
 
-@requirement("BN-NUM-2", case=scale_cases)
+@requirement("BN-NUM-2", share=0.6, case=scale_cases)
 def scales_side_by_side_do_not_meet(subject: Subject, case: Case) -> None:
     """σ from 1e-6 to 1e6 in the features of one batch"""
     layer, before, x = subject.start(case)

@@ -90,7 +90,7 @@ def hyperparameters_are_no_leaves(subject: Subject, case: Case, other: int) -> N
         )
 
 
-@requirement("BN-STATE-5", share=0.6, case=cases, evaluate=lambda _: choices(0, 1))
+@requirement("BN-STATE-5", share=0.5, case=cases, evaluate=lambda _: choices(0, 1))
 def a_call_moves_nothing_but_statistics(subject: Subject, case: Case, evaluate: int) -> None:
     """tree, Variables, types, metadata, shapes, dtypes, γ and β are kept; all in evaluation"""
     layer, before, x = subject.start(case)
@@ -105,7 +105,7 @@ def a_call_moves_nothing_but_statistics(subject: Subject, case: Case, evaluate: 
         check_identical(name, after[name], before.arrays()[name], rule="as before the call")
 
 
-@requirement("BN-STATE-6", share=0.6, case=cases)
+@requirement("BN-STATE-6", share=0.3, case=cases)
 def split_carries_the_new_statistics(subject: Subject, case: Case) -> None:
     """split(train(layer)) holds rm', rv'"""
     layer, before, x = subject.start(case)

@@ -38,7 +38,7 @@ def training_normalizes_with_the_batch(subject: Subject, case: Case) -> None:
     check_within("y", y, expected, bounds.train(case.config, before, case.x, subject.accuracy).y)
 
 
-@requirement("BN-TRAIN-2", drawn=rewritten_cases)
+@requirement("BN-TRAIN-2", share=0.4, drawn=rewritten_cases)
 def training_ignores_the_running_statistics(subject: Subject, drawn: Rewritten) -> None:
     """y(x; rm, rv) = y(x; rm*, rv*)"""
     case, other = drawn
@@ -52,7 +52,7 @@ def training_ignores_the_running_statistics(subject: Subject, drawn: Rewritten) 
     check_within("y with other running statistics", again, y, bound + bound)
 
 
-@requirement("BN-TRAIN-3", drawn=poisoned_cases)
+@requirement("BN-TRAIN-3", share=0.5, drawn=poisoned_cases)
 def features_are_independent(subject: Subject, drawn: Poisoned) -> None:
     """y[:, k] and rm'[k], rv'[k] are the same for all k ≠ j, whatever stands in column j"""
     case, column, replacement = drawn
@@ -75,7 +75,7 @@ def features_are_independent(subject: Subject, drawn: Poisoned) -> None:
         check_within(f"{name} of the other features", got, wanted, (limit + limit)[others])
 
 
-@requirement("BN-TRAIN-4", drawn=permuted_cases)
+@requirement("BN-TRAIN-4", share=0.5, drawn=permuted_cases)
 def permutations_go_through(subject: Subject, drawn: Permuted) -> None:
     """y(PxQ; sQ) = P·y(x; s)·Q, and the statistics follow Q"""
     case, rows, columns = drawn
@@ -98,7 +98,7 @@ def permutations_go_through(subject: Subject, drawn: Permuted) -> None:
         )
 
 
-@requirement("BN-TRAIN-5", case=stackable)
+@requirement("BN-TRAIN-5", share=0.4, case=stackable)
 def stacking_the_batch_changes_nothing(subject: Subject, case: Case) -> None:
     """y([x; x]) = [y(x); y(x)], rm', rv' as for x"""
     layer, before, x = subject.start(case)
@@ -117,7 +117,7 @@ def stacking_the_batch_changes_nothing(subject: Subject, case: Case) -> None:
         check_within(f"{name} of the stacked batch", got, wanted, limit)
 
 
-@requirement("BN-TRAIN-6", drawn=shifted_cases)
+@requirement("BN-TRAIN-6", share=0.4, drawn=shifted_cases)
 def an_offset_changes_nothing(subject: Subject, drawn: Shifted) -> None:
     """y(x + c) = y(x)"""
     case, shift = drawn
@@ -131,7 +131,7 @@ def an_offset_changes_nothing(subject: Subject, drawn: Shifted) -> None:
     check_within("y of the shifted batch", y_shifted, y, one + two)
 
 
-@requirement("BN-TRAIN-7", drawn=lambda palette: scaled_cases(palette[::7]))
+@requirement("BN-TRAIN-7", share=0.5, drawn=lambda palette: scaled_cases(palette[::7]))
 def scaling_x_and_eps_together_changes_nothing(subject: Subject, drawn: Scaled) -> None:
     """y(c·x; c²·ε) = y(x; ε)"""
     case, factor = drawn
@@ -146,7 +146,7 @@ def scaling_x_and_eps_together_changes_nothing(subject: Subject, drawn: Scaled) 
     check_within("y of the scaled batch", y_scaled, y, one + two)
 
 
-@requirement("BN-TRAIN-8", share=0.5, case=lambda palette: cases_with(palette, rows=1))
+@requirement("BN-TRAIN-8", share=0.4, case=lambda palette: cases_with(palette, rows=1))
 def a_single_row_gives_beta(subject: Subject, case: Case) -> None:
     """N = 1: y = β"""
     layer, before, x = subject.start(case)
@@ -156,7 +156,7 @@ def a_single_row_gives_beta(subject: Subject, case: Case) -> None:
     check_within("y of a single row", y, np.tile(before.beta.astype(np.float64), (1, 1)), bound)
 
 
-@requirement("BN-TRAIN-9", case=constant_cases)
+@requirement("BN-TRAIN-9", share=0.5, case=constant_cases)
 def a_constant_feature_gives_beta(subject: Subject, case: Case) -> None:
     """x = c: y is finite and equals β"""
     layer, before, x = subject.start(case)
@@ -168,7 +168,7 @@ def a_constant_feature_gives_beta(subject: Subject, case: Case) -> None:
     check_within("y of constant features", y, expected, bound)
 
 
-@requirement("BN-TRAIN-10", case=cases)
+@requirement("BN-TRAIN-10", share=0.5, case=cases)
 def the_plain_output_is_standardized(subject: Subject, case: Case) -> None:
     """γ = 1, β = 0: mean(y) = 0 and mean(y²) = v/(v+ε)"""
     plain = State.fresh(case.config.features)
