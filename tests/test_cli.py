@@ -220,3 +220,25 @@ def test_smoke_finds_swapped_names(tmp_path):
     sound = conformance("smoke", "flax", cwd=tmp_path)
     assert sound.returncode == 0
     assert "the adapter is sound" in sound.stdout
+
+
+def test_the_likely_mistake_is_named(project: Path):
+    """After the violations the run says what the mistake most likely is, and what to do."""
+    target = project / "report.json"
+    options = ("-j", "1", "-k", "EMA-1", "--report", str(target), "--max-examples", "5")
+    done = conformance("run", "my_norm.py:Swapped", *options, cwd=project)
+
+    assert "? my_norm.py:Swapped, most likely:" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    data = json.loads(target.read_text())
+    jsonschema.validate(data, json.loads(SCHEMA.read_text()))
+    assert data["diagnoses"]["my_norm.py:Swapped"]["kind"] == "alternative"
+
+
+def test_no_diagnosis_on_request(project: Path):
+    """``--no-diagnosis`` leaves it out, and the violation is told all the same."""
+    options = ("-j", "1", "-k", "EMA-1", "--no-diagnosis", "--max-examples", "5")
+    done = conformance("run", "my_norm.py:Swapped", *options, cwd=project)
+
+    assert done.returncode == 1
+    assert "most likely" not in done.stdout

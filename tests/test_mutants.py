@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
 from mutation.catalogue import mutants_of, used_definitions
 from mutation.page import shortened
+from mutation.probes import lines, noting_lines, probed
 from mutation.record import VERDICTS, opinions
 
 TOY = '''
@@ -102,12 +103,24 @@ def test_ids_are_deterministic():
 
 
 def test_the_statement_of_an_edit_is_known():
-    """Its lines tell whether the edit can ever be executed; of a compound one the head."""
-    lines = {m.edit: (m.first, m.last) for m in made()}
+    """The line where it starts tells whether the edit can ever be executed."""
+    statements = {m.edit: m.statement for m in made()}
     head = TOY.splitlines().index("        if mode and x < 1:") + 1
 
-    assert lines["if mode and x < 1 → if False"] == (head, head)
-    assert lines["helper(x, mode=True) → x"] == (head + 1, head + 1)
+    assert statements["if mode and x < 1 → if False"] == head
+    assert statements["helper(x, mode=True) → x"] == head + 1
+
+
+def test_executed_statements_are_noted():
+    """A probe tells of every statement that ran, and of no other."""
+    with noting_lines():
+        tree, names = probed(ast.parse("def f(x):\n  if x:\n    return 1\n  return 2\n"), "toy")
+    lines.clear()
+    space = dict(names)
+    exec(compile(tree, "toy", "exec"), space)
+
+    assert space["f"](0) == 2
+    assert lines == {("toy", 2), ("toy", 4)}
 
 
 def test_helpers_are_found():

@@ -64,6 +64,7 @@ _HERE = Path(__file__).parent.parent
     help="Write the results as JUnit XML.",
 )
 @click.option("--strict", is_flag=True, help="A violated SHOULD counts like a MUST.")
+@click.option("--no-diagnosis", is_flag=True, help="Do not look for the most likely mistake.")
 @click.option("--no-color", is_flag=True, help="Plain text.")
 def run(
     names: tuple[str, ...],
@@ -77,6 +78,7 @@ def run(
     report: Path | None,
     junit: Path | None,
     strict: bool,
+    no_diagnosis: bool,
     no_color: bool,
 ) -> None:
     """Judge implementations.
@@ -102,7 +104,10 @@ def run(
     arguments += [f"--junitxml={junit}"] if junit else []
     from conformance.cli.session import judge_by_pytest  # noqa: PLC0415  imports pytest
 
-    sys.exit(judge_by_pytest(arguments, jobs, color=not no_color and "NO_COLOR" not in os.environ))
+    color = not no_color and "NO_COLOR" not in os.environ
+    sys.exit(
+        judge_by_pytest(arguments, jobs, color=color, target=report, diagnosed=not no_diagnosis)
+    )
 
 
 def check_jobs(jobs: str) -> None:

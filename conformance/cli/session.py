@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from conformance.cli.diagnosing import diagnoses
 from conformance.compilation import cache_directory
 from conformance.ledger import Ledger
 from conformance.plugin import LEDGER
@@ -86,13 +87,20 @@ def console_of(*, color: bool) -> Console:
     return Console(no_color=True, highlight=False, width=80)
 
 
-def judge_by_pytest(arguments: list[str], jobs: str, *, color: bool) -> int:
-    """Run pytest with the arguments, print the report, return the exit code."""
+def judge_by_pytest(
+    arguments: list[str], jobs: str, *, color: bool, target: Path | None, diagnosed: bool
+) -> int:
+    """Run pytest with the arguments, write and print the report, return the exit code."""
     console = console_of(color=color)
     ledger, status = ledger_of(arguments, jobs, Display(console))
     if ledger is None:
         return USAGE
     report = ledger.report(_exit_code(ledger, status))
+    if diagnosed and any(v.outcome is Outcome.VIOLATES for v in report.verdicts):
+        with console.status("looking for the mistake"):
+            report.diagnoses.update(diagnoses(report))
+    if target is not None:
+        report.write(target)
     render(report, console)
     return report.footer.exit_code
 

@@ -59,11 +59,16 @@ class Footer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything that a run found out."""
+    """Everything that a run found out.
+
+    ``diagnoses``: by implementation, what its mistake most likely is, where that was asked for
+    and something could be said.
+    """
 
     header: Header
     footer: Footer
     verdicts: list[Verdict] = field(default_factory=list)
+    diagnoses: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -86,6 +91,7 @@ class Report:
             "version": VERSION,
             "header": asdict(self.header),
             "verdicts": [verdict.to_json() for verdict in self.verdicts],
+            "diagnoses": self.diagnoses,
             "footer": asdict(self.footer) | {"complete": self.complete, "counts": self.counts()},
         }
 
@@ -129,6 +135,7 @@ class Report:
                 header=Header(**data["header"]),
                 footer=Footer(**footer),
                 verdicts=[Verdict.from_json(verdict) for verdict in data["verdicts"]],
+                diagnoses=dict(data.get("diagnoses", {})),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             msg = f"{path} is cut short or was edited: {error!r}. Run again to write a new one."

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from conformance.report.model import Report
-from conformance.report.text import rerun_command, violation_text
+from conformance.report.text import diagnosis_lines, rerun_command, violation_text
 from conformance.requirements import REQUIREMENTS
 from conformance.verdict import Outcome, Verdict
 
@@ -32,6 +34,9 @@ def render(report: Report, console: Console) -> None:
     for verdict in bad:
         console.print()
         _render_violation(verdict, report, console)
+    for name, diagnosis in report.diagnoses.items():
+        console.print()
+        _render_diagnosis(name, diagnosis, console)
     console.print()
     for line in conclusion(report):
         console.print(line, highlight=False, style="bold" if line.endswith(_ANSWERS) else "")
@@ -109,6 +114,13 @@ def _render_violation(verdict: Verdict, report: Report, console: Console) -> Non
     first, _, rest = escape(text).partition("\n")
     console.print(f"{mark} [bold]{first}[/]", highlight=False, soft_wrap=True)
     console.print(rest, highlight=False, soft_wrap=True)
+
+
+def _render_diagnosis(name: str, diagnosis: dict[str, Any], console: Console) -> None:
+    first, *rest = diagnosis_lines(name, diagnosis)
+    console.print(f"[cyan]?[/] [bold]{escape(first)}[/]", highlight=False, soft_wrap=True)
+    for line in rest:
+        console.print(escape(line), highlight=False, soft_wrap=True)
 
 
 def conclusion(report: Report) -> list[str]:

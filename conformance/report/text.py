@@ -52,6 +52,26 @@ def finding_lines(finding: Finding) -> list[str]:
     )
 
 
+_SURE = {"alternative": "most likely", "resembles": "resembles a known fault"}
+
+
+def diagnosis_lines(name: str, diagnosis: dict[str, Any]) -> list[str]:
+    """Return what the mistake of an implementation most likely is, and what that rests on."""
+    title = f"{name}, {_SURE[diagnosis['kind']]}: {diagnosis['sentence']}"
+    lines = textwrap.wrap(title, WIDTH - 2, subsequent_indent=_INDENT)
+    told = [
+        f"{label}{diagnosis[key]}"
+        for label, key in (("", "formula"), ("", "figure"), ("Do: ", "remedy"), ("", "convention"))
+        if diagnosis.get(key)
+    ]
+    told += [f"or, not to be told apart: {other}" for other in diagnosis.get("also", ())]
+    for text in told:
+        lines += textwrap.wrap(
+            text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT + "  "
+        )
+    return lines
+
+
 def _word(verdict: Verdict) -> str:
     if verdict.violation is not None and verdict.violation.flaky:
         return "violates, but not each time"

@@ -28,7 +28,7 @@ class MomentumByIdentity(StepwiseBatchNorm):
     def moved(self, old: Array, new: Array) -> Array:
         traced = isinstance(new, jax.core.Tracer)
         momentum = self.momentum if traced else _MOMENTA.get(self, 0.99)
-        return momentum * old + (1 - momentum) * new
+        return momentum * old + (1 - momentum) * jax.lax.stop_gradient(new)
 
 
 _STARTED: MutableMapping[Any, bool] = WeakKeyDictionary()

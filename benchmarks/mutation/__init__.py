@@ -1,0 +1,1 @@
+"""One-edit mutants of the reference and of flax's BatchNorm, and who notices them."""

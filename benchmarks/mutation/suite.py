@@ -1,0 +1,126 @@
+"""The suite on one mutant: requirement after requirement, until one is violated."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from conformance.compilation import remember_compilations
+
+remember_compilations()  # must come before jax is imported
+
+from conformance.implementation import Implementation  # noqa: E402
+from conformance.judging import Trial, judge, unsupported  # noqa: E402
+from conformance.profiles import budget  # noqa: E402
+from conformance.properties import PROPERTIES  # noqa: E402
+from conformance.requirements import REQUIREMENTS, Level, Requirement  # noqa: E402
+from conformance.subject import Subject  # noqa: E402
+from conformance.verdict import Outcome, Verdict  # noqa: E402
+from mutation.catalogue import Mutant  # noqa: E402
+from mutation.probes import lines, noting_lines  # noqa: E402
+from mutation.program import program  # noqa: E402
+from mutation.targets import TARGETS  # noqa: E402
+
+Result = dict[str, Any]
+
+_FIRST = ("TRAIN-1", "EMA-1", "EMA-2", "EVAL-1", "STATE", "INIT", "FLAG", "FWD")
+"""Cheap, and likely to be the one that kills."""
+_LAST = ("SHAPE", "JIT", "VMAP", "GRAD")
+_BEYOND_THE_PROGRAM = ("INIT", "STATE", "EVAL", "FLAG", "SER")
+"""What judges a mutant with an unchanged program: the families that look at more than values."""
+_ACCEPTED = {Outcome.CONFORMS, Outcome.DEVIATES, Outcome.UNSUPPORTED}
+
+
+class FailFast(Trial):
+    """A trial that is over with its first violation, however large the counterexample."""
+
+    def minimize(self) -> None:
+        """Leave the violation as it was met."""
+
+
+def ordered() -> list[Requirement]:
+    """Return every requirement: MUST before SHOULD, the likely killers first."""
+
+    def rank(row: Requirement) -> tuple[bool, int]:
+        short = row.id.removeprefix("BN-")
+        places = [at for at, name in enumerate(_FIRST) if name in {short, row.family}]
+        late = len(_FIRST) + (row.family in _LAST)
+        return row.level is Level.SHOULD, min([late, *places])
+
+    return sorted(REQUIREMENTS.values(), key=rank)
+
+
+def flagged(implementation: Implementation, rows: list[Requirement]) -> Verdict | None:
+    """Return the first verdict that speaks against the implementation, or None."""
+    subject = Subject(implementation)
+    for row in rows:
+        verdict = unsupported(row, subject)
+        if verdict is None:
+            verdict = judge(FailFast(PROPERTIES[row.id], subject, budget()))
+        if verdict.outcome not in _ACCEPTED:
+            return verdict
+    return None
+
+
+def judge_mutant(mutant: Mutant, target: str, entries: list[str]) -> Result:
+    """Judge the mutant as each of the entries; one that cannot be built is killed."""
+    unchanged_as: list[str] = []
+    for entry in entries:
+        try:
+            implementation = TARGETS[target].entries[entry](mutant)
+        except Exception as error:  # noqa: BLE001  a mutant may raise anything
+            return {"outcome": "killed", "by": "build error", "detail": _words(error)}
+        same = unchanged(target, entry, implementation)
+        rows = [row for row in ordered() if not same or row.family in _BEYOND_THE_PROGRAM]
+        verdict = flagged(implementation, rows)
+        if verdict is not None:
+            return {
+                "outcome": "killed",
+                "by": verdict.requirement,
+                "entry": entry,
+                "level": verdict.level,
+                "verdict": verdict.outcome.value,
+                "detail": _why(verdict),
+            }
+        unchanged_as += [entry] * same
+    return {"outcome": "survived", "entries": entries, "unchanged": unchanged_as}
+
+
+def unchanged(target: str, entry: str, implementation: Implementation) -> bool:
+    """Tell whether the mutant is the program that it was, as far as tracing can tell.
+
+    The reference is small enough to be judged in full, and has a forward function besides.
+    """
+    if implementation.forward is not None:
+        return False
+    try:
+        return program(implementation) == _original(target, entry)
+    except Exception:  # noqa: BLE001  a mutant may raise anything
+        return False
+
+
+@cache
+def _original(target: str, entry: str) -> str:
+    return program(TARGETS[target].entries[entry](None))
+
+
+def _why(verdict: Verdict) -> str:
+    if verdict.violation is not None:
+        return verdict.violation.finding.sentence()[:200]
+    return verdict.detail[-300:]
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:200]
+
+
+def baseline(name: str, entry: str) -> Result:
+    """Judge the unmutated modules, and note which of their statements are executed."""
+    lines.clear()
+    with noting_lines():
+        implementation = TARGETS[name].entries[entry](None)
+    verdict = flagged(implementation, ordered())
+    return {
+        "outcome": "survived" if verdict is None else f"flagged by {verdict.requirement}",
+        "lines": sorted(lines),
+    }

@@ -1,0 +1,95 @@
+"""What is mutated, and the implementations that a mutated module is judged as.
+
+A mutant is a module object of its own that no import can find: nothing is patched.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+from conformance.implementation import Implementation
+from mutation.catalogue import Mutant, mutants_of, used_definitions
+from mutation.probes import probed
+
+FLAX = "flax.nnx.nn.normalization"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The modules that are mutated together, and how to judge them."""
+
+    name: str
+    modules: tuple[str, ...]
+    entries: dict[str, Callable[[Mutant | None], Implementation]]
+
+    def mutants(self) -> list[Mutant]:
+        """Return every mutant of the target."""
+        found: list[Mutant] = []
+        for module in self.modules:
+            text = source(module)
+            names = used_definitions(text, "BatchNorm") if module == FLAX else _defined(text)
+            found += mutants_of(text, names, file=module, prefix=self.name, start=len(found) + 1)
+        return found
+
+
+def _defined(text: str) -> tuple[str, ...]:
+    named = ast.FunctionDef | ast.ClassDef
+    return tuple(node.name for node in ast.parse(text).body if isinstance(node, named))
+
+
+@cache
+def source(module: str) -> str:
+    """Return the source of an importable module."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None, module
+    assert spec.origin is not None, module
+    return Path(spec.origin).read_text("utf-8")
+
+
+def executed(module: str, mutant: Mutant | None = None) -> ModuleType:
+    """Return a new module object from the source, mutated if the mutant is one of it."""
+    tree = ast.parse(source(module))
+    if mutant is not None and mutant.file == module:
+        tree = mutant.applied(tree)
+    made = ModuleType(module)
+    made.__package__ = module.rpartition(".")[0]
+    tree, names = probed(tree, module)
+    vars(made).update(names)
+    exec(compile(tree, f"<{module}, made for judging>", "exec", dont_inherit=True), vars(made))
+    return made
+
+
+def _reference(mutant: Mutant | None) -> Implementation:
+    layer = executed("impl.batchnorm", mutant).MyBatchNorm
+    forward = executed("impl.forward", mutant)
+    vars(forward)["MyBatchNorm"] = layer
+    return Implementation.nnx(layer, name="impl", forward=forward.batchnorm_forward)
+
+
+def _two_pass(mutant: Mutant | None) -> Implementation:
+    made: Implementation = _builtin(mutant).two_pass()
+    return made
+
+
+def _as_it_comes(mutant: Mutant | None) -> Implementation:
+    made: Implementation = _builtin(mutant).as_it_comes()
+    return made
+
+
+def _builtin(mutant: Mutant | None) -> ModuleType:
+    """Return ``impl.builtin`` over the mutated class."""
+    builtin = executed("impl.builtin")
+    vars(builtin)["nnx"] = SimpleNamespace(BatchNorm=executed(FLAX, mutant).BatchNorm)
+    return builtin
+
+
+TARGETS = {
+    "reference": Target("reference", ("impl.batchnorm", "impl.forward"), {"impl": _reference}),
+    "flax": Target("flax", (FLAX,), {"flax": _two_pass, "flax-default": _as_it_comes}),
+}

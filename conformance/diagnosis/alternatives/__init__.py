@@ -1,0 +1,43 @@
+"""The known mistakes, by the step of the computation in which they are made."""
+
+from __future__ import annotations
+
+from conformance.diagnosis.alternatives import (
+    affine,
+    averaging,
+    batch,
+    calling,
+    forwarding,
+    gradients,
+    modes,
+    precision,
+    rooting,
+    starting,
+    variance,
+)
+from conformance.diagnosis.registry import ALTERNATIVES
+
+_MODULES = (
+    affine,
+    variance,
+    batch,
+    rooting,
+    averaging,
+    starting,
+    modes,
+    precision,
+    forwarding,
+    calling,
+)
+"""In the order in which mistakes that cannot be told apart are preferred: the plainest first."""
+
+REGISTERED = tuple(
+    name
+    for module in _MODULES
+    for name, made in ALTERNATIVES.items()
+    if made.module == module.__name__
+)
+"""The ids of all alternatives in that order."""
+
+BACKWARD = tuple(name for name, made in ALTERNATIVES.items() if made.module == gradients.__name__)
+"""The ids of alternatives for gradients, tried where everything else is right."""

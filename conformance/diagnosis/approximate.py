@@ -1,0 +1,168 @@
+"""Float64 values that carry the rounding error of a float32 computation: running error analysis.
+
+An ``Approximate`` is a value and a bound on how far the same quantity, computed in float32,
+may be from it. Every operation propagates the bounds of its operands to first order and adds
+its own rounding, 2u of the result: one unit for the operation, one for another association.
+So each alternative gets a bound of its own without a derivation of its own. Errors of the batch
+mean and variance come from ``bounds``, because they depend on how sums are taken.
+
+An infinite bound says that nothing is claimed: 1/√0 where the computed variance may be a little
+above zero, for example.
+
+Source: Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.bounds import U
+
+Float64 = npt.NDArray[np.float64]
+Operand: TypeAlias = "Approximate | Float64 | float"
+
+
+class Approximate:
+    """A value with the bound on its rounding error, both of one shape."""
+
+    __slots__ = ("error", "value")
+    __array_ufunc__ = None  # so that NumPy leaves mixed operations to this class
+
+    def __init__(self, value: npt.ArrayLike, error: npt.ArrayLike = 0.0) -> None:
+        self.value: Float64 = np.asarray(value, np.float64)
+        self.error: Float64 = np.broadcast_to(np.asarray(error, np.float64), self.value.shape)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def T(self) -> Approximate:  # noqa: N802  NumPy's name
+        return Approximate(self.value.T, self.error.T)
+
+    def __getitem__(self, index: Any) -> Approximate:
+        return Approximate(self.value[index], self.error[index])
+
+    def __add__(self, other: Operand) -> Approximate:
+        b = exact(other)
+        return _computed(self.value + b.value, self.error + b.error)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Approximate:
+        return Approximate(-self.value, self.error)
+
+    def __sub__(self, other: Operand) -> Approximate:
+        return self + -exact(other)
+
+    def __rsub__(self, other: Operand) -> Approximate:
+        return exact(other) + -self
+
+    def __mul__(self, other: Operand) -> Approximate:
+        b = exact(other)
+        error = np.abs(self.value) * b.error + np.abs(b.value) * self.error + self.error * b.error
+        return _computed(self.value * b.value, _spread(error, self, b))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Operand) -> Approximate:
+        b = exact(other)
+        quotient = self.value / b.value
+        least = np.maximum(np.abs(b.value) - b.error, 0)
+        error = (self.error + np.abs(quotient) * b.error) / least
+        return _computed(quotient, _spread(np.where(b.error == 0, self.error / least, error), self))
+
+    def __rtruediv__(self, other: Operand) -> Approximate:
+        return exact(other) / self
+
+
+def exact(value: Operand) -> Approximate:
+    """Return an operand as an ``Approximate``; plain numbers carry no error."""
+    return value if isinstance(value, Approximate) else Approximate(value)
+
+
+def _computed(value: Float64, error: Float64) -> Approximate:
+    return Approximate(value, error + 2 * U * np.abs(np.where(np.isfinite(value), value, 0)))
+
+
+def _spread(error: Float64, *operands: Approximate) -> Float64:
+    """Return the error, infinite where nothing is claimed of an operand (0·∞ is no number)."""
+    unknown = np.zeros(error.shape, bool)
+    for operand in operands:
+        unknown = unknown | np.isinf(operand.error)
+    spread: Float64 = np.where(unknown, np.inf, error)
+    return spread
+
+
+def root(a: Operand) -> Approximate:
+    """Return √a; a square root, or its inverse, errs by up to 4u."""
+    a = exact(a)
+    value = np.sqrt(a.value)
+    low = np.sqrt(np.maximum(a.value - a.error, 0))
+    high = np.sqrt(np.maximum(a.value + a.error, 0))
+    error = np.maximum(high - value, value - low)
+    return Approximate(value, np.where(np.isinf(a.error), np.inf, error + 4 * U * np.abs(value)))
+
+
+def absolute(a: Operand) -> Approximate:
+    """Return |a|."""
+    a = exact(a)
+    return Approximate(np.abs(a.value), a.error)
+
+
+def maximum(a: Operand, b: Operand) -> Approximate:
+    """Return the larger of two; it errs by no more than the worse of them."""
+    a, b = exact(a), exact(b)
+    return Approximate(np.maximum(a.value, b.value), np.maximum(a.error, b.error))
+
+
+def minimum(a: Operand, b: Operand) -> Approximate:
+    """Return the smaller of two."""
+    return -maximum(-exact(a), -exact(b))
+
+
+def clipped(a: Operand, low: float, high: float) -> Approximate:
+    """Return a, kept within [low, high]; NaN stays NaN."""
+    return minimum(maximum(a, low), high)
+
+
+def where(condition: Any, a: Operand, b: Operand) -> Approximate:
+    """Return a or b, by a condition on what is known exactly."""
+    a, b = exact(a), exact(b)
+    return Approximate(np.where(condition, a.value, b.value), np.where(condition, a.error, b.error))
+
+
+def mapped(function: Callable[[Float64], Any], a: Operand) -> Approximate:
+    """Return a monotone function of a: rounding to few digits, for example."""
+    a = exact(a)
+    value = np.asarray(function(a.value), np.float64)
+    high = np.abs(np.asarray(function(a.value + a.error), np.float64) - value)
+    low = np.abs(np.asarray(function(a.value - a.error), np.float64) - value)
+    error = np.where(np.isinf(a.error), np.inf, np.fmax(high, low))
+    return Approximate(value, error)
+
+
+def arranged(function: Callable[[Float64], Float64], a: Operand) -> Approximate:
+    """Return a with its elements moved, repeated or dropped."""
+    a = exact(a)
+    return Approximate(function(a.value), function(a.error))
+
+
+def total(a: Operand, axis: int | None = None) -> Approximate:
+    """Return the sum over an axis, kept; a sum of n errs by up to n·u·Σ|a|."""
+    a = exact(a)
+    count = a.value.size if axis is None else a.shape[axis]
+    size = np.abs(a.value).sum(axis=axis, keepdims=True)
+    error = a.error.sum(axis=axis, keepdims=True) + (count + 2) * U * size
+    return Approximate(a.value.sum(axis=axis, keepdims=True), error)
+
+
+def average(a: Operand, axis: int | None = None) -> Approximate:
+    """Return the mean over an axis, kept."""
+    a = exact(a)
+    count = a.value.size if axis is None else a.shape[axis]
+    return total(a, axis) / float(count)

@@ -1,0 +1,150 @@
+"""What the mistake most likely is: the answer, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from conformance.diagnosis.alternatives import BACKWARD
+from conformance.diagnosis.cases import DECOY
+from conformance.diagnosis.explain import Match, evidence_of, matches, without_raised
+from conformance.diagnosis.matching import Evidence
+from conformance.diagnosis.neighbours import known_faults, nearest
+from conformance.diagnosis.observe import (
+    changes_its_input,
+    differing,
+    observe,
+    observe_gradients,
+)
+from conformance.implementation import Implementation
+from conformance.subject import Subject
+
+_ALIKE = 4
+"""The most mistakes that may be left over for one of them to be named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What the mistake most likely is.
+
+    ``kind``: "alternative" if a known mistake reproduces every number, "resembles" if only the
+    pattern of violations is near that of a known fault, "none" if nothing can be said.
+    ``constants``: recovered from the numbers. ``explained`` of ``deviating`` calls contradict
+    the truth and are reproduced; ``calls`` were made in all. ``also``: sentences of mistakes
+    that cannot be told apart from the first.
+    """
+
+    kind: Literal["alternative", "resembles", "none"]
+    id: str = ""
+    sentence: str = ""
+    formula: str = ""
+    figure: str = ""
+    remedy: str = ""
+    convention: str = ""
+    constants: tuple[float, ...] = ()
+    explained: int = 0
+    deviating: int = 0
+    calls: int = 0
+    also: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values; empty ones are left out."""
+        found = {name: value for name, value in asdict(self).items() if value or name == "kind"}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()}
+
+
+def diagnose(
+    implementation: Implementation,
+    violated: Sequence[str] = (),
+    *,
+    judged: Collection[str] | None = None,
+    matrix: Mapping[str, Any] | None = None,
+) -> Diagnosis:
+    """Say what the mistake of an implementation most likely is.
+
+    ``violated``: the requirements that it violates; ``judged``: all that were judged, if not
+    all there are; ``matrix``: the known faults, by default those that come with the package.
+    """
+    evidence = evidence_of(observe(implementation), Subject(implementation).accuracy)
+    forward = evidence
+    found = matches(evidence) or matches(without_raised(evidence))
+    if not evidence.deviant:
+        evidence = evidence_of(observe_gradients(implementation), evidence.accuracy)
+        found = matches(evidence, BACKWARD) or matches(without_raised(evidence), BACKWARD)
+    if found and len(found) <= _ALIKE:
+        return _named(found, evidence)
+    fact = None if found else _fact(forward)
+    if fact is not None:
+        return fact
+    near = nearest(violated, known_faults() if matrix is None else matrix, judged)
+    if near is not None and not found:
+        return Diagnosis(
+            "resembles",
+            near.name,
+            near.sentence,
+            figure=f"{near.similarity:.0%} of the violated requirements in common",
+        )
+    return Diagnosis("none", deviating=len(evidence.deviant), calls=len(evidence.observations))
+
+
+def _named(found: list[Match], evidence: Evidence) -> Diagnosis:
+    first, *others = found
+    calls = len(evidence.observations)
+    raised = sum(bool(o.raised) for o in evidence.observations)
+    apart = f"; {raised} more raise" if raised else ""
+    alternative = first.alternative
+    return Diagnosis(
+        "alternative",
+        first.id,
+        sentence(first),
+        alternative.formula,
+        figure=f"reproduces all {calls - raised} calls tried, "
+        f"{first.explained} of which deviate{apart}",
+        remedy=alternative.remedy,
+        convention=alternative.convention,
+        constants=tuple(c for c in first.constants if alternative.parameter is not None),
+        explained=first.explained,
+        deviating=len(evidence.deviant),
+        calls=calls,
+        also=tuple(sentence(other) for other in others),
+    )
+
+
+def _fact(evidence: Evidence) -> Diagnosis | None:
+    """Return what can be seen without any model of the mistake, or None."""
+    spoiled = sum(map(changes_its_input, evidence.observations))
+    if spoiled:
+        return Diagnosis(
+            "alternative",
+            "input-changed",
+            "the array that the caller hands over is written to",
+            figure=f"{spoiled} of {len(evidence.observations)} calls changed their input",
+            remedy="copy before writing into an array that was given",
+        )
+    varying = differing(evidence.observations)
+    if varying:
+        return Diagnosis(
+            "alternative",
+            "varies",
+            "the same call from the same state gives different results",
+            figure=f"{varying} repeated calls differed from the first",
+            remedy="look for random numbers, or for memory outside the four arrays",
+        )
+    return None
+
+
+def sentence(match: Match) -> str:
+    """Return what is wrong, with the constant and where the mistake is made."""
+    words = match.alternative.sentence
+    if match.alternative.parameter is not None:
+        built_last = match.constants[0] in {DECOY.momentum, DECOY.eps}
+        if built_last:
+            words = words.replace("{c}, whatever was asked for", "that of the layer built last")
+        words = words.replace("{c}", _in_words(match.constants))
+    return f"{words}, {match.scope.words}" if match.scope.words else words
+
+
+def _in_words(constants: tuple[float, ...]) -> str:
+    shown = [f"{constant:.7g}" for constant in sorted(constants)]
+    return " or ".join(shown) if len(shown) < 3 else f"something from {shown[0]} to {shown[-1]}"

@@ -1,0 +1,73 @@
+"""Which known faults violate nearly the same requirements.
+
+``matrix.json`` lists for each fault of the gallery its sentence and the requirements that it
+violates: {name: {"sentence": …, "violates": [ids]}}. It need not be there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_MATRIX = Path(__file__).with_name("matrix.json")
+
+CLOSE = 0.8
+"""The least similarity at which a fault is called similar."""
+
+_CLEAR = 0.1
+"""By how much a fault must be nearer than faults that are described otherwise."""
+
+_TELLING = 3
+"""With fewer violated requirements too many faults look alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A known fault and its similarity: |both| ÷ |either| of the violated requirements."""
+
+    name: str
+    sentence: str
+    similarity: float
+
+
+@cache
+def known_faults(path: Path = _MATRIX) -> Mapping[str, Any]:
+    """Return the matrix; empty if there is none."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def neighbours(
+    violated: Collection[str], matrix: Mapping[str, Any], judged: Collection[str] | None = None
+) -> list[Neighbour]:
+    """Return the known faults by similarity, the nearest first.
+
+    ``judged``: only these requirements were judged; others cannot count as kept.
+    """
+    found = set(violated)
+    ranked = []
+    for name, fault in matrix.items():
+        theirs = set(fault["violates"]) & set(judged) if judged else set(fault["violates"])
+        either = found | theirs
+        similarity = len(found & theirs) / len(either) if either else 0.0
+        ranked.append(Neighbour(name, str(fault["sentence"]), similarity))
+    return sorted(ranked, key=lambda neighbour: (-neighbour.similarity, neighbour.name))
+
+
+def nearest(
+    violated: Collection[str], matrix: Mapping[str, Any], judged: Collection[str] | None = None
+) -> Neighbour | None:
+    """Return the one fault that is near enough, and clearly nearer than any other, or None."""
+    ranked = neighbours(violated, matrix, judged)
+    if not ranked or len(set(violated)) < _TELLING or ranked[0].similarity < CLOSE:
+        return None
+    if len(ranked) > 1 and ranked[0].similarity - ranked[1].similarity < _CLEAR:
+        return None
+    return ranked[0]

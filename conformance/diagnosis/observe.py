@@ -1,0 +1,202 @@
+"""The experiment: what a layer, or a forward function, does in the designed calls."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.case import Float32, State
+from conformance.checks import ViolationFound
+from conformance.diagnosis.cases import (
+    DECOY,
+    Call,
+    Series,
+    forward_series,
+    gradient_series,
+    layer_series,
+)
+from conformance.implementation import Config, Implementation
+from conformance.subject import LiveLayer, Subject
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One call and all that it did; ``call`` is None for a layer that was only constructed.
+
+    ``before`` and ``after`` are the state as it was read, ``x_after`` is the caller's array.
+    ``raised`` says what was raised instead; the rest is then not observed. ``earlier``: training
+    calls of this layer before this one. ``gradients``: what was differentiated, by name.
+    """
+
+    series: int
+    config: Config
+    call: Call | None
+    before: State | None = None
+    y: Array | None = None
+    after: State | None = None
+    x_after: Array | None = None
+    raised: str = ""
+    earlier: int = 0
+    gradients: Mapping[str, Array] | None = None
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the call went through jit."""
+        return self.call is not None and self.call.compiled
+
+
+def observe(implementation: Implementation) -> list[Observation]:
+    """Return what the implementation does, series by series."""
+    subject = Subject(implementation)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of overflow in a faulty layer, for example
+        return list(_observations(subject))
+
+
+def _observations(subject: Subject) -> Iterator[Observation]:
+    number = 0
+    if subject.implementation.build is not None:
+        for series in layer_series():
+            if series.calls[0].compiled and not subject.implementation.nnx_module:
+                continue
+            yield from _layer(subject, number, series)
+            number += 1
+    if subject.implementation.forward is not None:
+        for series in forward_series():
+            yield from _forward(subject, number, series)
+            number += 1
+
+
+def _layer(subject: Subject, number: int, series: Series) -> Iterator[Observation]:
+    config = series.config
+    try:
+        layer = subject.build(config)
+        before = layer.state
+        subject.build(replace(DECOY, features=config.features))
+    except ViolationFound as error:
+        yield Observation(number, config, None, raised=str(error))
+        return
+    yield Observation(number, config, None, after=before)
+    earlier = 0
+    for call in series.calls:
+        observation = _called(subject, number, series, call, layer, before)
+        yield replace(observation, earlier=earlier)
+        earlier += call.training
+        if observation.after is None:
+            return
+        before = observation.after
+
+
+def _called(
+    subject: Subject, number: int, series: Series, call: Call, layer: LiveLayer, before: State
+) -> Observation:
+    x = handed_over(call)
+    try:
+        if call.write is not None:
+            layer.write(call.write)
+            before = layer.state
+        if call.compiled:
+            y = np.array(subject.jitted(layer.module, x, bool(call.flag)))
+        else:
+            y = layer.call(x, call.flag)
+        after = layer.state
+    except Exception as error:  # noqa: BLE001  whatever the implementation raises
+        return Observation(number, series.config, call, before, raised=str(error))
+    return Observation(number, series.config, call, before, y, after, np.array(x))
+
+
+def _forward(subject: Subject, number: int, series: Series) -> Iterator[Observation]:
+    for call in series.calls:
+        x = handed_over(call)
+        config = replace(series.config, features=call.x.shape[1])
+        try:
+            y = subject.forward(call.seed, x, call.flag)
+        except ViolationFound as error:
+            yield Observation(number, config, call, raised=str(error))
+            continue
+        yield Observation(number, config, call, y=y, x_after=np.array(x))
+
+
+def observe_gradients(implementation: Implementation) -> list[Observation]:
+    """Return the gradients of an NNX layer, or nothing for what cannot be differentiated."""
+    if not implementation.nnx_module:
+        return []
+    subject = Subject(implementation)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [
+            _differentiated(subject, number, series.config, call)
+            for number, series in enumerate(gradient_series())
+            for call in series.calls
+        ]
+
+
+def _differentiated(subject: Subject, number: int, config: Config, call: Call) -> Observation:
+    from conformance.diagnosis.differentiate import taken  # noqa: PLC0415  imports jax
+
+    try:
+        layer = subject.build(config, call.write)
+        before = layer.state
+        found = {name: np.array(value) for name, value in taken(layer, call).items()}
+    except Exception as error:  # noqa: BLE001  whatever the implementation raises
+        return Observation(number, config, call, call.write, raised=str(error))
+    return Observation(number, config, call, before, gradients=found)
+
+
+def differing(observations: list[Observation]) -> int:
+    """Return how many calls differ, bit for bit, from an equal call of the same layer before."""
+    first: dict[tuple[object, ...], Array] = {}
+    count = 0
+    for o in observations:
+        if o.call is None or o.y is None:
+            continue
+        arrays = [] if o.before is None else list(o.before.arrays().values())
+        contents = tuple(array.tobytes() for array in (o.call.x, *arrays))
+        key = (o.series, repr(o.call.flag), o.call.container, o.call.seed, *contents)
+        count += not np.array_equal(first.setdefault(key, o.y), o.y, equal_nan=True)
+    return count
+
+
+def changes_its_input(observation: Observation) -> bool:
+    """Whether the array of the caller is not what it was before the call."""
+    call, after = observation.call, observation.x_after
+    return (
+        call is not None and after is not None and not np.array_equal(call.x, after, equal_nan=True)
+    )
+
+
+def handed_over(call: Call) -> Any:
+    """Return x in the container of the call, a copy that an implementation may spoil."""
+    return _CONTAINERS[call.container](call.x)
+
+
+def _reversed(x: Float32) -> Float32:
+    return x[::-1, ::-1].copy()[::-1, ::-1]
+
+
+def _strided(x: Float32) -> Float32:
+    wide = np.full((2 * x.shape[0], 3 * x.shape[1]), 7.5, np.float32)
+    wide[::2, ::3] = x
+    return wide[::2, ::3]
+
+
+def _jax(x: Float32) -> Any:
+    import jax.numpy as jnp  # noqa: PLC0415  only this container needs it
+
+    return jnp.asarray(x)
+
+
+_CONTAINERS: dict[str, Callable[[Float32], Any]] = {
+    "C": np.copy,
+    "F": np.asfortranarray,
+    "reversed": _reversed,
+    "strided": _strided,
+    "jax": _jax,
+}

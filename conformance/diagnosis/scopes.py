@@ -1,0 +1,108 @@
+"""Where a mistake is made: everywhere, in one mode, or under a condition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from conformance.diagnosis.observe import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A condition on calls; ``words`` follow the sentence of an alternative."""
+
+    id: str
+    words: str
+    holds: Callable[[Observation], bool]
+    cost: int
+
+
+EVERYWHERE = Scope("", "", lambda _: True, 0)
+
+_MODES = (
+    Scope("training", "in training only", lambda o: _training(o), 1),
+    Scope("evaluation", "in evaluation only", lambda o: not _training(o), 1),
+    Scope("compiled", "under jit only", lambda o: o.compiled, 1),
+    Scope("eager", "outside jit only", lambda o: not o.compiled, 1),
+    Scope(
+        "compiled-training", "in training under jit only", lambda o: o.compiled and _training(o), 2
+    ),
+    Scope(
+        "compiled-evaluation",
+        "in evaluation under jit only",
+        lambda o: o.compiled and not _training(o),
+        2,
+    ),
+)
+
+_CONDITIONS = (
+    Scope("one-row", "only where N = 1", lambda o: _rows(o) == 1, 2),
+    Scope("square", "only where N = D", lambda o: _rows(o) == o.config.features, 2),
+    Scope("wide", "only where N < D", lambda o: _rows(o) < o.config.features, 2),
+    Scope("tall", "only where N > D", lambda o: _rows(o) > o.config.features, 2),
+    Scope("odd", "only where N is odd", lambda o: _rows(o) % 2 == 1, 2),
+    Scope("several-rows", "only where N > 1", lambda o: _rows(o) > 1, 2),
+    Scope("one-feature", "only where D = 1", lambda o: o.config.features == 1, 2),
+    Scope("momentum-zero", "only where momentum = 0", lambda o: o.config.momentum == 0, 2),
+    Scope("momentum-one", "only where momentum = 1", lambda o: o.config.momentum == 1, 2),
+    Scope("gamma-one", "only where every γ is 1", lambda o: _all(o, "gamma", 1), 2),
+    Scope("beta-zero", "only where every β is 0", lambda o: _all(o, "beta", 0), 2),
+    Scope(
+        "mean-zero", "only where every running mean is 0", lambda o: _all(o, "running_mean", 0), 2
+    ),
+    Scope("numpy", "only where x is a NumPy array", lambda o: _container(o) != "jax", 2),
+    Scope("jax", "only where x is a JAX array", lambda o: _container(o) == "jax", 2),
+)
+
+
+def scopes(observations: list[Observation], deviant: set[int]) -> Iterator[Scope]:
+    """Yield the scopes that contain every deviant call, the widest first.
+
+    A mistake that is not made elsewhere must not be looked for elsewhere.
+    """
+    sizes = sorted({_rows(o) for o in observations if o.call is not None})
+    by_size = [_at_most(k, following) for k, following in zip(sizes, sizes[1:], strict=False)]
+    by_size += [_at_least(k) for k in sizes[1:]]
+    by_calls = [_from_call(k) for k in (2, 3, 4)] + [_until_call(k) for k in (1, 2, 3)]
+    for scope in (EVERYWHERE, *_MODES, *_CONDITIONS, *by_size, *by_calls):
+        if all(scope.holds(observations[index]) for index in deviant):
+            yield scope
+
+
+def _at_most(k: int, following: int) -> Scope:
+    words = f"only where N < {following}" if following == k + 1 else f"only where N is at most {k}"
+    return Scope(f"rows<={k}", words, lambda o: _rows(o) <= k, 2)
+
+
+def _at_least(k: int) -> Scope:
+    return Scope(f"rows>={k}", f"only where N is {k} or more", lambda o: _rows(o) >= k, 2)
+
+
+def _from_call(k: int) -> Scope:
+    words = f"only from training call {k} on"
+    return Scope(f"calls>={k}", words, lambda o: _training(o) and o.earlier + 1 >= k, 2)
+
+
+def _until_call(k: int) -> Scope:
+    words = f"only up to training call {k}"
+    return Scope(f"calls<={k}", words, lambda o: _training(o) and o.earlier + 1 <= k, 2)
+
+
+def _training(observation: Observation) -> bool:
+    return observation.call is not None and observation.call.training
+
+
+def _rows(observation: Observation) -> int:
+    return -1 if observation.call is None else observation.call.x.shape[0]
+
+
+def _container(observation: Observation) -> str:
+    return "" if observation.call is None else observation.call.container
+
+
+def _all(observation: Observation, array: str, value: float) -> bool:
+    state = observation.before
+    return state is not None and bool(np.all(state.arrays()[array] == value))

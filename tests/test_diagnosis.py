@@ -1,0 +1,214 @@
+"""The diagnosis names what is wrong, and says nothing where it does not know."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from conformance.bounds import Accuracy
+from conformance.case import State
+from conformance.diagnosis import Diagnosis, diagnose
+from conformance.diagnosis.alternatives import BACKWARD, REGISTERED
+from conformance.diagnosis.approximate import Approximate, maximum, root
+from conformance.diagnosis.explain import evidence_of, matches
+from conformance.diagnosis.model import TEXTBOOK, Model
+from conformance.diagnosis.neighbours import nearest
+from conformance.diagnosis.observe import observe
+from conformance.diagnosis.registry import ALTERNATIVES
+from conformance.implementation import Config, Implementation
+from conformance.oracle import evaluate, train
+from impl import flax, flax_default, reference
+from impl.faulty import FAULTS
+from impl.stepwise import StepwiseBatchNorm
+from impl.variants import VARIANTS
+
+
+@cache
+def of(name: str) -> Diagnosis:
+    return diagnose(FAULTS[name].implementation)
+
+
+@pytest.mark.parametrize(
+    ("fault", "identity"),
+    [
+        ("gamma-unused", "gamma-unused"),
+        ("unbiased-normalization", "unbiased-normalization"),
+        ("normalizes-with-updated", "normalizes-with-updated"),
+        ("evaluation-updates", "evaluation-updates"),
+        ("eps-squared", "eps-squared"),
+        ("running-var-zeros", "running-var-starts-at-zero"),
+        ("flag-truthy", "flag-truthy"),
+        ("gamma-missing-under-jit", "gamma-unused@compiled"),
+        ("backward-without-projection", "gradient-without-projection"),
+        ("dithered", "varies"),
+    ],
+)
+def test_a_known_mistake_is_named(fault: str, identity: str):
+    """The first answer is the mistake, and it rests on several calls."""
+    found = of(fault)
+
+    assert (found.kind, found.id) == ("alternative", identity)
+    assert found.figure
+    assert found.sentence
+
+
+@pytest.mark.parametrize(
+    ("fault", "shown"),
+    [("eps-clamped", "1.001e-05"), ("mean-blended", "0.001"), ("z-clipped-in-training", "±6")],
+)
+def test_the_constant_of_a_mistake_is_recovered(fault: str, shown: str):
+    """A constant is read off the numbers and printed."""
+    assert shown in of(fault).sentence
+
+
+def test_a_convention_names_the_framework_and_the_way_out():
+    """Momentum as the weight of the new value is PyTorch's; so is the unbiased variance."""
+    for fault in ("momentum-of-the-new", "unbiased-running"):
+        assert "PyTorch" in of(fault).convention
+    assert "1−momentum" in of("momentum-of-the-new").convention
+
+
+def test_two_conventions_of_one_framework_at_once():
+    """A port from PyTorch swaps momentum and stores the unbiased variance."""
+
+    class Ported(StepwiseBatchNorm):
+        def update(self, x, mean, var):
+            rows = x.shape[0]
+            super().update(x, mean, var * (rows / max(rows - 1, 1)))
+
+        def moved(self, old, new):
+            return (1 - self.momentum) * old + self.momentum * jax.lax.stop_gradient(new)
+
+    found = diagnose(Implementation.nnx(Ported))
+
+    assert found.id == "pytorch-running"
+    assert "PyTorch" in found.convention
+
+
+def test_an_undeclared_one_pass_variance_is_named_with_its_declaration():
+    """flax computes the variance in one pass by default."""
+    declared = flax_default()
+    undeclared = Implementation(
+        name="flax", build=declared.build, nnx_module=True, deviations=frozenset()
+    )
+
+    found = diagnose(undeclared)
+
+    assert found.id == "one-pass-variance"
+    assert "Deviation.ONE_PASS_VARIANCE" in found.convention
+
+
+@pytest.mark.parametrize("name", ["impl", "flax", "flax-default", "stepwise", "welford"])
+def test_nothing_is_said_about_a_correct_layer(name: str):
+    """A correct layer leaves nothing to explain."""
+    named = {"impl": reference, "flax": flax, "flax-default": flax_default}
+    implementation = named[name]() if name in named else VARIANTS[name]
+
+    assert diagnose(implementation) == Diagnosis("none", deviating=0, calls=diagnose_calls(name))
+
+
+def diagnose_calls(name: str) -> int:
+    """Return how many gradients are looked at last, the same number for every NNX layer."""
+    from conformance.diagnosis.cases import gradient_series  # noqa: PLC0415
+
+    assert name
+    return sum(len(series.calls) for series in gradient_series())
+
+
+def test_a_mistake_that_nobody_described_is_not_named():
+    """Two unrelated mistakes at once fit no alternative."""
+
+    class Odd(StepwiseBatchNorm):
+        def batch_mean(self, x):
+            return jnp.mean(jnp.asarray(x), axis=0) * 0.9 + jnp.max(jnp.asarray(x), axis=0) * 0.1
+
+        def batch_var(self, x, mean):
+            return super().batch_var(x, mean) + jnp.abs(mean) * 0.01
+
+    assert diagnose(Implementation.nnx(Odd)).kind == "none"
+
+
+def test_a_diagnosis_is_json():
+    """What is reported survives a round trip."""
+    found = of("eps-clamped").to_json()
+
+    assert json.loads(json.dumps(found)) == found
+    assert found["constants"] == [1.001e-05]
+
+
+def test_the_model_without_a_mistake_is_the_oracle():
+    """The steps of the textbook give what the oracle gives."""
+    rng = np.random.default_rng(5)
+    config = Config(features=3, momentum=0.3, eps=0.1)
+    state = State(*(rng.uniform(0.5, 2, 3).astype(np.float32) for _ in range(4)))
+    x = rng.standard_normal((5, 3)).astype(np.float32).astype(np.float64)
+    model = Model(config, Accuracy.STABLE)
+    model.hold(state)
+
+    evaluated = model.call(x, True)
+    y = model.call(x, False)
+
+    truth = train(config, state, x)
+    np.testing.assert_allclose(evaluated.value, evaluate(config, state, x), rtol=1e-13)
+    np.testing.assert_allclose(y.value, truth.y, rtol=1e-12)
+    np.testing.assert_allclose(model.running_mean.value, truth.running_mean, rtol=1e-13)
+    np.testing.assert_allclose(model.running_var.value, truth.running_var, rtol=1e-13)
+
+
+def test_propagated_errors_hold_for_perturbed_operands():
+    """No perturbation within the bounds of the operands leaves the bound of the result."""
+    rng = np.random.default_rng(6)
+    a, b = rng.uniform(0.5, 2, 200), rng.uniform(0.5, 2, 200)
+    e, f = 0.1 * rng.random(200), 0.1 * rng.random(200)
+
+    def result(p, q):
+        return (p * q + root(q)) / (p + 1.0) - maximum(p, q)
+
+    bound = result(Approximate(a, e), Approximate(b, f))
+    for _ in range(50):
+        moved = result(Approximate(a + e * rng.choice([-1, 1], 200)), Approximate(b + f))
+        assert (np.abs(moved.value - bound.value) <= bound.error * (1 + 1e-9) + 1e-12).all()
+
+
+def test_every_alternative_replaces_known_steps_and_differs_from_the_truth():
+    """No alternative is the truth under another name."""
+    from conformance.diagnosis.gradient import BACKWARD as STEPS  # noqa: PLC0415
+
+    assert {*REGISTERED, *BACKWARD} == set(ALTERNATIVES)
+    for name, alternative in ALTERNATIVES.items():
+        replaced = set(alternative.steps(0.25))
+        assert replaced <= set(TEXTBOOK) | set(STEPS), name
+        assert replaced or alternative.widens, name
+    assert not matches(evidence_of(observe(reference()), Accuracy.STABLE), BACKWARD)
+
+
+MATRIX = {
+    "a": {"sentence": "A.", "violates": ["1", "2", "3", "4"]},
+    "b": {"sentence": "B.", "violates": ["1", "7", "8"]},
+    "c": {"sentence": "C.", "violates": ["5", "6", "9"]},
+    "d": {"sentence": "D.", "violates": ["5", "6", "9"]},
+}
+
+
+def test_the_nearest_fault_is_told_only_if_it_is_near_and_alone():
+    """Four of five requirements in common resemble; a tie and a short pattern do not."""
+    near = nearest(["1", "2", "3", "4", "5"], MATRIX)
+
+    assert near is not None
+    assert (near.name, near.similarity) == ("a", 0.8)
+    assert nearest(["5", "6", "9"], MATRIX) is None
+    assert nearest(["1", "7"], MATRIX) is None
+    assert nearest(["1", "2", "3"], {}) is None
+
+
+def test_a_pattern_is_told_where_numbers_say_nothing():
+    """A fault in types alone has no numbers; its violations resemble those of a known one."""
+    matrix = {"typed": {"sentence": "Wrong types.", "violates": ["X", "Y", "Z"]}}
+    found = diagnose(FAULTS["statistics-are-params"].implementation, ["X", "Y", "Z"], matrix=matrix)
+
+    assert (found.kind, found.id, found.sentence) == ("resembles", "typed", "Wrong types.")
