@@ -26,6 +26,9 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "mutants.md"
 RESULTS = ROOT / "build" / "mutants.jsonl"
 
+Lines = dict[str, set[tuple[str, int]]]
+"""Module and line of every statement that the suite executes, by entry."""
+
 
 def arguments() -> argparse.Namespace:
     """Return the options of the command line."""
@@ -40,18 +43,22 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def baselines(names: list[str], options: argparse.Namespace) -> dict[str, set[tuple[str, int]]]:
+def baselines(names: list[str], record: Record, options: argparse.Namespace) -> Lines:
     """Return the lines that each entry executes; end if the harness is not sound.
 
-    What is not mutated has to survive, and a layer that does nothing must not.
+    What is not mutated has to survive, and a layer that does nothing must not. A run that goes
+    on has shown that already.
     """
+    known = record.notes.get("lines", {})
+    if all(entry in known for name in names for entry in TARGETS[name].entries):
+        return {entry: {(file, line) for file, line in known[entry]} for entry in known}
     entries = [(TARGETS[name], entry) for name in names for entry in TARGETS[name].entries]
     tasks: list[tuple[str, Task]] = [
         (entry, (suite.baseline, (target.name, entry))) for target, entry in entries
     ]
     if "flax" in names:
         tasks.append(("upstream", (upstream.control, (upstream.fetched(),))))
-    lines = {}
+    lines: Lines = {}
     for name, answer in answers(tasks, options.jobs, 10 * options.limit):
         if name == "upstream":
             sound = upstream.sound(answer)
@@ -61,12 +68,11 @@ def baselines(names: list[str], options: argparse.Namespace) -> dict[str, set[tu
         print(f"unmutated, {name}: {'sound' if sound else answer}", flush=True)
         if not sound:
             sys.exit(1)
+    record.note("lines", {entry: sorted(executed) for entry, executed in lines.items()})
     return lines
 
 
-def tasks_for(
-    mutants: list[Mutant], record: Record, lines: dict[str, set[tuple[str, int]]]
-) -> list[tuple[Key, Task]]:
+def tasks_for(mutants: list[Mutant], record: Record, lines: Lines) -> list[tuple[Key, Task]]:
     """Return what is to be done; a mutant in code that never runs is written down at once."""
     judged: list[tuple[Key, Task]] = []
     tested: list[tuple[Key, Task]] = []
@@ -93,7 +99,7 @@ def runs(mutant: Mutant, lines: set[tuple[str, int]]) -> bool:
 def run(mutants: list[Mutant], record: Record, options: argparse.Namespace) -> None:
     """Judge what the record does not have yet."""
     names = sorted({mutant.identity.rpartition("-")[0] for mutant in mutants})
-    tasks = tasks_for(mutants, record, baselines(names, options))
+    tasks = tasks_for(mutants, record, baselines(names, record, options))
     for count, (key, result) in enumerate(answers(tasks, options.jobs, options.limit), 1):
         record.add(key, result)
         print(f"{count}/{len(tasks)} {_line(key, result)}", flush=True)
@@ -128,7 +134,7 @@ def main() -> None:
         record.note("seconds", round(seconds))
         record.note("jobs", options.jobs)
         record.note("versions", {name: version(name) for name in ("flax", "jax")})
-    text = page.rendered(mutants, record, opinions())
+    text = page.rendered(mutants, record, opinions(), suite.BEYOND_THE_PROGRAM)
     print(page.figures(mutants, record, opinions()))
     if len(chosen) == len(TARGETS) and options.only == "*":
         PAGE.write_text(text, encoding="utf-8")

@@ -15,11 +15,14 @@ from conformance.case import State
 from conformance.diagnosis import Diagnosis, diagnose
 from conformance.diagnosis.alternatives import BACKWARD, REGISTERED
 from conformance.diagnosis.approximate import Approximate, maximum, root
+from conformance.diagnosis.cases import gradient_series
 from conformance.diagnosis.explain import evidence_of, matches
-from conformance.diagnosis.model import TEXTBOOK, Model
+from conformance.diagnosis.gradient import BACKWARD as STEPS
+from conformance.diagnosis.model import Model
 from conformance.diagnosis.neighbours import nearest
 from conformance.diagnosis.observe import observe
 from conformance.diagnosis.registry import ALTERNATIVES
+from conformance.diagnosis.textbook import TEXTBOOK
 from conformance.implementation import Config, Implementation
 from conformance.oracle import evaluate, train
 from impl import flax, flax_default, reference
@@ -114,8 +117,6 @@ def test_nothing_is_said_about_a_correct_layer(name: str):
 
 def diagnose_calls(name: str) -> int:
     """Return how many gradients are looked at last, the same number for every NNX layer."""
-    from conformance.diagnosis.cases import gradient_series  # noqa: PLC0415
-
     assert name
     return sum(len(series.calls) for series in gradient_series())
 
@@ -177,8 +178,6 @@ def test_propagated_errors_hold_for_perturbed_operands():
 
 def test_every_alternative_replaces_known_steps_and_differs_from_the_truth():
     """No alternative is the truth under another name."""
-    from conformance.diagnosis.gradient import BACKWARD as STEPS  # noqa: PLC0415
-
     assert {*REGISTERED, *BACKWARD} == set(ALTERNATIVES)
     for name, alternative in ALTERNATIVES.items():
         replaced = set(alternative.steps(0.25))

@@ -49,9 +49,9 @@ equivalent or out of the declared scope.
   by every requirement until one is violated. The counterexample is not made small.
 * A mutant of a statement that the unmutated layer never executes under the suite is not run; it
   survives.
-* Where the traced program of a flax mutant (construction, both modes, six shapes and four
-  settings) is the text that it was, only the families INIT, STATE, EVAL, FLAG and SER are run,
-  which look at more than values.
+* Where the traced program of a mutated layer (construction, both modes, six shapes and four
+  settings) is the text that it was, only the families {families} are run, which look at more
+  than values.
 * flax's own tests are `-k batchnorm` of `tests/nnx/nn/normalization_test.py` in its source
   distribution ({tests} tests), with `nnx.BatchNorm` and its module replaced. Before each run the
   unmutated layer has to pass them, its lines have to be executed by them, and a layer that
@@ -63,13 +63,16 @@ equivalent or out of the declared scope.
 {survivors}"""
 
 
-def rendered(mutants: list[Mutant], record: Record, given: Opinions) -> str:
+def rendered(
+    mutants: list[Mutant], record: Record, given: Opinions, families: tuple[str, ...]
+) -> str:
     """Return the page."""
     versions = record.notes.get("versions", {})
     tests = [r["tests"] for r in record.results.values() if "tests" in r]
     return _TEXT.format(
         figures=figures(mutants, record, given),
         beside=_beside([m for m in mutants if _target(m) == "flax"], record, given),
+        families=", ".join(families),
         kinds=", ".join(sorted({mutant.kind for mutant in mutants})),
         flax=versions.get("flax", "?"),
         jax=versions.get("jax", "?"),

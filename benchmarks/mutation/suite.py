@@ -19,14 +19,14 @@ from conformance.verdict import Outcome, Verdict  # noqa: E402
 from mutation.catalogue import Mutant  # noqa: E402
 from mutation.probes import lines, noting_lines  # noqa: E402
 from mutation.program import program  # noqa: E402
-from mutation.targets import TARGETS  # noqa: E402
+from mutation.targets import FORWARD, TARGETS  # noqa: E402
 
 Result = dict[str, Any]
 
 _FIRST = ("TRAIN-1", "EMA-1", "EMA-2", "EVAL-1", "STATE", "INIT", "FLAG", "FWD")
 """Cheap, and likely to be the one that kills."""
 _LAST = ("SHAPE", "JIT", "VMAP", "GRAD")
-_BEYOND_THE_PROGRAM = ("INIT", "STATE", "EVAL", "FLAG", "SER")
+BEYOND_THE_PROGRAM = ("INIT", "STATE", "EVAL", "FLAG", "FWD", "SER")
 """What judges a mutant with an unchanged program: the families that look at more than values."""
 _ACCEPTED = {Outcome.CONFORMS, Outcome.DEVIATES, Outcome.UNSUPPORTED}
 
@@ -70,8 +70,8 @@ def judge_mutant(mutant: Mutant, target: str, entries: list[str]) -> Result:
             implementation = TARGETS[target].entries[entry](mutant)
         except Exception as error:  # noqa: BLE001  a mutant may raise anything
             return {"outcome": "killed", "by": "build error", "detail": _words(error)}
-        same = unchanged(target, entry, implementation)
-        rows = [row for row in ordered() if not same or row.family in _BEYOND_THE_PROGRAM]
+        same = unchanged(mutant, target, entry, implementation)
+        rows = [row for row in ordered() if not same or row.family in BEYOND_THE_PROGRAM]
         verdict = flagged(implementation, rows)
         if verdict is not None:
             return {
@@ -86,13 +86,10 @@ def judge_mutant(mutant: Mutant, target: str, entries: list[str]) -> Result:
     return {"outcome": "survived", "entries": entries, "unchanged": unchanged_as}
 
 
-def unchanged(target: str, entry: str, implementation: Implementation) -> bool:
-    """Tell whether the mutant is the program that it was, as far as tracing can tell.
-
-    The reference is small enough to be judged in full, and has a forward function besides.
-    """
-    if implementation.forward is not None:
-        return False
+def unchanged(mutant: Mutant, target: str, entry: str, implementation: Implementation) -> bool:
+    """Tell whether the layer is the program that it was, as far as tracing can tell."""
+    if mutant.file == FORWARD:
+        return False  # it is no part of the layer
     try:
         return program(implementation) == _original(target, entry)
     except Exception:  # noqa: BLE001  a mutant may raise anything

@@ -18,6 +18,7 @@ from mutation.catalogue import Mutant, mutants_of, used_definitions
 from mutation.probes import probed
 
 FLAX = "flax.nnx.nn.normalization"
+LAYER, FORWARD = "impl.batchnorm", "impl.forward"
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ def executed(module: str, mutant: Mutant | None = None) -> ModuleType:
 
 
 def _reference(mutant: Mutant | None) -> Implementation:
-    layer = executed("impl.batchnorm", mutant).MyBatchNorm
-    forward = executed("impl.forward", mutant)
+    layer = executed(LAYER, mutant).MyBatchNorm
+    forward = executed(FORWARD, mutant)
     vars(forward)["MyBatchNorm"] = layer
     return Implementation.nnx(layer, name="impl", forward=forward.batchnorm_forward)
 
@@ -90,6 +91,6 @@ def _builtin(mutant: Mutant | None) -> ModuleType:
 
 
 TARGETS = {
-    "reference": Target("reference", ("impl.batchnorm", "impl.forward"), {"impl": _reference}),
+    "reference": Target("reference", (LAYER, FORWARD), {"impl": _reference}),
     "flax": Target("flax", (FLAX,), {"flax": _two_pass, "flax-default": _as_it_comes}),
 }

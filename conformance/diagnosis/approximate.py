@@ -38,10 +38,12 @@ class Approximate:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape of the value."""
         return self.value.shape
 
     @property
     def T(self) -> Approximate:  # noqa: N802  NumPy's name
+        """The transpose."""
         return Approximate(self.value.T, self.error.T)
 
     def __getitem__(self, index: Any) -> Approximate:

@@ -7,12 +7,13 @@ full mantissas, so that rounding shows; momentum is never ½, γ seldom ±1, N a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from conformance.case import Float32, State
+from conformance.diagnosis.numbers import batch_of, state_of
 from conformance.implementation import Config
 
 
@@ -62,13 +63,10 @@ class Design:
     plan: str = "full"
     gamma: str = "varied"
     beta: str = "varied"
-    specials: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 DECOY = Config(features=1, momentum=0.123, eps=0.0456)
 """What a second layer is built with, after each layer and before its first call."""
-
-_RATIOS = {"near": 1.0, "below": 0.3, "above": 3.0}
 
 DESIGNS = (
     Design(5, 3, 0.3, 1e-3, "shifted near normal"),
@@ -86,7 +84,7 @@ DESIGNS = (
     Design(3, 2, 0.72, 1e-13, "minute normal"),
     Design(4, 1, 0.6, 3e-5, "huge", "training-first"),
     Design(7, 5, 0.1, 1e-2, "normal nan shifted inf near", "poison"),
-    Design(7, 5, 0.99, 0.1, "normal far constant integers tiny"),
+    Design(7, 5, 0.99, 0.1, "vast far constant integers tiny"),
     Design(3, 5, 0.85, 1e-4, "normal shifted near duplicated above"),
     Design(8, 2, 0.4, 1e-3, "duplicated shifted", "duplicated"),
     Design(3, 3, 0.6, 1e-2, "nan normal inf", "poison"),
@@ -125,8 +123,8 @@ def _gradients(seed: int, design: Design) -> Series:
     config = Config(features=design.features, momentum=design.momentum, eps=design.eps)
     calls = []
     for turn in range(3):
-        x = _batch(rng, design.columns.split(), design.rows, design.features, design.eps)
-        state = _state(rng, seed + 3 * turn, design, x)
+        x = batch_of(rng, design.columns.split(), design.rows, design.features, design.eps)
+        state = _state(rng, seed + 3 * turn, design)
         w = rng.standard_normal(x.shape) * (1.0, 700.0, 0.3)[turn] + 0.4
         w32 = w.astype(np.float32)
         for flag in (False, True):
@@ -147,8 +145,8 @@ def forward_series() -> list[Series]:
 
 def _forward_calls(seed: int, rows: int, features: int) -> list[Call]:
     rng = np.random.default_rng(seed)
-    names = "shifted near normal small above".split()
-    x, other = (_batch(rng, names, rows, features, 1e-5) for _ in range(2))
+    names = ["shifted", "near", "normal", "small", "above"]
+    x, other = (batch_of(rng, names, rows, features, 1e-5) for _ in range(2))
     flags: list[Any] = [1.0, 0.0, 1.0, 0.3, 0.5, 0.9, -1.0, float("nan"), 2.0, 0.49, 0.51]
     flags += [True, False, 1, 0, np.True_, np.False_, np.float32(1), np.array(1.0), np.array(0)]
     calls = [Call(x if index < 4 else other, flag) for index, flag in enumerate(flags)]
@@ -164,10 +162,10 @@ def _series(index: int, design: Design) -> Series:
     config = Config(features=design.features, momentum=design.momentum, eps=design.eps)
 
     def batch() -> Float32:
-        return _batch(rng, names, design.rows, design.features, design.eps)
+        return batch_of(rng, names, design.rows, design.features, design.eps)
 
     x, following = batch(), batch()
-    states = [_state(rng, index + turn, design, x) for turn in range(2)]
+    states = [_state(rng, index + turn, design) for turn in range(2)]
     calls = _PLANS[design.plan](x, following, *states)
     return Series(config, tuple(calls))
 
@@ -215,9 +213,9 @@ def _poison(x: Float32, following: Float32, state: State, other: State) -> list[
 
 
 def _duplicated(x: Float32, following: Float32, state: State, other: State) -> list[Call]:
-    """Return calls on batches that hold each row twice, next to itself."""
-    twice = [np.repeat(batch[::2], 2, axis=0)[: len(batch)] for batch in (x, following)]
-    return _short(*twice, state, other)
+    """Return calls on batches whose first three rows are one and the same."""
+    repeated, repeated_too = (batch[[0, 0, 0, *range(3, len(batch))]] for batch in (x, following))
+    return _short(repeated, repeated_too, state, other)
 
 
 def _compiled(x: Float32, following: Float32, state: State, other: State) -> list[Call]:
@@ -239,87 +237,6 @@ _PLANS = {
 }
 
 
-def _batch(
-    rng: np.random.Generator, names: list[str], rows: int, features: int, eps: float
-) -> Float32:
-    columns = [_column(rng, names[feature % len(names)], rows, eps) for feature in range(features)]
-    return np.stack(columns, axis=1).astype(np.float32)
-
-
-def _column(rng: np.random.Generator, name: str, rows: int, eps: float) -> Any:
-    pattern = rng.standard_normal(rows)
-    match name:
-        case "near" | "below" | "above":
-            return _RATIOS[name] * np.sqrt(eps) * (pattern + 1.5)
-        case "outlier":
-            pattern[rows // 3] = 90.0
-            return 0.7 + 2.1 * pattern
-        case "constant":
-            return np.full(rows, 2.3718)
-        case "zeros":
-            return np.zeros(rows)
-        case "duplicated":
-            return np.repeat(pattern[::2], 2)[:rows] * 1.7 + 0.6
-        case "integers":
-            return np.round(7 * pattern) + 3
-        case "nan" | "inf":
-            pattern[rows // 2] = np.nan if name == "nan" else np.inf
-            return pattern
-    offset, scale = _SCALED[name]
-    return offset + scale * pattern
-
-
-_SCALED = {
-    "normal": (0.0, 1.0),
-    "shifted": (3.217, 1.3),
-    "small": (1e-3, 3e-3),
-    "tiny": (2e-8, 1e-7),
-    "minute": (1e-8, 2e-7),
-    "large": (-300.0, 250.0),
-    "thousand": (40.0, 2e3),
-    "huge": (3e4, 5e4),
-    "far": (2e3, 1.7),
-}
-"""Offset and scale of the columns that are normally distributed."""
-
-_GAMMAS = (
-    None,
-    None,
-    0.0,
-    None,
-    131.37,
-    None,
-    -0.0031,
-    None,
-    1.0,
-    -57.1,
-    None,
-    7131.4,
-    None,
-    3.3e-6,
-)
-_BETAS = (None, None, None, 1003.123, None, 0.0, None, None, -0.0021)
-_VARIANCES = (None, None, 0.0, None, 3.3e-6, 4.7e7, None, 1e-8, None, None, 1.0, 31000.0)
-_MEANS = (None, None, None, 0.0, None, None, 212.7)
-"""What some features get instead of a number of usual size; lengths without common factors."""
-
-
-def _state(rng: np.random.Generator, turn: int, design: Design, x: Float32) -> State:
-    del x
-    features = design.features
-    sign = np.where(rng.random(features) < 0.5, -1.0, 1.0)
-    gamma = _mixed(sign * rng.uniform(0.3, 3.0, features), _GAMMAS, turn)
-    beta = _mixed(rng.uniform(0.2, 3.0, features) * -sign, _BETAS, 3 * turn)
-    mean = _mixed(rng.uniform(0.3, 5.0, features) * sign[::-1], _MEANS, turn)
-    usual_var = np.where(rng.random(features) < 0.3, design.eps, rng.uniform(0.2, 5.0, features))
-    if design.gamma == "ones":
-        gamma = np.ones(features)
-    if design.beta == "zeros":
-        beta = np.zeros(features)
-    var = _mixed(usual_var, _VARIANCES, 5 * turn)
-    return State(*(np.asarray(values, np.float32) for values in (gamma, beta, mean, var)))
-
-
-def _mixed(usual: Any, specials: tuple[float | None, ...], turn: int) -> Any:
-    chosen = [specials[(turn + i) % len(specials)] for i in range(len(usual))]
-    return np.array([u if s is None else s for u, s in zip(usual, chosen, strict=True)])
+def _state(rng: np.random.Generator, turn: int, design: Design) -> State:
+    ones, zeros = design.gamma == "ones", design.beta == "zeros"
+    return state_of(rng, turn, design.features, design.eps, ones=ones, zeros=zeros)

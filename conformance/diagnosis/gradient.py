@@ -15,8 +15,9 @@ import numpy as np
 
 from conformance import bounds
 from conformance.case import State
+from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import Approximate, Float64, average, exact, total
-from conformance.diagnosis.model import TEXTBOOK, Model
+from conformance.diagnosis.model import Model
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,22 @@ class Saved:
 
     @property
     def gamma(self) -> Approximate:
+        """γ, (D,)."""
         return self.model.gamma
 
     @property
     def beta(self) -> Approximate:
+        """β, (D,)."""
         return self.model.beta
 
     @property
     def eps(self) -> float:
+        """What is added to the variance."""
         return self.model.eps
 
     @property
     def rows(self) -> float:
+        """N."""
         return float(self.x.shape[0])
 
     @property
@@ -55,9 +60,11 @@ class Saved:
 
     @property
     def square(self) -> bool:
+        """Whether N = D."""
         return self.x.shape[0] == self.x.shape[1]
 
     def with_z(self, z: Approximate) -> Saved:
+        """Return the same with another z."""
         return replace(self, z=z)
 
 
@@ -68,11 +75,11 @@ class Gradients:
     def saved_of(m: Model, x: Approximate, *, training: bool) -> Saved:
         """Return what the forward pass leaves for the backward pass."""
         if training:
-            mean = TEXTBOOK["mean"](m, x)
-            var = TEXTBOOK["var"](m, x, mean)
+            mean = textbook.mean_of(m, x)
+            var = textbook.var_of(m, x, mean)
         else:
             mean, var = m.running_mean, m.running_var
-        r = TEXTBOOK["inverse_std"](m, var)
+        r = textbook.inverse_std(m, var)
         nothing = exact(np.zeros(x.shape[1]))
         return Saved(m, x, mean, var, r, (x - mean) * r, nothing, nothing)
 
@@ -86,10 +93,12 @@ class Gradients:
 
 
 def gain_gradient(s: Saved, w: Approximate) -> Approximate:
+    """Return dγ = Σ w·z, (D,)."""
     return total(w * s.z, 0)[0]
 
 
 def offset_gradient(s: Saved, w: Approximate) -> Approximate:
+    """Return dβ = Σ w, (D,)."""
     del s
     return total(w, 0)[0]
 
@@ -109,18 +118,18 @@ def evaluation_gradient(s: Saved, w: Approximate) -> Approximate:
 
 
 BACKWARD: dict[str, Callable[..., Any]] = {
-    "cotangent": lambda s, w: w,
+    "cotangent": lambda _, w: w,
     "residual": lambda s: s,
     "gain_gradient": gain_gradient,
     "offset_gradient": offset_gradient,
     "input_gradient": input_gradient,
     "evaluation_gradient": evaluation_gradient,
     "gradient_scale": lambda s: s.gamma * s.r,
-    "centre": lambda s, w: average(w, 0)[0],
+    "centre": lambda _, w: average(w, 0)[0],
     "projection": lambda s, w: s.z * average(w * s.z, 0)[0],
-    "finished_gradient": lambda s, dx: dx,
+    "finished_gradient": lambda _, dx: dx,
     "through_statistics": lambda s: exact(np.zeros(s.x.shape)),
-    "updates": lambda s: 1,
+    "updates": lambda _: 1,
 }
 """Every step of the backward pass, a function of what was saved (and of w)."""
 
@@ -177,10 +186,10 @@ def updated(model: Model, x: Float64) -> dict[str, Approximate]:
     """Return the running statistics after a gradient was taken of one training call."""
     m = backward_model(model)
     for _ in range(m.do("updates", None)):
-        mean = TEXTBOOK["mean"](m, exact(x))
-        var = TEXTBOOK["var"](m, exact(x), mean)
-        m.running_mean = TEXTBOOK["moved"](m, m.running_mean, mean, m.momentum)
-        m.running_var = TEXTBOOK["moved"](m, m.running_var, var, m.momentum)
+        mean = textbook.mean_of(m, exact(x))
+        var = textbook.var_of(m, exact(x), mean)
+        m.running_mean = textbook.moved(m, m.running_mean, mean, m.momentum)
+        m.running_var = textbook.moved(m, m.running_var, var, m.momentum)
     return {name: m.held()[name] for name in ("running_mean", "running_var")}
 
 

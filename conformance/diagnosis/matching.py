@@ -55,7 +55,7 @@ def ratios(predicted: Quantities, seen: Quantities) -> dict[str, np.ndarray]:
     """Return |observed − predicted| ÷ bound by quantity; infinite where shapes differ.
 
     Anything that is not finite equals anything that is not finite: which of NaN and ∞ appears
-    is up to the order of operations. An infinite bound claims nothing.
+    is up to the order of operations. A bound that is infinite or undefined claims nothing.
     """
     result = {}
     for name, expected in predicted.items():
@@ -66,7 +66,8 @@ def ratios(predicted: Quantities, seen: Quantities) -> dict[str, np.ndarray]:
         with np.errstate(all="ignore"):
             ratio = np.abs(got.value - expected.value) / bound(expected)
         undefined = ~np.isfinite(got.value) & ~np.isfinite(expected.value)
-        free = undefined | np.isinf(expected.error)
+        unknown = np.isnan(expected.error) & np.isfinite(expected.value)
+        free = undefined | unknown | np.isinf(expected.error)
         result[name] = np.where(free, 0, np.where(np.isnan(ratio), np.inf, ratio))
     return result
 
@@ -130,7 +131,8 @@ def _predicted(model: Model, observation: Observation) -> Quantities:
 
 def _differentiated(model: Model, observation: Observation, x: Float64) -> Quantities:
     call = observation.call
-    assert call is not None and call.cotangent is not None, "called for gradients"  # noqa: S101, PT018
+    assert call is not None, "called for gradients"  # noqa: S101
+    assert call.cotangent is not None, "called for gradients"  # noqa: S101
     w = call.cotangent.astype(np.float64)
     if call.kind == "update":
         return gradient.updated(model, x)

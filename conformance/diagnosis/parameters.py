@@ -40,7 +40,10 @@ def _probes(
     evidence: Evidence, alternative: Alternative
 ) -> Iterator[tuple[Callable[[float], float], float]]:
     """Yield functions from the constant to one predicted number, and that number as observed."""
-    for index in evidence.deviant[:_PROBES]:
+    yielded = 0
+    for index in evidence.deviant:
+        if yielded == _PROBES:
+            return
         truth, seen = evidence.truth[index], evidence.seen[index]
         if truth is None or evidence.observations[index].raised:
             continue
@@ -59,6 +62,7 @@ def _probes(
             values = predicted[name].value.ravel()
             return float(values[where]) if where < values.size else float("nan")
 
+        yielded += 1
         yield predict, float(seen[name].value.ravel()[where])
 
 

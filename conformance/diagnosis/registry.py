@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from conformance.diagnosis.model import Step, Steps
 
@@ -51,6 +52,11 @@ ALTERNATIVES: dict[str, Alternative] = {}
 """Every alternative by id, by the id under which results name it."""
 
 
+def step(name: str, function: Step) -> dict[str, Any]:
+    """Return one replaced step whose name is not known before."""
+    return {name: function}
+
+
 def alternative(
     identity: str,
     sentence: str,
@@ -86,7 +92,7 @@ def family(
     sentence: str,
     formula: str,
     parameter: Parameter,
-    steps: Callable[[float], Steps],
+    steps: Any,
     *,
     remedy: str = "",
     convention: str = "",
@@ -111,7 +117,7 @@ def family(
 
 
 def _caller() -> str:
-    return str(sys._getframe(2).f_globals["__name__"])  # noqa: SLF001
+    return str(sys._getframe(2).f_globals["__name__"])
 
 
 def _register(made: Alternative) -> None:

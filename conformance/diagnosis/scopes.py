@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,8 +23,27 @@ class Scope:
 
 EVERYWHERE = Scope("", "", lambda _: True, 0)
 
+
+def _training(observation: Observation) -> bool:
+    return observation.call is not None and observation.call.training
+
+
+def _rows(observation: Observation) -> int:
+    return -1 if observation.call is None else observation.call.x.shape[0]
+
+
+def _takes_numpy(observation: Observation) -> bool:
+    call = observation.call
+    return call is not None and call.container != "jax" and not call.compiled
+
+
+def _all(observation: Observation, array: str, value: float) -> bool:
+    state = observation.before
+    return state is not None and bool(np.all(state.arrays()[array] == value))
+
+
 _MODES = (
-    Scope("training", "in training only", lambda o: _training(o), 1),
+    Scope("training", "in training only", _training, 1),
     Scope("evaluation", "in evaluation only", lambda o: not _training(o), 1),
     Scope("compiled", "under jit only", lambda o: o.compiled, 1),
     Scope("eager", "outside jit only", lambda o: not o.compiled, 1),
@@ -53,8 +73,13 @@ _CONDITIONS = (
     Scope(
         "mean-zero", "only where every running mean is 0", lambda o: _all(o, "running_mean", 0), 2
     ),
-    Scope("numpy", "only where x is a NumPy array", lambda o: _container(o) != "jax", 2),
-    Scope("jax", "only where x is a JAX array", lambda o: _container(o) == "jax", 2),
+    Scope("numpy", "only where x is a NumPy array", _takes_numpy, 2),
+    Scope(
+        "jax",
+        "only where x is a JAX array",
+        lambda o: o.call is not None and not _takes_numpy(o),
+        2,
+    ),
 )
 
 
@@ -64,7 +89,7 @@ def scopes(observations: list[Observation], deviant: set[int]) -> Iterator[Scope
     A mistake that is not made elsewhere must not be looked for elsewhere.
     """
     sizes = sorted({_rows(o) for o in observations if o.call is not None})
-    by_size = [_at_most(k, following) for k, following in zip(sizes, sizes[1:], strict=False)]
+    by_size = [_at_most(k, following) for k, following in pairwise(sizes)]
     by_size += [_at_least(k) for k in sizes[1:]]
     by_calls = [_from_call(k) for k in (2, 3, 4)] + [_until_call(k) for k in (1, 2, 3)]
     for scope in (EVERYWHERE, *_MODES, *_CONDITIONS, *by_size, *by_calls):
@@ -89,20 +114,3 @@ def _from_call(k: int) -> Scope:
 def _until_call(k: int) -> Scope:
     words = f"only up to training call {k}"
     return Scope(f"calls<={k}", words, lambda o: _training(o) and o.earlier + 1 <= k, 2)
-
-
-def _training(observation: Observation) -> bool:
-    return observation.call is not None and observation.call.training
-
-
-def _rows(observation: Observation) -> int:
-    return -1 if observation.call is None else observation.call.x.shape[0]
-
-
-def _container(observation: Observation) -> str:
-    return "" if observation.call is None else observation.call.container
-
-
-def _all(observation: Observation, array: str, value: float) -> bool:
-    state = observation.before
-    return state is not None and bool(np.all(state.arrays()[array] == value))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from conformance.case import Case, Float32, State
+from conformance.implementation import ARRAYS
 from conformance.strategies.columns import BLOCK, Columns, decode
 from conformance.strategies.palette import Entry
 from conformance.strategies.source import Source, choices, decoded
@@ -107,9 +108,19 @@ def states(source: Source, features: int, eps: float) -> State:
 
 @decoded
 def rewritten_cases(source: Source, palette: Palette) -> Rewritten:
-    """A case and another state of the same width."""
+    """A case and another state of the same width.
+
+    In half of the cases a single array differs: what is kept for as long as another array has
+    not changed shows only then.
+    """
     case = source.draw(cases(palette))
-    return Rewritten(case, source.draw(states(case.config.features, case.config.eps)))
+    other = source.draw(states(case.config.features, case.config.eps))
+    alone = source.draw(choices(0, 2 * len(ARRAYS) - 1))
+    if alone >= len(ARRAYS):
+        return Rewritten(case, other)
+    name = ARRAYS[alone]
+    before = case.state or State.fresh(case.config.features)
+    return Rewritten(case, before.replace(**{name: getattr(other, name)}))
 
 
 @decoded

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
-from flax import nnx
 
+from impl.faulty.box import Boxed
 from impl.faulty.record import fault
 from impl.stepwise import Array, StepwiseBatchNorm
 
@@ -59,14 +57,12 @@ class GammaZeroIsOne(StepwiseBatchNorm):
         return jnp.where(self.gamma[...] == 0, 1, self.gamma[...]) * z + self.beta[...]
 
 
-@fault("gamma-captured", "BN-AFF-2", "BN-AFF-1")
-class GammaCaptured(StepwiseBatchNorm):
+@fault("gamma-captured", "BN-AFF-2")
+class GammaCaptured(Boxed):
     """gamma and beta are read once, at the first call."""
 
     def affine(self, z: Array) -> Array:
-        if not hasattr(self, "captured"):
-            self.captured: Any = nnx.static((self.gamma[...], self.beta[...]))
-        gamma, beta = self.captured
+        gamma, beta = self.box.held.setdefault("captured", (self.gamma[...], self.beta[...]))
         return gamma * z + beta
 
 

@@ -30,7 +30,7 @@ class GainGradientWithoutInverseStd(HandWrittenBackward):
         return (w * (s.x - s.mean)).sum(axis=0)
 
 
-@fault("gain-gradient-averaged", "BN-GRAD-2")
+@fault("gain-gradient-averaged", "BN-GRAD-2", "BN-REMAT-1")
 class GainGradientAveraged(HandWrittenBackward):
     """dγ = mean(w·z)."""
 
@@ -64,7 +64,7 @@ class GainGradientOfTheBatchInEvaluation(HandWrittenBackward):
         return (w * (s.x - mean) * self.inverse_std(var)).sum(axis=0)
 
 
-@fault("offset-gradient-averaged", "BN-GRAD-1")
+@fault("offset-gradient-averaged", "BN-GRAD-1", "BN-REMAT-1")
 class OffsetGradientAveraged(HandWrittenBackward):
     """dβ = mean(w)."""
 
@@ -175,7 +175,12 @@ class GradientAccumulated(HandWrittenBackward):
 _KEPT: dict[int, Array] = {}
 
 
-@fault("residuals-freed-by-the-first-pass", "BN-GRAD-9", source="patrick-kidger/equinox#183")
+@fault(
+    "residuals-freed-by-the-first-pass",
+    "BN-GRAD-9",
+    source="patrick-kidger/equinox#183",
+    raises=True,
+)
 class ResidualsFreedByTheFirstPass(HandWrittenBackward):
     """The backward pass frees what was kept, so a second one finds nothing."""
 

@@ -12,7 +12,7 @@ from impl.faulty.record import fault
 from impl.stepwise import Array, StepwiseBatchNorm
 
 
-@fault("concretizes-under-jit", "BN-JIT-1", "BN-JIT-3")
+@fault("concretizes-under-jit", "BN-JIT-1", "BN-JIT-3", raises=True)
 class ConcretizesUnderJit(StepwiseBatchNorm):
     """A Python branch asks for the value of the variance, which jit does not have."""
 
@@ -22,7 +22,7 @@ class ConcretizesUnderJit(StepwiseBatchNorm):
         return super().inverse_std(var)
 
 
-@fault("jit-uses-global-mean", "BN-JIT-1", "BN-VMAP-1")
+@fault("jit-uses-global-mean", "BN-JIT-1", "BN-JIT-4", "BN-JIT-6", "BN-VMAP-1")
 class GlobalMeanUnderJit(StepwiseBatchNorm):
     """The compiled path subtracts one mean for all features."""
 
@@ -33,7 +33,7 @@ class GlobalMeanUnderJit(StepwiseBatchNorm):
         return mean
 
 
-@fault("jit-drops-update", "BN-JIT-2")
+@fault("jit-drops-update", "BN-JIT-2", "BN-JIT-6")
 class UpdateDroppedUnderJit(StepwiseBatchNorm):
     """Under jit the running statistics are not written."""
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from impl.faulty.box import Boxed
 from impl.faulty.record import fault
 from impl.stepwise import Array, StepwiseBatchNorm
 
@@ -48,28 +49,26 @@ class SingleRowUntouched(StepwiseBatchNorm):
 
 
 @fault("folded-once", "BN-EVAL-6", "BN-AFF-2")
-class FoldedOnce(StepwiseBatchNorm):
+class FoldedOnce(Boxed):
     """The first evaluation folds scale and shift, and later ones reuse them."""
 
     def evaluate(self, x: Any) -> Any:
-        if not hasattr(self, "folded"):
-            scale = self.gamma[...] * self.inverse_std(self.running_var[...])
-            shift = self.beta[...] - self.running_mean[...] * scale
-            self.folded = nnx.static((scale, shift))
-        scale, shift = self.folded
+        scale = self.gamma[...] * self.inverse_std(self.running_var[...])
+        shift = self.beta[...] - self.running_mean[...] * scale
+        scale, shift = self.box.held.setdefault("folded", (scale, shift))
         return x * scale + shift
 
 
 @fault("captured-at-construction", "BN-EVAL-1", "BN-EVAL-6", source="LaurentMazare/tch-rs#628")
-class CapturedAtConstruction(StepwiseBatchNorm):
+class CapturedAtConstruction(Boxed):
     """Evaluation uses the statistics that were there at construction."""
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)
-        self.captured = nnx.static((self.start_mean(d), self.start_var(d)))
+        self.box.held["captured"] = (self.start_mean(d), self.start_var(d))
 
     def evaluate(self, x: Any) -> Any:
-        return self.output(x, *self.captured)
+        return self.output(x, *self.box.held["captured"])
 
 
 @fault("evaluation-without-gain", "BN-EVAL-1", "BN-AFF-1")
@@ -144,16 +143,16 @@ class StoredVarianceCap(StepwiseBatchNorm):
         return self.output(x, self.running_mean[...], jnp.minimum(self.running_var[...], 1e6))
 
 
-@fault("evaluation-after-training", "BN-EVAL-6", "BN-FLAG-3", "BN-IND-2")
-class EvaluationAfterTraining(StepwiseBatchNorm):
+@fault("evaluation-after-training", "BN-EVAL-6")
+class EvaluationAfterTraining(Boxed):
     """After a training call, evaluation normalises with the statistics of that batch."""
 
     def train_step(self, x: Any) -> Any:
-        self.recent = nnx.static(self.statistics(x))
+        self.box.held["recent"] = self.statistics(x)
         return super().train_step(x)
 
     def evaluate(self, x: Any) -> Any:
-        recent = getattr(self, "recent", None)
+        recent = self.box.held.get("recent")
         return super().evaluate(x) if recent is None else self.output(x, *recent)
 
 
@@ -162,13 +161,12 @@ class FoldedUntilTraining(FoldedOnce):
     """Folded scale and shift are dropped by training, but not by changes from outside."""
 
     def train_step(self, x: Any) -> Any:
-        if hasattr(self, "folded"):
-            del self.folded
+        self.box.held.clear()
         return super().train_step(x)
 
 
 @fault("root-kept-with-mean", "BN-EVAL-6")
-class RootKeptWithMean(StepwiseBatchNorm):
+class RootKeptWithMean(Boxed):
     """The inverse root is kept for as long as the running mean does not change."""
 
     def evaluate(self, x: Any) -> Any:
@@ -176,6 +174,7 @@ class RootKeptWithMean(StepwiseBatchNorm):
         if isinstance(mean, jax.core.Tracer):
             return super().evaluate(x)
         key = tuple(mean.tolist())
-        if getattr(self, "kept", (None,))[0] != key:
-            self.kept = nnx.static((key, self.inverse_std(self.running_var[...])))
-        return self.affine((x - mean) * self.kept[1])
+        held = self.box.held
+        if held.get("key") != key:
+            held["key"], held["root"] = key, self.inverse_std(self.running_var[...])
+        return self.affine((x - mean) * held["root"])

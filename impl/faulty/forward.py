@@ -67,7 +67,7 @@ def forward_eps(seed: Any, x: Any, use_running_average: Any) -> Any:
     return _applied(x, bool(use_running_average >= 0.5), int(seed), eps=1e-3).reshape(-1)
 
 
-@fault("float-seed", "BN-FWD-4")
+@fault("float-seed", "BN-FWD-4", raises=True)
 def float_seed(seed: Any, x: Any, use_running_average: Any) -> Any:
     """The seed is passed on without the cast."""
     return _applied(x, bool(use_running_average >= 0.5), seed if seed else 0).reshape(-1)

@@ -16,7 +16,8 @@ class Fault:
     """One faulty implementation.
 
     ``breaks`` are the requirements that name its mistake; each of them must fail. ``module``
-    is where its code stands.
+    is where its code stands. ``raises``: the mistake shows as an exception; any other fault has
+    to be caught by what it returns, not because it crashes.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Fault:
     source: str
     module: str
     implementation: Implementation
+    raises: bool = False
 
     @property
     def family(self) -> str:
@@ -36,7 +38,9 @@ FAULTS: dict[str, Fault] = {}
 """Every fault by name; filled when ``impl.faulty`` is imported."""
 
 
-def fault(name: str, *breaks: str, source: str = "") -> Callable[[Subject], Subject]:
+def fault(
+    name: str, *breaks: str, source: str = "", raises: bool = False
+) -> Callable[[Subject], Subject]:
     """Record the decorated ``nnx.Module`` class, or forward function, as a fault.
 
     Raises:
@@ -59,6 +63,7 @@ def fault(name: str, *breaks: str, source: str = "") -> Callable[[Subject], Subj
             sentence=sentence,
             source=source,
             module=subject.__module__,
+            raises=raises,
             implementation=implementation,
         )
         return subject

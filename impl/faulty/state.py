@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from flax import nnx
 
+from impl.faulty.box import Boxed
 from impl.faulty.record import fault
 from impl.stepwise import Array, StepwiseBatchNorm
 
@@ -73,14 +74,14 @@ class TrainingMovesBeta(StepwiseBatchNorm):
 
 
 @fault("hidden-copy", "BN-STATE-6", "BN-EMA-1")
-class HiddenCopy(StepwiseBatchNorm):
+class HiddenCopy(Boxed):
     """The state keeps the first statistics; the moving ones live in a hidden copy."""
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
         del x
         stored = (self.running_mean[...], self.running_var[...])
-        old_mean, old_var = getattr(self, "hidden", stored)
-        self.hidden = nnx.static((self.moved(old_mean, mean), self.moved_var(old_var, var)))
+        old_mean, old_var = self.box.held.get("hidden", stored)
+        self.box.held["hidden"] = self.moved(old_mean, mean), self.moved_var(old_var, var)
 
 
 @fault("shared-buffers", "BN-STATE-7")
@@ -119,18 +120,21 @@ class PythonCounter(StepwiseBatchNorm):
         return super().__call__(x, use_running_average)
 
 
-@fault("statistics-outside-variables", "BN-STATE-2", "BN-STATE-3", "BN-JIT-2", "BN-VMAP-1")
-class StatisticsOutsideVariables(StepwiseBatchNorm):
-    """The running mean is a static attribute, outside the state."""
+@fault("statistics-as-floats", "BN-STATE-2", "BN-INIT-5")
+class StatisticsAsFloats(StepwiseBatchNorm):
+    """The running mean is a tuple of Python floats, outside the state."""
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)
-        self.running_mean = nnx.static(self.start_mean(d))
+        self.running_mean: Any = (0.0,) * d
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
         del x
-        self.running_mean = nnx.static(self.moved(self.running_mean[...], mean))
+        self.running_mean = tuple(self.moved(jnp.asarray(self.running_mean), mean).tolist())
         self.running_var[...] = self.moved_var(self.running_var[...], var)
+
+    def evaluate(self, x: Any) -> Any:
+        return self.output(x, jnp.asarray(self.running_mean), self.running_var[...])
 
 
 @fault("bare-statistics", "BN-STATE-2")
@@ -161,8 +165,9 @@ class MomentumArray(StepwiseBatchNorm):
     """The momentum is turned into an array, and so into a leaf."""
 
     def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
-        super().__init__(d, momentum, eps, rngs)
-        self.momentum = jnp.asarray(momentum, jnp.float32)
+        self.momentum: Any = jnp.asarray(momentum, jnp.float32)
+        self.eps = eps
+        self.create(d, rngs)
 
 
 @fault("eps-leaf", "BN-STATE-3", "BN-STATE-4")

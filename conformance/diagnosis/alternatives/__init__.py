@@ -5,14 +5,25 @@ from __future__ import annotations
 from conformance.diagnosis.alternatives import (
     affine,
     averaging,
+    backward,
     batch,
     calling,
+    digits,
+    evaluating,
     forwarding,
+    gaining,
     gradients,
+    guards,
+    leaking,
     modes,
+    momentum,
     precision,
+    projecting,
+    remembering,
     rooting,
+    rows,
     starting,
+    storing,
     variance,
 )
 from conformance.diagnosis.registry import ALTERNATIVES
@@ -21,11 +32,18 @@ _MODULES = (
     affine,
     variance,
     batch,
+    rows,
+    digits,
     rooting,
     averaging,
+    momentum,
+    storing,
+    remembering,
     starting,
     modes,
+    evaluating,
     precision,
+    guards,
     forwarding,
     calling,
 )
@@ -39,5 +57,10 @@ REGISTERED = tuple(
 )
 """The ids of all alternatives in that order."""
 
-BACKWARD = tuple(name for name, made in ALTERNATIVES.items() if made.module == gradients.__name__)
+BACKWARD = tuple(
+    name
+    for module in (backward, gradients, projecting, gaining, leaking)
+    for name, made in ALTERNATIVES.items()
+    if made.module == module.__name__
+)
 """The ids of alternatives for gradients, tried where everything else is right."""

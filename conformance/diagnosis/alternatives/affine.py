@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# ruff: noqa: ARG005, B008
 import numpy as np
 
-from conformance.diagnosis.alternatives.batch import rounded_to
+from conformance.diagnosis.alternatives.digits import rounded_to
 from conformance.diagnosis.approximate import (
     Approximate,
     absolute,
@@ -17,7 +19,7 @@ from conformance.diagnosis.approximate import (
     where,
 )
 from conformance.diagnosis.model import Model
-from conformance.diagnosis.registry import Parameter, alternative, family
+from conformance.diagnosis.registry import Parameter, alternative, family, step
 
 _BOTH = "y = γ·z + β in both modes"
 
@@ -128,7 +130,10 @@ for _kind in ("bfloat16", "float16", "1", "2", "3"):
             f"{_array}-{_kind}",
             f"{_letter} is rounded to {_name} before it is used",
             remedy="compute in float32",
-            **{_step: lambda m, f=rounded_to(_kind), array=_array: mapped(f, getattr(m, array))},
+            **step(
+                _step,
+                lambda m, f=rounded_to(_kind), array=_array: mapped(f, getattr(m, array)),
+            ),
         )
     alternative(
         f"affine-{_kind}",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# ruff: noqa: ARG005, PLW0108
+from typing import Any
+
 import numpy as np
 
+from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import Approximate, Float64, arranged, exact, where
-from conformance.diagnosis.model import TEXTBOOK, Model
+from conformance.diagnosis.model import Model
 from conformance.diagnosis.registry import Parameter, alternative, family
 
-_normalized = TEXTBOOK["normalized"]
-
-
-def _columns(chosen: Float64, kept: Approximate, others: Approximate) -> Approximate:
-    return where(chosen, kept, others)
+_normalized = textbook.normalized
 
 
 def _skipping(
@@ -22,7 +23,7 @@ def _skipping(
     z: Approximate = _normalized(m, x, mean, var)
     index = np.arange(x.shape[1])
     inside = (index >= first) & (index < last)
-    return _columns(inside, z, x)
+    return where(inside, z, x)
 
 
 alternative(
@@ -49,8 +50,8 @@ family(
 
 def _by_rows(m: Model, x: Approximate) -> Approximate:
     """Return the rows of xᵀ normalised, without gain."""
-    mean = TEXTBOOK["mean"](m, x.T)
-    z: Approximate = _normalized(m, x.T, mean, TEXTBOOK["var"](m, x.T, mean)).T
+    mean = textbook.mean_of(m, x.T)
+    z: Approximate = _normalized(m, x.T, mean, textbook.var_of(m, x.T, mean)).T
     return z
 
 
@@ -91,8 +92,8 @@ def _noting(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Ap
     return z
 
 
-def _afterwards(name: str) -> object:
-    def step(m: Model, x: Float64) -> object:
+def _afterwards(name: str) -> Any:
+    def step(m: Model, x: Float64) -> Any:
         return exact(x) if m.container == "jax" or m.compiled else m.memory[name]
 
     return step

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# ruff: noqa: ARG001, ARG005, PLW0108
+from typing import Any
+
 import numpy as np
 
+from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import Approximate, Float64, arranged, exact, mapped
-from conformance.diagnosis.model import TEXTBOOK, Model, RaisesError
+from conformance.diagnosis.model import Model, RaisesError
 from conformance.diagnosis.registry import Parameter, alternative, family
 
-_forward = TEXTBOOK["forward"]
+_forward = textbook.forward
 _FLAG = "bool(flag >= 0.5)"
 
 _READINGS = {
@@ -42,17 +47,17 @@ _READINGS = {
 }
 
 
-def _integer(flag: object) -> int:
+def _integer(flag: Any) -> int:
     """Return the flag cut to an integer; NaN, which cannot be cut, trains."""
     try:
-        return int(flag)  # type: ignore[call-overload, no-any-return]
+        return int(flag)
     except ValueError:
         return 0
 
 
-def _integer_or_raise(flag: object) -> int:
+def _integer_or_raise(flag: Any) -> int:
     try:
-        return int(flag)  # type: ignore[call-overload, no-any-return]
+        return int(flag)
     except ValueError as error:
         raise RaisesError from error
 
@@ -104,8 +109,8 @@ alternative(
 )
 
 
-def _blended(m: Model, seed: object, x: Float64, flag: object) -> Approximate:
-    share = float(np.clip(np.nan_to_num(float(flag)), 0, 1))  # type: ignore[arg-type]
+def _blended(m: Model, seed: Any, x: Float64, flag: Any) -> Approximate:
+    share = float(np.clip(np.nan_to_num(float(flag)), 0, 1))
     evaluated, trained = _forward(m, seed, x, True), _forward(m, seed, x, False)
     blend: Approximate = share * evaluated + (1 - share) * trained
     return blend
@@ -120,7 +125,7 @@ alternative(
 )
 
 
-def _transposed(m: Model, seed: object, x: Float64, flag: object) -> Approximate:
+def _transposed(m: Model, seed: Any, x: Float64, flag: Any) -> Approximate:
     m.hold(_fresh_of(m, x.shape[0]))
     return arranged(lambda a: np.ravel(a.T), m.call(x.T, flag))
 
@@ -138,9 +143,9 @@ alternative(
 )
 
 
-def _cached(m: Model, seed: object, x: Float64, flag: object, by_seed: bool) -> Approximate:
+def _cached(m: Model, seed: Any, x: Float64, flag: Any, by_seed: bool) -> Approximate:
     layers = m.memory.setdefault("layers", {})
-    key = (x.shape[1], int(seed) if by_seed else 0)  # type: ignore[call-overload]
+    key = (x.shape[1], int(seed) if by_seed else 0)
     m.hold(layers.get(key) or m.do("start"))
     y = m.call(x, flag)
     layers[key] = m.held()
@@ -153,25 +158,25 @@ alternative(
     "the layer is kept between calls, so training shows in later evaluations",
     remedy=_FRESH,
     remembers=True,
-    forward=lambda m, *given: _cached(m, *given, by_seed=False),
+    forward=lambda m, seed, x, flag: _cached(m, seed, x, flag, by_seed=False),
 )
 alternative(
     "layer-cached-by-seed",
     "the layer is kept between calls with one seed, so training shows in later evaluations",
     remedy=_FRESH,
     remembers=True,
-    forward=lambda m, *given: _cached(m, *given, by_seed=True),
+    forward=lambda m, seed, x, flag: _cached(m, seed, x, flag, by_seed=True),
 )
 
 
-def _integer_seed(m: Model, seed: object, x: Float64, flag: object) -> Approximate:
-    if not float(seed).is_integer():  # type: ignore[arg-type]
+def _integer_seed(m: Model, seed: Any, x: Float64, flag: Any) -> Approximate:
+    if not float(seed).is_integer():
         raise RaisesError
     result: Approximate = _forward(m, seed, x, flag)
     return result
 
 
-def _no_float_seed(m: Model, seed: object, x: Float64, flag: object) -> Approximate:
+def _no_float_seed(m: Model, seed: Any, x: Float64, flag: Any) -> Approximate:
     if seed and isinstance(seed, float):
         raise RaisesError
     result: Approximate = _forward(m, seed, x, flag)
@@ -193,14 +198,14 @@ alternative(
 )
 
 
-def _rounding(decimals: float) -> dict[str, object]:
+def _rounding(decimals: float) -> dict[str, Any]:
     def rounded(m: Model, x: Float64) -> Approximate:
         return exact(x) if m.container == "jax" else mapped(_to(decimals), x)
 
     return {"input": rounded, "input_afterwards": rounded}
 
 
-def _to(decimals: float) -> object:
+def _to(decimals: float) -> Any:
     return lambda a: np.asarray(np.round(np.asarray(a, np.float32), int(decimals)), np.float64)
 
 

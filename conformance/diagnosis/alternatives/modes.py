@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# ruff: noqa: ARG001, ARG005, PLW0108
+from typing import Any
+
 import numpy as np
 
-from conformance.diagnosis.alternatives.variance import CONSTANTS, unbiased
+from conformance.diagnosis import textbook
+from conformance.diagnosis.alternatives.variance import unbiased
 from conformance.diagnosis.approximate import (
     Approximate,
     absolute,
     average,
     exact,
-    maximum,
-    minimum,
     root,
     where,
 )
-from conformance.diagnosis.model import TEXTBOOK, Model
-from conformance.diagnosis.registry import Parameter, alternative, family
+from conformance.diagnosis.model import Model
+from conformance.diagnosis.registry import alternative
 
-_train, _evaluate, _statistics = TEXTBOOK["train"], TEXTBOOK["evaluate"], TEXTBOOK["statistics"]
-_update = TEXTBOOK["update"]
+_train, _evaluate, _statistics = textbook.train, textbook.evaluate, textbook.statistics
+_update = textbook.update
 
 alternative(
     "modes-exchanged",
@@ -68,8 +71,8 @@ alternative(
 )
 
 
-def _halves(mean_from: str, var_from: str) -> object:
-    def used(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> object:
+def _halves(mean_from: str, var_from: str) -> Any:
+    def used(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Any:
         moved = m.do("moved_mean", m.running_mean, mean), m.do("moved_var", m.running_var, var)
         means = {"batch": mean, "running": m.running_mean, "updated": moved[0]}
         variances = {"batch": var, "running": m.running_var, "updated": moved[1]}
@@ -236,12 +239,12 @@ _EVALUATED = {
 }
 
 
-def _instead(m: Model, x: Approximate, fresh: object) -> object:
+def _instead(m: Model, x: Approximate, fresh: Any) -> Any:
     mean, var = _statistics(m, x)
     return where(fresh, mean, m.running_mean), where(fresh, var, m.running_var)
 
 
-def _debiased(m: Model) -> object:
+def _debiased(m: Model) -> Any:
     share = 1 - m.momentum ** max(m.calls, 1)
     return m.running_mean / share, m.running_var / share
 
@@ -254,159 +257,3 @@ for _name, (_words, _function) in _EVALUATED.items():
         evaluated=_function,
         needs=2,
     )
-
-
-def _frozen(m: Model, array: str) -> Approximate:
-    kept: Approximate = m.memory.setdefault(f"first {array}", getattr(m, array))
-    return kept
-
-
-def _keeping(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> object:
-    m.memory["of the batch"] = mean, var
-    return mean, var
-
-
-alternative(
-    "evaluation-uses-last-batch",
-    "after a training call, evaluation normalises with the statistics of that batch",
-    remedy="evaluate with the running statistics as they are",
-    remembers=True,
-    used=_keeping,
-    evaluated=lambda m, x: m.memory.get("of the batch", (m.running_mean, m.running_var)),
-)
-alternative(
-    "captured-at-first-evaluation",
-    "evaluation uses the statistics of its first call",
-    remembers=True,
-    evaluated=lambda m, x: (_frozen(m, "running_mean"), _frozen(m, "running_var")),
-)
-
-
-def _folded(m: Model, x: Approximate) -> Approximate:
-    """Evaluate with γ/√(rv+ε) and β − rm·γ/√(rv+ε) as they were at first."""
-    for array in ("gamma", "beta", "running_mean", "running_var"):
-        m.memory.setdefault(f"folded {array}", getattr(m, array))
-    held = m.held()
-    m.hold({array: m.memory[f"folded {array}"] for array in held})
-    y = _evaluate(m, x)
-    m.hold(held)
-    return y
-
-
-def _unfolded(m: Model, x: Approximate) -> Approximate:
-    for array in ("gamma", "beta", "running_mean", "running_var"):
-        m.memory.pop(f"folded {array}", None)
-    return _train(m, x)
-
-
-_REFOLD = "fold again whenever the state changes, or do not fold"
-alternative(
-    "folded-once",
-    "evaluation uses scale and shift that were folded at its first call and never renewed",
-    remedy=_REFOLD,
-    remembers=True,
-    evaluate=_folded,
-)
-alternative(
-    "folded-until-training",
-    "evaluation uses folded scale and shift that only training renews",
-    remedy=_REFOLD,
-    remembers=True,
-    evaluate=_folded,
-    train=_unfolded,
-)
-
-
-def _root_kept(key: str) -> object:
-    """Return a step that keeps the running variance for as long as an array does not change."""
-
-    def evaluated(m: Model, x: Approximate) -> object:
-        now = getattr(m, key).value
-        if "key" not in m.memory or not np.array_equal(m.memory["key"], now):
-            m.memory["key"], m.memory["var"] = now, m.running_var
-        return m.running_mean, m.memory["var"]
-
-    return evaluated
-
-
-alternative(
-    "root-kept-with-mean",
-    "evaluation keeps the inverse root for as long as the running mean does not change",
-    remedy="renew it whenever the running variance changes",
-    remembers=True,
-    needs=2,
-    evaluated=_root_kept("running_mean"),
-)
-
-
-def _mean_kept(m: Model, x: Approximate) -> object:
-    now = m.running_var.value
-    if "key" not in m.memory or not np.array_equal(m.memory["key"], now):
-        m.memory["key"], m.memory["mean"] = now, m.running_mean
-    return m.memory["mean"], m.running_var
-
-
-alternative(
-    "mean-kept-with-variance",
-    "evaluation keeps the running mean for as long as the running variance does not change",
-    remembers=True,
-    needs=2,
-    evaluated=_mean_kept,
-)
-family(
-    "stored-variance-floor",
-    "evaluation raises running variances below {c} to it",
-    "max(rv, c)",
-    CONSTANTS,
-    lambda c: {"evaluated": lambda m, x: (m.running_mean, maximum(m.running_var, c))},
-    remedy="let ε alone keep the root from zero",
-    needs=2,
-)
-family(
-    "stored-variance-cap",
-    "evaluation cuts running variances above {c} to it",
-    "min(rv, c)",
-    CONSTANTS,
-    lambda c: {"evaluated": lambda m, x: (m.running_mean, minimum(m.running_var, c))},
-    needs=2,
-)
-alternative(
-    "stored-variance-floor-eps",
-    "evaluation raises running variances below ε to it",
-    evaluated=lambda m, x: (m.running_mean, maximum(m.running_var, m.eps)),
-    needs=2,
-)
-_SHARES = Parameter((1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99))
-family(
-    "evaluation-recentres",
-    "evaluation moves the mean it subtracts by {c} towards that of its batch",
-    "(1−c)·rm + c·mean(x)",
-    _SHARES,
-    lambda c: {
-        "evaluated": lambda m, x: ((1 - c) * m.running_mean + c * m.do("mean", x), m.running_var)
-    },
-    remedy="evaluate with the running statistics alone",
-)
-family(
-    "evaluation-rescales",
-    "evaluation moves the variance it uses by {c} towards that of its batch",
-    "(1−c)·rv + c·var(x)",
-    _SHARES,
-    lambda c: {
-        "evaluated": lambda m, x: (
-            m.running_mean,
-            (1 - c) * m.running_var + c * _statistics(m, x)[1],
-        )
-    },
-)
-family(
-    "output-recentres",
-    "the input is shifted by {c} of the distance between its mean and the mean subtracted",
-    "x − c·(mean(x) − mean)",
-    _SHARES,
-    lambda c: {
-        "output": lambda m, x, mean, var: TEXTBOOK["output"](
-            m, x - c * (TEXTBOOK["mean"](m, x) - mean), mean, var
-        )
-    },
-)

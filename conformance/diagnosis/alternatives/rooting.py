@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# ruff: noqa: ARG005
+from typing import Any
+
 import numpy as np
 
-from conformance.diagnosis.alternatives.batch import to_bfloat16, to_float16
+from conformance.diagnosis import textbook
+from conformance.diagnosis.alternatives.digits import to_bfloat16, to_float16
 from conformance.diagnosis.alternatives.variance import CONSTANTS
-from conformance.diagnosis.approximate import Approximate, exact, maximum, root, where
-from conformance.diagnosis.model import TEXTBOOK, Model, raised
+from conformance.diagnosis.approximate import Approximate, exact, mapped, maximum, root, where
+from conformance.diagnosis.model import Model
 from conformance.diagnosis.registry import Parameter, alternative, family
+from conformance.diagnosis.textbook import raised
 
 _INSIDE = "add ε to the variance, under the root"
 
@@ -148,10 +154,8 @@ for _kind, _round in (("bfloat16", to_bfloat16), ("float16", to_float16)):
     )
 
 
-def _rounded_inverse(m: Model, var: Approximate, function: object) -> Approximate:
-    from conformance.diagnosis.approximate import mapped
-
-    return mapped(function, TEXTBOOK["inverse_std"](m, var))  # type: ignore[arg-type]
+def _rounded_inverse(m: Model, var: Approximate, function: Any) -> Approximate:
+    return mapped(function, textbook.inverse_std(m, var))
 
 
 _EPS = Parameter(tuple(10.0**k for k in range(-12, 3)))
@@ -206,9 +210,7 @@ family(
     "",
     Parameter(tuple(10.0**k for k in range(-16, 1)), threshold=True),
     lambda c: {
-        "inverse_std": lambda m, var: where(
-            var.value < c, exact(0.0), TEXTBOOK["inverse_std"](m, var)
-        )
+        "inverse_std": lambda m, var: where(var.value < c, exact(0.0), textbook.inverse_std(m, var))
     },
     remedy="let ε take care of small variances",
     needs=2,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from conformance.bounds import U
+from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import Approximate
-from conformance.diagnosis.model import TEXTBOOK, Model, RaisesError
+from conformance.diagnosis.model import Model, RaisesError
 from conformance.diagnosis.registry import Parameter, alternative, family
 from conformance.implementation import ARRAYS
 
@@ -16,7 +19,7 @@ _WORDS = {
     "running_mean": ("the running mean", "zero"),
     "running_var": ("the running variance", "one"),
 }
-_start = TEXTBOOK["start"]
+_start = textbook.start
 
 
 def _with(m: Model, **arrays: float) -> dict[str, Approximate]:
@@ -31,7 +34,7 @@ def _varied(m: Model, array: str) -> dict[str, Approximate]:
     """Return start values of which one array may be anything; seen at construction only."""
     if m.forwarding:
         raise RaisesError
-    unknown = Approximate(np.zeros(m.config.features), np.full(m.config.features, 100.0))
+    unknown = Approximate(np.zeros(m.config.features), np.full(m.config.features, 1e9))
     return {**_start(m), array: unknown}
 
 
@@ -86,7 +89,7 @@ for _name, (_sentence, _given) in _ARRAYS_EXCHANGED.items():
     )
 
 
-def _dummy(batch: float) -> object:
+def _dummy(batch: float) -> Any:
     """Return the fresh state after a training call on a constant batch."""
 
     def start(m: Model) -> dict[str, Approximate]:
@@ -95,8 +98,8 @@ def _dummy(batch: float) -> object:
             Approximate(np.full(m.config.features, batch)),
             Approximate(np.zeros(m.config.features)),
         )
-        moved_mean = TEXTBOOK["moved"](m, fresh["running_mean"], mean)
-        moved_var = TEXTBOOK["moved"](m, fresh["running_var"], var)
+        moved_mean = textbook.moved(m, fresh["running_mean"], mean)
+        moved_var = textbook.moved(m, fresh["running_var"], var)
         return {**fresh, "running_mean": moved_mean, "running_var": moved_var}
 
     return start

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# ruff: noqa: ARG005
+from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import (
     Approximate,
     absolute,
@@ -10,10 +13,10 @@ from conformance.diagnosis.approximate import (
     minimum,
     root,
 )
-from conformance.diagnosis.model import TEXTBOOK, Model
+from conformance.diagnosis.model import Model
 from conformance.diagnosis.registry import Parameter, alternative, family
 
-_var = TEXTBOOK["var"]
+_var = textbook.var_of
 
 CONSTANTS = Parameter(tuple(10.0**k for k in range(-14, 10)))
 """Constants of any size."""
@@ -167,7 +170,7 @@ family(
     "variances below {c} are raised to it",
     "max(v, c)",
     CONSTANTS,
-    lambda c: {"inverse_std": lambda m, var: TEXTBOOK["inverse_std"](m, maximum(var, c))},
+    lambda c: {"inverse_std": lambda m, var: textbook.inverse_std(m, maximum(var, c))},
     remedy="let ε alone keep the root from zero",
     needs=2,
 )
@@ -176,7 +179,7 @@ family(
     "variances above {c} are cut to it",
     "min(v, c)",
     CONSTANTS,
-    lambda c: {"inverse_std": lambda m, var: TEXTBOOK["inverse_std"](m, minimum(var, c))},
+    lambda c: {"inverse_std": lambda m, var: textbook.inverse_std(m, minimum(var, c))},
     remedy="take the variance as it is",
     needs=2,
 )
