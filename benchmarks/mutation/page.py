@@ -194,7 +194,7 @@ def _note(mutant: Mutant, record: Record) -> str:
 
 
 def _edit(mutant: Mutant) -> str:
-    before, after = shortened(mutant.before, mutant.after)
+    before, after = shortened(mutant.before.strip(), mutant.after.strip())
     return f"`{before}` → `{after}`"
 
 

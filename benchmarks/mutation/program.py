@@ -45,8 +45,9 @@ def _of_one(implementation: Implementation, config: Config, rows: int) -> list[s
             return y, nnx.state(layer)
 
         parts.append(str(jax.make_jaxpr(call)(state, x)))
-    y = module(x, use_running_average=False)
-    return [*parts, f"{y.shape} {y.dtype}", _graph_text(module)]
+        y = module(x, use_running_average=flag)
+        parts += [f"{y.shape} {y.dtype}", _graph_text(module)]
+    return parts
 
 
 def _leaves(state: Any) -> list[tuple[str, Any]]:

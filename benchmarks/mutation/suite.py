@@ -26,7 +26,7 @@ Result = dict[str, Any]
 _FIRST = ("TRAIN-1", "EMA-1", "EMA-2", "EVAL-1", "STATE", "INIT", "FLAG", "FWD")
 """Cheap, and likely to be the one that kills."""
 _LAST = ("SHAPE", "JIT", "VMAP", "GRAD")
-BEYOND_THE_PROGRAM = ("INIT", "STATE", "EVAL", "FLAG", "FWD", "SER")
+BEYOND_THE_PROGRAM = ("INIT", "STATE", "FLAG", "FWD")
 """What judges a mutant with an unchanged program: the families that look at more than values."""
 _ACCEPTED = {Outcome.CONFORMS, Outcome.DEVIATES, Outcome.UNSUPPORTED}
 
@@ -70,9 +70,9 @@ def judge_mutant(mutant: Mutant, target: str, entries: list[str]) -> Result:
             implementation = TARGETS[target].entries[entry](mutant)
         except Exception as error:  # noqa: BLE001  a mutant may raise anything
             return {"outcome": "killed", "by": "build error", "detail": _words(error)}
-        same = unchanged(mutant, target, entry, implementation)
-        rows = [row for row in ordered() if not same or row.family in BEYOND_THE_PROGRAM]
-        verdict = flagged(implementation, rows)
+        if unchanged(mutant, target, entry, implementation):
+            unchanged_as.append(entry)
+        verdict = flagged(implementation, _rows(entry, unchanged_as))
         if verdict is not None:
             return {
                 "outcome": "killed",
@@ -82,8 +82,16 @@ def judge_mutant(mutant: Mutant, target: str, entries: list[str]) -> Result:
                 "verdict": verdict.outcome.value,
                 "detail": _why(verdict),
             }
-        unchanged_as += [entry] * same
     return {"outcome": "survived", "entries": entries, "unchanged": unchanged_as}
+
+
+def _rows(entry: str, unchanged_as: list[str]) -> list[Requirement]:
+    """Return what to judge; a second entry with an unchanged program adds nothing to the first."""
+    if entry not in unchanged_as:
+        return ordered()
+    if len(unchanged_as) > 1:
+        return []
+    return [row for row in ordered() if row.family in BEYOND_THE_PROGRAM]
 
 
 def unchanged(mutant: Mutant, target: str, entry: str, implementation: Implementation) -> bool:

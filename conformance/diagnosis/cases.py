@@ -77,6 +77,7 @@ DESIGNS = (
     Design(1, 2, 0.6, 3e-5, "normal huge"),
     Design(40, 4, 0.05, 1e-2, "outlier near large normal"),
     Design(2, 1, 0.0, 0.5, "normal"),
+    Design(2, 1, 0.4, 1e-3, "near", "short"),
     Design(17, 3, 1.0, 1e-4, "shifted normal near"),
     Design(16, 2, 0.25, 1e-6, "above shifted", "training-first", gamma="ones"),
     Design(3, 2, 0.99993, 1e-9, "normal small", beta="zeros"),

@@ -74,7 +74,9 @@ family(
     lambda c: {"normalized": lambda m, *given: c * _normalized(m, *given)},
 )
 alternative(
-    "y-not-negative", "negative results are cut to zero", finished=lambda m, y: maximum(y, 0.0),
+    "y-not-negative",
+    "negative results are cut to zero",
+    finished=lambda m, y: maximum(y, 0.0),
 )
 alternative("y-negated", "results have the wrong sign", finished=lambda m, y: -y)
 alternative(
