@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from conformance.diagnosis.neighbours import known_faults, nearest
 from conformance.galleries import galleries, member
 from conformance.implementation import AdapterError
 from conformance.profiles import budget
@@ -128,6 +131,32 @@ def test_a_digest_depends_on_the_budget_and_the_module():
     assert digest(module, budget()) == one
     assert digest(module, budget(seed=1)) != one
     assert digest("impl.stepwise", budget()) != one
+
+
+def test_a_digest_depends_on_what_a_module_imports(monkeypatch: pytest.MonkeyPatch):
+    """A change of a base that the module builds on is another digest; of another, it is not."""
+    one = {name: digest(f"impl.faulty.{name}", budget()) for name in ("backward", "epsilon")}
+    source = inspect.getsource
+
+    def edited(module: ModuleType) -> str:
+        return source(module) + "# edited" * (module.__name__ == "impl.handwritten")
+
+    monkeypatch.setattr(inspect, "getsource", edited)
+
+    assert digest("impl.faulty.backward", budget()) != one["backward"]
+    assert digest("impl.faulty.epsilon", budget()) == one["epsilon"]
+
+
+def test_a_written_matrix_serves_diagnosis(tmp_path: Path):
+    """What ``write`` wrote is what the nearest known fault is looked up in."""
+    violated = ["BN-EPS-1", "BN-EVAL-1", "BN-TRAIN-1"]
+    verdicts = [verdict(identity, Outcome.VIOLATES) for identity in violated]
+    KillMatrix.of({NAME: FAULTS[NAME]}, verdicts).write(tmp_path / "matrix.json")
+
+    found = nearest(violated, known_faults(tmp_path / "matrix.json"))
+
+    assert found is not None
+    assert found.name == NAME
 
 
 # The command

@@ -85,7 +85,7 @@ def faults(
     console = console_of(color=not no_color and "NO_COLOR" not in os.environ)
     found = _judge(wanted, known, journal, (max_examples, seed, jobs), console)
     matrix = KillMatrix.of(chosen, [v for v in (*known, *found) if _name(v) in wanted])
-    matrix.conditions = conditions(max_examples, seed, full=full)
+    matrix.conditions, matrix.gallery = conditions(max_examples, seed, full=full), gallery
     if target is not None:
         matrix.write(target)
     seconds = time.perf_counter() - started

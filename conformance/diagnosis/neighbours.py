@@ -1,7 +1,7 @@
 """Which known faults violate nearly the same requirements.
 
-``matrix.json`` lists for each fault of the gallery its sentence and the requirements that it
-violates: {name: {"sentence": …, "violates": [ids]}}. It need not be there.
+``matrix.json`` is the kill matrix that ``conformance faults --full --matrix`` writes. It need
+not be there.
 """
 
 from __future__ import annotations
@@ -36,9 +36,12 @@ class Neighbour:
 
 @cache
 def known_faults(path: Path = _MATRIX) -> Mapping[str, Any]:
-    """Return the matrix; empty if there is none."""
+    """Return the faults of a kill matrix by name; empty if there is none.
+
+    Of each, ``sentence`` and ``violates``, the requirements, are used.
+    """
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["faults"]
     except FileNotFoundError:
         return {}
     return found

@@ -1,8 +1,8 @@
 """Verdicts kept in a file as they come, so that an interrupted run goes on where it was.
 
 A verdict holds for the code that gave it: each line carries a digest of the suite, of the
-module that the fault stands in, and of the budget. Lines with another digest are left unread,
-so a journal is never wrong, only incomplete.
+module that the fault stands in, of the modules of the same package that this one builds on, and
+of the budget. Lines with another digest are left unread.
 """
 
 from __future__ import annotations
@@ -26,12 +26,22 @@ _NOT_DECIDING = {"cli", "report", "proof", "diagnosis"}
 def digest(module: str, budget: Budget) -> str:
     """Return what a verdict on a fault of that module depends on."""
     found = hashlib.sha256(_suite().encode())
-    for name in (module, "impl.stepwise"):
-        if name in sys.modules:
-            found.update(inspect.getsource(sys.modules[name]).encode())
+    for name in sorted(_imported(module, set())):
+        found.update(inspect.getsource(sys.modules[name]).encode())
     choices = (budget.profile, budget.seed, budget.max_examples)
     found.update(repr(choices).encode())
     return found.hexdigest()[:16]
+
+
+def _imported(module: str, known: set[str]) -> set[str]:
+    """Return a module and those of its own package that what it names was defined in."""
+    known.add(module)
+    package = module.partition(".")[0]
+    for value in vars(sys.modules[module]).values():
+        origin = str(getattr(value, "__module__", None) or getattr(value, "__name__", ""))
+        if origin.partition(".")[0] == package and origin in sys.modules and origin not in known:
+            _imported(origin, known)
+    return known
 
 
 @cache

@@ -47,10 +47,11 @@ class Row:
 
 @dataclass(slots=True)
 class KillMatrix:
-    """Rows by the name of the fault, in the order of the gallery."""
+    """Rows by the name of the fault, in the order of the gallery that has them."""
 
     rows: dict[str, Row]
     conditions: str = ""
+    gallery: str = "fault"
 
     @classmethod
     def of(cls, gallery: Mapping[str, Any], verdicts: Iterable[Verdict]) -> KillMatrix:
@@ -104,6 +105,7 @@ class KillMatrix:
         data = {
             "version": VERSION,
             "conditions": self.conditions,
+            "gallery": self.gallery,
             "requirements": list(REQUIREMENTS),
             "faults": {name: asdict(row) for name, row in self.rows.items()},
         }
@@ -114,4 +116,4 @@ class KillMatrix:
         """Return the matrix that ``write`` wrote."""
         data = json.loads(path.read_text(encoding="utf-8"))
         rows = {name: Row(**row) for name, row in data["faults"].items()}
-        return cls(rows, data["conditions"])
+        return cls(rows, data["conditions"], data["gallery"])

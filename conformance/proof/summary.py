@@ -26,10 +26,10 @@ def conclude(
     """
     _print_families(matrix, console)
     for name, identity in matrix.missed:
-        console.print(f"missed: fault:{name} does not violate {identity}", style="red")
+        console.print(f"missed: {matrix.gallery}:{name} does not violate {identity}", style="red")
     for name, row in matrix.rows.items():
         for identity, outcome in row.failed.items():
-            console.print(f"{outcome}: fault:{name} on {identity}", style="red")
+            console.print(f"{outcome}: {matrix.gallery}:{name} on {identity}", style="red")
     if full and matrix.unproved:
         console.print(f"unproved: no fault breaks {', '.join(matrix.unproved)}", style="yellow")
     judged = [row for row in matrix.rows.values() if row.judged]

@@ -31,7 +31,7 @@ from conformance.subject import Subject, as_numpy, calling
     evaluate=lambda _: choices(0, 1),
 )
 def nothing_is_baked_in(subject: Subject, drawn: Rewritten, evaluate: int) -> None:
-    """call, change all four arrays, call the same jitted function: the change counts"""
+    """call, change the four arrays or one, call the same jitted function: the change counts"""
     case, other = drawn
     layer, _, x = subject.start(case)
     compiled(subject, layer, x, evaluate=bool(evaluate))
@@ -48,12 +48,13 @@ def nothing_is_baked_in(subject: Subject, drawn: Rewritten, evaluate: int) -> No
 def no_tracer_escapes(subject: Subject, case: Case) -> None:
     """after nnx.jit in both modes no new tracer is alive, and the layer works eagerly"""
     layer, _, x = subject.start(case)
-    earlier = {id(tracer) for tracer in _tracers()}
+    earlier = _tracers()  # kept alive, so that no new one can have the address of an old one
     with calling("the call under nnx.jit"):
         for flag in (False, True):
             nnx.jit(partial(_called, flag=flag))(layer.module, x)
 
-    alive = [tracer for tracer in _tracers() if id(tracer) not in earlier]
+    known = set(map(id, earlier))
+    alive = [tracer for tracer in _tracers() if id(tracer) not in known]
     shapes = ", ".join(sorted({str(tracer.aval) for tracer in alive}))
     got = f"{len(alive)} alive: {shapes}"
     check_true("tracers after the transform", not alive, got=got, expected="none")
