@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -16,8 +17,13 @@ from conformance.implementation import AdapterError
 GROUP = "conformance.galleries"
 
 
+@cache
 def galleries() -> dict[str, EntryPoint]:
-    """Return the registered galleries by name, without importing any of them."""
+    """Return the registered galleries by name, without importing any of them.
+
+    Kept, because finding entry points reads the metadata of every installed distribution, and
+    a run may name hundreds of members.
+    """
     return {point.name: point for point in sorted(entry_points(group=GROUP))}
 
 

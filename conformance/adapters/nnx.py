@@ -19,6 +19,27 @@ def apply(module: Any, x: Any, use_running_average: Any) -> Any:
     return module(x, use_running_average=use_running_average)
 
 
+def train(module: Any, x: Any) -> Any:
+    """Call the module in training mode; for transforms that map over every argument."""
+    return apply(module, x, False)
+
+
+def evaluate(module: Any, x: Any) -> Any:
+    """Call the module in evaluation mode; likewise."""
+    return apply(module, x, True)
+
+
+def stored(tree: Any) -> Any:
+    """Return the tree with all values copied to NumPy and back, as saving and loading does."""
+    return jax.tree.map(lambda leaf: jnp.asarray(np.array(leaf)), tree)
+
+
+def merged_again(module: Any) -> Any:
+    """Split a module, copy its state to NumPy and back, and merge."""
+    graphdef, state = nnx.split(module)
+    return nnx.merge(graphdef, stored(state))
+
+
 @dataclass(frozen=True, slots=True)
 class NnxLayer:
     """A module and the attribute name of each of its four arrays.
@@ -62,10 +83,7 @@ class NnxLayer:
         return NnxLayer(module, self.attributes)
 
     def restored(self) -> NnxLayer:
-        """Split the module, copy the state to NumPy and back, and merge."""
-        graphdef, state = nnx.split(self.module)
-        copied = jax.tree.map(lambda leaf: jnp.asarray(np.array(leaf)), state)
-        return self.around(nnx.merge(graphdef, copied))
+        return self.around(merged_again(self.module))
 
     def attributes_now(self) -> dict[str, str]:
         """Return the attributes that are no Variables and no arrays, by their repr."""

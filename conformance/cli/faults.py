@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import os
 import sys
 import tempfile
 import time
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conformance.cli.run import check_jobs
+from conformance.cli.options import color_option, jobs_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,8 +46,8 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
 @click.option("--gallery", default="fault", show_default=True, metavar="NAME")
-@click.option("-j", "--jobs", default="auto", show_default=True, metavar="N|auto")
-@click.option("--no-color", is_flag=True, help="Plain text.")
+@jobs_option
+@color_option
 def faults(
     patterns: tuple[str, ...],
     full: bool,
@@ -58,7 +57,7 @@ def faults(
     seed: int,
     gallery: str,
     jobs: str,
-    no_color: bool,
+    color: bool,
 ) -> None:
     """Judge faulty implementations and show that each is caught.
 
@@ -68,7 +67,6 @@ def faults(
     Exit codes: 0 every fault violates what its record names, 1 a fault is missed,
     2 the command is not usable.
     """
-    check_jobs(jobs)
     chosen = _chosen(gallery, patterns)
     from conformance.cli.session import console_of  # noqa: PLC0415  imports pytest
     from conformance.profiles import budget  # noqa: PLC0415  only needed to judge
@@ -82,7 +80,7 @@ def faults(
     started = time.perf_counter()
     known = journal.verdicts()
     wanted = _pairs(gallery, chosen, full=full)
-    console = console_of(color=not no_color and "NO_COLOR" not in os.environ)
+    console = console_of(color=color)
     found = _judge(wanted, known, journal, (max_examples, seed, jobs), console)
     matrix = KillMatrix.of(chosen, [v for v in (*known, *found) if _name(v) in wanted])
     matrix.conditions, matrix.gallery = conditions(max_examples, seed, full=full), gallery

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import click
 
 from conformance.cli.browse import chosen
+from conformance.cli.options import color_option, jobs_option
 from conformance.profiles import PROFILES, chosen_seed
 
 DEFAULT = ("impl", "flax", "flax-default")
@@ -48,9 +48,7 @@ _HERE = Path(__file__).parent.parent
     help="Seed of the cases; 0, or random in the thorough profile.",
 )
 @click.option("-x", "--fail-fast", is_flag=True, help="Stop at the first violation.")
-@click.option(
-    "-j", "--jobs", default="auto", show_default=True, metavar="N|auto", help="Worker processes."
-)
+@jobs_option
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -65,7 +63,7 @@ _HERE = Path(__file__).parent.parent
 )
 @click.option("--strict", is_flag=True, help="A violated SHOULD counts like a MUST.")
 @click.option("--no-diagnosis", is_flag=True, help="Do not look for the most likely mistake.")
-@click.option("--no-color", is_flag=True, help="Plain text.")
+@color_option
 def run(
     names: tuple[str, ...],
     patterns: tuple[str, ...],
@@ -79,7 +77,7 @@ def run(
     junit: Path | None,
     strict: bool,
     no_diagnosis: bool,
-    no_color: bool,
+    color: bool,
 ) -> None:
     """Judge implementations.
 
@@ -90,7 +88,6 @@ def run(
     implementation or the command is not usable, 5 nothing was judged.
     """
     rows = chosen(patterns, level)
-    check_jobs(jobs)
     arguments = [
         *(f"--impl={name}" for name in names or DEFAULT),
         *(f"--conformance-select={row.id}" for row in rows),
@@ -104,14 +101,6 @@ def run(
     arguments += [f"--junitxml={junit}"] if junit else []
     from conformance.cli.session import judge_by_pytest  # noqa: PLC0415  imports pytest
 
-    color = not no_color and "NO_COLOR" not in os.environ
     sys.exit(
         judge_by_pytest(arguments, jobs, color=color, target=report, diagnosed=not no_diagnosis)
     )
-
-
-def check_jobs(jobs: str) -> None:
-    """End with a usage error unless the value is a number of processes or 'auto'."""
-    if jobs != "auto" and not (jobs.isdigit() and int(jobs) > 0):
-        msg = f"--jobs {jobs!r}: expected a number of processes, at least 1, or 'auto'"
-        raise click.UsageError(msg)

@@ -38,14 +38,14 @@ class Alternative:
     id: str
     sentence: str
     formula: str
-    remedy: str
-    convention: str
     steps: Callable[[float], Steps]
-    parameter: Parameter | None
-    remembers: bool
-    needs: int
-    widens: bool
     module: str
+    remedy: str = ""
+    convention: str = ""
+    parameter: Parameter | None = None
+    remembers: bool = False
+    needs: int = 3
+    widens: bool = False
 
 
 ALTERNATIVES: dict[str, Alternative] = {}
@@ -78,7 +78,6 @@ def alternative(
             remedy=remedy,
             convention=convention,
             steps=lambda _: steps,
-            parameter=None,
             remembers=remembers,
             needs=needs,
             widens=widens,
@@ -108,9 +107,7 @@ def family(
             convention=convention,
             steps=steps,
             parameter=parameter,
-            remembers=False,
             needs=needs,
-            widens=False,
             module=_caller(),
         )
     )

@@ -5,12 +5,13 @@ A requirement that is about something else, such as a flag or a shape, says it t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from conformance import bounds, oracle
 from conformance.case import Case, State
-from conformance.checks import check_within
-from conformance.implementation import STATISTICS, Config
+from conformance.checks import check_identical, check_within
+from conformance.implementation import ARRAYS, STATISTICS, Config
 from conformance.subject import AnyArray, LiveLayer, Subject
 
 
@@ -19,13 +20,7 @@ def check_training(
 ) -> None:
     """Train once, from the state ``before``; y and both running statistics must be right."""
     y = layer.call(x, flag)
-
-    expected = oracle.train(case.config, before, case.x)
-    bound = bounds.train(case.config, before, case.x, subject.accuracy)
-    check_within("y in training", y, expected.y, bound.y)
-    after = layer.state
-    check_within("running_mean", after.running_mean, expected.running_mean, bound.running_mean)
-    check_within("running_var", after.running_var, expected.running_var, bound.running_var)
+    check_trained(subject, case, before, y, layer.state)
 
 
 def check_evaluation(layer: LiveLayer, case: Case, x: Any, flag: Any = True) -> None:
@@ -40,10 +35,32 @@ def check_evaluated(config: Config, state: State, x: AnyArray, y: AnyArray) -> N
     check_within("y in evaluation", y, expected, bounds.evaluate(config, state, x))
 
 
-def check_trained(subject: Subject, case: Case, before: State, y: Any, after: State) -> None:
-    """Check what one training call from ``before`` has given."""
+def check_trained(
+    subject: Subject,
+    case: Case,
+    before: State,
+    y: AnyArray | None,
+    after: State,
+    *,
+    what: str = "y in training",
+    of: str = "",
+) -> None:
+    """Check what one training call from ``before`` has given; None leaves out y.
+
+    ``what`` is how a violation calls y, ``of`` what it adds to the names of the statistics.
+    """
     expected = oracle.train(case.config, before, case.x)
     bound = bounds.train(case.config, before, case.x, subject.accuracy)
-    check_within("y in training", y, expected.y, bound.y)
+    if y is not None:
+        check_within(what, y, expected.y, bound.y)
     for name in STATISTICS:
-        check_within(name, getattr(after, name), getattr(expected, name), getattr(bound, name))
+        wanted, limit = getattr(expected, name), getattr(bound, name)
+        check_within(f"{name}{of}", getattr(after, name), wanted, limit)
+
+
+def check_kept(
+    after: State, before: State, rule: str, *, names: Sequence[str] = ARRAYS, of: str = ""
+) -> None:
+    """Check that the named arrays are identical; ``of`` is what a violation adds to their names."""
+    for name in names:
+        check_identical(f"{name}{of}", after.arrays()[name], before.arrays()[name], rule=rule)

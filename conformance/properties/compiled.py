@@ -13,12 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from conformance import bounds, oracle
-from conformance.adapters.nnx import apply
+from conformance.adapters.nnx import apply, evaluate, train
 from conformance.case import Case
-from conformance.checks import check_identical, check_true, check_within
+from conformance.checks import check_true
 from conformance.implementation import ARRAYS, PARAMETERS
-from conformance.properties.claims import check_evaluated
+from conformance.properties.claims import check_evaluated, check_kept, check_trained
 from conformance.properties.history import Model
 from conformance.properties.registry import requirement
 from conformance.strategies.cases import Stream, cases, ensembles, streams
@@ -41,18 +40,12 @@ def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> 
     layer, before, x = subject.start(case)
     y = compiled(subject, layer, x, evaluate=bool(evaluate))
 
-    after = layer.state
-    for name in ARRAYS if evaluate else PARAMETERS:
-        rule = "as before the compiled call"
-        check_identical(name, after.arrays()[name], before.arrays()[name], rule=rule)
+    after, kept = layer.state, ARRAYS if evaluate else PARAMETERS
+    check_kept(after, before, "as before the compiled call", names=kept)
     if evaluate:
         check_evaluated(case.config, before, case.x, y)
-        return
-    expected = oracle.train(case.config, before, case.x)
-    bound = bounds.train(case.config, before, case.x, subject.accuracy)
-    check_within("y under jit", y, expected.y, bound.y)
-    check_within("running_mean", after.running_mean, expected.running_mean, bound.running_mean)
-    check_within("running_var", after.running_var, expected.running_var, bound.running_var)
+    else:
+        check_trained(subject, case, before, y, after, what="y under jit")
 
 
 @requirement("BN-JIT-2", share=0.4, drawn=lambda _: streams(COMPILED))
@@ -119,30 +112,17 @@ def a_stack_of_layers_equals_the_loop(subject: Subject, lanes: list[Case], evalu
     after = layers[0].around(stacked).state
 
     for lane, case in enumerate(lanes):
-        for name in ARRAYS if evaluate else PARAMETERS:
-            got, rule = after.arrays()[name][lane], "as before the call under nnx.vmap"
-            check_identical(f"{name} of lane {lane}", got, before[lane].arrays()[name], rule=rule)
+        start, end, y, of = before[lane], after.take(lane), ys[lane], f" of lane {lane}"
+        kept = ARRAYS if evaluate else PARAMETERS
+        check_kept(end, start, "as before the call under nnx.vmap", names=kept, of=of)
         if evaluate:
-            check_evaluated(case.config, before[lane], case.x, ys[lane])
-            continue
-        expected = oracle.train(case.config, before[lane], case.x)
-        bound = bounds.train(case.config, before[lane], case.x, subject.accuracy)
-        check_within(f"y of lane {lane}", ys[lane], expected.y, bound.y)
-        for name in ("running_mean", "running_var"):
-            wanted, limit = getattr(expected, name), getattr(bound, name)
-            check_within(f"{name} of lane {lane}", getattr(after, name)[lane], wanted, limit)
+            check_evaluated(case.config, start, case.x, y)
+        else:
+            check_trained(subject, case, start, y, end, what=f"y{of}", of=of)
 
 
 def _stack(states: list[Any]) -> Any:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
 
 
-def _trained(module: Any, x: Any) -> Any:
-    return apply(module, x, False)
-
-
-def _evaluated(module: Any, x: Any) -> Any:
-    return apply(module, x, True)
-
-
-_VMAPPED = {False: nnx.jit(nnx.vmap(_trained)), True: nnx.jit(nnx.vmap(_evaluated))}
+_VMAPPED = {False: nnx.jit(nnx.vmap(train)), True: nnx.jit(nnx.vmap(evaluate))}

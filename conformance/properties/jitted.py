@@ -10,11 +10,16 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from conformance.adapters.nnx import apply
+from conformance.adapters.nnx import apply, train
 from conformance.case import Case
-from conformance.checks import check_identical, check_true
+from conformance.checks import check_true
 from conformance.implementation import ARRAYS, PARAMETERS
-from conformance.properties.claims import check_evaluated, check_evaluation, check_trained
+from conformance.properties.claims import (
+    check_evaluated,
+    check_evaluation,
+    check_kept,
+    check_trained,
+)
 from conformance.properties.compiled import compiled
 from conformance.properties.history import Model
 from conformance.properties.registry import requirement
@@ -51,7 +56,7 @@ def no_tracer_escapes(subject: Subject, case: Case) -> None:
     earlier = _tracers()  # kept alive, so that no new one can have the address of an old one
     with calling("the call under nnx.jit"):
         for flag in (False, True):
-            nnx.jit(partial(_called, flag=flag))(layer.module, x)
+            nnx.jit(partial(apply, use_running_average=flag))(layer.module, x)
 
     known = set(map(id, earlier))
     alive = [tracer for tracer in _tracers() if id(tracer) not in known]
@@ -75,13 +80,9 @@ def the_functional_form_is_right(subject: Subject, case: Case, evaluate: int) ->
         merged = layer.around(nnx.merge(graphdef, new))
     after = merged.state
 
-    kept = ARRAYS if evaluate else PARAMETERS
-    for name in kept:
-        check_identical(name, after.arrays()[name], before.arrays()[name], rule="as before")
-    untouched = layer.state.arrays()
-    for name, array in before.arrays().items():
-        rule = "as before: the call was on another module"
-        check_identical(f"{name} of the layer taken apart", untouched[name], array, rule=rule)
+    check_kept(after, before, "as before", names=ARRAYS if evaluate else PARAMETERS)
+    rule = "as before: the call was on another module"
+    check_kept(layer.state, before, rule, of=" of the layer taken apart")
     if evaluate:
         check_evaluated(case.config, before, case.x, as_numpy("y", y))
     else:
@@ -108,10 +109,6 @@ def donated_state_is_replaced(subject: Subject, drawn: Stream, fresh: int) -> No
     check_evaluation(layer, drawn.case, subject.input(drawn.case))
 
 
-def _called(module: Any, x: Any, flag: bool) -> Any:
-    return apply(module, x, flag)
-
-
 def merged_call(graphdef: Any, state: Any, x: Any, *, evaluate: bool) -> tuple[Any, Any]:
     """Return y and the new state of a layer that is put together, called and taken apart."""
     module = nnx.merge(graphdef, state)
@@ -134,8 +131,4 @@ def _tracers() -> list[Any]:
     return [held for held in gc.get_objects() if isinstance(held, jax.core.Tracer)]
 
 
-def _trained(module: Any, x: Any) -> Any:
-    return apply(module, x, False)
-
-
-_DONATING = nnx.jit(_trained, donate_argnums=0)
+_DONATING = nnx.jit(train, donate_argnums=0)

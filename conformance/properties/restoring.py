@@ -12,32 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
+from conformance.adapters.nnx import merged_again, stored
 from conformance.subject import calling
-
-
-def _stored(tree: Any) -> Any:
-    """Return the tree with all values copied to NumPy and back, as saving and loading does."""
-    return jax.tree.map(lambda leaf: jnp.asarray(np.array(leaf)), tree)
 
 
 def _merged(module: Any, fresh: Any) -> Any:
     del fresh
-    graphdef, state = nnx.split(module)
-    return nnx.merge(graphdef, _stored(state))
+    return merged_again(module)
 
 
 def _merged_from_two_states(module: Any, fresh: Any) -> Any:
     del fresh
     graphdef, parameters, rest = nnx.split(module, nnx.Param, ...)
-    return nnx.merge(graphdef, _stored(parameters), _stored(rest))
+    return nnx.merge(graphdef, stored(parameters), stored(rest))
 
 
 def _through_pure_dict(module: Any, fresh: Any) -> Any:
-    values = _stored(nnx.to_pure_dict(nnx.state(module)))
+    values = stored(nnx.to_pure_dict(nnx.state(module)))
     graphdef, state = nnx.split(fresh)
     nnx.replace_by_pure_dict(state, values)
     return nnx.merge(graphdef, state)
@@ -45,12 +38,12 @@ def _through_pure_dict(module: Any, fresh: Any) -> Any:
 
 def _through_flat_state(module: Any, fresh: Any) -> Any:
     flat = nnx.to_flat_state(nnx.state(module))
-    leaves = [(path, _stored(leaf)) for path, leaf in flat]
+    leaves = [(path, stored(leaf)) for path, leaf in flat]
     return nnx.merge(nnx.graphdef(fresh), nnx.from_flat_state(leaves))
 
 
 def _through_leaves(module: Any, fresh: Any) -> Any:
-    leaves = _stored(jax.tree.leaves(nnx.state(module)))
+    leaves = stored(jax.tree.leaves(nnx.state(module)))
     structure = jax.tree.structure(nnx.state(fresh))
     nnx.update(fresh, jax.tree.unflatten(structure, leaves))
     return fresh

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from conformance.bounds import Accuracy
 from conformance.case import Float32, State
-from conformance.checks import check_identical
 from conformance.implementation import PARAMETERS, Config
+from conformance.properties.claims import check_kept
 from conformance.properties.history import Model
 from conformance.subject import AnyArray
 
@@ -56,16 +56,10 @@ class Expected:
 
     def check_moved(self, state: State) -> None:
         """Check the state that was read after training calls, and remember it."""
-        for name in PARAMETERS:
-            check_identical(name, state.arrays()[name], self.seen.arrays()[name], rule=_UNTRAINED)
+        check_kept(state, self.seen, "as before the training call", names=PARAMETERS)
         self.model.check_statistics(state)
         self.seen = state
 
     def check_still(self, state: State, what: str = "") -> None:
         """Check that the state is the one that was seen last."""
-        for name, array in state.arrays().items():
-            check_identical(f"{name}{what}", array, self.seen.arrays()[name], rule=_STILL)
-
-
-_UNTRAINED = "as before the training call"
-_STILL = "as it was seen last, or written"
+        check_kept(state, self.seen, "as it was seen last, or written", of=what)

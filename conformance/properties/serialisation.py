@@ -12,9 +12,13 @@ from dataclasses import replace
 from flax import nnx
 
 from conformance.case import Case, State
-from conformance.checks import check_identical
 from conformance.implementation import ARRAYS, PARAMETERS, STATISTICS
-from conformance.properties.claims import check_evaluated, check_evaluation, check_trained
+from conformance.properties.claims import (
+    check_evaluated,
+    check_evaluation,
+    check_kept,
+    check_trained,
+)
 from conformance.properties.compiled import compiled
 from conformance.properties.registry import requirement
 from conformance.properties.restoring import COPIED, RESTORED, through_checkpoint
@@ -27,8 +31,7 @@ from conformance.subject import LiveLayer, Subject, calling
 
 def check_state(what: str, layer: LiveLayer, expected: State, rule: str) -> None:
     """Check that all four arrays are identical to those of a state."""
-    for name, array in layer.state.arrays().items():
-        check_identical(f"{name} of {what}", array, expected.arrays()[name], rule=rule)
+    check_kept(layer.state, expected, rule, of=f" of {what}")
 
 
 def check_in_use(subject: Subject, case: Case, layer: LiveLayer, held: State) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from conformance import bounds, oracle
 from conformance.case import Case
-from conformance.checks import check_within
-from conformance.properties.claims import check_evaluated, check_evaluation, check_training
+from conformance.properties.claims import (
+    check_evaluated,
+    check_evaluation,
+    check_trained,
+    check_training,
+)
 from conformance.properties.registry import requirement
 from conformance.strategies.cases import cases, entry_of
 from conformance.strategies.containers import CONTAINERS
@@ -29,11 +32,7 @@ def every_size_is_right(subject: Subject, case: Case) -> None:
         y_train, y_eval = subject.train_then_evaluate(layer, x)
     after = layer.usable_state
 
-    expected = oracle.train(case.config, before, case.x)
-    bound = bounds.train(case.config, before, case.x, subject.accuracy)
-    check_within("y in training", y_train, expected.y, bound.y)
-    check_within("running_mean", after.running_mean, expected.running_mean, bound.running_mean)
-    check_within("running_var", after.running_var, expected.running_var, bound.running_var)
+    check_trained(subject, case, before, y_train, after)
     check_evaluated(case.config, after, case.x, y_eval)
 
 

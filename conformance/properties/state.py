@@ -13,6 +13,7 @@ from conformance import bounds, oracle
 from conformance.case import Case
 from conformance.checks import check_identical, check_same, check_true, check_within
 from conformance.implementation import ARRAYS, PARAMETERS, STATISTICS
+from conformance.properties.claims import check_kept
 from conformance.properties.registry import requirement
 from conformance.strategies.cases import cases
 from conformance.strategies.source import choices
@@ -100,9 +101,7 @@ def a_call_moves_nothing_but_statistics(subject: Subject, case: Case, evaluate: 
     for what, value in _anatomy(layer).items():
         check_same(what, value, anatomy[what])
     kept = ARRAYS if evaluate else PARAMETERS
-    after = layer.state.arrays()
-    for name in kept:
-        check_identical(name, after[name], before.arrays()[name], rule="as before the call")
+    check_kept(layer.state, before, "as before the call", names=kept)
 
 
 @requirement("BN-STATE-6", share=0.3, case=cases)
@@ -131,12 +130,10 @@ def instances_and_leaves_share_nothing(subject: Subject, case: Case) -> None:
         check_true(f"the holder of {name}", not shared, got=f"shared with {shared}", expected="own")
     buffers = {path: _buffer(leaf) for path, leaf in leaves(one.module).items()}
     check_same("distinct buffers of the leaves", len(set(buffers.values())), len(buffers))
-    before = two.state.arrays()
+    before = two.state
     one.train(subject.input(case))
 
-    for name, array in two.state.arrays().items():
-        rule = "untouched by the training of another instance"
-        check_identical(name, array, before[name], rule=rule)
+    check_kept(two.state, before, "untouched by the training of another instance")
 
 
 @requirement("BN-STATE-8", share=0.25, case=cases, evaluate=lambda _: choices(0, 1))

@@ -15,19 +15,19 @@ import numpy as np
 from flax import nnx
 
 from conformance import bounds, oracle
-from conformance.adapters.nnx import apply
+from conformance.adapters.nnx import train
 from conformance.case import Case
-from conformance.checks import check_same, check_true, check_within, violation
+from conformance.checks import check_same, check_true, check_within
 from conformance.implementation import PARAMETERS
 from conformance.properties.claims import check_evaluated, check_evaluation, check_trained
-from conformance.properties.differentiation import check_gradient, expected_gradients
+from conformance.properties.differentiation import check_gradient, expected_gradients, of_params
 from conformance.properties.history import Model
 from conformance.properties.jitted import merged_call
 from conformance.properties.registry import requirement
 from conformance.strategies.cases import Stream, cases, streams
 from conformance.strategies.cotangents import Pulled, pulled_cases
 from conformance.strategies.palette import TRANSFORMED
-from conformance.subject import LiveLayer, Subject, as_numpy, calling
+from conformance.subject import Subject, as_numpy, calling
 
 
 @requirement("BN-VMAP-2", share=0.3, drawn=lambda _: streams(TRANSFORMED, min_size=3, max_size=3))
@@ -76,7 +76,7 @@ def rematerialization_changes_nothing(subject: Subject, drawn: Pulled) -> None:
     layer, before, x = subject.start(case)
     with calling("nnx.value_and_grad over nnx.remat"):
         _, gradients = _REMATERIALIZED(layer.module, jnp.asarray(x), jnp.asarray(w))
-        got = _by_name(layer, gradients)
+        got = of_params(layer, gradients)
 
     expected = expected_gradients(subject, before, case, w, evaluate=False)
     for name in PARAMETERS:
@@ -133,40 +133,22 @@ def _lanes(graphdef: Any, state: Any, xs: Any, evaluate: bool) -> tuple[Any, Any
     return mapped
 
 
-def _trained(module: Any, x: Any) -> Any:
-    return apply(module, x, False)
-
-
 def _step(module: Any, x: Any) -> tuple[Any, Any]:
-    return module, apply(module, x, False)
+    return module, train(module, x)
 
 
 def _trained_twice(module: Any, x: Any) -> tuple[Any, Any]:
-    first = apply(module, x, False)
-    return first, apply(module, first, False)
+    first = train(module, x)
+    return first, train(module, first)
 
 
 def _weighted_sum(module: Any, x: Any, w: Any) -> Any:
-    return jnp.sum(w * nnx.remat(_trained)(module, x))
+    return jnp.sum(w * nnx.remat(train)(module, x))
 
 
 _SCANNED = nnx.jit(nnx.scan(_step, in_axes=(nnx.Carry, 0), out_axes=(nnx.Carry, 0)))
-
-
 _REMATERIALIZED = nnx.jit(nnx.value_and_grad(_weighted_sum))
 _TWICE = nnx.jit(_trained_twice)
-
-
-def _by_name(layer: LiveLayer, gradients: Any) -> dict[str, Any]:
-    """Return the gradients of gamma and beta by the suite's names."""
-    adapter: Any = layer.layer
-    found = {}
-    for name in PARAMETERS:
-        path = adapter.attributes[name]
-        if path not in gradients:
-            violation(f"the gradient of {name}", "absent", "a leaf of the gradients")
-        found[name] = as_numpy(f"the gradient of {name}", gradients[path].get_value())
-    return found
 
 
 def _is_value(holder: Any) -> bool:
