@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from conformance.requirements import REQUIREMENTS, Requirement, families
+from conformance.requirements import REQUIREMENTS, TRANSFORMS, Requirement, families
 
 HERE = Path(__file__).parent
 
@@ -29,6 +29,12 @@ function, a layer that is an `nnx` module, or such a module that JAX can differe
 Where it does not, the verdict is `unsupported`, never `conforms`.
 """
 
+_TRANSFORMS = """## Transforms
+
+Under which transforms of NNX and JAX the layer is called. The JSON report has this matrix with
+the outcomes, as `transforms`; all other requirements call the layer eagerly.
+"""
+
 
 def requirement_page() -> str:
     """Return the requirement table as Markdown."""
@@ -38,7 +44,21 @@ def requirement_page() -> str:
         parts.append("|---|---|---|---|---|")
         parts += [_row(row) for row in REQUIREMENTS.values() if row.family == family]
         parts.append("")
-    return "\n".join(parts)
+    return "\n".join([*parts, _TRANSFORMS, *_transforms()]) + "\n"
+
+
+def _transforms() -> list[str]:
+    """Return the matrix transform × requirement, as far as it is not empty."""
+    under = [row for row in REQUIREMENTS.values() if row.transforms]
+    named = [row.id.removeprefix("BN-") for row in under]
+    lines = [
+        "| requirement | " + " | ".join(TRANSFORMS) + " |",
+        "|---" * (len(TRANSFORMS) + 1) + "|",
+    ]
+    for name, row in zip(named, under, strict=True):
+        marks = ("●" if transform in row.transforms else "" for transform in TRANSFORMS)
+        lines.append(f"| {name} | " + " | ".join(marks) + " |")
+    return lines
 
 
 def _row(row: Requirement) -> str:

@@ -388,6 +388,17 @@ def test_the_sum_by_hand():
     assert found.beta.allowed == pytest.approx([1.05 * 12 * U])
 
 
+def test_a_sum_of_gradients_by_hand():
+    """Two bounds, and one rounding of the sum, of size |3| + |−1|."""
+    parts = [np.array([3.0]), np.array([-1.0])]
+    limits = [Bound.of(np.array([1e-3])), Bound.of(np.array([2e-3]))]
+
+    found = bounds.total(parts, limits).allowed
+    assert found == pytest.approx([1.05 * (1e-3 + 2e-3 + 4 * U)], rel=1e-9)
+    alone = bounds.total(parts[:1], limits[:1]).allowed
+    assert alone == pytest.approx([1.05 * 1e-3], rel=1e-9)
+
+
 def test_a_step_by_hand():
     """From 4 by 0.5·(2 + 0.25·4): half the bound of the gradient, and 5u·(4·1.125 + 1)."""
     bound = Bound(np.array([1e-3]), np.array([1e-4]))

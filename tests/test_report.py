@@ -101,6 +101,11 @@ def test_every_outcome_fits_the_schema(one: Verdict):
     validate(report(one))
 
 
+def test_every_requirement_fits_the_schema():
+    """A report about all requirements validates, whatever their ids look like."""
+    validate(report(*(verdict(identity) for identity in REQUIREMENTS)))
+
+
 def test_outcomes_are_those_of_the_schema():
     """The schema lists the outcomes of the code and no others."""
     listed = json.loads(SCHEMA.read_text())["$defs"]["verdict"]["properties"]["outcome"]["enum"]
@@ -113,6 +118,17 @@ def test_the_schema_can_refuse():
     data = report(*EVERY).to_json() | {"verdict": "fine"}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(data, json.loads(SCHEMA.read_text()))
+
+
+def test_the_transforms_tell_what_was_seen_under_each():
+    """The matrix has the outcome of a requirement under each of its transforms, and no other."""
+    made = report(verdict("BN-SCAN-1", Outcome.VIOLATES), verdict("BN-JIT-2"), verdict("BN-EMA-1"))
+    assert made.to_json()["transforms"] == {
+        "impl": {
+            "nnx.jit": {"BN-SCAN-1": "violates", "BN-JIT-2": "conforms"},
+            "nnx.scan": {"BN-SCAN-1": "violates"},
+        }
+    }
 
 
 def test_reports_survive_a_trip(tmp_path: Path):

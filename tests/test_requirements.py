@@ -10,6 +10,7 @@ from conformance.properties import PROPERTIES
 from conformance.properties.registry import requirement
 from conformance.requirements import (
     REQUIREMENTS,
+    TRANSFORMS,
     Capability,
     Level,
     Requirement,
@@ -55,6 +56,17 @@ def test_ids_are_well_formed(row: Requirement):
     found = re.fullmatch(r"BN-([A-Z]+(?:-[A-Z]+)?)-([1-9]\d*)", row.id)
     assert found is not None
     assert (row.family, str(row.number)) == found.groups()
+
+
+@_EACH
+def test_transforms_are_known(row: Requirement):
+    """What a row says that it puts the layer under is listed, in the order of the matrix."""
+    assert list(row.transforms) == [name for name in TRANSFORMS if name in row.transforms]
+
+
+def test_every_transform_is_judged():
+    """No column of the matrix of transforms is empty."""
+    assert set(TRANSFORMS) == {name for row in REQUIREMENTS.values() for name in row.transforms}
 
 
 def test_rows_are_ordered():

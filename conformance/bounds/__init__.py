@@ -31,6 +31,7 @@ from conformance.bounds.gradient import (
     GradientBounds,
     evaluation_gradient,
     step,
+    total,
     training_gradient,
 )
 from conformance.bounds.model import Accuracy, Bound, U
@@ -51,6 +52,7 @@ __all__ = [
     "perturbed_statistics",
     "statistics",
     "step",
+    "total",
     "train",
     "training_gradient",
     "variance_error",

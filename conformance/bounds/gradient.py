@@ -11,6 +11,7 @@ in three terms, γr·(w − mean(w) − z·mean(wz)), or merged, (γr/N)·(N·w 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -188,6 +189,13 @@ def input_error(
         total += c * 8 * U * (batch.size + batch.center) * g
     error: Float64 = batch.r * (total + FLUSHED)
     return error
+
+
+def total(parts: Sequence[Float64], bounds: Sequence[Bound]) -> Bound:
+    """Return the bound for the sum of k gradients, (D,): theirs, and (k−1)·u of every part."""
+    size: Float64 = sum((np.abs(part) for part in parts[1:]), start=np.abs(parts[0]))
+    rounding = Bound.of((len(parts) - 1) * U * size)
+    return sum(bounds, start=rounding)
 
 
 def step(old: npt.ArrayLike, gradient: Float64, bound: Bound, rate: float, decay: float) -> Bound:

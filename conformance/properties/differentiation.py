@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-import jax
 from flax import nnx
 
 from conformance import bounds, oracle
@@ -94,28 +93,19 @@ def check_one_update(subject: Subject, layer: LiveLayer, before: State, case: Ca
     check_trained(subject, case, before, None, layer.state)
 
 
-def _loss(module: Any, x: Any, w: Any) -> Any:
+def loss(module: Any, x: Any, w: Any) -> Any:
+    """Return Σ w·y of a training call."""
     return (w * train(module, x)).sum()
 
 
 def _value_and_grad(module: Any, x: Any, w: Any) -> Any:
-    return nnx.value_and_grad(_loss)(module, x, w)
+    return nnx.value_and_grad(loss)(module, x, w)
 
 
 def value_and_grad_of_params(module: Any, x: Any, w: Any) -> Any:
     """Return the same, not compiled, with nnx.Param named as what to differentiate."""
-    return nnx.value_and_grad(_loss, argnums=nnx.DiffState(0, nnx.Param))(module, x, w)
-
-
-def _descend(module: Any, x: Any, w: Any, rate: Any, decay: Any) -> None:
-    gradients = nnx.grad(_loss)(module, x, w)
-    params = nnx.state(module, nnx.Param)
-    moved = jax.tree.map(lambda p, g: p - rate * (g + decay * p), params, gradients)
-    nnx.update(module, moved)
+    return nnx.value_and_grad(loss, argnums=nnx.DiffState(0, nnx.Param))(module, x, w)
 
 
 value_and_grad: Callable[[Any, Any, Any], Any] = nnx.jit(_value_and_grad)
 """Return Σ w·y of a training call, and its gradients; compiled, as training steps are."""
-
-descend: Callable[[Any, Any, Any, float, float], None] = nnx.jit(_descend)
-"""Take one step of gradient descent, with a rate and weight decay, on every nnx.Param."""

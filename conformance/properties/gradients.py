@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 from flax import nnx
 
-from conformance import bounds
 from conformance.checks import check_finite, check_identical, check_same, check_within
 from conformance.implementation import PARAMETERS
 from conformance.properties.differentiation import (
@@ -21,7 +20,6 @@ from conformance.properties.differentiation import (
     check_gradient,
     check_one_update,
     check_pulled,
-    descend,
     expected_gradients,
     gradients_of,
     of_params,
@@ -125,33 +123,6 @@ def value_and_grad_returns_two_leaves_and_one_update(subject: Subject, drawn: Pu
     expected = expected_gradients(subject, before, case, w, evaluate=False)
     for name in PARAMETERS:
         check_gradient(name, got, expected, "nnx.value_and_grad")
-    check_one_update(subject, layer, before, case)
-
-
-_RATES = (0.5, 0.125, 2.0**-10)
-_DECAY = 0.25
-
-
-@requirement(
-    "BN-GRAD-7",
-    share=0.4,
-    drawn=lambda _: pulled_cases(STEPS),
-    rate=lambda _: choices(0, len(_RATES) - 1),
-)
-def descent_moves_gamma_and_beta_only(subject: Subject, drawn: Pulled, rate: int) -> None:
-    """γ' = γ − η·(dγ + λ·γ), likewise β; rm' = m·rm + (1−m)·μ, likewise rv"""
-    case, w, _ = drawn
-    layer, before, x = subject.start(case)
-    with calling("a step of gradient descent under nnx.jit"):
-        descend(layer.module, x, w, _RATES[rate], _DECAY)
-
-    after = layer.state.arrays()
-    wanted, bound = expected_gradients(subject, before, case, w, evaluate=False)
-    for name in PARAMETERS:
-        old, gradient = before.arrays()[name].astype(np.float64), getattr(wanted, name)
-        moved = old - _RATES[rate] * (gradient + _DECAY * old)
-        limit = bounds.step(old, gradient, getattr(bound, name), _RATES[rate], _DECAY)
-        check_within(f"{name} after the step", after[name], moved, limit)
     check_one_update(subject, layer, before, case)
 
 

@@ -14,9 +14,11 @@ import tempfile
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+from conformance.requirements import REQUIREMENTS, TRANSFORMS
 from conformance.verdict import Outcome, Verdict
 
 VERSION = 1
@@ -84,6 +86,16 @@ class Report:
         counted = Counter(verdict.outcome for verdict in self.verdicts)
         return {outcome.value: counted[outcome] for outcome in Outcome}
 
+    def transforms(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Return the outcomes by implementation, transform and requirement."""
+        matrix: dict[str, dict[str, dict[str, str]]] = {}
+        for transform, verdict in product(TRANSFORMS, self.verdicts):
+            row = REQUIREMENTS.get(verdict.requirement)  # None in a report of another version
+            if row is not None and transform in row.transforms:
+                rows = matrix.setdefault(verdict.implementation, {})
+                rows.setdefault(transform, {})[verdict.requirement] = verdict.outcome.value
+        return matrix
+
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
         return {
@@ -92,6 +104,7 @@ class Report:
             "header": asdict(self.header),
             "verdicts": [verdict.to_json() for verdict in self.verdicts],
             "diagnoses": self.diagnoses,
+            "transforms": self.transforms(),
             "footer": asdict(self.footer) | {"complete": self.complete, "counts": self.counts()},
         }
 

@@ -15,11 +15,12 @@ from conformance.requirements import (
     training,
     transforms,
 )
-from conformance.requirements.model import Capability, Level, Requirement
+from conformance.requirements.model import TRANSFORMS, Capability, Level, Requirement
 from conformance.requirements.selection import UnknownRequirement, select
 
 __all__ = [
     "REQUIREMENTS",
+    "TRANSFORMS",
     "Capability",
     "Level",
     "Requirement",

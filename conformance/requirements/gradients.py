@@ -18,6 +18,7 @@ ROWS = (
         why="beta is what the layer outputs at z = 0, and learns by this sum alone.",
         mistakes=("the mean instead of the sum", "the sum over features", "never written"),
         source=_PAPER,
+        transforms=("jax.jit", "jax.vjp", "nnx.split and nnx.merge"),
     ),
     Requirement(
         id="BN-GRAD-2",
@@ -28,6 +29,7 @@ ROWS = (
         why="gamma multiplies the normalised input, not the input.",
         mistakes=("x instead of z", "x−μ instead of z", "the mean instead of the sum"),
         source=_PAPER,
+        transforms=("jax.jit", "jax.vjp", "nnx.split and nnx.merge"),
     ),
     Requirement(
         id="BN-GRAD-3",
@@ -47,6 +49,7 @@ ROWS = (
             "residuals kept in half precision",
         ),
         source=_PAPER,
+        transforms=("jax.jit", "jax.vjp", "nnx.split and nnx.merge"),
     ),
     Requirement(
         id="BN-GRAD-4",
@@ -57,6 +60,7 @@ ROWS = (
         why="Fine-tuning with frozen statistics, saliency maps and adversarial examples need it.",
         mistakes=("the backward pass of training", "statistics of the batch in the backward pass"),
         source="Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 2: a linear transform",
+        transforms=("jax.jit", "jax.vjp", "nnx.split and nnx.merge"),
     ),
     Requirement(
         id="BN-GRAD-5",
@@ -70,6 +74,7 @@ ROWS = (
         why="A derivative is a linear map, and y does not change when x is shifted.",
         mistakes=("gradients clipped", "cotangents in half precision", "0·∞ at variance zero"),
         source=_PAPER,
+        transforms=("jax.jit", "jax.vjp", "nnx.split and nnx.merge"),
     ),
     Requirement(
         id="BN-GRAD-6",
@@ -83,12 +88,13 @@ ROWS = (
         why="This call is the training step; an update lost or doubled in it goes unnoticed.",
         mistakes=("statistics that are Params", "the update repeated", "the update lost"),
         source=_STATE,
+        transforms=("nnx.jit", "nnx.grad"),
     ),
     Requirement(
         id="BN-GRAD-7",
         statement=(
-            "A step of gradient descent with weight decay on all nnx.Param moves gamma and beta "
-            "as it says, and the running statistics only by their average."
+            "A step of an optimiser with weight decay on all nnx.Param moves gamma and beta as it "
+            "says, and the running statistics only by their average."
         ),
         formula="γ' = γ − η·(dγ + λ·γ), likewise β; rm' = m·rm + (1−m)·μ, likewise rv",
         level=Level.MUST,
@@ -96,6 +102,7 @@ ROWS = (
         why="Weight decay pulls whatever is a Param to zero, a variance as well.",
         mistakes=("statistics that are Params", "gamma not a Param", "gradients stopped"),
         source="flax NNX: nnx.Optimizer(..., wrt=nnx.Param)",
+        transforms=("nnx.jit", "nnx.grad", "nnx.Optimizer"),
     ),
     Requirement(
         id="BN-GRAD-8",
@@ -106,6 +113,7 @@ ROWS = (
         why="A loss of a later evaluation would reach back through every batch before it.",
         mistakes=("no stop_gradient around the batch statistics",),
         source="flax NNX: nnx.BatchNorm stops the gradient of what it stores",
+        transforms=("jax.jit", "jax.vjp", "nnx.split and nnx.merge"),
     ),
     Requirement(
         id="BN-GRAD-9",
@@ -119,5 +127,6 @@ ROWS = (
         why="Layers are applied several times before anything is pulled back.",
         mistakes=("residuals kept on the layer", "residuals freed or added up by the first pass"),
         source="jax.vjp: the function that it returns may be called later, and more than once",
+        transforms=("jax.vjp", "nnx.split and nnx.merge"),
     ),
 )

@@ -26,12 +26,30 @@ class Capability(Enum):
     """A live ``flax.nnx.Module`` that JAX can differentiate in reverse mode."""
 
 
+TRANSFORMS = (
+    "nnx.jit",
+    "jax.jit",
+    "nnx.vmap",
+    "jax.vmap",
+    "nnx.scan",
+    "nnx.remat",
+    "nnx.grad",
+    "jax.vjp",
+    "nnx.split and nnx.merge",
+    "nnx.Optimizer",
+    "donation",
+    "abstract evaluation",
+)
+"""What a layer can be put under, in the order of the matrix that shows it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
     """One row of the requirement table.
 
     ``id`` is ``BN-<FAMILY>-<number>`` and never changes its meaning; ``formula`` may be
-    empty where the statement says it all; ``mistakes`` are the classical ways to break it.
+    empty where the statement says it all; ``mistakes`` are the classical ways to break it;
+    ``transforms`` are those of ``TRANSFORMS`` under which the layer is called to judge it.
     """
 
     id: str
@@ -42,6 +60,7 @@ class Requirement:
     why: str
     mistakes: tuple[str, ...]
     source: str
+    transforms: tuple[str, ...] = ()
 
     @property
     def family(self) -> str:

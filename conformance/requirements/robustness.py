@@ -1,4 +1,4 @@
-"""IND, NUM and SHAPE: independence, accuracy, and every size."""
+"""IND, NUM, SHAPE and ERR: independence, accuracy, every size, and sizes that do not fit."""
 
 from conformance.requirements.model import Capability, Level, Requirement
 
@@ -91,6 +91,7 @@ ROWS = (
             "lanes beyond the block width not written",
         ),
         source="openai/triton#9838, facebookresearch/xformers#785: tails of blocks",
+        transforms=("nnx.jit",),
     ),
     Requirement(
         id="BN-SHAPE-2",
@@ -100,5 +101,21 @@ ROWS = (
         why="Data loaders hand out NumPy views; code that looks at the type treats them apart.",
         mistakes=("a separate NumPy path", "memory read past its strides"),
         source="jax.numpy accepts both",
+    ),
+    Requirement(
+        id="BN-ERR-1",
+        statement=(
+            "An input with another number of features, one that cannot broadcast either, raises, "
+            "and the state is as before."
+        ),
+        level=Level.SHOULD,
+        needs=Capability.LAYER,
+        why="A wrong shape that passes is found weeks later, and a half-made update never.",
+        mistakes=(
+            "features beyond the known ones ignored",
+            "state allocated anew for the width of the input",
+            "running statistics moved before the shapes are looked at",
+        ),
+        source="google/flax: the state is changed before a shape error",
     ),
 )

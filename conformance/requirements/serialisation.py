@@ -19,6 +19,7 @@ ROWS = (
             "a set-up that only the constructor runs",
         ),
         source="flax NNX: nnx.split, nnx.merge, nnx.to_pure_dict; ml-explore/mlx#305",
+        transforms=("nnx.split and nnx.merge",),
     ),
     Requirement(
         id="BN-SER-2",
@@ -75,5 +76,6 @@ ROWS = (
             "state shared with a copy or another instance",
         ),
         source="follows from BN-IND-2; Claessen & Hughes 2002, Testing monadic code",
+        transforms=("nnx.jit", "nnx.split and nnx.merge"),
     ),
 )

@@ -13,6 +13,7 @@ ROWS = (
         why="The compiled layer is the one that trains; eager execution is for looking at it.",
         mistakes=("Python branches on values", "NumPy inside the layer", "a trace-time constant"),
         source=_JIT,
+        transforms=("nnx.jit",),
     ),
     Requirement(
         id="BN-JIT-2",
@@ -22,6 +23,7 @@ ROWS = (
         why="An update of a plain attribute happens once, while tracing, and never again.",
         mistakes=("statistics outside Variables", "an inner jit whose state update is dropped"),
         source=_JIT,
+        transforms=("nnx.jit",),
     ),
     Requirement(
         id="BN-JIT-3",
@@ -34,6 +36,7 @@ ROWS = (
         why="A layer that changes its static part at each call compiles at each call.",
         mistakes=("a Python counter on the module", "a dtype that changes with each update"),
         source="jax.jit: compiled code is kept per shape, dtype and static argument",
+        transforms=("nnx.jit",),
     ),
     Requirement(
         id="BN-JIT-4",
@@ -46,6 +49,7 @@ ROWS = (
         why="A value that was read while tracing is a constant of the program for ever after.",
         mistakes=("values captured while tracing", "folded scale and shift kept between calls"),
         source=_JIT,
+        transforms=("nnx.jit",),
     ),
     Requirement(
         id="BN-JIT-5",
@@ -55,6 +59,7 @@ ROWS = (
         why="A tracer kept on the module breaks the next call, far from the cause.",
         mistakes=("an intermediate kept as an attribute", "a global list or cache of arrays"),
         source="JAX: UnexpectedTracerError; nothing may refer to a tracer after its trace",
+        transforms=("nnx.jit",),
     ),
     Requirement(
         id="BN-JIT-6",
@@ -65,6 +70,7 @@ ROWS = (
         why="Training loops outside NNX take modules apart and put them together.",
         mistakes=("state outside Variables", "values kept in the graph definition"),
         source="flax NNX: the functional API, nnx.split and nnx.merge",
+        transforms=("jax.jit", "nnx.split and nnx.merge"),
     ),
     Requirement(
         id="BN-JIT-7",
@@ -74,6 +80,7 @@ ROWS = (
         why="Large models train with donated state, which leaves no copy to fall back on.",
         mistakes=("two leaves in one buffer", "a reference kept to an old array"),
         source="JAX: buffer donation, donate_argnums",
+        transforms=("nnx.jit", "donation"),
     ),
     Requirement(
         id="BN-VMAP-1",
@@ -83,6 +90,7 @@ ROWS = (
         why="Ensembles and populations are trained this way.",
         mistakes=("statistics shared between the lanes", "a reduction over all axes"),
         source="flax NNX: nnx.vmap maps Variables like any other array",
+        transforms=("nnx.jit", "nnx.vmap", "nnx.split and nnx.merge"),
     ),
     Requirement(
         id="BN-VMAP-2",
@@ -96,6 +104,7 @@ ROWS = (
         why="Per-example and per-task code maps over inputs and expects independent lanes.",
         mistakes=("statistics over all leading axes", "collectives without an axis name"),
         source="JAX: jax.vmap maps a function over an axis that it does not see",
+        transforms=("jax.jit", "jax.vmap", "nnx.split and nnx.merge"),
     ),
     Requirement(
         id="BN-SCAN-1",
@@ -105,6 +114,7 @@ ROWS = (
         why="Training loops and repeated blocks are scanned to compile once.",
         mistakes=("the state not carried", "a dtype or shape that changes in the carry"),
         source="flax NNX: nnx.scan with nnx.Carry",
+        transforms=("nnx.jit", "nnx.scan"),
     ),
     Requirement(
         id="BN-REMAT-1",
@@ -114,6 +124,7 @@ ROWS = (
         why="Rematerialisation runs the forward pass twice; the statistics must not notice.",
         mistakes=("an update in the recomputed pass", "no update in the first"),
         source="pytorch/pytorch#96136, YOLO-Master#262: checkpointing updates twice",
+        transforms=("nnx.jit", "nnx.remat", "nnx.grad"),
     ),
     Requirement(
         id="BN-SHARED-1",
@@ -123,6 +134,25 @@ ROWS = (
         why="Weight sharing makes one layer see several batches per step.",
         mistakes=("one update per forward pass", "the second from the old statistics"),
         source="google/flax#1254, google/flax#452",
+        transforms=("nnx.jit",),
+    ),
+    Requirement(
+        id="BN-SHARED-2",
+        statement=(
+            "In a model of two layers, one of them used twice on different batches, a step of an "
+            "optimiser sees the sum over the uses of each layer, and each use updates once."
+        ),
+        formula="loss = Σ w·a(x) + Σ w*·a(x*) + Σ w·b(x*)",
+        level=Level.MUST,
+        needs=Capability.GRAD,
+        why="Siamese and recurrent models meet what one call leaves behind for the next.",
+        mistakes=(
+            "residuals of one call overwritten by the next",
+            "the batch statistics of the first use kept for the second",
+            "one memory for all layers of a model",
+        ),
+        source="flax NNX: nnx.Optimizer(..., wrt=nnx.Param); google/flax#452",
+        transforms=("nnx.jit", "nnx.grad", "nnx.Optimizer"),
     ),
     Requirement(
         id="BN-SHAPE-EVAL-1",
@@ -132,5 +162,6 @@ ROWS = (
         why="Sharded models are laid out before any array exists.",
         mistakes=("a Python branch on values in the constructor", "NumPy in the constructor"),
         source="flax NNX: nnx.eval_shape; google/flax#4734",
+        transforms=("nnx.split and nnx.merge", "abstract evaluation"),
     ),
 )
