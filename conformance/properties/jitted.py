@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -53,13 +55,10 @@ def nothing_is_baked_in(subject: Subject, drawn: Rewritten, evaluate: int) -> No
 def no_tracer_escapes(subject: Subject, case: Case) -> None:
     """after nnx.jit in both modes no new tracer is alive, and the layer works eagerly"""
     layer, _, x = subject.start(case)
-    earlier = _tracers()  # kept alive, so that no new one can have the address of an old one
-    with calling("the call under nnx.jit"):
+    with _new_tracers() as alive, calling("the call under nnx.jit"):
         for flag in (False, True):
             nnx.jit(partial(apply, use_running_average=flag))(layer.module, x)
 
-    known = set(map(id, earlier))
-    alive = [tracer for tracer in _tracers() if id(tracer) not in known]
     shapes = ", ".join(sorted({str(tracer.aval) for tracer in alive}))
     got = f"{len(alive)} alive: {shapes}"
     check_true("tracers after the transform", not alive, got=got, expected="none")
@@ -121,14 +120,22 @@ def _functional(graphdef: Any, state: Any, x: Any, evaluate: bool) -> tuple[Any,
     return merged_call(graphdef, state, x, evaluate=evaluate)
 
 
-def _tracers() -> list[Any]:
-    """Return the tracers that something still refers to.
+@contextmanager
+def _new_tracers() -> Iterator[list[Any]]:
+    """Collect the tracers made inside the block that something still refers to at its end.
 
     JAX's own checker, ``jax.checking_leaks``, asks whether the trace is referred to; it also
     reports correct code with a ``custom_vjp``, without naming any tracer.
     """
+    found: list[Any] = []
     gc.collect()
-    return [held for held in gc.get_objects() if isinstance(held, jax.core.Tracer)]
+    gc.freeze()  # what exists by now is neither looked through nor listed
+    try:
+        yield found
+        gc.collect()
+        found += [held for held in gc.get_objects() if isinstance(held, jax.core.Tracer)]
+    finally:
+        gc.unfreeze()
 
 
 _DONATING = nnx.jit(train, donate_argnums=0)
