@@ -33,7 +33,7 @@ def held_out(name: str) -> bool:
 
 def graded(right: list[str] | None, found: Diagnosis) -> str:
     """Return right, wrong, absent, or silent: nothing was said where nothing can be said."""
-    said = found.kind == "alternative"
+    said = found.kind in {"alternative", "observed"}
     if right is None:
         return "unlabelled"
     if said:

@@ -28,14 +28,15 @@ _ALIKE = 4
 class Diagnosis:
     """What the mistake most likely is.
 
-    ``kind``: "alternative" if a known mistake reproduces every number, "resembles" if only the
-    pattern of violations is near that of a known fault, "none" if nothing can be said.
+    ``kind``: "alternative" if a known mistake reproduces every number, "observed" if a telling
+    fact was seen instead, "resembles" if only the pattern of violations is near that of a known
+    fault, "none" if nothing can be said.
     ``constants``: recovered from the numbers. ``explained`` of ``deviating`` calls contradict
     the truth and are reproduced; ``calls`` were made in all. ``also``: sentences of mistakes
     that cannot be told apart from the first.
     """
 
-    kind: Literal["alternative", "resembles", "none"]
+    kind: Literal["alternative", "observed", "resembles", "none"]
     id: str = ""
     sentence: str = ""
     formula: str = ""
@@ -116,7 +117,7 @@ def _fact(evidence: Evidence) -> Diagnosis | None:
     spoiled = sum(map(changes_its_input, evidence.observations))
     if spoiled:
         return Diagnosis(
-            "alternative",
+            "observed",
             "input-changed",
             "the array that the caller hands over is written to",
             figure=f"{spoiled} of {len(evidence.observations)} calls changed their input",
@@ -125,7 +126,7 @@ def _fact(evidence: Evidence) -> Diagnosis | None:
     varying = differing(evidence.observations)
     if varying:
         return Diagnosis(
-            "alternative",
+            "observed",
             "varies",
             "the same call from the same state gives different results",
             figure=f"{varying} repeated calls differed from the first",

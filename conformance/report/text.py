@@ -52,7 +52,11 @@ def finding_lines(finding: Finding) -> list[str]:
     )
 
 
-_SURE = {"alternative": "most likely", "resembles": "resembles a known fault"}
+_SURE = {
+    "alternative": "most likely",
+    "observed": "observed",
+    "resembles": "resembles a known fault",
+}
 
 
 def diagnosis_lines(name: str, diagnosis: dict[str, Any]) -> list[str]:
