@@ -88,7 +88,7 @@ class MomentumOfTheLast(StepwiseBatchNorm):
         MomentumOfTheLast.last = momentum
 
     def moved(self, old: Array, new: Array) -> Array:
-        return self.last * old + (1 - self.last) * new
+        return self.last * old + (1 - self.last) * jax.lax.stop_gradient(new)
 
 
 @fault("eps-of-the-last", "BN-IND-2")

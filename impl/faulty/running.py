@@ -15,7 +15,7 @@ class MomentumOfTheNew(StepwiseBatchNorm):
     """Momentum is the weight of the new value, the convention of other frameworks."""
 
     def moved(self, old: Array, new: Array) -> Array:
-        return (1 - self.momentum) * old + self.momentum * new
+        return (1 - self.momentum) * old + self.momentum * jax.lax.stop_gradient(new)
 
 
 @fault("overwritten", "BN-EMA-1", "BN-EMA-4")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -40,7 +41,8 @@ class MomentumLeaf(StepwiseBatchNorm):
         self.share = nnx.Variable(jnp.asarray(self.momentum, jnp.float32))
 
     def moved(self, old: Array, new: Array) -> Array:
-        return self.share[...] * old + (1 - self.share[...]) * new
+        share = self.share[...]
+        return share * old + (1 - share) * jax.lax.stop_gradient(new)
 
 
 @fault("call-counter-leaf", "BN-STATE-3", "BN-STATE-8")
