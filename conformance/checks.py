@@ -115,6 +115,10 @@ def check_identical(
     quantity: str, got: npt.NDArray[Any], expected: npt.NDArray[Any], *, rule: str = ""
 ) -> None:
     """Check that two arrays have the same shape, dtype and values, NaN equal to NaN."""
+    same_kind = got.dtype == expected.dtype and got.shape == expected.shape
+    if same_kind and got.tobytes() == expected.tobytes():  # as a rule, and much faster
+        _count(got.size + 2)
+        return
     check_shape(quantity, got, expected.shape)
     check_same(f"dtype of {quantity}", str(got.dtype), str(expected.dtype))
     _count(got.size)

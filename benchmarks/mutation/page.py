@@ -29,7 +29,7 @@ survive are looked at one by one.
 
 {figures}
 
-"Killed" is a MUST or SHOULD requirement violated with the default profile and seed 0, or a
+"Killed" is a MUST or SHOULD requirement violated with seed 0 and {cases}, or a
 module that cannot be imported. "Of those that could be" leaves out survivors that are
 equivalent or out of the declared scope.
 
@@ -77,10 +77,20 @@ def rendered(
         flax=versions.get("flax", "?"),
         jax=versions.get("jax", "?"),
         tests=max(tests, default=0),
+        cases=_cases(record),
         minutes=round(record.notes.get("seconds", 0) / 60),
         jobs=record.notes.get("jobs", "?"),
         survivors=_survivors(mutants, record, given),
     )
+
+
+def _cases(record: Record) -> str:
+    """Return how many cases per property the mutants were judged by."""
+    given = Counter(
+        r.get("cases", 100) for (*_, judge), r in record.results.items() if judge == "suite"
+    )
+    counts = [f"{cases} cases per property ({number} mutants)" for cases, number in given.items()]
+    return " or ".join(counts)
 
 
 def figures(mutants: list[Mutant], record: Record, given: Opinions) -> str:

@@ -23,6 +23,9 @@ from mutation.targets import FORWARD, TARGETS  # noqa: E402
 
 Result = dict[str, Any]
 
+BUDGET = budget("quick")
+"""Where a fifth of the default cases is enough to kill, the default ones are too."""
+
 _FIRST = ("TRAIN-1", "EMA-1", "EMA-2", "EVAL-1", "STATE", "INIT", "FLAG", "FWD")
 """Cheap, and likely to be the one that kills."""
 _LAST = ("SHAPE", "JIT", "VMAP", "GRAD")
@@ -56,7 +59,7 @@ def flagged(implementation: Implementation, rows: list[Requirement]) -> Verdict 
     for row in rows:
         verdict = unsupported(row, subject)
         if verdict is None:
-            verdict = judge(FailFast(PROPERTIES[row.id], subject, budget()))
+            verdict = judge(FailFast(PROPERTIES[row.id], subject, BUDGET))
         if verdict.outcome not in _ACCEPTED:
             return verdict
     return None
@@ -80,9 +83,15 @@ def judge_mutant(mutant: Mutant, target: str, entries: list[str]) -> Result:
                 "entry": entry,
                 "level": verdict.level,
                 "verdict": verdict.outcome.value,
+                "cases": BUDGET.max_examples,
                 "detail": _why(verdict),
             }
-    return {"outcome": "survived", "entries": entries, "unchanged": unchanged_as}
+    return {
+        "outcome": "survived",
+        "entries": entries,
+        "unchanged": unchanged_as,
+        "cases": BUDGET.max_examples,
+    }
 
 
 def _rows(entry: str, unchanged_as: list[str]) -> list[Requirement]:
