@@ -24,7 +24,7 @@ from mutation.targets import TARGETS
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "mutants.md"
-RESULTS = ROOT / "build" / "mutants.jsonl"
+RESULTS = ROOT / "benchmarks" / "results" / "mutants.jsonl"
 
 Lines = dict[str, set[tuple[str, int]]]
 """Module and line of every statement that the suite executes, by entry."""

@@ -29,9 +29,9 @@ survive are looked at one by one.
 
 {figures}
 
-"Killed" is a MUST or SHOULD requirement violated with seed 0 and {cases}, or a
-module that cannot be imported. "Of those that could be" leaves out survivors that are
-equivalent or out of the declared scope.
+"Killed" is a MUST or SHOULD requirement violated, or a module that cannot be imported; with
+seed 0 and {cases}.
+"Of those that could be" leaves out survivors that are equivalent or out of the declared scope.
 
 ## flax's own tests on the same mutants
 
@@ -50,8 +50,8 @@ equivalent or out of the declared scope.
 * A mutant of a statement that the unmutated layer never executes under the suite is not run; it
   survives.
 * Where the traced program of a mutated layer (construction, both modes, six shapes and four
-  settings) is the text that it was, only the families {families} are run, which look at more
-  than values.
+  settings) is the text that it was, only the families {families} are run, which
+  look at more than values.
 * flax's own tests are `-k batchnorm` of `tests/nnx/nn/normalization_test.py` in its source
   distribution ({tests} tests), with `nnx.BatchNorm` and its module replaced. Before each run the
   unmutated layer has to pass them, its lines have to be executed by them, and a layer that
