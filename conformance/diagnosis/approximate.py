@@ -83,8 +83,18 @@ class Approximate:
 
 
 def exact(value: Operand) -> Approximate:
-    """Return an operand as an ``Approximate``; plain numbers carry no error."""
-    return value if isinstance(value, Approximate) else Approximate(value)
+    """Return an operand as an ``Approximate``; a plain number is rounded to float32 by JAX."""
+    if isinstance(value, Approximate):
+        return value
+    return Approximate(value, abs(value - single(value)) if isinstance(value, float) else 0.0)
+
+
+def single(value: float) -> float:
+    """Return a plain number as it is after rounding to float32, for comparisons."""
+    return float(np.float32(value)) if abs(value) < _LARGEST else value
+
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def _computed(value: Float64, error: Float64) -> Approximate:

@@ -88,6 +88,7 @@ DESIGNS = (
     Design(7, 5, 0.99, 0.1, "vast far constant integers tiny"),
     Design(3, 5, 0.85, 1e-4, "normal shifted near duplicated above"),
     Design(8, 2, 0.4, 1e-3, "duplicated shifted", "duplicated"),
+    Design(7, 5, 0.6, 1e-2, "padded", "short"),
     Design(3, 3, 0.6, 1e-2, "nan normal inf", "poison"),
     Design(40, 4, 0.9, 1e-3, "far thousand zeros huge", "short"),
     Design(300, 3, 0.9, 1e-3, "shifted near outlier", "short"),

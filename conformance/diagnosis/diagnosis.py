@@ -20,7 +20,7 @@ from conformance.diagnosis.observe import (
 from conformance.implementation import Implementation
 from conformance.subject import Subject
 
-_ALIKE = 4
+_ALIKE = 5
 """The most mistakes that may be left over for one of them to be named."""
 
 

@@ -32,6 +32,8 @@ def _column(rng: np.random.Generator, name: str, rows: int, eps: float) -> Any:
             return np.full(rows, 2.3718)
         case "zeros":
             return np.zeros(rows)
+        case "padded":
+            return np.where(np.arange(rows) < rows - 2, 1.3 * pattern + 3.217, 0.0)
         case "duplicated":
             return np.repeat(pattern[::2], 2)[:rows] * 1.7 + 0.6
         case "integers":

@@ -14,6 +14,7 @@ from conformance.diagnosis.alternatives import (
     gaining,
     gradients,
     guards,
+    layouts,
     leaking,
     modes,
     momentum,
@@ -45,6 +46,7 @@ _MODULES = (
     precision,
     guards,
     forwarding,
+    layouts,
     calling,
 )
 """In the order in which mistakes that cannot be told apart are preferred: the plainest first."""

@@ -70,6 +70,13 @@ alternative(
     affine=lambda m, z: m.gamma * z + m.beta / m.gamma,
 )
 alternative(
+    "beta-divided-too",
+    "β is divided by the standard deviation, too",
+    "y = (γ·(x−μ) + β)/√(v+ε)",
+    remedy=_BOTH,
+    output=lambda m, x, mean, var: (m.gamma * (x - mean) + m.beta) * m.do("inverse_std", var),
+)
+alternative(
     "affine-exchanged",
     "γ and β are exchanged",
     "y = β·z + γ",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Steps take all that their place in the model hands over; loop variables are bound as defaults.
-# ruff: noqa: B008
+# ruff: noqa: ARG005, B008
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import (
     Approximate,
     Float64,
+    average,
     mapped,
     where,
 )
@@ -79,3 +80,32 @@ alternative(
     mean=lambda m, x: where(_constant(x), 0.0, _mean(m, x)),
     needs=2,
 )
+
+
+def _of_rounded_squares(x: Approximate, mean: Approximate, kind: str) -> Approximate:
+    """Return the mean of (x−μ)², with x − μ and its square rounded."""
+    rounded = rounded_to(kind)
+    centred = mapped(rounded, x - mean)
+    return average(mapped(rounded, centred * centred), 0)[0]
+
+
+def _reciprocal(x: Approximate, kind: str) -> float:
+    """Return N times the rounded 1/N."""
+    rows = x.shape[0]
+    return float(rows * rounded_to(kind)(np.float64(1 / rows)))
+
+
+for _kind in ("bfloat16", "float16"):
+    alternative(
+        f"squares-in-{_kind}",
+        f"deviations from the mean are rounded to {_kind} and squared there",
+        remedy="compute statistics in float32 at least",
+        var=lambda m, x, mean, k=_kind: _of_rounded_squares(x, mean, k),
+    )
+    alternative(
+        f"reciprocal-in-{_kind}",
+        f"sums over the batch are multiplied by 1/N rounded to {_kind}",
+        remedy="divide by N",
+        mean=lambda m, x, k=_kind: _reciprocal(x, k) * _mean(m, x),
+        var=lambda m, x, mean, k=_kind: _reciprocal(x, k) * _var(m, x, mean),
+    )

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from conformance.bounds import U
 from conformance.diagnosis import textbook
 from conformance.diagnosis.alternatives.variance import CONSTANTS
 from conformance.diagnosis.approximate import (
     Approximate,
+    exact,
     maximum,
     minimum,
 )
@@ -39,6 +41,37 @@ alternative(
     remembers=True,
     used=_keeping,
     evaluated=lambda m, x: m.memory.get("of the batch", (m.running_mean, m.running_var)),
+)
+alternative(
+    "evaluation-uses-last-batch-or-nothing",
+    "evaluation normalises with the statistics of the last training batch, or with 0 and 1",
+    remedy="evaluate with the running statistics as they are",
+    remembers=True,
+    used=_keeping,
+    evaluated=lambda m, x: m.memory.get("of the batch", _zero_and_one(x)),
+)
+
+
+def _zero_and_one(x: Approximate) -> Any:
+    features = x.shape[1]
+    return Approximate(np.zeros(features)), Approximate(np.ones(features))
+
+
+def _debiased(m: Model, x: Approximate) -> Any:
+    kept = m.momentum**m.calls
+    if kept == 1:
+        return m.running_mean, m.running_var
+    weight = exact(1.0) - Approximate(kept, (m.calls + 4) * U * kept)
+    return m.running_mean / weight, m.running_var / weight
+
+
+alternative(
+    "evaluation-debiases",
+    "evaluation divides both running statistics by 1 − momentum^calls",
+    "rm/(1−m^t), rv/(1−m^t)",
+    remedy="use the running statistics as they are: they start at 0 and 1, not both at 0",
+    convention="Haiku's ExponentialMovingAverage and Adam correct for a start at zero.",
+    evaluated=_debiased,
 )
 alternative(
     "captured-at-first-evaluation",

@@ -180,6 +180,25 @@ alternative(
     "the result is β in every row",
     normalized=lambda m, x, mean, var: exact(np.zeros(x.shape)),
 )
+
+
+def _zero_if_constant(m: Model, x: Approximate) -> Approximate:
+    """Return y, with zero where the variance is; rounded, it may be a little above zero."""
+    y = textbook.train(m, x)
+    rows = x.shape[0]
+    constant = (x.value == x.value[:1]).all(axis=0)
+    surely = constant & ((x.value[0] == 0) | (rows <= 2))
+    either = Approximate(np.zeros(y.shape), np.where(surely, 0, np.abs(y.value) + y.error))
+    return where(np.broadcast_to(constant, y.shape), either, y)
+
+
+alternative(
+    "constant-is-zero",
+    "training gives zero, without β, where a feature is constant in the batch",
+    remedy="ε keeps the root from zero: y = β there",
+    needs=2,
+    train=_zero_if_constant,
+)
 alternative("zeros", "the result is zero", finished=lambda m, y: exact(np.zeros(y.shape)))
 alternative(
     "z-only-of-last-row",

@@ -133,6 +133,14 @@ alternative(
     remedy=_TEXT,
     kept=lambda m: 1 - (1 - m.momentum) * m.rows / (m.rows + 1.0),
 )
+family(
+    "momentum-to-the-rows",
+    "momentum is raised to the power N/{c}, so that it depends on the batch size",
+    "m^(N/c)·old + (1 − m^(N/c))·new",
+    Parameter((1, 2, 4, 8, 16, 32, 64, 100, 128, 256, 512, 1000, 1024)),
+    lambda c: {"kept": lambda m: m.momentum ** (m.rows / c)},
+    remedy=_TEXT,
+)
 alternative(
     "warm-up",
     "the momentum of call k is at most k/(k+1)",

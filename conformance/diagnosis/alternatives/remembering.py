@@ -60,6 +60,21 @@ alternative(
 )
 
 
+def _lagging_from_fresh(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Any:
+    fresh = Approximate(np.zeros(mean.shape)), Approximate(np.ones(var.shape))
+    last: Any = m.memory.get("statistics", fresh)
+    m.memory["statistics"] = (mean, var)
+    return last
+
+
+alternative(
+    "lagging-from-fresh-stored",
+    "the running statistics follow the batch before, and 0 and 1 at first",
+    remembers=True,
+    stored=_lagging_from_fresh,
+)
+
+
 def _first_statistics(m: Model, x: Approximate) -> Approximate:
     kept: Approximate = m.memory.setdefault("first", textbook.mean_of(m, x))
     return kept

@@ -11,7 +11,15 @@ import numpy as np
 from conformance.diagnosis import textbook
 from conformance.diagnosis.alternatives.digits import to_bfloat16, to_float16
 from conformance.diagnosis.alternatives.variance import CONSTANTS
-from conformance.diagnosis.approximate import Approximate, exact, mapped, maximum, root, where
+from conformance.diagnosis.approximate import (
+    Approximate,
+    exact,
+    mapped,
+    maximum,
+    root,
+    single,
+    where,
+)
 from conformance.diagnosis.model import Model
 from conformance.diagnosis.registry import Parameter, alternative, family
 from conformance.diagnosis.textbook import raised
@@ -94,6 +102,14 @@ alternative(
     remedy=_INSIDE,
     inverse_std=lambda m, var: _inverse(m, maximum(root(var), m.eps)),
 )
+family(
+    "constant-floor-for-eps",
+    "a lower limit of {c} for the variance stands in for ε",
+    "1/√max(v, c)",
+    CONSTANTS,
+    lambda c: {"inverse_std": lambda m, var: _inverse(m, root(maximum(var, float(c))))},
+    remedy=_INSIDE,
+)
 alternative(
     "eps-only-if-zero",
     "ε is added only where the variance is zero",
@@ -103,7 +119,7 @@ alternative(
     "eps-only-if-small",
     "ε is added only where the variance is below ε",
     inverse_std=lambda m, var: _inverse(
-        m, root(where(var.value < m.eps, raised(var, m.eps), exact(var)))
+        m, root(where(var.value < single(m.eps), raised(var, m.eps), exact(var)))
     ),
 )
 alternative(

@@ -98,6 +98,28 @@ family(
 )
 
 
+def _within_chunks(x: Approximate, size: float) -> Approximate:
+    """Return the variance of rows around the mean of their own chunk."""
+    starts = range(0, x.shape[0], int(size))
+    chunks = [x[at : at + int(size)] for at in starts]
+    centred = [chunk - average(chunk, 0)[0] for chunk in chunks]
+    squares = [total(d * d, 0)[0] for d in centred]
+    rest = squares[1:]
+    summed = sum(rest, start=squares[0])
+    return summed / float(x.shape[0])
+
+
+family(
+    "variance-within-chunks",
+    "the variance is that within chunks of {c} rows, without the spread of their means",
+    "",
+    _BLOCK,
+    lambda c: {"var": lambda m, x, mean: _within_chunks(x, c)},
+    remedy="add the squared distances of the chunks' means when chunks are merged",
+    needs=2,
+)
+
+
 def _weighted(x: Approximate, weight: Float64) -> tuple[Approximate, Approximate]:
     """Return mean and variance with weights, (N, 1) or (N, D), that add up to one."""
     mean = total(x * weight, 0)[0]
@@ -116,6 +138,19 @@ def _without_outliers(m: Model, x: Approximate, limit: float) -> tuple[Approxima
     return _weighted(x, near / np.maximum(near.sum(axis=0), 1))
 
 
+def _without_zero_rows(m: Model, x: Approximate) -> tuple[Approximate, Approximate]:
+    kept = (x.value != 0).any(axis=1, keepdims=True)
+    mean = total(x * kept, 0)[0] / float(max(kept.sum(), 1))
+    return mean, total((x - mean) * (x - mean) * kept, 0)[0] / float(max(kept.sum(), 1))
+
+
+alternative(
+    "zero-rows-left-out",
+    "rows of zeros do not count in the batch statistics",
+    remedy="count every row: there is no mask",
+    needs=1,
+    statistics=_without_zero_rows,
+)
 alternative(
     "equal-rows-once",
     "equal rows count once in the batch statistics",

@@ -114,3 +114,12 @@ for _value, _words in ((0.0, "zeros"), (1.0, "ones")):
         convention="Linen skips the update while it initialises for this reason.",
         start=_dummy(_value),
     )
+alternative(
+    "gamma-plus-one-from-zero",
+    "γ starts at zero and one is added to it",
+    "y = (1+γ)·z + β",
+    remedy="start γ at one and apply it as it is",
+    convention="Gains centred on zero are used by some transformer libraries.",
+    start=lambda m: _with(m, gamma=0.0),
+    scale=lambda m: 1 + m.gamma,
+)

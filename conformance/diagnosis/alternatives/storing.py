@@ -119,6 +119,25 @@ alternative(
 )
 
 
+def _square(a: Approximate) -> Approximate:
+    return a * a
+
+
+alternative(
+    "averaged-as-std",
+    "the running variance is averaged as a standard deviation and squared again",
+    "rv' = (m·√rv + (1−m)·√v)²",
+    remedy="average the variance",
+    moved_var=lambda m, old, new: _square(_moved(m, root(old), root(new))),
+)
+alternative(
+    "centred-mean-stored",
+    "the running mean follows the mean of the centred batch, which is zero",
+    "rm' = m·rm",
+    stored=lambda m, x, mean, var: (average(x - mean, 0)[0], var),
+)
+
+
 def _total_variance(m: Model, old: Approximate, new: Approximate) -> Approximate:
     gap = m.memory["mean"] - m.memory["old mean"]
     total: Approximate = _moved(m, old, new) + m.momentum * (1 - m.momentum) * gap * gap
