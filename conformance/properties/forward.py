@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from flax import nnx
 
 from conformance import bounds, oracle
 from conformance.case import Case, State
@@ -13,7 +14,7 @@ from conformance.properties.registry import requirement
 from conformance.strategies.cases import cases
 from conformance.strategies.containers import CONTAINERS
 from conformance.strategies.source import choices
-from conformance.subject import AnyArray, Subject
+from conformance.subject import AnyArray, Subject, calling
 
 MOMENTUM, EPS = 0.9, 1e-5
 """The configuration that the forward function is defined with."""
@@ -99,6 +100,18 @@ def the_layer_takes_zero_and_one(subject: Subject, case: Case, form: int) -> Non
 
     check_evaluation(layer, case, x, flag=as_flag(1))
     check_training(subject, layer, before, case, x, flag=as_flag(0))
+
+
+@requirement("BN-FLAG-5", share=0.2, case=cases)
+def the_mode_of_the_module_does_not_count(subject: Subject, case: Case) -> None:
+    """eval(), then train as told; train(), then evaluate as told"""
+    layer, before, x = subject.start(case)
+    with calling("module.eval()"):
+        nnx.Module.eval(layer.module)  # a layer may have a method of its own by that name
+    check_training(subject, layer, before, case, x)
+    with calling("module.train()"):
+        nnx.Module.train(layer.module)
+    check_evaluation(layer, case, x)
 
 
 @requirement(

@@ -47,6 +47,18 @@ ROWS = (
         source="layer(x, use_running_average)",
     ),
     Requirement(
+        id="BN-FLAG-5",
+        statement=(
+            "The flag of a call decides, whatever mode the module was put in: after "
+            "nnx.Module.eval a training call trains, and after nnx.Module.train evaluation evaluates."
+        ),
+        level=Level.MUST,
+        needs=Capability.NNX,
+        why="Fine-tuning with some layers frozen mixes modes; the argument is the last word.",
+        mistakes=("the attribute set by module.eval() wins", "either of the two evaluates"),
+        source="flax NNX: Module.train and Module.eval; nnx.BatchNorm prefers the argument",
+    ),
+    Requirement(
         id="BN-FWD-1",
         statement="The forward function returns a 1-D array of length N·D in row-major order.",
         formula="out[i·D + j] = y[i, j]",

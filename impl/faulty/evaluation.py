@@ -178,3 +178,28 @@ class RootKeptWithMean(Boxed):
         if held.get("key") != key:
             held["key"], held["root"] = key, self.inverse_std(self.running_var[...])
         return self.affine((x - mean) * held["root"])
+
+
+@fault("mode-of-the-module-wins", "BN-FLAG-5")
+class ModeOfTheModuleWins(StepwiseBatchNorm):
+    """After module.eval() or module.train() their mode counts, and the argument does not."""
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        super().create(d, rngs)
+        self.use_running_average: bool | None = None
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        kept = self.use_running_average
+        return super().__call__(x, use_running_average if kept is None else kept)
+
+
+@fault("either-flag-evaluates", "BN-FLAG-5")
+class EitherFlagEvaluates(StepwiseBatchNorm):
+    """After module.eval() a training call evaluates."""
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        super().create(d, rngs)
+        self.deterministic = False
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        return super().__call__(x, self.deterministic or use_running_average)
