@@ -50,7 +50,8 @@ ROWS = (
         id="BN-FLAG-5",
         statement=(
             "The flag of a call decides, whatever mode the module was put in: after "
-            "nnx.Module.eval a training call trains, and after nnx.Module.train evaluation evaluates."
+            "nnx.Module.eval a training call still trains, and after nnx.Module.train an "
+            "evaluation evaluates."
         ),
         level=Level.MUST,
         needs=Capability.NNX,
