@@ -46,8 +46,8 @@ _MODULES = (
     precision,
     guards,
     forwarding,
-    layouts,
     calling,
+    layouts,
 )
 """In the order in which mistakes that cannot be told apart are preferred: the plainest first."""
 

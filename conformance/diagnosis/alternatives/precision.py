@@ -84,6 +84,7 @@ alternative(
     "μ − x is normalised instead of x − μ",
     normalized=lambda m, *g: -_normalized(m, *g),
 )
+# Scaling before and after rounding rounds, too: that is the factor of one.
 for _kind in ("bfloat16", "float16", "0", "1", "2", "3", "4", "5", "6"):
     _name = _kind if "float" in _kind else f"{_kind} decimals"
     _round = rounded_to(_kind)
@@ -92,17 +93,17 @@ for _kind in ("bfloat16", "float16", "0", "1", "2", "3", "4", "5", "6"):
         f"x-{_kind}",
         f"the input is rounded to {_name} first",
         remedy=_remedy,
-        input=lambda m, x, f=_round: mapped(f, x),
+        input=lambda m, x, f=_round: mapped(f, exact(x) * 1.0) * 1.0,
     )
     alternative(
         f"y-{_kind}",
         f"results are rounded to {_name}",
         remedy=_remedy,
-        finished=lambda m, y, f=_round: mapped(f, y),
+        finished=lambda m, y, f=_round: mapped(f, y * 1.0) * 1.0,
     )
     alternative(
         f"z-{_kind}",
         f"normalised values are rounded to {_name}",
         remedy=_remedy,
-        normalized=lambda m, *given, f=_round: mapped(f, _normalized(m, *given)),
+        normalized=lambda m, *given, f=_round: mapped(f, _normalized(m, *given)) * 1.0,
     )
