@@ -12,6 +12,7 @@ import pytest
 from conformance.compilation import remember_compilations
 from conformance.implementation import AdapterError
 from conformance.ledger import PROPERTY_KEY, Plan, item_name
+from conformance.ordering import by_power, dealt
 from conformance.report.outcome import settle
 from conformance.requirements import Level, Requirement
 from conformance.verdict import Verdict
@@ -69,22 +70,31 @@ class RequirementFile(pytest.File):
         from conformance.judging import Trial, unsupported  # noqa: PLC0415  imports Hypothesis
         from conformance.properties import PROPERTIES  # noqa: PLC0415
 
-        for subject in self.subjects:
-            for row in self.plan.requirements:
-                name = item_name(row.id, subject.implementation.name)
-                if self.plan.pairs is not None and name not in self.plan.pairs:
-                    continue
-                verdict = unsupported(row, subject)
-                item: pytest.Item
-                if verdict is not None:
-                    item = UnsupportedItem.from_parent(self, name=name)
-                    item.verdict = verdict
-                else:
-                    trial = Trial(PROPERTIES[row.id], subject, self.plan.budget)
-                    item = RequirementItem.from_parent(self, name=name, callobj=trial.test)
-                    item.trial, item.strict = trial, self.plan.strict
-                mark(item, row)
-                yield item
+        for subject, row in self._wanted():
+            name = item_name(row.id, subject.implementation.name)
+            verdict = unsupported(row, subject)
+            item: pytest.Item
+            if verdict is not None:
+                item = UnsupportedItem.from_parent(self, name=name)
+                item.verdict = verdict
+            else:
+                trial = Trial(PROPERTIES[row.id], subject, self.plan.budget)
+                item = RequirementItem.from_parent(self, name=name, callobj=trial.test)
+                item.trial, item.strict = trial, self.plan.strict
+            mark(item, row)
+            yield item
+
+    def _wanted(self) -> list[tuple[Subject, Requirement]]:
+        """Return what is to be judged, in an order that serves every worker well."""
+        rows, pairs = by_power(self.plan.requirements), self.plan.pairs
+        wanted = [
+            (subject, row)
+            for subject in self.subjects
+            for row in rows
+            if pairs is None or item_name(row.id, subject.implementation.name) in pairs
+        ]
+        told: dict[str, Any] = getattr(self.config, "workerinput", {})
+        return dealt(wanted, int(told.get("workercount", 1)))
 
 
 def mark(item: pytest.Item, row: Requirement) -> None:

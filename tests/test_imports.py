@@ -16,7 +16,7 @@ HEAVY = {"jax", "flax", "numpy", "hypothesis"}
 
 RANKS = {
     **dict.fromkeys(("requirements", "verdict", "profiles", "compilation"), 0),
-    **dict.fromkeys(("implementation", "report"), 1),
+    **dict.fromkeys(("implementation", "ordering", "report"), 1),
     **dict.fromkeys(
         ("case", "strategies", "oracle", "adapters", "resolution", "galleries", "proof"), 2
     ),
