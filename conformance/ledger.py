@@ -26,13 +26,17 @@ PROPERTY_KEY = "conformance"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The resolved choices of a run; ``pairs`` names the only items wanted, None means all."""
+    """The resolved choices of a run; ``pairs`` names the only items wanted, None means all.
+
+    ``ends`` is when the run should be over, in seconds since 1970.
+    """
 
     implementations: tuple[str, ...]
     requirements: tuple[Requirement, ...]
     budget: Budget
     strict: bool = False
     pairs: frozenset[str] | None = None
+    ends: float | None = None
 
 
 def item_name(requirement: str, implementation: str) -> str:

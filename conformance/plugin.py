@@ -5,6 +5,8 @@ Importing this module imports neither jax nor flax, NumPy or Hypothesis.
 
 from __future__ import annotations
 
+import argparse
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +72,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="report the first counterexample found, without making it small",
     )
+    group.addoption(
+        "--conformance-max-time",
+        type=float,
+        default=None,
+        metavar="SECONDS",
+        help="leave out cases so that the run takes about as long; the report says which",
+    )
+    group.addoption("--conformance-ends", type=float, default=None, help=argparse.SUPPRESS)
     try:
         group.addoption(
             "--max-examples", type=int, default=None, metavar="N", help="cases per property"
@@ -176,7 +186,21 @@ def _plan(config: pytest.Config) -> Plan:
         ),
         pairs=_pairs(config.getoption("--conformance-pairs")),
         strict=config.getoption("--conformance-strict"),
+        ends=_ends(config),
     )
+
+
+def _ends(config: pytest.Config) -> float | None:
+    """Return when the run should be over; the controller decides it, and workers are told."""
+    seconds = config.getoption("--conformance-max-time")
+    if seconds is None:
+        return None
+    if not seconds > 0:
+        msg = f"--conformance-max-time={seconds:g} must be more than 0 seconds"
+        raise pytest.UsageError(msg)
+    if config.option.conformance_ends is None:
+        config.option.conformance_ends = time.time() + seconds
+    return float(config.option.conformance_ends)
 
 
 def _pairs(file: str | None) -> frozenset[str] | None:

@@ -15,6 +15,7 @@ from conformance.ledger import PROPERTY_KEY, Plan, item_name
 from conformance.ordering import by_power, dealt
 from conformance.report.outcome import settle
 from conformance.requirements import Level, Requirement
+from conformance.timing import Clock
 from conformance.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -31,10 +32,13 @@ class RequirementItem(pytest.Function):
 
     trial: Trial
     strict: bool
+    clock: Clock | None
 
     def runtest(self) -> None:
         from conformance.judging import judge  # noqa: PLC0415  imports Hypothesis
 
+        if self.clock is not None:
+            self.trial.until = self.clock.until(self.trial.property.share)
         self.settle(judge(self.trial, super().runtest))
 
     def settle(self, verdict: Verdict) -> None:
@@ -70,7 +74,9 @@ class RequirementFile(pytest.File):
         from conformance.judging import Trial, unsupported  # noqa: PLC0415  imports Hypothesis
         from conformance.properties import PROPERTIES  # noqa: PLC0415
 
-        for subject, row in self._wanted():
+        wanted = self._wanted()
+        clock = self._clock([PROPERTIES[row.id].share for _, row in wanted])
+        for subject, row in wanted:
             name = item_name(row.id, subject.implementation.name)
             verdict = unsupported(row, subject)
             item: pytest.Item
@@ -80,7 +86,7 @@ class RequirementFile(pytest.File):
             else:
                 trial = Trial(PROPERTIES[row.id], subject, self.plan.budget)
                 item = RequirementItem.from_parent(self, name=name, callobj=trial.test)
-                item.trial, item.strict = trial, self.plan.strict
+                item.trial, item.strict, item.clock = trial, self.plan.strict, clock
             mark(item, row)
             yield item
 
@@ -93,8 +99,18 @@ class RequirementFile(pytest.File):
             for row in rows
             if pairs is None or item_name(row.id, subject.implementation.name) in pairs
         ]
+        return dealt(wanted, self._workers)
+
+    @property
+    def _workers(self) -> int:
         told: dict[str, Any] = getattr(self.config, "workerinput", {})
-        return dealt(wanted, int(told.get("workercount", 1)))
+        return int(told.get("workercount", 1))
+
+    def _clock(self, shares: list[float]) -> Clock | None:
+        """Return what shares out the time among the requirements of this process."""
+        if self.plan.ends is None:
+            return None
+        return Clock(self.plan.ends, sum(shares) / self._workers)
 
 
 def mark(item: pytest.Item, row: Requirement) -> None:

@@ -72,9 +72,10 @@ class Violation:
 class Verdict:
     """The outcome for one requirement and one implementation, and what it rests on.
 
-    ``cases`` were executed, ``rejected`` were not usable, ``comparisons`` numbers were
-    compared; ``worst`` is the largest error ÷ bound among them, seen in ``worst_quantity``;
-    ``seconds`` of wall time were used; ``detail`` explains outcomes without a violation.
+    ``cases`` were executed, ``rejected`` were not usable, ``cut`` were left out because the time
+    was up; ``comparisons`` numbers were compared; ``worst`` is the largest error ÷ bound among
+    them, seen in ``worst_quantity``; ``seconds`` of wall time were used; ``detail`` explains
+    outcomes without a violation.
     """
 
     requirement: str
@@ -84,6 +85,7 @@ class Verdict:
     level: str
     cases: int = 0
     rejected: int = 0
+    cut: int = 0
     comparisons: int = 0
     worst: float | None = None
     worst_quantity: str | None = None

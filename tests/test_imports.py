@@ -15,7 +15,7 @@ import conformance
 HEAVY = {"jax", "flax", "numpy", "hypothesis"}
 
 RANKS = {
-    **dict.fromkeys(("requirements", "verdict", "profiles", "compilation"), 0),
+    **dict.fromkeys(("requirements", "verdict", "profiles", "compilation", "timing"), 0),
     **dict.fromkeys(("implementation", "ordering", "report"), 1),
     **dict.fromkeys(
         ("case", "strategies", "oracle", "adapters", "resolution", "galleries", "proof"), 2
@@ -24,7 +24,7 @@ RANKS = {
     "checks": 4,
     "subject": 5,
     **dict.fromkeys(("properties", "smoking", "diagnosis"), 6),
-    "judging": 7,
+    **dict.fromkeys(("trial", "judging"), 7),
     **dict.fromkeys(("ledger", "session", "plugin", "door"), 8),
     **dict.fromkeys(("cli", "__init__", "__main__"), 9),
 }

@@ -131,6 +131,17 @@ def test_the_transforms_tell_what_was_seen_under_each():
     }
 
 
+def test_what_was_cut_is_told():
+    """The last lines name how many requirements were cut short, and the shortest of them."""
+    made = report(
+        verdict("BN-EMA-1", cases=5, cut=95), verdict("BN-EMA-2", cases=50, cut=50), verdict()
+    )
+    text = " ".join(rendered(made).split())
+    assert "Cut short by --max-time: 2 requirements" in text
+    assert "(cases: BN-EMA-1 5 of 100, BN-EMA-2 50 of 100)" in text
+    assert "Cut short" not in rendered(report(verdict()))
+
+
 def test_reports_survive_a_trip(tmp_path: Path):
     """Reading what was written gives an equal report."""
     made = report(*EVERY)

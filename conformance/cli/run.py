@@ -61,6 +61,12 @@ _HERE = Path(__file__).parent.parent
     metavar="FILE",
     help="Write the results as JUnit XML.",
 )
+@click.option(
+    "--max-time",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Leave out cases so that judging takes about as long.",
+)
 @click.option("--strict", is_flag=True, help="A violated SHOULD counts like a MUST.")
 @click.option("--no-diagnosis", is_flag=True, help="Do not look for the most likely mistake.")
 @color_option
@@ -75,6 +81,7 @@ def run(
     jobs: str,
     report: Path | None,
     junit: Path | None,
+    max_time: float | None,
     strict: bool,
     no_diagnosis: bool,
     color: bool,
@@ -96,6 +103,8 @@ def run(
     ]
     if max_examples is not None:
         arguments.append(f"--max-examples={max_examples}")
+    if max_time is not None:
+        arguments.append(f"--conformance-max-time={max_time}")
     arguments += ["--conformance-strict"] * strict + ["-x"] * fail_fast
     arguments += [f"--conformance-report={report}"] if report else []
     arguments += [f"--junitxml={junit}"] if junit else []

@@ -133,6 +133,7 @@ def conclusion(report: Report) -> list[str]:
         f"{judged} judgements, {cases} cases, {compared} comparisons, "
         f"{report.footer.seconds:.1f} s."
     )
+    lines += _cut(report)
     if not judged:
         lines.append("Nothing was judged: no chosen requirement applies to what was named.")
     if not report.complete:
@@ -140,6 +141,17 @@ def conclusion(report: Report) -> list[str]:
         shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         lines.append(f"Incomplete: {len(missing)} requirements were not reached ({shown}).")
     return [escape(line) for line in lines]
+
+
+def _cut(report: Report) -> list[str]:
+    """Return a line about what was left out because of --max-time."""
+    short = [v for v in report.verdicts if v.cut]
+    if not short:
+        return []
+    least = sorted(short, key=lambda v: v.cases / (v.cases + v.cut))[:3]
+    shown = ", ".join(f"{v.requirement} {v.cases} of {v.cases + v.cut}" for v in least)
+    more = ", …" if len(short) > len(least) else ""
+    return [f"Cut short by --max-time: {len(short)} requirements (cases: {shown}{more})."]
 
 
 def _answer(name: str, verdicts: list[Verdict]) -> str:

@@ -1,0 +1,176 @@
+"""One property bound to one subject: its cases, and the counterexample that was met.
+
+Cases come from Hypothesis, one string of bytes each; counterexamples are made small here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as with_seed
+from hypothesis.errors import Flaky, UnsatisfiedAssumption
+
+from conformance.case import literals
+from conformance.checks import ViolationFound
+from conformance.profiles import Budget
+from conformance.properties import Property
+from conformance.requirements import Requirement
+from conformance.shrinking import Attempt, reduced
+from conformance.strategies import palette
+from conformance.strategies.source import BYTES, Decoder, decoded_from
+from conformance.subject import Subject
+from conformance.timing import FIRST_CASES
+from conformance.verdict import Violation
+
+_SHRINKING = 250
+"""Executions that may go into a smaller counterexample; fewer where each costs much."""
+
+_SMALL = tuple(entry for entry in palette.DEFAULT if entry.rows * entry.features <= 9)
+"""Where a counterexample is looked for first; it has every kind of shape that a strategy needs."""
+
+
+class Trial:
+    """One property bound to one subject: a function without arguments that runs its cases.
+
+    It counts what was executed, and keeps the violation that was seen last.
+    """
+
+    def __init__(self, prop: Property, subject: Subject, budget: Budget) -> None:
+        self.property = prop
+        self.subject = subject
+        self.cases = 0
+        self.rejected = 0
+        self.cut = 0
+        self.until: float | None = None
+        """When to stop, as seconds since 1970; the first cases are executed all the same."""
+        self.violation: Violation | None = None
+        self.budget = budget
+        self._raw = b""
+        self._entries: tuple[palette.Entry, ...] = ()
+        self._counted_out = False
+        self._runs = [
+            self._hypothesis_test(entries) for entries in prop.palettes or (_palette(budget),)
+        ]
+
+    def __call__(self) -> None:
+        """Run every case; raise the first violation."""
+        for run in self._runs:
+            run()
+
+    def minimize(self) -> None:
+        """Replace the violation by a small one: among the smallest shapes if it occurs there.
+
+        A smaller shape that fails needs other values, so it is searched for and not shrunk to.
+        """
+        assert self.violation is not None, "there is something to minimize"  # noqa: S101
+        met, raw, entries = self.violation, self._raw, self._entries
+        self.violation = None
+        try:
+            self._hypothesis_test(_SMALL)()
+        except (ViolationFound, Flaky):
+            raw, entries = self._raw, _SMALL
+        self.violation = self.violation or met
+        attempts = round(_SHRINKING * min(1.0, 4 * self.property.share))
+        smallest = reduced(raw, lambda candidate: self._outcome_of(candidate, entries), attempts)
+        if smallest is None:
+            self.violation = replace(self.violation, flaky=True)
+
+    def _outcome_of(self, raw: bytes, entries: tuple[palette.Entry, ...]) -> Attempt:
+        """Return the literal form of a candidate, and how to find out whether it violates."""
+        drawn = decoded_from(raw, self._decoders(entries))
+        inputs = literals(drawn)
+
+        def violates() -> bool:
+            try:
+                self.property.claim(self.subject, **drawn)
+            except ViolationFound as found:
+                self.violation = Violation(finding=found.finding, inputs=inputs)
+                return True
+            return False
+
+        return Attempt(repr(inputs), violates)
+
+    def _decoders(self, entries: tuple[palette.Entry, ...]) -> dict[str, Decoder[Any]]:
+        return {name: of(entries) for name, of in self.property.decoders.items()}
+
+    @property
+    def flaky(self) -> bool:
+        """Whether the violation did not come back when the same case was run again."""
+        return self.violation is not None and self.violation.flaky
+
+    @property
+    def test(self) -> Callable[[], None]:
+        """What a runner calls: the Hypothesis test itself where there is only one."""
+        return self._runs[0] if len(self._runs) == 1 else self.__call__
+
+    def _hypothesis_test(self, entries: tuple[palette.Entry, ...]) -> Callable[[], None]:
+        decoders = self._decoders(entries)
+
+        def test(raw: bytes) -> None:
+            if self._time_is_up:
+                self.cut += 1
+                return
+            self._raw, self._entries = raw, entries
+            self._execute(decoded_from(raw, decoders))
+
+        test.__name__ = test.__qualname__ = self.property.claim.__name__
+        test.__doc__ = self.property.claim.__doc__
+        bound = _settings(self.budget, self.property.share)(given(BYTES)(test))
+        if self.budget.seed is None:
+            return bound
+        return with_seed(_stream(self.budget.seed, self.property.requirement))(bound)
+
+    @property
+    def _time_is_up(self) -> bool:
+        """Whether to leave out what follows; not while a counterexample is made small."""
+        if self.until is None or self._counted_out or self.cases < FIRST_CASES:
+            return False
+        return time.time() > self.until
+
+    def _execute(self, drawn: dict[str, Any]) -> None:
+        if not self._counted_out:
+            self.cases += 1
+        try:
+            self.property.claim(self.subject, **drawn)
+        except UnsatisfiedAssumption:
+            self.rejected += 1
+            raise
+        except ViolationFound as found:
+            self._counted_out = True  # what follows makes the counterexample smaller
+            self.violation = Violation(finding=found.finding, inputs=literals(drawn))
+            raise
+
+
+def _palette(budget: Budget) -> tuple[palette.Entry, ...]:
+    if budget.palette_seed is None:
+        return palette.DEFAULT
+    return palette.fresh(budget.palette_seed)
+
+
+def _stream(seed: int, requirement: Requirement) -> int:
+    """Return the seed of a requirement: its own stream, the same for every implementation."""
+    digest = hashlib.sha256(f"{seed} {requirement.id}".encode()).digest()
+    return int.from_bytes(digest[:8])
+
+
+def _settings(budget: Budget, share: float) -> settings:
+    return settings(
+        budget.hypothesis or settings(),
+        max_examples=max(1, round(budget.max_examples * share)),
+        database=None,
+        phases=(Phase.generate,),  # counterexamples are made small by `minimize`
+        deadline=None,  # compilation makes single cases a hundred times slower than others
+        suppress_health_check=(
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+            HealthCheck.filter_too_much,  # such a property is vacuous, and the verdict says so
+        ),
+        report_multiple_bugs=False,
+        print_blob=False,
+        derandomize=False,
+    )
