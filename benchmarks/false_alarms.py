@@ -1,6 +1,6 @@
 """Judge every correct implementation with many seeds: there must be no violation at all.
 
-Random profile: every 25 seeds have a fresh palette of shapes, and each seed draws a tenth of
+Random profile: every 25 seeds have a fresh palette of shapes, and each seed draws one in twenty of
 the properties, and cases of its own for them. For each implementation the largest
 error ÷ bound of every quantity is kept; its distance from 1 is the margin of the bounds.
 
@@ -32,7 +32,7 @@ from typing import Any
 ONE_PASS = ("flax-default", "one-pass-declared")
 CASES = 2
 SEEDS_PER_PALETTE = 25
-SHARE = 10
+SHARE = 20
 
 QUANTITIES = (
     (r"gradient of gamma", "gradient of gamma"),
@@ -72,7 +72,7 @@ def cases_of(prop: Any, entries: Any, rng: random.Random) -> Iterator[dict[str, 
 
 
 def judged(subject: Any, seed: int) -> dict[str, Any]:
-    """Judge one implementation with one seed on a tenth of what applies to it."""
+    """Judge one implementation with one seed on a twentieth of what applies to it."""
     from conformance.case import literals
     from conformance.checks import ViolationFound, taking_notes
     from conformance.properties import PROPERTIES
