@@ -37,8 +37,7 @@ def conclude(
     listed = sum(len(set(row.breaks) & set(row.judged)) for row in judged)
     console.print(
         f"{killed} of {len(judged)} faults are caught; {listed - len(matrix.missed)} of {listed} "
-        f"listed pairs are violated.",
-        f"{pairs} pairs judged in {seconds:.0f} s.",
+        f"listed pairs are violated.\n{pairs} pairs judged in {seconds:.0f} s.",
         style="bold",
     )
     failed = any(row.failed for row in judged)
