@@ -35,7 +35,9 @@ def tasks(only: str) -> list[Task]:
         found += [
             (module.name, name)
             for name, kind in members
-            if kind.__module__ == module.name and issubclass(kind, nnx.Module)
+            if kind.__module__ == module.name
+            and issubclass(kind, nnx.Module)
+            and not name.startswith("_")
         ]
     return [task for task in found if fnmatch.fnmatch(task[1], only)]
 
