@@ -12,6 +12,10 @@ def cache_directory() -> Path:
     return Path(base) / "batchnorm-conformance"
 
 
+def _programs() -> Path:
+    return cache_directory() / "xla"
+
+
 def remember_compilations() -> None:
     """Turn on JAX's persistent compilation cache, unless the user has set it up.
 
@@ -20,7 +24,7 @@ def remember_compilations() -> None:
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
-    directory = cache_directory() / "xla"
+    directory = _programs()
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -30,3 +34,27 @@ def remember_compilations() -> None:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
     }
+
+
+LIMIT = 256 * 2**20
+"""Bytes that compiled programs may take between runs; a run of the default profile makes 10 MB."""
+
+
+def forget_old_compilations(limit: int = LIMIT) -> int:
+    """Delete the programs used longest ago until the rest takes ``limit`` bytes; return how many.
+
+    JAX can bound its cache itself, but looks through all of it whenever it adds a program.
+    """
+    try:
+        found = [(entry, entry.stat()) for entry in os.scandir(_programs()) if entry.is_file()]
+    except OSError:
+        return 0
+    found.sort(key=lambda pair: max(pair[1].st_atime, pair[1].st_mtime))
+    excess, deleted = sum(stat.st_size for _, stat in found) - limit, 0
+    for entry, stat in found:
+        if excess <= 0:
+            break
+        Path(entry.path).unlink(missing_ok=True)  # another run may have been faster
+        excess -= stat.st_size
+        deleted += 1
+    return deleted

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from conformance.cli.diagnosing import diagnoses
-from conformance.compilation import cache_directory
+from conformance.compilation import cache_directory, forget_old_compilations
 from conformance.ledger import Ledger
 from conformance.plugin import LEDGER
 from conformance.report.terminal import render
@@ -95,6 +95,7 @@ def judge_by_pytest(
     ledger, status = ledger_of(arguments, jobs, Display(console))
     if ledger is None:
         return USAGE
+    forget_old_compilations()
     report = ledger.report(_exit_code(ledger, status))
     if diagnosed and any(v.outcome is Outcome.VIOLATES for v in report.verdicts):
         with console.status("looking for the mistake"):

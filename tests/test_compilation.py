@@ -1,0 +1,63 @@
+"""The cache of compiled programs: set up unless the user did, and bounded."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from conformance.compilation import forget_old_compilations, remember_compilations
+
+_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a directory of programs of 100 bytes each, the first used longest ago."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    directory = tmp_path / "batchnorm-conformance" / "xla"
+    directory.mkdir(parents=True)
+    for age in range(5):
+        file = directory / f"program-{age}"
+        file.write_bytes(bytes(100))
+        os.utime(file, (1000 + age, 1000 + age))
+    return directory
+
+
+def left(programs: Path) -> list[str]:
+    return sorted(file.name for file in programs.iterdir())
+
+
+def test_the_oldest_are_deleted_until_the_rest_fits(programs: Path):
+    """What was used last stays."""
+    assert forget_old_compilations(limit=250) == 3
+    assert left(programs) == ["program-3", "program-4"]
+
+
+def test_nothing_is_deleted_below_the_limit(programs: Path):
+    """A cache that fits is left alone."""
+    assert forget_old_compilations(limit=500) == 0
+    assert len(left(programs)) == 5
+
+
+def test_a_program_that_was_read_lately_stays(programs: Path):
+    """Use counts, and not when it was compiled."""
+    os.utime(programs / "program-0", (2000, 1000))
+    forget_old_compilations(limit=100)
+    assert left(programs) == ["program-0"]
+
+
+def test_no_cache_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Before the first run there is nothing to delete."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "nowhere"))
+    assert forget_old_compilations() == 0
+
+
+def test_the_cache_of_the_user_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A cache directory that is set already is neither replaced nor created."""
+    monkeypatch.setenv(_VARIABLE, str(tmp_path / "mine"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    remember_compilations()
+    assert os.environ[_VARIABLE] == str(tmp_path / "mine")
+    assert not (tmp_path / "other").exists()
