@@ -40,38 +40,38 @@ alternative(
 )
 
 
-def _lagging(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Any:
-    last: Any = m.memory.get("statistics", (mean, var))
-    m.memory["statistics"] = (mean, var)
-    return last
+def _lagging(*, from_fresh: bool) -> Any:
+    """Return a step that hands on the statistics of the batch before.
+
+    ``from_fresh``: the first batch gets 0 and 1 instead of its own.
+    """
+
+    def step(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Any:
+        fresh = Approximate(np.zeros(mean.shape)), Approximate(np.ones(var.shape))
+        last: Any = m.memory.get("statistics", fresh if from_fresh else (mean, var))
+        m.memory["statistics"] = (mean, var)
+        return last
+
+    return step
 
 
 alternative(
     "lagging-stored",
     "the running statistics follow the batch before",
     remembers=True,
-    stored=_lagging,
+    stored=_lagging(from_fresh=False),
+)
+alternative(
+    "lagging-from-fresh-stored",
+    "the running statistics follow the batch before, and 0 and 1 at first",
+    remembers=True,
+    stored=_lagging(from_fresh=True),
 )
 alternative(
     "lagging-used",
     "training normalises with the statistics of the batch before",
     remembers=True,
-    used=_lagging,
-)
-
-
-def _lagging_from_fresh(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Any:
-    fresh = Approximate(np.zeros(mean.shape)), Approximate(np.ones(var.shape))
-    last: Any = m.memory.get("statistics", fresh)
-    m.memory["statistics"] = (mean, var)
-    return last
-
-
-alternative(
-    "lagging-from-fresh-stored",
-    "the running statistics follow the batch before, and 0 and 1 at first",
-    remembers=True,
-    stored=_lagging_from_fresh,
+    used=_lagging(from_fresh=False),
 )
 
 
