@@ -37,7 +37,7 @@ def remember_compilations() -> None:
 
 
 LIMIT = 256 * 2**20
-"""Bytes that compiled programs may take between runs; a run of the default profile makes 10 MB."""
+"""Bytes that compiled programs may take between runs; a run of the default profile leaves 7 MB."""
 
 
 def forget_old_compilations(limit: int = LIMIT) -> int:

@@ -11,8 +11,8 @@ from conformance.cli.browse import chosen
 from conformance.cli.options import color_option, jobs_option
 from conformance.profiles import PROFILES, chosen_seed
 
-DEFAULT = ("impl", "flax", "flax-default")
-"""What is judged when nothing is named: the reference, and flax's own layers."""
+DEFAULT = ("impl", "flax")
+"""What is judged when nothing is named: the reference, and flax's own layer."""
 
 _HERE = Path(__file__).parent.parent
 
@@ -89,7 +89,7 @@ def run(
     """Judge implementations.
 
     IMPL is a registered name, module:attribute or path/to/file.py:attribute; without one the
-    reference and flax's own layers are judged.
+    reference and flax's own layer are judged.
 
     Exit codes: 0 conforms, 1 a MUST is violated (with --strict a SHOULD too), 2 the
     implementation or the command is not usable, 5 nothing was judged.

@@ -128,8 +128,7 @@ def _new_tracers() -> Iterator[list[Any]]:
     reports correct code with a ``custom_vjp``, without naming any tracer.
     """
     found: list[Any] = []
-    gc.collect()
-    gc.freeze()  # what exists by now is neither looked through nor listed
+    gc.freeze()  # what exists by now, garbage too, is neither looked through nor listed
     try:
         yield found
         gc.collect()
