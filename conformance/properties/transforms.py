@@ -27,6 +27,7 @@ from conformance.properties.registry import requirement
 from conformance.strategies.cases import Stream, cases, streams
 from conformance.strategies.cotangents import Pulled, pulled_cases
 from conformance.strategies.palette import TRANSFORMED
+from conformance.strategies.source import choices
 from conformance.subject import Subject, as_numpy, calling
 
 
@@ -50,20 +51,32 @@ def lanes_share_nothing(subject: Subject, drawn: Stream) -> None:
         check_trained(subject, case.with_x(batch), before, np.array(trained[lane]), after)
 
 
-@requirement("BN-SCAN-1", share=0.3, drawn=lambda _: streams(TRANSFORMED, min_size=4, max_size=4))
-def a_scan_is_a_loop(subject: Subject, drawn: Stream) -> None:
-    """nnx.scan over T batches: T steps of the recursion, and the y of each"""
+_ROUNDS = 50
+"""How often a long scan goes through its four batches: 200 steps."""
+
+
+@requirement(
+    "BN-SCAN-1",
+    share=0.3,
+    drawn=lambda _: streams(TRANSFORMED, min_size=4, max_size=4),
+    long=lambda _: choices(0, 4),
+)
+def a_scan_is_a_loop(subject: Subject, drawn: Stream, long: int) -> None:
+    """nnx.scan over T batches, few or hundreds: T steps of the recursion, and the y of each"""
     case = drawn.case
     layer, before, _ = subject.start(case)
     batches = [case.x, *drawn.following]
+    rounds = _ROUNDS if long == 4 else 1
     with calling("nnx.scan over batches"):
-        ys = np.array(_SCANNED(layer.module, jnp.stack(batches))[1])
+        ys = np.array(_SCANNED(layer.module, jnp.tile(jnp.stack(batches), (rounds, 1, 1)))[1])
 
     model = Model.starting(case.config, before, subject.accuracy)
     for step, batch in enumerate(batches):
         expected = oracle.train(case.config, before, batch).y
         bound = bounds.train(case.config, before, batch, subject.accuracy).y
-        check_within(f"y of step {step}", ys[step], expected, bound)
+        for at in range(step, len(ys), len(batches)):
+            check_within(f"y of step {at}", ys[at], expected, bound)
+    for batch in batches * rounds:
         model.train(batch)
     model.check_statistics(layer.state)
     check_evaluation(layer, case, subject.input(case))
