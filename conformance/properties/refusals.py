@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from conformance.properties.claims import check_evaluation, check_kept
 from conformance.properties.registry import requirement
 from conformance.strategies.cases import cases
 from conformance.strategies.palette import Entry
-from conformance.strategies.source import choices
 from conformance.subject import LiveLayer, Subject
 
 _SEVERAL = (
@@ -24,25 +24,19 @@ _SEVERAL = (
 """More than one feature: a single one broadcasts. N is D, D + 1, below D − 1, and D + 1."""
 
 
-@requirement(
-    "BN-ERR-1",
-    share=0.12,
-    case=lambda _: cases(_SEVERAL),
-    wrong=lambda _: choices(0, 2),
-    evaluate=lambda _: choices(0, 1),
-)
-def a_wrong_width_is_refused(subject: Subject, case: Case, wrong: int, evaluate: int) -> None:
+@requirement("BN-ERR-1", share=0.12, case=lambda _: cases(_SEVERAL))
+def a_wrong_width_is_refused(subject: Subject, case: Case) -> None:
     """one feature too many, one too few, or twice as many: an exception, and all as before"""
     layer, before, x = subject.start(case)
-    misfit = with_wrong_width(case.x, wrong)
-
-    check_true(
-        f"the call with x of shape {misfit.shape} on a layer of {case.x.shape[1]} features",
-        refuses(layer, misfit, flag=bool(evaluate)),
-        got="a result",
-        expected="an exception",
-    )
-    check_kept(layer.state, before, "as before the call that raised")
+    for wrong, flag in product(range(3), (False, True)):
+        misfit = with_wrong_width(case.x, wrong)
+        check_true(
+            f"the call with x of shape {misfit.shape} on a layer of {case.x.shape[1]} features",
+            refuses(layer, misfit, flag=flag),
+            got="a result",
+            expected="an exception",
+        )
+        check_kept(layer.state, before, "as before the call that raised")
     check_evaluation(layer, case, x)
 
 
