@@ -14,8 +14,6 @@ from conformance.profiles import PROFILES, chosen_seed
 DEFAULT = ("impl", "flax")
 """What is judged when nothing is named: the reference, and flax's own layer."""
 
-_HERE = Path(__file__).parent.parent
-
 
 @click.command()
 @click.argument("names", metavar="[IMPL]...", nargs=-1)

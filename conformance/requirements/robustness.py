@@ -116,6 +116,6 @@ ROWS = (
             "state allocated anew for the width of the input",
             "running statistics moved before the shapes are looked at",
         ),
-        source="google/flax: the state is changed before a shape error",
+        source="follows from BN-STATE-5: a call that raises has moved nothing",
     ),
 )
