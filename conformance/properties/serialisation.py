@@ -87,15 +87,15 @@ def copies_are_equal_and_independent(
     layer, before, x = subject.start(case)
     name = list(COPIED)[way]
 
-    def copied() -> LiveLayer:
+    def copied(original: LiveLayer) -> LiveLayer:
         with calling(name):
-            return layer.around(COPIED[name](layer.module))
+            return original.around(COPIED[name](original.module))
 
-    early = copied()
+    early = copied(layer)
     layer.evaluate(x)
     layer.train(x)
     saved = layer.usable_state
-    late = copied()
+    late = copied(layer)
     check_state("the copy", late, saved, rule=f"as in the layer that {name} was given")
 
     pair = {"the copy": late, "the layer copied": layer}
@@ -108,7 +108,10 @@ def copies_are_equal_and_independent(
         pair[moved].write(different)
         check_state(name_of, pair[name_of], kept, rule=f"as before a write to {moved}")
         check_in_use(subject, case, pair[name_of], kept)
-    check_state("the earlier copy", early, before, rule="as when it was made")
+    of_early = copied(early)
+    of_early.train(x)
+    rule = "as when it was made, whatever became of the layer, and of a copy of the copy"
+    check_state("the earlier copy", early, before, rule=rule)
     check_in_use(subject, case, early, before)
 
 

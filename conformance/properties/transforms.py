@@ -19,7 +19,11 @@ from conformance.adapters.nnx import train
 from conformance.case import Case
 from conformance.checks import check_same, check_true, check_within
 from conformance.implementation import PARAMETERS
-from conformance.properties.claims import check_evaluated, check_evaluation, check_trained
+from conformance.properties.claims import (
+    check_evaluated,
+    check_evaluation,
+    check_trained,
+)
 from conformance.properties.differentiation import check_gradient, expected_gradients, of_params
 from conformance.properties.history import Model
 from conformance.properties.jitted import merged_call
@@ -44,8 +48,12 @@ def lanes_share_nothing(subject: Subject, drawn: Stream) -> None:
     with calling("jax.vmap over batches in training"):
         trained, states = _lanes(graphdef, state, xs, False)
 
+    with calling("nnx.vmap over batches in evaluation"):
+        live = np.array(_nnx_lanes(graphdef, state, xs))
+
     for lane, batch in enumerate(batches):
         check_evaluated(case.config, before, batch, evaluated[lane])
+        check_evaluated(case.config, before, batch, live[lane])
         merged = nnx.merge(graphdef, jax.tree.map(lambda leaf, lane=lane: leaf[lane], states))
         after = layer.around(merged).state
         check_trained(subject, case.with_x(batch), before, np.array(trained[lane]), after)
@@ -144,6 +152,21 @@ def _lanes(graphdef: Any, state: Any, xs: Any, evaluate: bool) -> tuple[Any, Any
     call = partial(merged_call, graphdef, evaluate=evaluate)
     mapped: tuple[Any, Any] = jax.vmap(call, in_axes=(None, 0))(state, xs)
     return mapped
+
+
+@partial(jax.jit, static_argnums=0)
+def _nnx_lanes(graphdef: Any, state: Any, xs: Any) -> Any:
+    """Evaluate one layer on each batch, by nnx.vmap.
+
+    Each lane has a copy: a layer that writes its statistics in evaluation, the same values as
+    before, is right, and nnx.vmap refuses to let lanes write to a layer that they share.
+    """
+
+    def lane(x: Any) -> Any:
+        copied = jax.tree.map(jnp.asarray, state)  # Variables of this lane, with the same values
+        return merged_call(graphdef, copied, x, evaluate=True)[0]
+
+    return nnx.vmap(lane)(xs)
 
 
 def _step(module: Any, x: Any) -> tuple[Any, Any]:

@@ -174,7 +174,7 @@ class DeepcopyForgetsEps(StepwiseBatchNorm):
 _COPIES: MutableMapping[Any, bool] = WeakKeyDictionary()
 
 
-@fault("deepcopy-of-a-copy-shares", "BN-SEQ-1")
+@fault("deepcopy-of-a-copy-shares", "BN-SER-2", "BN-SEQ-1")
 class DeepcopyOfACopyShares(StepwiseBatchNorm):
     """A deep copy of a deep copy holds the same running mean."""
 
