@@ -9,7 +9,7 @@ Importing this package imports neither jax nor NumPy nor Hypothesis.
 
 from __future__ import annotations
 
-from conformance.door import conformance_tests
+from conformance.door import conformance_tests, sequence_machine
 from conformance.implementation import (
     AdapterError,
     Config,
@@ -31,6 +31,7 @@ __all__ = [
     "Requirement",
     "__version__",
     "conformance_tests",
+    "sequence_machine",
 ]
 
 __version__ = "0.1.0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conformance.profiles import PROFILES, budget, chosen_seed
 from conformance.requirements import REQUIREMENTS, Level, Requirement, select
@@ -60,6 +60,26 @@ def conformance_tests(
         settle(judge_requirement(REQUIREMENTS[requirement], subject(), chosen), strict=strict)
 
     return test_conformance
+
+
+def sequence_machine(implementation: str | Implementation) -> Any:
+    """Return a Hypothesis ``RuleBasedStateMachine`` that judges a layer by BN-SEQ-1.
+
+    ``TestSequences = sequence_machine("my_package.norm:MyBatchNorm").TestCase`` in a test file
+    explores sequences of calls, writes and copies; ``TestSequences.settings`` decides how many and
+    how long. ``implementation``: as for ``conformance_tests``.
+
+    Raises:
+        AdapterError: the implementation cannot be found, or has no layer.
+    """
+    from conformance.implementation import AdapterError  # noqa: PLC0415
+    from conformance.machine import machine_of  # noqa: PLC0415  imports Hypothesis and NumPy
+
+    subject = _subject(implementation)
+    if subject.implementation.build is None:
+        msg = f"{subject.implementation.name} is a forward function; sequences need a layer."
+        raise AdapterError(msg)
+    return machine_of(subject)
 
 
 def _subject(implementation: str | Implementation) -> Subject:
