@@ -31,7 +31,22 @@ def evaluate(module: Any, x: Any) -> Any:
 
 def stored(tree: Any) -> Any:
     """Return the tree with all values copied to NumPy and back, as saving and loading does."""
-    return jax.tree.map(lambda leaf: jnp.asarray(np.array(leaf)), tree)
+    return jax.tree.map(_stored, tree)
+
+
+def _stored(leaf: Any) -> Any:
+    held = jnp.asarray(as_plain(leaf))
+    return jax.random.wrap_key_data(held, impl=jax.random.key_impl(leaf)) if is_key(leaf) else held
+
+
+def is_key(leaf: Any) -> bool:
+    """Return whether a leaf of the state is a typed random key, which NumPy has no form for."""
+    return jnp.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.prng_key)
+
+
+def as_plain(leaf: Any) -> np.ndarray[Any, Any]:
+    """Copy a leaf of the state to NumPy; a key by its data."""
+    return np.array(jax.random.key_data(leaf) if is_key(leaf) else leaf)
 
 
 def merged_again(module: Any) -> Any:

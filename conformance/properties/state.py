@@ -10,6 +10,7 @@ import numpy as np
 from flax import nnx
 
 from conformance import bounds, oracle
+from conformance.adapters.nnx import as_plain
 from conformance.case import Case
 from conformance.checks import check_identical, check_same, check_true, check_within
 from conformance.implementation import ARRAYS, PARAMETERS, STATISTICS
@@ -33,9 +34,16 @@ def leaves(module: Any, *filters: Any) -> dict[tuple[Any, ...], Any]:
     return {path: getattr(leaf, "get_value", lambda leaf=leaf: leaf)() for path, leaf in flat}
 
 
-def path_of(layer: LiveLayer, name: str) -> tuple[str, ...]:
-    """Return the path at which one of the four arrays stands."""
+def path_of(layer: LiveLayer, name: str) -> tuple[Any, ...]:
+    """Return the path at which one of the four arrays stands in the state of the module.
+
+    An attribute may be a property that hands out the Variable of a module inside.
+    """
     adapter: Any = layer.layer
+    held = adapter.holder(name)
+    for path, node in nnx.iter_graph(layer.module):
+        if node is held and path:
+            return tuple(path)
     return (adapter.attributes[name],)
 
 
@@ -85,10 +93,8 @@ def hyperparameters_are_no_leaves(subject: Subject, case: Case, other: int) -> N
     there, here = leaves(two.module), leaves(one.module)
     check_same("paths of the leaves", sorted(there), sorted(here))
     for path, leaf in there.items():
-        rule = "whatever momentum and eps are"
-        check_identical(
-            "/".join(map(str, path)), np.asarray(leaf), np.asarray(here[path]), rule=rule
-        )
+        name, rule = "/".join(map(str, path)), "whatever momentum and eps are"
+        check_identical(name, as_plain(leaf), as_plain(here[path]), rule=rule)
 
 
 @requirement("BN-STATE-5", share=0.5, case=cases, evaluate=lambda _: choices(0, 1))

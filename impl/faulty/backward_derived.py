@@ -90,6 +90,30 @@ class UpdateDoubledUnderGrad(StepwiseBatchNorm):
             super().update(x, mean, var)
 
 
+def _is_eager_gradient(gamma: Array, mean: Array) -> bool:
+    """Return whether gamma is being differentiated while the batch is known."""
+    return is_differentiated(gamma) and not isinstance(mean, jax.core.Tracer)
+
+
+@fault("update-lost-in-eager-gradients", "BN-GRAD-6")
+class UpdateLostInEagerGradients(StepwiseBatchNorm):
+    """A gradient that is not compiled is taken for a probe, and moves no statistics."""
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        if not _is_eager_gradient(self.gamma[...], mean):
+            super().update(x, mean, var)
+
+
+@fault("update-doubled-in-eager-gradients", "BN-GRAD-6")
+class UpdateDoubledInEagerGradients(StepwiseBatchNorm):
+    """A gradient that is not compiled runs the forward pass again, and updates again."""
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        super().update(x, mean, var)
+        if _is_eager_gradient(self.gamma[...], mean):
+            super().update(x, mean, var)
+
+
 @fault("variance-is-param", "BN-STATE-2", "BN-GRAD-6", "BN-GRAD-7")
 class VarianceIsParam(StepwiseBatchNorm):
     """The running variance is nnx.Param, and weight decay pulls it to zero."""

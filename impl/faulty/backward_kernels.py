@@ -130,6 +130,23 @@ class CotangentInFloat16(HandWrittenBackward):
         return super().backward(s, w.astype(jnp.float16).astype(jnp.float32), training=training)
 
 
+@fault("cotangent-clipped", "BN-GRAD-5")
+class CotangentClipped(HandWrittenBackward):
+    """The cotangent is clipped to [−10⁵, 10⁵], so that a scaled loss is cut off."""
+
+    def backward(self, s: Saved, w: Array, *, training: bool) -> tuple[Array, Array, Array]:
+        return super().backward(s, jnp.clip(w, -1e5, 1e5), training=training)
+
+
+@fault("small-cotangents-dropped", "BN-GRAD-5")
+class SmallCotangentsDropped(HandWrittenBackward):
+    """Cotangents below 10⁻⁶ are taken for zero."""
+
+    def backward(self, s: Saved, w: Array, *, training: bool) -> tuple[Array, Array, Array]:
+        kept = jnp.where(jnp.abs(w) < 1e-6, 0.0, w)
+        return super().backward(s, kept, training=training)
+
+
 @fault("gradient-clipped", "BN-GRAD-3", "BN-GRAD-5")
 class GradientClipped(HandWrittenBackward):
     """dx is clipped to [−100, 100]."""

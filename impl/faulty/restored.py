@@ -184,3 +184,23 @@ class DeepcopyOfACopyShares(StepwiseBatchNorm):
             made.running_mean = self.running_mean
         _COPIES[made] = True
         return made
+
+
+@fault("names-collide-on-disk", "BN-SER-3")
+class NamesCollideOnDisk(StepwiseBatchNorm):
+    """Statistics are named statistics.mean and statistics/mean, which is one name on disk."""
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        self.held = nnx.Dict(
+            {
+                "gamma": nnx.Param(self.start_gamma(d, rngs)),
+                "beta": nnx.Param(self.start_beta(d)),
+                "statistics.mean": nnx.Variable(self.start_mean(d)),
+                "statistics": nnx.Dict(mean=nnx.Variable(self.start_var(d))),
+            }
+        )
+
+    gamma = property(lambda self: self.held["gamma"])
+    beta = property(lambda self: self.held["beta"])
+    running_mean = property(lambda self: self.held["statistics.mean"])
+    running_var = property(lambda self: self.held["statistics"]["mean"])

@@ -32,6 +32,15 @@ class GainIsVariable(StepwiseBatchNorm):
         self.gamma = nnx.Variable(self.start_gamma(d, rngs))
 
 
+@fault("random-streams-kept", "BN-STATE-3")
+class RandomStreamsKept(StepwiseBatchNorm):
+    """The random streams of the constructor are kept, a key and a counter more in the state."""
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        super().create(d, rngs)
+        self.rngs = rngs
+
+
 @fault("momentum-leaf", "BN-STATE-3", "BN-STATE-4")
 class MomentumLeaf(StepwiseBatchNorm):
     """The momentum is a Variable, and so a leaf of the state."""

@@ -95,6 +95,27 @@ class BatchingRuleTakesFirstFeature(StepwiseBatchNorm):
 
 
 @jax.custom_batching.custom_vmap
+def _standardized(x: Array, mean: Array, r: Array) -> Array:
+    return (x - mean) * r
+
+
+@_standardized.def_vmap
+def _standardized_lanes(size: int, batched: Any, x: Array, mean: Array, r: Array) -> Any:
+    del size
+    first_mean, first_r = (a[0] if b else a for a, b in zip((mean, r), batched[1:], strict=True))
+    return (x - first_mean) * first_r, True
+
+
+@fault("batching-rule-takes-first-layer", "BN-VMAP-1")
+class BatchingRuleTakesFirstLayer(StepwiseBatchNorm):
+    """The batching rule of evaluation takes all lanes to be calls of one layer, the first."""
+
+    def evaluate(self, x: Any) -> Any:
+        r = self.inverse_std(self.running_var[...])
+        return self.affine(_standardized(jnp.asarray(x), self.running_mean[...], r))
+
+
+@jax.custom_batching.custom_vmap
 def _averaged(x: Array) -> Array:
     return jnp.mean(x, axis=0)
 

@@ -96,3 +96,19 @@ class CountingCalls(StepwiseBatchNorm):
 
 
 _CALLS: MutableMapping[Any, int] = WeakKeyDictionary()
+
+
+@variant("layer-inside")
+class LayerInside(nnx.Module):
+    """The layer proper is a module inside; the four arrays are handed out as properties."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        self.inner = StepwiseBatchNorm(d, momentum, eps, rngs)
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        return self.inner(x, use_running_average)
+
+    gamma = property(lambda self: self.inner.gamma)
+    beta = property(lambda self: self.inner.beta)
+    running_mean = property(lambda self: self.inner.running_mean)
+    running_var = property(lambda self: self.inner.running_var)
