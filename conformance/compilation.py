@@ -58,3 +58,27 @@ def forget_old_compilations(limit: int = LIMIT) -> int:
         excess -= stat.st_size
         deleted += 1
     return deleted
+
+
+_MAPPINGS = Path("/proc/self/maps")
+_MAPPINGS_ALLOWED = Path("/proc/sys/vm/max_map_count")
+
+
+def unload_programs_if_many(share: float = 0.4) -> bool:
+    """Drop the compiled programs of this process if they take up much of what Linux allows.
+
+    Each program takes some three memory mappings. A process that has judged hundreds of
+    layers runs into the limit, and ends with a segmentation fault in the next compilation.
+    Return whether they were dropped; other systems have no such limit.
+    """
+    try:
+        allowed = int(_MAPPINGS_ALLOWED.read_text())
+        taken = _MAPPINGS.read_bytes().count(b"\n")
+    except (OSError, ValueError):
+        return False
+    if taken < share * allowed:
+        return False
+    import jax  # noqa: PLC0415  whoever has that many programs has imported it
+
+    jax.clear_caches()
+    return True

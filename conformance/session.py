@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conformance.compilation import remember_compilations
+from conformance.compilation import remember_compilations, unload_programs_if_many
 from conformance.implementation import AdapterError
 from conformance.ledger import PROPERTY_KEY, Plan, item_name
 from conformance.ordering import by_power, dealt
@@ -39,6 +39,7 @@ class RequirementItem(pytest.Function):
 
         if self.clock is not None:
             self.trial.until = self.clock.until(self.trial.property.share)
+        unload_programs_if_many()
         self.settle(judge(self.trial, super().runtest))
 
     def settle(self, verdict: Verdict) -> None:

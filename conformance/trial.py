@@ -1,6 +1,6 @@
 """One property bound to one subject: its cases, and the counterexample that was met.
 
-Cases come from Hypothesis, one string of bytes each; counterexamples are made small here.
+Cases come from Hypothesis, one seed each; counterexamples are made small here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from conformance.properties import Property
 from conformance.requirements import Requirement
 from conformance.shrinking import Attempt, reduced
 from conformance.strategies import palette
-from conformance.strategies.source import BYTES, Decoder, decoded_from
+from conformance.strategies.source import SEEDS, Decoder, decoded_from, expanded
 from conformance.subject import Subject
 from conformance.timing import FIRST_CASES
 from conformance.verdict import Violation
@@ -111,16 +111,16 @@ class Trial:
     def _hypothesis_test(self, entries: tuple[palette.Entry, ...]) -> Callable[[], None]:
         decoders = self._decoders(entries)
 
-        def test(raw: bytes) -> None:
+        def test(seed: bytes) -> None:
             if self._time_is_up:
                 self.cut += 1
                 return
-            self._raw, self._entries = raw, entries
-            self._execute(decoded_from(raw, decoders))
+            self._raw, self._entries = expanded(seed), entries
+            self._execute(decoded_from(self._raw, decoders))
 
         test.__name__ = test.__qualname__ = self.property.claim.__name__
         test.__doc__ = self.property.claim.__doc__
-        bound = _settings(self.budget, self.property.share)(given(BYTES)(test))
+        bound = _settings(self.budget, self.property.share)(given(SEEDS)(test))
         if self.budget.seed is None:
             return bound
         return with_seed(_stream(self.budget.seed, self.property.requirement))(bound)

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from conformance.compilation import forget_old_compilations, remember_compilations
+from conformance.compilation import (
+    forget_old_compilations,
+    remember_compilations,
+    unload_programs_if_many,
+)
 
 _VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 
@@ -61,3 +65,19 @@ def test_the_cache_of_the_user_is_left_alone(tmp_path: Path, monkeypatch: pytest
     remember_compilations()
     assert os.environ[_VARIABLE] == str(tmp_path / "mine")
     assert not (tmp_path / "other").exists()
+
+
+def test_programs_are_unloaded_only_if_there_are_many():
+    """Below the limit nothing is dropped; above it the memory mappings go, and calls go on."""
+    if not Path("/proc/self/maps").exists():
+        pytest.skip("this system does not limit memory mappings")
+    import jax  # noqa: PLC0415
+    import jax.numpy as jnp  # noqa: PLC0415
+
+    doubled = jax.jit(lambda x: 2 * x)
+    assert doubled(jnp.ones(3)).sum() == 6
+    assert not unload_programs_if_many(share=1.0)
+    assert doubled._cache_size() == 1
+    assert unload_programs_if_many(share=0.0)
+    assert doubled._cache_size() == 0
+    assert doubled(jnp.ones(3)).sum() == 6

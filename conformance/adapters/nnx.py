@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from conformance.adapters.streams import constructed
 from conformance.implementation import ARRAYS, Config
 
 
@@ -91,7 +92,9 @@ class NnxLayer:
             if isinstance(current, jax.Array) and current.shape != value.shape:
                 holder[...] = jnp.asarray(value)  # an unusual layout, (1, D) say, is kept
             else:
-                holder.set_value(jnp.asarray(value, getattr(current, "dtype", None)))
+                dtype = getattr(current, "dtype", None)  # naming it costs as much again
+                same = dtype == value.dtype
+                holder.set_value(jnp.asarray(value) if same else jnp.asarray(value, dtype))
 
     def around(self, module: Any) -> NnxLayer:
         """Return the same view of another module, such as a clone or a restored copy."""
@@ -122,6 +125,5 @@ def build_layer(
         keywords["features"]: config.features,
         keywords["momentum"]: config.momentum,
         keywords["eps"]: config.eps,
-        "rngs": nnx.Rngs(config.seed),
     }
-    return NnxLayer(module(**given, **arguments), attributes)
+    return NnxLayer(constructed(module, config.seed, {**given, **arguments}), attributes)

@@ -54,7 +54,9 @@ def lanes_share_nothing(subject: Subject, drawn: Stream) -> None:
     for lane, batch in enumerate(batches):
         check_evaluated(case.config, before, batch, evaluated[lane])
         check_evaluated(case.config, before, batch, live[lane])
-        merged = nnx.merge(graphdef, jax.tree.map(lambda leaf, lane=lane: leaf[lane], states))
+        of_lane = jax.tree.map(lambda leaf, lane=lane: leaf[lane], states)
+        with calling("nnx.merge with the state of a lane"):
+            merged = nnx.merge(graphdef, of_lane)
         after = layer.around(merged).state
         check_trained(subject, case.with_x(batch), before, np.array(trained[lane]), after)
 
@@ -136,7 +138,8 @@ def the_layer_exists_abstractly(subject: Subject, case: Case) -> None:
     with calling("nnx.eval_shape of the constructor"):
         abstract = layer.around(nnx.eval_shape(lambda: build(case.config).module))
     for name, holder in abstract.raw.items():
-        check_true(name, not _is_value(holder), got="an array", expected="a shape and a dtype")
+        got = "an array" if _is_value(holder) else type(holder).__name__
+        check_true(name, _is_abstract(holder), got=got, expected="a shape and a dtype")
         check_same(f"shape of {name}", tuple(holder.shape), (case.config.features,))
         check_same(f"dtype of {name}", str(holder.dtype), str(before.arrays()[name].dtype))
     graphdef, state = nnx.split(layer.module)
@@ -185,6 +188,10 @@ def _weighted_sum(module: Any, x: Any, w: Any) -> Any:
 _SCANNED = nnx.jit(nnx.scan(_step, in_axes=(nnx.Carry, 0), out_axes=(nnx.Carry, 0)))
 _REMATERIALIZED = nnx.jit(nnx.value_and_grad(_weighted_sum))
 _TWICE = nnx.jit(_trained_twice)
+
+
+def _is_abstract(holder: Any) -> bool:
+    return hasattr(holder, "shape") and hasattr(holder, "dtype") and not _is_value(holder)
 
 
 def _is_value(holder: Any) -> bool:

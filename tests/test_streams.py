@@ -1,0 +1,69 @@
+"""Random streams that are lent to constructors are as new as new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+from flax import nnx
+
+from conformance.adapters import streams
+from conformance.adapters.streams import constructed
+
+_HELD: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_lent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start without streams from other tests."""
+    monkeypatch.setattr(streams, "_UNUSED", {})
+    _HELD.clear()
+
+
+def drawn(rngs: nnx.Rngs) -> list[int]:
+    """Draw two keys."""
+    return [jax.random.key_data(key).tolist() for key in (rngs.params(), rngs())]
+
+
+def test_each_constructor_draws_the_same_keys():
+    """Drawing from the streams does not show in the next construction, and they are lent again."""
+    wanted = drawn(nnx.Rngs(3))
+    assert [constructed(drawn, 3, {}) for _ in range(3)] == [wanted] * 3
+    assert len(streams._UNUSED) == 1
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [
+        _HELD.append,
+        lambda rngs: _HELD.append(rngs.default),
+        lambda rngs: _HELD.append(rngs.default.count),
+        lambda rngs: setattr(rngs, "noise", 3),
+        lambda rngs: rngs.default.key.set_value(jax.random.key(9)),
+    ],
+    ids=["streams", "stream", "counter", "attribute", "key"],
+)
+def test_streams_that_were_kept_or_changed_are_not_lent_again(keep: Callable[[Any], None]):
+    """What a constructor holds is its own, and the next one gets streams as good as new."""
+
+    def keeping(rngs: nnx.Rngs) -> None:
+        keep(rngs)
+
+    constructed(keeping, 3, {})
+    assert streams._UNUSED == {}
+    assert constructed(drawn, 3, {}) == drawn(nnx.Rngs(3))
+
+
+def test_streams_are_new_under_a_transform():
+    """A constructor that draws keys can be run abstractly."""
+    constructed(drawn, 3, {})
+
+    def abstract() -> Any:
+        return constructed(lambda rngs: jax.random.normal(rngs.params(), (2,)), 3, {})
+
+    assert jax.eval_shape(abstract).shape == (2,)
+    assert constructed(drawn, 3, {}) == drawn(nnx.Rngs(3))
+    assert jnp.asarray(streams._UNUSED[3].default.count.get_value()) == 0
