@@ -1,10 +1,11 @@
 """Turn what benchmarks/detection.py measured into tables, and into budgets.
 
 A case detects a fault with some probability p, estimated over all seeds together as
-detections ÷ cases. A default run misses the fault with probability Π (1−p)ⁿ over the listed
-requirements, n being the cases that each of them gets. A property that walks through palettes
-gives each of them its own n, and a fault shows at some of them: there, cases count from the
-start of the palette in which the fault was detected.
+detections ÷ cases. The first case of every run is the same, the simplest one; where it does not
+detect the fault it is left out of both. A default run misses the fault with probability Π (1−p)ⁿ
+over the listed requirements, n being the cases that each of them gets. A property that walks
+through palettes gives each of them its own n, and a fault shows at some of them: there, cases
+count from the start of the palette in which the fault was detected.
 
 Usage: python benchmarks/detection_summary.py FILE [--csv FILE] [--worst 15]
 """
@@ -51,9 +52,18 @@ class Pair:
         return [(count - 1) % per_palette + 1 for count in self.cases]
 
     @property
+    def _spared(self) -> int:
+        """1 if the first case, which no seed changes, does not detect the fault, else 0."""
+        return int(min(self.tries) > 1)
+
+    @property
+    def _cases_tried(self) -> int:
+        return sum(self.tries) - self._spared * len(self.tries)
+
+    @property
     def chance(self) -> float:
         """The estimated probability that a case detects the fault."""
-        return (len(self.cases) - self.undetected) / sum(self.tries)
+        return (len(self.cases) - self.undetected) / self._cases_tried
 
     @property
     def log_missed(self) -> float:
@@ -61,10 +71,11 @@ class Pair:
 
         One more undetected case than was seen keeps a perfect record from meaning certainty.
         """
-        chance = (len(self.cases) - self.undetected) / (sum(self.tries) + 1)
+        chance = (len(self.cases) - self.undetected) / (self._cases_tried + 1)
         if chance >= 1:
             return -math.inf
-        return cases_of(self.requirement, budget().max_examples) * math.log1p(-chance)
+        cases = cases_of(self.requirement, budget().max_examples) - self._spared
+        return cases * math.log1p(-chance)
 
     def quantile(self, share: float) -> int:
         """Return a quantile of the cases to detection."""

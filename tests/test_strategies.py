@@ -578,8 +578,8 @@ def test_seeds_and_requirements_have_streams_of_their_own():
 
 def test_a_larger_budget_draws_more():
     """The number of cases is the budget times the share of the property."""
-    assert len(drawn_by("BN-EMA-1", max_examples=7)) == 7
-    assert len(drawn_by("BN-EMA-1")) == 100
+    assert len(drawn_by("BN-EMA-2", max_examples=7)) == 7
+    assert len(drawn_by("BN-EMA-2")) == 100
 
 
 # The bytes of a case
@@ -602,4 +602,4 @@ def test_further_rounds_differ():
 
 def test_all_cases_of_a_run_differ():
     """A hundred cases of the default budget are at least ninety different ones."""
-    assert len({repr(one) for one in literal_run("BN-EMA-1")}) >= 90
+    assert len({repr(one) for one in literal_run("BN-EMA-2")}) >= 90

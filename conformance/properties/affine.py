@@ -57,7 +57,7 @@ def a_change_from_outside_is_seen(subject: Subject, drawn: Rewritten, training: 
         check_evaluation(layer, case, x)
 
 
-@requirement("BN-EPS-1", case=cases_near_eps)
+@requirement("BN-EPS-1", share=0.7, case=cases_near_eps)
 def eps_is_added_once_inside_the_root(subject: Subject, case: Case) -> None:
     """1/√(v+ε), in both modes, where v is about ε or far below"""
     layer, before, x = subject.start(case)

@@ -33,7 +33,7 @@ def compiled(subject: Subject, layer: LiveLayer, x: Any, *, evaluate: bool) -> A
 
 
 @requirement(
-    "BN-JIT-1", share=0.6, case=lambda _: cases(COMPILED), evaluate=lambda _: choices(0, 1)
+    "BN-JIT-1", share=0.5, case=lambda _: cases(COMPILED), evaluate=lambda _: choices(0, 1)
 )
 def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> None:
     """nnx.jit(layer)(x) meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
@@ -95,7 +95,7 @@ def one_trace_per_mode(subject: Subject, drawn: Stream) -> None:
 
 @requirement(
     "BN-VMAP-1",
-    share=0.4,
+    share=0.3,
     lanes=lambda _: ensembles(COMPILED),
     evaluate=lambda _: choices(0, 1),
 )

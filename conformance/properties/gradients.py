@@ -78,7 +78,7 @@ def evaluation_is_differentiated_as_a_scaling(subject: Subject, drawn: Pulled) -
 
 
 @requirement(
-    "BN-GRAD-5", share=0.5, drawn=lambda _: pulled_twice(GRADIENT), evaluate=lambda _: choices(0, 1)
+    "BN-GRAD-5", share=0.4, drawn=lambda _: pulled_twice(GRADIENT), evaluate=lambda _: choices(0, 1)
 )
 def gradients_are_linear(subject: Subject, drawn: PulledTwice, evaluate: int) -> None:
     """d(w + w*) = d(w) + d(w*); d(c·w) = c·d(w); finite; Σ dx = 0 in training"""

@@ -51,7 +51,7 @@ def elsewhere(subject: Subject, case: Case) -> LiveLayer:
 
 @requirement(
     "BN-SER-1",
-    share=0.5,
+    share=0.4,
     case=lambda _: distinct_cases(TRANSFORMED),
     way=lambda _: choices(0, len(RESTORED) - 1),
     trained=lambda _: choices(0, 1),
@@ -142,7 +142,7 @@ _GIVEN = (
 
 @requirement(
     "BN-SER-4",
-    share=0.5,
+    share=0.4,
     drawn=lambda _: replaced_cases(TRANSFORMED),
     which=lambda _: choices(0, len(_GIVEN) - 1),
 )

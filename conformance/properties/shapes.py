@@ -38,6 +38,7 @@ def every_size_is_right(subject: Subject, case: Case) -> None:
 
 @requirement(
     "BN-SHAPE-2",
+    share=0.6,
     case=cases,
     container=lambda _: choices(1, len(CONTAINERS) - 1),
 )

@@ -28,7 +28,7 @@ from conformance.strategies.designed import (
 from conformance.subject import Subject
 
 
-@requirement("BN-TRAIN-1", case=cases)
+@requirement("BN-TRAIN-1", share=0.8, case=cases)
 def training_normalizes_with_the_batch(subject: Subject, case: Case) -> None:
     """y = γ·(x−μ)/√(v+ε) + β"""
     layer, before, x = subject.start(case)
@@ -75,7 +75,7 @@ def features_are_independent(subject: Subject, drawn: Poisoned) -> None:
         check_within(f"{name} of the other features", got, wanted, (limit + limit)[others])
 
 
-@requirement("BN-TRAIN-4", share=0.5, drawn=permuted_cases)
+@requirement("BN-TRAIN-4", share=0.4, drawn=permuted_cases)
 def permutations_go_through(subject: Subject, drawn: Permuted) -> None:
     """y(PxQ; sQ) = P·y(x; s)·Q, and the statistics follow Q"""
     case, rows, columns = drawn
@@ -131,7 +131,7 @@ def an_offset_changes_nothing(subject: Subject, drawn: Shifted) -> None:
     check_within("y of the shifted batch", y_shifted, y, one + two)
 
 
-@requirement("BN-TRAIN-7", share=0.5, drawn=lambda palette: scaled_cases(palette[::7]))
+@requirement("BN-TRAIN-7", share=0.4, drawn=lambda palette: scaled_cases(palette[::7]))
 def scaling_x_and_eps_together_changes_nothing(subject: Subject, drawn: Scaled) -> None:
     """y(c·x; c²·ε) = y(x; ε)"""
     case, factor = drawn
@@ -156,7 +156,7 @@ def a_single_row_gives_beta(subject: Subject, case: Case) -> None:
     check_within("y of a single row", y, np.tile(before.beta.astype(np.float64), (1, 1)), bound)
 
 
-@requirement("BN-TRAIN-9", share=0.5, case=constant_cases)
+@requirement("BN-TRAIN-9", share=0.4, case=constant_cases)
 def a_constant_feature_gives_beta(subject: Subject, case: Case) -> None:
     """x = c: y is finite and equals β"""
     layer, before, x = subject.start(case)
@@ -168,7 +168,7 @@ def a_constant_feature_gives_beta(subject: Subject, case: Case) -> None:
     check_within("y of constant features", y, expected, bound)
 
 
-@requirement("BN-TRAIN-10", share=0.5, case=cases)
+@requirement("BN-TRAIN-10", share=0.4, case=cases)
 def the_plain_output_is_standardized(subject: Subject, case: Case) -> None:
     """γ = 1, β = 0: mean(y) = 0 and mean(y²) = v/(v+ε)"""
     plain = State.fresh(case.config.features)
