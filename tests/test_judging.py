@@ -50,7 +50,7 @@ def numbers(value: Any) -> int:
 # Conforming
 
 
-@pytest.mark.parametrize("identity", ["BN-INIT-4", "BN-TRAIN-1", "BN-EMA-2", "BN-EVAL-1"])
+@pytest.mark.parametrize("identity", ["BN-INIT-4", "BN-AFF-1", "BN-EMA-2", "BN-EVAL-1"])
 def test_a_right_layer_conforms(identity: str):
     """A conforming verdict says on how many cases and comparisons it rests, and how close."""
     verdict = judged(subject(), identity)

@@ -23,7 +23,7 @@ def judged(identity: str, until: float, layer: type = NumpyNorm, *declared: Devi
 
 def test_the_first_cases_are_executed_however_late_it_is():
     """The verdict rests on them, and says how many were left out."""
-    verdict = judged("BN-TRAIN-1", until=0.0)
+    verdict = judged("BN-EMA-2", until=0.0)
     assert verdict.outcome is Outcome.CONFORMS
     assert (verdict.cases, verdict.cut) == (FIRST_CASES, 100 - FIRST_CASES)
     assert verdict.comparisons > 0
@@ -31,7 +31,7 @@ def test_the_first_cases_are_executed_however_late_it_is():
 
 def test_nothing_is_left_out_while_there_is_time():
     """A limit far away changes nothing."""
-    verdict = judged("BN-TRAIN-1", until=time.time() + 1000)
+    verdict = judged("BN-EMA-2", until=time.time() + 1000)
     assert (verdict.cases, verdict.cut) == (100, 0)
 
 

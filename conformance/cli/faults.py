@@ -44,6 +44,14 @@ if TYPE_CHECKING:
 @click.option(
     "--max-examples", type=click.IntRange(min=1), default=100, show_default=True, metavar="N"
 )
+@click.option(
+    "--others",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="With --full: cases on the requirements that the record does not name.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
 @click.option("--gallery", default="fault", show_default=True, metavar="NAME")
 @jobs_option
@@ -54,6 +62,7 @@ def faults(
     resume: Path | None,
     target: Path | None,
     max_examples: int,
+    others: int,
     seed: int,
     gallery: str,
     jobs: str,
@@ -69,25 +78,24 @@ def faults(
     """
     chosen = _chosen(gallery, patterns)
     from conformance.cli.session import console_of  # noqa: PLC0415  imports pytest
-    from conformance.profiles import budget  # noqa: PLC0415  only needed to judge
-    from conformance.proof.journal import Journal, digest  # noqa: PLC0415
     from conformance.proof.matrix import KillMatrix  # noqa: PLC0415
     from conformance.proof.summary import conclude, conditions  # noqa: PLC0415
 
-    judged_by = budget(max_examples=max_examples, seed=seed)
-    digests = {f"{gallery}:{n}": digest(f.module, judged_by) for n, f in chosen.items()}
-    journal = Journal(resume, digests)
     started = time.perf_counter()
-    known = journal.verdicts()
-    wanted = _pairs(gallery, chosen, full=full)
     console = console_of(color=color)
-    found = _judge(wanted, known, journal, (max_examples, seed, jobs), console)
-    matrix = KillMatrix.of(chosen, [v for v in (*known, *found) if _name(v) in wanted])
-    matrix.conditions, matrix.gallery = conditions(max_examples, seed, full=full), gallery
+    wanted = {max_examples: _pairs(gallery, chosen, listed=True)}
+    if full:
+        wanted[others] = wanted.get(others, {}) | _pairs(gallery, chosen, listed=False)
+    found: list[Verdict] = []
+    for cases, pairs in wanted.items():
+        found += _judged(chosen, pairs, (gallery, cases, seed, jobs), resume, console)
+    matrix = KillMatrix.of(chosen, found)
+    matrix.gallery = gallery
+    matrix.conditions = conditions(max_examples, seed, others=others if full else None)
     if target is not None:
         matrix.write(target)
     seconds = time.perf_counter() - started
-    sys.exit(conclude(matrix, len(wanted), seconds, console, full=full and not patterns))
+    sys.exit(conclude(matrix, len(found), seconds, console, full=full and not patterns))
 
 
 def _chosen(gallery: str, patterns: tuple[str, ...]) -> dict[str, Any]:
@@ -116,8 +124,11 @@ def _chosen(gallery: str, patterns: tuple[str, ...]) -> dict[str, Any]:
     return chosen
 
 
-def _pairs(gallery: str, chosen: Mapping[str, Any], *, full: bool) -> dict[str, str]:
-    """Return the pairs to judge, as item names, with the implementation of each."""
+def _pairs(gallery: str, chosen: Mapping[str, Any], *, listed: bool) -> dict[str, str]:
+    """Return pairs to judge, as item names, with the implementation of each.
+
+    Either those that the records name, or all others that apply.
+    """
     from conformance.ledger import item_name  # noqa: PLC0415  imports pytest
     from conformance.requirements import REQUIREMENTS  # noqa: PLC0415
 
@@ -125,7 +136,8 @@ def _pairs(gallery: str, chosen: Mapping[str, Any], *, full: bool) -> dict[str, 
         item_name(row.id, f"{gallery}:{name}"): f"{gallery}:{name}"
         for name, fault in chosen.items()
         for row in REQUIREMENTS.values()
-        if row.id in fault.breaks or (full and row.needs in fault.implementation.capabilities)
+        if (row.id in fault.breaks) == listed
+        and (listed or row.needs in fault.implementation.capabilities)
     }
 
 
@@ -135,16 +147,31 @@ def _name(verdict: Verdict) -> str:
     return item_name(verdict.requirement, verdict.implementation)
 
 
-def _judge(
-    wanted: Mapping[str, str],
-    known: list[Verdict],
-    journal: Journal,
-    options: tuple[int, int, str],
+def _judged(
+    chosen: Mapping[str, Any],
+    pairs: Mapping[str, str],
+    options: tuple[str, int, int, str],
+    resume: Path | None,
     console: Console,
 ) -> list[Verdict]:
-    """Judge what is not known yet, by one pytest session, and return the verdicts."""
+    """Return the verdicts on the pairs: those in the file that still hold, and new ones."""
+    from conformance.profiles import budget  # noqa: PLC0415  only needed to judge
+    from conformance.proof.journal import Journal, digest  # noqa: PLC0415
+
+    gallery, cases, seed, jobs = options
+    judged_by = budget(max_examples=cases, seed=seed)
+    digests = {f"{gallery}:{n}": digest(f.module, judged_by) for n, f in chosen.items()}
+    journal = Journal(resume, digests)
+    known = [verdict for verdict in journal.verdicts() if _name(verdict) in pairs]
     done = {_name(verdict) for verdict in known}
-    open_pairs = {item: name for item, name in wanted.items() if item not in done}
+    open_pairs = {item: name for item, name in pairs.items() if item not in done}
+    return [*known, *_judge(open_pairs, journal, (cases, seed, jobs), console)]
+
+
+def _judge(
+    open_pairs: Mapping[str, str], journal: Journal, options: tuple[int, int, str], console: Console
+) -> list[Verdict]:
+    """Judge pairs by one pytest session, and return the verdicts."""
     if not open_pairs:
         return []
     from conformance.cli.session import USAGE, Display, ledger_of  # noqa: PLC0415

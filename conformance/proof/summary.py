@@ -10,10 +10,14 @@ from rich.table import Table
 from conformance.proof.matrix import KillMatrix, Row
 
 
-def conditions(max_examples: int, seed: int, *, full: bool) -> str:
-    """Return the sentence that says under which conditions a matrix was made."""
-    scope = "every requirement" if full else "the requirements that its record names"
-    return f"each fault on {scope}, {max_examples} cases per property, seed {seed}"
+def conditions(max_examples: int, seed: int, *, others: int | None) -> str:
+    """Return the sentence that says under which conditions a matrix was made.
+
+    ``others``: cases on requirements that a record does not name; None if those were left out.
+    """
+    listed = f"each fault on the requirements that its record names, {max_examples} cases each"
+    rest = "" if others is None else f", and on all others, {others} cases each"
+    return f"{listed}{rest}, times the share of the requirement; seed {seed}"
 
 
 def conclude(
