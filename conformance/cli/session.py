@@ -15,7 +15,7 @@ from conformance.cli.diagnosing import diagnoses
 from conformance.compilation import cache_directory, forget_old_compilations
 from conformance.ledger import Ledger
 from conformance.plugin import LEDGER
-from conformance.report.terminal import render
+from conformance.report.terminal import render_conclusion, render_findings
 from conformance.verdict import Outcome, Verdict
 
 _PACKAGE = Path(__file__).parent.parent
@@ -97,12 +97,13 @@ def judge_by_pytest(
         return USAGE
     forget_old_compilations()
     report = ledger.report(_exit_code(ledger, status))
+    render_findings(report, console)  # before the diagnosis, which takes seconds
     if diagnosed and any(v.outcome is Outcome.VIOLATES for v in report.verdicts):
         with console.status("looking for the mistake"):
             report.diagnoses.update(diagnoses(report))
     if target is not None:
         report.write(target)
-    render(report, console)
+    render_conclusion(report, console)
     return report.footer.exit_code
 
 

@@ -22,7 +22,13 @@ _MARKS = {
 
 
 def render(report: Report, console: Console) -> None:
-    """Print the whole report: a table per implementation, the violations, the sum."""
+    """Print the whole report."""
+    render_findings(report, console)
+    render_conclusion(report, console)
+
+
+def render_findings(report: Report, console: Console) -> None:
+    """Print a table per implementation, and the violations."""
     for line in heading(report):
         console.print(line, highlight=False)
     for implementation in report.header.implementations:
@@ -34,6 +40,10 @@ def render(report: Report, console: Console) -> None:
     for verdict in bad:
         console.print()
         _render_violation(verdict, report, console)
+
+
+def render_conclusion(report: Report, console: Console) -> None:
+    """Print what the mistakes most likely are, and the sum."""
     for name, diagnosis in report.diagnoses.items():
         console.print()
         _render_diagnosis(name, diagnosis, console)
