@@ -20,6 +20,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from conformance import progress
+from conformance.errors import described
 from conformance.galleries import galleries, member
 from conformance.implementation import ARRAYS, AdapterError, Implementation
 
@@ -116,9 +118,10 @@ class _import_errors:  # noqa: N801  a context manager that reads like a phrase
         return None
 
     def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, Exception):
-            where = _last_frame(error)
-            msg = f"{self.what}: {type(error).__name__}: {error}{where}"
+        if isinstance(error, AdapterError):
+            return
+        if error is not None and progress.its_own(error):
+            msg = f"{self.what}: {described(error)}{_last_frame(error)}"
             raise AdapterError(msg) from error
 
 

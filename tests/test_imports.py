@@ -15,7 +15,9 @@ import conformance
 HEAVY = {"jax", "flax", "numpy", "hypothesis"}
 
 RANKS = {
-    **dict.fromkeys(("requirements", "verdict", "profiles", "compilation", "timing"), 0),
+    **dict.fromkeys(
+        ("requirements", "verdict", "profiles", "compilation", "timing", "progress", "errors"), 0
+    ),
     **dict.fromkeys(("implementation", "ordering", "report"), 1),
     **dict.fromkeys(
         ("case", "strategies", "oracle", "adapters", "resolution", "galleries", "proof"), 2
@@ -25,7 +27,7 @@ RANKS = {
     "subject": 5,
     **dict.fromkeys(("properties", "smoking", "diagnosis"), 6),
     **dict.fromkeys(("trial", "judging"), 7),
-    **dict.fromkeys(("ledger", "session", "plugin", "door"), 8),
+    **dict.fromkeys(("ledger", "session", "plugin", "door", "isolation"), 8),
     **dict.fromkeys(("cli", "__init__", "__main__"), 9),
 }
 """A module imports from its own rank or from below."""

@@ -65,6 +65,14 @@ DEFAULT = ("impl", "flax")
     metavar="SECONDS",
     help="Leave out cases so that judging takes about as long.",
 )
+@click.option(
+    "--call-timeout",
+    type=click.FloatRange(min=0, min_open=True, max=86400),
+    default=120,
+    show_default=True,
+    metavar="SECONDS",
+    help="A call that takes longer is a violation.",
+)
 @click.option("--strict", is_flag=True, help="A violated SHOULD counts like a MUST.")
 @click.option("--no-diagnosis", is_flag=True, help="Do not look for the most likely mistake.")
 @color_option
@@ -80,6 +88,7 @@ def run(
     report: Path | None,
     junit: Path | None,
     max_time: float | None,
+    call_timeout: float,
     strict: bool,
     no_diagnosis: bool,
     color: bool,
@@ -90,7 +99,8 @@ def run(
     reference and flax's own layer are judged.
 
     Exit codes: 0 conforms, 1 a MUST is violated (with --strict a SHOULD too), 2 the
-    implementation or the command is not usable, 5 nothing was judged.
+    implementation or the command is not usable, 5 nothing was judged, 130 or 143 ended by
+    Ctrl-C or SIGTERM.
     """
     rows = chosen(patterns, level)
     arguments = [
@@ -99,6 +109,7 @@ def run(
         f"--conformance-profile={profile}",
         f"--conformance-seed={chosen_seed(profile, seed)}",
     ]
+    arguments.append(f"--conformance-call-timeout={call_timeout}")
     if max_examples is not None:
         arguments.append(f"--max-examples={max_examples}")
     if max_time is not None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from conformance.cli.diagnosing import diagnoses
+from conformance.cli.interrupting import interrupts
 from conformance.compilation import cache_directory, forget_old_compilations
 from conformance.ledger import Ledger
 from conformance.plugin import LEDGER
@@ -81,10 +82,10 @@ class Display:
 
 def console_of(*, color: bool) -> Console:
     """Return where to print: a terminal as wide as it is, anything else 80 columns wide."""
-    console = Console(no_color=not color, highlight=False, soft_wrap=False)
+    console = Console(no_color=not color, highlight=False, soft_wrap=False, emoji=False)
     if console.is_terminal:
         return console
-    return Console(no_color=True, highlight=False, width=80)
+    return Console(no_color=True, highlight=False, width=80, emoji=False)
 
 
 def judge_by_pytest(
@@ -92,16 +93,20 @@ def judge_by_pytest(
 ) -> int:
     """Run pytest with the arguments, write and print the report, return the exit code."""
     console = console_of(color=color)
-    ledger, status = ledger_of(arguments, jobs, Display(console))
+    with interrupts() as received:
+        ledger, status = ledger_of(arguments, jobs, Display(console))
     if ledger is None:
-        return USAGE
+        return received.exit_code or USAGE
     forget_old_compilations()
-    report = ledger.report(_exit_code(ledger, status))
+    report = ledger.report(received.exit_code or _exit_code(ledger, status))
+    if target is not None:
+        report.write(target)  # before anything else can be interrupted
+    diagnosed = diagnosed and not received.exit_code
     if diagnosed and any(v.outcome is Outcome.VIOLATES for v in report.verdicts):
         with console.status("looking for the mistake"):
             report.diagnoses.update(diagnoses(report))
-    if target is not None:
-        report.write(target)
+        if target is not None:
+            report.write(target)
     render(report, console)
     return report.footer.exit_code
 

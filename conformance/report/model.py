@@ -64,13 +64,15 @@ class Report:
     """Everything that a run found out.
 
     ``diagnoses``: by implementation, what its mistake most likely is, where that was asked for
-    and something could be said.
+    and something could be said. ``side_effects``: by implementation, the process-wide state that
+    it changed, such as the working directory.
     """
 
     header: Header
     footer: Footer
     verdicts: list[Verdict] = field(default_factory=list)
     diagnoses: dict[str, dict[str, Any]] = field(default_factory=dict)
+    side_effects: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -104,6 +106,7 @@ class Report:
             "header": asdict(self.header),
             "verdicts": [verdict.to_json() for verdict in self.verdicts],
             "diagnoses": self.diagnoses,
+            "side_effects": self.side_effects,
             "transforms": self.transforms(),
             "footer": asdict(self.footer) | {"complete": self.complete, "counts": self.counts()},
         }
@@ -149,6 +152,7 @@ class Report:
                 footer=Footer(**footer),
                 verdicts=[Verdict.from_json(verdict) for verdict in data["verdicts"]],
                 diagnoses=dict(data.get("diagnoses", {})),
+                side_effects=dict(data.get("side_effects", {})),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             msg = f"{path} is cut short or was edited: {error!r}. Run again to write a new one."
