@@ -146,7 +146,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the report, on the controller only."""
     ledger = session.config.stash.get(LEDGER, None)
     target = session.config.getoption("--conformance-report")
-    if ledger is not None and target:
+    usable = session.exitstatus != pytest.ExitCode.USAGE_ERROR  # else an old report is kept
+    if ledger is not None and target and usable:
         ledger.report(int(session.exitstatus)).write(Path(target))
 
 

@@ -72,8 +72,19 @@ def _load_registered(name: str) -> Any:
             "path/to/file.py:attribute."
         )
         raise AdapterError(msg)
+    found = {_origin(point) for point in entry_points(group=GROUP, name=name)}
+    if len(found) > 1:
+        msg = (
+            f"{name!r} is registered by more than one package: {', '.join(sorted(found))}. "
+            "Name what you mean as module:attribute."
+        )
+        raise AdapterError(msg)
     with _import_errors(f"entry point {name!r} ({known[name].value})"):
         return known[name].load()
+
+
+def _origin(point: EntryPoint) -> str:
+    return f"{point.value} ({point.dist.name if point.dist is not None else 'unknown'})"
 
 
 def _load_module(place: str) -> tuple[ModuleType, str]:

@@ -15,9 +15,7 @@ import conformance
 HEAVY = {"jax", "flax", "numpy", "hypothesis"}
 
 RANKS = {
-    **dict.fromkeys(
-        ("requirements", "verdict", "profiles", "compilation", "timing", "progress", "errors"), 0
-    ),
+    **dict.fromkeys(("requirements", "verdict", "profiles", "compilation", "timing"), 0),
     **dict.fromkeys(("implementation", "ordering", "report"), 1),
     **dict.fromkeys(
         ("case", "strategies", "oracle", "adapters", "resolution", "galleries", "proof"), 2

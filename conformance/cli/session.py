@@ -139,7 +139,10 @@ def _pytest(arguments: list[str], jobs: str, display: Display) -> int:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # in the workers, too
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(cache_directory() / "hypothesis"))
     target = str(_PACKAGE / "properties" / "registry.py")
-    return int(pytest.main([*settings, *arguments, target], plugins=[display]))
+    try:
+        return int(pytest.main([*settings, *arguments, target], plugins=[display]))
+    except KeyboardInterrupt:
+        return int(pytest.ExitCode.INTERRUPTED)  # before the session has begun
 
 
 def _exit_code(ledger: Ledger, status: int) -> int:

@@ -20,8 +20,8 @@ def _state() -> dict[str, Any]:
     found: dict[str, Any] = {
         "the working directory": _here(),
         "the filters of warnings": list(warnings.filters),
-        "sys.stdout": id(sys.stdout),
-        "sys.stderr": id(sys.stderr),
+        "sys.stdout": _stream(sys.stdout),
+        "sys.stderr": _stream(sys.stderr),
         "the recursion limit": sys.getrecursionlimit(),
     }
     found |= {f"os.environ[{name!r}]": value for name, value in os.environ.items()}
@@ -32,6 +32,10 @@ def _state() -> dict[str, Any]:
         values = sys.modules["jax"].config.values
         found |= {f"jax.config.{name}": value for name, value in values.items()}
     return found
+
+
+def _stream(stream: Any) -> tuple[int, Any]:
+    return id(stream), getattr(stream, "closed", None)
 
 
 def _here() -> str:

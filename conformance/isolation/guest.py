@@ -25,6 +25,9 @@ from conformance.requirements import REQUIREMENTS
 if TYPE_CHECKING:
     from conformance.subject import Subject
 
+LINE_CLOSED = 113
+"""The exit code when the implementation has closed the file by which the suite is answered."""
+
 _DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of Linux."""
 
@@ -48,6 +51,7 @@ class _Guest:
         self.name: str = order["implementation"]
         self.budget = Budget(**order["budget"])
         self.stamp, self.replies = stamp, replies
+        self._errors = os.dup(2)
 
     def serve(self, requests: IO[str]) -> None:
         import conformance.judging  # noqa: PLC0415, F401  before the time of the import counts
@@ -82,7 +86,7 @@ class _Guest:
         from conformance.properties import PROPERTIES  # noqa: PLC0415
 
         self.stamp.begin()
-        _forget_errors()
+        os.ftruncate(self._errors, 0)  # what one requirement writes is enough
         try:
             verdict = unsupported(REQUIREMENTS[requirement], subject)
             if verdict is None:
@@ -94,8 +98,11 @@ class _Guest:
         return {"verdict": verdict.to_json()}
 
     def _reply(self, **values: Any) -> None:
-        self.replies.write(json.dumps(values) + "\n")
-        self.replies.flush()
+        try:
+            self.replies.write(json.dumps(values) + "\n")
+            self.replies.flush()
+        except OSError:
+            os._exit(LINE_CLOSED)
 
 
 def _private_streams() -> tuple[IO[str], IO[str]]:
@@ -107,14 +114,6 @@ def _private_streams() -> tuple[IO[str], IO[str]]:
     os.dup2(nothing, 1)
     os.close(nothing)
     return requests, replies
-
-
-def _forget_errors() -> None:
-    """Keep the file behind the standard error as short as what one requirement writes."""
-    try:
-        os.ftruncate(2, 0)
-    except OSError:
-        return  # closed by the implementation
 
 
 def _do_not_outlive_the_host() -> None:

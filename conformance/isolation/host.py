@@ -13,6 +13,7 @@ import time
 from dataclasses import asdict
 from typing import IO, Any
 
+from conformance.isolation.guest import LINE_CLOSED
 from conformance.isolation.stamp import Note, StampReader
 from conformance.profiles import Budget
 
@@ -149,9 +150,9 @@ def _close(stream: Any) -> None:
 
 
 def _ending(code: int | None) -> str:
-    if code is None:
+    if code in {None, LINE_CLOSED}:
         return "the process closed the line to the suite"
-    if code >= 0:
+    if code is None or code >= 0:
         return f"the process ended with exit code {code}"
     try:
         return f"the process was ended by {signal.Signals(-code).name}"

@@ -160,7 +160,7 @@ def conclusion(report: Report) -> list[str]:
         for name, names in report.side_effects.items()
     ]
     lines += _cut(report)
-    if not judged:
+    if not judged and report.complete:
         lines.append("Nothing was judged: no chosen requirement applies to what was named.")
     if not report.complete:
         missing = report.footer.missing
