@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from conformance.cli.diagnosing import diagnoses
 from conformance.cli.interrupting import interrupts
 from conformance.compilation import cache_directory, forget_old_compilations
+from conformance.errors import printable
 from conformance.ledger import Ledger
 from conformance.plugin import LEDGER
 from conformance.report.terminal import render
@@ -116,7 +117,7 @@ def ledger_of(arguments: list[str], jobs: str, display: Display) -> tuple[Ledger
     status = _pytest(arguments, jobs, display)
     ledger = display.ledger
     if ledger is not None and ledger.refusal is not None:
-        click.echo(f"Error: {ledger.refusal}", err=True)
+        click.echo(f"Error: {printable(ledger.refusal)}", err=True)
         return None, USAGE
     if status == pytest.ExitCode.USAGE_ERROR:
         return None, USAGE  # pytest has printed the error itself where there are no workers

@@ -18,6 +18,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from conformance.report.checking import ReportError, checked
 from conformance.requirements import REQUIREMENTS, TRANSFORMS
 from conformance.verdict import Outcome, Verdict
 
@@ -25,12 +26,10 @@ VERSION = 1
 FORMAT = "batchnorm-conformance-report"
 SCHEMA = Path(__file__).with_name("schema.json")
 
+__all__ = ["Footer", "Header", "Report", "ReportError", "environment"]
+
 _PACKAGES = ("jax", "jaxlib", "flax", "numpy", "hypothesis", "pytest", "pytest-xdist")
 _VARIABLES = ("JAX_PLATFORMS", "JAX_ENABLE_X64", "XLA_FLAGS", "CI")
-
-
-class ReportError(Exception):
-    """A report cannot be read; the message names the file, the rule and the next step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,17 +133,7 @@ class Report:
         Raises:
             ReportError: it is missing, no report, cut short, or of another version.
         """
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            msg = f"{path} is no report: {error}. Write one with `conformance run --report {path}`."
-            raise ReportError(msg) from error
-        found = (
-            (data.get("format"), data.get("version")) if isinstance(data, dict) else (None, None)
-        )
-        if found != (FORMAT, VERSION):
-            msg = f"{path}: format {found[0]!r}, version {found[1]!r}; this suite reads {VERSION}."
-            raise ReportError(msg)
+        data = checked(path, SCHEMA, (FORMAT, VERSION))
         try:
             footer = {k: v for k, v in data["footer"].items() if k not in {"complete", "counts"}}
             return cls(
@@ -154,7 +143,7 @@ class Report:
                 diagnoses=dict(data.get("diagnoses", {})),
                 side_effects=dict(data.get("side_effects", {})),
             )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             msg = f"{path} is cut short or was edited: {error!r}. Run again to write a new one."
             raise ReportError(msg) from error
 
