@@ -15,11 +15,14 @@ import jsonschema
 import pytest
 
 from conformance import progress
+from conformance.cli.session import _exit_code
 from conformance.isolation.keeper import Keeper
+from conformance.ledger import Ledger, Plan
 from conformance.profiles import budget
 from conformance.report.model import SCHEMA
+from conformance.requirements import REQUIREMENTS
 from conformance.subject import calling
-from conformance.verdict import Outcome
+from conformance.verdict import Outcome, Verdict
 
 TESTS = Path(__file__).parent
 GOOD = "hostile.good:layer"
@@ -180,6 +183,20 @@ def test_what_cannot_be_imported_is_an_error_of_its_own(alone, tmp_path):
         (verdict,) = of(report, name)
         assert verdict["outcome"] == "errored"
         assert cause in verdict["detail"]
+
+
+def test_an_error_counts_at_any_level():
+    """A run in which a SHOULD could not be judged does not end with 0."""
+    rows = (REQUIREMENTS["BN-STATE-8"], REQUIREMENTS["BN-EVAL-1"])
+    ledger = Ledger(Plan(implementations=("x",), requirements=rows, budget=budget()))
+    for row, outcome in zip(rows, (Outcome.ERRORED, Outcome.CONFORMS), strict=True):
+        level = row.level.value
+        verdict = Verdict(
+            requirement=row.id, implementation="x", kind="", outcome=outcome, level=level
+        )
+        ledger.note(verdict)
+    assert [row.level.value for row in rows] == ["should", "must"]
+    assert _exit_code(ledger, status=1) == 2
 
 
 def test_nothing_to_judge_is_one_message(tmp_path):

@@ -157,6 +157,6 @@ def _exit_code(ledger: Ledger, status: int) -> int:
     counted = [v for v in verdicts if v.outcome.bad and (v.level == "must" or strict)]
     if any(v.outcome is Outcome.VIOLATES for v in counted):
         return 1
-    if any(v.outcome is Outcome.ERRORED for v in counted):
-        return USAGE
+    if any(v.outcome is Outcome.ERRORED for v in verdicts):
+        return USAGE  # at any level: nothing is known about the requirement
     return 1 if counted or status not in {0, 1} else 0

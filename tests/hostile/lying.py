@@ -1,21 +1,8 @@
 """Implementations that say of themselves what is not so."""
 
-import numpy as np
-from flax import nnx
 from numpy_norm import NumpyNorm
 
 from conformance import Deviation, Implementation
-
-
-class Blind(nnx.Module):
-    """A module of the known shape, whose constructor takes anything and keeps nothing."""
-
-    def __init__(self, d, momentum, eps, rngs):
-        self.gamma = self.beta = self.running_mean = self.running_var = np.zeros(d, np.float32)
-
-    def __call__(self, x, use_running_average):
-        return x
-
 
 module = Implementation(name="lie", build=NumpyNorm, nnx_module=True)
 deviates = Implementation(
