@@ -38,9 +38,9 @@ def _parsed(path: Path) -> Any:
     try:
         return json.loads(_text(path), object_pairs_hook=_unique, parse_constant=_no_constant)
     except (OSError, ValueError, RecursionError) as error:
-        msg = f"{path} is no report: {described(error)}. "
-        hint = "Write one with `conformance run --report FILE`."
-        raise ReportError(printable(msg) + hint) from error
+        reason = described(error) if isinstance(error, RecursionError) else str(error)
+        hint = f"Write one with `conformance run --report {path}`."
+        raise ReportError(printable(f"{path} is no report: {reason}. {hint}")) from error
 
 
 def _text(path: Path) -> str:
