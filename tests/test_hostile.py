@@ -36,10 +36,10 @@ DEAD = {
     "memory_hog": "MemoryError",
     "deaf": "the process closed the line to the suite",
 }
-HANGING = dict.fromkeys(("in_python", "in_c"), "no result within 2 s")
+HANGING = dict.fromkeys(("in_python", "in_c"), "no result within 4 s")
 CONSTRUCTING = {
     "raises": "ValueError: features must be a multiple of 128",
-    "hangs": "no result within 2 s",
+    "hangs": "no result within 4 s",
     "nothing": "AttributeError: 'NoneType' object has no attribute 'write'",
 }
 ANSWERS = {
@@ -82,12 +82,12 @@ IMPORTS = {
     "import_raises": "RuntimeError: the wheel was built for another planet (import_raises.py, line",
     "import_leaves": "SystemExit: 3",
     "import_dies": "importing it: the process ended with exit code 7",
-    "import_hangs": "importing it: no result within 2 s",
+    "import_hangs": "importing it: no result within 4 s",
 }
 
 
 def conformance(*arguments: str, cwd: Path, path: Path = TESTS) -> subprocess.CompletedProcess[str]:
-    """Run the command line as users do; 120 s are more than any of these runs may take."""
+    """Run the command line as users do; 300 s are more than any may take, on a busy machine too."""
     found = os.pathsep.join([str(path), str(TESTS), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
         [sys.executable, "-m", "conformance", *arguments],
@@ -95,7 +95,7 @@ def conformance(*arguments: str, cwd: Path, path: Path = TESTS) -> subprocess.Co
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
         env=os.environ | {"COLUMNS": "80", "PYTHONPATH": found},
     )
 
@@ -103,7 +103,7 @@ def conformance(*arguments: str, cwd: Path, path: Path = TESTS) -> subprocess.Co
 def judged(names: list[str], cwd: Path, *options: str) -> tuple[int, dict, str]:
     """Return exit code, report and text of a run; the report is valid and complete."""
     done = conformance(
-        "run", *names, "-j1", "--max-examples=3", "--call-timeout=2", "--no-diagnosis",
+        "run", *names, "-j1", "--max-examples=3", "--call-timeout=4", "--no-diagnosis",
         "--report=report.json", "--junit=junit.xml", *options, cwd=cwd,
     )  # fmt: skip
     assert (cwd / "report.json").exists(), done.stdout + done.stderr
@@ -218,7 +218,7 @@ def test_a_backward_pass_may_hang_or_not_exist(tmp_path):
 
     assert code == 1
     (endless,), (lie,) = (of(report, name) for name in names)
-    assert endless["violation"]["finding"]["got"] == "no result within 2 s"
+    assert endless["violation"]["finding"]["got"] == "no result within 4 s"
     assert "differentiating" in endless["violation"]["finding"]["quantity"]
     assert lie["outcome"] == "violates", lie
     assert "module" in lie["violation"]["finding"]["got"]
