@@ -23,12 +23,17 @@ from conformance.verdict import Outcome, Verdict
 PROPERTY_KEY = "conformance"
 """The user property of a test report that carries a verdict."""
 
+EFFECTS_KEY = "conformance-side-effects"
+"""The one that carries an implementation and the process-wide state that it changed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The resolved choices of a run; ``pairs`` names the only items wanted, None means all.
 
-    ``ends`` is when the run should be over, in seconds since 1970.
+    ``ends`` is when the run should be over, in seconds since 1970. ``call_limit`` is how many
+    seconds a call of an implementation may take in a process of its own; None judges in this
+    process.
     """
 
     implementations: tuple[str, ...]
@@ -37,6 +42,7 @@ class Plan:
     strict: bool = False
     pairs: frozenset[str] | None = None
     ends: float | None = None
+    call_limit: float | None = None
 
 
 def item_name(requirement: str, implementation: str) -> str:
@@ -44,7 +50,7 @@ def item_name(requirement: str, implementation: str) -> str:
     return f"{requirement}[{implementation}]"
 
 
-_ITEM = re.compile(r"(BN-[A-Z-]+-\d+)\[(.*)\]$")
+_ITEM = re.compile(r"(BN-[A-Z-]+-\d+)\[(.*)\]$", re.DOTALL)
 
 
 @dataclass(eq=False)  # pytest keeps its plugins in a set
@@ -58,6 +64,7 @@ class Ledger:
     expected: set[tuple[str, str]] = field(default_factory=set)
     started: float = field(default_factory=time.time)
     workers: int = 1
+    effects: dict[str, list[str]] = field(default_factory=dict)
     _nodes: set[str] = field(default_factory=set)
 
     def note(self, verdict: Verdict) -> None:
@@ -71,6 +78,15 @@ class Ledger:
         for nodeid in nodeids:
             if match := _ITEM.search(nodeid):
                 self.expected.add((match[1], match[2]))
+
+    def expect_everything(self) -> None:
+        """Take down all that was asked for, when a run ended before it was collected."""
+        self.expected |= {
+            (row.id, name)
+            for row in self.plan.requirements
+            for name in self.plan.implementations
+            if self.plan.pairs is None or item_name(row.id, name) in self.plan.pairs
+        }
 
     def report(self, exit_code: int) -> Report:
         """Return the report of everything noted so far, in the order of the table."""
@@ -95,6 +111,7 @@ class Ledger:
                 environment=environment(),
             ),
             verdicts=verdicts,
+            side_effects=self.effects,
             footer=Footer(
                 expected=len(self.expected),
                 verdicts=len(verdicts),
@@ -122,6 +139,11 @@ class Ledger:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for key, value in report.user_properties:
+            if key == EFFECTS_KEY and report.when == "call":
+                name, effects = json.loads(str(value))
+                known = self.effects.setdefault(name, [])
+                known += [effect for effect in effects if effect not in known]
+        for key, value in report.user_properties:
             if key == PROPERTY_KEY and report.when == "call":
                 self.note(Verdict.from_json(json.loads(str(value))))
                 return
@@ -134,6 +156,8 @@ class Ledger:
         """Nothing judged is exit code 5; a refused implementation is a usage error."""
         if self.refusal is not None:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        elif session.exitstatus == pytest.ExitCode.INTERRUPTED and not self.expected:
+            self.expect_everything()
         elif session.exitstatus == pytest.ExitCode.OK and not self.judged:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
 

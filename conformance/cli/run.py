@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from conformance.cli.browse import chosen
-from conformance.cli.options import color_option, jobs_option
+from conformance.cli.options import color_option, encodable, finite, jobs_option, writable
 from conformance.profiles import PROFILES, chosen_seed
 
 DEFAULT = ("impl", "flax")
@@ -16,7 +16,7 @@ DEFAULT = ("impl", "flax")
 
 
 @click.command()
-@click.argument("names", metavar="[IMPL]...", nargs=-1)
+@click.argument("names", metavar="[IMPL]...", nargs=-1, callback=encodable)
 @click.option(
     "-k",
     "--filter",
@@ -51,19 +51,31 @@ DEFAULT = ("impl", "flax")
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
+    callback=writable,
     help="Write the report as JSON.",
 )
 @click.option(
     "--junit",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
+    callback=writable,
     help="Write the results as JUnit XML.",
 )
 @click.option(
     "--max-time",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
+    callback=finite,
     help="Leave out cases so that judging takes about as long.",
+)
+@click.option(
+    "--call-timeout",
+    type=click.FloatRange(min=0, min_open=True, max=86400),
+    default=120,
+    show_default=True,
+    metavar="SECONDS",
+    callback=finite,
+    help="A call that takes longer is a violation.",
 )
 @click.option("--strict", is_flag=True, help="A violated SHOULD counts like a MUST.")
 @click.option("--no-diagnosis", is_flag=True, help="Do not look for the most likely mistake.")
@@ -80,6 +92,7 @@ def run(
     report: Path | None,
     junit: Path | None,
     max_time: float | None,
+    call_timeout: float,
     strict: bool,
     no_diagnosis: bool,
     color: bool,
@@ -90,8 +103,12 @@ def run(
     reference and flax's own layer are judged.
 
     Exit codes: 0 conforms, 1 a MUST is violated (with --strict a SHOULD too), 2 the
-    implementation or the command is not usable, 5 nothing was judged.
+    implementation or the command is not usable, 5 nothing was judged, 130 or 143 ended by
+    Ctrl-C or SIGTERM.
     """
+    if report is not None and junit is not None and report.resolve() == junit.resolve():
+        msg = f"--report and --junit both write {report}: name two files"
+        raise click.UsageError(msg)
     rows = chosen(patterns, level)
     arguments = [
         *(f"--impl={name}" for name in names or DEFAULT),
@@ -99,6 +116,7 @@ def run(
         f"--conformance-profile={profile}",
         f"--conformance-seed={chosen_seed(profile, seed)}",
     ]
+    arguments.append(f"--conformance-call-timeout={call_timeout}")
     if max_examples is not None:
         arguments.append(f"--max-examples={max_examples}")
     if max_time is not None:

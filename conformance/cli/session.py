@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from conformance.cli.diagnosing import diagnoses
+from conformance.cli.interrupting import interrupts
 from conformance.compilation import cache_directory, forget_old_compilations
+from conformance.errors import printable
 from conformance.ledger import Ledger
 from conformance.plugin import LEDGER
 from conformance.report.terminal import render_conclusion, render_findings
@@ -81,10 +83,10 @@ class Display:
 
 def console_of(*, color: bool) -> Console:
     """Return where to print: a terminal as wide as it is, anything else 80 columns wide."""
-    console = Console(no_color=not color, highlight=False, soft_wrap=False)
+    console = Console(no_color=not color, highlight=False, soft_wrap=False, emoji=False)
     if console.is_terminal:
         return console
-    return Console(no_color=True, highlight=False, width=80)
+    return Console(no_color=True, highlight=False, width=80, emoji=False)
 
 
 def judge_by_pytest(
@@ -92,17 +94,21 @@ def judge_by_pytest(
 ) -> int:
     """Run pytest with the arguments, write and print the report, return the exit code."""
     console = console_of(color=color)
-    ledger, status = ledger_of(arguments, jobs, Display(console))
+    with interrupts() as received:
+        ledger, status = ledger_of(arguments, jobs, Display(console))
     if ledger is None:
-        return USAGE
+        return received.exit_code or USAGE
     forget_old_compilations()
-    report = ledger.report(_exit_code(ledger, status))
+    report = ledger.report(received.exit_code or _exit_code(ledger, status))
+    if target is not None:
+        report.write(target)  # before anything else can be interrupted
     render_findings(report, console)  # before the diagnosis, which takes seconds
+    diagnosed = diagnosed and not received.exit_code
     if diagnosed and any(v.outcome is Outcome.VIOLATES for v in report.verdicts):
         with console.status("looking for the mistake"):
             report.diagnoses.update(diagnoses(report))
-    if target is not None:
-        report.write(target)
+        if target is not None:
+            report.write(target)
     render_conclusion(report, console)
     return report.footer.exit_code
 
@@ -112,7 +118,7 @@ def ledger_of(arguments: list[str], jobs: str, display: Display) -> tuple[Ledger
     status = _pytest(arguments, jobs, display)
     ledger = display.ledger
     if ledger is not None and ledger.refusal is not None:
-        click.echo(f"Error: {ledger.refusal}", err=True)
+        click.echo(f"Error: {printable(ledger.refusal)}", err=True)
         return None, USAGE
     if status == pytest.ExitCode.USAGE_ERROR:
         return None, USAGE  # pytest has printed the error itself where there are no workers
@@ -135,7 +141,10 @@ def _pytest(arguments: list[str], jobs: str, display: Display) -> int:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # in the workers, too
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(cache_directory() / "hypothesis"))
     target = str(_PACKAGE / "properties" / "registry.py")
-    return int(pytest.main([*settings, *arguments, target], plugins=[display]))
+    try:
+        return int(pytest.main([*settings, *arguments, target], plugins=[display]))
+    except KeyboardInterrupt:
+        return int(pytest.ExitCode.INTERRUPTED)  # before the session has begun
 
 
 def _exit_code(ledger: Ledger, status: int) -> int:
@@ -149,6 +158,6 @@ def _exit_code(ledger: Ledger, status: int) -> int:
     counted = [v for v in verdicts if v.outcome.bad and (v.level == "must" or strict)]
     if any(v.outcome is Outcome.VIOLATES for v in counted):
         return 1
-    if any(v.outcome is Outcome.ERRORED for v in counted):
-        return USAGE
+    if any(v.outcome is Outcome.ERRORED for v in verdicts):
+        return USAGE  # at any level: nothing is known about the requirement
     return 1 if counted or status not in {0, 1} else 0
