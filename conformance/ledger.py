@@ -17,6 +17,7 @@ import pytest
 
 from conformance.profiles import Budget
 from conformance.report.model import Footer, Header, Report, environment
+from conformance.report.shards import Shard
 from conformance.requirements import REQUIREMENTS, Requirement
 from conformance.verdict import Outcome, Verdict
 
@@ -37,6 +38,7 @@ class Plan:
     strict: bool = False
     pairs: frozenset[str] | None = None
     ends: float | None = None
+    shard: Shard | None = None
 
 
 def item_name(requirement: str, implementation: str) -> str:
@@ -93,6 +95,7 @@ class Ledger:
                 requirements=[row.id for row in self.plan.requirements],
                 workers=self.workers,
                 environment=environment(),
+                shard=None if self.plan.shard is None else str(self.plan.shard),
             ),
             verdicts=verdicts,
             footer=Footer(

@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from conformance.ledger import Ledger, Plan
+    from conformance.report.shards import Shard
 
 LEDGER: pytest.StashKey[Ledger] = pytest.StashKey()
 _MARKER = (
@@ -78,6 +79,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         metavar="SECONDS",
         help="leave out cases so that the run takes about as long; the report says which",
+    )
+    group.addoption(
+        "--conformance-shard",
+        metavar="I/N",
+        default=None,
+        help="judge only this part, such as 2/3; `conformance combine` joins the reports",
     )
     group.addoption("--conformance-ends", type=float, default=None, help=argparse.SUPPRESS)
     try:
@@ -187,6 +194,7 @@ def _plan(config: pytest.Config) -> Plan:
         pairs=_pairs(config.getoption("--conformance-pairs")),
         strict=config.getoption("--conformance-strict"),
         ends=_ends(config),
+        shard=_shard(config.getoption("--conformance-shard")),
     )
 
 
@@ -201,6 +209,16 @@ def _ends(config: pytest.Config) -> float | None:
     if config.option.conformance_ends is None:
         config.option.conformance_ends = time.time() + seconds
     return float(config.option.conformance_ends)
+
+
+def _shard(text: str | None) -> Shard | None:
+    """Return the part of the run that is wanted, or None for all of it."""
+    from conformance.report.shards import Shard  # noqa: PLC0415  only when judging
+
+    try:
+        return Shard.parse(text) if text is not None else None
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def _pairs(file: str | None) -> frozenset[str] | None:

@@ -45,7 +45,9 @@ class RequirementItem(pytest.Function):
     def settle(self, verdict: Verdict) -> None:
         """Keep the verdict for the report, and let pytest know how it went."""
         self.user_properties.append((PROPERTY_KEY, json.dumps(verdict.to_json())))
-        self.user_properties.append(("requirement", verdict.requirement))
+        for name in ("requirement", "implementation", "level"):
+            self.user_properties.append((name, getattr(verdict, name)))
+        self.user_properties.append(("outcome", verdict.outcome.value))
         settle(verdict, strict=self.strict)
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -91,14 +93,21 @@ class RequirementFile(pytest.File):
             mark(item, row)
             yield item
 
+    def _chosen(self, row: Requirement, subject: Subject) -> bool:
+        """Whether a pair is among those asked for, and in this shard."""
+        name, plan = subject.implementation.name, self.plan
+        if plan.pairs is not None and item_name(row.id, name) not in plan.pairs:
+            return False
+        return plan.shard is None or plan.shard.has(row.id, name)
+
     def _wanted(self) -> list[tuple[Subject, Requirement]]:
         """Return what is to be judged, in an order that serves every worker well."""
-        rows, pairs = by_power(self.plan.requirements), self.plan.pairs
+        rows = by_power(self.plan.requirements)
         wanted = [
             (subject, row)
             for subject in self.subjects
             for row in rows
-            if pairs is None or item_name(row.id, subject.implementation.name) in pairs
+            if self._chosen(row, subject)
         ]
         return dealt(wanted, self._workers)
 

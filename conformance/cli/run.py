@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from conformance.cli.browse import chosen
-from conformance.cli.options import color_option, jobs_option
+from conformance.cli.options import color_option, jobs_option, shard_option
+from conformance.cli.publishing import publish, rendering_options, summarize_job
 from conformance.profiles import PROFILES, chosen_seed
 
 DEFAULT = ("impl", "flax")
@@ -65,6 +66,8 @@ DEFAULT = ("impl", "flax")
     metavar="SECONDS",
     help="Leave out cases so that judging takes about as long.",
 )
+@rendering_options
+@shard_option
 @click.option("--strict", is_flag=True, help="A violated SHOULD counts like a MUST.")
 @click.option("--no-diagnosis", is_flag=True, help="Do not look for the most likely mistake.")
 @color_option
@@ -80,6 +83,10 @@ def run(
     report: Path | None,
     junit: Path | None,
     max_time: float | None,
+    html: Path | None,
+    markdown: Path | None,
+    badge: Path | None,
+    shard: str | None,
     strict: bool,
     no_diagnosis: bool,
     color: bool,
@@ -106,8 +113,13 @@ def run(
     arguments += ["--conformance-strict"] * strict + ["-x"] * fail_fast
     arguments += [f"--conformance-report={report}"] if report else []
     arguments += [f"--junitxml={junit}"] if junit else []
+    arguments += [f"--conformance-shard={shard}"] if shard else []
     from conformance.cli.session import judge_by_pytest  # noqa: PLC0415  imports pytest
 
-    sys.exit(
-        judge_by_pytest(arguments, jobs, color=color, target=report, diagnosed=not no_diagnosis)
+    made, status = judge_by_pytest(
+        arguments, jobs, color=color, target=report, diagnosed=not (no_diagnosis or shard)
     )
+    if made is not None:
+        publish(made, html=html, markdown=markdown, badge=badge)
+        summarize_job(made)
+    sys.exit(status)
