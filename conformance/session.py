@@ -93,21 +93,14 @@ class RequirementFile(pytest.File):
             mark(item, row)
             yield item
 
-    def _chosen(self, row: Requirement, subject: Subject) -> bool:
-        """Whether a pair is among those asked for, and in this shard."""
-        name, plan = subject.implementation.name, self.plan
-        if plan.pairs is not None and item_name(row.id, name) not in plan.pairs:
-            return False
-        return plan.shard is None or plan.shard.has(row.id, name)
-
     def _wanted(self) -> list[tuple[Subject, Requirement]]:
         """Return what is to be judged, in an order that serves every worker well."""
-        rows = by_power(self.plan.requirements)
+        rows, pairs = by_power(self.plan.requirements), self.plan.pairs
         wanted = [
             (subject, row)
             for subject in self.subjects
             for row in rows
-            if self._chosen(row, subject)
+            if pairs is None or item_name(row.id, subject.implementation.name) in pairs
         ]
         return dealt(wanted, self._workers)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, DRIVER, browser
@@ -13,7 +12,10 @@ from test_report import EVERY, FINDING, report, verdict
 from conformance.report.page import to_html
 from conformance.verdict import Outcome, Violation
 
-EVIL = "<b>&\x1b[31m\u202eevil</b><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+EVIL = (
+    "<b>&\x1b[31m\u202eevil</b><script>document.title='owned'</script>"
+    "<img src=x onerror=\"document.title='owned'\">"
+)
 FAULTS = {"a-fault": {"sentence": "It is <i>wrong</i>.", "violates": ["BN-EMA-1"]}}
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from typing import Any
 
 from conformance.report.model import Footer, Report
 from conformance.report.outcome import exit_code
-from conformance.requirements import REQUIREMENTS
+from conformance.requirements import REQUIREMENTS, Requirement
 from conformance.verdict import Verdict
 
 
@@ -50,6 +51,20 @@ class Shard:
         """Whether a pair belongs to this part."""
         digest = hashlib.sha256(f"{requirement}\0{implementation}".encode()).digest()
         return int.from_bytes(digest[:8]) % self.count == self.number - 1
+
+    def of(
+        self,
+        rows: Iterable[Requirement],
+        implementations: Iterable[str],
+        among: frozenset[str] | None = None,
+    ) -> frozenset[str]:
+        """Return the pairs of this part, such as ``BN-EMA-1[impl]``; ``among``: of these only."""
+        mine = frozenset(
+            f"{row.id}[{name}]"
+            for row, name in product(rows, tuple(implementations))
+            if self.has(row.id, name)
+        )
+        return mine if among is None else mine & among
 
     def __str__(self) -> str:
         return f"{self.number}/{self.count}"
