@@ -195,7 +195,7 @@ def _plan(config: pytest.Config) -> Plan:
             hypothesis=hypothesis,
             minimize=not config.getoption("--conformance-first-violation"),
         ),
-        pairs=pairs if shard is None else shard.of(rows, names, pairs),
+        pairs=pairs if shard is None else shard.of([row.id for row in rows], names, pairs),
         strict=config.getoption("--conformance-strict"),
         ends=_ends(config),
         shard=shard,

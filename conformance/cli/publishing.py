@@ -28,6 +28,22 @@ def rendering_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def different_files(**paths: Path | None) -> None:
+    """Refuse options that name the same file, of which all but the last would be lost.
+
+    Raises:
+        click.UsageError: two of them do; the message names them.
+    """
+    seen: dict[Path, str] = {}
+    for option, path in paths.items():
+        if path is None:
+            continue
+        other = seen.setdefault(path.resolve(), option)
+        if other != option:
+            msg = f"--{other} and --{option} both name {path}. Name a file for each."
+            raise click.UsageError(msg)
+
+
 def publish(report: Report, **wanted: Path | None) -> None:
     """Write the renderings that are wanted, by the name of their option.
 

@@ -8,8 +8,15 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.publishing import publish, rendering_options
+from conformance.cli.options import color_option
+from conformance.cli.publishing import (
+    different_files,
+    publish,
+    rendering_options,
+    summarize_job,
+)
 from conformance.report.model import SCHEMA, Report, ReportError
+from conformance.report.terminal import render
 from conformance.report.visible import visible
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -28,6 +35,7 @@ def read(path: Path) -> Report:
 @rendering_options
 def report(file: Path, html: Path | None, markdown: Path | None, badge: Path | None) -> None:
     """Render the JSON report FILE; without an option, as Markdown to the terminal."""
+    different_files(html=html, markdown=markdown, badge=badge)
     found = read(file)
     if file.resolve() in {p.resolve() for p in (html, markdown, badge) if p is not None}:
         msg = f"{file} is the report itself and would be overwritten. Name another file."
@@ -42,17 +50,34 @@ def report(file: Path, html: Path | None, markdown: Path | None, badge: Path | N
 @click.command()
 @click.argument("shards", metavar="SHARD...", type=_FILE, nargs=-1, required=True)
 @click.option("-o", "--output", type=_FILE, required=True, metavar="FILE", help="The whole report.")
+@rendering_options
 @click.option("--no-diagnosis", is_flag=True, help="Do not look for the most likely mistake.")
-def combine(shards: tuple[Path, ...], output: Path, no_diagnosis: bool) -> None:
+@color_option
+def combine(
+    shards: tuple[Path, ...],
+    output: Path,
+    html: Path | None,
+    markdown: Path | None,
+    badge: Path | None,
+    no_diagnosis: bool,
+    color: bool,
+) -> None:
     """Put the reports of `conformance run --shard i/n` together.
 
     The result is what a single run would have written, apart from times and workers; it ends
     with the exit code of that run. Shards that are incomplete, missing, overlapping or
     differently configured are refused by name: exit code 2, and nothing is written.
     """
-    from conformance.report.shards import ShardError  # noqa: PLC0415  imports pytest
+    from conformance.cli.session import console_of  # noqa: PLC0415  imports pytest
+    from conformance.report.shards import ShardError  # noqa: PLC0415
     from conformance.report.shards import combine as combined  # noqa: PLC0415
 
+    different_files(output=output, html=html, markdown=markdown, badge=badge)
+    targets = {path.resolve() for path in (output, html, markdown, badge) if path is not None}
+    for path in shards:
+        if path.resolve() in targets:
+            msg = f"{path} is a shard and would be overwritten. Name another file."
+            raise click.UsageError(msg)
     try:
         whole = combined([(str(path), read(path)) for path in shards])
     except ShardError as error:
@@ -66,6 +91,9 @@ def combine(shards: tuple[Path, ...], output: Path, no_diagnosis: bool) -> None:
     except OSError as error:
         msg = f"--output {output} cannot be written: {error.strerror}. Name another file."
         raise click.UsageError(msg) from error
+    publish(whole, html=html, markdown=markdown, badge=badge)
+    summarize_job(whole)
+    render(whole, console_of(color=color))
     sys.exit(whole.footer.exit_code)
 
 

@@ -9,7 +9,12 @@ import click
 
 from conformance.cli.browse import chosen
 from conformance.cli.options import color_option, jobs_option, shard_option
-from conformance.cli.publishing import publish, rendering_options, summarize_job
+from conformance.cli.publishing import (
+    different_files,
+    publish,
+    rendering_options,
+    summarize_job,
+)
 from conformance.profiles import PROFILES, chosen_seed
 
 DEFAULT = ("impl", "flax")
@@ -100,6 +105,13 @@ def run(
     implementation or the command is not usable, 5 nothing was judged.
     """
     rows = chosen(patterns, level)
+    if shard is not None and profile == "thorough" and seed is None:
+        msg = (
+            f"--shard {shard}: the thorough profile draws a seed, and every shard would draw its "
+            "own. Give all shards the same --seed N."
+        )
+        raise click.UsageError(msg)
+    different_files(report=report, junit=junit, html=html, markdown=markdown, badge=badge)
     arguments = [
         *(f"--impl={name}" for name in names or DEFAULT),
         *(f"--conformance-select={row.id}" for row in rows),

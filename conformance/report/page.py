@@ -12,12 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from conformance.report.model import Report
-from conformance.report.plots import errors, kills, times
+from conformance.report.plots import MARKS, WIDTH, errors, kills, ratio, times
 from conformance.report.summary import answers, partial
 from conformance.report.terminal import heading
 from conformance.report.text import (
     diagnosis_lines,
-    finding_lines,
     literal_text,
     rerun_command,
     run_options,
@@ -60,7 +59,9 @@ def to_html(report: Report, faults: Mapping[str, Any] | None = None) -> str:
         families=list(dict.fromkeys(_family(identity) for identity in identities)),
         outcomes=[outcome.value for outcome in Outcome],
         rows=_rows(report, identities),
-        legend=[(name, n % 6) for n, name in enumerate(report.header.implementations)],
+        width=WIDTH,
+        marks=MARKS,
+        legend=[(name, n % len(MARKS)) for n, name in enumerate(report.header.implementations)],
         errors=errors(report, identities),
         times=times(report, identities),
         kills=kills(faults or {}, list(REQUIREMENTS)),
@@ -113,16 +114,18 @@ def _rows(report: Report, identities: list[str]) -> list[dict[str, Any]]:
 
 def _cell(verdict: Verdict, report: Report, diagnosis: str) -> dict[str, Any]:
     worst = "" if verdict.worst is None else f"{verdict.worst:.2g}"
+    shown = ratio(verdict)
     facts = [("cases", str(verdict.cases))]
     facts += [("rejected", str(verdict.rejected))] * (verdict.rejected > 0)
     facts += [("left out", str(verdict.cut))] * (verdict.cut > 0)
     facts += [("comparisons", str(verdict.comparisons))]
-    facts += [("worst error ÷ bound", f"{worst} ({verdict.worst_quantity})")] * bool(worst)
+    facts += [("worst accepted error ÷ bound", f"{worst} ({verdict.worst_quantity})")] * bool(worst)
     facts += [("time", f"{verdict.seconds:.2f} s")]
     return {
         "outcome": verdict.outcome.value,
         "mark": _MARKS.get(verdict.outcome.value, "!"),
-        "worst": worst,
+        "who": verdict.implementation,
+        "ratio": "" if shown is None else f"{shown:.2g}",
         "facts": facts,
         "finding": _finding(verdict),
         "detail": verdict.detail,
@@ -136,4 +139,4 @@ def _finding(verdict: Verdict) -> str:
         return ""
     inputs = (f"{name} = {literal_text(v)}" for name, v in verdict.violation.inputs.items())
     steady = ["(not each time)"] * verdict.violation.flaky
-    return "\n".join((*finding_lines(verdict.violation.finding), *inputs, *steady))
+    return "\n".join((verdict.violation.finding.sentence(), *inputs, *steady))

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
-from conformance.report.model import Footer, Report
+from conformance.report.model import Footer, Header, Report
 from conformance.report.outcome import exit_code
-from conformance.requirements import REQUIREMENTS, Requirement
+from conformance.requirements import REQUIREMENTS
 from conformance.verdict import Verdict
 
 
@@ -54,15 +54,15 @@ class Shard:
 
     def of(
         self,
-        rows: Iterable[Requirement],
+        requirements: Iterable[str],
         implementations: Iterable[str],
         among: frozenset[str] | None = None,
     ) -> frozenset[str]:
         """Return the pairs of this part, such as ``BN-EMA-1[impl]``; ``among``: of these only."""
         mine = frozenset(
-            f"{row.id}[{name}]"
-            for row, name in product(rows, tuple(implementations))
-            if self.has(row.id, name)
+            f"{requirement}[{name}]"
+            for requirement, name in product(requirements, implementations)
+            if self.has(requirement, name)
         )
         return mine if among is None else mine & among
 
@@ -86,8 +86,10 @@ def combine(named: Sequence[tuple[str, Report]]) -> Report:
     _all_parts(named)
     reports = [report for _, report in named]
     verdicts = _disjoint(named)
+    _everything(named)
     header = replace(
         reports[0].header,
+        environment=_environment(reports),
         started=min(report.header.started for report in reports),
         workers=max(report.header.workers for report in reports),
         shard=None,
@@ -103,7 +105,7 @@ def combine(named: Sequence[tuple[str, Report]]) -> Report:
         expected=sum(report.footer.expected for report in reports),
         verdicts=len(verdicts),
         missing=[],
-        seconds=round(sum(report.footer.seconds for report in reports), 3),
+        seconds=round(_wall_time(reports), 3),
         exit_code=exit_code(verdicts, strict=header.strict),
     )
     return Report(header=header, footer=footer, verdicts=verdicts)
@@ -123,14 +125,35 @@ def timeless(report: Report) -> dict[str, Any]:
 def _same_conditions(named: Sequence[tuple[str, Report]]) -> None:
     first_name, first = named[0]
     for name, report in named[1:]:
-        mine, theirs = asdict(first.header), asdict(report.header)
+        mine, theirs = _conditions(first.header), _conditions(report.header)
         for key in mine:
-            if key not in _TIMES and mine[key] != theirs[key]:
+            if mine[key] != theirs[key]:
                 msg = (
                     f"{name} was configured differently from {first_name}: {key} is "
                     f"{_difference(theirs[key], mine[key])}. Run all shards alike."
                 )
                 raise ShardError(msg)
+
+
+def _conditions(header: Header) -> dict[str, Any]:
+    """Return what decides the verdicts; the hosts of one fleet may differ in their kernels."""
+    data = {key: value for key, value in asdict(header).items() if key not in _TIMES}
+    return data | {"environment": header.environment | {"platform": ""}}
+
+
+def _environment(reports: Sequence[Report]) -> dict[str, str]:
+    """Return the environment that all have in common, and every platform."""
+    found = dict(reports[0].header.environment)
+    places = [report.header.environment.get("platform") for report in reports]
+    if any(places):
+        found["platform"] = " and ".join(dict.fromkeys(place for place in places if place))
+    return found
+
+
+def _wall_time(reports: Sequence[Report]) -> float:
+    """Return the seconds from the start of the first shard to the end of the last."""
+    ends = (report.header.started + report.footer.seconds for report in reports)
+    return max(ends) - min(report.header.started for report in reports)
 
 
 def _difference(theirs: Any, mine: Any) -> str:
@@ -170,6 +193,21 @@ def _all_parts(named: Sequence[tuple[str, Report]]) -> None:
         shown = ", ".join(lacking[:5]) + (", …" if len(lacking) > 5 else "")
         msg = f"shards are missing: {shown}. Run them with --shard, and name all reports."
         raise ShardError(msg)
+
+
+def _everything(named: Sequence[tuple[str, Report]]) -> None:
+    """Refuse a shard that judged other pairs than its own."""
+    for name, report in named:
+        header = report.header
+        mine = Shard.parse(header.shard or "").of(header.requirements, header.implementations)
+        there = {f"{v.requirement}[{v.implementation}]" for v in report.verdicts}
+        for pairs, told in ((mine - there, "lacks"), (there - mine, "has, unlike its number,")):
+            if pairs:
+                msg = (
+                    f"{name}, shard {header.shard}, {told} {sorted(pairs)[0]}. Select by -k of "
+                    "`conformance run` or by --conformance-select, and run it again."
+                )
+                raise ShardError(msg)
 
 
 def _disjoint(named: Sequence[tuple[str, Report]]) -> list[Verdict]:
