@@ -268,6 +268,8 @@ def test_junit_names_the_requirement(project: pytest.Pytester):
     (case,) = ET.parse(project.path / "junit.xml").iter("testcase")
     properties = {one.get("name"): one.get("value") for one in case.iter("property")}
     assert properties["requirement"] == "BN-EMA-1"
+    assert properties["implementation"] == "norms:right"
+    assert (properties["level"], properties["outcome"]) == ("must", "conforms")
     assert json.loads(properties["conformance"])["outcome"] == "conforms"
     assert case.get("name") == "BN-EMA-1[norms:right]"
 

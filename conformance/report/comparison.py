@@ -10,10 +10,13 @@ from conformance.verdict import Outcome, Verdict
 DRIFT = 2.0
 """By which factor the worst error ÷ bound has to grow to be called drift."""
 
+FEWER = 2.0
+"""By which factor the cases have to shrink to be told; `--max-time` does that, for one."""
+
 SLOWER = 2.0
 """By which factor a requirement has to take longer to be called slower."""
 
-_SMALL_ERROR, _SHORT = 0.01, 1.0
+_NOISE, _SHORT = 0.01, 1.0
 """Below this error ÷ bound, or this many seconds, growth is noise."""
 
 
@@ -26,6 +29,7 @@ class Comparison:
     changed: list[str] = field(default_factory=list)
     drift: list[str] = field(default_factory=list)
     slower: list[str] = field(default_factory=list)
+    fewer_cases: list[str] = field(default_factory=list)
     appeared: list[str] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
     configuration: list[str] = field(default_factory=list)
@@ -80,12 +84,19 @@ def _note(found: Comparison, pair: str, old: Verdict | None, new: Verdict | None
         found.fixed.append(f"{pair}: {_word(old)} → {_word(new)}")
     elif old.outcome is not new.outcome and old.outcome.bad == new.outcome.bad:
         found.changed.append(f"{pair}: {_word(old)} → {_word(new)}")
-    if old.worst is not None and new.worst is not None:
-        grown = new.worst > DRIFT * old.worst and new.worst > _SMALL_ERROR
-        if grown and not new.outcome.bad:
-            found.drift.append(f"{pair}: error ÷ bound {old.worst:.2g} → {new.worst:.2g}")
+    if not (old.outcome.bad or new.outcome.bad):  # a violation ends early, wherever it is met
+        _note_evidence(found, pair, old, new)
     if new.seconds > SLOWER * old.seconds and new.seconds - old.seconds > _SHORT:
         found.slower.append(f"{pair}: {old.seconds:.1f} s → {new.seconds:.1f} s")
+
+
+def _note_evidence(found: Comparison, pair: str, old: Verdict, new: Verdict) -> None:
+    """Note on how much less, or how much nearer to the limit, the same answer rests."""
+    before, after = old.worst, new.worst
+    if before is not None and after is not None and after > max(DRIFT * before, _NOISE):
+        found.drift.append(f"{pair}: error ÷ bound {before:.2g} → {after:.2g}")
+    if new.outcome is not Outcome.UNSUPPORTED and FEWER * new.cases < old.cases:
+        found.fewer_cases.append(f"{pair}: {old.cases} → {new.cases} cases")
 
 
 def _word(verdict: Verdict | None) -> str:
