@@ -17,6 +17,7 @@ import pytest
 
 from conformance.profiles import Budget
 from conformance.report.model import Footer, Header, Report, environment
+from conformance.report.shards import Shard
 from conformance.requirements import REQUIREMENTS, Requirement
 from conformance.verdict import Outcome, Verdict
 
@@ -43,6 +44,14 @@ class Plan:
     pairs: frozenset[str] | None = None
     ends: float | None = None
     call_limit: float | None = None
+    shard: Shard | None = None
+
+
+def properties_of(verdict: Verdict) -> list[tuple[str, object]]:
+    """Return what a pytest item says of its verdict, in its report and in JUnit XML."""
+    named = [(name, getattr(verdict, name)) for name in ("requirement", "implementation", "level")]
+    whole = (PROPERTY_KEY, json.dumps(verdict.to_json()))
+    return [whole, *named, ("outcome", verdict.outcome.value)]
 
 
 def item_name(requirement: str, implementation: str) -> str:
@@ -109,6 +118,7 @@ class Ledger:
                 requirements=[row.id for row in self.plan.requirements],
                 workers=self.workers,
                 environment=environment(),
+                shard=None if self.plan.shard is None else str(self.plan.shard),
             ),
             verdicts=verdicts,
             side_effects=self.effects,

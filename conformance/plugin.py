@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from conformance.ledger import Ledger, Plan
+    from conformance.report.shards import Shard
 
 LEDGER: pytest.StashKey[Ledger] = pytest.StashKey()
 _MARKER = (
@@ -90,6 +91,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--conformance-in-process",
         action="store_true",
         help="judge in pytest's own process: for debuggers, and for implementations you trust",
+    )
+    group.addoption(
+        "--conformance-shard",
+        metavar="I/N",
+        default=None,
+        help="judge only this part, such as 2/3; `conformance combine` joins the reports",
     )
     group.addoption("--conformance-ends", type=float, default=None, help=argparse.SUPPRESS)
     try:
@@ -178,6 +185,7 @@ def _plan(config: pytest.Config) -> Plan:
         )
     except UnknownRequirement as error:
         raise pytest.UsageError(str(error)) from error
+    _refuse_random_shards(config)
     seed = chosen_seed(profile, config.getoption("--conformance-seed"))
     config.option.conformance_seed = seed  # workers must draw what the controller reports
     examples = config.getoption("--max-examples", None)
@@ -187,8 +195,11 @@ def _plan(config: pytest.Config) -> Plan:
     hypothesis = _hypothesis_settings(config)
     if examples is None and config.getoption("--hypothesis-profile", None):
         examples = getattr(hypothesis, "max_examples", None)
+    names = tuple(dict.fromkeys(config.getoption("--impl")))
+    shard = _shard(config)
+    pairs = _pairs(config.getoption("--conformance-pairs"))
     return Plan(
-        implementations=tuple(dict.fromkeys(config.getoption("--impl"))),
+        implementations=names,
         requirements=rows,
         budget=budget(
             profile,
@@ -197,10 +208,11 @@ def _plan(config: pytest.Config) -> Plan:
             hypothesis=hypothesis,
             minimize=not config.getoption("--conformance-first-violation"),
         ),
-        pairs=_pairs(config.getoption("--conformance-pairs")),
+        pairs=pairs if shard is None else shard.of([row.id for row in rows], names, pairs),
         strict=config.getoption("--conformance-strict"),
         ends=_ends(config),
         call_limit=_call_limit(config, hypothesis),
+        shard=shard,
     )
 
 
@@ -227,6 +239,29 @@ def _ends(config: pytest.Config) -> float | None:
     if config.option.conformance_ends is None:
         config.option.conformance_ends = time.time() + seconds
     return float(config.option.conformance_ends)
+
+
+def _shard(config: pytest.Config) -> Shard | None:
+    """Return the part of the run that is wanted, or None for all of it."""
+    from conformance.report.shards import Shard  # noqa: PLC0415  only when judging
+
+    text = config.getoption("--conformance-shard")
+    try:
+        return Shard.parse(text) if text is not None else None
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _refuse_random_shards(config: pytest.Config) -> None:
+    """Refuse parts of a run whose seed is drawn: each part would draw another one."""
+    text = config.getoption("--conformance-shard")
+    drawn = config.getoption("--conformance-profile") == "thorough"
+    if text is not None and drawn and config.getoption("--conformance-seed") is None:
+        msg = (
+            f"--conformance-shard {text}: the thorough profile draws a seed, and every shard "
+            "would draw its own. Give all shards the same --conformance-seed N"
+        )
+        raise pytest.UsageError(msg)
 
 
 def _pairs(file: str | None) -> frozenset[str] | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import settings
 
 from conformance.compilation import remember_compilations
 
 pytest_plugins = ["pytester"]
+
+os.environ.pop("GITHUB_STEP_SUMMARY", None)  # runs within tests are not what a job is about
 
 settings.register_profile("reproducible", derandomize=True, database=None, deadline=None)
 settings.load_profile("reproducible")

@@ -268,6 +268,8 @@ def test_junit_names_the_requirement(project: pytest.Pytester):
     (case,) = ET.parse(project.path / "junit.xml").iter("testcase")
     properties = {one.get("name"): one.get("value") for one in case.iter("property")}
     assert properties["requirement"] == "BN-EMA-1"
+    assert properties["implementation"] == "norms:right"
+    assert (properties["level"], properties["outcome"]) == ("must", "conforms")
     assert json.loads(properties["conformance"])["outcome"] == "conforms"
     assert case.get("name") == "BN-EMA-1[norms:right]"
 
@@ -276,7 +278,7 @@ def test_the_number_of_cases_can_be_chosen(project: pytest.Pytester):
     """``--max-examples`` is the number of cases per property."""
     judge(
         project,
-        *("--impl=norms:right", "--conformance-select=EMA-1", "--max-examples=7"),
+        *("--impl=norms:right", "--conformance-select=EMA-2", "--max-examples=7"),
         "--conformance-report=report.json",
     )
     (verdict,) = read(project.path / "report.json")["verdicts"]
@@ -287,7 +289,7 @@ def test_the_seed_of_hypothesis_is_accepted(project: pytest.Pytester):
     """``--hypothesis-seed`` takes the place of the suite's own seed, as the report says."""
     result = judge(
         project,
-        *("--impl=norms:right", "--conformance-select=EMA-1", "--max-examples=7"),
+        *("--impl=norms:right", "--conformance-select=EMA-2", "--max-examples=7"),
         *("--hypothesis-seed=3", "--conformance-report=report.json"),
     )
     assert result.ret == 0

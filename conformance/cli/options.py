@@ -74,6 +74,24 @@ jobs_option = click.option(
     help="Worker processes.",
 )
 
+
+def _shard(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    del context, option
+    from conformance.report.shards import Shard  # noqa: PLC0415  imports pytest
+
+    try:
+        return str(Shard.parse(text)) if text is not None else None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+shard_option = click.option(
+    "--shard",
+    metavar="I/N",
+    callback=_shard,
+    help="Judge only this part, such as 2/3; `conformance combine` puts the reports together.",
+)
+
 color_option = click.option(
     "--no-color", "color", is_flag=True, callback=_colored, help="Plain text."
 )

@@ -8,7 +8,20 @@ from pathlib import Path
 import click
 
 from conformance.cli.browse import chosen
-from conformance.cli.options import color_option, encodable, finite, jobs_option, writable
+from conformance.cli.options import (
+    color_option,
+    encodable,
+    finite,
+    jobs_option,
+    shard_option,
+    writable,
+)
+from conformance.cli.publishing import (
+    different_files,
+    publish,
+    rendering_options,
+    summarize_job,
+)
 from conformance.profiles import PROFILES, chosen_seed
 
 DEFAULT = ("impl", "flax")
@@ -77,6 +90,8 @@ DEFAULT = ("impl", "flax")
     callback=finite,
     help="A call that takes longer is a violation.",
 )
+@rendering_options
+@shard_option
 @click.option("--strict", is_flag=True, help="A violated SHOULD counts like a MUST.")
 @click.option("--no-diagnosis", is_flag=True, help="Do not look for the most likely mistake.")
 @color_option
@@ -93,6 +108,10 @@ def run(
     junit: Path | None,
     max_time: float | None,
     call_timeout: float,
+    html: Path | None,
+    markdown: Path | None,
+    badge: Path | None,
+    shard: str | None,
     strict: bool,
     no_diagnosis: bool,
     color: bool,
@@ -106,10 +125,14 @@ def run(
     implementation or the command is not usable, 5 nothing was judged, 130 or 143 ended by
     Ctrl-C or SIGTERM.
     """
-    if report is not None and junit is not None and report.resolve() == junit.resolve():
-        msg = f"--report and --junit both write {report}: name two files"
-        raise click.UsageError(msg)
     rows = chosen(patterns, level)
+    if shard is not None and profile == "thorough" and seed is None:
+        msg = (
+            f"--shard {shard}: the thorough profile draws a seed, and every shard would draw its "
+            "own. Give all shards the same --seed N."
+        )
+        raise click.UsageError(msg)
+    different_files(report=report, junit=junit, html=html, markdown=markdown, badge=badge)
     arguments = [
         *(f"--impl={name}" for name in names or DEFAULT),
         *(f"--conformance-select={row.id}" for row in rows),
@@ -124,8 +147,13 @@ def run(
     arguments += ["--conformance-strict"] * strict + ["-x"] * fail_fast
     arguments += [f"--conformance-report={report}"] if report else []
     arguments += [f"--junitxml={junit}"] if junit else []
+    arguments += [f"--conformance-shard={shard}"] if shard else []
     from conformance.cli.session import judge_by_pytest  # noqa: PLC0415  imports pytest
 
-    sys.exit(
-        judge_by_pytest(arguments, jobs, color=color, target=report, diagnosed=not no_diagnosis)
+    made, status = judge_by_pytest(
+        arguments, jobs, color=color, target=report, diagnosed=not (no_diagnosis or shard)
     )
+    if made is not None:
+        publish(made, html=html, markdown=markdown, badge=badge)
+        summarize_job(made)
+    sys.exit(status)

@@ -17,6 +17,8 @@ from conformance.compilation import cache_directory, forget_old_compilations
 from conformance.errors import printable
 from conformance.ledger import Ledger
 from conformance.plugin import LEDGER
+from conformance.report.model import Report
+from conformance.report.outcome import exit_code
 from conformance.report.terminal import render_conclusion, render_findings
 from conformance.verdict import Outcome, Verdict
 
@@ -91,13 +93,13 @@ def console_of(*, color: bool) -> Console:
 
 def judge_by_pytest(
     arguments: list[str], jobs: str, *, color: bool, target: Path | None, diagnosed: bool
-) -> int:
-    """Run pytest with the arguments, write and print the report, return the exit code."""
+) -> tuple[Report | None, int]:
+    """Run pytest with the arguments, write and print the report; return it and the exit code."""
     console = console_of(color=color)
     with interrupts() as received:
         ledger, status = ledger_of(arguments, jobs, Display(console))
     if ledger is None:
-        return received.exit_code or USAGE
+        return None, received.exit_code or USAGE
     forget_old_compilations()
     report = ledger.report(received.exit_code or _exit_code(ledger, status))
     if target is not None:
@@ -110,7 +112,7 @@ def judge_by_pytest(
         if target is not None:
             report.write(target)
     render_conclusion(report, console)
-    return report.footer.exit_code
+    return report, report.footer.exit_code
 
 
 def ledger_of(arguments: list[str], jobs: str, display: Display) -> tuple[Ledger | None, int]:
@@ -152,12 +154,5 @@ def _exit_code(ledger: Ledger, status: int) -> int:
     verdicts = ledger.verdicts.values()
     if not verdicts and status not in {0, _NOTHING}:
         return USAGE
-    if not ledger.judged and not any(v.outcome.bad for v in verdicts):
-        return _NOTHING
-    strict = ledger.plan.strict
-    counted = [v for v in verdicts if v.outcome.bad and (v.level == "must" or strict)]
-    if any(v.outcome is Outcome.VIOLATES for v in counted):
-        return 1
-    if any(v.outcome is Outcome.ERRORED for v in verdicts):
-        return USAGE  # at any level: nothing is known about the requirement
-    return 1 if counted or status not in {0, 1} else 0
+    code = exit_code(verdicts, strict=ledger.plan.strict)
+    return 1 if code == 0 and status not in {0, 1} else code

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import tempfile
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.report.checking import ReportError, checked
+from conformance.report.files import write_text
 from conformance.requirements import REQUIREMENTS, TRANSFORMS
 from conformance.verdict import Outcome, Verdict
 
@@ -34,7 +34,10 @@ _VARIABLES = ("JAX_PLATFORMS", "JAX_ENABLE_X64", "XLA_FLAGS", "CI")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What a run was about. ``started`` is in seconds since 1970; None seeds are Hypothesis'."""
+    """What a run was about. ``started`` is in seconds since 1970; None seeds are Hypothesis'.
+
+    ``shard``: which part of the run this is, such as ``2/3``; None means all of it.
+    """
 
     started: float
     profile: str
@@ -45,6 +48,7 @@ class Header:
     requirements: list[str]
     workers: int
     environment: dict[str, str]
+    shard: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +103,13 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
+        header = asdict(self.header)
+        if self.header.shard is None:
+            del header["shard"]
         return {
             "format": FORMAT,
             "version": VERSION,
-            "header": asdict(self.header),
+            "header": header,
             "verdicts": [verdict.to_json() for verdict in self.verdicts],
             "diagnoses": self.diagnoses,
             "side_effects": self.side_effects,
@@ -112,19 +119,7 @@ class Report:
 
     def write(self, path: Path) -> None:
         """Write the report in one step: readers see the old file or the whole new one."""
-        text = json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
-        ) as draft:
-            draft.write(text)
-        made = Path(draft.name)
-        try:
-            made.chmod(0o644)
-            made.replace(path)
-        except OSError:
-            made.unlink()
-            raise
+        write_text(path, json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Report:

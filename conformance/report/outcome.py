@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from conformance.report.text import violation_text
@@ -21,3 +23,16 @@ def settle(verdict: Verdict, *, strict: bool) -> None:
     if verdict.outcome is Outcome.VIOLATES and verdict.level == "should" and not strict:
         pytest.xfail(f"SHOULD: {text}")
     pytest.fail(text, pytrace=False)
+
+
+def exit_code(verdicts: Iterable[Verdict], *, strict: bool) -> int:
+    """Return the exit code that verdicts lead to, as ``conformance run --help`` documents it."""
+    found = list(verdicts)
+    if not any(v.outcome.judged or v.outcome.bad for v in found):
+        return 5
+    counted = [v for v in found if v.outcome.bad and (v.level == "must" or strict)]
+    if any(v.outcome is Outcome.VIOLATES for v in counted):
+        return 1
+    if any(v.outcome is Outcome.ERRORED for v in found):
+        return 2  # at any level: nothing is known about the requirement
+    return 1 if counted else 0

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from conformance.errors import printable
 from conformance.report.model import Report
-from conformance.report.text import diagnosis_lines, rerun_command, violation_text
+from conformance.report.text import diagnosis_lines, rerun_command, run_options, violation_text
 from conformance.requirements import REQUIREMENTS
 from conformance.verdict import Outcome, Verdict
 
@@ -134,14 +134,8 @@ def _numbers(members: list[Verdict], outcome: Outcome) -> list[str]:
 
 
 def _render_violation(verdict: Verdict, report: Report, console: Console) -> None:
-    header = report.header
-    options = "" if not header.seed else f" --seed {header.seed}"
-    options += "" if header.profile == "default" else f" --profile {header.profile}"
-    standard = {"quick": 20, "default": 100, "thorough": 1000}[header.profile]
-    if header.max_examples != standard:
-        options += f" --max-examples {header.max_examples}"
-    text = violation_text(verdict, rerun_command(verdict, options))
-    warning = verdict.level == "should" and not header.strict
+    text = violation_text(verdict, rerun_command(verdict, run_options(report.header)))
+    warning = verdict.level == "should" and not report.header.strict
     mark = "[yellow]![/]" if warning else "[red]✗[/]"
     first, _, rest = escape(text).partition("\n")
     console.print(f"{mark} [bold]{first}[/]", highlight=False, soft_wrap=True)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conformance.requirements import REQUIREMENTS
 from conformance.verdict import Finding, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from conformance.report.model import Header
 
 WIDTH = 78
 _INDENT = "    "
@@ -40,6 +43,16 @@ def rerun_command(verdict: Verdict, options: str = "") -> str:
     """Return the command that judges just this again."""
     name = shlex.quote(verdict.implementation)
     return f"conformance run {name} -k {verdict.requirement}{options}"
+
+
+def run_options(header: Header) -> str:
+    """Return the options that repeat the conditions of a run, where they are not the usual."""
+    options = "" if not header.seed else f" --seed {header.seed}"
+    options += "" if header.profile == "default" else f" --profile {header.profile}"
+    standard = {"quick": 20, "default": 100, "thorough": 1000}.get(header.profile)
+    if header.max_examples != standard:
+        options += f" --max-examples {header.max_examples}"
+    return options
 
 
 def finding_lines(finding: Finding) -> list[str]:

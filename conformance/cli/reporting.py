@@ -1,0 +1,134 @@
+"""``report``, ``combine``, ``diff`` and ``schema``: what can be done with reports."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import click
+
+from conformance.cli.options import color_option
+from conformance.cli.publishing import (
+    different_files,
+    publish,
+    rendering_options,
+    summarize_job,
+)
+from conformance.report.model import SCHEMA, Report, ReportError
+from conformance.report.terminal import render
+from conformance.report.visible import visible
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def read(path: Path) -> Report:
+    """Return the report in a file, or end with a usage error."""
+    try:
+        return Report.read(path)
+    except ReportError as error:
+        raise click.UsageError(visible(str(error))) from error
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@rendering_options
+def report(file: Path, html: Path | None, markdown: Path | None, badge: Path | None) -> None:
+    """Render the JSON report FILE; without an option, as Markdown to the terminal."""
+    different_files(html=html, markdown=markdown, badge=badge)
+    found = read(file)
+    if file.resolve() in {p.resolve() for p in (html, markdown, badge) if p is not None}:
+        msg = f"{file} is the report itself and would be overwritten. Name another file."
+        raise click.UsageError(msg)
+    if not (html or markdown or badge):
+        from conformance.report.markdown import to_markdown  # noqa: PLC0415  only what is wanted
+
+        click.echo(to_markdown(found), nl=False)
+    publish(found, html=html, markdown=markdown, badge=badge)
+
+
+@click.command()
+@click.argument("shards", metavar="SHARD...", type=_FILE, nargs=-1, required=True)
+@click.option("-o", "--output", type=_FILE, required=True, metavar="FILE", help="The whole report.")
+@rendering_options
+@click.option("--no-diagnosis", is_flag=True, help="Do not look for the most likely mistake.")
+@color_option
+def combine(
+    shards: tuple[Path, ...],
+    output: Path,
+    html: Path | None,
+    markdown: Path | None,
+    badge: Path | None,
+    no_diagnosis: bool,
+    color: bool,
+) -> None:
+    """Put the reports of `conformance run --shard i/n` together.
+
+    The result is what a single run would have written, apart from times and workers; it ends
+    with the exit code of that run. Shards that are incomplete, missing, overlapping or
+    differently configured are refused by name: exit code 2, and nothing is written.
+    """
+    from conformance.cli.session import console_of  # noqa: PLC0415  imports pytest
+    from conformance.report.shards import ShardError  # noqa: PLC0415
+    from conformance.report.shards import combine as combined  # noqa: PLC0415
+
+    different_files(output=output, html=html, markdown=markdown, badge=badge)
+    targets = {path.resolve() for path in (output, html, markdown, badge) if path is not None}
+    for path in shards:
+        if path.resolve() in targets:
+            msg = f"{path} is a shard and would be overwritten. Name another file."
+            raise click.UsageError(msg)
+    try:
+        whole = combined([(str(path), read(path)) for path in shards])
+    except ShardError as error:
+        raise click.UsageError(visible(str(error))) from error
+    if not no_diagnosis:
+        from conformance.cli.diagnosing import diagnoses  # noqa: PLC0415  only for violations
+
+        whole.diagnoses.update(diagnoses(whole))
+    try:
+        whole.write(output)
+    except OSError as error:
+        msg = f"--output {output} cannot be written: {error.strerror}. Name another file."
+        raise click.UsageError(msg) from error
+    publish(whole, html=html, markdown=markdown, badge=badge)
+    summarize_job(whole)
+    render(whole, console_of(color=color))
+    sys.exit(whole.footer.exit_code)
+
+
+@click.command()
+@click.argument("old", type=_FILE)
+@click.argument("new", type=_FILE)
+def diff(old: Path, new: Path) -> None:
+    """Tell what changed from the report OLD to the report NEW.
+
+    Exit codes: 0 nothing got worse, 1 something fails newly or is no longer judged, 2 a report
+    is not usable or incomplete. Drift of the accuracy and slower requirements are told, and do
+    not change the exit code.
+    """
+    from conformance.report.comparison import compare  # noqa: PLC0415  only needed here
+
+    reports = [read(old), read(new)]
+    for path, found in zip((old, new), reports, strict=True):
+        if not found.complete or found.header.shard is not None:
+            msg = f"{path} is not the report of a whole run. Run again, or `conformance combine`."
+            raise click.UsageError(msg)
+    changes = compare(*reports)
+    nothing = True
+    for kind in fields(changes):
+        lines = getattr(changes, kind.name)
+        if lines:
+            nothing = False
+            click.echo(f"{kind.name.replace('_', ' ').capitalize()} ({len(lines)})")
+            for line in lines:
+                click.echo(f"  {visible(line, keep='')}")
+    if nothing:
+        click.echo("No change.")
+    sys.exit(1 if changes.worse else 0)
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of reports."""
+    click.echo(SCHEMA.read_text(encoding="utf-8"), nl=False)

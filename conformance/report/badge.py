@@ -1,0 +1,54 @@
+"""The report as a badge: what was reached, by which suite, and with how many exceptions."""
+
+from __future__ import annotations
+
+from html import escape
+
+from conformance.report.model import Report
+from conformance.report.summary import partial, plural, summary
+from conformance.report.visible import visible
+
+_GREEN, _AMBER, _RED = "#2b7a3d", "#8a5a00", "#b3261e"
+_ADVANCE = 6.7
+"""Width of a letter at 11 px, in px; `textLength` makes any font keep to it."""
+
+
+def badge_texts(report: Report) -> tuple[str, str, str]:
+    """Return label, message and colour; only a complete run on every requirement is green."""
+    sums, why = summary(report.verdicts), partial(report)
+    suite = report.header.environment.get("batchnorm-conformance", "of unknown version")
+    level, colour = _level(sums.applicable, sums.must, sums.should)
+    if why:
+        level, colour = f"{level} ({why})", _RED if sums.must else _AMBER
+    elif sums.waivers and colour == _GREEN:
+        colour = _AMBER
+    exceptions = f"{plural(sums.waivers, 'waiver')} · {plural(sums.deviations, 'deviation')}"
+    return f"BatchNorm conformance {suite}", f"{level} · {exceptions}", colour
+
+
+def _level(applicable: int, must: int, should: int) -> tuple[str, str]:
+    if not applicable:
+        return "not judged", _AMBER
+    if must:
+        return f"fails {must} MUST", _RED
+    return ("MUST", _AMBER) if should else ("MUST + SHOULD", _GREEN)
+
+
+def to_badge(report: Report) -> str:
+    """Return the badge as a self-contained SVG with a text alternative."""
+    label, message, colour = badge_texts(report)
+    label, message = visible(label), visible(message)
+    left, right = (round(len(text) * _ADVANCE) + 12 for text in (label, message))
+    name = escape(f"{label}: {message}")
+    return f"""\
+<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" \
+aria-label="{name}">
+<title>{name}</title>
+<rect width="{left + right}" height="20" rx="3" fill="{colour}"/>
+<path d="M3 0H{left}V20H3a3 3 0 0 1-3-3V3a3 3 0 0 1 3-3z" fill="#444"/>
+<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">
+<text x="6" y="14" textLength="{left - 12}">{escape(label)}</text>
+<text x="{left + 6}" y="14" textLength="{right - 12}">{escape(message)}</text>
+</g>
+</svg>
+"""

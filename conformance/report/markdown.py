@@ -1,0 +1,61 @@
+"""The report as Markdown, short enough for a pull request."""
+
+from __future__ import annotations
+
+from conformance.report.model import Report
+from conformance.report.summary import answers, partial
+from conformance.report.text import literal_text
+from conformance.report.visible import code
+from conformance.verdict import Verdict
+
+_SHOWN = 20
+"""Failures that are named; a pull request is no place for hundreds."""
+
+_LONGEST = 300
+
+
+def to_markdown(report: Report) -> str:
+    """Return a table of implementations, and the failures below it, folded."""
+    found = report.header.environment
+    names = ("batchnorm-conformance", "jax", "flax")
+    versions = ", ".join(f"{name} {found[name]}" for name in names if name in found)
+    lines = [
+        "### BatchNorm conformance",
+        "",
+        "| implementation | answer | conform | MUST failed | SHOULD failed | worst error÷bound |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for name, found_out in answers(report):
+        worst = "" if found_out.worst is None else f"{found_out.worst:.2g}"
+        lines.append(
+            f"| {code(name)} | **{found_out.word}** | {found_out.good}/{found_out.applicable} "
+            f"| {found_out.must} | {found_out.should} | {worst} |"
+        )
+    lines += ["", *_caution(report), f"{code(report.header.profile)} profile · {code(versions)}"]
+    bad = [verdict for verdict in report.verdicts if verdict.outcome.bad]
+    if bad:
+        lines += ["", f"<details><summary>{len(bad)} not conforming</summary>", ""]
+        lines += [_failure(verdict) for verdict in bad[:_SHOWN]]
+        if len(bad) > _SHOWN:
+            lines.append(f"- and {len(bad) - _SHOWN} more, in the JSON report")
+        lines += ["", "</details>"]
+    for name, diagnosis in report.diagnoses.items():
+        lines += ["", f"{code(name)} most likely: {code(diagnosis['sentence'])}"]
+    return "\n".join(lines) + "\n"
+
+
+def _caution(report: Report) -> list[str]:
+    why = partial(report)
+    return [f"⚠ This report covers only a part: {why}.", ""] if why else []
+
+
+def _failure(verdict: Verdict) -> str:
+    told = verdict.detail
+    if verdict.violation is not None:
+        inputs = ", ".join(
+            f"{name} = {literal_text(value)}" for name, value in verdict.violation.inputs.items()
+        )
+        told = f"{verdict.violation.finding.sentence()}; {inputs}"
+    short = told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
+    head = f"{verdict.requirement} ({verdict.level.upper()}), {verdict.outcome.value}"
+    return f"- {code(head)} {code(verdict.implementation)}: {code(short)}"

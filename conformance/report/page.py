@@ -1,0 +1,142 @@
+"""The report as one HTML file that needs no network: what the template shows, as plain values."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from conformance.report.model import Report
+from conformance.report.plots import MARKS, WIDTH, errors, kills, ratio, times
+from conformance.report.summary import answers, partial
+from conformance.report.terminal import heading
+from conformance.report.text import (
+    diagnosis_lines,
+    literal_text,
+    rerun_command,
+    run_options,
+)
+from conformance.report.visible import visible
+from conformance.requirements import REQUIREMENTS
+from conformance.verdict import Outcome, Verdict
+
+_HERE = Path(__file__).parent
+_MARKS = {"conforms": "✓", "violates": "✗", "deviates": "≈", "unsupported": "–"}
+
+
+def to_html(report: Report, faults: Mapping[str, Any] | None = None) -> str:
+    """Return the page; ``faults`` are those of a kill matrix, by name, as far as there is one.
+
+    The policy in the page allows its own script and style by their digests, and nothing else.
+    """
+    style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    policy = (
+        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    loader = FileSystemLoader(_HERE)
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+    )
+    identities = _identities(report)
+    return environment.get_template("page.html.jinja").render(
+        policy=policy,
+        style=Markup(style),  # noqa: S704  this package's own file
+        script=Markup(script),  # noqa: S704  likewise
+        answers=answers(report),
+        partial=partial(report),
+        heading=heading(report),
+        diagnoses=_diagnoses(report).items(),
+        families=list(dict.fromkeys(_family(identity) for identity in identities)),
+        outcomes=[outcome.value for outcome in Outcome],
+        rows=_rows(report, identities),
+        width=WIDTH,
+        marks=MARKS,
+        legend=[(name, n % len(MARKS)) for n, name in enumerate(report.header.implementations)],
+        errors=errors(report, identities),
+        times=times(report, identities),
+        kills=kills(faults or {}, list(REQUIREMENTS)),
+    )
+
+
+def _shown(value: object) -> object:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _identities(report: Report) -> list[str]:
+    """Return the requirements of a report in the order of the table, unknown ones last."""
+    there = dict.fromkeys((*report.header.requirements, *(v.requirement for v in report.verdicts)))
+    known = [identity for identity in REQUIREMENTS if identity in there]
+    return known + [identity for identity in there if identity not in REQUIREMENTS]
+
+
+def _family(identity: str) -> str:
+    return identity.removeprefix("BN-").rpartition("-")[0]
+
+
+def _diagnoses(report: Report) -> dict[str, str]:
+    return {
+        name: "\n".join(diagnosis_lines(name, found)) for name, found in report.diagnoses.items()
+    }
+
+
+def _rows(report: Report, identities: list[str]) -> list[dict[str, Any]]:
+    by_pair = {(v.requirement, v.implementation): v for v in report.verdicts}
+    told, rows = _diagnoses(report), []
+    for identity in identities:
+        row = REQUIREMENTS.get(identity)
+        found = [by_pair.get((identity, name)) for name in report.header.implementations]
+        rows.append(
+            {
+                "id": identity,
+                "family": _family(identity),
+                "level": row.level.value.upper() if row else "",
+                "statement": row.statement if row else "not a requirement of this version",
+                "formula": row.formula if row else "",
+                "cells": [v and _cell(v, report, told.get(v.implementation, "")) for v in found],
+            }
+        )
+    return rows
+
+
+def _cell(verdict: Verdict, report: Report, diagnosis: str) -> dict[str, Any]:
+    worst = "" if verdict.worst is None else f"{verdict.worst:.2g}"
+    shown = ratio(verdict)
+    facts = [("cases", str(verdict.cases))]
+    facts += [("rejected", str(verdict.rejected))] * (verdict.rejected > 0)
+    facts += [("left out", str(verdict.cut))] * (verdict.cut > 0)
+    facts += [("comparisons", str(verdict.comparisons))]
+    facts += [("worst accepted error ÷ bound", f"{worst} ({verdict.worst_quantity})")] * bool(worst)
+    facts += [("time", f"{verdict.seconds:.2f} s")]
+    return {
+        "outcome": verdict.outcome.value,
+        "mark": _MARKS.get(verdict.outcome.value, "!"),
+        "who": verdict.implementation,
+        "ratio": "" if shown is None else f"{shown:.2g}",
+        "facts": facts,
+        "finding": _finding(verdict),
+        "detail": verdict.detail,
+        "diagnosis": diagnosis if verdict.outcome is Outcome.VIOLATES else "",
+        "again": rerun_command(verdict, run_options(report.header)),
+    }
+
+
+def _finding(verdict: Verdict) -> str:
+    if verdict.violation is None:
+        return ""
+    inputs = (f"{name} = {literal_text(v)}" for name, v in verdict.violation.inputs.items())
+    steady = ["(not each time)"] * verdict.violation.flaky
+    return "\n".join((verdict.violation.finding.sentence(), *inputs, *steady))

@@ -1,0 +1,121 @@
+"""Where the marks and bars of the HTML report go; the template draws them as SVG."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from conformance.report.model import Report
+from conformance.verdict import Verdict
+
+WIDTH = 440
+"""Of a plot, in units of its view box: few enough to be read on a phone without scrolling."""
+
+_LINE = 14
+_LEFT, _RIGHT = 84, 430
+_TOP = 28
+_LAST_DECADE = 12
+
+MARKS = (
+    "M0-4a4 4 0 1 0 .01 0z",
+    "M-3.5-3.5h7v7h-7z",
+    "M0-4.5l4.5 8h-9z",
+    "M0-5l4 5-4 5-4-5z",
+    "M-1.3-4.5h2.6v3.2h3.2v2.6h-3.2v3.2h-2.6v-3.2h-3.2v-2.6h3.2z",
+    "M0 4.5l-4.5-8h9z",
+)
+"""Shapes around the origin: no two implementations are told apart by colour alone."""
+
+
+def ratio(verdict: Verdict) -> float | None:
+    """Return error ÷ bound of a violation, else the largest that was accepted, if any was."""
+    if verdict.violation is not None and verdict.violation.finding.ratio is not None:
+        return verdict.violation.finding.ratio
+    return verdict.worst
+
+
+def errors(report: Report, identities: list[str]) -> dict[str, Any]:
+    """Return error ÷ bound of each verdict on a log scale.
+
+    The scale ends where the data do, a decade beyond 1 at least; what is 0 is at its left end,
+    what is infinite or no number at its right end.
+    """
+    series = {name: n % len(MARKS) for n, name in enumerate(report.header.implementations)}
+    found: dict[str, list[tuple[Verdict, float]]] = defaultdict(list)
+    for verdict in report.verdicts:
+        if (value := ratio(verdict)) is not None:
+            found[verdict.requirement].append((verdict, value))
+    scale = _Decades([value for pairs in found.values() for _, value in pairs])
+    lines: list[dict[str, Any]] = []
+    for identity in (i for i in identities if i in found):
+        marks = [
+            {
+                "series": series.get(verdict.implementation, 0),
+                "x": scale.place(value),
+                "title": f"{identity} {verdict.implementation}: {value:.3g}",
+            }
+            for verdict, value in found[identity]
+        ]
+        lines.append({"id": identity, "y": _TOP + len(lines) * _LINE, "marks": marks})
+    return {"lines": lines, "ticks": scale.ticks(), "height": _TOP + len(lines) * _LINE + 6}
+
+
+class _Decades:
+    """A logarithmic scale over the finite values, from 1e-2 to 10 at least."""
+
+    def __init__(self, values: list[float]) -> None:
+        finite = [math.log10(v) for v in values if 0 < v < math.inf]
+        self._low = max(-_LAST_DECADE, math.floor(min([-2.0, *finite])))
+        self._high = min(_LAST_DECADE, math.ceil(max([1.0, *finite])))
+
+    def place(self, value: float) -> float:
+        """Return where a value is; anything that is no finite number is at the right end."""
+        if value == 0:
+            return _LEFT
+        if not value < math.inf:
+            return _RIGHT
+        decades = min(max(math.log10(value), self._low), self._high) - self._low
+        return round(_LEFT + decades * (_RIGHT - _LEFT) / (self._high - self._low), 1)
+
+    def ticks(self) -> list[dict[str, Any]]:
+        """Return some seven decades, and 1, the limit, among them whatever they are."""
+        step = max(1, (self._high - self._low) // 7)
+        decades = sorted({*range(0, self._low - 1, -step), *range(0, self._high + 1, step)})
+        return [
+            {"x": self.place(10.0**d), "limit": d == 0, "label": "1" if d == 0 else f"1e{d}"}
+            for d in decades
+        ]
+
+
+def times(report: Report, identities: list[str]) -> dict[str, Any]:
+    """Return the seconds of each requirement, over all implementations, as bars."""
+    total = dict.fromkeys(identities, 0.0)
+    for verdict in report.verdicts:
+        total[verdict.requirement] += verdict.seconds
+    longest = max([*total.values(), 1e-9])
+    bars = [
+        {
+            "id": identity,
+            "y": 4 + number * _LINE,
+            "width": round((_RIGHT - _LEFT - 50) * seconds / longest, 1),
+            "label": f"{seconds:.2f} s",
+        }
+        for number, (identity, seconds) in enumerate(total.items())
+    ]
+    return {"bars": bars, "left": _LEFT, "height": 8 + len(bars) * _LINE}
+
+
+def kills(faults: Mapping[str, Any], identities: list[str]) -> dict[str, Any]:
+    """Return which fault violates which requirement, a path of small squares for each fault."""
+    column = {identity: 220 + 6 * number for number, identity in enumerate(identities)}
+    lines = []
+    for number, (name, fault) in enumerate(faults.items()):
+        y = 12 + number * _LINE
+        violated = [identity for identity in fault.get("violates", ()) if identity in column]
+        squares = (f"M{column[identity]} {y - 4}h5v8h-5z" for identity in violated)
+        title = f"{fault.get('sentence', '')} Violates {', '.join(violated) or 'nothing'}."
+        lines.append({"name": name, "y": y, "path": "".join(squares), "title": title})
+    width = 230 + 6 * len(identities)
+    return {"lines": lines, "width": width, "height": 20 + len(lines) * _LINE}

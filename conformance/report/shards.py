@@ -1,0 +1,226 @@
+"""Cutting a run into parts, and putting their reports together."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from typing import Any
+
+from conformance.report.model import Footer, Header, Report
+from conformance.report.outcome import exit_code
+from conformance.requirements import REQUIREMENTS
+from conformance.verdict import Verdict
+
+
+class ShardError(Exception):
+    """Shards are no parts of one run; the message names the files, the rule and the next step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Part ``number`` of ``count``, counted from 1.
+
+    A pair of requirement and implementation belongs to the part that a digest of both names
+    gives, whatever else was selected: adding an implementation moves no pair.
+    """
+
+    number: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Return the shard written as ``2/3``.
+
+        Raises:
+            ValueError: it is not written so, or not 1 ≤ number ≤ count ≤ 10000.
+        """
+        match = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", text)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]) <= 10_000:
+            msg = (
+                f"shard {text!r}: expected i/n with 1 ≤ i ≤ n ≤ 10000; "
+                "--shard 2/3 is the second of three"
+            )
+            raise ValueError(msg)
+        return cls(int(match[1]), int(match[2]))
+
+    def has(self, requirement: str, implementation: str) -> bool:
+        """Whether a pair belongs to this part."""
+        digest = hashlib.sha256(f"{requirement}\0{implementation}".encode()).digest()
+        return int.from_bytes(digest[:8]) % self.count == self.number - 1
+
+    def of(
+        self,
+        requirements: Iterable[str],
+        implementations: Iterable[str],
+        among: frozenset[str] | None = None,
+    ) -> frozenset[str]:
+        """Return the pairs of this part, such as ``BN-EMA-1[impl]``; ``among``: of these only."""
+        mine = frozenset(
+            f"{requirement}[{name}]"
+            for requirement, name in product(requirements, implementations)
+            if self.has(requirement, name)
+        )
+        return mine if among is None else mine & among
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+
+_TIMES = ("started", "workers", "shard")
+"""What may differ between the headers of shards; all else must be the same."""
+
+
+def combine(named: Sequence[tuple[str, Report]]) -> Report:
+    """Return the report that a single run would have given, apart from times and workers.
+
+    Diagnoses are left to the caller, since they look at all violations of an implementation.
+
+    Raises:
+        ShardError: the reports are not exactly the parts of one run.
+    """
+    _same_conditions(named)
+    _all_parts(named)
+    reports = [report for _, report in named]
+    verdicts = _disjoint(named)
+    _everything(named)
+    header = replace(
+        reports[0].header,
+        environment=_environment(reports),
+        started=min(report.header.started for report in reports),
+        workers=max(report.header.workers for report in reports),
+        shard=None,
+    )
+    place = {name: number for number, name in enumerate(header.implementations)}
+    rank = {identity: number for number, identity in enumerate(REQUIREMENTS)}
+    verdicts.sort(
+        key=lambda v: (
+            place.get(v.implementation, len(place)), rank.get(v.requirement, len(rank)),
+        )
+    )  # fmt: skip
+    footer = Footer(
+        expected=sum(report.footer.expected for report in reports),
+        verdicts=len(verdicts),
+        missing=[],
+        seconds=round(_wall_time(reports), 3),
+        exit_code=exit_code(verdicts, strict=header.strict),
+    )
+    return Report(header=header, footer=footer, verdicts=verdicts)
+
+
+def timeless(report: Report) -> dict[str, Any]:
+    """Return what two reports of one run have in common: all but times, workers and shard."""
+    data = report.to_json()
+    for name in _TIMES:
+        data["header"].pop(name, None)
+    del data["footer"]["seconds"]
+    for verdict in data["verdicts"]:
+        del verdict["seconds"]
+    return data
+
+
+def _same_conditions(named: Sequence[tuple[str, Report]]) -> None:
+    first_name, first = named[0]
+    for name, report in named[1:]:
+        mine, theirs = _conditions(first.header), _conditions(report.header)
+        for key in mine:
+            if mine[key] != theirs[key]:
+                msg = (
+                    f"{name} was configured differently from {first_name}: {key} is "
+                    f"{_difference(theirs[key], mine[key])}. Run all shards alike."
+                )
+                raise ShardError(msg)
+
+
+def _conditions(header: Header) -> dict[str, Any]:
+    """Return what decides the verdicts; the hosts of one fleet may differ in their kernels."""
+    data = {key: value for key, value in asdict(header).items() if key not in _TIMES}
+    return data | {"environment": header.environment | {"platform": ""}}
+
+
+def _environment(reports: Sequence[Report]) -> dict[str, str]:
+    """Return the environment that all have in common, and every platform."""
+    found = dict(reports[0].header.environment)
+    places = [report.header.environment.get("platform") for report in reports]
+    if any(places):
+        found["platform"] = " and ".join(dict.fromkeys(place for place in places if place))
+    return found
+
+
+def _wall_time(reports: Sequence[Report]) -> float:
+    """Return the seconds from the start of the first shard to the end of the last."""
+    ends = (report.header.started + report.footer.seconds for report in reports)
+    return max(ends) - min(report.header.started for report in reports)
+
+
+def _difference(theirs: Any, mine: Any) -> str:
+    if isinstance(theirs, dict) and isinstance(mine, dict):
+        keys = sorted(k for k in {*theirs, *mine} if theirs.get(k) != mine.get(k))
+        theirs, mine = ({k: side.get(k) for k in keys} for side in (theirs, mine))
+    short = [text if len(text) <= 120 else text[:119] + "…" for text in map(repr, (theirs, mine))]
+    return f"{short[0]}, not {short[1]}"
+
+
+def _all_parts(named: Sequence[tuple[str, Report]]) -> None:
+    seen: dict[int, str] = {}
+    count: int | None = None
+    for name, report in named:
+        if report.header.shard is None:
+            msg = (
+                f"{name} is no shard but a whole run. Write shards with `conformance run --shard`."
+            )
+            raise ShardError(msg)
+        if not report.complete:
+            msg = f"{name} is incomplete: {len(report.footer.missing)} missing. Run it again."
+            raise ShardError(msg)
+        try:
+            shard = Shard.parse(report.header.shard)
+        except ValueError as error:
+            msg = f"{name}: {error}"
+            raise ShardError(msg) from error
+        if count not in {None, shard.count}:
+            msg = f"{name} is shard {shard}, but others are parts of {count}. Run all shards alike."
+            raise ShardError(msg)
+        if shard.number in seen:
+            msg = f"{name} and {seen[shard.number]} are both shard {shard}. Name each shard once."
+            raise ShardError(msg)
+        count, seen[shard.number] = shard.count, name
+    lacking = [f"{i}/{count}" for i in range(1, (count or 0) + 1) if i not in seen]
+    if lacking:
+        shown = ", ".join(lacking[:5]) + (", …" if len(lacking) > 5 else "")
+        msg = f"shards are missing: {shown}. Run them with --shard, and name all reports."
+        raise ShardError(msg)
+
+
+def _everything(named: Sequence[tuple[str, Report]]) -> None:
+    """Refuse a shard that judged other pairs than its own."""
+    for name, report in named:
+        header = report.header
+        mine = Shard.parse(header.shard or "").of(header.requirements, header.implementations)
+        there = {f"{v.requirement}[{v.implementation}]" for v in report.verdicts}
+        for pairs, told in ((mine - there, "lacks"), (there - mine, "has, unlike its number,")):
+            if pairs:
+                msg = (
+                    f"{name}, shard {header.shard}, {told} {sorted(pairs)[0]}. Select by -k of "
+                    "`conformance run` or by --conformance-select, and run it again."
+                )
+                raise ShardError(msg)
+
+
+def _disjoint(named: Sequence[tuple[str, Report]]) -> list[Verdict]:
+    verdicts = [(name, verdict) for name, report in named for verdict in report.verdicts]
+    counted = Counter((v.requirement, v.implementation) for _, v in verdicts)
+    for (requirement, implementation), times in counted.items():
+        if times > 1:
+            pair = f"{requirement}[{implementation}]"
+            files = [
+                n
+                for n, v in verdicts
+                if (v.requirement, v.implementation) == (requirement, implementation)
+            ]
+            msg = f"{' and '.join(files)} overlap: both have {pair}. Run the shards again."
+            raise ShardError(msg)
+    return [verdict for _, verdict in verdicts]

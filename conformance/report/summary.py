@@ -1,0 +1,71 @@
+"""What a whole report comes down to, for the short renderings: Markdown and the badge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conformance.report.model import Report
+from conformance.requirements import REQUIREMENTS
+from conformance.verdict import Outcome, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Counts over the verdicts on one implementation, or on all of a report."""
+
+    applicable: int
+    good: int
+    must: int
+    should: int
+    deviations: int
+    waivers: int
+    worst: float | None
+    cases: int
+
+    @property
+    def word(self) -> str:
+        """The answer in a word or two; binding requirements that fail come first."""
+        if not self.applicable:
+            return "not judged"
+        if self.must:
+            return "fails"
+        return "fails a SHOULD" if self.should else "conforms"
+
+
+def summary(verdicts: list[Verdict]) -> Summary:
+    """Return the counts; a waived verdict is good for none and counts as waived only."""
+    applicable = [v for v in verdicts if v.outcome is not Outcome.UNSUPPORTED]
+    bad = [v for v in applicable if v.outcome.bad]
+    worst = [v.worst for v in applicable if v.worst is not None]
+    return Summary(
+        applicable=len(applicable),
+        good=sum(v.outcome in {Outcome.CONFORMS, Outcome.DEVIATES} for v in applicable),
+        must=sum(v.level == "must" for v in bad),
+        should=sum(v.level == "should" for v in bad),
+        deviations=sum(v.outcome is Outcome.DEVIATES for v in applicable),
+        waivers=sum(v.outcome.value == "waived" for v in applicable),
+        worst=max(worst, default=None),
+        cases=sum(v.cases for v in verdicts),
+    )
+
+
+def answers(report: Report) -> list[tuple[str, Summary]]:
+    """Return every implementation of a report with its counts, in the order asked for."""
+    return [(name, summary(report.of(name))) for name in report.header.implementations]
+
+
+def partial(report: Report) -> str:
+    """Return why a report says less than it seems to, or nothing."""
+    if not report.complete:
+        return "incomplete"
+    if report.header.shard is not None:
+        return f"shard {report.header.shard}"
+    judged = set(report.header.requirements)
+    if not judged >= set(REQUIREMENTS):
+        return f"{len(judged & set(REQUIREMENTS))} of {len(REQUIREMENTS)} requirements"
+    return ""
+
+
+def plural(count: int, word: str) -> str:
+    """Return a count with its noun."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

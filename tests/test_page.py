@@ -1,0 +1,163 @@
+"""The HTML report, in a real browser where there is one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from browser import CHROMIUM, DRIVER, browser
+from test_report import EVERY, FINDING, report, verdict
+
+from conformance.report.page import to_html
+from conformance.verdict import Outcome, Violation
+
+EVIL = (
+    "<b>&\x1b[31m\u202eevil</b><script>document.title='owned'</script>"
+    "<img src=x onerror=\"document.title='owned'\">"
+)
+FAULTS = {"a-fault": {"sentence": "It is <i>wrong</i>.", "violates": ["BN-EMA-1"]}}
+
+
+def made():
+    violation = Violation(finding=replace(FINDING, quantity=EVIL), inputs={EVIL: EVIL})
+    hostile = verdict(
+        "BN-EMA-1", Outcome.VIOLATES, implementation=EVIL, kind=EVIL, violation=violation
+    )
+    broken = verdict("BN-EMA-5", Outcome.ERRORED, implementation=EVIL, detail=EVIL)
+    diagnosis = {"kind": "observed", "sentence": EVIL}
+    return replace(report(*EVERY, hostile, broken), diagnoses={EVIL: diagnosis})
+
+
+def test_the_page_needs_no_network():
+    """The policy forbids everything but the page's own script and style, by digest."""
+    html = to_html(made(), FAULTS)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1]
+    assert policy.startswith("default-src &#39;none&#39;; style-src &#39;sha256-")
+    assert "unsafe" not in policy
+    assert not re.search(r"(?:src|href)=\"(?!#)", html)
+
+
+def test_hostile_text_is_escaped():
+    """No markup, control character or reordering of an implementation is in the source."""
+    html = to_html(made(), FAULTS)
+    assert "\x1b" not in html
+    assert "\u202e" not in html
+    assert "<script>document" not in html
+    assert "<img" not in html
+    assert r"&lt;b&gt;&amp;\x1b[31m\u202eevil" in html
+
+
+def test_unknown_requirements_have_a_row():
+    """A report of another version of the suite is shown, and says what is not known."""
+    other = verdict()
+    html = to_html(report(replace(other, requirement="BN-NEW-7")))
+    assert "BN-NEW-7" in html
+    assert "not a requirement of this version" in html
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory):
+    if CHROMIUM is None or DRIVER is None:
+        pytest.skip("needs chromium and chromedriver")
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(to_html(made(), FAULTS), encoding="utf-8")
+    with browser() as tab:
+        tab.path = path
+        yield tab
+
+
+@pytest.fixture
+def opened(page):
+    page.open(page.path)
+    return page
+
+
+def rows(tab) -> list[str]:
+    return tab.run(
+        "return [...document.querySelectorAll('#rows > tr')]"
+        ".filter(r => r.offsetParent !== null || r.getClientRects().length)"
+        ".map(r => r.querySelector('.id').textContent)"
+    )
+
+
+def choose(tab, name: str, value: str) -> None:
+    tab.run(
+        f"const e = document.getElementById({name!r}); e.value = {value!r};"
+        "e.dispatchEvent(new Event('input', {bubbles: true}))"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "left"),
+    [
+        ("family", "EMA", ["BN-EMA-1", "BN-EMA-4", "BN-EMA-5"]),
+        ("outcome", "deviates", ["BN-NUM-1"]),
+        ("text", "running mean towards", ["BN-EMA-1"]),
+        ("text", "no such text", []),
+    ],
+)
+def test_filters_work(opened, name, value, left):
+    """A filter leaves the rows that fit, says how many, and gives all back."""
+    everything = rows(opened)
+    choose(opened, name, value)
+    assert rows(opened) == left
+    said = opened.run("return document.getElementById('shown').textContent")
+    assert said == f"{len(left)} of {len(everything)} requirements"
+    choose(opened, name, "")
+    assert rows(opened) == everything
+
+
+def test_cells_open_by_keyboard(opened):
+    """A cell gets the focus, opens on Enter, and shows how to run it again."""
+    opened.run("document.querySelector('details.violates > summary').focus()")
+    hidden = "return document.querySelector('details.violates .cell').checkVisibility()"
+    assert opened.run(hidden) is False
+    opened.press("\ue007")
+    assert opened.run(hidden) is True
+    text = opened.run("return document.querySelector('details.violates .cell').innerText")
+    for part in ("rm' = m·rm + (1−m)·μ", "got 0.75, expected 0.25", "x = [[1], [0]]",
+                 "conformance run impl -k BN-EMA-1"):  # fmt: skip
+        assert part in text
+
+
+def test_the_first_tab_stop_skips_to_the_matrix(opened):
+    """The first thing that Tab reaches is the link past the header, and it is seen then."""
+    opened.press("\ue004")
+    there = "const e = document.activeElement; return [e.className, e.getBoundingClientRect().x]"
+    name, left = opened.run(there)
+    assert name == "skip"
+    assert left >= 0
+
+
+def test_hostile_text_is_shown_as_text(opened):
+    """Markup of an implementation makes no element and runs no script."""
+    assert opened.run("return document.title") == "BatchNorm conformance"
+    assert opened.run("return document.querySelectorAll('img, b, header script').length") == 0
+    assert "</b><script>document.title" in opened.run("return document.body.innerText")
+
+
+def test_dark_mode_and_phone(opened):
+    """The colours follow the system, and a phone scrolls in no direction but down."""
+    background = "return getComputedStyle(document.body).backgroundColor"
+    light = opened.run(background)
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    opened.devtools("Emulation.setEmulatedMedia", features=dark)
+    assert opened.run(background) != light
+    phone = {"width": 375, "height": 700, "deviceScaleFactor": 1, "mobile": True}
+    opened.devtools("Emulation.setDeviceMetricsOverride", **phone)
+    try:
+        assert opened.run("return document.documentElement.scrollWidth") <= 375
+    finally:
+        opened.devtools("Emulation.clearDeviceMetricsOverride")
+        opened.devtools("Emulation.setEmulatedMedia", features=[])
+
+
+def test_printing_leaves_the_controls_out(opened):
+    """On paper there is no filter, and the verdict is."""
+    opened.devtools("Emulation.setEmulatedMedia", media="print")
+    try:
+        seen = "return [...document.querySelectorAll('form, h1')].map(e => e.checkVisibility())"
+        assert opened.run(seen) == [True, False]
+    finally:
+        opened.devtools("Emulation.setEmulatedMedia", media="")
