@@ -204,6 +204,13 @@ def test_a_part_with_other_pairs_is_named():
     assert told.startswith("1.json, shard 2/2, lacks BN-")
 
 
+def test_requirements_of_another_version_are_named():
+    """What this version does not know it cannot put together."""
+    first, (name, part) = shards(2)
+    part.verdicts[0] = replace(part.verdicts[0], requirement="BN-NEW-7")
+    assert refusal([first, (name, part)]).startswith("2.json has BN-NEW-7, which this version")
+
+
 # Runs
 
 

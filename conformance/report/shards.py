@@ -196,9 +196,16 @@ def _all_parts(named: Sequence[tuple[str, Report]]) -> None:
 
 
 def _everything(named: Sequence[tuple[str, Report]]) -> None:
-    """Refuse a shard that judged other pairs than its own."""
+    """Refuse a shard that judged other pairs than its own, or unknown ones."""
     for name, report in named:
         header = report.header
+        unknown = sorted({v.requirement for v in report.verdicts} - set(REQUIREMENTS))
+        if unknown:
+            msg = (
+                f"{name} has {unknown[0]}, which this version of the suite does not know. "
+                "Combine with the version that judged."
+            )
+            raise ShardError(msg)
         mine = Shard.parse(header.shard or "").of(header.requirements, header.implementations)
         there = {f"{v.requirement}[{v.implementation}]" for v in report.verdicts}
         for pairs, told in ((mine - there, "lacks"), (there - mine, "has, unlike its number,")):
