@@ -136,7 +136,9 @@ def _columns(identities: list[str]) -> tuple[dict[str, int], dict[str, int], int
     members: dict[str, list[str]] = defaultdict(list)
     for identity in identities:
         members[identity.removeprefix("BN-").rpartition("-")[0]].append(identity)
-    column, families, x = {}, {}, 220
+    column: dict[str, int] = {}
+    families: dict[str, int] = {}
+    x = 220
     for family, its in members.items():
         families[family] = x
         column |= {identity: x + 6 * number for number, identity in enumerate(its)}
