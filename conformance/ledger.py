@@ -24,12 +24,17 @@ from conformance.verdict import Outcome, Verdict
 PROPERTY_KEY = "conformance"
 """The user property of a test report that carries a verdict."""
 
+EFFECTS_KEY = "conformance-side-effects"
+"""The one that carries an implementation and the process-wide state that it changed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The resolved choices of a run; ``pairs`` names the only items wanted, None means all.
 
-    ``ends`` is when the run should be over, in seconds since 1970.
+    ``ends`` is when the run should be over, in seconds since 1970. ``call_limit`` is how many
+    seconds a call of an implementation may take in a process of its own; None judges in this
+    process.
     """
 
     implementations: tuple[str, ...]
@@ -38,6 +43,7 @@ class Plan:
     strict: bool = False
     pairs: frozenset[str] | None = None
     ends: float | None = None
+    call_limit: float | None = None
     shard: Shard | None = None
 
 
@@ -46,10 +52,10 @@ def item_name(requirement: str, implementation: str) -> str:
     return f"{requirement}[{implementation}]"
 
 
-_ITEM = re.compile(r"(BN-[A-Z-]+-\d+)\[(.*)\]$")
+_ITEM = re.compile(r"(BN-[A-Z-]+-\d+)\[(.*)\]$", re.DOTALL)
 
 
-@dataclass
+@dataclass(eq=False)  # pytest keeps its plugins in a set
 class Ledger:
     """Collects verdicts as pytest reports them, on whatever process they were reached."""
 
@@ -60,6 +66,7 @@ class Ledger:
     expected: set[tuple[str, str]] = field(default_factory=set)
     started: float = field(default_factory=time.time)
     workers: int = 1
+    effects: dict[str, list[str]] = field(default_factory=dict)
     _nodes: set[str] = field(default_factory=set)
 
     def note(self, verdict: Verdict) -> None:
@@ -73,6 +80,15 @@ class Ledger:
         for nodeid in nodeids:
             if match := _ITEM.search(nodeid):
                 self.expected.add((match[1], match[2]))
+
+    def expect_everything(self) -> None:
+        """Take down all that was asked for, when a run ended before it was collected."""
+        self.expected |= {
+            (row.id, name)
+            for row in self.plan.requirements
+            for name in self.plan.implementations
+            if self.plan.pairs is None or item_name(row.id, name) in self.plan.pairs
+        }
 
     def report(self, exit_code: int) -> Report:
         """Return the report of everything noted so far, in the order of the table."""
@@ -98,6 +114,7 @@ class Ledger:
                 shard=None if self.plan.shard is None else str(self.plan.shard),
             ),
             verdicts=verdicts,
+            side_effects=self.effects,
             footer=Footer(
                 expected=len(self.expected),
                 verdicts=len(verdicts),
@@ -125,6 +142,11 @@ class Ledger:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for key, value in report.user_properties:
+            if key == EFFECTS_KEY and report.when == "call":
+                name, effects = json.loads(str(value))
+                known = self.effects.setdefault(name, [])
+                known += [effect for effect in effects if effect not in known]
+        for key, value in report.user_properties:
             if key == PROPERTY_KEY and report.when == "call":
                 self.note(Verdict.from_json(json.loads(str(value))))
                 return
@@ -137,6 +159,8 @@ class Ledger:
         """Nothing judged is exit code 5; a refused implementation is a usage error."""
         if self.refusal is not None:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        elif session.exitstatus == pytest.ExitCode.INTERRUPTED and not self.expected:
+            self.expect_everything()
         elif session.exitstatus == pytest.ExitCode.OK and not self.judged:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
 

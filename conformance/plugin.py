@@ -86,6 +86,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="judge only this part, such as 2/3; `conformance combine` joins the reports",
     )
+    group.addoption(
+        "--conformance-call-timeout",
+        type=float,
+        default=120.0,
+        metavar="SECONDS",
+        help="end the process of an implementation whose call takes longer",
+    )
+    group.addoption(
+        "--conformance-in-process",
+        action="store_true",
+        help="judge in pytest's own process: for debuggers, and for implementations you trust",
+    )
     group.addoption("--conformance-ends", type=float, default=None, help=argparse.SUPPRESS)
     try:
         group.addoption(
@@ -141,7 +153,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the report, on the controller only."""
     ledger = session.config.stash.get(LEDGER, None)
     target = session.config.getoption("--conformance-report")
-    if ledger is not None and target:
+    usable = session.exitstatus != pytest.ExitCode.USAGE_ERROR  # else an old report is kept
+    if ledger is not None and target and usable:
         ledger.report(int(session.exitstatus)).write(Path(target))
 
 
@@ -199,7 +212,20 @@ def _plan(config: pytest.Config) -> Plan:
         strict=config.getoption("--conformance-strict"),
         ends=_ends(config),
         shard=shard,
+        call_limit=_call_limit(config, hypothesis),
     )
+
+
+def _call_limit(config: pytest.Config, hypothesis: object) -> float | None:
+    """Return how long a call may take; None if what was asked for needs this process."""
+    seconds = float(config.getoption("--conformance-call-timeout"))
+    if not 0 < seconds < float("inf"):
+        msg = f"--conformance-call-timeout={seconds:g} must be a number of seconds, more than 0"
+        raise pytest.UsageError(msg)
+    needs_this = hypothesis is not None or config.getoption("--hypothesis-seed", None) is not None
+    debugged = config.getoption("usepdb", False) or config.getoption("trace", False)
+    asked = config.getoption("--conformance-in-process")
+    return None if needs_this or debugged or asked else seconds
 
 
 def _ends(config: pytest.Config) -> float | None:

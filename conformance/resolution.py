@@ -20,6 +20,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from conformance import progress
+from conformance.errors import described
 from conformance.galleries import galleries, member
 from conformance.implementation import ARRAYS, AdapterError, Implementation
 
@@ -53,9 +55,12 @@ def _load(name: str) -> Any:
     module, origin = _load_file(place) if place.endswith(".py") else _load_module(place)
     found: Any = module
     for part in attribute.split("."):
-        if not hasattr(found, part):
+        with _import_errors(f"attribute {part!r} of {origin}", "cannot be read"):
+            there = hasattr(found, part)
+            found_next = getattr(found, part) if there else None
+        if not there:
             raise AdapterError(_no_attribute(origin, found, part))
-        found = getattr(found, part)
+        found = found_next
     return found
 
 
@@ -70,8 +75,19 @@ def _load_registered(name: str) -> Any:
             "path/to/file.py:attribute."
         )
         raise AdapterError(msg)
+    found = {_origin(point) for point in entry_points(group=GROUP, name=name)}
+    if len(found) > 1:
+        msg = (
+            f"{name!r} is registered by more than one package: {', '.join(sorted(found))}. "
+            "Name what you mean as module:attribute."
+        )
+        raise AdapterError(msg)
     with _import_errors(f"entry point {name!r} ({known[name].value})"):
         return known[name].load()
+
+
+def _origin(point: EntryPoint) -> str:
+    return f"{point.value} ({point.dist.name if point.dist is not None else 'unknown'})"
 
 
 def _load_module(place: str) -> tuple[ModuleType, str]:
@@ -84,8 +100,11 @@ def _load_module(place: str) -> tuple[ModuleType, str]:
 
 
 def _load_file(place: str) -> tuple[ModuleType, str]:
-    path = Path(place).expanduser().resolve()
-    if not path.is_file():
+    path = Path(place)
+    with _import_errors(f"file {place!r:.80}", "cannot be looked for"):
+        path = path.expanduser().resolve()
+        there = path.is_file()
+    if not there:
         near = difflib.get_close_matches(path.name, _siblings(path), n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         msg = f"there is no file {place!r} in {Path.cwd()}.{hint}"
@@ -116,9 +135,10 @@ class _import_errors:  # noqa: N801  a context manager that reads like a phrase
         return None
 
     def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, Exception):
-            where = _last_frame(error)
-            msg = f"{self.what}: {type(error).__name__}: {error}{where}"
+        if isinstance(error, AdapterError):
+            return
+        if error is not None and progress.its_own(error):
+            msg = f"{self.what}: {described(error)}{_last_frame(error)}"
             raise AdapterError(msg) from error
 
 
@@ -133,9 +153,10 @@ def _siblings(path: Path) -> list[str]:
 
 
 def _shown_path(module: ModuleType) -> str:
-    if not module.__file__:
+    file = getattr(module, "__file__", None)
+    if not file:
         return ""
-    path = Path(module.__file__)
+    path = Path(file)
     try:
         return f" (./{path.relative_to(Path.cwd())})"
     except ValueError:
@@ -143,7 +164,7 @@ def _shown_path(module: ModuleType) -> str:
 
 
 def _no_attribute(origin: str, found: object, part: str) -> str:
-    public = [name for name in vars(found) if not name.startswith("_")]
+    public = [name for name in dir(found) if not name.startswith("_")]
     near = difflib.get_close_matches(part, public, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"{origin} has no attribute {part!r}.{hint}"
@@ -173,7 +194,8 @@ def _recognise(name: str, found: Any) -> Implementation:
 
 
 def _recognise_function(name: str, found: Callable[..., Any]) -> Implementation:
-    signature = inspect.signature(found)
+    with _import_errors(f"the signature of {name}", "cannot be read"):
+        signature = inspect.signature(found)
     required = [p for p in signature.parameters.values() if p.default is p.empty]
     if not [p for p in required if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]:
         with _import_errors(f"{name}()", "failed"):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from conformance.compilation import remember_compilations, unload_programs_if_many
 from conformance.implementation import AdapterError
+from conformance.isolation.keeper import Keeper
 from conformance.ledger import PROPERTY_KEY, Plan, item_name
 from conformance.ordering import by_power, dealt
-from conformance.report.outcome import settle
+from conformance.report.outcome import settle, told_properties
 from conformance.requirements import Level, Requirement
 from conformance.timing import Clock
 from conformance.verdict import Verdict
@@ -21,6 +22,8 @@ from conformance.verdict import Verdict
 if TYPE_CHECKING:
     from conformance.judging import Trial
     from conformance.subject import Subject
+
+T = TypeVar("T")
 
 PROPERTIES_DIRECTORY = Path(__file__).parent / "properties"
 _ENTRY_FILE = "registry.py"
@@ -45,9 +48,7 @@ class RequirementItem(pytest.Function):
     def settle(self, verdict: Verdict) -> None:
         """Keep the verdict for the report, and let pytest know how it went."""
         self.user_properties.append((PROPERTY_KEY, json.dumps(verdict.to_json())))
-        for name in ("requirement", "implementation", "level"):
-            self.user_properties.append((name, getattr(verdict, name)))
-        self.user_properties.append(("outcome", verdict.outcome.value))
+        self.user_properties.extend(told_properties(verdict))
         settle(verdict, strict=self.strict)
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -72,12 +73,16 @@ class RequirementFile(pytest.File):
 
     plan: Plan
     subjects: list[Subject]
+    keeper: Keeper | None
 
     def collect(self) -> Iterator[pytest.Item]:
+        return self._isolated(self.keeper) if self.keeper is not None else self._in_process()
+
+    def _in_process(self) -> Iterator[pytest.Item]:
         from conformance.judging import Trial, unsupported  # noqa: PLC0415  imports Hypothesis
         from conformance.properties import PROPERTIES  # noqa: PLC0415
 
-        wanted = self._wanted()
+        wanted = self._wanted(self.subjects)
         clock = self._clock([PROPERTIES[row.id].share for _, row in wanted])
         for subject, row in wanted:
             name = item_name(row.id, subject.implementation.name)
@@ -93,14 +98,27 @@ class RequirementFile(pytest.File):
             mark(item, row)
             yield item
 
-    def _wanted(self) -> list[tuple[Subject, Requirement]]:
+    def _isolated(self, keeper: Keeper) -> Iterator[pytest.Item]:
+        from conformance.isolation.items import IsolatedItem, shares  # noqa: PLC0415
+
+        wanted = self._wanted(self.plan.implementations)
+        needed = self.plan.ends is not None
+        clock = self._clock(shares([row for _, row in wanted])) if needed else None
+        for name, row in wanted:
+            item = IsolatedItem.from_parent(self, name=item_name(row.id, name))
+            item.row, item.implementation, item.keeper = row, name, keeper
+            item.strict, item.clock = self.plan.strict, clock
+            mark(item, row)
+            yield item
+
+    def _wanted(self, subjects: Sequence[T]) -> list[tuple[T, Requirement]]:
         """Return what is to be judged, in an order that serves every worker well."""
         rows, pairs = by_power(self.plan.requirements), self.plan.pairs
         wanted = [
             (subject, row)
-            for subject in self.subjects
+            for subject, name in zip(subjects, self.plan.implementations, strict=False)
             for row in rows
-            if pairs is None or item_name(row.id, subject.implementation.name) in pairs
+            if pairs is None or item_name(row.id, name) in pairs
         ]
         return dealt(wanted, self._workers)
 
@@ -129,6 +147,7 @@ class Session:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._subjects: list[Subject] = []
+        self._keeper: Keeper | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
@@ -141,16 +160,34 @@ class Session:
         output: dict[str, Any] | None = getattr(config, "workeroutput", None)
         if output is None and config.pluginmanager.has_plugin("dsession"):
             return
-        from conformance.resolution import resolve  # noqa: PLC0415  may import anything
-        from conformance.subject import Subject  # noqa: PLC0415
-
         remember_compilations()
         try:
-            self._subjects = [Subject(resolve(name)) for name in self.plan.implementations]
+            self._prepare()
         except AdapterError as error:
             if output is None:
                 raise pytest.UsageError(str(error)) from error
             output["conformance_refusal"] = str(error)
+
+    def _prepare(self) -> None:
+        """Find out whether there is anything to judge; raise an AdapterError if not."""
+        if self.plan.call_limit is not None:
+            self._keeper = Keeper(self.plan.budget, self.plan.call_limit)
+            refusals = []
+            for name in self.plan.implementations:
+                refusals.append(self._keeper.refusal(name))
+                if refusals[-1] is None:
+                    return
+            self._keeper = None
+            raise AdapterError("\n".join(dict.fromkeys(map(str, refusals))))
+        from conformance.resolution import resolve  # noqa: PLC0415  may import anything
+        from conformance.subject import Subject  # noqa: PLC0415
+
+        self._subjects = [Subject(resolve(name)) for name in self.plan.implementations]
+
+    def pytest_unconfigure(self) -> None:
+        """Let no process outlive the run."""
+        if self._keeper is not None:
+            self._keeper.close()
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
@@ -159,5 +196,5 @@ class Session:
             return None
         collector: RequirementFile = RequirementFile.from_parent(parent, path=file_path)
         collector.plan = self.plan
-        collector.subjects = self._subjects
+        collector.subjects, collector.keeper = self._subjects, self._keeper
         return collector

@@ -11,9 +11,11 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from conformance import progress
 from conformance.bounds import Accuracy
 from conformance.case import Case, State
 from conformance.checks import ViolationFound, check_same, violation
+from conformance.errors import described
 from conformance.implementation import ARRAYS, Config, Deviation, Implementation, Layer
 
 AnyArray = npt.NDArray[Any]
@@ -22,16 +24,16 @@ AnyArray = npt.NDArray[Any]
 @contextmanager
 def calling(operation: str) -> Iterator[None]:
     """Turn an exception of the implementation into a violation of the requirement judged."""
+    progress.operation(operation)
     try:
         yield
     except ViolationFound:
         raise
-    except Exception as error:  # noqa: BLE001  whatever the implementation raises
-        text = str(error).strip().splitlines()
-        first = f": {text[0][:300]}" if text else ""
-        message = f"{type(error).__name__}{first}"
+    except BaseException as error:
+        if not progress.its_own(error):
+            raise
         try:
-            violation(operation, message, "a result")
+            violation(operation, described(error), "a result")
         except AssertionError as found:
             raise found from error
 

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as with_seed
 from hypothesis.errors import Flaky, UnsatisfiedAssumption
 
+from conformance import progress
 from conformance.case import literals
 from conformance.checks import ViolationFound
 from conformance.profiles import Budget
@@ -86,6 +87,7 @@ class Trial:
         inputs = literals(drawn)
 
         def violates() -> bool:
+            progress.case(raw, entries)
             try:
                 self.property.claim(self.subject, **drawn)
             except ViolationFound as found:
@@ -116,6 +118,7 @@ class Trial:
                 self.cut += 1
                 return
             self._raw, self._entries = expanded(seed), entries
+            progress.case(self._raw, entries)
             self._execute(decoded_from(self._raw, decoders))
 
         test.__name__ = test.__qualname__ = self.property.claim.__name__

@@ -54,7 +54,7 @@ def mark_groups(axes: plt.Axes, groups: list[str], *, vertical: bool) -> None:
             axes.text(-1, middle, name, ha="right", va="center", fontsize=8)
         else:
             axes.axvline(end - 0.5, color="#999999", linewidth=0.6)
-            axes.text(middle, -1.5, name, ha="left", va="bottom", fontsize=8, rotation=60)
+            axes.text(middle, -1.5, name, ha="center", va="bottom", fontsize=6.5, rotation=90)
         start = end
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from matrix_page import matrix_page
+
 from conformance.requirements import REQUIREMENTS, TRANSFORMS, Requirement, families
 
 HERE = Path(__file__).parent
@@ -67,7 +69,7 @@ def _row(row: Requirement) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-PAGES = {"requirements.md": requirement_page}
+PAGES = {"requirements.md": requirement_page, "kill-matrix.md": matrix_page}
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ RANKS = {
     "subject": 5,
     **dict.fromkeys(("properties", "machine", "smoking", "diagnosis"), 6),
     **dict.fromkeys(("trial", "judging"), 7),
-    **dict.fromkeys(("ledger", "session", "plugin", "door"), 8),
+    **dict.fromkeys(("ledger", "session", "plugin", "door", "isolation"), 8),
     **dict.fromkeys(("cli", "__init__", "__main__"), 9),
 }
 """A module imports from its own rank or from below."""

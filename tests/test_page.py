@@ -28,7 +28,8 @@ def made():
     )
     broken = verdict("BN-EMA-5", Outcome.ERRORED, implementation=EVIL, detail=EVIL)
     diagnosis = {"kind": "observed", "sentence": EVIL}
-    return replace(report(*EVERY, hostile, broken), diagnoses={EVIL: diagnosis})
+    made = report(*EVERY, hostile, broken)
+    return replace(made, diagnoses={EVIL: diagnosis}, side_effects={EVIL: [EVIL]})
 
 
 def test_the_page_needs_no_network():

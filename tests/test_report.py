@@ -267,7 +267,8 @@ def test_a_report_cut_short_is_refused(tmp_path: Path, part: str):
     del data[part]
     path.write_text(json.dumps(data))
     assert refusal(path) == (
-        f"{path} is cut short or was edited: KeyError('{part}'). Run again to write a new one."
+        f"{path} is cut short or was edited: $: '{part}' is a required property. "
+        "Run again to write a new one."
     )
 
 

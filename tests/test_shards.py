@@ -23,7 +23,7 @@ def whole() -> Report:
     """A made-up run of all requirements on two implementations."""
     made = [verdict(row, implementation=name) for name in NAMES for row in REQUIREMENTS]
     made[3] = verdict(made[3].requirement, Outcome.VIOLATES)
-    full = report(*made, exit_code=1)
+    full = replace(report(*made, exit_code=1), side_effects={"flax": ["signal handlers"]})
     return replace(full, header=replace(full.header, requirements=list(REQUIREMENTS)))
 
 

@@ -27,6 +27,8 @@ def constructed(module: Callable[..., Any], seed: int, arguments: Mapping[str, A
     if isinstance(_BEGINNING + 0, jax.core.Tracer):
         return module(**arguments, rngs=nnx.Rngs(seed))
     rngs = _UNUSED.pop(seed, None) or nnx.Rngs(seed)
+    if not all(isinstance(part, nnx.Variable) for part in (rngs.default.key, rngs.default.count)):
+        return module(**arguments, rngs=rngs)  # an older flax, whose streams hold plain arrays
     before = _condition(rngs)
     made = module(**arguments, rngs=rngs)
     if _condition(rngs) == before and len(_UNUSED) < _KEPT:

@@ -21,6 +21,9 @@ _WIDTH = 78
 
 def chosen(patterns: tuple[str, ...], level: str | None) -> tuple[Requirement, ...]:
     """Return the selected rows, or end with a usage error."""
+    if any(not text.strip(" ,") for text in patterns):
+        msg = f"the filter {next(t for t in patterns if not t.strip(' ,'))!r} is empty"
+        raise click.UsageError(msg)
     try:
         rows = select(REQUIREMENTS, patterns, Level(level) if level else None)
     except UnknownRequirement as error:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from typing import Any
 
+from conformance.isolation.keeper import stopped
 from conformance.report.model import Report
 from conformance.verdict import Outcome
 
@@ -25,7 +26,9 @@ def diagnoses(report: Report) -> dict[str, dict[str, Any]]:
         verdicts = report.of(name)
         violated = [v.requirement for v in verdicts if v.outcome is Outcome.VIOLATES]
         judged = [v.requirement for v in verdicts if v.outcome.judged]
-        answer = _ask(name, violated, judged) if violated else {}
+        if not violated or any(stopped(v) for v in verdicts):
+            continue  # nothing to explain, or a process that would hang or end once more
+        answer = _ask(name, violated, judged)
         if answer.get("kind", "none") != "none":
             found[name] = answer
     return found

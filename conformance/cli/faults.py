@@ -186,6 +186,7 @@ def _judge(
             f"--conformance-seed={seed}",
             f"--max-examples={max_examples}",
             "--conformance-first-violation",
+            "--conformance-in-process",
         ]
         display = Display(console, keep=journal.note, bad="violated")
         ledger, _ = ledger_of(arguments, jobs, display)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
+import tempfile
+from pathlib import Path
 
 import click
+
+from conformance.errors import printable
 
 
 def _processes(context: click.Context, option: click.Parameter, jobs: str) -> str:
     del context, option
-    if jobs != "auto" and not (jobs.isdigit() and int(jobs) > 0):
+    if jobs != "auto" and not (jobs.isascii() and jobs.isdigit() and int(jobs) > 0):
         msg = f"--jobs {jobs!r}: expected a number of processes, at least 1, or 'auto'"
         raise click.UsageError(msg)
     return jobs
@@ -18,6 +23,45 @@ def _processes(context: click.Context, option: click.Parameter, jobs: str) -> st
 def _colored(context: click.Context, option: click.Parameter, plain: bool) -> bool:
     del context, option
     return not plain and "NO_COLOR" not in os.environ
+
+
+def writable(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written, before anything is judged; write nothing yet."""
+    del context
+    if path is None:
+        return None
+    place = path.absolute().parent
+    try:
+        while not place.exists():
+            place = place.parent
+        with tempfile.TemporaryFile(dir=place):
+            return path
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        msg = f"--{option.name} {str(path)!r}: cannot be written: {reason}"
+        raise click.UsageError(printable(msg)) from error
+
+
+def finite(context: click.Context, option: click.Parameter, seconds: float | None) -> float | None:
+    """Refuse what is a float and no duration."""
+    del context
+    if seconds is not None and not math.isfinite(seconds):
+        flag = option.opts[0]
+        msg = f"{flag} {seconds}: expected a number of seconds"
+        raise click.UsageError(msg)
+    return seconds
+
+
+def encodable(
+    context: click.Context, option: click.Parameter, value: str | tuple[str, ...]
+) -> str | tuple[str, ...]:
+    """Refuse names that are no UTF-8: reports, being JSON and XML, could not tell them."""
+    del context, option
+    for name in (value,) if isinstance(value, str) else value:
+        if not name.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in name):
+            msg = f"'{printable(name)}' is no UTF-8: rename the file or the module"
+            raise click.UsageError(msg)
+    return value
 
 
 jobs_option = click.option(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import color_option
+from conformance.cli.options import color_option, writable
 from conformance.cli.publishing import (
     different_files,
     publish,
@@ -47,7 +47,15 @@ def report(file: Path, html: Path | None, markdown: Path | None, badge: Path | N
 
 @click.command()
 @click.argument("shards", metavar="SHARD...", type=_FILE, nargs=-1, required=True)
-@click.option("-o", "--output", type=_FILE, required=True, metavar="FILE", help="The whole report.")
+@click.option(
+    "-o",
+    "--output",
+    type=_FILE,
+    required=True,
+    metavar="FILE",
+    callback=writable,
+    help="The whole report.",
+)
 @rendering_options
 @click.option("--no-diagnosis", is_flag=True, help="Do not look for the most likely mistake.")
 @color_option

@@ -8,7 +8,14 @@ from pathlib import Path
 import click
 
 from conformance.cli.browse import chosen
-from conformance.cli.options import color_option, jobs_option, shard_option
+from conformance.cli.options import (
+    color_option,
+    encodable,
+    finite,
+    jobs_option,
+    shard_option,
+    writable,
+)
 from conformance.cli.publishing import (
     different_files,
     publish,
@@ -22,7 +29,7 @@ DEFAULT = ("impl", "flax")
 
 
 @click.command()
-@click.argument("names", metavar="[IMPL]...", nargs=-1)
+@click.argument("names", metavar="[IMPL]...", nargs=-1, callback=encodable)
 @click.option(
     "-k",
     "--filter",
@@ -57,19 +64,31 @@ DEFAULT = ("impl", "flax")
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
+    callback=writable,
     help="Write the report as JSON.",
 )
 @click.option(
     "--junit",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
+    callback=writable,
     help="Write the results as JUnit XML.",
 )
 @click.option(
     "--max-time",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
+    callback=finite,
     help="Leave out cases so that judging takes about as long.",
+)
+@click.option(
+    "--call-timeout",
+    type=click.FloatRange(min=0, min_open=True, max=86400),
+    default=120,
+    show_default=True,
+    metavar="SECONDS",
+    callback=finite,
+    help="A call that takes longer is a violation.",
 )
 @rendering_options
 @shard_option
@@ -88,6 +107,7 @@ def run(
     report: Path | None,
     junit: Path | None,
     max_time: float | None,
+    call_timeout: float,
     html: Path | None,
     markdown: Path | None,
     badge: Path | None,
@@ -102,7 +122,8 @@ def run(
     reference and flax's own layer are judged.
 
     Exit codes: 0 conforms, 1 a MUST is violated (with --strict a SHOULD too), 2 the
-    implementation or the command is not usable, 5 nothing was judged.
+    implementation or the command is not usable, 5 nothing was judged, 130 or 143 ended by
+    Ctrl-C or SIGTERM.
     """
     rows = chosen(patterns, level)
     if shard is not None and profile == "thorough" and seed is None:
@@ -118,6 +139,7 @@ def run(
         f"--conformance-profile={profile}",
         f"--conformance-seed={chosen_seed(profile, seed)}",
     ]
+    arguments.append(f"--conformance-call-timeout={call_timeout}")
     if max_examples is not None:
         arguments.append(f"--max-examples={max_examples}")
     if max_time is not None:

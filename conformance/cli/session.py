@@ -12,12 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from conformance.cli.diagnosing import diagnoses
+from conformance.cli.interrupting import interrupts
 from conformance.compilation import cache_directory, forget_old_compilations
+from conformance.errors import printable
 from conformance.ledger import Ledger
 from conformance.plugin import LEDGER
 from conformance.report.model import Report
 from conformance.report.outcome import exit_code
-from conformance.report.terminal import render
+from conformance.report.terminal import render_conclusion, render_findings
 from conformance.verdict import Outcome, Verdict
 
 _PACKAGE = Path(__file__).parent.parent
@@ -83,10 +85,10 @@ class Display:
 
 def console_of(*, color: bool) -> Console:
     """Return where to print: a terminal as wide as it is, anything else 80 columns wide."""
-    console = Console(no_color=not color, highlight=False, soft_wrap=False)
+    console = Console(no_color=not color, highlight=False, soft_wrap=False, emoji=False)
     if console.is_terminal:
         return console
-    return Console(no_color=True, highlight=False, width=80)
+    return Console(no_color=True, highlight=False, width=80, emoji=False)
 
 
 def judge_by_pytest(
@@ -94,17 +96,22 @@ def judge_by_pytest(
 ) -> tuple[Report | None, int]:
     """Run pytest with the arguments, write and print the report; return it and the exit code."""
     console = console_of(color=color)
-    ledger, status = ledger_of(arguments, jobs, Display(console))
+    with interrupts() as received:
+        ledger, status = ledger_of(arguments, jobs, Display(console))
     if ledger is None:
-        return None, USAGE
+        return None, received.exit_code or USAGE
     forget_old_compilations()
-    report = ledger.report(_exit_code(ledger, status))
+    report = ledger.report(received.exit_code or _exit_code(ledger, status))
+    if target is not None:
+        report.write(target)  # before anything else can be interrupted
+    render_findings(report, console)  # before the diagnosis, which takes seconds
+    diagnosed = diagnosed and not received.exit_code
     if diagnosed and any(v.outcome is Outcome.VIOLATES for v in report.verdicts):
         with console.status("looking for the mistake"):
             report.diagnoses.update(diagnoses(report))
-    if target is not None:
-        report.write(target)
-    render(report, console)
+        if target is not None:
+            report.write(target)
+    render_conclusion(report, console)
     return report, report.footer.exit_code
 
 
@@ -113,7 +120,7 @@ def ledger_of(arguments: list[str], jobs: str, display: Display) -> tuple[Ledger
     status = _pytest(arguments, jobs, display)
     ledger = display.ledger
     if ledger is not None and ledger.refusal is not None:
-        click.echo(f"Error: {ledger.refusal}", err=True)
+        click.echo(f"Error: {printable(ledger.refusal)}", err=True)
         return None, USAGE
     if status == pytest.ExitCode.USAGE_ERROR:
         return None, USAGE  # pytest has printed the error itself where there are no workers
@@ -136,7 +143,10 @@ def _pytest(arguments: list[str], jobs: str, display: Display) -> int:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # in the workers, too
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(cache_directory() / "hypothesis"))
     target = str(_PACKAGE / "properties" / "registry.py")
-    return int(pytest.main([*settings, *arguments, target], plugins=[display]))
+    try:
+        return int(pytest.main([*settings, *arguments, target], plugins=[display]))
+    except KeyboardInterrupt:
+        return int(pytest.ExitCode.INTERRUPTED)  # before the session has begun
 
 
 def _exit_code(ledger: Ledger, status: int) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
+from conformance.cli.options import encodable
+from conformance.errors import printable
 from conformance.implementation import AdapterError
 
 
 @click.command()
-@click.argument("name", metavar="IMPL")
+@click.argument("name", metavar="IMPL", callback=encodable)
 def smoke(name: str) -> None:
     """Check the adapter: can IMPL be built, called, read and written?"""
     from conformance.smoking import problems  # noqa: PLC0415  imports jax
@@ -21,9 +23,9 @@ def smoke(name: str) -> None:
                 continue
             found = True
             click.echo(click.style(f"  FAIL  {step}", fg="red"))
-            click.echo(f"        {problem}")
+            click.echo(f"        {printable(problem)}")
     except AdapterError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {printable(str(error))}", err=True)
         raise SystemExit(2) from error
     if found:
         click.echo(f"{name}: the adapter is not sound; judging the layer would say little.")

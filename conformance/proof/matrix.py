@@ -109,7 +109,11 @@ class KillMatrix:
             "requirements": list(REQUIREMENTS),
             "faults": {name: asdict(row) for name, row in self.rows.items()},
         }
-        path.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(data, ensure_ascii=False)
+        for name in self.rows:  # a line per fault: short, and legible where two versions differ
+            key = json.dumps(name, ensure_ascii=False)
+            text = text.replace(f" {key}: {{", f"\n {key}: {{", 1)
+        path.write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> KillMatrix:

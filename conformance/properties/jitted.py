@@ -92,7 +92,7 @@ def the_functional_form_is_right(subject: Subject, case: Case, evaluate: int) ->
     "BN-JIT-7",
     share=0.15,
     drawn=lambda _: streams(TRANSFORMED),
-    fresh=lambda _: choices(0, 1),
+    fresh=lambda _: choices(0, 2),
 )
 def donated_state_is_replaced(subject: Subject, drawn: Stream, fresh: int) -> None:
     """with the module donated, n compiled calls are n steps, and evaluation follows"""

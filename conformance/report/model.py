@@ -17,6 +17,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from conformance.report.checking import ReportError, checked
 from conformance.report.files import write_text
 from conformance.requirements import REQUIREMENTS, TRANSFORMS
 from conformance.verdict import Outcome, Verdict
@@ -25,12 +26,10 @@ VERSION = 1
 FORMAT = "batchnorm-conformance-report"
 SCHEMA = Path(__file__).with_name("schema.json")
 
+__all__ = ["Footer", "Header", "Report", "ReportError", "environment"]
+
 _PACKAGES = ("jax", "jaxlib", "flax", "numpy", "hypothesis", "pytest", "pytest-xdist")
 _VARIABLES = ("JAX_PLATFORMS", "JAX_ENABLE_X64", "XLA_FLAGS", "CI")
-
-
-class ReportError(Exception):
-    """A report cannot be read; the message names the file, the rule and the next step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +67,15 @@ class Report:
     """Everything that a run found out.
 
     ``diagnoses``: by implementation, what its mistake most likely is, where that was asked for
-    and something could be said.
+    and something could be said. ``side_effects``: by implementation, the process-wide state that
+    it changed, such as the working directory.
     """
 
     header: Header
     footer: Footer
     verdicts: list[Verdict] = field(default_factory=list)
     diagnoses: dict[str, dict[str, Any]] = field(default_factory=dict)
+    side_effects: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -111,6 +112,7 @@ class Report:
             "header": header,
             "verdicts": [verdict.to_json() for verdict in self.verdicts],
             "diagnoses": self.diagnoses,
+            "side_effects": self.side_effects,
             "transforms": self.transforms(),
             "footer": asdict(self.footer) | {"complete": self.complete, "counts": self.counts()},
         }
@@ -126,17 +128,7 @@ class Report:
         Raises:
             ReportError: it is missing, no report, cut short, or of another version.
         """
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            msg = f"{path} is no report: {error}. Write one with `conformance run --report {path}`."
-            raise ReportError(msg) from error
-        found = (
-            (data.get("format"), data.get("version")) if isinstance(data, dict) else (None, None)
-        )
-        if found != (FORMAT, VERSION):
-            msg = f"{path}: format {found[0]!r}, version {found[1]!r}; this suite reads {VERSION}."
-            raise ReportError(msg)
+        data = checked(path, SCHEMA, (FORMAT, VERSION))
         try:
             footer = {k: v for k, v in data["footer"].items() if k not in {"complete", "counts"}}
             return cls(
@@ -144,8 +136,9 @@ class Report:
                 footer=Footer(**footer),
                 verdicts=[Verdict.from_json(verdict) for verdict in data["verdicts"]],
                 diagnoses=dict(data.get("diagnoses", {})),
+                side_effects=dict(data.get("side_effects", {})),
             )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             msg = f"{path} is cut short or was edited: {error!r}. Run again to write a new one."
             raise ReportError(msg) from error
 

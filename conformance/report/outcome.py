@@ -25,6 +25,16 @@ def settle(verdict: Verdict, *, strict: bool) -> None:
     pytest.fail(text, pytrace=False)
 
 
+def told_properties(verdict: Verdict) -> list[tuple[str, object]]:
+    """Return what JUnit tells of a test case, besides the verdict as a whole."""
+    return [
+        ("requirement", verdict.requirement),
+        ("implementation", verdict.implementation),
+        ("level", verdict.level),
+        ("outcome", verdict.outcome.value),
+    ]
+
+
 def exit_code(verdicts: Iterable[Verdict], *, strict: bool) -> int:
     """Return the exit code that verdicts lead to, as ``conformance run --help`` documents it."""
     found = list(verdicts)
@@ -33,6 +43,6 @@ def exit_code(verdicts: Iterable[Verdict], *, strict: bool) -> int:
     counted = [v for v in found if v.outcome.bad and (v.level == "must" or strict)]
     if any(v.outcome is Outcome.VIOLATES for v in counted):
         return 1
-    if any(v.outcome is Outcome.ERRORED for v in counted):
-        return 2
+    if any(v.outcome is Outcome.ERRORED for v in found):
+        return 2  # at any level: nothing is known about the requirement
     return 1 if counted else 0

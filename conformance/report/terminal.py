@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as without_markup
 from rich.table import Table
 
+from conformance.errors import printable
 from conformance.report.model import Report
 from conformance.report.text import diagnosis_lines, rerun_command, run_options, violation_text
 from conformance.requirements import REQUIREMENTS
@@ -22,7 +23,13 @@ _MARKS = {
 
 
 def render(report: Report, console: Console) -> None:
-    """Print the whole report: a table per implementation, the violations, the sum."""
+    """Print the whole report."""
+    render_findings(report, console)
+    render_conclusion(report, console)
+
+
+def render_findings(report: Report, console: Console) -> None:
+    """Print a table per implementation, and the violations."""
     for line in heading(report):
         console.print(line, highlight=False)
     for implementation in report.header.implementations:
@@ -30,10 +37,11 @@ def render(report: Report, console: Console) -> None:
         if verdicts:
             console.print()
             _render_implementation(implementation, verdicts, console)
-    bad = [verdict for verdict in report.verdicts if verdict.outcome.bad]
-    for verdict in bad:
-        console.print()
-        _render_violation(verdict, report, console)
+    _render_bad(report, console)
+
+
+def render_conclusion(report: Report, console: Console) -> None:
+    """Print what the mistakes most likely are, and the sum."""
     for name, diagnosis in report.diagnoses.items():
         console.print()
         _render_diagnosis(name, diagnosis, console)
@@ -43,6 +51,30 @@ def render(report: Report, console: Console) -> None:
 
 
 _ANSWERS = ("requirements.", "MUST).", "deviation.", "judged.")
+
+
+def escape(text: str) -> str:
+    """Return text that is shown as it is: without markup, control characters escaped."""
+    return without_markup(printable(text))
+
+
+def _render_bad(report: Report, console: Console) -> None:
+    """Print each bad verdict; one cause of errors is told once, whatever it concerns."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for verdict in report.verdicts:
+        if not verdict.outcome.bad:
+            continue
+        if verdict.outcome is Outcome.ERRORED:
+            same = told.setdefault((verdict.implementation, verdict.detail), [])
+            same.append(verdict.requirement)
+            if len(same) > 1:
+                continue
+        console.print()
+        _render_violation(verdict, report, console)
+    for (name, _), (first, *others) in told.items():
+        if others:
+            text = f"  {name}: as {first}, so {', '.join(others)}."
+            console.print(f"\n{escape(text)}", highlight=False)
 
 
 def heading(report: Report) -> tuple[str, str]:
@@ -127,8 +159,12 @@ def conclusion(report: Report) -> list[str]:
         f"{judged} judgements, {cases} cases, {compared} comparisons, "
         f"{report.footer.seconds:.1f} s."
     )
+    lines += [
+        f"{name} changed process-wide state: {', '.join(names[:5])}{', …' * (len(names) > 5)}."
+        for name, names in report.side_effects.items()
+    ]
     lines += _cut(report)
-    if not judged:
+    if not judged and report.complete:
         lines.append("Nothing was judged: no chosen requirement applies to what was named.")
     if not report.complete:
         missing = report.footer.missing

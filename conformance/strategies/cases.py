@@ -110,12 +110,12 @@ def states(source: Source, features: int, eps: float) -> State:
 def rewritten_cases(source: Source, palette: Palette) -> Rewritten:
     """A case and another state of the same width.
 
-    In half of the cases a single array differs: what is kept for as long as another array has
+    In two cases of three a single array differs: what is kept for as long as another array has
     not changed shows only then.
     """
     case = source.draw(cases(palette))
     other = source.draw(states(case.config.features, case.config.eps))
-    alone = source.draw(choices(0, 2 * len(ARRAYS) - 1))
+    alone = source.draw(choices(0, len(ARRAYS) + 1))
     if alone >= len(ARRAYS):
         return Rewritten(case, other)
     name = ARRAYS[alone]

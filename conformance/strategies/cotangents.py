@@ -85,8 +85,8 @@ def cotangents(source: Source, rows: int, features: int) -> Float32:
 
 @decoded
 def pulled_cases(source: Source, compiled: Palette, eager: Palette = ()) -> Pulled:
-    """A case and a cotangent of its output; one in eight is eager, if there are shapes for it."""
-    is_eager = source.draw(choices(0, 7)) == 7 and bool(eager)
+    """A case and a cotangent of its output; one in six is eager, if there are shapes for it."""
+    is_eager = source.draw(choices(0, 5)) == 5 and bool(eager)
     case = source.draw(cases(eager if is_eager else compiled))
     return Pulled(case, source.draw(cotangents(*case.x.shape)), is_eager)
 
@@ -98,7 +98,7 @@ def pulled_twice(source: Source, palette: Palette) -> PulledTwice:
     if source.draw(choices(0, 3)) == 3:
         case = case.with_x(np.broadcast_to(case.x[:1], case.x.shape))
     w, other = (source.draw(cotangents(*case.x.shape)) for _ in range(2))
-    factor = (-1.0, 2.0**10, -(2.0**-10), 2.0**20, 2.0**-20)[source.draw(choices(0, 4))]
+    factor = (-1.0, 2.0**20, -(2.0**-20), 2.0**10, 2.0**-20)[source.draw(choices(0, 4))]
     return PulledTwice(case, w, other, factor)
 
 

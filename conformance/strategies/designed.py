@@ -154,7 +154,8 @@ def cases_near_eps(source: Source, palette: Palette) -> Case:
     The batch is a pattern of small integers times √ε; with a variance far above ε nobody
     could tell where ε is.
     """
-    case = source.draw(cases(palette, may_be_fresh=False))
+    small = tuple(entry for entry in palette if entry.rows <= 4)  # where kernels take short cuts
+    case = source.draw(cases((*palette, *small), may_be_fresh=False))
     rows, features = case.x.shape
     raw = np.frombuffer(source.take(BLOCK), np.uint8)
     pattern = np.resize(raw % 4, rows)[:, None] * (1 + np.arange(features)[None, :] % 2)

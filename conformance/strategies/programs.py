@@ -84,8 +84,8 @@ AGAIN = ("again", "changed again")
 _KINDS = (
     *("train", "evaluate") * 6,
     *("again", "again", "changed again", "changed again", "switch", "switch", "mutate"),
-    *("copy", "copy", "copy", "split and merge"),
-    *("train often", "evaluate often", "alternate", "interleave", "reset", "set"),
+    *("copy", "copy", "copy", "copy", "split and merge"),
+    *("train often", "evaluate often", "alternate", "interleave", "reset", "reset", "set"),
     *(f"set {name}" for name in ARRAYS),
 )
 """Every kind of step, the frequent ones several times."""
@@ -97,7 +97,7 @@ KINDS = tuple(dict.fromkeys((*(kind for kind in _KINDS if kind != "copy"), *COPI
 """Every kind of step, once."""
 
 _TIMES = (2, 3, 5, 8, 12, 25, 4, 6)
-_LONG = {"train often": (192, 160), "evaluate often": (208, 160), "alternate": (128, 50)}
+_LONG = {"train often": (128, 160), "evaluate often": (208, 160), "alternate": (128, 50)}
 """From which byte on a run is long, and how long: what is counted, or drifts, shows late."""
 
 _AS_PREFERRED = 192

@@ -1,0 +1,48 @@
+"""Ctrl-C and SIGTERM end a run in order: what was judged is kept, the report says what is not."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+
+@dataclass
+class Received:
+    """The signal that ended a run, if one did."""
+
+    signal: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """128 + the number of the signal, as shells count; 0 without one."""
+        return 128 + self.signal if self.signal else 0
+
+
+@contextmanager
+def interrupts() -> Iterator[Received]:
+    """Turn the first signal into a ``KeyboardInterrupt``, and ignore those that follow it.
+
+    pytest ends its session on one; what follows would only disturb that.
+    """
+    received = Received()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del frame
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        received.signal = number
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = {each: signal.signal(each, handle) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,127 @@
+"""The process in which one implementation is resolved and judged, and nothing else happens.
+
+It reads one order and then requests, a line of JSON each, and answers each with one. The
+standard streams are not used for that, so that code may print, read and close them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from conformance import progress
+from conformance.compilation import remember_compilations
+from conformance.errors import described
+from conformance.isolation.footprint import Footprint
+from conformance.isolation.stamp import StampWriter
+from conformance.profiles import Budget
+from conformance.requirements import REQUIREMENTS
+
+if TYPE_CHECKING:
+    from conformance.subject import Subject
+
+LINE_CLOSED = 113
+"""The exit code when the implementation has closed the file by which the suite is answered."""
+
+_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of Linux."""
+
+
+def main() -> None:
+    """Judge until there are no more requests."""
+    requests, replies = _private_streams()
+    _do_not_outlive_the_host()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the host is asked to stop, and stops us
+    order = json.loads(requests.readline())
+    sys.path[:] = order["path"]
+    remember_compilations()
+    stamp = StampWriter(order["stamp"])
+    progress.watch(stamp)
+    _Guest(order, stamp, replies).serve(requests)
+    os._exit(0)  # what the implementation registered for the end of a process is not wanted
+
+
+class _Guest:
+    def __init__(self, order: dict[str, Any], stamp: StampWriter, replies: IO[str]) -> None:
+        self.name: str = order["implementation"]
+        self.budget = Budget(**order["budget"])
+        self.stamp, self.replies = stamp, replies
+        self._errors = os.dup(2)
+
+    def serve(self, requests: IO[str]) -> None:
+        import conformance.judging  # noqa: PLC0415, F401  before the time of the import counts
+
+        self.footprint = Footprint()
+        subject = self._resolved()
+        if subject is None:
+            return
+        self._reply(ready=subject.implementation.kind, effects=self.footprint.changed())
+        for line in requests:
+            request = json.loads(line)
+            self._reply(**self._judged(subject, **request), effects=self.footprint.changed())
+
+    def _resolved(self) -> Subject | None:
+        from conformance.implementation import AdapterError  # noqa: PLC0415
+        from conformance.resolution import resolve  # noqa: PLC0415
+        from conformance.subject import Subject  # noqa: PLC0415
+
+        self.stamp.operation("importing it")
+        try:
+            return Subject(resolve(self.name))
+        except AdapterError as error:
+            self._reply(refused=str(error))
+        except BaseException as error:  # noqa: BLE001  whatever the implementation raises
+            self._reply(refused=f"{self.name} cannot be resolved: {described(error)}")
+        return None
+
+    def _judged(
+        self, subject: Subject, requirement: str, until: float | None = None
+    ) -> dict[str, Any]:
+        from conformance.judging import Trial, judge, unsupported  # noqa: PLC0415
+        from conformance.properties import PROPERTIES  # noqa: PLC0415
+
+        self.stamp.begin()
+        os.ftruncate(self._errors, 0)  # what one requirement writes is enough
+        try:
+            verdict = unsupported(REQUIREMENTS[requirement], subject)
+            if verdict is None:
+                trial = Trial(PROPERTIES[requirement], subject, self.budget)
+                trial.until = until
+                verdict = judge(trial)
+        except BaseException as error:  # noqa: BLE001  interrupts of its own making
+            return {"escaped": described(error)}
+        return {"verdict": verdict.to_json()}
+
+    def _reply(self, **values: Any) -> None:
+        try:
+            self.replies.write(json.dumps(values) + "\n")
+            self.replies.flush()
+        except OSError:
+            os._exit(LINE_CLOSED)
+
+
+def _private_streams() -> tuple[IO[str], IO[str]]:
+    """Take input and output away from whatever runs here later: it reads and prints nothing."""
+    requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    os.close(nothing)
+    return requests, replies
+
+
+def _do_not_outlive_the_host() -> None:
+    """Die with the host, if the system offers that; its end otherwise ends our input."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
+        adjust = Path("/proc/self/oom_score_adj")
+        try:
+            adjust.write_text("1000")  # whoever runs out of memory, it is this process's doing
+        except OSError:
+            return

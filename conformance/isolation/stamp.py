@@ -1,0 +1,101 @@
+"""A shared page on which a process notes what it does, at a microsecond a note.
+
+The reader looks at it only when the writer is silent: dead, or in a call that does not return.
+"""
+
+from __future__ import annotations
+
+import mmap
+import pickle
+import struct
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_HEAD = struct.Struct("<5I")
+_OPERATION, _RAW, _ENTRIES, _SIZE = 64, 1024, 8192, 1 << 18
+"""Where the parts begin; an operation is a phrase, a case 256 bytes, shapes a few kilobytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What was written last: which operation, in which case, and what that is decoded from."""
+
+    operation: str
+    cases: int
+    raw: bytes
+    entries: tuple[Any, ...]
+
+
+class StampReader:
+    """The reading end; it owns the file."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.NamedTemporaryFile(prefix="conformance-")  # noqa: SIM115  closed below
+        self._file.truncate(_SIZE)
+        self._page = mmap.mmap(self._file.fileno(), _SIZE)
+
+    @property
+    def path(self) -> str:
+        """What the writer opens."""
+        return self._file.name
+
+    @property
+    def count(self) -> int:
+        """A number that changes with every note."""
+        return int(_HEAD.unpack_from(self._page)[0])
+
+    def read(self) -> Note:
+        """Return what was noted last."""
+        _, cases, operation, raw, entries = _HEAD.unpack_from(self._page)
+        text = self._page[_OPERATION : _OPERATION + operation]
+        return Note(
+            operation=text.decode("utf-8", "replace"),
+            cases=cases,
+            raw=self._page[_RAW : _RAW + raw],
+            entries=pickle.loads(self._page[_ENTRIES : _ENTRIES + entries]) if entries else (),  # noqa: S301  written by us
+        )
+
+    def close(self) -> None:
+        """Give the page back."""
+        self._page.close()
+        self._file.close()
+
+
+class StampWriter:
+    """The writing end, a ``Watcher``."""
+
+    def __init__(self, path: str) -> None:
+        with Path(path).open("r+b") as file:
+            self._page = mmap.mmap(file.fileno(), _SIZE)
+        self._count = 0
+        self._entries: tuple[Any, ...] | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the case: another requirement is judged."""
+        self._cases, self._operation, self._raw, self._shapes = 0, b"", b"", b""
+        self._entries = None
+        self._write()
+
+    def case(self, raw: bytes, entries: tuple[Any, ...]) -> None:
+        """Note the case, and that it is being prepared."""
+        self._cases += 1
+        self._raw = raw[: _ENTRIES - _RAW]
+        self._page[_RAW : _RAW + len(self._raw)] = self._raw
+        if entries is not self._entries:
+            self._entries, self._shapes = entries, pickle.dumps(entries)
+            self._page[_ENTRIES : _ENTRIES + len(self._shapes)] = self._shapes
+        self.operation("the case")
+
+    def operation(self, name: str) -> None:
+        """Note the operation."""
+        self._operation = name.encode("utf-8", "replace")[: _RAW - _OPERATION]
+        self._page[_OPERATION : _OPERATION + len(self._operation)] = self._operation
+        self._write()
+
+    def _write(self) -> None:
+        self._count = (self._count + 1) % (1 << 32)
+        sizes = len(self._operation), len(self._raw), len(self._shapes)
+        _HEAD.pack_into(self._page, 0, self._count, self._cases, *sizes)
