@@ -47,13 +47,6 @@ class Plan:
     shard: Shard | None = None
 
 
-def properties_of(verdict: Verdict) -> list[tuple[str, object]]:
-    """Return what a pytest item says of its verdict, in its report and in JUnit XML."""
-    named = [(name, getattr(verdict, name)) for name in ("requirement", "implementation", "level")]
-    whole = (PROPERTY_KEY, json.dumps(verdict.to_json()))
-    return [whole, *named, ("outcome", verdict.outcome.value)]
-
-
 def item_name(requirement: str, implementation: str) -> str:
     """Return the name of a pytest item, such as ``BN-EMA-1[impl]``."""
     return f"{requirement}[{implementation}]"

@@ -81,6 +81,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="leave out cases so that the run takes about as long; the report says which",
     )
     group.addoption(
+        "--conformance-shard",
+        metavar="I/N",
+        default=None,
+        help="judge only this part, such as 2/3; `conformance combine` joins the reports",
+    )
+    group.addoption(
         "--conformance-call-timeout",
         type=float,
         default=120.0,
@@ -91,12 +97,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--conformance-in-process",
         action="store_true",
         help="judge in pytest's own process: for debuggers, and for implementations you trust",
-    )
-    group.addoption(
-        "--conformance-shard",
-        metavar="I/N",
-        default=None,
-        help="judge only this part, such as 2/3; `conformance combine` joins the reports",
     )
     group.addoption("--conformance-ends", type=float, default=None, help=argparse.SUPPRESS)
     try:
@@ -211,8 +211,8 @@ def _plan(config: pytest.Config) -> Plan:
         pairs=pairs if shard is None else shard.of([row.id for row in rows], names, pairs),
         strict=config.getoption("--conformance-strict"),
         ends=_ends(config),
-        call_limit=_call_limit(config, hypothesis),
         shard=shard,
+        call_limit=_call_limit(config, hypothesis),
     )
 
 

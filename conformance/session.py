@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,9 +12,9 @@ import pytest
 from conformance.compilation import remember_compilations, unload_programs_if_many
 from conformance.implementation import AdapterError
 from conformance.isolation.keeper import Keeper
-from conformance.ledger import Plan, item_name, properties_of
+from conformance.ledger import PROPERTY_KEY, Plan, item_name
 from conformance.ordering import by_power, dealt
-from conformance.report.outcome import settle
+from conformance.report.outcome import settle, told_properties
 from conformance.requirements import Level, Requirement
 from conformance.timing import Clock
 from conformance.verdict import Verdict
@@ -46,7 +47,8 @@ class RequirementItem(pytest.Function):
 
     def settle(self, verdict: Verdict) -> None:
         """Keep the verdict for the report, and let pytest know how it went."""
-        self.user_properties += properties_of(verdict)
+        self.user_properties.append((PROPERTY_KEY, json.dumps(verdict.to_json())))
+        self.user_properties.extend(told_properties(verdict))
         settle(verdict, strict=self.strict)
 
     def reportinfo(self) -> tuple[Path, int, str]:

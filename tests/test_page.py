@@ -10,7 +10,9 @@ from browser import CHROMIUM, DRIVER, browser
 from test_report import EVERY, FINDING, report, verdict
 
 from conformance.report.page import to_html
-from conformance.verdict import Outcome, Violation
+from conformance.report.plots import errors, times
+from conformance.requirements import REQUIREMENTS
+from conformance.verdict import Outcome, Verdict, Violation
 
 EVIL = (
     "<b>&\x1b[31m\u202eevil</b><script>document.title='owned'</script>"
@@ -26,7 +28,8 @@ def made():
     )
     broken = verdict("BN-EMA-5", Outcome.ERRORED, implementation=EVIL, detail=EVIL)
     diagnosis = {"kind": "observed", "sentence": EVIL}
-    return replace(report(*EVERY, hostile, broken), diagnoses={EVIL: diagnosis})
+    made = report(*EVERY, hostile, broken)
+    return replace(made, diagnoses={EVIL: diagnosis}, side_effects={EVIL: [EVIL]})
 
 
 def test_the_page_needs_no_network():
@@ -54,6 +57,43 @@ def test_unknown_requirements_have_a_row():
     html = to_html(report(replace(other, requirement="BN-NEW-7")))
     assert "BN-NEW-7" in html
     assert "not a requirement of this version" in html
+
+
+def marked(*verdicts: Verdict) -> tuple[float, list[float]]:
+    """Return where the limit is in the plot of errors, and where the marks are."""
+    plot = errors(report(*verdicts), list(REQUIREMENTS))
+    (limit,) = (tick["x"] for tick in plot["ticks"] if tick["limit"])
+    return limit, [mark["x"] for line in plot["lines"] for mark in line["marks"]]
+
+
+@pytest.mark.parametrize("worst", [1e-9, 0.01, 0.99])
+def test_what_was_accepted_is_left_of_the_limit(worst: float):
+    """An error below its bound is plotted below 1."""
+    limit, (x,) = marked(verdict(worst=worst))
+    assert x < limit
+
+
+@pytest.mark.parametrize("value", [1.1, 5e5, 1e300, float("inf"), float("nan")])
+def test_a_counterexample_is_right_of_the_limit(value: float):
+    """A violation is plotted by its counterexample, whatever was accepted before."""
+    violation = Violation(finding=replace(FINDING, ratio=value))
+    limit, (x,) = marked(verdict(outcome=Outcome.VIOLATES, violation=violation, worst=0.1))
+    assert x > limit
+
+
+def test_errors_of_nothing_have_a_place_and_unmeasured_ones_none():
+    """An error of 0 is at the left end; where nothing was measured, there is no mark."""
+    _, (least, most) = marked(verdict(worst=0.0), verdict("BN-EMA-2", worst=0.5))
+    assert least < most
+    assert marked(verdict(worst=None))[1] == []
+
+
+def test_times_are_summed_over_implementations():
+    """A bar is as long as all seconds of its requirement, and the longest is the widest."""
+    made = report(verdict(), verdict(implementation="other"), verdict("BN-EMA-2", seconds=0.25))
+    bars = times(made, ["BN-EMA-1", "BN-EMA-2"])["bars"]
+    assert [bar["label"] for bar in bars] == ["1.00 s", "0.25 s"]
+    assert bars[0]["width"] == 4 * bars[1]["width"]
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +188,8 @@ def test_dark_mode_and_phone(opened):
     opened.devtools("Emulation.setDeviceMetricsOverride", **phone)
     try:
         assert opened.run("return document.documentElement.scrollWidth") <= 375
+        named = "return document.querySelector('td[data-outcome] .who').checkVisibility()"
+        assert opened.run(named) is True  # where the head of the table is not to be seen
     finally:
         opened.devtools("Emulation.clearDeviceMetricsOverride")
         opened.devtools("Emulation.setEmulatedMedia", features=[])

@@ -202,9 +202,9 @@ def test_without_an_option_markdown_is_printed(file: Path):
     ("options", "told"),
     [
         (("--html", "r.json"), "r.json is the report itself and would be overwritten."),
-        (("--html", "x", "--badge", "x"), "--html and --badge both name x."),
+        (("--html", "x", "--badge", "x"), "--html and --badge both write x: name two files"),
         (("--html", "."), "is a directory"),
-        (("--markdown", "r.json/x"), "--markdown r.json/x cannot be written: "),
+        (("--markdown", "r.json/x"), "--markdown 'r.json/x': cannot be written: "),
     ],
 )
 def test_files_are_not_lost(

@@ -23,7 +23,7 @@ def whole() -> Report:
     """A made-up run of all requirements on two implementations."""
     made = [verdict(row, implementation=name) for name in NAMES for row in REQUIREMENTS]
     made[3] = verdict(made[3].requirement, Outcome.VIOLATES)
-    full = report(*made, exit_code=1)
+    full = replace(report(*made, exit_code=1), side_effects={"flax": ["signal handlers"]})
     return replace(full, header=replace(full.header, requirements=list(REQUIREMENTS)))
 
 
@@ -202,6 +202,13 @@ def test_a_part_with_other_pairs_is_named():
     first, second = shards(2)
     told = refusal([with_header(first, shard="2/2"), with_header(second, shard="1/2")])
     assert told.startswith("1.json, shard 2/2, lacks BN-")
+
+
+def test_requirements_of_another_version_are_named():
+    """What this version does not know it cannot put together."""
+    first, (name, part) = shards(2)
+    part.verdicts[0] = replace(part.verdicts[0], requirement="BN-NEW-7")
+    assert refusal([first, (name, part)]).startswith("2.json has BN-NEW-7, which this version")
 
 
 # Runs

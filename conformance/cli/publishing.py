@@ -25,8 +25,9 @@ def rendering_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--html``, ``--markdown`` and ``--badge`` to a command."""
     for name, told in reversed(_FORMS.items()):
         kind = click.Path(dir_okay=False, path_type=Path)
-        option = click.option(f"--{name}", type=kind, callback=writable, metavar="FILE", help=told)
-        command = option(command)
+        command = click.option(
+            f"--{name}", type=kind, metavar="FILE", callback=writable, help=told
+        )(command)
     return command
 
 
@@ -42,7 +43,7 @@ def different_files(**paths: Path | None) -> None:
             continue
         other = seen.setdefault(path.resolve(), option)
         if other != option:
-            msg = f"--{other} and --{option} both name {path}. Name a file for each."
+            msg = f"--{other} and --{option} both write {path}: name two files"
             raise click.UsageError(msg)
 
 

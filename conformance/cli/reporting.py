@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import color_option
+from conformance.cli.options import color_option, writable
 from conformance.cli.publishing import (
     different_files,
     publish,
@@ -37,9 +37,7 @@ def report(file: Path, html: Path | None, markdown: Path | None, badge: Path | N
     """Render the JSON report FILE; without an option, as Markdown to the terminal."""
     different_files(html=html, markdown=markdown, badge=badge)
     found = read(file)
-    if file.resolve() in {p.resolve() for p in (html, markdown, badge) if p is not None}:
-        msg = f"{file} is the report itself and would be overwritten. Name another file."
-        raise click.UsageError(msg)
+    _keep((file,), "the report itself", html, markdown, badge)
     if not (html or markdown or badge):
         from conformance.report.markdown import to_markdown  # noqa: PLC0415  only what is wanted
 
@@ -49,7 +47,15 @@ def report(file: Path, html: Path | None, markdown: Path | None, badge: Path | N
 
 @click.command()
 @click.argument("shards", metavar="SHARD...", type=_FILE, nargs=-1, required=True)
-@click.option("-o", "--output", type=_FILE, required=True, metavar="FILE", help="The whole report.")
+@click.option(
+    "-o",
+    "--output",
+    type=_FILE,
+    required=True,
+    metavar="FILE",
+    callback=writable,
+    help="The whole report.",
+)
 @rendering_options
 @click.option("--no-diagnosis", is_flag=True, help="Do not look for the most likely mistake.")
 @color_option
@@ -69,32 +75,46 @@ def combine(
     differently configured are refused by name: exit code 2, and nothing is written.
     """
     from conformance.cli.session import console_of  # noqa: PLC0415  imports pytest
-    from conformance.report.shards import ShardError  # noqa: PLC0415
-    from conformance.report.shards import combine as combined  # noqa: PLC0415
 
     different_files(output=output, html=html, markdown=markdown, badge=badge)
-    targets = {path.resolve() for path in (output, html, markdown, badge) if path is not None}
-    for path in shards:
-        if path.resolve() in targets:
-            msg = f"{path} is a shard and would be overwritten. Name another file."
-            raise click.UsageError(msg)
-    try:
-        whole = combined([(str(path), read(path)) for path in shards])
-    except ShardError as error:
-        raise click.UsageError(visible(str(error))) from error
+    _keep(shards, "a shard", output, html, markdown, badge)
+    whole = _combined(shards)
     if not no_diagnosis:
         from conformance.cli.diagnosing import diagnoses  # noqa: PLC0415  only for violations
 
         whole.diagnoses.update(diagnoses(whole))
-    try:
-        whole.write(output)
-    except OSError as error:
-        msg = f"--output {output} cannot be written: {error.strerror}. Name another file."
-        raise click.UsageError(msg) from error
+    _write(whole, output)
     publish(whole, html=html, markdown=markdown, badge=badge)
     summarize_job(whole)
     render(whole, console_of(color=color))
     sys.exit(whole.footer.exit_code)
+
+
+def _combined(shards: tuple[Path, ...]) -> Report:
+    from conformance.report.shards import ShardError  # noqa: PLC0415  imports pytest
+    from conformance.report.shards import combine as combined  # noqa: PLC0415
+
+    try:
+        return combined([(str(path), read(path)) for path in shards])
+    except ShardError as error:
+        raise click.UsageError(visible(str(error))) from error
+
+
+def _write(report: Report, output: Path) -> None:
+    try:
+        report.write(output)
+    except OSError as error:
+        msg = f"--output {output} cannot be written: {error.strerror}. Name another file."
+        raise click.UsageError(msg) from error
+
+
+def _keep(sources: tuple[Path, ...], what: str, *targets: Path | None) -> None:
+    """Refuse to write to a file that is read from."""
+    written = {path.resolve() for path in targets if path is not None}
+    for path in sources:
+        if path.resolve() in written:
+            msg = f"{path} is {what} and would be overwritten. Name another file."
+            raise click.UsageError(msg)
 
 
 @click.command()
@@ -115,15 +135,13 @@ def diff(old: Path, new: Path) -> None:
             msg = f"{path} is not the report of a whole run. Run again, or `conformance combine`."
             raise click.UsageError(msg)
     changes = compare(*reports)
-    nothing = True
-    for kind in fields(changes):
-        lines = getattr(changes, kind.name)
+    told = {kind.name: getattr(changes, kind.name) for kind in fields(changes)}
+    for kind, lines in told.items():
         if lines:
-            nothing = False
-            click.echo(f"{kind.name.replace('_', ' ').capitalize()} ({len(lines)})")
-            for line in lines:
-                click.echo(f"  {visible(line, keep='')}")
-    if nothing:
+            click.echo(f"{kind.replace('_', ' ').capitalize()} ({len(lines)})")
+        for line in lines:
+            click.echo(f"  {visible(line, keep='')}")
+    if not any(told.values()):
         click.echo("No change.")
     sys.exit(1 if changes.worse else 0)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from conformance.isolation.keeper import Keeper
-from conformance.ledger import EFFECTS_KEY, properties_of
-from conformance.report.outcome import settle
+from conformance.ledger import EFFECTS_KEY, PROPERTY_KEY
+from conformance.report.outcome import settle, told_properties
 from conformance.requirements import Requirement
 from conformance.timing import Clock
 from conformance.verdict import Verdict
@@ -30,7 +30,8 @@ class IsolatedItem(pytest.Item):
 
     def settle(self, verdict: Verdict) -> None:
         """Keep the verdict for the report, and let pytest know how it went."""
-        self.user_properties += properties_of(verdict)
+        self.user_properties.append((PROPERTY_KEY, json.dumps(verdict.to_json())))
+        self.user_properties.extend(told_properties(verdict))
         if effects := self.keeper.effects(self.implementation):
             told = json.dumps([self.implementation, effects])
             self.user_properties.append((EFFECTS_KEY, told))

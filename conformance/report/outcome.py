@@ -25,6 +25,16 @@ def settle(verdict: Verdict, *, strict: bool) -> None:
     pytest.fail(text, pytrace=False)
 
 
+def told_properties(verdict: Verdict) -> list[tuple[str, object]]:
+    """Return what JUnit tells of a test case, besides the verdict as a whole."""
+    return [
+        ("requirement", verdict.requirement),
+        ("implementation", verdict.implementation),
+        ("level", verdict.level),
+        ("outcome", verdict.outcome.value),
+    ]
+
+
 def exit_code(verdicts: Iterable[Verdict], *, strict: bool) -> int:
     """Return the exit code that verdicts lead to, as ``conformance run --help`` documents it."""
     found = list(verdicts)

@@ -55,6 +55,7 @@ def to_html(report: Report, faults: Mapping[str, Any] | None = None) -> str:
         answers=answers(report),
         partial=partial(report),
         heading=heading(report),
+        side_effects=report.side_effects.items(),
         diagnoses=_diagnoses(report).items(),
         families=list(dict.fromkeys(_family(identity) for identity in identities)),
         outcomes=[outcome.value for outcome in Outcome],

@@ -108,7 +108,9 @@ def combine(named: Sequence[tuple[str, Report]]) -> Report:
         seconds=round(_wall_time(reports), 3),
         exit_code=exit_code(verdicts, strict=header.strict),
     )
-    return Report(header=header, footer=footer, verdicts=verdicts)
+    return Report(
+        header=header, footer=footer, verdicts=verdicts, side_effects=_side_effects(reports)
+    )
 
 
 def timeless(report: Report) -> dict[str, Any]:
@@ -117,6 +119,7 @@ def timeless(report: Report) -> dict[str, Any]:
     for name in _TIMES:
         data["header"].pop(name, None)
     del data["footer"]["seconds"]
+    data["side_effects"] = {name: sorted(told) for name, told in report.side_effects.items()}
     for verdict in data["verdicts"]:
         del verdict["seconds"]
     return data
@@ -147,6 +150,15 @@ def _environment(reports: Sequence[Report]) -> dict[str, str]:
     places = [report.header.environment.get("platform") for report in reports]
     if any(places):
         found["platform"] = " and ".join(dict.fromkeys(place for place in places if place))
+    return found
+
+
+def _side_effects(reports: Sequence[Report]) -> dict[str, list[str]]:
+    """Return what each implementation changed in any shard."""
+    found: dict[str, list[str]] = {}
+    for report in reports:
+        for name, effects in report.side_effects.items():
+            found[name] = sorted({*found.get(name, ()), *effects})
     return found
 
 
@@ -196,9 +208,16 @@ def _all_parts(named: Sequence[tuple[str, Report]]) -> None:
 
 
 def _everything(named: Sequence[tuple[str, Report]]) -> None:
-    """Refuse a shard that judged other pairs than its own."""
+    """Refuse a shard that judged other pairs than its own, or unknown ones."""
     for name, report in named:
         header = report.header
+        unknown = sorted({v.requirement for v in report.verdicts} - set(REQUIREMENTS))
+        if unknown:
+            msg = (
+                f"{name} has {unknown[0]}, which this version of the suite does not know. "
+                "Combine with the version that judged."
+            )
+            raise ShardError(msg)
         mine = Shard.parse(header.shard or "").of(header.requirements, header.implementations)
         there = {f"{v.requirement}[{v.implementation}]" for v in report.verdicts}
         for pairs, told in ((mine - there, "lacks"), (there - mine, "has, unlike its number,")):
