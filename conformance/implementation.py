@@ -70,6 +70,7 @@ class Implementation:
     ``name``: how reports call it. ``build``: makes a fresh ``Layer`` from a ``Config``;
     None if there is no layer. ``forward``: the function ``f(seed, x, use_running_average)``;
     None if there is none. ``nnx``: the layers are ``conformance.adapters.nnx.NnxLayer``;
+    ``pure``: they are ``conformance.adapters.pure.PureLayer``;
     ``differentiable``: JAX can differentiate their calls in reverse mode.
     ``deviations``: the conventions it declares. ``state_dtype``: the dtype that its four
     arrays are declared to have. ``kind``: what it was recognised as.
@@ -82,6 +83,7 @@ class Implementation:
     build: Callable[[Config], Layer] | None = None
     forward: Callable[[Any, Any, Any], Any] | None = None
     nnx_module: bool = False
+    pure: bool = False
     differentiable: bool = True
     deviations: frozenset[Deviation] = field(default_factory=frozenset)
     state_dtype: str = "float32"
@@ -102,7 +104,8 @@ class Implementation:
             Capability.LAYER: self.build is not None,
             Capability.FORWARD: self.forward is not None,
             Capability.NNX: self.nnx_module,
-            Capability.GRAD: self.nnx_module and self.differentiable,
+            Capability.GRAD: (self.nnx_module or self.pure) and self.differentiable,
+            Capability.NNX_GRAD: self.nnx_module and self.differentiable,
         }
         return frozenset(capability for capability, given in offered.items() if given)
 

@@ -116,7 +116,7 @@ class _import_errors:  # noqa: N801  a context manager that reads like a phrase
         return None
 
     def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) and not isinstance(error, AdapterError):
             where = _last_frame(error)
             msg = f"{self.what}: {type(error).__name__}: {error}{where}"
             raise AdapterError(msg) from error

@@ -1,0 +1,85 @@
+"""The layers of other frameworks by name; importing this module imports none of them."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from conformance.implementation import AdapterError, Config, Deviation, Implementation, Layer
+
+_FAST = frozenset({Deviation.ONE_PASS_VARIANCE})
+
+
+def linen() -> Implementation:
+    """Return ``flax.linen.BatchNorm`` as it comes, which declares its one-pass variance."""
+    return _peer("linen", "flax", "flax.linen.BatchNorm", deviations=_FAST, pure=True)
+
+
+def equinox() -> Implementation:
+    """Return ``equinox.nn.BatchNorm(mode="batch")``."""
+    kind = 'equinox.nn.BatchNorm, mode="batch"'
+    return _peer("equinox", "equinox", kind, pure=True, arguments={"mode": "batch"})
+
+
+def equinox_ema() -> Implementation:
+    """Return ``equinox.nn.BatchNorm(mode="ema")``."""
+    kind = 'equinox.nn.BatchNorm, mode="ema"'
+    return _peer("equinox", "equinox", kind, pure=True, arguments={"mode": "ema"})
+
+
+def haiku() -> Implementation:
+    """Return ``haiku.BatchNorm``, which declares its one-pass variance."""
+    return _peer("haiku", "haiku", "haiku.BatchNorm", deviations=_FAST, pure=True)
+
+
+def keras() -> Implementation:
+    """Return ``keras.layers.BatchNormalization`` on the JAX backend."""
+    return _peer("keras", "keras", "keras.layers.BatchNormalization", pure=True)
+
+
+def torch_1d() -> Implementation:
+    """Return ``torch.nn.BatchNorm1d``."""
+    return _peer("torch", "torch", "torch.nn.BatchNorm1d", arguments={"spatial": 0})
+
+
+def torch_2d() -> Implementation:
+    """Return ``torch.nn.BatchNorm2d`` on images of one pixel."""
+    return _peer("torch", "torch", "torch.nn.BatchNorm2d", arguments={"spatial": 2})
+
+
+def mlx() -> Implementation:
+    """Return ``mlx.nn.BatchNorm`` on the CPU."""
+    return _peer("mlx", "mlx", "mlx.nn.BatchNorm")
+
+
+def onnx() -> Implementation:
+    """Return the operator BatchNormalization in ONNX's reference evaluator."""
+    return _peer("onnx", "onnx", "ONNX BatchNormalization")
+
+
+def _peer(
+    adapter: str,
+    package: str,
+    kind: str,
+    *,
+    arguments: dict[str, Any] | None = None,
+    deviations: frozenset[Deviation] = frozenset(),
+    pure: bool = False,
+) -> Implementation:
+    if find_spec(package) is None:
+        msg = f"{kind}: {package} is not installed; pip install 'batchnorm-conformance[{adapter}]'"
+        raise AdapterError(msg)
+    return Implementation(
+        name=adapter,
+        build=partial(_build, adapter, arguments or {}),
+        pure=pure,
+        deviations=deviations,
+        kind=kind,
+    )
+
+
+def _build(adapter: str, arguments: dict[str, Any], config: Config) -> Layer:
+    layer: Layer = import_module(f"conformance.adapters.{adapter}").build(config, **arguments)
+    return layer
