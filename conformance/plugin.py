@@ -59,6 +59,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--conformance-strict", action="store_true", help="a violated SHOULD fails, too"
     )
     group.addoption(
+        "--conformance-ignore-declarations",
+        action="store_true",
+        help="judge declared deviations as violations, too",
+    )
+    group.addoption(
         "--conformance-report", metavar="FILE", default=None, help="write the JSON report here"
     )
     group.addoption(
@@ -186,6 +191,7 @@ def _plan(config: pytest.Config) -> Plan:
         ),
         pairs=_pairs(config.getoption("--conformance-pairs")),
         strict=config.getoption("--conformance-strict"),
+        strict_reading=config.getoption("--conformance-ignore-declarations"),
         ends=_ends(config),
     )
 

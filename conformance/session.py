@@ -143,7 +143,10 @@ class Session:
 
         remember_compilations()
         try:
-            self._subjects = [Subject(resolve(name)) for name in self.plan.implementations]
+            self._subjects = [
+                Subject(resolve(name).read(strictly=self.plan.strict_reading))
+                for name in self.plan.implementations
+            ]
         except AdapterError as error:
             if output is None:
                 raise pytest.UsageError(str(error)) from error

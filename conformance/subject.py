@@ -14,6 +14,7 @@ import numpy.typing as npt
 from conformance.bounds import Accuracy
 from conformance.case import Case, State
 from conformance.checks import ViolationFound, check_same, violation
+from conformance.conventions import constructed
 from conformance.implementation import ARRAYS, Config, Deviation, Implementation, Layer
 
 AnyArray = npt.NDArray[Any]
@@ -140,7 +141,7 @@ class Subject:
         build = self.implementation.build
         assert build is not None, "gated by Capability.LAYER"  # noqa: S101
         with calling(f"the constructor with momentum={config.momentum}, eps={config.eps}"):
-            layer = build(config)
+            layer = build(constructed(config, self.implementation.deviations))
         live = LiveLayer(layer, config)
         if state is not None:
             live.write(state)

@@ -66,6 +66,11 @@ DEFAULT = ("impl", "flax")
     help="Leave out cases so that judging takes about as long.",
 )
 @click.option("--strict", is_flag=True, help="A violated SHOULD counts like a MUST.")
+@click.option(
+    "--ignore-declarations",
+    is_flag=True,
+    help="Judge declared deviations as what they are without the declaration.",
+)
 @click.option("--no-diagnosis", is_flag=True, help="Do not look for the most likely mistake.")
 @color_option
 def run(
@@ -81,6 +86,7 @@ def run(
     junit: Path | None,
     max_time: float | None,
     strict: bool,
+    ignore_declarations: bool,
     no_diagnosis: bool,
     color: bool,
 ) -> None:
@@ -103,6 +109,7 @@ def run(
         arguments.append(f"--max-examples={max_examples}")
     if max_time is not None:
         arguments.append(f"--conformance-max-time={max_time}")
+    arguments += ["--conformance-ignore-declarations"] * ignore_declarations
     arguments += ["--conformance-strict"] * strict + ["-x"] * fail_fast
     arguments += [f"--conformance-report={report}"] if report else []
     arguments += [f"--junitxml={junit}"] if junit else []
