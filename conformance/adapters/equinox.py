@@ -8,6 +8,7 @@ from typing import Any, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from conformance.adapters.pure import Held, Pure, PureLayer
 from conformance.implementation import Config
@@ -67,4 +68,10 @@ def _pure(features: int, momentum: float, eps: float, mode: Mode) -> Pure:
         after = {"running_mean": mean, "running_var": var, "seen": state.get(of_seen)}
         return y, held | after
 
-    return pure
+    compiled = jax.jit(pure, static_argnums=2)  # as the documentation does; a vmap is slow else
+
+    def called(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
+        traced = isinstance(use_running_average, jax.Array | np.ndarray)
+        return (pure if traced else compiled)(held, x, use_running_average)
+
+    return called
