@@ -33,7 +33,7 @@ RANKS = {
     "bounds": 3,
     "checks": 4,
     "subject": 5,
-    **dict.fromkeys(("properties", "smoking", "diagnosis"), 6),
+    **dict.fromkeys(("properties", "mistakes", "smoking", "diagnosis"), 6),
     **dict.fromkeys(("trial", "declarations", "judging"), 7),
     **dict.fromkeys(("ledger", "session", "plugin", "door"), 8),
     **dict.fromkeys(("cli", "__init__", "__main__"), 9),
