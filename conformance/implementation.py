@@ -6,7 +6,7 @@ Standard library only; frameworks are imported when a layer is first built.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -33,6 +33,12 @@ class Deviation(Enum):
     """
 
     ONE_PASS_VARIANCE = "variance computed in one pass, as E[x²] − E[x]²"
+    MOMENTUM_OF_NEW_VALUE = "momentum weighs the new value: rm' = (1−m)·rm + m·μ"
+    UNBIASED_RUNNING_VARIANCE = "the running variance follows v·N/(N−1)"
+    EMA_NORMALISED_TRAINING = "training normalises with the updated running statistics"
+    SINGLE_ROW_REFUSED = "a training call on a single row raises, and changes nothing"
+    TRUTHY_FLAG = "any flag but 0 evaluates, .3 and NaN as well"
+    GRADIENT_THROUGH_STATISTICS = "the updated running statistics carry a gradient back to x"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +76,7 @@ class Implementation:
     ``name``: how reports call it. ``build``: makes a fresh ``Layer`` from a ``Config``;
     None if there is no layer. ``forward``: the function ``f(seed, x, use_running_average)``;
     None if there is none. ``nnx``: the layers are ``conformance.adapters.nnx.NnxLayer``;
+    ``pure``: they are ``conformance.adapters.pure.PureLayer``;
     ``differentiable``: JAX can differentiate their calls in reverse mode.
     ``deviations``: the conventions it declares. ``state_dtype``: the dtype that its four
     arrays are declared to have. ``kind``: what it was recognised as.
@@ -82,6 +89,7 @@ class Implementation:
     build: Callable[[Config], Layer] | None = None
     forward: Callable[[Any, Any, Any], Any] | None = None
     nnx_module: bool = False
+    pure: bool = False
     differentiable: bool = True
     deviations: frozenset[Deviation] = field(default_factory=frozenset)
     state_dtype: str = "float32"
@@ -102,9 +110,14 @@ class Implementation:
             Capability.LAYER: self.build is not None,
             Capability.FORWARD: self.forward is not None,
             Capability.NNX: self.nnx_module,
-            Capability.GRAD: self.nnx_module and self.differentiable,
+            Capability.GRAD: (self.nnx_module or self.pure) and self.differentiable,
+            Capability.NNX_GRAD: self.nnx_module and self.differentiable,
         }
         return frozenset(capability for capability, given in offered.items() if given)
+
+    def read(self, *, strictly: bool) -> Implementation:
+        """Return it as it is, or without what it declares for the strict reading."""
+        return replace(self, deviations=frozenset()) if strictly else self
 
     @classmethod
     def nnx(

@@ -15,18 +15,17 @@ from dataclasses import replace
 from hypothesis.errors import Flaky, Unsatisfiable
 
 from conformance.checks import Notes, ViolationFound, taking_notes
+from conformance.conventions import in_force
+from conformance.declarations import SHOWN_BY, contradicted, finer, superfluous
 from conformance.implementation import Deviation
 from conformance.profiles import Budget
 from conformance.properties import PROPERTIES
 from conformance.requirements import Requirement
 from conformance.subject import Subject
 from conformance.trial import Trial
-from conformance.verdict import Finding, Outcome, Verdict, Violation
+from conformance.verdict import Outcome, Verdict
 
 __all__ = ["Trial", "judge", "judge_requirement", "unsupported"]
-
-_SHOWN_BY = {"BN-NUM-1": Deviation.ONE_PASS_VARIANCE}
-"""The requirement whose inputs are made to show a declared deviation, if it is there."""
 
 
 def judge(trial: Trial, run: Callable[[], None] | None = None) -> Verdict:
@@ -37,9 +36,7 @@ def judge(trial: Trial, run: Callable[[], None] | None = None) -> Verdict:
     started = time.perf_counter()
     with taking_notes() as notes, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the user's filters must not decide verdicts
-        outcome, detail = _outcome(trial, run or trial)
-    if outcome is Outcome.CONFORMS:
-        outcome = _finer(trial, notes)
+        outcome, detail = _judged(trial, run or trial, notes)
     return Verdict(
         requirement=trial.property.requirement.id,
         implementation=trial.subject.implementation.name,
@@ -58,6 +55,16 @@ def judge(trial: Trial, run: Callable[[], None] | None = None) -> Verdict:
     )
 
 
+def _judged(trial: Trial, run: Callable[[], None], notes: Notes) -> tuple[Outcome, str]:
+    """Judge by what is declared, then find out whether the declaration was needed."""
+    if contradicted(trial):
+        return finer(trial), _SET_ASIDE
+    with in_force(trial.subject.implementation.deviations):
+        outcome, detail = _outcome(trial, run)
+    return (_finer(trial, notes) if outcome is Outcome.CONFORMS else outcome), detail
+
+
+_SET_ASIDE = "set aside by a declared deviation, which it contradicts"
 _NOT_EACH_TIME = "the same call did not fail each time: look for hidden state or randomness"
 _VACUOUS = "no case was executed, or nothing was compared in any"
 
@@ -112,14 +119,8 @@ def _finer(trial: Trial, notes: Notes) -> Outcome:
         return Outcome.DEVIATES
     if trial.cut:
         return Outcome.CONFORMS  # too few cases to say that a declaration is superfluous
-    declared = _SHOWN_BY.get(trial.property.requirement.id)
-    if declared in trial.subject.implementation.deviations:
-        trial.violation = Violation(
-            finding=Finding(
-                quantity=f"the declared deviation {declared.name if declared else ''}",
-                got="results within the bound that needs no declaration",
-                expected="a deviation; remove the declaration",
-            )
-        )
-        return Outcome.VIOLATES
-    return Outcome.CONFORMS
+    by_bounds = Deviation.ONE_PASS_VARIANCE
+    shows = SHOWN_BY[by_bounds] == trial.property.requirement.id
+    if shows and by_bounds in trial.subject.implementation.deviations:
+        return superfluous(trial, by_bounds)
+    return finer(trial)

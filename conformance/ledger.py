@@ -41,6 +41,7 @@ class Plan:
     requirements: tuple[Requirement, ...]
     budget: Budget
     strict: bool = False
+    strict_reading: bool = False
     pairs: frozenset[str] | None = None
     ends: float | None = None
     call_limit: float | None = None

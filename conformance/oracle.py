@@ -2,7 +2,8 @@
 
 The oracle is evaluated on the very float32 values that the implementation received, so the
 only difference left is the rounding of the implementation, which ``bounds`` limits. It has
-no options that the requirements lack, and it imports nothing that it judges.
+no options that the requirements lack, except what ``conventions`` says an implementation has
+declared, and it imports nothing that it judges.
 
 Letters: x is (N, D); μ and v are the mean and the biased variance of a batch over axis 0, both
 (D,); z = (x−μ)/√(v+ε); γ, β, rm, rv are gamma, beta and the running mean and variance, (D,).
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from conformance import conventions
 from conformance.case import State
 from conformance.implementation import Config
 
@@ -58,14 +60,19 @@ def ema(momentum: float, old: npt.ArrayLike, new: Float64) -> Float64:
 def train(config: Config, state: State, x: npt.ArrayLike) -> Training:
     """Return what a training call on ``x`` gives, starting from ``state``."""
     mean, var = statistics(x)
-    z = normalized(x, mean, var, config.eps)
+    stored = var * conventions.share_stored(len(np.asarray(x)))
+    running_mean = ema(config.momentum, state.running_mean, mean)
+    running_var = ema(config.momentum, state.running_var, stored)
+    by_average = conventions.normalises_with_average()
+    used = (running_mean, running_var) if by_average else (mean, var)
+    z = normalized(x, *used, config.eps)
     return Training(
         mean=mean,
         var=var,
         z=z,
         y=affine(z, state),
-        running_mean=ema(config.momentum, state.running_mean, mean),
-        running_var=ema(config.momentum, state.running_var, var),
+        running_mean=running_mean,
+        running_var=running_var,
     )
 
 

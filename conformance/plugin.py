@@ -60,6 +60,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--conformance-strict", action="store_true", help="a violated SHOULD fails, too"
     )
     group.addoption(
+        "--conformance-ignore-declarations",
+        action="store_true",
+        help="judge declared deviations as violations, too",
+    )
+    group.addoption(
         "--conformance-report", metavar="FILE", default=None, help="write the JSON report here"
     )
     group.addoption(
@@ -210,6 +215,7 @@ def _plan(config: pytest.Config) -> Plan:
         ),
         pairs=pairs if shard is None else shard.of([row.id for row in rows], names, pairs),
         strict=config.getoption("--conformance-strict"),
+        strict_reading=config.getoption("--conformance-ignore-declarations"),
         ends=_ends(config),
         shard=shard,
         call_limit=_call_limit(config, hypothesis),

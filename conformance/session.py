@@ -171,7 +171,9 @@ class Session:
     def _prepare(self) -> None:
         """Find out whether there is anything to judge; raise an AdapterError if not."""
         if self.plan.call_limit is not None:
-            self._keeper = Keeper(self.plan.budget, self.plan.call_limit)
+            self._keeper = Keeper(
+                self.plan.budget, self.plan.call_limit, strictly=self.plan.strict_reading
+            )
             refusals = []
             for name in self.plan.implementations:
                 refusals.append(self._keeper.refusal(name))
@@ -182,7 +184,10 @@ class Session:
         from conformance.resolution import resolve  # noqa: PLC0415  may import anything
         from conformance.subject import Subject  # noqa: PLC0415
 
-        self._subjects = [Subject(resolve(name)) for name in self.plan.implementations]
+        strictly = self.plan.strict_reading
+        self._subjects = [
+            Subject(resolve(name).read(strictly=strictly)) for name in self.plan.implementations
+        ]
 
     def pytest_unconfigure(self) -> None:
         """Let no process outlive the run."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
 from conformance.case import State
 from conformance.checks import ViolationFound
 from conformance.implementation import ARRAYS, AdapterError, Config, Layer
+from conformance.mistakes import MISTAKES
 from conformance.requirements import Capability
 from conformance.resolution import resolve
 from conformance.subject import LiveLayer, Subject
@@ -54,6 +56,8 @@ def _layer_problems(subject: Subject) -> Iterator[tuple[str, Problem]]:
     yield _step("two layers are two", lambda: _independent(subject))
     yield _step("a training call returns an array", lambda: _shape(layer, training=True))
     yield _step("an evaluation call returns an array", lambda: _shape(layer, training=False))
+    for title, mistake in MISTAKES:
+        yield _step(title, partial(mistake, subject))
 
 
 def _step(title: str, action: Callable[[], Problem]) -> tuple[str, Problem]:

@@ -15,6 +15,7 @@ from conformance import progress
 from conformance.bounds import Accuracy
 from conformance.case import Case, State
 from conformance.checks import ViolationFound, check_same, violation
+from conformance.conventions import constructed
 from conformance.errors import described
 from conformance.implementation import ARRAYS, Config, Deviation, Implementation, Layer
 
@@ -142,7 +143,7 @@ class Subject:
         build = self.implementation.build
         assert build is not None, "gated by Capability.LAYER"  # noqa: S101
         with calling(f"the constructor with momentum={config.momentum}, eps={config.eps}"):
-            layer = build(config)
+            layer = build(constructed(config, self.implementation.deviations))
         live = LiveLayer(layer, config)
         if state is not None:
             live.write(state)

@@ -20,6 +20,7 @@ from conformance.case import literals
 from conformance.checks import ViolationFound
 from conformance.profiles import Budget
 from conformance.properties import Property
+from conformance.properties.single_row import settled
 from conformance.requirements import Requirement
 from conformance.shrinking import Attempt, reduced
 from conformance.strategies import palette
@@ -89,7 +90,7 @@ class Trial:
         def violates() -> bool:
             progress.case(raw, entries)
             try:
-                self.property.claim(self.subject, **drawn)
+                self._claim(drawn)
             except ViolationFound as found:
                 self.violation = Violation(finding=found.finding, inputs=inputs)
                 return True
@@ -139,7 +140,7 @@ class Trial:
         if not self._counted_out:
             self.cases += 1
         try:
-            self.property.claim(self.subject, **drawn)
+            self._claim(drawn)
         except UnsatisfiedAssumption:
             self.rejected += 1
             raise
@@ -147,6 +148,10 @@ class Trial:
             self._counted_out = True  # what follows makes the counterexample smaller
             self.violation = Violation(finding=found.finding, inputs=literals(drawn))
             raise
+
+    def _claim(self, drawn: dict[str, Any]) -> None:
+        if not settled(self.subject, drawn):
+            self.property.claim(self.subject, **drawn)
 
 
 def _palette(budget: Budget) -> tuple[palette.Entry, ...]:

@@ -18,13 +18,23 @@ RANKS = {
     **dict.fromkeys(("requirements", "verdict", "profiles", "compilation", "timing"), 0),
     **dict.fromkeys(("implementation", "ordering", "report"), 1),
     **dict.fromkeys(
-        ("case", "strategies", "oracle", "adapters", "resolution", "galleries", "proof"), 2
+        (
+            "case",
+            "strategies",
+            "oracle",
+            "adapters",
+            "resolution",
+            "galleries",
+            "proof",
+            "conventions",
+        ),
+        2,
     ),
     "bounds": 3,
     "checks": 4,
     "subject": 5,
-    **dict.fromkeys(("properties", "machine", "smoking", "diagnosis"), 6),
-    **dict.fromkeys(("trial", "judging"), 7),
+    **dict.fromkeys(("properties", "machine", "mistakes", "smoking", "diagnosis"), 6),
+    **dict.fromkeys(("trial", "declarations", "judging"), 7),
     **dict.fromkeys(("ledger", "session", "plugin", "door", "isolation"), 8),
     **dict.fromkeys(("cli", "__init__", "__main__"), 9),
 }

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from conformance import oracle
+from conformance import conventions, oracle
 from conformance.bounds.model import FLUSHED, Accuracy, Bound, Float64, U
 from conformance.case import State
 from conformance.implementation import Config
@@ -38,21 +38,27 @@ def train(config: Config, state: State, x: npt.ArrayLike, accuracy: Accuracy) ->
     e_mean_bound, e_var_bound = statistics(x64, accuracy)
     e_mean, strict, wider = e_mean_bound.strict, e_var_bound.strict, e_var_bound.allowed
 
-    def output(e_var: Float64) -> Float64:
-        return output_error(x64, truth.mean, truth.var, e_mean, e_var, config.eps, state)
+    share = conventions.share_stored(len(x64))
 
     def running(old: npt.ArrayLike, new: Float64, e_new: Float64) -> Float64:
         return ema_error(config.momentum, np.zeros_like(new), e_new, old, new)
+
+    def running_var(e_var: Float64) -> Float64:
+        return running(state.running_var, truth.var * share, e_var * share)
+
+    def output(e_var: Float64) -> Float64:
+        if not conventions.normalises_with_average():
+            return output_error(x64, truth.mean, truth.var, e_mean, e_var, config.eps, state)
+        error = running(state.running_mean, truth.mean, e_mean)
+        average = (truth.running_mean, truth.running_var, error, running_var(e_var))
+        return output_error(x64, *average, config.eps, state)
 
     return TrainingBounds(
         mean=e_mean_bound,
         var=e_var_bound,
         y=Bound.of(output(strict), output(wider)),
         running_mean=Bound.of(running(state.running_mean, truth.mean, e_mean)),
-        running_var=Bound.of(
-            running(state.running_var, truth.var, strict),
-            running(state.running_var, truth.var, wider),
-        ),
+        running_var=Bound.of(running_var(strict), running_var(wider)),
     )
 
 

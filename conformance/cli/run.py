@@ -93,6 +93,11 @@ DEFAULT = ("impl", "flax")
 @rendering_options
 @shard_option
 @click.option("--strict", is_flag=True, help="A violated SHOULD counts like a MUST.")
+@click.option(
+    "--ignore-declarations",
+    is_flag=True,
+    help="Judge declared deviations as what they are without the declaration.",
+)
 @click.option("--no-diagnosis", is_flag=True, help="Do not look for the most likely mistake.")
 @color_option
 def run(
@@ -113,6 +118,7 @@ def run(
     badge: Path | None,
     shard: str | None,
     strict: bool,
+    ignore_declarations: bool,
     no_diagnosis: bool,
     color: bool,
 ) -> None:
@@ -144,6 +150,7 @@ def run(
         arguments.append(f"--max-examples={max_examples}")
     if max_time is not None:
         arguments.append(f"--conformance-max-time={max_time}")
+    arguments += ["--conformance-ignore-declarations"] * ignore_declarations
     arguments += ["--conformance-strict"] * strict + ["-x"] * fail_fast
     arguments += [f"--conformance-report={report}"] if report else []
     arguments += [f"--junitxml={junit}"] if junit else []

@@ -49,6 +49,7 @@ def main() -> None:
 class _Guest:
     def __init__(self, order: dict[str, Any], stamp: StampWriter, replies: IO[str]) -> None:
         self.name: str = order["implementation"]
+        self.strictly: bool = order.get("strictly", False)
         self.budget = Budget(**order["budget"])
         self.stamp, self.replies = stamp, replies
         self._errors = os.dup(2)
@@ -72,7 +73,7 @@ class _Guest:
 
         self.stamp.operation("importing it")
         try:
-            return Subject(resolve(self.name))
+            return Subject(resolve(self.name).read(strictly=self.strictly))
         except AdapterError as error:
             self._reply(refused=str(error))
         except BaseException as error:  # noqa: BLE001  whatever the implementation raises

@@ -42,7 +42,9 @@ class Process:
         Lost: from any method but ``close``, if it has come to its end.
     """
 
-    def __init__(self, implementation: str, budget: Budget, limit: float) -> None:
+    def __init__(
+        self, implementation: str, budget: Budget, limit: float, *, strictly: bool = False
+    ) -> None:
         self.limit = limit
         self._stamp = StampReader()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
@@ -63,6 +65,7 @@ class Process:
         self._send(
             implementation=implementation,
             budget=asdict(budget),
+            strictly=strictly,
             path=sys.path,
             stamp=self._stamp.path,
         )

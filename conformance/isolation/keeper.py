@@ -38,11 +38,14 @@ class _Record:
 class Keeper:
     """Judges implementations, each in a process that has never seen another one.
 
-    One process lives at a time. ``limit``: seconds that a single call may take.
+    One process lives at a time. ``limit``: seconds that a single call may take. ``strictly``:
+    declarations are left out of account.
     """
 
-    def __init__(self, budget: Budget, limit: float = CALL_LIMIT) -> None:
-        self.budget, self.limit = budget, limit
+    def __init__(
+        self, budget: Budget, limit: float = CALL_LIMIT, *, strictly: bool = False
+    ) -> None:
+        self.budget, self.limit, self.strictly = budget, limit, strictly
         self._records: dict[str, _Record] = {}
         self._current: tuple[str, Process] | None = None
 
@@ -98,7 +101,7 @@ class Keeper:
         if self._current is not None and self._current[0] == name:
             return self._current[1]
         self.close()
-        process = Process(name, self.budget, self.limit)
+        process = Process(name, self.budget, self.limit, strictly=self.strictly)
         self._current = name, process  # from now on it is closed, also on an interrupt
         try:
             answer = process.answer()

@@ -10,6 +10,7 @@ from flax import nnx
 from conformance import bounds, oracle
 from conformance.adapters.gradients import Call
 from conformance.adapters.nnx import NnxLayer, train
+from conformance.adapters.pure import PureCall, PureLayer
 from conformance.bounds import GradientBounds
 from conformance.case import Case, State
 from conformance.checks import check_within, violation
@@ -23,8 +24,10 @@ from conformance.subject import AnyArray, LiveLayer, Subject, as_numpy, calling
 GRADIENTS = ("gamma", "beta", "x")
 
 
-def call_of(layer: LiveLayer, x: Any, *, evaluate: bool) -> Call:
+def call_of(layer: LiveLayer, x: Any, *, evaluate: bool) -> Call | PureCall:
     """Return the call of a layer in its present state, to be differentiated."""
+    if isinstance(layer.layer, PureLayer):
+        return layer.layer.call(x, evaluate=evaluate)
     with calling("taking the layer apart"):
         return Call.of(cast("NnxLayer", layer.layer), x, evaluate=evaluate)
 

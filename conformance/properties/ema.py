@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from conformance import bounds, oracle
+from conformance import bounds, conventions, oracle
 from conformance.bounds import Bound
 from conformance.case import Case
 from conformance.checks import check_within
@@ -70,6 +70,7 @@ def momentum_zero_replaces(subject: Subject, case: Case) -> None:
     after = layer.state
 
     mean, var = oracle.statistics(case.x)
+    var = var * conventions.share_stored(len(case.x))
     bound = bounds.train(case.config, before, case.x, subject.accuracy)
     check_within("running_mean", after.running_mean, mean, bound.running_mean)
     check_within("running_var", after.running_var, var, bound.running_var)

@@ -8,6 +8,7 @@ from flax import nnx
 from conformance import bounds, oracle
 from conformance.case import Case, State
 from conformance.checks import check_identical, check_shape, check_within
+from conformance.conventions import evaluates
 from conformance.implementation import Config
 from conformance.properties.claims import check_evaluation, check_training
 from conformance.properties.registry import requirement
@@ -80,7 +81,7 @@ def the_threshold_is_one_half(subject: Subject, case: Case, which: int) -> None:
     flag = _BETWEEN[which]
     result = subject.forward(0.0, subject.input(case), flag)
 
-    check_forward(subject, case.x, result, evaluates=flag >= 0.5)
+    check_forward(subject, case.x, result, evaluates=evaluates(flag))
 
 
 @requirement("BN-FLAG-3", share=0.4, case=cases)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from conformance import bounds, oracle
+from conformance import bounds, conventions, oracle
 from conformance.bounds import Accuracy, Bound
 from conformance.case import State
 from conformance.checks import check_within
@@ -66,7 +66,8 @@ class Model:
             more_mean, more_var = bounds.perturbed_statistics(var, inaccurate_by)
             e_mean, e_var = e_mean + more_mean, e_var + more_var
         self.mean.update(self.config.momentum, mean, e_mean)
-        self.var.update(self.config.momentum, var, e_var)
+        share = conventions.share_stored(len(x))
+        self.var.update(self.config.momentum, var * share, e_var.scaled(share))
         self.calls += 1
 
     def check_statistics(self, state: State) -> None:

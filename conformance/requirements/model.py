@@ -23,6 +23,8 @@ class Capability(Enum):
     NNX = "nnx"
     """A layer that is a live ``flax.nnx.Module``."""
     GRAD = "grad"
+    """A layer whose calls JAX can differentiate in reverse mode."""
+    NNX_GRAD = "nnx grad"
     """A live ``flax.nnx.Module`` that JAX can differentiate in reverse mode."""
 
 

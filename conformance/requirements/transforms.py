@@ -120,7 +120,7 @@ ROWS = (
         id="BN-REMAT-1",
         statement="Under nnx.remat the update happens once and the gradients are the same.",
         level=Level.MUST,
-        needs=Capability.GRAD,
+        needs=Capability.NNX_GRAD,
         why="Rematerialisation runs the forward pass twice; the statistics must not notice.",
         mistakes=("an update in the recomputed pass", "no update in the first"),
         source="pytorch/pytorch#96136, YOLO-Master#262: checkpointing updates twice",
@@ -144,7 +144,7 @@ ROWS = (
         ),
         formula="loss = Σ w·a(x) + Σ w*·a(x*) + Σ w·b(x*)",
         level=Level.MUST,
-        needs=Capability.GRAD,
+        needs=Capability.NNX_GRAD,
         why="Siamese and recurrent models meet what one call leaves behind for the next.",
         mistakes=(
             "residuals of one call overwritten by the next",

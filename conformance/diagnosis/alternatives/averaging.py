@@ -33,7 +33,8 @@ _WAYS = {
         "momentum is the weight of the new value",
         "(1−m)·old + m·new",
         lambda m, old, new: _moved(m, old, new, 1 - m.momentum),
-        "PyTorch, MLX and tinygrad mean it so. Pass 1−momentum to the layer in an adapter's build.",
+        "PyTorch, MLX and tinygrad mean it so. Pass 1−momentum in an adapter's build, or declare "
+        "Deviation.MOMENTUM_OF_NEW_VALUE.",
     ),
     "never-stored": ("is never updated", "old", lambda m, old, new: old, ""),
     "overwritten": (

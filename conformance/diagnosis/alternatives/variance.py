@@ -71,8 +71,8 @@ for _suffix, _bessel, _words in (
         "rv' = m·rv + (1−m)·v·N/(N−1)",
         remedy="average the biased variance",
         convention=(
-            "PyTorch, MLX, tinygrad and fused TensorFlow do so. To compare with them, multiply "
-            "the batch part of the running variance by (N−1)/N in an adapter."
+            "PyTorch, MLX, tinygrad and fused TensorFlow do so. If you mean it, declare "
+            "Deviation.UNBIASED_RUNNING_VARIANCE."
         ),
         stored=lambda m, x, mean, var, bessel=_bessel: (mean, bessel(var, x.shape[0])),
     )
@@ -82,8 +82,8 @@ for _suffix, _bessel, _words in (
         "rv' = (1−m)·rv + m·v·N/(N−1)",
         remedy="pass 1−momentum and average the biased variance",
         convention=(
-            "PyTorch, MLX and tinygrad do both. In an adapter, pass 1−momentum to the layer and "
-            "multiply the batch part of the running variance by (N−1)/N."
+            "PyTorch, MLX and tinygrad do both. If you mean it, declare "
+            "Deviation.MOMENTUM_OF_NEW_VALUE and Deviation.UNBIASED_RUNNING_VARIANCE."
         ),
         stored=lambda m, x, mean, var, bessel=_bessel: (mean, bessel(var, x.shape[0])),
         kept=lambda m: 1 - m.momentum,

@@ -1,0 +1,88 @@
+"""The layers of other frameworks by name; importing this module imports none of them."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from conformance.implementation import AdapterError, Config, Deviation, Implementation, Layer
+
+_THROUGH = frozenset({Deviation.GRADIENT_THROUGH_STATISTICS})
+_FAST = _THROUGH | {Deviation.ONE_PASS_VARIANCE}
+_AVERAGED = _THROUGH | {Deviation.EMA_NORMALISED_TRAINING}
+_UNBIASED = frozenset({Deviation.UNBIASED_RUNNING_VARIANCE, Deviation.SINGLE_ROW_REFUSED})
+
+
+def linen() -> Implementation:
+    """Return ``flax.linen.BatchNorm`` as it comes, which declares its one-pass variance."""
+    return _peer("linen", "flax", "flax.linen.BatchNorm", _FAST, pure=True)
+
+
+def equinox() -> Implementation:
+    """Return ``equinox.nn.BatchNorm(mode="batch")``."""
+    kind = 'equinox.nn.BatchNorm, mode="batch"'
+    return _peer("equinox", "equinox", kind, _THROUGH, pure=True, arguments={"mode": "batch"})
+
+
+def equinox_ema() -> Implementation:
+    """Return ``equinox.nn.BatchNorm(mode="ema")``."""
+    kind = 'equinox.nn.BatchNorm, mode="ema"'
+    return _peer("equinox", "equinox", kind, _AVERAGED, pure=True, arguments={"mode": "ema"})
+
+
+def haiku() -> Implementation:
+    """Return ``haiku.BatchNorm``, which declares its one-pass variance."""
+    return _peer("haiku", "haiku", "haiku.BatchNorm", _FAST, pure=True)
+
+
+def keras() -> Implementation:
+    """Return ``keras.layers.BatchNormalization`` on the JAX backend."""
+    return _peer("keras", "keras", "keras.layers.BatchNormalization", _THROUGH, pure=True)
+
+
+def torch_1d() -> Implementation:
+    """Return ``torch.nn.BatchNorm1d``."""
+    return _peer("torch", "torch", "torch.nn.BatchNorm1d", _UNBIASED, arguments={"spatial": 0})
+
+
+def torch_2d() -> Implementation:
+    """Return ``torch.nn.BatchNorm2d`` on images of one pixel."""
+    return _peer("torch", "torch", "torch.nn.BatchNorm2d", _UNBIASED, arguments={"spatial": 2})
+
+
+def mlx() -> Implementation:
+    """Return ``mlx.nn.BatchNorm`` on the CPU."""
+    return _peer("mlx", "mlx", "mlx.nn.BatchNorm", _UNBIASED)
+
+
+def onnx() -> Implementation:
+    """Return the operator BatchNormalization in ONNX's reference evaluator."""
+    return _peer("onnx", "onnx", "ONNX BatchNormalization")
+
+
+def _peer(
+    adapter: str,
+    package: str,
+    kind: str,
+    deviations: frozenset[Deviation] = frozenset(),
+    *,
+    arguments: dict[str, Any] | None = None,
+    pure: bool = False,
+) -> Implementation:
+    if find_spec(package) is None:
+        msg = f"{kind}: {package} is not installed; pip install 'batchnorm-conformance[{adapter}]'"
+        raise AdapterError(msg)
+    return Implementation(
+        name=adapter,
+        build=partial(_build, adapter, arguments or {}),
+        pure=pure,
+        deviations=deviations,
+        kind=kind,
+    )
+
+
+def _build(adapter: str, arguments: dict[str, Any], config: Config) -> Layer:
+    layer: Layer = import_module(f"conformance.adapters.{adapter}").build(config, **arguments)
+    return layer

@@ -1,0 +1,91 @@
+"""Judging declared deviations: needed, borne out, and nothing besides.
+
+A requirement that holds by the declared conventions is judged once more by the strict reading.
+If that fails, the implementation deviates there; if it holds although the requirement is the
+one that shows a declared deviation, the declaration is superfluous.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis.errors import Flaky, Unsatisfiable
+
+from conformance import conventions
+from conformance.checks import ViolationFound, taking_notes
+from conformance.conventions import Declared
+from conformance.implementation import Deviation
+from conformance.subject import Subject
+from conformance.trial import Trial
+from conformance.verdict import Finding, Outcome, Violation
+
+SHOWN_BY = {
+    Deviation.ONE_PASS_VARIANCE: "BN-NUM-1",
+    Deviation.MOMENTUM_OF_NEW_VALUE: "BN-EMA-1",
+    Deviation.UNBIASED_RUNNING_VARIANCE: "BN-EMA-2",
+    Deviation.EMA_NORMALISED_TRAINING: "BN-TRAIN-1",
+    Deviation.SINGLE_ROW_REFUSED: "BN-TRAIN-8",
+    Deviation.TRUTHY_FLAG: "BN-FLAG-2",
+    Deviation.GRADIENT_THROUGH_STATISTICS: "BN-GRAD-8",
+}
+"""The requirement whose inputs are made to show each deviation, if it is there."""
+
+_CONTRADICTED = {
+    Deviation.UNBIASED_RUNNING_VARIANCE: ("BN-TRAIN-5",),  # N/(N−1) is not that of 2N rows
+    Deviation.GRADIENT_THROUGH_STATISTICS: ("BN-GRAD-8",),
+    Deviation.EMA_NORMALISED_TRAINING: (
+        *(f"BN-TRAIN-{number}" for number in (2, 6, 7, 8, 9, 10)),
+        *(f"BN-GRAD-{number}" for number in (2, 3, 5, 9)),
+    ),
+}
+"""What cannot hold under a deviation, and says nothing about a layer that declares it."""
+
+_JUDGED_BY_BOUNDS = frozenset({Deviation.ONE_PASS_VARIANCE})
+"""Its bound contains the strict one, so one run tells both readings."""
+
+
+def contradicted(trial: Trial) -> bool:
+    """Tell whether the requirement is set aside by something that is declared."""
+    declared = trial.subject.implementation.deviations
+    return any(trial.property.requirement.id in _CONTRADICTED.get(d, ()) for d in declared)
+
+
+def finer(trial: Trial) -> Outcome:
+    """Tell conforming from deviating, and from a declaration that is superfluous."""
+    declared = trial.subject.implementation.deviations
+    compared = declared - _JUDGED_BY_BOUNDS
+    for deviation in sorted(compared, key=lambda d: d.name):
+        shows = SHOWN_BY[deviation] == trial.property.requirement.id
+        if shows and not trial.cut and not _violated(trial, declared - {deviation}):
+            return superfluous(trial, deviation)
+    if compared and _violated(trial, declared & _JUDGED_BY_BOUNDS):
+        return Outcome.DEVIATES
+    return Outcome.CONFORMS
+
+
+def superfluous(trial: Trial, deviation: Deviation) -> Outcome:
+    """Record that a declared deviation is not there."""
+    trial.violation = Violation(
+        finding=Finding(
+            quantity=f"the declared deviation {deviation.name}",
+            got="results within the bound that needs no declaration",
+            expected="a deviation; remove the declaration",
+        )
+    )
+    return Outcome.VIOLATES
+
+
+def _violated(trial: Trial, declared: Declared) -> bool:
+    """Judge the same cases with fewer deviations declared."""
+    subject = trial.subject
+    implementation = replace(subject.implementation, deviations=declared)
+    other = Trial(trial.property, Subject(implementation), trial.budget)
+    other.until = trial.until
+    try:
+        with taking_notes(), conventions.in_force(declared):
+            other()
+    except (ViolationFound, Flaky):
+        return True
+    except Unsatisfiable:
+        return False
+    return False

@@ -1,0 +1,79 @@
+"""Declared deviations: needed, borne out, and nothing besides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from conformance.declarations import SHOWN_BY
+from conformance.implementation import Deviation, Implementation
+from conformance.judging import judge_requirement
+from conformance.profiles import budget
+from conformance.requirements import REQUIREMENTS
+from conformance.subject import Subject
+from conformance.verdict import Outcome, Verdict
+from impl import reference
+from impl.variants import VARIANTS
+from impl.variants.declared import truthy_forward
+
+DECLARED = {
+    Deviation.ONE_PASS_VARIANCE: VARIANTS["one-pass-declared"],
+    Deviation.MOMENTUM_OF_NEW_VALUE: VARIANTS["new-momentum-declared"],
+    Deviation.UNBIASED_RUNNING_VARIANCE: VARIANTS["unbiased-declared"],
+    Deviation.EMA_NORMALISED_TRAINING: VARIANTS["ema-normalised-declared"],
+    Deviation.SINGLE_ROW_REFUSED: VARIANTS["single-row-refused-declared"],
+    Deviation.GRADIENT_THROUGH_STATISTICS: VARIANTS["gradient-through-declared"],
+    Deviation.TRUTHY_FLAG: Implementation(
+        name="truthy", forward=truthy_forward, deviations=frozenset({Deviation.TRUTHY_FLAG})
+    ),
+}
+
+
+def judged(implementation: Implementation, requirement: str) -> Verdict:
+    return judge_requirement(REQUIREMENTS[requirement], Subject(implementation), budget())
+
+
+def test_every_deviation_has_a_layer_and_a_requirement():
+    """What can be declared can be shown, and there is a fair layer that declares it."""
+    assert set(DECLARED) == set(SHOWN_BY) == set(Deviation)
+
+
+@pytest.mark.parametrize("deviation", Deviation, ids=lambda d: d.name)
+def test_declared_it_deviates(deviation: Deviation):
+    """The layer that declares its convention deviates where that shows."""
+    verdict = judged(DECLARED[deviation], SHOWN_BY[deviation])
+    assert verdict.outcome is Outcome.DEVIATES, verdict.violation
+
+
+@pytest.mark.parametrize("deviation", Deviation, ids=lambda d: d.name)
+def test_undeclared_it_violates(deviation: Deviation):
+    """The same layer by the strict reading violates there."""
+    strictly = DECLARED[deviation].read(strictly=True)
+    assert judged(strictly, SHOWN_BY[deviation]).outcome is Outcome.VIOLATES
+
+
+@pytest.mark.parametrize("deviation", Deviation, ids=lambda d: d.name)
+def test_a_false_declaration_violates(deviation: Deviation):
+    """The reference that declares what it does not do violates there."""
+    lying = replace(reference(), deviations=frozenset({deviation}))
+    assert judged(lying, SHOWN_BY[deviation]).outcome is Outcome.VIOLATES
+
+
+def test_a_declaration_does_not_excuse_another_mistake():
+    """An unbiased running variance is no excuse for momentum of the new value."""
+    layer = replace(
+        VARIANTS["new-momentum-declared"],
+        deviations=frozenset({Deviation.UNBIASED_RUNNING_VARIANCE}),
+    )
+    assert judged(layer, "BN-EMA-1").outcome is Outcome.VIOLATES
+
+
+def test_each_of_two_declarations_has_to_be_needed():
+    """Of two declarations the one that is not there is named."""
+    both = frozenset({Deviation.UNBIASED_RUNNING_VARIANCE, Deviation.SINGLE_ROW_REFUSED})
+    layer = replace(VARIANTS["unbiased-declared"], deviations=both)
+    assert judged(VARIANTS["unbiased-declared"], "BN-EMA-2").outcome is Outcome.DEVIATES
+    verdict = judged(layer, "BN-TRAIN-8")
+    assert verdict.outcome is Outcome.VIOLATES
+    assert verdict.violation.finding.quantity == "a training call on a single row"

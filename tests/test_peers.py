@@ -1,0 +1,130 @@
+"""Adapters of other frameworks: sound where the framework is installed, clear where it is not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from conformance.adapters import peers
+from conformance.adapters.pure import PureLayer
+from conformance.implementation import AdapterError, Implementation
+from conformance.judging import judge_requirement
+from conformance.profiles import budget
+from conformance.requirements import REQUIREMENTS, Capability
+from conformance.smoking import problems
+from conformance.subject import Subject
+from conformance.verdict import Outcome
+
+PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+POINTS = PROJECT["entry-points"]["conformance.implementations"]
+NAMES = {
+    name: point.rpartition(":")[2]
+    for name, point in POINTS.items()
+    if point.startswith("conformance.adapters.peers:")
+}
+PACKAGES = ("equinox", "haiku", "keras", "torch", "mlx", "onnx", "flax", "jax")
+
+
+def made(name: str):
+    """Return the implementation, or skip the test where the framework is not installed."""
+    try:
+        return getattr(peers, NAMES[name])()
+    except AdapterError as error:
+        if "is not installed" not in str(error):
+            raise
+        pytest.skip(str(error))
+
+
+def test_there_are_nine():
+    """Every name of a framework's layer is registered."""
+    assert set(NAMES) == {
+        "linen", "equinox", "equinox-ema", "haiku", "keras", "torch-1d", "torch-2d", "mlx", "onnx",
+    }  # fmt: skip
+
+
+def test_importing_the_table_imports_no_framework():
+    """The module with all the names loads none of the packages behind them."""
+    code = "import conformance.adapters.peers, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(PACKAGES) & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"linen"}))
+def test_a_missing_package_is_one_sentence(name, monkeypatch):
+    """The sentence has the extra to install, and the extra exists."""
+    monkeypatch.setattr(peers, "find_spec", lambda _: None)
+    with pytest.raises(AdapterError) as caught:
+        getattr(peers, NAMES[name])()
+    text = str(caught.value)
+    extra = text.partition("[")[2].partition("]")[0]
+    assert text.endswith(f"is not installed; pip install 'batchnorm-conformance[{extra}]'")
+    assert extra in PROJECT["optional-dependencies"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore")  # those of the frameworks are not ours to mend
+def test_the_adapter_is_sound(name):
+    """`conformance smoke` finds nothing."""
+    made(name)
+    found = dict(problems(f"conformance.adapters.peers:{NAMES[name]}"))
+    assert len(found) >= 15
+    assert [problem for problem in found.values() if problem is not None] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("requirement", ["BN-AFF-1", "BN-FLAG-3"])
+@pytest.mark.filterwarnings("ignore")
+def test_what_every_framework_gets_right(name, requirement):
+    """On layers whose state was written, no framework is accused of what it does right."""
+    implementation = made(name)
+    if name == "equinox-ema":
+        pytest.skip("its fresh layers start elsewhere")
+    verdict = judge_requirement(
+        REQUIREMENTS[requirement], Subject(implementation), budget(max_examples=3)
+    )
+    assert verdict.outcome in {Outcome.CONFORMS, Outcome.DEVIATES}, verdict.violation
+
+
+def test_gradients_of_a_pure_layer_are_judged():
+    """A layer of flax.linen is no module of NNX, and its gradients are judged all the same."""
+    linen = peers.linen()
+    assert Capability.GRAD in linen.capabilities
+    assert not {Capability.NNX, Capability.NNX_GRAD} & linen.capabilities
+    for number in (1, 4):
+        verdict = judge_requirement(
+            REQUIREMENTS[f"BN-GRAD-{number}"], Subject(linen), budget(max_examples=4)
+        )
+        assert verdict.outcome is Outcome.CONFORMS, verdict.violation
+
+
+def test_a_wrong_gradient_of_a_pure_layer_is_found():
+    """A gradient of gamma that is doubled violates BN-GRAD-2."""
+
+    @jax.custom_vjp
+    def doubled(value):
+        return value
+
+    doubled.defvjp(lambda value: (value, None), lambda _, w: (2 * w,))
+    build = import_module("conformance.adapters.linen").build
+
+    def wrong(config):
+        layer = build(config)
+        inner = layer.pure
+
+        def pure(held, x, flag):
+            y, after = inner(held | {"gamma": doubled(held["gamma"])}, x, flag)
+            return y, after | {"gamma": held["gamma"]}
+
+        return PureLayer(pure, layer.held)
+
+    subject = Subject(Implementation(name="wrong", build=wrong, pure=True))
+    verdict = judge_requirement(REQUIREMENTS["BN-GRAD-2"], subject, budget(max_examples=4))
+    assert verdict.outcome is Outcome.VIOLATES
+    assert np.isfinite(verdict.violation.finding.ratio)
