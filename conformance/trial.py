@@ -18,6 +18,7 @@ from hypothesis.errors import Flaky, UnsatisfiedAssumption
 from conformance import progress
 from conformance.case import literals
 from conformance.checks import ViolationFound
+from conformance.exact import violation_of
 from conformance.profiles import Budget
 from conformance.properties import Property
 from conformance.properties.single_row import settled
@@ -92,7 +93,7 @@ class Trial:
             try:
                 self._claim(drawn)
             except ViolationFound as found:
-                self.violation = Violation(finding=found.finding, inputs=inputs)
+                self.violation = violation_of(self.property.requirement.id, found.finding, drawn)
                 return True
             return False
 
@@ -146,8 +147,13 @@ class Trial:
             raise
         except ViolationFound as found:
             self._counted_out = True  # what follows makes the counterexample smaller
-            self.violation = Violation(finding=found.finding, inputs=literals(drawn))
+            self.violation = violation_of(self.property.requirement.id, found.finding, drawn)
             raise
+
+    def replay(self, drawn: dict[str, Any]) -> None:
+        """Execute one case that was drawn before; raise its violation, if it has one."""
+        self.cut = 1  # one case says nothing about a declaration
+        self._execute(drawn)
 
     def _claim(self, drawn: dict[str, Any]) -> None:
         if not settled(self.subject, drawn):

@@ -61,11 +61,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """A finding and the generated inputs that led to it, as literal values."""
+    """A finding and the generated inputs that led to it, as literal values.
+
+    ``values`` are the same inputs in the exact form of ``conformance.exact``, from which the
+    violation is replayed; ``id`` names it, and is empty where nothing was drawn.
+    """
 
     finding: Finding
     inputs: dict[str, Any] = field(default_factory=dict)
     flaky: bool = False
+    values: dict[str, Any] = field(default_factory=dict)
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

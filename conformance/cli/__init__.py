@@ -7,6 +7,7 @@ import click
 from conformance import __version__
 from conformance.cli.browse import explain, implementations, list_requirements
 from conformance.cli.faults import faults
+from conformance.cli.replay import replay
 from conformance.cli.reporting import combine, diff, report, schema
 from conformance.cli.run import run
 from conformance.cli.smoke import smoke
@@ -28,5 +29,5 @@ def main() -> None:
 
 for command in (run, smoke, list_requirements, explain, implementations, faults):
     main.add_command(command)
-for command in (report, combine, diff, schema):
+for command in (replay, report, combine, diff, schema):
     main.add_command(command)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from conformance.cli.diagnosing import diagnoses
 from conformance.cli.interrupting import interrupts
+from conformance.cli.store import keep
 from conformance.compilation import cache_directory, forget_old_compilations
 from conformance.errors import printable
 from conformance.ledger import Ledger
@@ -112,6 +113,7 @@ def judge_by_pytest(
         if target is not None:
             report.write(target)
     render_conclusion(report, console)
+    keep(report)
     return report, report.footer.exit_code
 
 

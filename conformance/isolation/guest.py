@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -81,8 +82,13 @@ class _Guest:
         return None
 
     def _judged(
-        self, subject: Subject, requirement: str, until: float | None = None
+        self,
+        subject: Subject,
+        requirement: str,
+        until: float | None = None,
+        values: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
+        from conformance.exact import decode  # noqa: PLC0415
         from conformance.judging import Trial, judge, unsupported  # noqa: PLC0415
         from conformance.properties import PROPERTIES  # noqa: PLC0415
 
@@ -93,7 +99,11 @@ class _Guest:
             if verdict is None:
                 trial = Trial(PROPERTIES[requirement], subject, self.budget)
                 trial.until = until
-                verdict = judge(trial)
+                if values is None:
+                    verdict = judge(trial)
+                else:
+                    drawn = {name: decode(value) for name, value in values.items()}
+                    verdict = judge(trial, partial(trial.replay, drawn))
         except BaseException as error:  # noqa: BLE001  interrupts of its own making
             return {"escaped": described(error)}
         return {"verdict": verdict.to_json()}

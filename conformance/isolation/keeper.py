@@ -62,8 +62,14 @@ class Keeper:
         told, record.effects = record.effects, []
         return told
 
-    def judge(self, requirement: str, name: str, until: float | None = None) -> Verdict:
-        """Return a verdict, by whatever means."""
+    def judge(
+        self,
+        requirement: str,
+        name: str,
+        until: float | None = None,
+        values: dict[str, object] | None = None,
+    ) -> Verdict:
+        """Return a verdict, by whatever means; ``values``: on this case alone."""
         started, record = time.perf_counter(), self._record(name)
         if len(record.losses) >= _CHANCES:
             times, where = len(record.losses), ", ".join(record.losses)
@@ -74,7 +80,7 @@ class Keeper:
         if process is None:
             return self._errored(requirement, name, record.refusal or "")
         try:
-            answer = process.ask(requirement=requirement, until=until)
+            answer = process.ask(requirement=requirement, until=until, values=values)
         except Lost as lost:
             self._current = None
             record.losses.append(requirement)
@@ -141,18 +147,18 @@ class Keeper:
             level=REQUIREMENTS[requirement].level.value,
             cases=note.cases,
             seconds=round(time.perf_counter() - started, 4),
-            violation=Violation(finding=finding, inputs=_inputs(requirement, note)),
+            violation=_violation(requirement, finding, note),
         )
 
 
-def _inputs(requirement: str, note: Note) -> dict[str, object]:
-    """Return the literal inputs of the case that was being executed."""
+def _violation(requirement: str, finding: Finding, note: Note) -> Violation:
+    """Return the violation, with the case that was being executed if there was one."""
     if not note.raw:
-        return {}
-    from conformance.case import literals  # noqa: PLC0415  only after a loss
+        return Violation(finding=finding)
+    from conformance.exact import violation_of  # noqa: PLC0415  only after a loss
     from conformance.properties import PROPERTIES  # noqa: PLC0415
     from conformance.strategies.source import decoded_from  # noqa: PLC0415
 
     decoders = PROPERTIES[requirement].decoders
     drawn = decoded_from(note.raw, {name: of(note.entries) for name, of in decoders.items()})
-    return literals(drawn)
+    return violation_of(requirement, finding, drawn)

@@ -35,6 +35,8 @@ def violation_text(verdict: Verdict, rerun: str | None = None) -> str:
     if verdict.detail:
         lines += [_INDENT + line for line in verdict.detail.splitlines()]
     lines.append(f"{_INDENT}Again:    {rerun or rerun_command(verdict)}")
+    if verdict.violation is not None and verdict.violation.id:
+        lines.append(f"{_INDENT}Replay:   conformance replay {verdict.violation.id}")
     lines.append(f"{_INDENT}Explain:  conformance explain {row.id}")
     return "\n".join(lines)
 

@@ -1,0 +1,109 @@
+"""``replay``: run the case of one violation again."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from conformance.cli.options import color_option, writable
+from conformance.cli.store import Stored, kept, violations_in
+
+_USAGE = 2
+
+
+@click.command()
+@click.argument("identity", metavar="ID")
+@click.option(
+    "--report",
+    "source",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Take the violation from this report, not from those of recent runs.",
+)
+@click.option("--impl", "name", metavar="IMPL", help="Replay it on this implementation instead.")
+@click.option(
+    "--script",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    callback=writable,
+    help="Write a script that shows it without this suite, fit for `git bisect run`.",
+)
+@color_option
+def replay(
+    identity: str, source: Path | None, name: str | None, script: Path | None, color: bool
+) -> None:
+    """Run the counterexample ID again, on the very arrays that it was found with.
+
+    Exit codes: 0 it does not occur any more, 1 it does, 2 it cannot be replayed.
+    """
+    found = _found(identity, source)
+    for stored in found:
+        if stored.directory is not None and stored.directory.is_dir():
+            os.chdir(stored.directory)  # where the name of the implementation was meant
+    if script is not None:
+        from conformance.report.script import NoScript, write_script  # noqa: PLC0415
+
+        try:
+            write_script(found[0].verdict, script, name)
+        except NoScript as error:
+            raise click.UsageError(str(error)) from error
+        click.echo(f"{script} shows {identity} without the suite; exit code 1 while it is there.")
+        return
+    sys.exit(max(_replayed(stored, name, color=color) for stored in found))
+
+
+def _found(identity: str, source: Path | None) -> list[Stored]:
+    """Return the violations of an id, one per implementation, or end with a usage error."""
+    from conformance.report.model import Report, ReportError  # noqa: PLC0415
+
+    try:
+        held = list(violations_in(Report.read(source))) if source else list(kept())
+    except ReportError as error:
+        raise click.UsageError(str(error)) from error
+    known = {_identity(stored): stored for stored in held}
+    if identity not in known:
+        near = difflib.get_close_matches(identity, known, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        where = str(source) if source else "the violations of recent runs"
+        msg = (
+            f"{identity!r} is not among {where}.{hint} Name the report that has it: --report FILE."
+        )
+        raise click.UsageError(msg)
+    chosen = {s.verdict.implementation: s for s in reversed(held) if _identity(s) == identity}
+    return list(chosen.values())
+
+
+def _identity(stored: Stored) -> str:
+    violation = stored.verdict.violation
+    return violation.id if violation is not None else ""
+
+
+def _replayed(stored: Stored, name: str | None, *, color: bool) -> int:
+    from conformance.cli.session import console_of  # noqa: PLC0415  imports pytest
+    from conformance.isolation.keeper import Keeper  # noqa: PLC0415
+    from conformance.profiles import budget  # noqa: PLC0415
+    from conformance.report.text import violation_text  # noqa: PLC0415
+    from conformance.verdict import Outcome  # noqa: PLC0415
+
+    old = stored.verdict
+    implementation = name or old.implementation
+    with contextlib.closing(Keeper(budget(minimize=False))) as keeper:
+        if refusal := keeper.refusal(implementation):
+            click.echo(f"Error: {refusal}", err=True)
+            return _USAGE
+        verdict = keeper.judge(old.requirement, implementation, values=stored.values)
+    console = console_of(color=color)
+    if verdict.outcome is Outcome.VIOLATES:
+        console.print(violation_text(verdict), markup=False, highlight=False, soft_wrap=True)
+        return 1
+    if verdict.outcome in {Outcome.ERRORED, Outcome.UNSUPPORTED}:
+        click.echo(f"Error: {old.requirement} on {implementation}: {verdict.detail}", err=True)
+        return _USAGE
+    words = f"{_identity(stored)} does not occur any more: {implementation} meets "
+    console.print(f"{words}{old.requirement} in this case.", markup=False, highlight=False)
+    return 0

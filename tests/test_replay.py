@@ -1,0 +1,167 @@
+"""Replaying violations: exact values, stable ids, the command, and scripts without the suite."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from conformance.cli import main
+from conformance.exact import ExactError, decode, encode, identity
+from conformance.properties import PROPERTIES
+from conformance.strategies.palette import DEFAULT
+from conformance.strategies.source import SIZE, decoded_from
+
+_LAYER = """
+import jax.numpy as jnp
+from flax import nnx
+
+
+class Norm(nnx.Module):
+    def __init__(self, d, momentum, eps, rngs):
+        self.gamma, self.beta = nnx.Param(jnp.ones(d)), nnx.Param(jnp.zeros(d))
+        self.running_mean, self.running_var = nnx.Variable(jnp.zeros(d)), nnx.Variable(jnp.ones(d))
+        self.momentum, self.eps = momentum, eps
+
+    def __call__(self, x, use_running_average):
+        if use_running_average:
+            mean, var = self.running_mean[...], self.running_var[...]
+        else:
+            mean, var, m = x.mean(axis=0), x.var(axis=0), self.momentum
+            self.running_mean[...] = m * self.running_mean[...] + (1 - m) * mean
+            self.running_var[...] = m * self.running_var[...] + (1 - m) * VAR
+        return self.gamma[...] * (x - mean) / ROOT + self.beta[...]
+"""
+_RIGHT = {"VAR": "var", "ROOT": "jnp.sqrt(var + self.eps)"}
+_WRONG = {"VAR": "x.var(axis=0, ddof=x.shape[0] > 1)", "ROOT": "(jnp.sqrt(var) + self.eps)"}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two drawn values agree in everything, the sign of zero and dtypes too."""
+    if isinstance(one, np.ndarray | np.generic):
+        alike = (one.dtype, one.shape) == (other.dtype, other.shape)
+        nan = np.isnan(one) if one.dtype.kind == "f" else np.zeros(one.shape, bool)
+        known = np.where(nan, 0, one), np.where(nan, 0, other)
+        signs = np.array_equal(np.signbit(known[0]), np.signbit(known[1]))
+        return alike and signs and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    if type(one) is not type(other):
+        return False
+    names = getattr(one, "__slots__", ()) or getattr(one, "_fields", ())
+    if names:
+        return all(same(getattr(one, name), getattr(other, name)) for name in names)
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_drawn_values_survive_json(name: str):
+    """What any property draws comes back from JSON as it was, and its id does not change."""
+    for number in range(4):
+        raw = np.random.default_rng([number, 7]).bytes(SIZE) if number else bytes(SIZE)
+        decoders = PROPERTIES[name].decoders
+        drawn = decoded_from(raw, {key: of(DEFAULT) for key, of in decoders.items()})
+        values = {key: encode(value) for key, value in drawn.items()}
+        back = json.loads(json.dumps(values, allow_nan=False))
+        assert all(same(decode(back[key]), value) for key, value in drawn.items())
+        assert identity(name, back) == identity(name, values)
+
+
+def test_odd_numbers_survive():
+    """Negative zero, subnormal numbers, infinities and NaN are kept."""
+    odd = np.array([-0.0, 1e-45, np.inf, -np.inf, np.nan, 1 / 3], np.float32)
+    assert same(decode(json.loads(json.dumps(encode(odd), allow_nan=False))), odd)
+    assert same(decode(encode(np.float32(-0.0))), np.float32(-0.0))
+    assert same(decode(encode(np.zeros((0, 3)))), np.zeros((0, 3)))
+
+
+@pytest.mark.parametrize("broken", [{"$": "Popen", "fields": {}}, {"$": "array"}, {"a": 1}])
+def test_unknown_forms_are_refused(broken: Any):
+    """Only values that are drawn can be decoded."""
+    with pytest.raises(ExactError):
+        decode(broken)
+
+
+def test_unknown_values_are_refused():
+    """What has no exact form is no silent repr."""
+    with pytest.raises(ExactError, match="object"):
+        encode(object())
+
+
+def written(place: Path, **parts: str) -> None:
+    """Write the layer with the given parts."""
+    text = _LAYER
+    for name, code in parts.items():
+        text = text.replace(name, code)
+    (place / "norm.py").write_text(text, encoding="utf-8")
+
+
+def conformance(*arguments: str) -> Any:
+    """Run a command in this process."""
+    return CliRunner().invoke(main, list(arguments))
+
+
+@pytest.fixture
+def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Judge a wrong layer in a directory of its own and return the report."""
+    written(tmp_path, **_WRONG)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    command = [sys.executable, "-m", "conformance", "run", "norm.py:Norm", "-j", "1"]
+    command += ["-k", "EPS-1,EMA-2,STATE-5,SER-2,TRAIN-5", "--no-diagnosis", "--report", "r.json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout
+    data: dict[str, Any] = json.loads(Path("r.json").read_text(encoding="utf-8"))
+    return data
+
+
+def test_violations_are_replayed_and_scripted(report: dict[str, Any], tmp_path: Path):
+    """A violation comes back with its id, from the store and the report, until it is mended."""
+    ids = {
+        verdict["requirement"]: verdict["violation"]["id"]
+        for verdict in report["verdicts"]
+        if verdict["violation"]
+    }
+    assert {"BN-EPS-1", "BN-EMA-2"} <= set(ids)
+    for arguments in ((ids["BN-EPS-1"],), (ids["BN-EMA-2"], "--report", "r.json")):
+        again = conformance("replay", *arguments)
+        assert again.exit_code == 1, again.output
+        assert f"conformance replay {arguments[0]}" in again.output
+    for name in ("BN-EPS-1", "BN-EMA-2"):
+        made = conformance("replay", ids[name], "--script", f"{name}.py")
+        assert made.exit_code == 0, made.output
+        assert "conformance" not in Path(f"{name}.py").read_text(encoding="utf-8")
+        assert scripted(name) == 1
+
+    written(tmp_path, **_RIGHT)
+    mended = conformance("replay", ids["BN-EPS-1"])
+    assert mended.exit_code == 0
+    assert "does not occur any more" in mended.output
+    assert [scripted(name) for name in ("BN-EPS-1", "BN-EMA-2")] == [0, 0]
+    (tmp_path / "norm.py").unlink()
+    assert scripted("BN-EPS-1") == 125
+
+
+def scripted(name: str) -> int:
+    """Return the exit code of a script."""
+    return subprocess.run(
+        [sys.executable, f"{name}.py"], capture_output=True, check=False
+    ).returncode
+
+
+def test_what_cannot_be_replayed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """An id that is not known, and a report that cannot be read, are usage errors."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    unknown = conformance("replay", "eps1-000000")
+    assert unknown.exit_code == 2
+    assert "is not among the violations of recent runs" in unknown.output
+    (tmp_path / "r.json").write_text("{", encoding="utf-8")
+    unreadable = conformance("replay", "eps1-000000", "--report", str(tmp_path / "r.json"))
+    assert unreadable.exit_code == 2
+    assert "is no report" in unreadable.output
