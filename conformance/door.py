@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance.profiles import PROFILES, budget, chosen_seed
@@ -23,6 +24,7 @@ def conformance_tests(
     max_examples: int | None = None,
     seed: int | None = None,
     strict: bool = False,
+    waivers: str | None = None,
 ) -> Callable[[str], None]:
     """Return a parametrized pytest test that judges an implementation.
 
@@ -32,11 +34,13 @@ def conformance_tests(
     ``implementation``: a name as for ``conformance run``, or an ``Implementation``, resolved
     when the first item runs. ``select_only``: ids, families or globs, joined by commas.
     ``level``: ``must`` or ``should``. ``profile``, ``max_examples`` and ``seed`` decide how
-    thoroughly to judge; ``strict`` makes a violated SHOULD fail instead of xfail.
+    thoroughly to judge; ``strict`` makes a violated SHOULD fail instead of xfail. ``waivers``: a
+    file of known violations, which xfail; it names the implementation as it is named here.
 
     Raises:
         UnknownRequirement: ``select_only`` matches nothing.
         ValueError: the profile or the level is not known.
+        WaiverError: the file of waivers cannot be used.
     """
     import pytest  # noqa: PLC0415  importing conformance stays free of it
 
@@ -45,6 +49,11 @@ def conformance_tests(
         raise ValueError(msg)
     rows = select(REQUIREMENTS, [select_only], Level(level) if level else None)
     chosen = budget(profile, seed=chosen_seed(profile, seed), max_examples=max_examples)
+
+    from conformance.waivers import read_waivers, stale, waived, waiver_for  # noqa: PLC0415
+
+    entries = read_waivers(Path(waivers)) if waivers is not None else ()
+    named = implementation if isinstance(implementation, str) else implementation.name
 
     @cache
     def subject() -> Subject:
@@ -57,7 +66,10 @@ def conformance_tests(
         from conformance.judging import judge_requirement  # noqa: PLC0415  imports Hypothesis
         from conformance.report.outcome import settle  # noqa: PLC0415
 
-        settle(judge_requirement(REQUIREMENTS[requirement], subject(), chosen), strict=strict)
+        verdict = judge_requirement(REQUIREMENTS[requirement], subject(), chosen)
+        for sentence in stale(entries, {(requirement, named): verdict}, {named}):
+            pytest.fail(sentence, pytrace=False)
+        settle(waived(verdict, waiver_for(entries, requirement, named)), strict=strict)
 
     return test_conformance
 

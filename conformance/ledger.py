@@ -20,6 +20,7 @@ from conformance.report.model import Footer, Header, Report, environment
 from conformance.report.shards import Shard
 from conformance.requirements import REQUIREMENTS, Requirement
 from conformance.verdict import Outcome, Verdict
+from conformance.waivers import Waiver, stale
 
 PROPERTY_KEY = "conformance"
 """The user property of a test report that carries a verdict."""
@@ -46,6 +47,7 @@ class Plan:
     ends: float | None = None
     call_limit: float | None = None
     shard: Shard | None = None
+    waivers: tuple[Waiver, ...] = ()
 
 
 def item_name(requirement: str, implementation: str) -> str:
@@ -162,8 +164,19 @@ class Ledger:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         elif session.exitstatus == pytest.ExitCode.INTERRUPTED and not self.expected:
             self.expect_everything()
+        elif session.exitstatus == pytest.ExitCode.OK and self.stale:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         elif session.exitstatus == pytest.ExitCode.OK and not self.judged:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+    @property
+    def stale(self) -> list[str]:
+        """What is wrong with the waivers, now that there are verdicts."""
+        return stale(self.plan.waivers, self.verdicts, self.plan.implementations)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for sentence in self.stale:
+            terminalreporter.write_line(f"conformance: {sentence}", red=True)
 
     @property
     def judged(self) -> bool:

@@ -15,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from conformance.ledger import Ledger, Plan
     from conformance.report.shards import Shard
+    from conformance.waivers import Waiver
 
 LEDGER: pytest.StashKey[Ledger] = pytest.StashKey()
 _MARKER = (
@@ -102,6 +103,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--conformance-in-process",
         action="store_true",
         help="judge in pytest's own process: for debuggers, and for implementations you trust",
+    )
+    group.addoption(
+        "--conformance-waivers",
+        metavar="FILE",
+        default=None,
+        help="known violations, as TOML: each with a reason and an issue",
     )
     group.addoption("--conformance-ends", type=float, default=None, help=argparse.SUPPRESS)
     try:
@@ -218,8 +225,21 @@ def _plan(config: pytest.Config) -> Plan:
         strict_reading=config.getoption("--conformance-ignore-declarations"),
         ends=_ends(config),
         shard=shard,
+        waivers=_waivers(config),
         call_limit=_call_limit(config, hypothesis),
     )
+
+
+def _waivers(config: pytest.Config) -> tuple[Waiver, ...]:
+    path = config.getoption("--conformance-waivers")
+    if path is None:
+        return ()
+    from conformance.waivers import WaiverError, read_waivers  # noqa: PLC0415  only if named
+
+    try:
+        return read_waivers(Path(path))
+    except WaiverError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def _call_limit(config: pytest.Config, hypothesis: object) -> float | None:

@@ -18,6 +18,7 @@ from conformance.report.outcome import settle, told_properties
 from conformance.requirements import Level, Requirement
 from conformance.timing import Clock
 from conformance.verdict import Verdict
+from conformance.waivers import Waiver, waived, waiver_for
 
 if TYPE_CHECKING:
     from conformance.judging import Trial
@@ -36,6 +37,7 @@ class RequirementItem(pytest.Function):
     trial: Trial
     strict: bool
     clock: Clock | None
+    waiver: Waiver | None = None
 
     def runtest(self) -> None:
         from conformance.judging import judge  # noqa: PLC0415  imports Hypothesis
@@ -43,7 +45,7 @@ class RequirementItem(pytest.Function):
         if self.clock is not None:
             self.trial.until = self.clock.until(self.trial.property.share)
         unload_programs_if_many()
-        self.settle(judge(self.trial, super().runtest))
+        self.settle(waived(judge(self.trial, super().runtest), self.waiver))
 
     def settle(self, verdict: Verdict) -> None:
         """Keep the verdict for the report, and let pytest know how it went."""
@@ -95,6 +97,7 @@ class RequirementFile(pytest.File):
                 trial = Trial(PROPERTIES[row.id], subject, self.plan.budget)
                 item = RequirementItem.from_parent(self, name=name, callobj=trial.test)
                 item.trial, item.strict, item.clock = trial, self.plan.strict, clock
+                item.waiver = waiver_for(self.plan.waivers, row.id, subject.implementation.name)
             mark(item, row)
             yield item
 
@@ -108,6 +111,7 @@ class RequirementFile(pytest.File):
             item = IsolatedItem.from_parent(self, name=item_name(row.id, name))
             item.row, item.implementation, item.keeper = row, name, keeper
             item.strict, item.clock = self.plan.strict, clock
+            item.waivers = self.plan.waivers
             mark(item, row)
             yield item
 

@@ -17,6 +17,7 @@ class Outcome(Enum):
     CONFORMS = "conforms"
     VIOLATES = "violates"
     DEVIATES = "deviates"
+    WAIVED = "waived"
     UNSUPPORTED = "unsupported"
     VACUOUS = "vacuous"
     ERRORED = "errored"
@@ -24,7 +25,7 @@ class Outcome(Enum):
     @property
     def judged(self) -> bool:
         """Whether the implementation was really compared with the requirement."""
-        return self in {Outcome.CONFORMS, Outcome.VIOLATES, Outcome.DEVIATES}
+        return self in {Outcome.CONFORMS, Outcome.VIOLATES, Outcome.DEVIATES, Outcome.WAIVED}
 
     @property
     def bad(self) -> bool:

@@ -15,11 +15,12 @@ import conformance
 HEAVY = {"jax", "flax", "numpy", "hypothesis"}
 
 RANKS = {
-    **dict.fromkeys(("requirements", "verdict", "profiles", "compilation", "timing"), 0),
+    **dict.fromkeys(("requirements", "verdict", "waivers", "profiles", "compilation", "timing"), 0),
     **dict.fromkeys(("implementation", "ordering", "report"), 1),
     **dict.fromkeys(
         (
             "case",
+            "exact",
             "strategies",
             "oracle",
             "adapters",

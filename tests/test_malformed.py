@@ -47,7 +47,7 @@ OPTIONS = [
     (["run", "--report", "old.json/x/report.json"], "cannot be written: Not a directory"),
     (["run", "--report", "/proc/none/report.json"], "cannot be written: No such file"),
     (["run", "--junit", "a" * 300 + "/x"], "cannot be written: File name too long"),
-    (["run", "--report", "x", "--junit", "./x"], "both name x. Name a file for each"),
+    (["run", "--report", "x", "--junit", "./x"], "both write x: name two files"),
     (["run", "\udcff.py:norm"], r"'\udcff.py:norm' is no UTF-8"),
     (["run", "--frobnicate"], "No such option"),
     (["explain", ""], "is empty"),

@@ -11,6 +11,7 @@ from conformance.cli.replay import replay
 from conformance.cli.reporting import combine, diff, report, schema
 from conformance.cli.run import run
 from conformance.cli.smoke import smoke
+from conformance.cli.waivers import waivers
 
 __all__ = ["main"]
 
@@ -29,5 +30,5 @@ def main() -> None:
 
 for command in (run, smoke, list_requirements, explain, implementations, faults):
     main.add_command(command)
-for command in (replay, report, combine, diff, schema):
+for command in (replay, waivers, report, combine, diff, schema):
     main.add_command(command)

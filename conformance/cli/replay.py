@@ -46,7 +46,7 @@ def replay(
         if stored.directory is not None and stored.directory.is_dir():
             os.chdir(stored.directory)  # where the name of the implementation was meant
     if script is not None:
-        from conformance.report.script import NoScript, write_script  # noqa: PLC0415
+        from conformance.cli.script import NoScript, write_script  # noqa: PLC0415
 
         try:
             write_script(found[0].verdict, script, name)

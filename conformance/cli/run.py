@@ -90,6 +90,12 @@ DEFAULT = ("impl", "flax")
     callback=finite,
     help="A call that takes longer is a violation.",
 )
+@click.option(
+    "--waivers",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Known violations, as TOML: each with a reason and an issue.",
+)
 @rendering_options
 @shard_option
 @click.option("--strict", is_flag=True, help="A violated SHOULD counts like a MUST.")
@@ -113,6 +119,7 @@ def run(
     junit: Path | None,
     max_time: float | None,
     call_timeout: float,
+    waivers: Path | None,
     html: Path | None,
     markdown: Path | None,
     badge: Path | None,
@@ -155,6 +162,7 @@ def run(
     arguments += [f"--conformance-report={report}"] if report else []
     arguments += [f"--junitxml={junit}"] if junit else []
     arguments += [f"--conformance-shard={shard}"] if shard else []
+    arguments += [f"--conformance-waivers={waivers.absolute()}"] if waivers else []
     from conformance.cli.session import judge_by_pytest  # noqa: PLC0415  imports pytest
 
     made, status = judge_by_pytest(

@@ -22,6 +22,7 @@ from conformance.report.model import Report
 from conformance.report.outcome import exit_code
 from conformance.report.terminal import render_conclusion, render_findings
 from conformance.verdict import Outcome, Verdict
+from conformance.waivers import stale
 
 _PACKAGE = Path(__file__).parent.parent
 USAGE, _NOTHING = 2, 5
@@ -114,6 +115,13 @@ def judge_by_pytest(
             report.write(target)
     render_conclusion(report, console)
     keep(report)
+    wrong = stale(
+        ledger.plan.waivers, ledger.verdicts, ledger.plan.implementations, report.diagnoses
+    )
+    for sentence in wrong:
+        click.echo(f"Error: {printable(sentence)}", err=True)
+    if wrong and report.footer.exit_code in {0, _NOTHING}:
+        return report, USAGE
     return report, report.footer.exit_code
 
 

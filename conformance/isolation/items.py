@@ -12,7 +12,8 @@ from conformance.ledger import EFFECTS_KEY, PROPERTY_KEY
 from conformance.report.outcome import settle, told_properties
 from conformance.requirements import Requirement
 from conformance.timing import Clock
-from conformance.verdict import Verdict
+from conformance.verdict import Outcome, Verdict
+from conformance.waivers import Waiver, waived, waiver_for
 
 
 class IsolatedItem(pytest.Item):
@@ -23,10 +24,19 @@ class IsolatedItem(pytest.Item):
     keeper: Keeper
     strict: bool
     clock: Clock | None
+    waivers: tuple[Waiver, ...] = ()
 
     def runtest(self) -> None:
         until = self.clock.until(shares([self.row])[0]) if self.clock is not None else None
-        self.settle(self.keeper.judge(self.row.id, self.implementation, until))
+        waiver = waiver_for(self.waivers, self.row.id, self.implementation)
+        if waiver is not None and waiver.pin:
+            values = dict(waiver.pin)
+            pinned = self.keeper.judge(self.row.id, self.implementation, until, values)
+            if pinned.outcome is Outcome.VIOLATES:
+                self.settle(waived(pinned, waiver, pinned=True))
+                return
+        verdict = self.keeper.judge(self.row.id, self.implementation, until)
+        self.settle(waived(verdict, waiver))
 
     def settle(self, verdict: Verdict) -> None:
         """Keep the verdict for the report, and let pytest know how it went."""

@@ -17,6 +17,8 @@ def settle(verdict: Verdict, *, strict: bool) -> None:
     """
     if verdict.outcome is Outcome.UNSUPPORTED:
         pytest.skip(verdict.detail)
+    if verdict.outcome is Outcome.WAIVED:
+        pytest.xfail(verdict.detail)
     if not verdict.outcome.bad:
         return
     text = violation_text(verdict)

@@ -19,6 +19,7 @@ _MARKS = {
     Outcome.VACUOUS: "vacuous",
     Outcome.ERRORED: "errored",
     Outcome.DEVIATES: "deviates (declared)",
+    Outcome.WAIVED: "waived",
 }
 
 

@@ -1,0 +1,167 @@
+"""Waivers: violations that are known, with a reason, an issue and perhaps an end.
+
+A file has one ``[[waiver]]`` for each requirement and implementation. They are strict: one that
+waives nothing is an error, so that the file never says more than what is.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from conformance.requirements import REQUIREMENTS
+from conformance.verdict import Outcome, Verdict
+
+_TEXTS = ("requirement", "implementation", "reason", "issue")
+_OPTIONAL = ("expires", "diagnosis", "pin")
+
+
+class WaiverError(Exception):
+    """A file of waivers cannot be used; the message names the entry, the rule and the next step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """One violation that is waived.
+
+    ``expires``: the last day on which it holds, None for ever. ``diagnosis``: words that the
+    diagnosis of the implementation must contain. ``pin``: a counterexample in its exact form.
+    """
+
+    requirement: str
+    implementation: str
+    reason: str
+    issue: str
+    expires: datetime.date | None = None
+    diagnosis: str = ""
+    pin: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"the waiver of {self.requirement} for {self.implementation}"
+
+
+def read_waivers(path: Path, today: datetime.date | None = None) -> tuple[Waiver, ...]:
+    """Return the waivers in a TOML file.
+
+    Raises:
+        WaiverError: it cannot be read, or an entry is incomplete, doubled, unknown or expired.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"{path} is no file of waivers: {error}. `conformance waivers update` writes one."
+        raise WaiverError(msg) from error
+    entries = data.get("waiver", [])
+    if set(data) - {"waiver"} or not isinstance(entries, list):
+        msg = f"{path}: expected [[waiver]] entries only, found {', '.join(data)}."
+        raise WaiverError(msg)
+    found: dict[tuple[str, str], Waiver] = {}
+    for number, entry in enumerate(entries, 1):
+        waiver = _waiver(f"{path}, entry {number}", entry)
+        key = waiver.requirement, waiver.implementation
+        if key in found:
+            msg = f"{path}, entry {number}: {waiver.title} is there twice. Keep one."
+            raise WaiverError(msg)
+        if waiver.expires is not None and waiver.expires < (today or datetime.date.today()):
+            msg = f"{path}, entry {number}: {waiver.title} expired on {waiver.expires}. Mend the "
+            msg += "layer, or give a new date and say why."
+            raise WaiverError(msg)
+        found[key] = waiver
+    return tuple(found.values())
+
+
+def _waiver(where: str, entry: Any) -> Waiver:
+    if not isinstance(entry, dict) or set(entry) - {*_TEXTS, *_OPTIONAL}:
+        names = ", ".join(sorted(set(entry) - {*_TEXTS, *_OPTIONAL})) if entry else entry
+        msg = f"{where}: {names} is no key of a waiver; there are {', '.join(_TEXTS + _OPTIONAL)}."
+        raise WaiverError(msg)
+    for name in _TEXTS:
+        if not isinstance(entry.get(name), str) or not entry[name].strip():
+            msg = f"{where}: {name} is missing or empty. A waiver says what, why and where: "
+            msg += f"{', '.join(_TEXTS)}."
+            raise WaiverError(msg)
+    if entry["requirement"] not in REQUIREMENTS:
+        msg = f"{where}: {entry['requirement']} is no requirement. `conformance list` has them."
+        raise WaiverError(msg)
+    expires = entry.get("expires")
+    if expires is not None and type(expires) is not datetime.date:
+        msg = f"{where}: expires = {expires!r} is no date. Write expires = 2030-01-31, unquoted."
+        raise WaiverError(msg)
+    try:
+        pin = json.loads(entry.get("pin", "{}"))
+        if not isinstance(pin, dict) or not isinstance(entry.get("diagnosis", ""), str):
+            raise TypeError  # noqa: TRY301  told below, with the entry
+    except (TypeError, ValueError) as error:
+        msg = (
+            f"{where}: pin or diagnosis cannot be read. Leave them as `waivers update` wrote them."
+        )
+        raise WaiverError(msg) from error
+    return Waiver(**entry | {"pin": pin})
+
+
+def waiver_for(waivers: Iterable[Waiver], requirement: str, implementation: str) -> Waiver | None:
+    """Return the waiver of a pair, if there is one."""
+    for waiver in waivers:
+        if (waiver.requirement, waiver.implementation) == (requirement, implementation):
+            return waiver
+    return None
+
+
+def waived(verdict: Verdict, waiver: Waiver | None, *, pinned: bool = False) -> Verdict:
+    """Return the verdict, waived if it is a violation that somebody answers for."""
+    if waiver is None or verdict.outcome is not Outcome.VIOLATES:
+        return verdict
+    how = "; the pinned case still violates, and no other was looked for" if pinned else ""
+    detail = f"waived: {waiver.reason} ({waiver.issue}){how}"
+    return replace(verdict, outcome=Outcome.WAIVED, detail=detail)
+
+
+def stale(
+    waivers: Iterable[Waiver],
+    verdicts: Mapping[tuple[str, str], Verdict],
+    names: Iterable[str],
+    diagnoses: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[str]:
+    """Return what is wrong with waivers after a run, a sentence for each.
+
+    ``names``: the implementations judged. Requirements that were not selected say nothing.
+    """
+    judged, told = set(names), []
+    for waiver in waivers:
+        verdict = verdicts.get((waiver.requirement, waiver.implementation))
+        if waiver.implementation not in judged:
+            told.append(f"{waiver.title} matches nothing: judged was {', '.join(sorted(judged))}.")
+        elif verdict is None:
+            continue
+        elif verdict.outcome is Outcome.UNSUPPORTED:
+            told.append(f"{waiver.title} waives what does not apply. Remove it.")
+        elif verdict.outcome in {Outcome.CONFORMS, Outcome.DEVIATES}:
+            told.append(f"{waiver.title} is not needed any more: it conforms. Remove it.")
+        elif waiver.diagnosis and diagnoses and waiver.implementation in diagnoses:
+            sentence = str(diagnoses[waiver.implementation].get("sentence", ""))
+            if waiver.diagnosis.lower() not in sentence.lower():
+                told.append(f"{waiver.title} expects {waiver.diagnosis!r}, and found: {sentence}.")
+    return told
+
+
+def skeleton(verdict: Verdict) -> str:
+    """Return the entry that waives a violation, once its reason and issue are filled in."""
+    values = verdict.violation.values if verdict.violation is not None else {}
+    lines = [
+        "[[waiver]]",
+        f"requirement = {json.dumps(verdict.requirement)}",
+        f"implementation = {json.dumps(verdict.implementation)}",
+        'reason = ""  # why it is accepted',
+        'issue = ""   # where it is being dealt with',
+    ]
+    if values:
+        pin = json.dumps(values, separators=(",", ":"))
+        lines.append(f"pin = '{pin}'" if "'" not in pin else f"pin = {json.dumps(pin)}")
+    return "\n".join(lines) + "\n"

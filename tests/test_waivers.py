@@ -1,0 +1,181 @@
+"""Waivers: strict, with reasons, pinned, and an error as soon as they are not needed."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.verdict import Finding, Outcome, Verdict, Violation
+from conformance.waivers import WaiverError, read_waivers, skeleton, stale, waived, waiver_for
+
+_ENTRY = """
+[[waiver]]
+requirement = "BN-EMA-2"
+implementation = "norm.py:Norm"
+reason = "it is PyTorch's convention"
+issue = "https://example.org/1"
+"""
+_TODAY = datetime.date(2026, 5, 1)
+
+
+def file_of(place: Path, text: str) -> Path:
+    path = place / "waivers.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def verdict_of(outcome: Outcome) -> Verdict:
+    violation = Violation(finding=Finding(quantity="running_var", got=2.0, expected=1.0))
+    return Verdict(
+        requirement="BN-EMA-2",
+        implementation="norm.py:Norm",
+        kind="nnx.Module",
+        outcome=outcome,
+        level="must",
+        violation=violation if outcome is Outcome.VIOLATES else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("waiver = [", "is no file of waivers"),
+        ("[other]\nx = 1", "expected [[waiver]] entries only"),
+        ("waiver = 3", "expected [[waiver]] entries only"),
+        (_ENTRY.replace("BN-EMA-2", "BN-EMA-99"), "BN-EMA-99 is no requirement"),
+        (_ENTRY.replace("it is PyTorch's convention", " "), "reason is missing or empty"),
+        (_ENTRY.replace("issue", "link"), "link is no key of a waiver"),
+        (_ENTRY.replace('issue = "https://example.org/1"', ""), "issue is missing or empty"),
+        (_ENTRY + 'expires = "2030-01-31"', "is no date"),
+        (_ENTRY + "expires = 2026-04-30", "expired on 2026-04-30"),
+        (_ENTRY + 'pin = "{"', "pin or diagnosis cannot be read"),
+        (_ENTRY + "diagnosis = 3", "pin or diagnosis cannot be read"),
+        (_ENTRY + _ENTRY, "is there twice"),
+    ],
+)
+def test_unusable_files_are_refused(tmp_path: Path, text: str, message: str):
+    """Each fault of a file is named, with the entry that has it."""
+    with pytest.raises(WaiverError) as caught:
+        read_waivers(file_of(tmp_path, text), _TODAY)
+    assert message in str(caught.value)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path):
+    """The message says what writes one."""
+    with pytest.raises(WaiverError, match="waivers update"):
+        read_waivers(tmp_path / "none.toml")
+
+
+def test_a_waiver_holds_to_its_last_day(tmp_path: Path):
+    """The day that is named is included."""
+    (waiver,) = read_waivers(file_of(tmp_path, _ENTRY + "expires = 2026-05-01"), _TODAY)
+    assert waiver.expires == _TODAY
+
+
+def test_only_a_violation_is_waived(tmp_path: Path):
+    """Anything else stays what it is, and makes the waiver stale."""
+    waivers = read_waivers(file_of(tmp_path, _ENTRY))
+    waiver = waiver_for(waivers, "BN-EMA-2", "norm.py:Norm")
+    changed = waived(verdict_of(Outcome.VIOLATES), waiver)
+    assert changed.outcome is Outcome.WAIVED
+    assert "PyTorch" in changed.detail
+    assert not changed.outcome.bad
+    for outcome in (Outcome.CONFORMS, Outcome.ERRORED, Outcome.VACUOUS):
+        assert waived(verdict_of(outcome), waiver).outcome is outcome
+    assert waiver_for(waivers, "BN-EMA-1", "norm.py:Norm") is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        (Outcome.CONFORMS, "is not needed any more"),
+        (Outcome.DEVIATES, "is not needed any more"),
+        (Outcome.UNSUPPORTED, "waives what does not apply"),
+        (Outcome.WAIVED, ""),
+        (Outcome.ERRORED, ""),
+    ],
+)
+def test_a_waiver_that_waives_nothing_is_stale(tmp_path: Path, outcome: Outcome, message: str):
+    """What conforms, or does not apply, needs no waiver."""
+    waivers = read_waivers(file_of(tmp_path, _ENTRY))
+    key = ("BN-EMA-2", "norm.py:Norm")
+    told = stale(waivers, {key: verdict_of(outcome)}, ["norm.py:Norm"])
+    assert (message in "".join(told)) if message else told == []
+
+
+def test_unmatched_and_unselected_entries(tmp_path: Path):
+    """An implementation that is not judged is an error, a requirement left out is none."""
+    waivers = read_waivers(file_of(tmp_path, _ENTRY))
+    assert stale(waivers, {}, ["norm.py:Norm"]) == []
+    (told,) = stale(waivers, {}, ["impl"])
+    assert "matches nothing" in told
+
+
+def test_an_unexpected_diagnosis_is_told(tmp_path: Path):
+    """A waiver for one mistake does not cover another."""
+    waivers = read_waivers(file_of(tmp_path, _ENTRY + 'diagnosis = "unbiased"'))
+    verdicts = {("BN-EMA-2", "norm.py:Norm"): verdict_of(Outcome.WAIVED)}
+    right = {"norm.py:Norm": {"sentence": "the running variance is Unbiased"}}
+    wrong = {"norm.py:Norm": {"sentence": "momentum is swapped"}}
+    assert stale(waivers, verdicts, ["norm.py:Norm"], right) == []
+    (told,) = stale(waivers, verdicts, ["norm.py:Norm"], wrong)
+    assert "expects 'unbiased'" in told
+
+
+def test_a_skeleton_has_to_be_filled_in(tmp_path: Path):
+    """What `update` writes is refused until reason and issue are there."""
+    text = skeleton(verdict_of(Outcome.VIOLATES))
+    with pytest.raises(WaiverError, match="reason is missing"):
+        read_waivers(file_of(tmp_path, text))
+
+
+_LAYER = """
+import jax.numpy as jnp
+from impl.stepwise import StepwiseBatchNorm
+
+
+class Norm(StepwiseBatchNorm):
+    def moved_var(self, old, new):
+        return self.moved(old, new * FACTOR)
+"""
+
+
+def run(*arguments: str) -> Any:
+    command = [sys.executable, "-m", "conformance", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_run_with_waivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Judged, waived by its pin, and refused once the layer is mended."""
+    monkeypatch.chdir(tmp_path)
+    layer = tmp_path / "norm.py"
+    layer.write_text(_LAYER.replace("FACTOR", "2"), encoding="utf-8")
+    judging = ("run", "norm.py:Norm", "-k", "EMA-2", "-j", "1", "--no-diagnosis")
+    assert run(*judging, "--report", "r.json").returncode == 1
+    assert run("waivers", "update", "--report", "r.json").returncode == 0
+    refused = run(*judging, "--waivers", "waivers.toml")
+    assert refused.returncode == 2
+    assert "reason is missing or empty" in refused.stderr
+    file = tmp_path / "waivers.toml"
+    text = file.read_text(encoding="utf-8").replace('reason = ""', 'reason = "known"')
+    file.write_text(text.replace('issue = ""', 'issue = "#1"'), encoding="utf-8")
+
+    again = run(*judging, "--waivers", "waivers.toml", "--report", "w.json")
+    assert again.returncode == 0, again.stdout + again.stderr
+    (verdict,) = json.loads((tmp_path / "w.json").read_text(encoding="utf-8"))["verdicts"]
+    assert (verdict["outcome"], verdict["cases"]) == ("waived", 1)
+    assert "pinned" in verdict["detail"]
+
+    layer.write_text(_LAYER.replace("FACTOR", "1"), encoding="utf-8")
+    mended = run(*judging, "--waivers", "waivers.toml")
+    assert mended.returncode == 2
+    assert "is not needed any more" in mended.stderr
+    assert run("waivers", "update", "--report", "r.json").stdout.endswith(
+        "0 added, 1 were there.\n"
+    )
