@@ -72,8 +72,8 @@ def measured(command: list[str], cache: Path) -> tuple[float, float, float, str]
 
 def cases_in(text: str) -> int | None:
     """Return how many cases a run says that it executed."""
-    found = re.search(r"(\d+) cases", text)
-    return int(found[1]) if found else None
+    found = re.findall(r"(\d+) cases(?! per)", text)
+    return int(found[-1]) if found else None
 
 
 def compare(only: str, mutants: int) -> None:
@@ -168,7 +168,7 @@ def kill(name: str, count: int) -> None:
         if name == "upstream":
             answer = upstream.judge_mutant(mutant, upstream.fetched())
         else:
-            answer = suite.judge_mutant(mutant, "flax", ["flax"])
+            answer = suite.judge_mutant(mutant, "flax", list(TARGETS["flax"].entries))
         killed += answer["outcome"] == "killed"
     print(json.dumps({"killed": killed, "of": len(sample)}))
 
