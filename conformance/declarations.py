@@ -31,6 +31,7 @@ SHOWN_BY = {
 """The requirement whose inputs are made to show each deviation, if it is there."""
 
 _CONTRADICTED = {
+    Deviation.UNBIASED_RUNNING_VARIANCE: ("BN-TRAIN-5",),  # N/(N−1) is not that of 2N rows
     Deviation.GRADIENT_THROUGH_STATISTICS: ("BN-GRAD-8",),
     Deviation.EMA_NORMALISED_TRAINING: (
         *(f"BN-TRAIN-{number}" for number in (2, 6, 7, 8, 9, 10)),

@@ -147,7 +147,7 @@ class Trial:
             raise
 
     def _claim(self, drawn: dict[str, Any]) -> None:
-        if not settled(self.property.requirement.id, self.subject, drawn):
+        if not settled(self.subject, drawn):
             self.property.claim(self.subject, **drawn)
 
 

@@ -17,21 +17,20 @@ from conformance.properties.claims import check_kept
 from conformance.properties.refusals import refuses
 from conformance.subject import Subject
 
-SHOWN_BY = "BN-TRAIN-8"
-"""The requirement on training with one row: there the refusal itself is judged."""
 
+def settled(subject: Subject, drawn: Mapping[str, Any]) -> bool:
+    """Judge the refusal itself on a case with a single row, if it is declared.
 
-def settled(requirement: str, subject: Subject, drawn: Mapping[str, Any]) -> bool:
-    """Judge or reject a case with a single row if refusing it is declared.
+    A sequence in which some batch has a single row is rejected.
 
     Returns True if the case is settled, and False if its claim has to be judged. Raises what
     Hypothesis raises for a rejected case.
     """
     if not conventions.follows(Deviation.SINGLE_ROW_REFUSED) or not has_single_row(drawn):
         return False
-    if requirement != SHOWN_BY:
+    case = next(filter(None, map(_single_row_case, drawn.values())), None)
+    if case is None:
         reject()
-    case = next(value for value in drawn.values() if isinstance(value, Case))
     layer, before, x = subject.start(case)
     check_true(
         "a training call on a single row",
@@ -41,6 +40,12 @@ def settled(requirement: str, subject: Subject, drawn: Mapping[str, Any]) -> boo
     )
     check_kept(layer.state, before, "as before the call that raised")
     return True
+
+
+def _single_row_case(drawn: Any) -> Case | None:
+    """Return the case that was drawn, by itself or with something else, if it has one row."""
+    case = getattr(drawn, "case", drawn)
+    return case if isinstance(case, Case) and len(case.x) == 1 else None
 
 
 def has_single_row(value: Any) -> bool:
