@@ -21,6 +21,5 @@ for calls in (1, 10, 100, 1000):
     for _ in range(calls):
         _, state = train(x, state)
     y, _ = call(x, state, True)
-    print(
-        f"variance 2.25, after {calls} equal batches evaluated with {9 / float(y[0, 0] - y[1, 0]) ** 2:.4g}"
-    )
+    used = 9 / float(y[0, 0] - y[1, 0]) ** 2
+    print(f"batch variance 2.25; after {calls} equal batches evaluation uses {used:.4g}")
