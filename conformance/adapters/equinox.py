@@ -38,9 +38,10 @@ def build(config: Config, mode: Mode) -> PureLayer:
 
 
 def _made(features: int, momentum: float, eps: float, mode: Mode) -> tuple[Any, Any]:
-    return eqx.nn.make_with_state(eqx.nn.BatchNorm)(
+    made: tuple[Any, Any] = eqx.nn.make_with_state(eqx.nn.BatchNorm)(
         features, _AXIS, eps=eps, momentum=momentum, mode=mode
     )
+    return made
 
 
 def _statistics(module: Any, mode: Mode) -> Any:
