@@ -35,7 +35,8 @@ _CONTRADICTED = {
     Deviation.GRADIENT_THROUGH_STATISTICS: ("BN-GRAD-8",),
     Deviation.EMA_NORMALISED_TRAINING: (
         *(f"BN-TRAIN-{number}" for number in (2, 6, 7, 8, 9, 10)),
-        *(f"BN-GRAD-{number}" for number in (2, 3, 5, 9)),
+        *(f"BN-GRAD-{number}" for number in (2, 3, 5, 6, 7, 9)),  # of batch normalisation
+        *("BN-SCAN-1", "BN-REMAT-1", "BN-SHARED-2"),  # likewise, or y without the state
     ),
 }
 """What cannot hold under a deviation, and says nothing about a layer that declares it."""

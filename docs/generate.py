@@ -27,7 +27,8 @@ z = (x−μ)/√(v+ε); γ and β are gamma and beta; rm and rv are the running 
 prime marks their value after the call; m is momentum, the weight of the *old* value.
 
 *Needs* is what an implementation has to offer for the row to apply: a `layer`, a `forward`
-function, a layer that is an `nnx` module, or such a module that JAX can differentiate (`grad`).
+function, a layer that is an `nnx` module, a layer that JAX can differentiate (`grad`), or an NNX
+module that it can (`nnx grad`).
 Where it does not, the verdict is `unsupported`, never `conforms`.
 """
 
