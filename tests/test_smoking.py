@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy_norm import NumpyNorm, OnePass, SwappedMomentum, Unbiased, implementation
 
 from conformance.mistakes import MISTAKES
 from conformance.subject import Subject
-from tests.numpy_norm import NumpyNorm, OnePass, SwappedMomentum, Unbiased, implementation
 
 
 class MomentumNotPassed(NumpyNorm):
