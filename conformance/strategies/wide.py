@@ -1,0 +1,73 @@
+"""Cases of a wider domain: masks, axes, dtypes, and batches that are spread over lanes.
+
+Each shape compiles one program, so there are few of them, and values vary.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.case import Case, Float32
+from conformance.strategies.cases import Palette, cases
+from conformance.strategies.cotangents import cotangents
+from conformance.strategies.palette import Entry
+from conformance.strategies.source import Source, choices, decoded
+
+Mask = npt.NDArray[np.bool_]
+
+MASKED = (
+    Entry(2, 1, 0.75, 1e-5),
+    Entry(3, 3, 0.9, 1e-3),
+    Entry(7, 2, 0.3, 0.1),
+)
+"""For masks; N = D is where a mask of rows passes for one of features."""
+
+
+class Masked(NamedTuple):
+    """A case, which of its rows count, and a cotangent w of y that is 0 where they do not.
+
+    ``by_element``: a mask that may have any shape that broadcasts is given as (N, D).
+    """
+
+    case: Case
+    kept: Mask
+    w: Float32
+    by_element: bool
+
+
+_FILLERS = (None, 0.0, 1e4, -3e4, 1.0)
+_SPECIAL = (np.nan, np.inf, -np.inf, 1e30, -1e30)
+"""What stands in padding: uninitialised memory is any number, or none."""
+
+
+@decoded
+def masks(source: Source, rows: int, *, empty: bool = False) -> Mask:
+    """Which of N rows count: as a rule some, now and then all or a single one."""
+    raw = np.frombuffer(source.take(rows), np.uint8)
+    single = source.draw(choices(0, 7)) == 7
+    kept = np.arange(rows) == raw[0] % rows if single else raw < 150
+    if not kept.any() and not empty:
+        kept = np.arange(rows) == raw[0] % rows
+    return kept
+
+
+@decoded
+def masked_cases(source: Source, palette: Palette, *, special: bool = False) -> Masked:
+    """A case with a mask; what stands in masked rows is arbitrary, or NaN and the like."""
+    case = source.draw(cases(palette))
+    rows, features = case.x.shape
+    kept = source.draw(masks(rows))
+    fillers = _SPECIAL if special else _FILLERS
+    filler = fillers[source.draw(choices(0, len(fillers) - 1))]
+    if filler is not None:
+        case = case.with_x(np.where(kept[:, None], case.x, np.float32(filler)))
+    w = np.where(kept[:, None], source.draw(cotangents(rows, features)), np.float32(0))
+    return Masked(case, kept, w, rows > 3)
+
+
+def subset(case: Case, kept: Any) -> Case:
+    """Return the case of the rows that count alone."""
+    return case.with_x(case.x[kept])
