@@ -16,7 +16,7 @@ HEAVY = {"jax", "flax", "numpy", "hypothesis"}
 
 RANKS = {
     **dict.fromkeys(("requirements", "verdict", "waivers", "profiles", "compilation", "timing"), 0),
-    **dict.fromkeys(("implementation", "ordering", "report"), 1),
+    **dict.fromkeys(("implementation", "wider", "ordering", "report"), 1),
     **dict.fromkeys(
         (
             "case",

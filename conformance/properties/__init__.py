@@ -10,6 +10,7 @@ from __future__ import annotations
 from conformance.properties import (
     affine,
     compiled,
+    dimensions,
     ema,
     evaluation,
     forward,
@@ -35,6 +36,7 @@ __all__ = [
     "Property",
     "affine",
     "compiled",
+    "dimensions",
     "ema",
     "evaluation",
     "forward",

@@ -9,7 +9,8 @@ from conformance.adapters.wide import Lanes, Results, WideLayer, run
 from conformance.case import Case, State
 from conformance.checks import check_within
 from conformance.conventions import constructed
-from conformance.implementation import ARRAYS, STATISTICS, Config
+from conformance.implementation import ARRAYS, PARAMETERS, STATISTICS, Config
+from conformance.properties.claims import check_kept
 from conformance.properties.differentiation import (
     GRADIENTS,
     as_gradients,
@@ -64,6 +65,24 @@ def call(layer: WideLayer, x: Any, w: Any, mask: Any = None, lanes: Lanes | None
     return Results(as_numpy("y", y), copied, (of_gamma, of_beta, of_x), as_numpy("y", evaluated))
 
 
+def check_results(
+    subject: Subject, case: Case, before: State, results: Results, w: AnyArray, *, of: str = ""
+) -> None:
+    """Check all that a call gives on a case: both outputs, the state, and the gradients.
+
+    The results are those of the rows of the case, (N, D); ``of`` is added to the names.
+    """
+    check_kept(State(**results.after), before, "as before the call", names=PARAMETERS)
+    check_statistics(subject, case, before, results.after)
+    expected = oracle.train(case.config, before, case.x)
+    bound = bounds.train(case.config, before, case.x, subject.accuracy)
+    check_within(f"y in training{of}", results.y, expected.y, bound.y)
+    wanted = oracle.evaluate(case.config, before, case.x)
+    limit = bounds.evaluate(case.config, before, case.x)
+    check_within(f"y in evaluation{of}", results.evaluated, wanted, limit)
+    check_gradients(subject, case, before, w, results, f"training{of}")
+
+
 def check_statistics(
     subject: Subject, case: Case, before: State, after: dict[str, AnyArray], *, of: str = ""
 ) -> None:
@@ -76,9 +95,10 @@ def check_statistics(
 
 
 def check_gradients(
-    subject: Subject, case: Case, before: State, w: AnyArray, got: dict[str, AnyArray], when: str
+    subject: Subject, case: Case, before: State, w: AnyArray, results: Results, when: str
 ) -> None:
     """Check the three gradients of Σ w·y in training."""
     expected = expected_gradients(subject, before, case, w, evaluate=False)
+    got = dict(zip(GRADIENTS, results.gradients, strict=True))
     for name in reversed(GRADIENTS):
         check_gradient(name, got, expected, when)

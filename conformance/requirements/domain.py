@@ -12,10 +12,30 @@ _FLAX = (
 
 ROWS = (
     Requirement(
+        id="BN-ND-1",
+        statement=(
+            "On an input of any declared number of axes, with the features on any declared axis, "
+            "outputs, running statistics and gradients are those of the input as rows of features: "
+            "the statistics are taken over all other axes."
+        ),
+        formula="rows = moveaxis(x, axis, −1).reshape(−1, D)",
+        level=Level.SHOULD,
+        needs=Capability.NDIM,
+        why="Images and sequences have their features first, last or in the middle.",
+        mistakes=(
+            "only axis 0 reduced",
+            "reshape without a transpose",
+            "the axis guessed, or taken for the last",
+            "division by the batch instead of all positions",
+        ),
+        source="Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.2: statistics over all positions",
+        transforms=_PURE,
+    ),
+    Requirement(
         id="BN-MASK-1",
         statement=(
-            "Rows that a mask leaves out count for nothing: the statistics, the running statistics "
-            "and the output of the other rows are those of a batch of these rows alone; in "
+            "Rows that a mask leaves out count for nothing: the running statistics, and the "
+            "outputs and gradients of the other rows, are those of a batch of these rows alone; in "
             "evaluation a mask changes nothing."
         ),
         formula="μ = Σ_K x/|K|; v = Σ_K (x−μ)²/|K|; rm' = m·rm + (1−m)·μ, likewise rv",
@@ -27,6 +47,7 @@ ROWS = (
             "division by N instead of the number of rows kept",
             "masked rows as zeros in the variance",
             "the mask inverted, or broadcast along the features",
+            "the number of all rows in the derivative",
         ),
         source=_FLAX,
         transforms=_PURE,
@@ -34,9 +55,9 @@ ROWS = (
     Requirement(
         id="BN-MASK-2",
         statement=(
-            "What stands in a masked row, NaN and infinity included, reaches neither the running "
-            "statistics nor the output of other rows nor, where the loss leaves the row out, the "
-            "gradients of gamma, beta and the other rows."
+            "NaN, infinity and numbers beyond float32 once squared, in a masked row, reach neither "
+            "the running statistics nor the output of other rows nor, where the loss leaves the "
+            "row out, the gradients of gamma, beta and the other rows."
         ),
         formula="with w = 0 outside K: dx_K, dγ, dβ = those of the batch x_K",
         level=Level.SHOULD,
@@ -45,7 +66,6 @@ ROWS = (
         mistakes=(
             "rows multiplied by the mask instead of selected",
             "rows selected after the mean was subtracted: 0·NaN in the derivative",
-            "the number of rows in the derivative",
         ),
         source="jax.numpy.where, and the JAX FAQ: gradients contain NaN where using where",
         transforms=_PURE,

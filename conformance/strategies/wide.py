@@ -5,6 +5,8 @@ Each shape compiles one program, so there are few of them, and values vary.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +26,37 @@ MASKED = (
     Entry(7, 2, 0.3, 0.1),
 )
 """For masks; N = D is where a mask of rows passes for one of features."""
+
+
+class Layout(NamedTuple):
+    """A feature axis, and the lengths of the axes around it in their order."""
+
+    entry: Entry
+    around: tuple[int, ...]
+    axis: int
+
+
+def _layout(around: tuple[int, ...], axis: int, entry: Entry) -> Layout:
+    return Layout(replace(entry, rows=math.prod(around)), around, axis)
+
+
+LAYOUTS = (
+    _layout((3,), 0, Entry(0, 2, 0.75, 1e-5)),
+    _layout((2, 3), -2, Entry(0, 3, 0.9, 1e-3)),
+    _layout((3, 3), 1, Entry(0, 3, 0.3, 0.1)),
+    _layout((2, 3, 2), 1, Entry(0, 2, 0.0, 1e-6)),
+    _layout((2, 2, 3), -1, Entry(0, 2, 0.9, 1e-3)),
+)
+"""Features first, in the middle and last, counted from both ends; axes of one length, and not."""
+
+
+class Folded(NamedTuple):
+    """A case (N, D) with a cotangent w of y, and how both are laid out: see ``Layout``."""
+
+    case: Case
+    w: Float32
+    around: tuple[int, ...]
+    axis: int
 
 
 class Masked(NamedTuple):
@@ -66,6 +99,25 @@ def masked_cases(source: Source, palette: Palette, *, special: bool = False) -> 
         case = case.with_x(np.where(kept[:, None], case.x, np.float32(filler)))
     w = np.where(kept[:, None], source.draw(cotangents(rows, features)), np.float32(0))
     return Masked(case, kept, w, rows > 3)
+
+
+@decoded
+def folded_cases(source: Source, layouts: tuple[Layout, ...]) -> Folded:
+    """A case and the layout in which it is handed over."""
+    layout = layouts[source.draw(choices(0, len(layouts) - 1))]
+    case = source.draw(cases((layout.entry,)))
+    return Folded(case, source.draw(cotangents(*case.x.shape)), layout.around, layout.axis)
+
+
+def fold(rows: npt.NDArray[Any], around: tuple[int, ...], axis: int) -> npt.NDArray[Any]:
+    """Return rows (N, D) with N spread over the axes around the feature axis."""
+    return np.ascontiguousarray(np.moveaxis(rows.reshape(*around, -1), -1, axis))
+
+
+def unfold(x: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
+    """Return what was folded as rows again."""
+    moved = np.moveaxis(x, axis, -1)
+    return moved.reshape(-1, moved.shape[-1])
 
 
 def subset(case: Case, kept: Any) -> Case:

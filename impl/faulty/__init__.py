@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from impl.faulty import (
     affine,
+    axes,
     backward,
     backward_derived,
     backward_kernels,
@@ -38,6 +39,7 @@ __all__ = [
     "FAULTS",
     "Fault",
     "affine",
+    "axes",
     "backward",
     "backward_derived",
     "backward_kernels",

@@ -176,24 +176,25 @@ class SelectedLate(WideBatchNorm):
 
 
 @jax.custom_jvp
-def _with_derivative_times(value: Array, factor: Array) -> Array:
+def with_derivative_times(value: Array, factor: Array) -> Array:
+    """Return the value; its derivative is the right one times the factor."""
     del factor
     return value
 
 
-_with_derivative_times.defjvps(lambda tangent, _, __, factor: tangent * factor, None)
+with_derivative_times.defjvps(lambda tangent, _, __, factor: tangent * factor, None)
 
 
-@masked("mask-derivative-by-all", "BN-MASK-2")
+@masked("mask-derivative-by-all", "BN-MASK-1")
 class DerivativeByAll(WideBatchNorm):
     """The derivative of a mean divides by the number of all rows."""
 
     def average(self, values: Array, kept: Array) -> Array:
         share = self.rows_counted(kept) / self.total(jnp.array(len(kept)))
-        return _with_derivative_times(super().average(values, kept), share.astype(values.dtype))
+        return with_derivative_times(super().average(values, kept), share.astype(values.dtype))
 
 
-@masked("mask-derivative-stopped", "BN-MASK-2")
+@masked("mask-derivative-stopped", "BN-MASK-1")
 class DerivativeStopped(WideBatchNorm):
     """The statistics of a masked batch are constants for the derivative."""
 
