@@ -102,7 +102,8 @@ class WideBatchNorm(nnx.Module):
         return self.output(rows, mean, var)
 
     def evaluate(self, rows: Array) -> Array:
-        return self.output(rows, self.running_mean[...], self.running_var[...])
+        running = self.running_mean[...], self.running_var[...]
+        return self.output(rows, *(value.astype(rows.dtype) for value in running))
 
     def statistics(self, rows: Array, kept: Array) -> tuple[Array, Array]:
         mean = self.average(rows, kept)

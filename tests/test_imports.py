@@ -23,6 +23,7 @@ RANKS = {
             "exact",
             "strategies",
             "oracle",
+            "precise",
             "adapters",
             "resolution",
             "galleries",

@@ -60,13 +60,13 @@ class Results(NamedTuple):
     """What one program gives; where a batch is spread over lanes, all but gradients by lane.
 
     ``y`` and ``after``, the four arrays, are those of a training call; ``gradients`` those of
-    Σ w·y with respect to gamma, beta and x; ``evaluated`` is the output of an evaluation call
-    from the same arrays as the training call.
+    Σ w·y with respect to gamma, beta and x, or empty without w; ``evaluated`` is the output of an
+    evaluation call from the same arrays as the training call.
     """
 
     y: Any
     after: Held
-    gradients: tuple[Any, Any, Any]
+    gradients: tuple[Any, ...]
     evaluated: Any
 
 
@@ -78,7 +78,9 @@ class Lanes(NamedTuple):
     on_devices: bool
 
 
-def run(layer: WideLayer, x: Any, w: Any, mask: Any = None, lanes: Lanes | None = None) -> Results:
+def run(
+    layer: WideLayer, x: Any, w: Any = None, mask: Any = None, lanes: Lanes | None = None
+) -> Results:
     """Train, differentiate and evaluate from what the layer holds, as one compiled program."""
     return Results(*_run(layer.pure, lanes, layer.held, x, w, mask))
 
@@ -92,12 +94,17 @@ def _run(
     def train(gamma: Any, beta: Any, x: Any) -> tuple[Any, Held]:
         return call(pure, False, {**held, "gamma": gamma, "beta": beta}, x, mask)
 
-    parameters = (held[name] for name in PARAMETERS)
-    y, pullback, after = jax.vjp(train, *parameters, x, has_aux=True)
+    gamma, beta = (held[name] for name in PARAMETERS)
+    gradients: tuple[Any, ...] = ()
+    if w is None:
+        y, after = train(gamma, beta, x)
+    else:
+        y, pullback, after = jax.vjp(train, gamma, beta, x, has_aux=True)
+        gradients = pullback(jnp.asarray(w, y.dtype))
     if lanes is not None:  # in evaluation nothing is shared: no axis is bound, and none is needed
         x, mask = x.reshape(-1, x.shape[-1]), None
     evaluated, _ = _called(pure, True, held, x, mask)
-    return y, after, pullback(jnp.asarray(w, y.dtype)), evaluated
+    return y, after, gradients, evaluated
 
 
 def _called(pure: MaskedPure, flag: bool, held: Held, x: Any, mask: Any) -> tuple[Any, Held]:

@@ -54,15 +54,16 @@ def state_of(held: dict[str, Any]) -> State:
     return State(**{name: as_numpy(name, held[name]) for name in ARRAYS})
 
 
-def call(layer: WideLayer, x: Any, w: Any, mask: Any = None, lanes: Lanes | None = None) -> Results:
+def call(
+    layer: WideLayer, x: Any, w: Any = None, mask: Any = None, lanes: Lanes | None = None
+) -> Results:
     """Train, differentiate and evaluate; everything is copied to NumPy."""
     where = "" if lanes is None else " under " + ("jax.vmap", "jax.shard_map")[lanes.on_devices]
     with calling(f"the compiled call{where}"):
         y, after, gradients, evaluated = run(layer, x, w, mask, lanes)
     copied = {name: as_numpy(name, value) for name, value in after.items()}
-    pulled = as_gradients(gradients)
-    of_gamma, of_beta, of_x = (pulled[name] for name in GRADIENTS)
-    return Results(as_numpy("y", y), copied, (of_gamma, of_beta, of_x), as_numpy("y", evaluated))
+    pulled = as_gradients(gradients) if gradients else {}
+    return Results(as_numpy("y", y), copied, tuple(pulled.values()), as_numpy("y", evaluated))
 
 
 def check_results(

@@ -9,6 +9,7 @@ import math
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
@@ -48,6 +49,32 @@ LAYOUTS = (
     _layout((2, 2, 3), -1, Entry(0, 2, 0.9, 1e-3)),
 )
 """Features first, in the middle and last, counted from both ends; axes of one length, and not."""
+
+
+PRECISE = (
+    Entry(3, 2, 0.75, 1e-5),
+    Entry(8, 2, 0.9, 1e-3),
+    Entry(2049, 1, 0.3, 1e-5),
+)
+"""For 16 bits; in none of the two dtypes is 2049 a number."""
+
+DOUBLE = (Entry(2, 1, 0.75, 1e-5), Entry(7, 2, 0.3, 1e-3), Entry(5, 3, 0.9, 1e-7))
+"""For float64."""
+
+
+class Half(NamedTuple):
+    """A case whose x is exact in the 16-bit dtype, and which declared output to ask for."""
+
+    case: Case
+    dtype: str
+    output: int
+
+
+class Double(NamedTuple):
+    """A case, and an x in float64 that stands for the one it has."""
+
+    case: Case
+    x: npt.NDArray[np.float64]
 
 
 class Folded(NamedTuple):
@@ -118,6 +145,39 @@ def unfold(x: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
     """Return what was folded as rows again."""
     moved = np.moveaxis(x, axis, -1)
     return moved.reshape(-1, moved.shape[-1])
+
+
+_LARGEST, _SMALLEST = 2.0**14, 2.0**-4
+_SMALLEST_NORMAL = 2.0**-14
+
+
+@decoded
+def half_cases(source: Source, palette: Palette) -> Half:
+    """A case in bfloat16 or float16; for float16 its features are scaled by powers of two."""
+    case = source.draw(cases(palette))
+    dtype = ("bfloat16", "float16")[source.draw(choices(0, 1))]
+    x = case.x.astype(np.float64)
+    if dtype == "float16":
+        size = np.maximum(np.abs(x).max(axis=0), _SMALLEST_NORMAL)
+        x = x * 2.0 ** np.floor(np.log2(np.clip(size, _SMALLEST, _LARGEST) / size))
+        x = np.where(np.abs(x) < _SMALLEST_NORMAL, 0, x)
+    return Half(case.with_x(rounded(x, dtype)), dtype, source.draw(choices(0, 3)))
+
+
+def rounded(x: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
+    """Return x rounded to a 16-bit dtype, as float32."""
+    narrow = np.float16 if dtype == "float16" else ml_dtypes.bfloat16
+    return x.astype(narrow).astype(np.float32)
+
+
+@decoded
+def double_cases(source: Source, palette: Palette) -> Double:
+    """A case whose x has 53 bits; one in four has those of float32, constants among them."""
+    case = source.draw(cases(palette))
+    exact = source.draw(choices(0, 3)) == 0
+    raw = np.frombuffer(source.take(case.x.size), np.uint8).reshape(case.x.shape)
+    digits = 0 if exact else (raw - 127.5) * 2.0**-40
+    return Double(case, case.x.astype(np.float64) * (1 + digits))
 
 
 def subset(case: Case, kept: Any) -> Case:
