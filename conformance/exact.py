@@ -23,7 +23,7 @@ _KIND = "$"
 _MODULES = (
     *("case", "implementation"),
     *(f"strategies.{name}" for name in ("cases", "cotangents", "designed", "distinct")),
-    *("strategies.palette", "strategies.programs"),
+    *("strategies.palette", "strategies.programs", "strategies.wide"),
 )
 """Where the classes of drawn values are defined."""
 

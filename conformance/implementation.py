@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from conformance.requirements.model import Capability
+from conformance.wider import Options, Wider
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,7 +80,8 @@ class Implementation:
     ``pure``: they are ``conformance.adapters.pure.PureLayer``;
     ``differentiable``: JAX can differentiate their calls in reverse mode.
     ``deviations``: the conventions it declares. ``state_dtype``: the dtype that its four
-    arrays are declared to have. ``kind``: what it was recognised as.
+    arrays are declared to have. ``wider``: what it takes beyond a float32 batch (N, D).
+    ``kind``: what it was recognised as.
 
     Raises:
         AdapterError: neither ``build`` nor ``forward`` is given.
@@ -93,6 +95,7 @@ class Implementation:
     differentiable: bool = True
     deviations: frozenset[Deviation] = field(default_factory=frozenset)
     state_dtype: str = "float32"
+    wider: Wider | None = None
     kind: str = "Implementation object"
 
     def __post_init__(self) -> None:
@@ -113,7 +116,8 @@ class Implementation:
             Capability.GRAD: (self.nnx_module or self.pure) and self.differentiable,
             Capability.NNX_GRAD: self.nnx_module and self.differentiable,
         }
-        return frozenset(capability for capability, given in offered.items() if given)
+        given = frozenset(capability for capability, there in offered.items() if there)
+        return given if self.wider is None else given | self.wider.capabilities
 
     def read(self, *, strictly: bool) -> Implementation:
         """Return it as it is, or without what it declares for the strict reading."""
@@ -137,21 +141,30 @@ class Implementation:
         deviations: frozenset[Deviation] | set[Deviation] = frozenset(),
         kind: str = "nnx.Module",
         differentiable: bool = True,
+        wider: Wider | None = None,
     ) -> Implementation:
         """Return the implementation that an ``nnx.Module`` class is.
 
         It is built as ``module(<features>=D, <momentum>=m, <eps>=e, rngs=…, **arguments)`` and
         called as ``layer(x, use_running_average=flag)``; ``features``, ``momentum`` and ``eps``
         name constructor arguments, ``gamma`` to ``running_var`` name attributes. A layer that
-        leaves JAX, for a callback say, is declared as not ``differentiable``.
+        leaves JAX, for a callback say, is declared as not ``differentiable``. ``wider`` names
+        the arguments for masks, axes, dtypes and named axes.
         """
         keywords = {"features": features, "momentum": momentum, "eps": eps}
         attributes = dict(zip(ARRAYS, (gamma, beta, running_mean, running_var), strict=True))
 
-        def build(config: Config) -> Layer:
+        def build(config: Config, more: Mapping[str, Any] | None = None) -> Layer:
             from conformance.adapters.nnx import build_layer  # noqa: PLC0415  imports jax
 
-            return build_layer(module, config, keywords, attributes, arguments or {})
+            given = {**(arguments or {}), **(more or {})}
+            return build_layer(module, config, keywords, attributes, given)
+
+        def build_wide(config: Config, options: Options) -> Any:
+            from conformance.adapters.wide import pure_of  # noqa: PLC0415  imports jax
+
+            assert wider is not None, "only what declares it gets this"  # noqa: S101
+            return pure_of(build(config, wider.arguments(options)), wider.mask)
 
         return cls(
             name=name or str(getattr(module, "__name__", module)),
@@ -160,5 +173,6 @@ class Implementation:
             nnx_module=True,
             differentiable=differentiable,
             deviations=frozenset(deviations),
+            wider=None if wider is None else replace(wider, build=build_wide),
             kind=kind,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from conformance.implementation import Implementation
 
-__all__ = ["flax", "flax_default", "reference"]
+__all__ = ["flax", "flax_default", "flax_wide", "reference", "wide"]
 
 
 def reference() -> Implementation:
@@ -33,3 +33,17 @@ def flax_default() -> Implementation:
     from impl.builtin import as_it_comes  # noqa: PLC0415  imports flax
 
     return as_it_comes()
+
+
+def wide() -> Implementation:
+    """Return the reference with any feature axis, masks, dtypes and named axes."""
+    from impl.wide import DOMAIN, WideBatchNorm  # noqa: PLC0415  imports jax
+
+    return Implementation.nnx(WideBatchNorm, name="wide", wider=DOMAIN)
+
+
+def flax_wide() -> Implementation:
+    """Return ``flax.nnx.BatchNorm``, two passes, with all that its constructor and call take."""
+    from impl.builtin import widened  # noqa: PLC0415  imports flax
+
+    return widened()

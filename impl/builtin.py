@@ -5,6 +5,23 @@ from __future__ import annotations
 from flax import nnx
 
 from conformance.implementation import Deviation, Implementation
+from conformance.wider import Precision, Wider
+
+_DOMAIN = Wider(
+    ndim=True,
+    axis="axis",
+    mask="mask",
+    dtype="dtype",
+    precisions=(
+        Precision(x="bfloat16", y="float32"),
+        Precision(x="float16", y="float32"),
+        Precision(x="bfloat16", dtype="bfloat16", y="bfloat16"),
+        Precision(x="float16", dtype="float16", y="float16"),
+        Precision(x="float64", y="float64"),
+    ),
+    axis_name="axis_name",
+)
+"""As its documentation has it: statistics are always at least float32, and stored so."""
 
 
 def two_pass() -> Implementation:
@@ -17,8 +34,16 @@ def as_it_comes() -> Implementation:
     return _builtin("flax-default", frozenset({Deviation.ONE_PASS_VARIANCE}), {})
 
 
+def widened() -> Implementation:
+    """Return the two-pass layer with its feature axis, mask, dtype and named axis declared."""
+    return _builtin("flax-wide", frozenset(), {"use_fast_variance": False}, _DOMAIN)
+
+
 def _builtin(
-    name: str, deviations: frozenset[Deviation], arguments: dict[str, bool]
+    name: str,
+    deviations: frozenset[Deviation],
+    arguments: dict[str, bool],
+    wider: Wider | None = None,
 ) -> Implementation:
     return Implementation.nnx(
         nnx.BatchNorm,
@@ -31,5 +56,6 @@ def _builtin(
         running_var="var",
         arguments=arguments,
         deviations=deviations,
+        wider=wider,
         kind="flax-shaped nnx.Module",
     )

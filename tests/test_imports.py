@@ -16,13 +16,14 @@ HEAVY = {"jax", "flax", "numpy", "hypothesis"}
 
 RANKS = {
     **dict.fromkeys(("requirements", "verdict", "waivers", "profiles", "compilation", "timing"), 0),
-    **dict.fromkeys(("implementation", "ordering", "report"), 1),
+    **dict.fromkeys(("implementation", "wider", "ordering", "report"), 1),
     **dict.fromkeys(
         (
             "case",
             "exact",
             "strategies",
             "oracle",
+            "precise",
             "adapters",
             "resolution",
             "galleries",

@@ -16,6 +16,7 @@ from conformance.requirements import (
     Requirement,
     UnknownRequirement,
     construction,
+    domain,
     evaluation,
     families,
     gradients,
@@ -36,6 +37,7 @@ _TABLES = (
     transforms,
     gradients,
     serialisation,
+    domain,
 )
 _EACH = pytest.mark.parametrize("row", REQUIREMENTS.values(), ids=lambda row: row.id)
 

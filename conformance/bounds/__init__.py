@@ -35,6 +35,12 @@ from conformance.bounds.gradient import (
     training_gradient,
 )
 from conformance.bounds.model import Accuracy, Bound, U
+from conformance.bounds.precision import (
+    evaluate_in_float64,
+    representable,
+    rounded_output,
+    train_in_float64,
+)
 
 __all__ = [
     "Accuracy",
@@ -44,16 +50,20 @@ __all__ = [
     "U",
     "ema_error",
     "evaluate",
+    "evaluate_in_float64",
     "evaluation_gradient",
     "inverse_root_error",
     "mean_error",
     "one_pass_error",
     "output_error",
     "perturbed_statistics",
+    "representable",
+    "rounded_output",
     "statistics",
     "step",
     "total",
     "train",
+    "train_in_float64",
     "training_gradient",
     "variance_error",
 ]

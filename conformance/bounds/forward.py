@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance import conventions, oracle
-from conformance.bounds.model import FLUSHED, Accuracy, Bound, Float64, U
+from conformance.bounds.model import FLUSHED, Accuracy, Bound, Float64, unit
 from conformance.case import State
 from conformance.implementation import Config
 
@@ -102,14 +102,15 @@ def mean_error(x: Float64) -> Float64:
     A mean that is shifted by c = x[0] errs by (h+5)·u·mean|x−c| + 2u|μ| + u|c|. The larger of
     the two admits both. N = 1: a sum of one number is exact.
     """
+    u = unit()
     rows = x.shape[0]
     if rows == 1:
         return np.zeros(x.shape[1])
     h = rows - 1
-    plain = (h + 3) * U * np.abs(x).mean(axis=0)
+    plain = (h + 3) * u * np.abs(x).mean(axis=0)
     mean = x.mean(axis=0)
     spread = np.abs(x - x[0]).mean(axis=0)
-    shifted = (h + 5) * U * spread + 2 * U * np.abs(mean) + U * np.abs(x[0])
+    shifted = (h + 5) * u * spread + 2 * u * np.abs(mean) + u * np.abs(x[0])
     larger: Float64 = np.maximum(plain, shifted)
     return larger
 
@@ -130,14 +131,15 @@ def variance_error(x: Float64) -> Float64:
 
     Each is a correct algorithm, so the largest of the three is the bound.
     """
+    u = unit()
     rows = x.shape[0]
     h = rows - 1
     mean, var = oracle.statistics(x)
     e_mean = mean_error(x)
     std = np.sqrt(var)
-    two_pass = (h + 8) * U * var + (1 + (h + 8) * U) * e_mean**2 + 4 * std * e_mean
-    updating = (h + 8) * U * (var + 2 * std * np.sqrt(var + mean**2)) + 2 * e_mean**2
-    shifted = one_pass_error(x - x[0]) + 4 * U * var
+    two_pass = (h + 8) * u * var + (1 + (h + 8) * u) * e_mean**2 + 4 * std * e_mean
+    updating = (h + 8) * u * (var + 2 * std * np.sqrt(var + mean**2)) + 2 * e_mean**2
+    shifted = one_pass_error(x - x[0]) + 4 * u * var
     largest: Float64 = np.maximum(np.maximum(two_pass, updating), shifted)
     return largest
 
@@ -149,11 +151,12 @@ def one_pass_error(x: Float64) -> Float64:
     and the difference keeps all of it: e_v ≤ (h+6)·u·(v+μ²) + 2|μ|e_μ + e_μ² + 3u·μ².
     All digits are gone when (|μ|/σ)²·u·(3h+15) ≥ 1. Clamping at 0 never adds to the error.
     """
+    u = unit()
     h = x.shape[0] - 1
     mean, var = oracle.statistics(x)
     e_mean = mean_error(x)
     square = mean**2
-    of_squares = (h + 6) * U * (var + square) + 3 * U * square
+    of_squares = (h + 6) * u * (var + square) + 3 * u * square
     error: Float64 = of_squares + 2 * np.abs(mean) * e_mean + e_mean**2
     return error
 
@@ -165,10 +168,11 @@ def inverse_root_error(var: Float64, e_var: Float64, eps: float) -> Float64:
     An inverse square root errs by up to 4u (3.4u measured on XLA CPU, where a/√b becomes
     a·rsqrt(b)), so r errs by the relative ρ = max(√(w/w_lo)−1, 1−√(w/w_hi)) + 4u.
     """
+    u = unit()
     w = var + eps
     low = np.sqrt(w / np.maximum(w - e_var, eps)) - 1
     high = 1 - np.sqrt(w / (w + e_var))
-    rho: Float64 = np.maximum(low, high) + 4 * U
+    rho: Float64 = np.maximum(low, high) + 4 * u
     return rho
 
 
@@ -188,15 +192,16 @@ def output_error(
     Fused form, x·s + (β−μ·s) with s = γ·r, is correct too and rounds x·s and μ·s, which may be
     far larger than z: it adds |γ|·r·(1+ρ)·u·(2|x|+3|μ|) + 2u|β|.
     """
+    u = unit()
     gamma = np.abs(state.gamma.astype(np.float64))
     beta = np.abs(state.beta.astype(np.float64))
     r = 1 / np.sqrt(var + eps)
     rho = inverse_root_error(var, e_var, eps)
     z = (x - mean) * r
     y = oracle.affine(z, state)
-    e_z = np.abs(z) * (rho + 3 * U) + e_mean * r * (1 + rho)
-    direct = gamma * e_z * (1 + 4 * U) + 2 * U * (gamma * np.abs(z) + beta + np.abs(y))
-    fused = gamma * r * (1 + rho) * U * (2 * np.abs(x) + 3 * np.abs(mean)) + 2 * U * beta
+    e_z = np.abs(z) * (rho + 3 * u) + e_mean * r * (1 + rho)
+    direct = gamma * e_z * (1 + 4 * u) + 2 * u * (gamma * np.abs(z) + beta + np.abs(y))
+    fused = gamma * r * (1 + rho) * u * (2 * np.abs(x) + 3 * np.abs(mean)) + 2 * u * beta
     flushed = gamma * r * FLUSHED
     total: Float64 = direct + fused + flushed
     return total
@@ -215,6 +220,7 @@ def ema_error(
     with 1−m taken in any precision. Scaling the last term by m·|old|+(1−m)·|new| instead
     would be wrong: float32(1−m) breaks that, and the second form is unbounded there.
     """
+    u = unit()
     size = np.maximum(np.abs(np.asarray(old, np.float64)), np.abs(new))
-    error: Float64 = momentum * e_old + (1 - momentum) * e_new + 5 * U * size
+    error: Float64 = momentum * e_old + (1 - momentum) * e_new + 5 * u * size
     return error

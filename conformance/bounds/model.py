@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -13,6 +16,24 @@ Float64 = npt.NDArray[np.float64]
 
 U = 2.0**-24
 """Unit roundoff of float32 with rounding to nearest."""
+
+_unit: ContextVar[float] = ContextVar("unit roundoff", default=U)
+
+
+def unit() -> float:
+    """Return u, the unit roundoff of the arithmetic that the forward bounds are for."""
+    return _unit.get()
+
+
+@contextmanager
+def arithmetic(u: float) -> Iterator[None]:
+    """Derive forward bounds for another unit roundoff inside the block."""
+    token = _unit.set(u)
+    try:
+        yield
+    finally:
+        _unit.reset(token)
+
 
 SECOND_ORDER = 1.05
 FLUSHED = 4 * 2.0**-126

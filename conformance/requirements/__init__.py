@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from conformance.requirements import (
     construction,
+    domain,
     evaluation,
     gradients,
     harness,
@@ -40,6 +41,7 @@ REQUIREMENTS: dict[str, Requirement] = {
         transforms,
         gradients,
         serialisation,
+        domain,
     )
     for row in table.ROWS
 }

@@ -26,6 +26,18 @@ class Capability(Enum):
     """A layer whose calls JAX can differentiate in reverse mode."""
     NNX_GRAD = "nnx grad"
     """A live ``flax.nnx.Module`` that JAX can differentiate in reverse mode."""
+    NDIM = "ndim"
+    """A layer that declares to take inputs of more axes than two."""
+    MASK = "mask"
+    """A layer that declares to take a mask."""
+    DTYPES = "dtypes"
+    """A layer that declares what it does with inputs of 16 bits."""
+    X64 = "x64"
+    """A layer that declares what it does with float64."""
+    SYNC = "sync"
+    """A layer that declares to share its statistics over a named axis."""
+    MASKED_SYNC = "masked sync"
+    """A layer that declares both a mask and a named axis."""
 
 
 TRANSFORMS = (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from conformance.implementation import Implementation
+from conformance.wider import Wider
 
 Subject = TypeVar("Subject", bound=Callable[..., Any])
 
@@ -39,9 +40,15 @@ FAULTS: dict[str, Fault] = {}
 
 
 def fault(
-    name: str, *breaks: str, source: str = "", raises: bool = False
+    name: str,
+    *breaks: str,
+    source: str = "",
+    raises: bool = False,
+    wider: Wider | None = None,
 ) -> Callable[[Subject], Subject]:
     """Record the decorated ``nnx.Module`` class, or forward function, as a fault.
+
+    ``wider`` is what the class declares to take beyond a float32 batch (N, D).
 
     Raises:
         ValueError: the name is taken, nothing is broken, or there is no sentence.
@@ -53,7 +60,7 @@ def fault(
             msg = f"{name!r} needs a name of its own, ids that it breaks, and a docstring"
             raise ValueError(msg)
         implementation = (
-            Implementation.nnx(subject, name=name)
+            Implementation.nnx(subject, name=name, wider=wider)
             if isinstance(subject, type)
             else Implementation(name=name, forward=subject)
         )

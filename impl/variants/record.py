@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from conformance.implementation import Deviation, Implementation
+from conformance.wider import Wider
 
 Module = TypeVar("Module", bound=type)
 
@@ -14,7 +15,10 @@ VARIANTS: dict[str, Implementation] = {}
 
 
 def variant(
-    name: str, *deviations: Deviation, differentiable: bool = True
+    name: str,
+    *deviations: Deviation,
+    differentiable: bool = True,
+    wider: Wider | None = None,
 ) -> Callable[[Module], Module]:
     """Record the decorated ``nnx.Module`` class as a correct variant.
 
@@ -31,6 +35,7 @@ def variant(
             name=name,
             deviations=frozenset(deviations),
             differentiable=differentiable,
+            wider=wider,
         )
         return module
 

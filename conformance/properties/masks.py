@@ -1,0 +1,84 @@
+"""MASK: rows that do not count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from conformance.adapters.wide import Results
+from conformance.case import Case, State
+from conformance.checks import check_finite, check_shape, check_true
+from conformance.implementation import ARRAYS, PARAMETERS
+from conformance.properties.claims import check_kept
+from conformance.properties.registry import requirement
+from conformance.properties.widened import (
+    call,
+    check_results,
+    check_statistics,
+    declared,
+    start,
+    state_of,
+)
+from conformance.strategies.wide import MASKED, Masked, masked_cases, subset
+from conformance.subject import Subject
+from conformance.wider import Options
+
+
+def shaped(subject: Subject, drawn: Masked, kept: Any) -> Any:
+    """Return the mask in a shape that the layer declares to take."""
+    if declared(subject).mask_by_row:
+        return kept
+    shape = drawn.case.x.shape if drawn.by_element else (len(kept), 1)
+    return np.ascontiguousarray(np.broadcast_to(kept[:, None], shape))
+
+
+def called(subject: Subject, drawn: Masked) -> tuple[State, Results, Case]:
+    """Call a layer on a masked batch; return its state before, and what belongs to rows kept."""
+    layer = start(subject, drawn.case.config, drawn.case.state, Options())
+    results = call(layer, drawn.case.x, drawn.w, shaped(subject, drawn, drawn.kept))
+    for name, array in (("y", results.y), ("the gradient of x", results.gradients[2])):
+        check_shape(name, array, drawn.case.x.shape)
+    of_gamma, of_beta, of_x = results.gradients
+    alone = results._replace(
+        y=results.y[drawn.kept],
+        gradients=(of_gamma, of_beta, of_x[drawn.kept]),
+        evaluated=results.evaluated[drawn.kept],
+    )
+    return state_of(layer.held), alone, subset(drawn.case, drawn.kept)
+
+
+@requirement("BN-MASK-1", share=0.6, drawn=lambda _: masked_cases(MASKED))
+def masked_rows_count_for_nothing(subject: Subject, drawn: Masked) -> None:
+    """μ = Σ_K x/|K|; v = Σ_K (x−μ)²/|K|; y_K, rm', rv', dx_K, dγ and dβ from them"""
+    before, results, alone = called(subject, drawn)
+
+    check_results(subject, alone, before, results, drawn.w[drawn.kept], of=", rows kept")
+
+
+@requirement("BN-MASK-2", share=0.6, drawn=lambda _: masked_cases(MASKED, special=True))
+def masked_rows_reach_nothing(subject: Subject, drawn: Masked) -> None:
+    """x outside K is NaN, ±∞ or 1e30, w = 0 there: the same as without these rows"""
+    before, results, alone = called(subject, drawn)
+
+    check_results(subject, alone, before, results, drawn.w[drawn.kept], of=", rows kept")
+
+
+@requirement("BN-MASK-3", share=0.3, drawn=lambda _: masked_cases(MASKED))
+def a_batch_without_rows_is_survived(subject: Subject, drawn: Masked) -> None:
+    """K = ∅: all arrays are finite, and the next batch is normalised and counted from there"""
+    case = drawn.case
+    layer = start(subject, case.config, case.state, Options())
+    nothing = shaped(subject, drawn, np.zeros_like(drawn.kept))
+    results = call(layer, case.x, drawn.w, nothing)
+    for name in ARRAYS:
+        check_finite(f"{name} after a batch without rows", results.after[name])
+    least = float(results.after["running_var"].min())
+    name = "running_var after a batch without rows"
+    check_true(name, least >= 0, got=least, expected="no negative number")
+    check_kept(State(**results.after), state_of(layer.held), "as before the call", names=PARAMETERS)
+
+    following = start(subject, case.config, State(**results.after), Options())
+    results = call(following, case.x, drawn.w, shaped(subject, drawn, drawn.kept))
+    alone = subset(case, drawn.kept)
+    check_statistics(subject, alone, state_of(following.held), results.after, of=" after the next")

@@ -1,0 +1,120 @@
+"""TYPE: inputs of 16 and of 64 bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from hypothesis import reject
+
+from conformance import bounds, oracle, precise
+from conformance.adapters.wide import Results, WideLayer
+from conformance.case import Case, State
+from conformance.checks import check_same, check_shape, check_within
+from conformance.implementation import ARRAYS, STATISTICS
+from conformance.properties.registry import requirement
+from conformance.properties.widened import (
+    call,
+    check_statistics,
+    declared,
+    start,
+    state_of,
+)
+from conformance.strategies.wide import DOUBLE, PRECISE, Double, Half, double_cases, half_cases
+from conformance.subject import AnyArray, Subject
+from conformance.wider import Options, Precision
+
+
+def of_half(subject: Subject, drawn: Half) -> tuple[Precision, WideLayer, Results]:
+    """Call a layer on an input of 16 bits; a dtype that is not declared is no case."""
+    taken = [p for p in declared(subject).low_precisions if p.x == drawn.dtype]
+    if not taken:
+        reject()
+    chosen = taken[drawn.output % len(taken)]
+    options = Options(dtype=chosen.dtype)
+    layer = start(subject, drawn.case.config, drawn.case.state, options)
+    return chosen, layer, call(layer, jnp.asarray(drawn.case.x, drawn.dtype))
+
+
+def check_output(
+    what: str, y: AnyArray, expected: Any, bound: Any, z: Any, state: State, dtype: str
+) -> None:
+    """Check an output of a declared dtype wherever no step towards it can overflow."""
+    check_shape(what, y, expected.shape)
+    limit = bounds.rounded_output(bound, z, expected, state, dtype)
+    where = bounds.representable(z, expected, state)
+    if where.any():
+        check_within(what, y[where], expected[where], limit[where])
+
+
+@requirement("BN-TYPE-1", share=0.6, drawn=lambda _: half_cases(PRECISE))
+def half_precision_keeps_float32_statistics(subject: Subject, drawn: Half) -> None:
+    """|error of y| ≤ that of float32 + u₁₆·(3|γz| + |β| + |y|); rm', rv' as for float32"""
+    chosen, layer, results = of_half(subject, drawn)
+    case, before = drawn.case, state_of(layer.held)
+    of = f" from {chosen.x} in {chosen.y}"
+
+    check_statistics(subject, case, before, results.after, of=f" from {chosen.x}")
+    expected = oracle.train(case.config, before, case.x)
+    limit = bounds.train(case.config, before, case.x, subject.accuracy).y
+    y, what = results.y, f"y in training{of}"
+    check_output(what, y, expected.y, limit, expected.z, before, chosen.y)
+    wanted = oracle.evaluate(case.config, before, case.x)
+    z = oracle.evaluate(case.config, _plain(before), case.x)
+    bound = bounds.evaluate(case.config, before, case.x)
+    y, what = results.evaluated, f"y in evaluation{of}"
+    check_output(what, y, wanted, bound, z, before, chosen.y)
+
+
+def _plain(state: State) -> State:
+    """Return the state with gamma = 1 and beta = 0, whose y is z."""
+    fresh = State.fresh(len(state.gamma))
+    return state.replace(gamma=fresh.gamma, beta=fresh.beta)
+
+
+def check_dtypes(chosen: Precision, before: dict[str, Any], results: Results, of: str) -> None:
+    """Check the dtypes of the output, and of the arrays before and after a training call."""
+    for name in ARRAYS:
+        check_same(f"dtype of {name} of a new layer", str(before[name].dtype), chosen.state)
+        check_same(f"dtype of {name} after {of}", str(results.after[name].dtype), chosen.state)
+    check_same(f"dtype of y in training on {of}", str(results.y.dtype), chosen.y)
+    check_same(f"dtype of y in evaluation on {of}", str(results.evaluated.dtype), chosen.y)
+
+
+@requirement("BN-TYPE-2", share=0.2, drawn=lambda _: half_cases(PRECISE))
+def dtypes_are_the_declared_ones(subject: Subject, drawn: Half) -> None:
+    """the dtype of y is the declared one, those of the four arrays do not change"""
+    chosen, layer, results = of_half(subject, drawn)
+
+    asked = "" if chosen.dtype is None else f" with dtype={chosen.dtype!r}"
+    check_dtypes(chosen, layer.held, results, f"{chosen.x}{asked}")
+
+
+@requirement("BN-TYPE-3", share=0.4, drawn=lambda _: double_cases(DOUBLE))
+def float64_keeps_its_digits(subject: Subject, drawn: Double) -> None:
+    """as BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1, with u = 2⁻⁵³"""
+    chosen = next(p for p in declared(subject).precisions if p.x == "float64")
+    case, options = drawn.case, Options(dtype=chosen.dtype)
+    with jax.enable_x64(True):
+        layer = start(subject, case.config, case.state, options)
+        before = state_of(layer.held)
+        results = call(layer, jnp.asarray(drawn.x))
+
+    check_dtypes(chosen, layer.held, results, "float64")
+    check_double(subject, case, before, drawn.x, results, chosen.state)
+
+
+def check_double(
+    subject: Subject, case: Case, before: State, x: AnyArray, results: Results, stored: str
+) -> None:
+    """Check both outputs and the running statistics against the decimal oracle."""
+    expected = precise.train(case.config, before, x)
+    limit = bounds.train_in_float64(case.config, before, x, subject.accuracy, stored)
+    check_within("y in training on float64", results.y, expected.y, limit.y)
+    for name in STATISTICS:
+        wanted, bound = getattr(expected, name), getattr(limit, name)
+        check_within(f"{name} from float64", results.after[name], wanted, bound)
+    wanted = precise.evaluate(case.config, before, x)
+    bound = bounds.evaluate_in_float64(case.config, before, x)
+    check_within("y in evaluation on float64", results.evaluated, wanted, bound)
