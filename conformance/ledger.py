@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from conformance.profiles import Budget
-from conformance.report.model import Footer, Header, Report, environment
+from conformance.report.model import Footer, Header, Report, environment, in_order
 from conformance.report.shards import Shard
 from conformance.requirements import REQUIREMENTS, Requirement
-from conformance.verdict import Outcome, Verdict
+from conformance.verdict import Outcome, Verdict, item_name
 from conformance.waivers import Waiver, stale
 
 PROPERTY_KEY = "conformance"
@@ -48,11 +48,6 @@ class Plan:
     call_limit: float | None = None
     shard: Shard | None = None
     waivers: tuple[Waiver, ...] = ()
-
-
-def item_name(requirement: str, implementation: str) -> str:
-    """Return the name of a pytest item, such as ``BN-EMA-1[impl]``."""
-    return f"{requirement}[{implementation}]"
 
 
 _ITEM = re.compile(r"(BN-[A-Z-]+-\d+)\[(.*)\]$", re.DOTALL)
@@ -95,13 +90,8 @@ class Ledger:
 
     def report(self, exit_code: int) -> Report:
         """Return the report of everything noted so far, in the order of the table."""
-        rank = {identity: index for index, identity in enumerate(REQUIREMENTS)}
-        place = {name: index for index, name in enumerate(self.plan.implementations)}
-        verdicts = sorted(
-            self.verdicts.values(),
-            key=lambda v: (place.get(v.implementation, len(place)), rank[v.requirement]),
-        )
-        missing = sorted(f"{r}[{i}]" for r, i in self.expected - set(self.verdicts))
+        verdicts = in_order(self.verdicts.values(), self.plan.implementations)
+        missing = sorted(item_name(*pair) for pair in self.expected - set(self.verdicts))
         budget = self.plan.budget
         return Report(
             header=Header(

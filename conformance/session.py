@@ -12,12 +12,12 @@ import pytest
 from conformance.compilation import remember_compilations, unload_programs_if_many
 from conformance.implementation import AdapterError
 from conformance.isolation.keeper import Keeper
-from conformance.ledger import PROPERTY_KEY, Plan, item_name
+from conformance.ledger import PROPERTY_KEY, Plan
 from conformance.ordering import by_power, dealt
 from conformance.report.outcome import settle, told_properties
 from conformance.requirements import Level, Requirement
 from conformance.timing import Clock
-from conformance.verdict import Verdict
+from conformance.verdict import Verdict, item_name
 from conformance.waivers import Waiver, waived, waiver_for
 
 if TYPE_CHECKING:

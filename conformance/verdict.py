@@ -100,6 +100,11 @@ class Verdict:
     violation: Violation | None = None
     detail: str = ""
 
+    @property
+    def pair(self) -> str:
+        """The name of what was judged: see ``item_name``."""
+        return item_name(self.requirement, self.implementation)
+
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as JSON values."""
         data = asdict(self) | {"outcome": self.outcome.value}
@@ -122,6 +127,11 @@ class Verdict:
                 finding[name] = number_from_json(finding[name])
             fields["violation"] = Violation(**(data["violation"] | {"finding": Finding(**finding)}))
         return cls(**fields)
+
+
+def item_name(requirement: str, implementation: str) -> str:
+    """Return the name of a pair, which is that of its pytest item, such as ``BN-EMA-1[impl]``."""
+    return f"{requirement}[{implementation}]"
 
 
 def finite_or_text(value: Any) -> Any:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conformance.cli.options import color_option, jobs_option
+from conformance.cli.options import FILE, color_option, jobs_option
+from conformance.verdict import item_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--resume",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILE",
     help="Keep verdicts in this file, and do not repeat those that are in it and still hold.",
 )
 @click.option(
     "--matrix",
     "target",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILE",
     help="Write the kill matrix as JSON.",
 )
@@ -129,7 +130,6 @@ def _pairs(gallery: str, chosen: Mapping[str, Any], *, listed: bool) -> dict[str
 
     Either those that the records name, or all others that apply.
     """
-    from conformance.ledger import item_name  # noqa: PLC0415  imports pytest
     from conformance.requirements import REQUIREMENTS  # noqa: PLC0415
 
     return {
@@ -139,12 +139,6 @@ def _pairs(gallery: str, chosen: Mapping[str, Any], *, listed: bool) -> dict[str
         if (row.id in fault.breaks) == listed
         and (listed or row.needs in fault.implementation.capabilities)
     }
-
-
-def _name(verdict: Verdict) -> str:
-    from conformance.ledger import item_name  # noqa: PLC0415  imports pytest
-
-    return item_name(verdict.requirement, verdict.implementation)
 
 
 def _judged(
@@ -162,8 +156,8 @@ def _judged(
     judged_by = budget(max_examples=cases, seed=seed)
     digests = {f"{gallery}:{n}": digest(f.module, judged_by) for n, f in chosen.items()}
     journal = Journal(resume, digests)
-    known = [verdict for verdict in journal.verdicts() if _name(verdict) in pairs]
-    done = {_name(verdict) for verdict in known}
+    known = [verdict for verdict in journal.verdicts() if verdict.pair in pairs]
+    done = {verdict.pair for verdict in known}
     open_pairs = {item: name for item, name in pairs.items() if item not in done}
     return [*known, *_judge(open_pairs, journal, (cases, seed, jobs), console)]
 

@@ -11,6 +11,9 @@ import click
 
 from conformance.errors import printable
 
+FILE = click.Path(dir_okay=False, path_type=Path)
+"""The type of options and arguments that name a file."""
+
 
 def _processes(context: click.Context, option: click.Parameter, jobs: str) -> str:
     del context, option

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from conformance.cli.options import writable
+from conformance.cli.options import FILE, writable
 from conformance.report.files import write_text
 from conformance.report.model import Report
 
@@ -24,10 +24,8 @@ _FORMS = {
 def rendering_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--html``, ``--markdown`` and ``--badge`` to a command."""
     for name, told in reversed(_FORMS.items()):
-        kind = click.Path(dir_okay=False, path_type=Path)
-        command = click.option(
-            f"--{name}", type=kind, metavar="FILE", callback=writable, help=told
-        )(command)
+        option = click.option(f"--{name}", type=FILE, metavar="FILE", callback=writable, help=told)
+        command = option(command)
     return command
 
 

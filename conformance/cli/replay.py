@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import color_option, writable
+from conformance.cli.options import FILE, color_option, writable
+from conformance.cli.reporting import read
 from conformance.cli.store import Stored, kept, violations_in
 
 _USAGE = 2
@@ -21,14 +22,14 @@ _USAGE = 2
 @click.option(
     "--report",
     "source",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILE",
     help="Take the violation from this report, not from those of recent runs.",
 )
 @click.option("--impl", "name", metavar="IMPL", help="Replay it on this implementation instead.")
 @click.option(
     "--script",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILE",
     callback=writable,
     help="Write a script that shows it without this suite, fit for `git bisect run`.",
@@ -59,12 +60,7 @@ def replay(
 
 def _found(identity: str, source: Path | None) -> list[Stored]:
     """Return the violations of an id, one per implementation, or end with a usage error."""
-    from conformance.report.model import Report, ReportError  # noqa: PLC0415
-
-    try:
-        held = list(violations_in(Report.read(source))) if source else list(kept())
-    except ReportError as error:
-        raise click.UsageError(str(error)) from error
+    held = list(violations_in(read(source))) if source else list(kept())
     known = {_identity(stored): stored for stored in held}
     if identity not in known:
         near = difflib.get_close_matches(identity, known, n=1)

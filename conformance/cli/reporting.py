@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import color_option, writable
+from conformance.cli.options import FILE, color_option, writable
 from conformance.cli.publishing import (
     different_files,
     publish,
@@ -18,8 +18,6 @@ from conformance.cli.publishing import (
 from conformance.report.model import SCHEMA, Report, ReportError
 from conformance.report.terminal import render
 from conformance.report.visible import visible
-
-_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 def read(path: Path) -> Report:
@@ -31,7 +29,7 @@ def read(path: Path) -> Report:
 
 
 @click.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @rendering_options
 def report(file: Path, html: Path | None, markdown: Path | None, badge: Path | None) -> None:
     """Render the JSON report FILE; without an option, as Markdown to the terminal."""
@@ -46,11 +44,11 @@ def report(file: Path, html: Path | None, markdown: Path | None, badge: Path | N
 
 
 @click.command()
-@click.argument("shards", metavar="SHARD...", type=_FILE, nargs=-1, required=True)
+@click.argument("shards", metavar="SHARD...", type=FILE, nargs=-1, required=True)
 @click.option(
     "-o",
     "--output",
-    type=_FILE,
+    type=FILE,
     required=True,
     metavar="FILE",
     callback=writable,
@@ -118,8 +116,8 @@ def _keep(sources: tuple[Path, ...], what: str, *targets: Path | None) -> None:
 
 
 @click.command()
-@click.argument("old", type=_FILE)
-@click.argument("new", type=_FILE)
+@click.argument("old", type=FILE)
+@click.argument("new", type=FILE)
 def diff(old: Path, new: Path) -> None:
     """Tell what changed from the report OLD to the report NEW.
 

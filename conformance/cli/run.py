@@ -9,6 +9,7 @@ import click
 
 from conformance.cli.browse import chosen
 from conformance.cli.options import (
+    FILE,
     color_option,
     encodable,
     finite,
@@ -62,14 +63,14 @@ DEFAULT = ("impl", "flax")
 @jobs_option
 @click.option(
     "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILE",
     callback=writable,
     help="Write the report as JSON.",
 )
 @click.option(
     "--junit",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILE",
     callback=writable,
     help="Write the results as JUnit XML.",
@@ -92,7 +93,7 @@ DEFAULT = ("impl", "flax")
 )
 @click.option(
     "--waivers",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILE",
     help="Known violations, as TOML: each with a reason and an issue.",
 )

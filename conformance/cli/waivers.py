@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from conformance.cli.options import FILE
+from conformance.cli.reporting import read
 from conformance.report.files import write_text
-from conformance.report.model import Report, ReportError
 from conformance.verdict import Outcome
 from conformance.waivers import skeleton
 
@@ -22,7 +23,7 @@ def waivers() -> None:
     "--report",
     "source",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILE",
     help="The report whose violations are to be waived.",
 )
@@ -31,7 +32,7 @@ def waivers() -> None:
     "target",
     default=Path("waivers.toml"),
     show_default=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILE",
     help="The file to add to; what it has is kept.",
 )
@@ -40,10 +41,10 @@ def update(source: Path, target: Path) -> None:
 
     Reason and issue are left empty, and must be filled in before the file can be used.
     """
+    report = read(source)
     try:
-        report = Report.read(source)
         before = target.read_text(encoding="utf-8") if target.exists() else ""
-    except (ReportError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise click.UsageError(str(error)) from error
     known = _keys(target, before)
     added = [

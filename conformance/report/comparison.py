@@ -50,7 +50,7 @@ def compare(old: Report, new: Report) -> Comparison:
 
 
 def _by_pair(report: Report) -> dict[str, Verdict]:
-    return {f"{v.requirement}[{v.implementation}]": v for v in report.verdicts}
+    return {verdict.pair: verdict for verdict in report.verdicts}
 
 
 def _configuration(old: Report, new: Report) -> list[str]:

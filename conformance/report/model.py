@@ -11,6 +11,7 @@ import json
 import os
 import platform
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from itertools import product
@@ -141,6 +142,19 @@ class Report:
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             msg = f"{path} is cut short or was edited: {error!r}. Run again to write a new one."
             raise ReportError(msg) from error
+
+
+def in_order(verdicts: Iterable[Verdict], implementations: Sequence[str]) -> list[Verdict]:
+    """Return verdicts by implementation, as they were asked for, then as in the table."""
+    place = {name: number for number, name in enumerate(implementations)}
+    rank = {identity: number for number, identity in enumerate(REQUIREMENTS)}
+    return sorted(
+        verdicts,
+        key=lambda v: (
+            place.get(v.implementation, len(place)),
+            rank.get(v.requirement, len(rank)),
+        ),
+    )
 
 
 def environment() -> dict[str, str]:

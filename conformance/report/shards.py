@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
-from conformance.report.model import Footer, Header, Report
+from conformance.report.model import Footer, Header, Report, in_order
 from conformance.report.outcome import exit_code
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import Verdict
+from conformance.verdict import Verdict, item_name
 
 
 class ShardError(Exception):
@@ -60,7 +60,7 @@ class Shard:
     ) -> frozenset[str]:
         """Return the pairs of this part, such as ``BN-EMA-1[impl]``; ``among``: of these only."""
         mine = frozenset(
-            f"{requirement}[{name}]"
+            item_name(requirement, name)
             for requirement, name in product(requirements, implementations)
             if self.has(requirement, name)
         )
@@ -85,7 +85,7 @@ def combine(named: Sequence[tuple[str, Report]]) -> Report:
     _same_conditions(named)
     _all_parts(named)
     reports = [report for _, report in named]
-    verdicts = _disjoint(named)
+    found = _disjoint(named)
     _everything(named)
     header = replace(
         reports[0].header,
@@ -94,13 +94,7 @@ def combine(named: Sequence[tuple[str, Report]]) -> Report:
         workers=max(report.header.workers for report in reports),
         shard=None,
     )
-    place = {name: number for number, name in enumerate(header.implementations)}
-    rank = {identity: number for number, identity in enumerate(REQUIREMENTS)}
-    verdicts.sort(
-        key=lambda v: (
-            place.get(v.implementation, len(place)), rank.get(v.requirement, len(rank)),
-        )
-    )  # fmt: skip
+    verdicts = in_order(found, header.implementations)
     footer = Footer(
         expected=sum(report.footer.expected for report in reports),
         verdicts=len(verdicts),
@@ -219,7 +213,7 @@ def _everything(named: Sequence[tuple[str, Report]]) -> None:
             )
             raise ShardError(msg)
         mine = Shard.parse(header.shard or "").of(header.requirements, header.implementations)
-        there = {f"{v.requirement}[{v.implementation}]" for v in report.verdicts}
+        there = {verdict.pair for verdict in report.verdicts}
         for pairs, told in ((mine - there, "lacks"), (there - mine, "has, unlike its number,")):
             if pairs:
                 msg = (
@@ -231,15 +225,10 @@ def _everything(named: Sequence[tuple[str, Report]]) -> None:
 
 def _disjoint(named: Sequence[tuple[str, Report]]) -> list[Verdict]:
     verdicts = [(name, verdict) for name, report in named for verdict in report.verdicts]
-    counted = Counter((v.requirement, v.implementation) for _, v in verdicts)
-    for (requirement, implementation), times in counted.items():
+    counted = Counter(verdict.pair for _, verdict in verdicts)
+    for pair, times in counted.items():
         if times > 1:
-            pair = f"{requirement}[{implementation}]"
-            files = [
-                n
-                for n, v in verdicts
-                if (v.requirement, v.implementation) == (requirement, implementation)
-            ]
+            files = [name for name, verdict in verdicts if verdict.pair == pair]
             msg = f"{' and '.join(files)} overlap: both have {pair}. Run the shards again."
             raise ShardError(msg)
     return [verdict for _, verdict in verdicts]
