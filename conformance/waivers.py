@@ -132,6 +132,7 @@ def stale(
     """Return what is wrong with waivers after a run, a sentence for each.
 
     ``names``: the implementations judged. Requirements that were not selected say nothing.
+    ``diagnoses``: by implementation; None where nobody looked for them.
     """
     judged, told = set(names), []
     for waiver in waivers:
@@ -144,8 +145,9 @@ def stale(
             told.append(f"{waiver.title} waives what does not apply. Remove it.")
         elif verdict.outcome in {Outcome.CONFORMS, Outcome.DEVIATES}:
             told.append(f"{waiver.title} is not needed any more: it conforms. Remove it.")
-        elif waiver.diagnosis and diagnoses and waiver.implementation in diagnoses:
-            sentence = str(diagnoses[waiver.implementation].get("sentence", ""))
+        elif waiver.diagnosis and diagnoses is not None:
+            made = diagnoses.get(waiver.implementation, {})
+            sentence = str(made.get("sentence", "none that could be told"))
             if waiver.diagnosis.lower() not in sentence.lower():
                 told.append(f"{waiver.title} expects {waiver.diagnosis!r}, and found: {sentence}.")
     return told
@@ -156,12 +158,17 @@ def skeleton(verdict: Verdict) -> str:
     values = verdict.violation.values if verdict.violation is not None else {}
     lines = [
         "[[waiver]]",
-        f"requirement = {json.dumps(verdict.requirement)}",
-        f"implementation = {json.dumps(verdict.implementation)}",
+        f"requirement = {_quoted(verdict.requirement)}",
+        f"implementation = {_quoted(verdict.implementation)}",
         'reason = ""  # why it is accepted',
         'issue = ""   # where it is being dealt with',
     ]
     if values:
         pin = json.dumps(values, separators=(",", ":"))
-        lines.append(f"pin = '{pin}'" if "'" not in pin else f"pin = {json.dumps(pin)}")
+        lines.append(f"pin = '{pin}'" if "'" not in pin else f"pin = {_quoted(pin)}")
     return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """Return a string of TOML: as in JSON, but without pairs of surrogates, and DEL escaped."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

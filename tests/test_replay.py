@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -107,18 +108,29 @@ def conformance(*arguments: str) -> Any:
     return CliRunner().invoke(main, list(arguments))
 
 
-@pytest.fixture
-def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def judged(place: Path, monkeypatch: pytest.MonkeyPatch, patterns: str) -> dict[str, Any]:
     """Judge a wrong layer in a directory of its own and return the report."""
-    written(tmp_path, **_WRONG)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    written(place, **_WRONG)
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
     command = [sys.executable, "-m", "conformance", "run", "norm.py:Norm", "-j", "1"]
-    command += ["-k", "EPS-1,EMA-2,STATE-5,SER-2,TRAIN-5", "--no-diagnosis", "--report", "r.json"]
+    command += ["-k", patterns, "--no-diagnosis", "--report", "r.json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout
     data: dict[str, Any] = json.loads(Path("r.json").read_text(encoding="utf-8"))
     return data
+
+
+@pytest.fixture
+def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A report with several violations, in the directory of the layer."""
+    return judged(tmp_path, monkeypatch, "EPS-1,EMA-2,STATE-5,SER-2,TRAIN-5")
+
+
+@pytest.fixture
+def one_violation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A report with one violation, which costs less."""
+    return judged(tmp_path, monkeypatch, "EMA-2")
 
 
 def test_violations_are_replayed_and_scripted(report: dict[str, Any], tmp_path: Path):
@@ -146,6 +158,50 @@ def test_violations_are_replayed_and_scripted(report: dict[str, Any], tmp_path: 
     assert [scripted(name) for name in ("BN-EPS-1", "BN-EMA-2")] == [0, 0]
     (tmp_path / "norm.py").unlink()
     assert scripted("BN-EPS-1") == 125
+
+
+def test_an_id_of_two_projects(one_violation: dict[str, Any], tmp_path: Path):
+    """Names mean what they meant where they were found; files are written where one is."""
+    verdict = next(v for v in one_violation["verdicts"] if v["requirement"] == "BN-EMA-2")
+    name = verdict["violation"]["id"]
+    other = tmp_path / "two" / "other.py"
+    other.parent.mkdir()
+    other.write_text((tmp_path / "norm.py").read_text(encoding="utf-8"), encoding="utf-8")
+    kept = {
+        "verdict": verdict | {"implementation": "other.py:Norm"},
+        "directory": str(other.parent),
+    }
+    store = tmp_path / "cache" / "batchnorm-conformance" / "violations"
+    (store / "other.json").write_text(json.dumps(kept), encoding="utf-8")
+    (tmp_path / "bug.py").write_text("precious", encoding="utf-8")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with contextlib.chdir(elsewhere):
+        again = conformance("replay", name)
+        assert again.exit_code == 1, again.output
+        assert {"norm.py:Norm · MUST · violates", "other.py:Norm · MUST · violates"} <= set(
+            map(str.strip, again.output.splitlines())
+        )
+        refused = conformance("replay", name, "--script", "bug.py")
+        assert refused.exit_code == 2
+        assert "was found with" in refused.output
+        written(elsewhere, **_WRONG)
+        made = conformance("replay", name, "--script", "bug.py", "--impl", "norm.py:Norm")
+        assert made.exit_code == 0, made.output
+        assert scripted("bug") == 1
+        written(elsewhere, **_RIGHT)
+        assert conformance("replay", name, "--impl", "norm.py:Norm").exit_code == 0
+    assert (tmp_path / "bug.py").read_text(encoding="utf-8") == "precious"
+
+
+def test_an_unreadable_case_accuses_nobody(one_violation: dict[str, Any]):
+    """A report whose values were edited is the reader's error, not the layer's."""
+    verdict = next(v for v in one_violation["verdicts"] if v["violation"])
+    verdict["violation"]["values"] = {"case": {"$": "Nope"}}
+    Path("r.json").write_text(json.dumps(one_violation), encoding="utf-8")
+    again = conformance("replay", verdict["violation"]["id"], "--report", "r.json")
+    assert again.exit_code == 2
+    assert "the stored case cannot be read" in again.output
 
 
 def scripted(name: str) -> int:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import subprocess
 import sys
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +129,16 @@ def test_an_unexpected_diagnosis_is_told(tmp_path: Path):
     assert stale(waivers, verdicts, ["norm.py:Norm"], right) == []
     (told,) = stale(waivers, verdicts, ["norm.py:Norm"], wrong)
     assert "expects 'unbiased'" in told
+    (told,) = stale(waivers, verdicts, ["norm.py:Norm"], {})
+    assert "none that could be told" in told
+    assert stale(waivers, verdicts, ["norm.py:Norm"], None) == []
+
+
+@pytest.mark.parametrize("name", ["\N{GRINNING FACE}.py:N", "a\x7f.py:N", 'ü"\n\\.py:N'])
+def test_a_skeleton_is_toml_whatever_the_name(name: str):
+    """JSON escapes some characters in a way that TOML has not."""
+    text = skeleton(replace(verdict_of(Outcome.VIOLATES), implementation=name))
+    assert tomllib.loads(text)["waiver"][0]["implementation"] == name
 
 
 def test_a_skeleton_has_to_be_filled_in(tmp_path: Path):
@@ -171,7 +184,21 @@ def test_a_run_with_waivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (verdict,) = json.loads((tmp_path / "w.json").read_text(encoding="utf-8"))["verdicts"]
     assert (verdict["outcome"], verdict["cases"]) == ("waived", 1)
     assert "pinned" in verdict["detail"]
+    assert verdict["cut"] == 0
+    assert "norm.py:Norm: conforms to 0 of 1 requirements, 1 waived." in again.stdout
 
+    text = file.read_text(encoding="utf-8")
+    file.write_text(f'{text}diagnosis = "momentum is swapped"\n', encoding="utf-8")
+    other = run(*judging[:-1], "--waivers", "waivers.toml")
+    assert other.returncode == 2, other.stdout
+    assert "expects 'momentum is swapped', and found" in other.stderr
+    broken = re.sub("(?m)^pin = .*", """pin = '{"case": {"$": "Nope"}}'""", text)
+    file.write_text(broken, encoding="utf-8")
+    unread = run(*judging, "--waivers", "waivers.toml")
+    assert unread.returncode == 2, "a pin that cannot be read waives nothing"
+    assert "the pin of the waiver of BN-EMA-2 for norm.py:Norm" in unread.stdout
+
+    file.write_text(text, encoding="utf-8")
     layer.write_text(_LAYER.replace("FACTOR", "1"), encoding="utf-8")
     mended = run(*judging, "--waivers", "waivers.toml")
     assert mended.returncode == 2

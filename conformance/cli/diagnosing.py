@@ -19,12 +19,15 @@ _PATIENCE = 60.0
 """Seconds after which there is no diagnosis; the violations are shown all the same."""
 
 
+_TO_EXPLAIN = {Outcome.VIOLATES, Outcome.WAIVED}
+
+
 def diagnoses(report: Report) -> dict[str, dict[str, Any]]:
     """Return the diagnoses by implementation; those that can say nothing are left out."""
     found = {}
     for name in report.header.implementations:
         verdicts = report.of(name)
-        violated = [v.requirement for v in verdicts if v.outcome is Outcome.VIOLATES]
+        violated = [v.requirement for v in verdicts if v.outcome in _TO_EXPLAIN]
         judged = [v.requirement for v in verdicts if v.outcome.judged]
         if not violated or any(stopped(v) for v in verdicts):
             continue  # nothing to explain, or a process that would hang or end once more

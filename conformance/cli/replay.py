@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import os
 import sys
 from pathlib import Path
 
@@ -43,19 +42,46 @@ def replay(
     Exit codes: 0 it does not occur any more, 1 it does, 2 it cannot be replayed.
     """
     found = _found(identity, source)
-    for stored in found:
-        if stored.directory is not None and stored.directory.is_dir():
-            os.chdir(stored.directory)  # where the name of the implementation was meant
     if script is not None:
-        from conformance.cli.script import NoScript, write_script  # noqa: PLC0415
-
-        try:
-            write_script(found[0].verdict, script, name)
-        except NoScript as error:
-            raise click.UsageError(str(error)) from error
+        _write(_only(found, identity, name), script, name)
         click.echo(f"{script} shows {identity} without the suite; exit code 1 while it is there.")
         return
-    sys.exit(max(_replayed(stored, name, color=color) for stored in found))
+    chosen = found[:1] if name is not None else found  # they all have the same inputs
+    statuses = []
+    for stored in chosen:
+        with _place_of(stored, name):
+            statuses.append(_replayed(stored, name, color=color))
+    sys.exit(max(statuses))
+
+
+def _place_of(stored: Stored, name: str | None) -> contextlib.AbstractContextManager[None]:
+    """Return the directory to be in: where the name of the implementation was meant."""
+    if name is None and stored.directory is not None and stored.directory.is_dir():
+        return contextlib.chdir(stored.directory)
+    return contextlib.nullcontext()
+
+
+def _only(found: list[Stored], identity: str, name: str | None) -> Stored:
+    """Return the one violation that a script can be about, or end with a usage error."""
+    here = [s for s in found if s.directory == Path.cwd()]
+    if name is not None or len(found) == 1:
+        return found[0]
+    if len(here) == 1:
+        return here[0]
+    names = ", ".join(stored.verdict.implementation for stored in found)
+    msg = f"{identity} was found with {names}: a script is about one. Name it: --impl IMPL."
+    raise click.UsageError(msg)
+
+
+def _write(stored: Stored, script: Path, name: str | None) -> None:
+    from conformance.cli.script import NoScript, write_script  # noqa: PLC0415
+
+    target = script.absolute()  # before going where the implementation is
+    try:
+        with _place_of(stored, name):
+            write_script(stored.verdict, target, name)
+    except NoScript as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _found(identity: str, source: Path | None) -> list[Stored]:

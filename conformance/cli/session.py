@@ -108,16 +108,16 @@ def judge_by_pytest(
         report.write(target)  # before anything else can be interrupted
     render_findings(report, console)  # before the diagnosis, which takes seconds
     diagnosed = diagnosed and not received.exit_code
-    if diagnosed and any(v.outcome is Outcome.VIOLATES for v in report.verdicts):
+    expected = any(waiver.diagnosis for waiver in ledger.plan.waivers)
+    if diagnosed and (expected or any(v.outcome is Outcome.VIOLATES for v in report.verdicts)):
         with console.status("looking for the mistake"):
             report.diagnoses.update(diagnoses(report))
         if target is not None:
             report.write(target)
     render_conclusion(report, console)
     keep(report)
-    wrong = stale(
-        ledger.plan.waivers, ledger.verdicts, ledger.plan.implementations, report.diagnoses
-    )
+    made = report.diagnoses if diagnosed else None
+    wrong = stale(ledger.plan.waivers, ledger.verdicts, ledger.plan.implementations, made)
     for sentence in wrong:
         click.echo(f"Error: {printable(sentence)}", err=True)
     if wrong and report.footer.exit_code in {0, _NOTHING}:

@@ -54,7 +54,11 @@ def update(source: Path, target: Path) -> None:
         and (verdict.requirement, verdict.implementation) not in known
     ]
     if added:
-        write_text(target, "\n".join([before.rstrip("\n") + "\n"] * bool(before) + added))
+        try:
+            write_text(target, "\n".join([before.rstrip("\n") + "\n"] * bool(before) + added))
+        except (OSError, ValueError) as error:
+            msg = f"--file {target}: cannot be written: {error}"
+            raise click.UsageError(msg) from error
     click.echo(f"{target}: {len(added)} added, {len(known)} were there.")
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -88,7 +89,7 @@ class _Guest:
         until: float | None = None,
         values: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        from conformance.exact import decode  # noqa: PLC0415
+        from conformance.exact import ExactError, decode  # noqa: PLC0415
         from conformance.judging import Trial, judge, unsupported  # noqa: PLC0415
         from conformance.properties import PROPERTIES  # noqa: PLC0415
 
@@ -103,7 +104,9 @@ class _Guest:
                     verdict = judge(trial)
                 else:
                     drawn = {name: decode(value) for name, value in values.items()}
-                    verdict = judge(trial, partial(trial.replay, drawn))
+                    verdict = replace(judge(trial, partial(trial.replay, drawn)), cut=0)
+        except ExactError as error:
+            return {"unreadable": str(error)}
         except BaseException as error:  # noqa: BLE001  interrupts of its own making
             return {"escaped": described(error)}
         return {"verdict": verdict.to_json()}

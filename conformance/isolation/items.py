@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,9 @@ class IsolatedItem(pytest.Item):
             pinned = self.keeper.judge(self.row.id, self.implementation, until, values)
             if pinned.outcome is Outcome.VIOLATES:
                 self.settle(waived(pinned, waiver, pinned=True))
+                return
+            if pinned.outcome is Outcome.ERRORED:
+                self.settle(replace(pinned, detail=f"the pin of {waiver.title}: {pinned.detail}"))
                 return
         verdict = self.keeper.judge(self.row.id, self.implementation, until)
         self.settle(waived(verdict, waiver))

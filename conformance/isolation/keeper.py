@@ -88,6 +88,9 @@ class Keeper:
         record.effects += answer["effects"]
         if "escaped" in answer:
             return self._violated(requirement, name, answer["escaped"], process.note(), started)
+        if "unreadable" in answer:
+            detail = f"the stored case cannot be read: {answer['unreadable']}"
+            return self._errored(requirement, name, detail)
         return Verdict.from_json(answer["verdict"])
 
     def close(self) -> None:

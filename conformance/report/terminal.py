@@ -51,7 +51,7 @@ def render_conclusion(report: Report, console: Console) -> None:
         console.print(line, highlight=False, style="bold" if line.endswith(_ANSWERS) else "")
 
 
-_ANSWERS = ("requirements.", "MUST).", "deviation.", "judged.")
+_ANSWERS = ("requirements.", "MUST).", "deviation.", "judged.", "waived.")
 
 
 def escape(text: str) -> str:
@@ -192,7 +192,10 @@ def _answer(name: str, verdicts: list[Verdict]) -> str:
     deviating = sum(v.outcome is Outcome.DEVIATES for v in applicable)
     if not applicable:
         return f"{name}: not judged."
+    waived = sum(v.outcome is Outcome.WAIVED for v in applicable)
+    known = f", {waived} waived" if waived else ""
     if bad:
-        return f"{name}: fails {len(bad)} of {len(applicable)} requirements ({must} MUST)."
+        return f"{name}: fails {len(bad)} of {len(applicable)} requirements ({must} MUST){known}."
+    good = len(applicable) - waived
     declared = f", {deviating} of them by a declared deviation" if deviating else ""
-    return f"{name}: conforms to {len(applicable)} of {len(applicable)} requirements{declared}."
+    return f"{name}: conforms to {good} of {len(applicable)} requirements{declared}{known}."
