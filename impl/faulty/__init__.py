@@ -31,6 +31,7 @@ from impl.faulty import (
     shared,
     state,
     statistics,
+    synchronised,
     transformed,
     updated,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "shared",
     "state",
     "statistics",
+    "synchronised",
     "transformed",
     "updated",
 ]
