@@ -14,6 +14,7 @@ from impl.faulty import (
     backward_kernels,
     blocks,
     compiled,
+    doubles,
     dtypes,
     epsilon,
     evaluation,
@@ -33,6 +34,7 @@ from impl.faulty import (
     statistics,
     synchronised,
     transformed,
+    uneven,
     updated,
 )
 from impl.faulty.record import FAULTS, Fault
@@ -47,6 +49,7 @@ __all__ = [
     "backward_kernels",
     "blocks",
     "compiled",
+    "doubles",
     "dtypes",
     "epsilon",
     "evaluation",
@@ -66,5 +69,6 @@ __all__ = [
     "statistics",
     "synchronised",
     "transformed",
+    "uneven",
     "updated",
 ]
