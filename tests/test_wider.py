@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+import impl.faulty
 from conformance import devices
 from conformance.implementation import Config, Implementation
 from conformance.judging import judge_requirement
@@ -22,7 +23,7 @@ from conformance.subject import Subject
 from conformance.verdict import Outcome
 from conformance.wider import Options, Precision, Wider
 from impl import flax, flax_wide, reference, wide
-from impl.wide import DOMAIN, WideBatchNorm
+from impl.wide_batchnorm import DOMAIN, WideBatchNorm
 
 ROWS = [row.id for row in select(REQUIREMENTS, ["ND,MASK,TYPE,SYNC"])]
 
@@ -235,3 +236,9 @@ def test_the_reference_knows_an_axis_only_where_it_needs_one():
     layer = wider.build(Config(features=2), Options(axis_name="i"))
     y, _ = layer.pure(layer.held, jnp.ones((3, 2)), True, None)
     assert y.shape == (3, 2)
+
+
+def test_names_of_the_reference_are_no_modules():
+    """No submodule replaces a function of the package by its name."""
+    assert impl.faulty.FAULTS
+    assert all(callable(getattr(impl, name)) for name in impl.__all__)

@@ -12,7 +12,7 @@ from flax import nnx
 from conformance.implementation import Deviation
 from impl.stepwise import Array
 from impl.variants.record import variant
-from impl.wide import DOMAIN, WideBatchNorm
+from impl.wide_batchnorm import DOMAIN, WideBatchNorm
 
 BY_ELEMENT = replace(DOMAIN, mask_by_row=False)
 
