@@ -83,8 +83,10 @@ def main() -> None:
     options = parser.parse_args()
 
     from conformance.compilation import remember_compilations
+    from conformance.devices import offer_host_devices
 
     remember_compilations()
+    offer_host_devices()
     done = set()
     if options.out.exists():
         lines = map(json.loads, options.out.read_text().splitlines())

@@ -136,9 +136,11 @@ def work(names: list[str], seeds: int, done: frozenset[tuple[int, str]], out: Pa
     An implementation stays in one process, because each has compiled programs of its own.
     """
     from conformance.compilation import remember_compilations
+    from conformance.devices import offer_host_devices
 
     warnings.simplefilter("ignore")
     remember_compilations()
+    offer_host_devices()
     from conformance.subject import Subject
 
     subjects = {name: Subject(implementations()[name]) for name in names}

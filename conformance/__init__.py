@@ -18,6 +18,7 @@ from conformance.implementation import (
     Layer,
 )
 from conformance.requirements import REQUIREMENTS, Capability, Level, Requirement
+from conformance.wider import Options, Precision, Wider
 
 __all__ = [
     "REQUIREMENTS",
@@ -28,7 +29,10 @@ __all__ = [
     "Implementation",
     "Layer",
     "Level",
+    "Options",
+    "Precision",
     "Requirement",
+    "Wider",
     "__version__",
     "conformance_tests",
     "sequence_machine",

@@ -54,8 +54,11 @@ class Finding:
         where = f" at {_position(self.index)}" if self.index else ""
         if self.bound is None or self.ratio is None:
             return f"{self.quantity}: got {self.got}, expected {self.expected}{where}"
+        got, expected = _number(self.got), _number(self.expected)
+        if got == expected:  # float64 differs further behind
+            got, expected = _number(self.got, 17), _number(self.expected, 17)
         return (
-            f"{self.quantity}: got {_number(self.got)}, expected {_number(self.expected)} "
+            f"{self.quantity}: got {got}, expected {expected} "
             f"± {_number(self.bound, 2)}{where} (error ÷ bound {_number(self.ratio, 2)})"
         )
 

@@ -37,7 +37,7 @@ def flax_default() -> Implementation:
 
 def wide() -> Implementation:
     """Return the reference with any feature axis, masks, dtypes and named axes."""
-    from impl.wide import DOMAIN, WideBatchNorm  # noqa: PLC0415  imports jax
+    from impl.wide_batchnorm import DOMAIN, WideBatchNorm  # noqa: PLC0415  imports jax
 
     return Implementation.nnx(WideBatchNorm, name="wide", wider=DOMAIN)
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from conformance.compilation import remember_compilations
+from conformance.devices import offer_host_devices
 
 pytest_plugins = ["pytester"]
 
@@ -16,6 +17,7 @@ os.environ.pop("GITHUB_STEP_SUMMARY", None)  # runs within tests are not what a 
 settings.register_profile("reproducible", derandomize=True, database=None, deadline=None)
 settings.load_profile("reproducible")
 
+offer_host_devices()
 remember_compilations()  # both workers, and the next run, reuse what one has compiled
 
 

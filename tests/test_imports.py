@@ -15,7 +15,9 @@ import conformance
 HEAVY = {"jax", "flax", "numpy", "hypothesis"}
 
 RANKS = {
-    **dict.fromkeys(("requirements", "verdict", "waivers", "profiles", "compilation", "timing"), 0),
+    **dict.fromkeys(
+        ("requirements", "verdict", "waivers", "profiles", "compilation", "devices", "timing"), 0
+    ),
     **dict.fromkeys(("implementation", "wider", "ordering", "report"), 1),
     **dict.fromkeys(
         (

@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from flax import linen
 
 from conformance.adapters import peers
 from conformance.adapters.pure import PureLayer
@@ -42,10 +43,11 @@ def made(name: str):
         pytest.skip(str(error))
 
 
-def test_there_are_nine():
+def test_every_peer_is_registered():
     """Every name of a framework's layer is registered."""
     assert set(NAMES) == {
-        "linen", "equinox", "equinox-ema", "haiku", "keras", "torch-1d", "torch-2d", "mlx", "onnx",
+        "linen", "linen-wide", "equinox", "equinox-ema", "haiku", "keras", "torch-1d", "torch-2d",
+        "mlx", "onnx",
     }  # fmt: skip
 
 
@@ -56,7 +58,7 @@ def test_importing_the_table_imports_no_framework():
     assert not set(PACKAGES) & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"linen"}))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"linen", "linen-wide"}))
 def test_a_missing_package_is_one_sentence(name, monkeypatch):
     """The sentence has the extra to install, and the extra exists."""
     monkeypatch.setattr(peers, "find_spec", lambda _: None)
@@ -94,12 +96,12 @@ def test_what_every_framework_gets_right(name, requirement):
 
 def test_gradients_of_a_pure_layer_are_judged():
     """A layer of flax.linen is no module of NNX, and its gradients are judged all the same."""
-    linen = peers.linen()
-    assert Capability.GRAD in linen.capabilities
-    assert not {Capability.NNX, Capability.NNX_GRAD} & linen.capabilities
+    layer = peers.linen()
+    assert Capability.GRAD in layer.capabilities
+    assert not {Capability.NNX, Capability.NNX_GRAD} & layer.capabilities
     for number in (1, 4):
         verdict = judge_requirement(
-            REQUIREMENTS[f"BN-GRAD-{number}"], Subject(linen), budget(max_examples=4)
+            REQUIREMENTS[f"BN-GRAD-{number}"], Subject(layer), budget(max_examples=4)
         )
         assert verdict.outcome is Outcome.CONFORMS, verdict.violation
 
@@ -128,3 +130,28 @@ def test_a_wrong_gradient_of_a_pure_layer_is_found():
     verdict = judge_requirement(REQUIREMENTS["BN-GRAD-2"], subject, budget(max_examples=4))
     assert verdict.outcome is Outcome.VIOLATES
     assert np.isfinite(verdict.violation.finding.ratio)
+
+
+@pytest.mark.parametrize("requirement", ["BN-ND-1", "BN-MASK-1", "BN-TYPE-1", "BN-SYNC-1"])
+def test_a_pure_layer_may_declare_a_wider_domain(requirement):
+    """flax.linen keeps its statistics in float32 in evaluation, too, where flax NNX does not."""
+    subject, few = Subject(peers.linen_wide()), budget(max_examples=40, minimize=False)
+    outcome = judge_requirement(REQUIREMENTS[requirement], subject, few).outcome
+    assert outcome in {Outcome.CONFORMS, Outcome.DEVIATES}
+
+
+def test_a_state_that_becomes_float64_is_told():
+    """flax.linen stores the statistics of a float64 batch as float64, whatever they were."""
+    subject, few = Subject(peers.linen_wide()), budget(max_examples=10, minimize=False)
+    verdict = judge_requirement(REQUIREMENTS["BN-TYPE-3"], subject, few)
+    assert (verdict.outcome is Outcome.VIOLATES) == drifts()
+
+
+def drifts() -> bool:
+    """Tell by a few lines without the suite whether the stored mean changes its dtype."""
+    with jax.enable_x64(True):
+        module, x = linen.BatchNorm(), jax.numpy.ones((2, 1), jax.numpy.float64)
+        variables = module.init(jax.random.key(0), x, use_running_average=True)
+        _, after = module.apply(variables, x, use_running_average=False, mutable=["batch_stats"])
+        both = (variables["batch_stats"]["mean"], after["batch_stats"]["mean"])
+        return both[0].dtype != both[1].dtype

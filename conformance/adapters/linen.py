@@ -10,19 +10,28 @@ import jax.numpy as jnp
 from flax import linen
 
 from conformance.adapters.pure import Held, Pure, PureLayer
+from conformance.adapters.wide import MaskedPure, WideLayer
 from conformance.implementation import Config
+from conformance.wider import Options
 
 
 def build(config: Config) -> PureLayer:
     """Return the layer as it is built without options: with ``use_fast_variance``."""
-    module = _module(config.momentum, config.eps)
-    x = jnp.zeros((1, config.features))
-    variables = module.init(jax.random.key(config.seed), x, use_running_average=True)
-    return PureLayer(_pure(config.momentum, config.eps), _held(variables))
+    return PureLayer(_pure(config.momentum, config.eps), _initial(config))
 
 
-def _module(momentum: float, eps: float) -> Any:
-    return linen.BatchNorm(momentum=momentum, epsilon=eps)
+def build_wide(config: Config, options: Options) -> WideLayer:
+    """Return the same layer with a feature axis, a dtype and a named axis."""
+    return WideLayer(_masked(config.momentum, config.eps, options), _initial(config))
+
+
+def _initial(config: Config) -> Held:
+    module, x = _module(config.momentum, config.eps), jnp.zeros((1, config.features))
+    return _held(module.init(jax.random.key(config.seed), x, use_running_average=True))
+
+
+def _module(momentum: float, eps: float, **options: Any) -> Any:
+    return linen.BatchNorm(momentum=momentum, epsilon=eps, **options)
 
 
 def _held(variables: Any) -> Held:
@@ -39,14 +48,33 @@ def _pure(momentum: float, eps: float) -> Pure:
     module = _module(momentum, eps)
 
     def pure(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
-        params = {"scale": held["gamma"], "bias": held["beta"]}
-        statistics = {"mean": held["running_mean"], "var": held["running_var"]}
-        y, updated = module.apply(
-            {"params": params, "batch_stats": statistics},
-            x,
-            use_running_average=use_running_average,
-            mutable=["batch_stats"],
-        )
-        return y, _held({"params": params, "batch_stats": statistics} | updated)
+        return _applied(module, held, x, use_running_average)
 
     return pure
+
+
+@cache
+def _masked(momentum: float, eps: float, options: Options) -> MaskedPure:
+    named = {"axis": options.axis, "dtype": options.dtype, "axis_name": options.axis_name}
+    given = {name: value for name, value in named.items() if value is not None}
+    module = _module(momentum, eps, **given)
+
+    def masked(held: Held, x: Any, use_running_average: Any, mask: Any) -> tuple[Any, Held]:
+        return _applied(module, held, x, use_running_average, mask)
+
+    return masked
+
+
+def _applied(
+    module: Any, held: Held, x: Any, use_running_average: Any, mask: Any = None
+) -> tuple[Any, Held]:
+    params = {"scale": held["gamma"], "bias": held["beta"]}
+    statistics = {"mean": held["running_mean"], "var": held["running_var"]}
+    y, updated = module.apply(
+        {"params": params, "batch_stats": statistics},
+        x,
+        use_running_average=use_running_average,
+        mask=mask,
+        mutable=["batch_stats"],
+    )
+    return y, _held({"params": params, "batch_stats": statistics} | updated)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 from conformance.implementation import AdapterError, Config, Deviation, Implementation, Layer
+from conformance.wider import Options, Precision, Wider
 
 _THROUGH = frozenset({Deviation.GRADIENT_THROUGH_STATISTICS})
 _FAST = _THROUGH | {Deviation.ONE_PASS_VARIANCE}
@@ -18,6 +20,30 @@ _UNBIASED = frozenset({Deviation.UNBIASED_RUNNING_VARIANCE, Deviation.SINGLE_ROW
 def linen() -> Implementation:
     """Return ``flax.linen.BatchNorm`` as it comes, which declares its one-pass variance."""
     return _peer("linen", "flax", "flax.linen.BatchNorm", _FAST, pure=True)
+
+
+def linen_wide() -> Implementation:
+    """Return the same layer with its feature axis, mask, dtype and named axis declared."""
+    wider = Wider(
+        ndim=True,
+        axis="axis",
+        mask="mask",
+        dtype="dtype",
+        precisions=(
+            Precision(x="bfloat16", y="float32"),
+            Precision(x="float16", y="float32"),
+            Precision(x="bfloat16", dtype="bfloat16", y="bfloat16"),
+            Precision(x="float16", dtype="float16", y="float16"),
+            Precision(x="float64", y="float64"),
+        ),
+        axis_name="axis_name",
+        build=_build_wide_linen,
+    )
+    return replace(linen(), name="linen-wide", wider=wider)
+
+
+def _build_wide_linen(config: Config, options: Options) -> Any:
+    return import_module("conformance.adapters.linen").build_wide(config, options)
 
 
 def equinox() -> Implementation:

@@ -34,6 +34,7 @@ from conformance.bounds.gradient import (
     total,
     training_gradient,
 )
+from conformance.bounds.merged import merged_statistics
 from conformance.bounds.model import Accuracy, Bound, U
 from conformance.bounds.precision import (
     evaluate_in_float64,
@@ -54,6 +55,7 @@ __all__ = [
     "evaluation_gradient",
     "inverse_root_error",
     "mean_error",
+    "merged_statistics",
     "one_pass_error",
     "output_error",
     "perturbed_statistics",

@@ -31,11 +31,20 @@ class TrainingBounds:
     running_var: Bound
 
 
-def train(config: Config, state: State, x: npt.ArrayLike, accuracy: Accuracy) -> TrainingBounds:
-    """Return the bounds for a training call on ``x`` starting from ``state``."""
+def train(
+    config: Config,
+    state: State,
+    x: npt.ArrayLike,
+    accuracy: Accuracy,
+    errors: tuple[Bound, Bound] | None = None,
+) -> TrainingBounds:
+    """Return the bounds for a training call on ``x`` starting from ``state``.
+
+    ``errors``: the bounds for mean and variance, if they are not those of ``statistics``.
+    """
     x64 = np.asarray(x, np.float64)
     truth = oracle.train(config, state, x64)
-    e_mean_bound, e_var_bound = statistics(x64, accuracy)
+    e_mean_bound, e_var_bound = errors or statistics(x64, accuracy)
     e_mean, strict, wider = e_mean_bound.strict, e_var_bound.strict, e_var_bound.allowed
 
     share = conventions.share_stored(len(x64))

@@ -64,12 +64,20 @@ class _Batch:
 
 
 def training_gradient(
-    config: Config, state: State, x: npt.ArrayLike, w: npt.ArrayLike, accuracy: Accuracy
+    config: Config,
+    state: State,
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    accuracy: Accuracy,
+    statistics_errors: tuple[Bound, Bound] | None = None,
 ) -> GradientBounds:
-    """Return the bounds for the gradients of a training call on ``x``."""
+    """Return the bounds for the gradients of a training call on ``x``.
+
+    ``statistics_errors``: the bounds for mean and variance, if not those of ``statistics``.
+    """
     x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
     mean, var = oracle.statistics(x64)
-    e_mean, e_var = statistics(x64, accuracy)
+    e_mean, e_var = statistics_errors or statistics(x64, accuracy)
     gamma = np.abs(state.gamma.astype(np.float64))
 
     def errors(e_var: Float64, *, one_pass: bool) -> tuple[Float64, Float64]:

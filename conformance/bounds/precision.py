@@ -41,11 +41,15 @@ def rounded_output(bound: Bound, z: Float64, y: Float64, state: State, dtype: st
     return bound + Bound.of((1 + u) * (rounding + spacing))
 
 
-def representable(z: Float64, y: Float64, state: State) -> npt.NDArray[np.bool_]:
-    """Return where no step towards y, (N, D), can overflow in float16."""
+def representable(z: Float64, y: Float64, bound: Bound, state: State) -> npt.NDArray[np.bool_]:
+    """Return where no step towards y, (N, D), can overflow in float16.
+
+    ``bound`` is that of y in float32, which a one-pass variance may make large.
+    """
     gamma, beta = (np.abs(a.astype(np.float64)) for a in (state.gamma, state.beta))
+    error = bound.allowed / np.where(gamma == 0, 1, np.minimum(gamma, 1))
     largest: Float64 = np.maximum(np.maximum(np.abs(z), gamma * np.abs(z)), np.abs(y))
-    return np.maximum(largest, beta) <= LARGEST
+    return np.maximum(largest + error, beta) <= LARGEST
 
 
 def train_in_float64(

@@ -102,12 +102,14 @@ def faults(
 def _chosen(gallery: str, patterns: tuple[str, ...]) -> dict[str, Any]:
     """Return the faults that the patterns name, or end with a usage error."""
     from conformance.compilation import remember_compilations  # noqa: PLC0415
+    from conformance.devices import offer_host_devices  # noqa: PLC0415
     from conformance.galleries import galleries, members  # noqa: PLC0415  imports the gallery
 
     if gallery not in galleries():
         msg = f"no gallery is registered as {gallery!r}; there are {', '.join(galleries())}"
         raise click.UsageError(msg)
     remember_compilations()
+    offer_host_devices()
     held: Mapping[str, Any] = members(gallery)
     if not all(hasattr(item, "breaks") for item in held.values()):
         msg = f"the gallery {gallery!r} holds no records of faults"

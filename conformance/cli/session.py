@@ -15,6 +15,7 @@ from conformance.cli.diagnosing import diagnoses
 from conformance.cli.interrupting import interrupts
 from conformance.cli.store import keep
 from conformance.compilation import cache_directory, forget_old_compilations
+from conformance.devices import offer_host_devices
 from conformance.errors import printable
 from conformance.ledger import Ledger
 from conformance.plugin import LEDGER
@@ -149,6 +150,7 @@ def _pytest(arguments: list[str], jobs: str, display: Display) -> int:
     ]
     if jobs != "1":
         settings += ["-p", "xdist.plugin", f"--numprocesses={jobs}", "--dist=worksteal"]
+    offer_host_devices()
     os.environ.pop("PYTEST_ADDOPTS", None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # in the workers, too
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(cache_directory() / "hypothesis"))

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from conformance import progress
 from conformance.compilation import remember_compilations
+from conformance.devices import offer_host_devices
 from conformance.errors import described
 from conformance.isolation.footprint import Footprint
 from conformance.isolation.stamp import StampWriter
@@ -42,6 +43,7 @@ def main() -> None:
     order = json.loads(requests.readline())
     sys.path[:] = order["path"]
     remember_compilations()
+    offer_host_devices()
     stamp = StampWriter(order["stamp"])
     progress.watch(stamp)
     _Guest(order, stamp, replies).serve(requests)

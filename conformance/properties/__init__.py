@@ -27,6 +27,7 @@ from conformance.properties import (
     serialisation,
     shapes,
     state,
+    synchronised,
     training,
     transforms,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "serialisation",
     "shapes",
     "state",
+    "synchronised",
     "training",
     "transforms",
 ]

@@ -43,7 +43,7 @@ def check_output(
     """Check an output of a declared dtype wherever no step towards it can overflow."""
     check_shape(what, y, expected.shape)
     limit = bounds.rounded_output(bound, z, expected, state, dtype)
-    where = bounds.representable(z, expected, state)
+    where = bounds.representable(z, expected, bound, state)
     if where.any():
         check_within(what, y[where], expected[where], limit[where])
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from conformance import bounds, oracle
 from conformance.adapters.wide import Lanes, Results, WideLayer, run
+from conformance.bounds import Bound
 from conformance.case import Case, State
 from conformance.checks import check_within
 from conformance.conventions import constructed
@@ -14,11 +15,12 @@ from conformance.properties.claims import check_kept
 from conformance.properties.differentiation import (
     GRADIENTS,
     as_gradients,
-    check_gradient,
-    expected_gradients,
 )
 from conformance.subject import AnyArray, Subject, as_numpy, calling
 from conformance.wider import Options, Wider
+
+Errors = tuple[Bound, Bound] | None
+"""Bounds for mean and variance, or None for those of a single batch."""
 
 
 def declared(subject: Subject) -> Wider:
@@ -67,39 +69,66 @@ def call(
 
 
 def check_results(
-    subject: Subject, case: Case, before: State, results: Results, w: AnyArray, *, of: str = ""
+    subject: Subject,
+    case: Case,
+    before: State,
+    results: Results,
+    w: AnyArray,
+    *,
+    of: str = "",
+    errors: Errors = None,
 ) -> None:
     """Check all that a call gives on a case: both outputs, the state, and the gradients.
 
-    The results are those of the rows of the case, (N, D); ``of`` is added to the names.
+    The results are those of the rows of the case, (N, D); ``of`` is added to the names. ``errors``:
+    the bounds for mean and variance, where they are not those of a single batch.
     """
     check_kept(State(**results.after), before, "as before the call", names=PARAMETERS)
-    check_statistics(subject, case, before, results.after)
+    check_statistics(subject, case, before, results.after, errors=errors)
     expected = oracle.train(case.config, before, case.x)
-    bound = bounds.train(case.config, before, case.x, subject.accuracy)
+    bound = bounds.train(case.config, before, case.x, subject.accuracy, errors)
     check_within(f"y in training{of}", results.y, expected.y, bound.y)
     wanted = oracle.evaluate(case.config, before, case.x)
     limit = bounds.evaluate(case.config, before, case.x)
     check_within(f"y in evaluation{of}", results.evaluated, wanted, limit)
-    check_gradients(subject, case, before, w, results, f"training{of}")
+    check_gradients(subject, case, before, w, results, f"training{of}", errors)
 
 
 def check_statistics(
-    subject: Subject, case: Case, before: State, after: dict[str, AnyArray], *, of: str = ""
+    subject: Subject,
+    case: Case,
+    before: State,
+    after: dict[str, AnyArray],
+    *,
+    of: str = "",
+    errors: Errors = None,
 ) -> None:
     """Check both running statistics after a training call on the case."""
     expected = oracle.train(case.config, before, case.x)
-    bound = bounds.train(case.config, before, case.x, subject.accuracy)
+    bound = bounds.train(case.config, before, case.x, subject.accuracy, errors)
     for name in STATISTICS:
         wanted, limit = getattr(expected, name), getattr(bound, name)
         check_within(f"{name}{of}", after[name], wanted, limit)
 
 
 def check_gradients(
-    subject: Subject, case: Case, before: State, w: AnyArray, results: Results, when: str
+    subject: Subject,
+    case: Case,
+    before: State,
+    w: AnyArray,
+    results: Results,
+    when: str,
+    errors: Errors,
 ) -> None:
     """Check the three gradients of Σ w·y in training."""
-    expected = expected_gradients(subject, before, case, w, evaluate=False)
-    got = dict(zip(GRADIENTS, results.gradients, strict=True))
-    for name in reversed(GRADIENTS):
-        check_gradient(name, got, expected, when)
+    expected = oracle.training_gradient(case.config, before, case.x, w)
+    limits = bounds.training_gradient(case.config, before, case.x, w, subject.accuracy, errors)
+    for name, got in reversed([*zip(GRADIENTS, results.gradients, strict=True)]):
+        wanted, bound = getattr(expected, name), getattr(limits, name)
+        if errors is not None:
+            bound = bound.scaled(_ROUNDINGS_OF_SHARDS)
+        check_within(f"the gradient of {name} in {when}", got, wanted, bound)
+
+
+_ROUNDINGS_OF_SHARDS = 2
+"""A sum over shards adds two roundings to the at least h+2 that a gradient is allowed."""

@@ -45,6 +45,7 @@ TRANSFORMS = (
     "jax.jit",
     "nnx.vmap",
     "jax.vmap",
+    "jax.shard_map",
     "nnx.scan",
     "nnx.remat",
     "nnx.grad",

@@ -62,6 +62,36 @@ DOUBLE = (Entry(2, 1, 0.75, 1e-5), Entry(7, 2, 0.3, 1e-3), Entry(5, 3, 0.9, 1e-7
 """For float64."""
 
 
+class Cut(NamedTuple):
+    """A batch shape, and how it is cut; see ``conformance.adapters.wide.Lanes``."""
+
+    entry: Entry
+    shards: int
+    on_devices: bool
+
+
+CUTS = (
+    Cut(Entry(2, 2, 0.75, 1e-5), 2, on_devices=False),
+    Cut(Entry(12, 1, 0.9, 1e-3), 4, on_devices=False),
+    Cut(Entry(6, 2, 0.3, 0.1), 2, on_devices=True),
+    Cut(Entry(8, 3, 0.0, 1e-6), 4, on_devices=True),
+)
+"""A single row per shard has no variance of its own."""
+
+
+class Spread(NamedTuple):
+    """A case (N, D), which rows count, a cotangent w of y, and how the rows are spread.
+
+    w is 0 where a row does not count.
+    """
+
+    case: Case
+    kept: Mask
+    w: Float32
+    shards: int
+    on_devices: bool
+
+
 class Half(NamedTuple):
     """A case whose x is exact in the 16-bit dtype, and which declared output to ask for."""
 
@@ -145,6 +175,33 @@ def unfold(x: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
     """Return what was folded as rows again."""
     moved = np.moveaxis(x, axis, -1)
     return moved.reshape(-1, moved.shape[-1])
+
+
+@decoded
+def spread_cases(source: Source, cuts: tuple[Cut, ...]) -> Spread:
+    """A case that is spread, and all of whose rows count."""
+    cut = cuts[source.draw(choices(0, len(cuts) - 1))]
+    case = source.draw(cases((cut.entry,)))
+    w = source.draw(cotangents(*case.x.shape))
+    return Spread(case, np.ones(len(w), bool), w, cut.shards, cut.on_devices)
+
+
+@decoded
+def uneven_cases(source: Source, cuts: tuple[Cut, ...], *, empty: bool = False) -> Spread:
+    """A case of which some rows count: some of every shard, or none of one shard."""
+    drawn = source.draw(spread_cases(cuts))
+    rows = len(drawn.kept)
+    place, shard = (
+        np.arange(rows) % (rows // drawn.shards),
+        np.arange(rows) // (rows // drawn.shards),
+    )
+    kept = source.draw(masks(rows))
+    first = source.draw(choices(0, rows - 1))
+    some = np.array([(kept & (shard == s)).any() for s in shard])
+    kept = kept | (~some & (place == first % (rows // drawn.shards)))
+    if empty:
+        kept = kept & (shard != first % drawn.shards)
+    return drawn._replace(kept=kept, w=np.where(kept[:, None], drawn.w, np.float32(0)))
 
 
 _LARGEST, _SMALLEST = 2.0**14, 2.0**-4

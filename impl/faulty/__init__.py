@@ -14,6 +14,7 @@ from impl.faulty import (
     backward_kernels,
     blocks,
     compiled,
+    doubles,
     dtypes,
     epsilon,
     evaluation,
@@ -31,7 +32,9 @@ from impl.faulty import (
     shared,
     state,
     statistics,
+    synchronised,
     transformed,
+    uneven,
     updated,
 )
 from impl.faulty.record import FAULTS, Fault
@@ -46,6 +49,7 @@ __all__ = [
     "backward_kernels",
     "blocks",
     "compiled",
+    "doubles",
     "dtypes",
     "epsilon",
     "evaluation",
@@ -63,6 +67,8 @@ __all__ = [
     "shared",
     "state",
     "statistics",
+    "synchronised",
     "transformed",
+    "uneven",
     "updated",
 ]

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from impl.faulty.masked import with_derivative_times
 from impl.faulty.record import fault
 from impl.stepwise import Array
-from impl.wide import DOMAIN, WideBatchNorm
+from impl.wide_batchnorm import DOMAIN, WideBatchNorm
 
 laid_out = partial(fault, wider=DOMAIN)
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from impl.faulty.record import fault
 from impl.stepwise import Array
-from impl.wide import DOMAIN, WideBatchNorm
+from impl.wide_batchnorm import DOMAIN, WideBatchNorm
 
 masked = partial(fault, wider=DOMAIN)
 

@@ -6,7 +6,7 @@ They are the suite's guard against false accusations. To add one: a subclass of
 
 from __future__ import annotations
 
-from impl.variants import backward, compiled, declared, forms, stateful, sums
+from impl.variants import backward, compiled, declared, forms, stateful, sums, wide
 from impl.variants.record import VARIANTS
 
-__all__ = ["VARIANTS", "backward", "compiled", "declared", "forms", "stateful", "sums"]
+__all__ = ["VARIANTS", "backward", "compiled", "declared", "forms", "stateful", "sums", "wide"]

@@ -1,0 +1,107 @@
+"""Correct layers of a wider domain that go about it in other ways."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from conformance.implementation import Deviation
+from impl.stepwise import Array
+from impl.variants.record import variant
+from impl.wide_batchnorm import DOMAIN, WideBatchNorm
+
+BY_ELEMENT = replace(DOMAIN, mask_by_row=False)
+
+
+@variant("wide-transposed", wider=BY_ELEMENT)
+class Transposed(WideBatchNorm):
+    """Features first inside; masks of any shape; rows that do not count are answered with 0.
+
+    A batch without rows stores a mean and a variance of 0.
+    """
+
+    def counting(self, mask: Any, rows: Array) -> Array:
+        if mask is None:
+            return super().counting(mask, rows)
+        return jnp.broadcast_to(jnp.asarray(mask).reshape(len(rows), -1), rows.shape)
+
+    def rows_counted(self, kept: Array) -> Array:
+        return self.total(kept.T.sum(axis=1))
+
+    def average(self, values: Array, kept: Array) -> Array:
+        weights = kept.T.astype(values.dtype)
+        share = 1 / jnp.maximum(self.rows_counted(kept), 1).astype(values.dtype)
+        return self.total((weights * values.T).sum(axis=1)) * share
+
+    def train_step(self, rows: Array, kept: Array) -> Array:
+        mean, var = self.statistics(rows, kept)
+        self.update(mean, var, jnp.array(1))
+        return jnp.where(kept, self.output(rows, mean, var), 0)
+
+
+@variant("wide-merged", wider=DOMAIN)
+class Merged(WideBatchNorm):
+    """Shards hand over count, mean and squares, which are merged one after the other.
+
+    γ·z + β is rounded to the dtype of the output at every step; 16 bits go no further.
+    """
+
+    def statistics(self, rows: Array, kept: Array) -> tuple[Array, Array]:
+        count = kept.sum().astype(rows.dtype)
+        mean = jnp.where(kept, rows, 0).sum(axis=0) / jnp.maximum(count, 1)
+        squares = jnp.where(kept, jnp.square(rows - mean), 0).sum(axis=0)
+        if self.axis_name is None:
+            return mean, squares / jnp.maximum(count, 1)
+        gathered = jax.lax.all_gather((count, mean, squares), self.axis_name)
+        return self.merged(*gathered)
+
+    def merged(self, counts: Array, means: Array, squares: Array) -> tuple[Array, Array]:
+        """Merge by Chan's formula."""
+        count, mean, total = counts[0], means[0], squares[0]
+        for n, other, more in zip(counts[1:], means[1:], squares[1:], strict=True):
+            both = jnp.maximum(count + n, 1)
+            delta = other - mean
+            mean = mean + delta * (n / both)
+            total = total + more + jnp.square(delta) * (count * n / both)
+            count = count + n
+        return mean, total / jnp.maximum(count, 1)
+
+    def affine(self, z: Array) -> Array:
+        narrow = jnp.dtype(self.dtype or z.dtype)
+        gamma, beta = self.gamma[...].astype(narrow), self.beta[...].astype(narrow)
+        return (gamma * z.astype(narrow) + beta).astype(z.dtype)
+
+
+@variant("wide-sums-declared", Deviation.ONE_PASS_VARIANCE, wider=DOMAIN)
+class Sums(WideBatchNorm):
+    """One message of Σx, Σx² and a count for mean and variance; x·s + b at the end."""
+
+    def statistics(self, rows: Array, kept: Array) -> tuple[Array, Array]:
+        sums = jnp.stack([jnp.where(kept, each, 0).sum(axis=0) for each in (rows, rows * rows)])
+        mean, square = self.total(sums) / jnp.maximum(self.rows_counted(kept), 1)
+        return mean, jnp.maximum(square - mean * mean, 0)
+
+    def output(self, rows: Array, mean: Array, var: Array) -> Array:
+        scale = self.gamma[...] * jax.lax.rsqrt(var + self.eps)
+        return rows * scale + (self.beta[...] - mean * scale)
+
+
+_WIDE_STATE = tuple(
+    replace(precision, state="float64") if precision.x == "float64" else precision
+    for precision in DOMAIN.precisions
+)
+
+
+@variant("wide-float64-state", wider=replace(DOMAIN, precisions=_WIDE_STATE))
+class Float64State(WideBatchNorm):
+    """In 64-bit mode the four arrays are float64."""
+
+    def create(self, d: int) -> None:
+        self.gamma = nnx.Param(jnp.ones(d, float))
+        self.beta = nnx.Param(jnp.zeros(d, float))
+        self.running_mean = nnx.Variable(jnp.zeros(d, float))
+        self.running_var = nnx.Variable(jnp.ones(d, float))
