@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import argparse
 
-from conformance.diagnosis.neighbours import known_faults, nearest
+from conformance.diagnosis.neighbours import nearest
+from conformance.proof.matrix import known_faults
 
 
 def main() -> None:

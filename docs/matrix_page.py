@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
 
-from conformance.proof.matrix import KillMatrix, Row
+from conformance.proof.matrix import KNOWN, KillMatrix, Row
 from conformance.requirements import REQUIREMENTS
-
-DATA = Path(__file__).parent.parent / "conformance" / "diagnosis" / "matrix.json"
 
 _HEAD = """# Kill matrix
 
@@ -32,7 +29,7 @@ counterexample.
 
 def matrix_page() -> str:
     """Return the page as Markdown."""
-    matrix = KillMatrix.read(DATA)
+    matrix = KillMatrix.read(KNOWN)
     killed = sum(row.killed for row in matrix.rows.values())
     head = _HEAD.format(
         conditions=matrix.conditions,

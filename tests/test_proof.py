@@ -12,12 +12,12 @@ from types import ModuleType
 
 import pytest
 
-from conformance.diagnosis.neighbours import known_faults, nearest
+from conformance.diagnosis.neighbours import nearest
 from conformance.galleries import galleries, member
 from conformance.implementation import AdapterError
 from conformance.profiles import budget
 from conformance.proof.journal import Journal, digest
-from conformance.proof.matrix import KillMatrix
+from conformance.proof.matrix import KillMatrix, known_faults
 from conformance.requirements import REQUIREMENTS
 from conformance.resolution import resolve
 from conformance.verdict import Outcome, Verdict

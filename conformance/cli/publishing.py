@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,23 +60,14 @@ def publish(report: Report, **wanted: Path | None) -> None:
 
 
 def _rendered(report: Report, form: str) -> str:
+    from conformance.proof.matrix import known_faults  # noqa: PLC0415
     from conformance.report.badge import to_badge  # noqa: PLC0415  only what is wanted
     from conformance.report.markdown import to_markdown  # noqa: PLC0415
     from conformance.report.page import to_html  # noqa: PLC0415  imports jinja2
 
     if form == "html":
-        return to_html(report, _known_faults())
+        return to_html(report, known_faults())
     return to_markdown(report) if form == "markdown" else to_badge(report)
-
-
-def _known_faults() -> Mapping[str, Any]:
-    """Return the faults of the suite's kill matrix, read without importing any framework."""
-    path = Path(__file__).parent.parent / "diagnosis" / "matrix.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["faults"]
-    except FileNotFoundError:
-        return {}
-    return found
 
 
 def summarize_job(report: Report) -> None:

@@ -10,7 +10,7 @@ from conformance.diagnosis.alternatives import BACKWARD
 from conformance.diagnosis.cases import DECOY
 from conformance.diagnosis.explain import Match, evidence_of, matches, without_raised
 from conformance.diagnosis.matching import Evidence
-from conformance.diagnosis.neighbours import known_faults, nearest
+from conformance.diagnosis.neighbours import nearest
 from conformance.diagnosis.observe import (
     changes_its_input,
     differing,
@@ -18,6 +18,7 @@ from conformance.diagnosis.observe import (
     observe_gradients,
 )
 from conformance.implementation import Implementation
+from conformance.proof.matrix import known_faults
 from conformance.subject import Subject
 
 _ALIKE = 5

@@ -1,19 +1,10 @@
-"""Which known faults violate nearly the same requirements.
-
-``matrix.json`` is the kill matrix that ``conformance faults --full --matrix`` writes. It need
-not be there.
-"""
+"""Which known faults violate nearly the same requirements."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
-
-_MATRIX = Path(__file__).with_name("matrix.json")
 
 CLOSE = 0.8
 """The least similarity at which a fault is called similar."""
@@ -32,19 +23,6 @@ class Neighbour:
     name: str
     sentence: str
     similarity: float
-
-
-@cache
-def known_faults(path: Path = _MATRIX) -> Mapping[str, Any]:
-    """Return the faults of a kill matrix by name; empty if there is none.
-
-    Of each, ``sentence`` and ``violates``, the requirements, are used.
-    """
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["faults"]
-    except FileNotFoundError:
-        return {}
-    return found
 
 
 def neighbours(
