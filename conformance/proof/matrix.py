@@ -106,18 +106,15 @@ class KillMatrix:
 
     def write(self, path: Path) -> None:
         """Write the matrix as JSON."""
-        data = {
+        head = {
             "version": VERSION,
             "conditions": self.conditions,
             "gallery": self.gallery,
             "requirements": list(REQUIREMENTS),
-            "faults": {name: asdict(row) for name, row in self.rows.items()},
         }
-        text = json.dumps(data, ensure_ascii=False)
-        for name in self.rows:  # a line per fault: short, and legible where two versions differ
-            key = json.dumps(name, ensure_ascii=False)
-            text = text.replace(f" {key}: {{", f"\n {key}: {{", 1)
-        path.write_text(text + "\n", encoding="utf-8")
+        # a line per fault: short, and legible where two versions differ
+        faults = ",\n ".join(f"{_json(n)}: {_json(asdict(row))}" for n, row in self.rows.items())
+        path.write_text(f'{_json(head)[:-1]}, "faults": {{{faults}}}}}\n', encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> KillMatrix:
@@ -125,6 +122,10 @@ class KillMatrix:
         data = json.loads(path.read_text(encoding="utf-8"))
         rows = {name: Row(**row) for name, row in data["faults"].items()}
         return cls(rows, data["conditions"], data["gallery"])
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 @cache
