@@ -23,6 +23,7 @@ from conformance.report.text import (
 )
 from conformance.report.visible import visible
 from conformance.requirements import REQUIREMENTS
+from conformance.requirements.model import family_of
 from conformance.verdict import Outcome, Verdict
 
 _HERE = Path(__file__).parent
@@ -57,7 +58,7 @@ def to_html(report: Report, faults: Mapping[str, Any] | None = None) -> str:
         heading=heading(report),
         side_effects=report.side_effects.items(),
         diagnoses=_diagnoses(report).items(),
-        families=list(dict.fromkeys(_family(identity) for identity in identities)),
+        families=list(dict.fromkeys(family_of(identity) for identity in identities)),
         outcomes=[outcome.value for outcome in Outcome],
         rows=_rows(report, identities),
         width=WIDTH,
@@ -84,10 +85,6 @@ def _identities(report: Report) -> list[str]:
     return known + [identity for identity in there if identity not in REQUIREMENTS]
 
 
-def _family(identity: str) -> str:
-    return identity.removeprefix("BN-").rpartition("-")[0]
-
-
 def _diagnoses(report: Report) -> dict[str, str]:
     return {
         name: "\n".join(diagnosis_lines(name, found)) for name, found in report.diagnoses.items()
@@ -103,7 +100,7 @@ def _rows(report: Report, identities: list[str]) -> list[dict[str, Any]]:
         rows.append(
             {
                 "id": identity,
-                "family": _family(identity),
+                "family": family_of(identity),
                 "level": row.level.value.upper() if row else "",
                 "statement": row.statement if row else "not a requirement of this version",
                 "formula": row.formula if row else "",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.report.model import Report
+from conformance.requirements.model import family_of
 from conformance.verdict import Verdict
 
 WIDTH = 440
@@ -135,7 +136,7 @@ def _columns(identities: list[str]) -> tuple[dict[str, int], dict[str, int], int
     """
     members: dict[str, list[str]] = defaultdict(list)
     for identity in identities:
-        members[identity.removeprefix("BN-").rpartition("-")[0]].append(identity)
+        members[family_of(identity)].append(identity)
     column: dict[str, int] = {}
     families: dict[str, int] = {}
     x = 220

@@ -58,6 +58,11 @@ TRANSFORMS = (
 """What a layer can be put under, in the order of the matrix that shows it."""
 
 
+def family_of(identity: str) -> str:
+    """Return the middle part of an id, also of one that is not in the table; empty without one."""
+    return identity.removeprefix("BN-").rpartition("-")[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
     """One row of the requirement table.
@@ -80,7 +85,7 @@ class Requirement:
     @property
     def family(self) -> str:
         """The middle part of the id, ``EMA`` in ``BN-EMA-1``."""
-        return self.id.removeprefix("BN-").rsplit("-", 1)[0]
+        return family_of(self.id)
 
     @property
     def number(self) -> int:
