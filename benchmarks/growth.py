@@ -13,7 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from side_by_side import RUN, THIS, cases_in, measured
+from side_by_side import RUN, THIS, cases_in
+from whole_process import measured
 
 PALETTE = [sys.executable, __file__, "--palette"]
 FOUR = ("flax", "impl", "variant:welford", "variant:three-term-backward")

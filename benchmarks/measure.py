@@ -6,15 +6,13 @@ Usage: python benchmarks/measure.py [--runs 5] [--only NAME]
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from whole_process import machine, measured
 
 CONFORMANCE = [sys.executable, "-m", "conformance"]
 
@@ -26,23 +24,19 @@ COMMANDS = {
     "run impl, warm": ([*CONFORMANCE, "run", "impl"], False),
     "run impl, warm, -j 1": ([*CONFORMANCE, "run", "impl", "-j", "1"], False),
     "run impl, quick, warm": ([*CONFORMANCE, "run", "impl", "--profile", "quick"], False),
-    "run (three), warm": ([*CONFORMANCE, "run"], False),
+    "run (two), warm": ([*CONFORMANCE, "run"], False),
 }
 
 
 def measure(command: list[str], *, cold: bool, runs: int, cache: Path) -> list[float]:
     """Return the wall seconds of each run, after one that is not counted."""
-    environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
     seconds = []
     for run in range(runs + (not cold)):
         if cold:
             shutil.rmtree(cache, ignore_errors=True)
-        started = time.perf_counter()
-        done = subprocess.run(command, env=environment, capture_output=True, check=False)
-        if done.returncode != 0:
-            sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout.decode()}")
+        wall = measured(command, cache).wall
         if cold or run:
-            seconds.append(time.perf_counter() - started)
+            seconds.append(wall)
     return seconds
 
 
@@ -52,7 +46,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", default="")
     options = parser.parse_args()
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(machine())
     print("| command | median s | min | max |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as directory:
         for name, (command, cold) in COMMANDS.items():

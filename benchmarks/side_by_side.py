@@ -15,14 +15,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import re
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from whole_process import machine, measured
 
 RUN = [sys.executable, "-m", "conformance", "run", "flax", "--no-diagnosis"]
 THIS = [sys.executable, __file__]
@@ -54,22 +52,6 @@ _LONG = {
 """Families with shapes of their own."""
 
 
-def measured(command: list[str], cache: Path) -> tuple[float, float, float, str]:
-    """Return wall and processor seconds, peak memory in MB, and what was printed."""
-    environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
-    with tempfile.TemporaryFile("w+") as output:
-        started = time.perf_counter()
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        text = output.read()
-    if process.returncode != 0:
-        sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{text}")
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text
-
-
 def cases_in(text: str) -> int | None:
     """Return how many cases a run says that it executed."""
     found = re.findall(r"(\d+) cases(?! per)", text)
@@ -78,7 +60,7 @@ def cases_in(text: str) -> int | None:
 
 def compare(only: str, mutants: int) -> None:
     """Print the table."""
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(machine())
     print("| | wall s | CPU s | MB | cases/s | killed | CPU s for these | kills per CPU s |")
     print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as directory:
@@ -96,8 +78,8 @@ def compare(only: str, mutants: int) -> None:
 
 def killing(judge: str, mutants: int, cache: Path) -> list[str]:
     """Return kills, processor seconds and kills per second of one judge."""
-    _, cpu, _, text = measured([*THIS, "--kill", judge, "--mutants", str(mutants)], cache)
-    told = json.loads(text.splitlines()[-1])
+    found = measured([*THIS, "--kill", judge, "--mutants", str(mutants)], cache)
+    told, cpu = json.loads(found.text.splitlines()[-1]), found.cpu
     return [f"{told['killed']} of {told['of']}", f"{cpu:.0f}", f"{told['killed'] / cpu:.2f}"]
 
 
@@ -120,13 +102,14 @@ def _without_palette() -> None:
 
 def judge(name: str) -> None:
     """Judge flax's layer once, and print the number of cases."""
-    from mutation import suite, upstream  # sets up the cache of programs
+    from conformance.compilation import remember_compilations
 
+    remember_compilations()  # before jax is imported
     if name == "upstream":
+        from mutation import upstream
         from mutation.targets import FLAX, executed
 
-        answer = upstream.outcome(executed(FLAX), upstream.fetched())
-        print(answer)
+        print(upstream.outcome(executed(FLAX), upstream.fetched()))
         return
     import impl
     from conformance.judging import Trial, judge, unsupported
@@ -143,7 +126,6 @@ def judge(name: str) -> None:
             assert not verdict.outcome.bad, verdict
             cases += verdict.cases
     print(f"{cases} cases")
-    del suite
 
 
 def kill(name: str, count: int) -> None:
