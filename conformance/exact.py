@@ -112,12 +112,20 @@ def identity(requirement: str, values: Mapping[str, Any]) -> str:
     return f"{requirement.removeprefix('BN-').replace('-', '').lower()}-{digest}"
 
 
-def violation_of(requirement: str, finding: Finding, drawn: Mapping[str, Any]) -> Violation:
-    """Return the violation that a finding on drawn values is."""
+def violation_of(
+    requirement: str,
+    finding: Finding,
+    drawn: Mapping[str, Any],
+    inputs: Mapping[str, Any] | None = None,
+) -> Violation:
+    """Return the violation that a finding on drawn values is.
+
+    ``inputs`` are the literals of ``drawn``, where the caller has them already.
+    """
     values = {name: encode(value) for name, value in drawn.items()}
     return Violation(
         finding=finding,
-        inputs=literals(dict(drawn)),
+        inputs=literals(dict(drawn)) if inputs is None else dict(inputs),
         values=values,
         id=identity(requirement, values),
     )

@@ -62,8 +62,8 @@ def momentum_passed(subject: Subject) -> Problem:
 
 def eps_passed(subject: Subject) -> Problem:
     """Eps reaches the layer."""
-    got = subject.build(_CONFIG, _STATE.replace(running_var=_X[0] * 0 + 0.01)).evaluate(_X)
     state = _STATE.replace(running_var=_X[0] * 0 + 0.01)
+    got = subject.build(_CONFIG, state).evaluate(_X)
     if _near(got, oracle.evaluate(_CONFIG, state, _X)):
         return None
     for default in (*_DEFAULTS["eps"], _CONFIG.momentum):

@@ -93,7 +93,8 @@ class Trial:
             try:
                 self._claim(drawn)
             except ViolationFound as found:
-                self.violation = violation_of(self.property.requirement.id, found.finding, drawn)
+                name = self.property.requirement.id
+                self.violation = violation_of(name, found.finding, drawn, inputs)
                 return True
             return False
 

@@ -5,7 +5,7 @@ A requirement that is about something else, such as a flag or a shape, says it t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conformance import bounds, oracle
@@ -53,9 +53,20 @@ def check_trained(
     bound = bounds.train(case.config, before, case.x, subject.accuracy)
     if y is not None:
         check_within(what, y, expected.y, bound.y)
+    compare_statistics(after.arrays(), expected, bound, of=of)
+
+
+def compare_statistics(
+    after: Mapping[str, AnyArray],
+    expected: oracle.Training,
+    bound: bounds.TrainingBounds,
+    *,
+    of: str = "",
+) -> None:
+    """Check both running statistics by name against a training call of the oracle."""
     for name in STATISTICS:
         wanted, limit = getattr(expected, name), getattr(bound, name)
-        check_within(f"{name}{of}", getattr(after, name), wanted, limit)
+        check_within(f"{name}{of}", after[name], wanted, limit)
 
 
 def check_kept(

@@ -10,12 +10,9 @@ from conformance.bounds import Bound
 from conformance.case import Case, State
 from conformance.checks import check_within
 from conformance.conventions import constructed
-from conformance.implementation import ARRAYS, PARAMETERS, STATISTICS, Config
-from conformance.properties.claims import check_kept
-from conformance.properties.differentiation import (
-    GRADIENTS,
-    as_gradients,
-)
+from conformance.implementation import ARRAYS, PARAMETERS, Config
+from conformance.properties.claims import check_kept, compare_statistics
+from conformance.properties.differentiation import GRADIENTS, as_gradients
 from conformance.subject import AnyArray, Subject, as_numpy, calling
 from conformance.wider import Options, Wider
 
@@ -84,9 +81,9 @@ def check_results(
     the bounds for mean and variance, where they are not those of a single batch.
     """
     check_kept(State(**results.after), before, "as before the call", names=PARAMETERS)
-    check_statistics(subject, case, before, results.after, errors=errors)
     expected = oracle.train(case.config, before, case.x)
     bound = bounds.train(case.config, before, case.x, subject.accuracy, errors)
+    compare_statistics(results.after, expected, bound)
     check_within(f"y in training{of}", results.y, expected.y, bound.y)
     wanted = oracle.evaluate(case.config, before, case.x)
     limit = bounds.evaluate(case.config, before, case.x)
@@ -106,9 +103,7 @@ def check_statistics(
     """Check both running statistics after a training call on the case."""
     expected = oracle.train(case.config, before, case.x)
     bound = bounds.train(case.config, before, case.x, subject.accuracy, errors)
-    for name in STATISTICS:
-        wanted, limit = getattr(expected, name), getattr(bound, name)
-        check_within(f"{name}{of}", after[name], wanted, limit)
+    compare_statistics(after, expected, bound, of=of)
 
 
 def check_gradients(
