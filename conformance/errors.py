@@ -1,18 +1,21 @@
-"""What an exception says, also if it was made to harm whoever asks it."""
+"""Text of implementations and what their exceptions say, also if made to harm whoever reads it."""
 
 from __future__ import annotations
 
-import re
+import unicodedata
 
 _LONGEST = 300
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+
+_HIDING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Control, format (bidirectional overrides, zero width), surrogate, line and paragraph."""
 
 
-def printable(text: str) -> str:
-    """Return the text with control characters, lone surrogates and bidi marks escaped."""
-    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+def printable(text: str, keep: str = "\n\t") -> str:
+    r"""Return the text with every character that hides others escaped, such as ``\u202e``."""
+    return "".join(
+        ascii(char)[1:-1] if unicodedata.category(char) in _HIDING and char not in keep else char
+        for char in text
+    )
 
 
 def described(error: BaseException) -> str:

@@ -14,10 +14,10 @@ from test_report import EVERY, FINDING, report, verdict
 
 from conformance.cli import main
 from conformance.cli.publishing import summarize_job
+from conformance.errors import printable
 from conformance.report.badge import badge_texts, to_badge
-from conformance.report.markdown import to_markdown
+from conformance.report.markdown import code, to_markdown
 from conformance.report.model import Report
-from conformance.report.visible import code, visible
 from conformance.requirements import REQUIREMENTS
 from conformance.verdict import Outcome, Violation
 
@@ -44,12 +44,13 @@ def complete(*changed) -> Report:
         ("\u202eback", r"\u202eback"),
         ("zero\u200bwidth", r"zero\u200bwidth"),
         ("\ud800", r"\ud800"),
+        ("\U000e0041tag", r"\U000e0041tag"),
         ("\x85\u2028", r"\x85\u2028"),
     ],
 )
 def test_hiding_characters_are_shown(text: str, shown: str):
     """Control, format and surrogate characters become escapes, everything else stays."""
-    assert visible(text) == shown
+    assert printable(text) == shown
 
 
 # Markdown

@@ -15,9 +15,9 @@ from conformance.cli.publishing import (
     rendering_options,
     summarize_job,
 )
+from conformance.errors import printable
 from conformance.report.model import SCHEMA, Report, ReportError
 from conformance.report.terminal import render
-from conformance.report.visible import visible
 
 
 def read(path: Path) -> Report:
@@ -25,7 +25,7 @@ def read(path: Path) -> Report:
     try:
         return Report.read(path)
     except ReportError as error:
-        raise click.UsageError(visible(str(error))) from error
+        raise click.UsageError(printable(str(error))) from error
 
 
 @click.command()
@@ -95,7 +95,7 @@ def _combined(shards: tuple[Path, ...]) -> Report:
     try:
         return combined([(str(path), read(path)) for path in shards])
     except ShardError as error:
-        raise click.UsageError(visible(str(error))) from error
+        raise click.UsageError(printable(str(error))) from error
 
 
 def _write(report: Report, output: Path) -> None:
@@ -138,7 +138,7 @@ def diff(old: Path, new: Path) -> None:
         if lines:
             click.echo(f"{kind.replace('_', ' ').capitalize()} ({len(lines)})")
         for line in lines:
-            click.echo(f"  {visible(line, keep='')}")
+            click.echo(f"  {printable(line, keep='')}")
     if not any(told.values()):
         click.echo("No change.")
     sys.exit(1 if changes.worse else 0)

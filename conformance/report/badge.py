@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
+from conformance.errors import printable
 from conformance.report.model import Report
 from conformance.report.summary import partial, plural, summary
-from conformance.report.visible import visible
 
 _GREEN, _AMBER, _RED = "#2b7a3d", "#8a5a00", "#b3261e"
 _ADVANCE = 6.7
@@ -37,7 +37,7 @@ def _level(applicable: int, must: int, should: int) -> tuple[str, str]:
 def to_badge(report: Report) -> str:
     """Return the badge as a self-contained SVG with a text alternative."""
     label, message, colour = badge_texts(report)
-    label, message = visible(label), visible(message)
+    label, message = printable(label), printable(message)
     left, right = (round(len(text) * _ADVANCE) + 12 for text in (label, message))
     name = escape(f"{label}: {message}")
     return f"""\

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from conformance.errors import printable
 from conformance.report.model import Report
 from conformance.report.summary import answers, partial
 from conformance.report.text import literal_text
-from conformance.report.visible import code
 from conformance.verdict import Verdict
 
 _SHOWN = 20
@@ -59,3 +59,14 @@ def _failure(verdict: Verdict) -> str:
     short = told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
     head = f"{verdict.requirement} ({verdict.level.upper()}), {verdict.outcome.value}"
     return f"- {code(head)} {code(verdict.implementation)}: {code(short)}"
+
+
+def code(text: str) -> str:
+    """Return the text as a code span of Markdown in one line, whatever is in it.
+
+    Written as HTML with entities, because a backtick, a bar or a line end would leave a span;
+    inside, names of users and numbers of issues are not turned into links either.
+    """
+    plain = printable(" ".join(text.split()), keep="")
+    special = "`|*_[]()~@#\\:!$<>&\"'"
+    return f"<code>{''.join(f'&#{ord(c)};' if c in special else c for c in plain)}</code>"

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from conformance.errors import printable
 from conformance.report.model import Report
 from conformance.report.plots import MARKS, WIDTH, errors, kills, ratio, times
 from conformance.report.summary import answers, partial
@@ -21,7 +22,6 @@ from conformance.report.text import (
     rerun_command,
     run_options,
 )
-from conformance.report.visible import visible
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.model import family_of
 from conformance.verdict import Outcome, Verdict
@@ -71,7 +71,7 @@ def to_html(report: Report, faults: Mapping[str, Any] | None = None) -> str:
 
 
 def _shown(value: object) -> object:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _digest(text: str) -> str:
