@@ -10,6 +10,7 @@ from rich.table import Table
 
 from conformance.errors import printable
 from conformance.report.model import Report
+from conformance.report.summary import Summary, answers
 from conformance.report.text import diagnosis_lines, rerun_command, run_options, violation_text
 from conformance.requirements import REQUIREMENTS
 from conformance.verdict import Outcome, Verdict
@@ -152,7 +153,7 @@ def _render_diagnosis(name: str, diagnosis: dict[str, Any], console: Console) ->
 
 def conclusion(report: Report) -> list[str]:
     """Return the last lines: the answer, what it rests on, and anything that is missing."""
-    lines = [_answer(name, report.of(name)) for name in report.header.implementations]
+    lines = [_answer(name, sums) for name, sums in answers(report)]
     cases = sum(verdict.cases for verdict in report.verdicts)
     compared = sum(verdict.comparisons for verdict in report.verdicts)
     judged = sum(verdict.outcome.judged for verdict in report.verdicts)
@@ -185,17 +186,11 @@ def _cut(report: Report) -> list[str]:
     return [f"Cut short by --max-time: {len(short)} requirements (cases: {shown}{more})."]
 
 
-def _answer(name: str, verdicts: list[Verdict]) -> str:
-    applicable = [v for v in verdicts if v.outcome is not Outcome.UNSUPPORTED]
-    bad = [v for v in applicable if v.outcome.bad]
-    must = sum(v.level == "must" for v in bad)
-    deviating = sum(v.outcome is Outcome.DEVIATES for v in applicable)
-    if not applicable:
+def _answer(name: str, sums: Summary) -> str:
+    if not sums.applicable:
         return f"{name}: not judged."
-    waived = sum(v.outcome is Outcome.WAIVED for v in applicable)
-    known = f", {waived} waived" if waived else ""
-    if bad:
-        return f"{name}: fails {len(bad)} of {len(applicable)} requirements ({must} MUST){known}."
-    good = len(applicable) - waived
-    declared = f", {deviating} of them by a declared deviation" if deviating else ""
-    return f"{name}: conforms to {good} of {len(applicable)} requirements{declared}{known}."
+    known = f", {sums.waivers} waived" if sums.waivers else ""
+    if bad := sums.must + sums.should:
+        return f"{name}: fails {bad} of {sums.applicable} requirements ({sums.must} MUST){known}."
+    declared = f", {sums.deviations} of them by a declared deviation" if sums.deviations else ""
+    return f"{name}: conforms to {sums.good} of {sums.applicable} requirements{declared}{known}."
