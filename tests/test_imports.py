@@ -27,6 +27,8 @@ RANKS = {
             "oracle",
             "precise",
             "adapters",
+            "loading",
+            "recognition",
             "resolution",
             "galleries",
             "proof",

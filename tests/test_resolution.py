@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from conformance.implementation import AdapterError, Config
-from conformance.resolution import GUIDE, registered, resolve
+from conformance.loading import registered
+from conformance.recognition import GUIDE
+from conformance.resolution import resolve
 
 SEED_SHAPED = """
 import jax.numpy as jnp

@@ -102,7 +102,7 @@ def _judges(node: ast.FunctionDef, identity: str) -> bool:
 @click.command()
 def implementations() -> None:
     """List the registered implementations."""
-    from conformance.resolution import GROUP, registered  # noqa: PLC0415  only needed here
+    from conformance.loading import GROUP, registered  # noqa: PLC0415  only needed here
 
     for name, point in registered().items():
         package = point.dist.name if point.dist is not None else "unknown"
