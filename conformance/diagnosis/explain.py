@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from conformance.bounds import Accuracy
 from conformance.diagnosis.alternatives import REGISTERED
-from conformance.diagnosis.matching import Evidence, Predictor, gather, tally
+from conformance.diagnosis.matching import Evidence, gather, tally
 from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.parameters import constants
+from conformance.diagnosis.prediction import Predictor
 from conformance.diagnosis.registry import ALTERNATIVES, Alternative
 from conformance.diagnosis.scopes import EVERYWHERE, Scope, scopes
 

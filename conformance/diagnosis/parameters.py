@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from conformance.diagnosis.matching import Evidence, Predictor, Quantities, ratios
+from conformance.diagnosis.matching import Evidence
+from conformance.diagnosis.prediction import Predictor, Quantities, ratios
 from conformance.diagnosis.registry import Alternative
 from conformance.diagnosis.scopes import EVERYWHERE
 
