@@ -11,6 +11,7 @@ from conformance.compilation import remember_compilations
 from conformance.devices import offer_host_devices
 
 pytest_plugins = ["pytester"]
+pytest.register_assert_rewrite("drawn_cases")  # its assertions say what they compared
 
 os.environ.pop("GITHUB_STEP_SUMMARY", None)  # runs within tests are not what a job is about
 

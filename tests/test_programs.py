@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drawn_cases import assert_valid, assert_valid_state, drawn_by
 from hypothesis import given, settings
-from test_strategies import assert_valid, assert_valid_state, drawn_by
 
 from conformance import oracle
 from conformance.bounds import Accuracy

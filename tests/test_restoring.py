@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn_cases import assert_valid
 from flax import nnx
 from hypothesis import given, settings
-from test_strategies import assert_valid
 
 from conformance import oracle
 from conformance.case import State
