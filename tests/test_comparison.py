@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from test_report import report, verdict
+from made_reports import report, verdict
 
 from conformance.cli import main
 from conformance.report.comparison import compare

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from browser import CHROMIUM, DRIVER, browser
-from test_report import EVERY, FINDING, report, verdict
+from made_reports import EVERY, FINDING, report, verdict
 
 from conformance.report.page import to_html
 from conformance.report.plots import errors, times

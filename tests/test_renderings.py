@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from click.testing import CliRunner, Result
-from test_report import EVERY, FINDING, report, verdict
+from made_reports import EVERY, FINDING, report, verdict
 
 from conformance.cli import main
 from conformance.cli.publishing import summarize_job

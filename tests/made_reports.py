@@ -1,0 +1,78 @@
+"""Reports of every kind, made without judging anything."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from rich.console import Console
+
+from conformance.report.model import Footer, Header, Report, environment
+from conformance.report.terminal import render
+from conformance.requirements import REQUIREMENTS
+from conformance.verdict import Finding, Outcome, Verdict, Violation
+
+FINDING = Finding(
+    quantity="running_mean", got=0.75, expected=0.25, bound=1e-6, ratio=5e5, index=(0,)
+)
+INPUTS = {"x": [[1.0], [0.0]], "momentum": 0.75, "eps": 1e-05}
+
+
+def verdict(requirement: str = "BN-EMA-1", outcome: Outcome = Outcome.CONFORMS, **rest) -> Verdict:
+    values: dict[str, Any] = {
+        "requirement": requirement,
+        "implementation": "impl",
+        "kind": "seed-shaped nnx.Module",
+        "outcome": outcome,
+        "level": REQUIREMENTS[requirement].level.value,
+        "cases": 100,
+        "comparisons": 300,
+        "worst": 0.25,
+        "worst_quantity": "running_mean",
+        "seconds": 0.5,
+    }
+    if outcome is Outcome.VIOLATES:
+        values["violation"] = Violation(finding=FINDING, inputs=INPUTS)
+    return Verdict(**(values | rest))
+
+
+EVERY = (
+    verdict("BN-INIT-1", worst=None, worst_quantity=None),
+    verdict("BN-EMA-1", Outcome.VIOLATES),
+    verdict("BN-NUM-1", Outcome.DEVIATES),
+    verdict(
+        "BN-FWD-1",
+        Outcome.UNSUPPORTED,
+        cases=0,
+        comparisons=0,
+        detail="needs forward, which is not there",
+    ),
+    verdict("BN-EMA-4", Outcome.VACUOUS, cases=0, comparisons=0, detail="no case was executed"),
+    verdict("BN-EMA-5", Outcome.ERRORED, detail="the suite itself failed: IndexError\n  line 2"),
+)
+WAIVED = verdict("BN-EMA-6", Outcome.WAIVED, detail="waived: it is so (#1)")
+
+
+def report(*verdicts: Verdict, **footer: Any) -> Report:
+    counts: dict[str, Any] = {"expected": len(verdicts), "verdicts": len(verdicts), "missing": []}
+    return Report(
+        header=Header(
+            started=1.7e9,
+            profile="default",
+            seed=0,
+            max_examples=100,
+            strict=False,
+            implementations=list(dict.fromkeys(v.implementation for v in verdicts)) or ["impl"],
+            requirements=[v.requirement for v in verdicts],
+            workers=2,
+            environment=environment(),
+        ),
+        footer=Footer(**({"seconds": 12.34, "exit_code": 0} | counts | footer)),
+        verdicts=list(verdicts),
+    )
+
+
+def rendered(made: Report, **options: Any) -> str:
+    out = io.StringIO()
+    render(made, Console(width=80, file=out, highlight=False, **options))
+    return out.getvalue()
