@@ -6,39 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import reject
-from numpy_norm import (
-    NumpyNorm,
-    OnePass,
-    Refusing,
-    Silent,
-    SwappedMomentum,
-    Unbiased,
-    implementation,
-    subject,
-)
+from judged import judged
+from numpy_norm import NumpyNorm, OnePass, Refusing, Silent, SwappedMomentum, Unbiased, subject
 
-from conformance.checks import check_same
-from conformance.implementation import AdapterError, Deviation, Implementation
-from conformance.judging import Trial, judge, judge_requirement
-from conformance.profiles import Budget, budget
-from conformance.properties import Property
+from conformance.implementation import Deviation
 from conformance.requirements import REQUIREMENTS
-from conformance.strategies.cases import cases
-from conformance.subject import Subject
-from conformance.verdict import Outcome, Verdict
+from conformance.verdict import Outcome
 
 ONE_PASS = Deviation.ONE_PASS_VARIANCE
-
-
-def judged(subject: Subject, identity: str, **rest: Any) -> Verdict:
-    return judge_requirement(REQUIREMENTS[identity], subject, budget(**rest))
-
-
-def claimed(claim: Any, *, share: float = 1.0, chosen: Budget | None = None) -> Verdict:
-    """Return the verdict of a claim of our own, in the place of BN-EMA-1."""
-    prop = Property(REQUIREMENTS["BN-EMA-1"], claim, {"case": cases}, share, ())
-    return judge(Trial(prop, subject(), chosen or budget()))
 
 
 def numbers(value: Any) -> int:
@@ -195,78 +170,18 @@ def test_randomness_violates():
     assert judged(subject(Dithering), "BN-EMA-1").outcome is Outcome.VIOLATES
 
 
-# Neither
+def test_inputs_are_copies():
+    """A layer that writes into its input does not change the case, nor the counterexample."""
 
+    class Writing(NumpyNorm):
+        def __call__(self, x, use_running_average):
+            if isinstance(x, np.ndarray):
+                x += 1
+            return super().__call__(x, use_running_average)
 
-def test_a_missing_capability_is_unsupported():
-    """What an implementation does not offer is not judged, and the verdict says what it is."""
-    verdict = judged(subject(), "BN-STATE-1")
-    assert verdict.outcome is Outcome.UNSUPPORTED
-    assert verdict.cases == 0
-    assert verdict.detail == "needs nnx, which the implementation does not offer"
-    assert judged(subject(), "BN-FWD-1").outcome is Outcome.UNSUPPORTED
-
-
-def test_a_function_has_no_layer():
-    """A forward function alone is judged by nothing that needs a layer."""
-    forward = Subject(Implementation(name="f", forward=lambda _, x, __: x))
-    assert judged(forward, "BN-EMA-1").outcome is Outcome.UNSUPPORTED
-    assert judged(forward, "BN-FLAG-1").outcome is Outcome.VIOLATES
-
-
-def test_an_empty_implementation_is_refused():
-    """An ``Implementation`` without a layer and without a function cannot be made."""
-    with pytest.raises(AdapterError) as refused:
-        Implementation(name="nothing")
-    assert str(refused.value) == (
-        "Implementation(name='nothing') offers nothing to judge: give `build`, a function from "
-        "Config to Layer, or `forward`, a function of (seed, x, flag)."
-    )
-
-
-def test_a_claim_that_compares_nothing_is_vacuous():
-    """Cases without a comparison are no evidence."""
-    verdict = claimed(lambda *_, **__: None)
-    assert verdict.outcome is Outcome.VACUOUS
-    assert verdict.detail == "no case was executed, or nothing was compared in any"
-    assert (verdict.cases, verdict.comparisons) == (100, 0)
-
-
-def test_a_claim_that_rejects_everything_is_vacuous():
-    """Rejected cases are counted, and a run of nothing else is no evidence."""
-
-    def claim(*_: object, **__: object) -> None:
-        reject()
-
-    verdict = claimed(claim)
-    assert verdict.outcome is Outcome.VACUOUS, verdict.detail
-    assert verdict.rejected == verdict.cases > 0
-
-
-def test_an_error_of_the_suite_is_no_violation():
-    """An exception of the property itself makes the verdict errored, with its traceback."""
-
-    def claim(*_: object, **__: object) -> None:
-        msg = "wrong shape in the suite"
-        raise IndexError(msg)
-
-    verdict = claimed(claim)
-    assert verdict.outcome is Outcome.ERRORED
-    assert verdict.violation is None
-    first, *rest = verdict.detail.splitlines()
-    assert first == "the suite itself failed: IndexError: wrong shape in the suite"
-    assert any("test_judging.py" in line for line in rest)
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_interrupts_go_through(error: type[BaseException]):
-    """An interrupt ends the run and becomes no verdict."""
-
-    def claim(*_: object, **__: object) -> None:
-        raise error
-
-    with pytest.raises(error):
-        claimed(claim)
+    finding = judged(subject(Writing), "BN-EMA-1").violation.finding
+    assert finding.got != finding.expected
+    assert judged(subject(Writing), "BN-IND-3").outcome is Outcome.VIOLATES
 
 
 # Declared deviations
@@ -298,74 +213,3 @@ def test_a_declaration_has_to_be_borne_out():
 def test_a_declaration_excuses_nothing_else():
     """With the deviation declared, an unbiased variance still violates."""
     assert judged(subject(Unbiased, {ONE_PASS}), "BN-EMA-2").outcome is Outcome.VIOLATES
-
-
-# Budgets
-
-
-def test_the_share_of_a_property_scales_its_cases():
-    """A share of a tenth has a tenth of the cases, and at least one."""
-
-    def claim(*_: object, **__: object) -> None:
-        check_same("nothing", 1, 1)
-
-    assert claimed(claim, share=0.1).cases == 10
-    assert claimed(claim, share=0.001).cases == 1
-    assert claimed(claim, chosen=budget(max_examples=3)).cases == 3
-
-
-def test_a_seed_of_none_is_left_to_hypothesis():
-    """Without a seed the cases are those of Hypothesis, and judging works the same."""
-    assert claimed_ok(budget(seed=None, max_examples=5)) == (Outcome.CONFORMS, 5)
-    assert claimed_ok(budget("thorough", seed=3, max_examples=5)) == (Outcome.CONFORMS, 5)
-
-
-def claimed_ok(chosen: Budget) -> tuple[Outcome, int]:
-    """Return outcome and cases of a claim that holds."""
-    verdict = claimed(lambda *_, **__: check_same("nothing", 1, 1), chosen=chosen)
-    return verdict.outcome, verdict.cases
-
-
-def test_shrinking_has_an_end():
-    """A layer that is always wrong is called at most about a thousand times for a verdict."""
-    calls = []
-
-    class Counting(NumpyNorm):
-        def statistics(self, x):
-            calls.append(1)
-            mean, var = super().statistics(x)
-            return mean + 1, var
-
-    verdict = judged(subject(Counting), "BN-EMA-1")
-    assert verdict.outcome is Outcome.VIOLATES
-    assert len(calls) < 1000
-
-
-def test_inputs_are_copies():
-    """A layer that writes into its input does not change the case, nor the counterexample."""
-
-    class Writing(NumpyNorm):
-        def __call__(self, x, use_running_average):
-            if isinstance(x, np.ndarray):
-                x += 1
-            return super().__call__(x, use_running_average)
-
-    finding = judged(subject(Writing), "BN-EMA-1").violation.finding
-    assert finding.got != finding.expected
-    assert judged(subject(Writing), "BN-IND-3").outcome is Outcome.VIOLATES
-
-
-def test_checks_of_a_claim_are_counted():
-    """Comparisons of all cases add up."""
-
-    def claim(*_: object, **__: object) -> None:
-        check_same("one", 1, 1)
-        check_same("two", 2, 2)
-
-    assert claimed(claim, chosen=budget(max_examples=10)).comparisons == 20
-
-
-def test_capabilities_follow_from_what_is_given():
-    """A layer class offers a layer; a function offers a function; both offer both."""
-    both = implementation(forward=lambda _, x, __: x)
-    assert {capability.value for capability in both.capabilities} == {"layer", "forward"}
