@@ -28,9 +28,8 @@ from conformance.case import State
 from conformance.implementation import Config
 
 
-def worst(got: np.ndarray, wanted: np.ndarray, bound: Bound, *, strict: bool = False) -> float:
-    limit = bound.strict if strict else bound.allowed
-    return float((np.abs(np.asarray(got, np.float64) - wanted) / limit).max())
+def worst(got: np.ndarray, wanted: np.ndarray, bound: Bound) -> float:
+    return float((np.abs(np.asarray(got, np.float64) - wanted) / bound.allowed).max())
 
 
 def ratios(x: np.ndarray, computed: Statistics, accuracy: Accuracy) -> dict[str, float]:

@@ -11,34 +11,15 @@ from pathlib import Path
 import jsonschema
 import pytest
 from click.testing import CliRunner
+from written_modules import SEED_SHAPED
 
 from conformance.cli import main
 from conformance.report.model import SCHEMA, Report
 from conformance.requirements import REQUIREMENTS
 
-SWAPPED = """
-import jax.numpy as jnp
-from flax import nnx
-
-
-class Swapped(nnx.Module):
-    def __init__(self, d, momentum, eps, rngs):
-        self.gamma = nnx.Param(jnp.ones(d))
-        self.beta = nnx.Param(jnp.zeros(d))
-        self.running_mean = nnx.Variable(jnp.zeros(d))
-        self.running_var = nnx.Variable(jnp.ones(d))
-        self.momentum, self.eps = momentum, eps
-
-    def __call__(self, x, use_running_average):
-        if use_running_average:
-            mean, var = self.running_mean.value, self.running_var.value
-        else:
-            mean, var = x.mean(0), x.var(0)
-            m = self.momentum
-            self.running_mean.value = (1 - m) * self.running_mean.value + m * mean
-            self.running_var.value = m * self.running_var.value + (1 - m) * var
-        return self.gamma.value * (x - mean) / jnp.sqrt(var + self.eps) + self.beta.value
-"""
+SWAPPED = SEED_SHAPED.replace("class Norm", "class Swapped").replace(
+    "m * self.running_mean[...] + (1 - m) * mean", "(1 - m) * self.running_mean[...] + m * mean"
+)
 
 
 def conformance(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
