@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +35,11 @@ def chosen_seed(profile: str, seed: int | None) -> int:
     """Return the seed of a run: given, 0 for reproducible profiles, else a new one."""
     if seed is not None:
         return seed
-    return secrets.randbelow(2**31) if profile == "thorough" else 0
+    if profile != "thorough":
+        return 0
+    import secrets  # noqa: PLC0415  imports OpenSSL, which every command would pay for
+
+    return secrets.randbelow(2**31)
 
 
 def budget(

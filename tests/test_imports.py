@@ -13,6 +13,8 @@ import pytest
 import conformance
 
 HEAVY = {"jax", "flax", "numpy", "hypothesis"}
+FOR_JUDGING = HEAVY | {"pytest", "rich", "jinja2", "jsonschema"}
+"""What commands that only print text have no use for; click is enough for them."""
 
 RANKS = {
     **dict.fromkeys(
@@ -49,13 +51,13 @@ RANKS = {
 PACKAGE = Path(conformance.__file__).parent
 
 
-def loaded_by(code: str) -> set[str]:
-    """Return which heavy packages a fresh interpreter has loaded after running the code."""
+def loaded_by(code: str, among: set[str] = HEAVY) -> set[str]:
+    """Return which of some packages a fresh interpreter has loaded after running the code."""
     show = "import sys; print(*(name for name in sys.modules if '.' not in name))"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\n{show}"], capture_output=True, text=True, check=True
     )
-    return HEAVY & set(done.stdout.split())
+    return among & set(done.stdout.splitlines()[-1].split())
 
 
 def imported_by(source: str) -> set[str]:
@@ -79,9 +81,34 @@ def test_importing_is_light(module: str):
     assert loaded_by(f"import {module}") == set()
 
 
+def command(*arguments: str) -> str:
+    """Return code that runs the command line, and goes on."""
+    call = f"main({list(arguments)!r}, standalone_mode=False)"
+    return f"from conformance.cli import main\n{call}"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        ("run", "--help"),
+        ("list",),
+        ("explain", "BN-EMA-1"),
+        ("implementations",),
+        ("schema",),
+    ],
+    ids=" ".join,
+)
+def test_looking_is_light(arguments: tuple[str, ...]):
+    """Commands that judge nothing and render no report import what prints their text, no more."""
+    assert loaded_by(command(*arguments), FOR_JUDGING) == set()
+
+
 def test_the_check_of_light_imports_can_fail():
-    """The same look at a module that needs NumPy and Hypothesis finds them."""
+    """The same look at what needs NumPy and Hypothesis, or rich and pytest, finds them."""
     assert {"numpy", "hypothesis"} <= loaded_by("import conformance.strategies.cases")
+    assert {"pytest", "rich"} <= loaded_by("import conformance.cli.session", FOR_JUDGING)
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.stem)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from conformance.cli.options import FILE, writable
 from conformance.report.files import write_text
-from conformance.report.model import Report
+
+if TYPE_CHECKING:
+    from conformance.report.model import Report
 
 _FORMS = {
     "html": "Write the report as one HTML file.",

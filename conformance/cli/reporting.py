@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,12 +17,15 @@ from conformance.cli.publishing import (
     summarize_job,
 )
 from conformance.errors import printable
-from conformance.report.model import SCHEMA, Report, ReportError
-from conformance.report.terminal import render
+
+if TYPE_CHECKING:
+    from conformance.report.model import Report
 
 
 def read(path: Path) -> Report:
     """Return the report in a file, or end with a usage error."""
+    from conformance.report.model import Report, ReportError  # noqa: PLC0415  not for --help
+
     try:
         return Report.read(path)
     except ReportError as error:
@@ -73,6 +77,7 @@ def combine(
     differently configured are refused by name: exit code 2, and nothing is written.
     """
     from conformance.cli.session import console_of  # noqa: PLC0415  imports pytest
+    from conformance.report.terminal import render  # noqa: PLC0415  imports rich
 
     different_files(output=output, html=html, markdown=markdown, badge=badge)
     _keep(shards, "a shard", output, html, markdown, badge)
@@ -147,4 +152,6 @@ def diff(old: Path, new: Path) -> None:
 @click.command()
 def schema() -> None:
     """Print the JSON Schema of reports."""
+    from conformance.report.model import SCHEMA  # noqa: PLC0415  not for --help
+
     click.echo(SCHEMA.read_text(encoding="utf-8"), nl=False)

@@ -7,12 +7,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conformance.compilation import cache_directory
 from conformance.report.files import write_text
-from conformance.report.model import Report
 from conformance.verdict import Verdict
+
+if TYPE_CHECKING:
+    from conformance.report.model import Report
 
 KEPT = 500
 """Violations that are kept; beyond that the oldest go."""
