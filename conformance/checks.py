@@ -95,20 +95,22 @@ def check_shape(quantity: str, got: npt.NDArray[Any], expected: tuple[int, ...])
 
 def check_finite(quantity: str, got: npt.NDArray[Any]) -> None:
     """Check that every number is finite."""
-    _count(got.size)
-    bad = np.argwhere(~np.isfinite(got.astype(np.float64)))
-    if bad.size:
-        index = tuple(int(i) for i in bad[0])
-        violation(quantity, float(got[index]), "a finite number", index=index)
+    _check_each(quantity, got, np.isfinite(got.astype(np.float64)), "a finite number")
 
 
 def check_nan(quantity: str, got: npt.NDArray[Any]) -> None:
     """Check that every number is NaN."""
+    _check_each(quantity, got, np.isnan(got.astype(np.float64)), "NaN")
+
+
+def _check_each(
+    quantity: str, got: npt.NDArray[Any], right: npt.NDArray[np.bool_], expected: str
+) -> None:
     _count(got.size)
-    bad = np.argwhere(~np.isnan(got.astype(np.float64)))
+    bad = np.argwhere(~right)
     if bad.size:
         index = tuple(int(i) for i in bad[0])
-        violation(quantity, float(got[index]), "NaN", index=index)
+        violation(quantity, float(got[index]), expected, index=index)
 
 
 def check_identical(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 from click.testing import CliRunner
+from command_line import conformance
 from written_modules import SEED_SHAPED
 
 from conformance.cli import main
@@ -20,18 +18,6 @@ from conformance.requirements import REQUIREMENTS
 SWAPPED = SEED_SHAPED.replace("class Norm", "class Swapped").replace(
     "m * self.running_mean[...] + (1 - m) * mean", "(1 - m) * self.running_mean[...] + m * mean"
 )
-
-
-def conformance(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command line as users do."""
-    return subprocess.run(
-        [sys.executable, "-m", "conformance", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"COLUMNS": "80"},
-    )
 
 
 @pytest.fixture

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from command_line import conformance
 
 from conformance.diagnosis.neighbours import nearest
 from conformance.galleries import galleries, member
@@ -38,14 +37,7 @@ def verdict(identity: str, outcome: Outcome, *, fault: str = NAME, cases: int = 
 
 
 def faults(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "conformance", "faults", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"COLUMNS": "80"},
-    )
+    return conformance("faults", *arguments, cwd=cwd)
 
 
 # Galleries

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 
+from conformance import requirements
 from conformance.properties import PROPERTIES
 from conformance.properties.registry import requirement
 from conformance.requirements import (
@@ -15,30 +18,17 @@ from conformance.requirements import (
     Level,
     Requirement,
     UnknownRequirement,
-    construction,
-    domain,
-    evaluation,
     families,
-    gradients,
-    harness,
-    robustness,
     select,
-    serialisation,
-    training,
-    transforms,
 )
 
-_TABLES = (
-    construction,
-    training,
-    evaluation,
-    harness,
-    robustness,
-    transforms,
-    gradients,
-    serialisation,
-    domain,
-)
+_MODULES = [
+    import_module(f"{requirements.__name__}.{found.name}")
+    for found in iter_modules(requirements.__path__)
+]
+_TABLES = [module for module in _MODULES if hasattr(module, "ROWS")]
+"""Every table that there is, whether or not the package knows of it."""
+
 _EACH = pytest.mark.parametrize("row", REQUIREMENTS.values(), ids=lambda row: row.id)
 
 
@@ -47,7 +37,7 @@ def ids(*patterns: str, level: Level | None = None) -> list[str]:
 
 
 def test_ids_are_unique():
-    """No table repeats an id, which the dictionary of all rows would hide."""
+    """No table repeats an id, which the dictionary of all rows would hide, and none is left out."""
     rows = [row.id for table in _TABLES for row in table.ROWS]
     assert len(rows) == len(set(rows)) == len(REQUIREMENTS)
 

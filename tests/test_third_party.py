@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from command_line import conformance
 
 NORM = '''
 """A third-party layer in plain NumPy."""
@@ -67,20 +67,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def conformance(site: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "conformance", *arguments],
-        cwd=cwd,
-        env=os.environ | {"PYTHONPATH": str(site), "COLUMNS": "80"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_a_third_party_implementation_is_listed(site: Path, tmp_path: Path):
     """``conformance implementations`` shows name, place and package of a registered one."""
-    done = conformance(site, "implementations", cwd=tmp_path)
+    done = conformance("implementations", cwd=tmp_path, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("theirs")]
     assert line.split() == ["theirs", "third_party_norm:norm", "third-party-norm"]
@@ -89,20 +78,24 @@ def test_a_third_party_implementation_is_listed(site: Path, tmp_path: Path):
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_third_party_implementation_is_judged(site: Path, tmp_path: Path, jobs: str):
     """``conformance run`` judges it by its registered name, on one process or more."""
-    done = conformance(site, "run", "theirs", "-k", "INIT-1,INIT-2", "-j", jobs, cwd=tmp_path)
+    done = conformance(
+        "run", "theirs", "-k", "INIT-1,INIT-2", "-j", jobs, cwd=tmp_path, PYTHONPATH=str(site)
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "theirs: conforms to 2 of 2 requirements." in done.stdout
 
 
 def test_a_third_party_implementation_can_violate(site: Path, tmp_path: Path):
     """What it gets wrong is shown under its registered name."""
-    done = conformance(site, "run", "theirs", "-k", "EMA-1", "-j", "1", cwd=tmp_path)
+    done = conformance(
+        "run", "theirs", "-k", "EMA-1", "-j", "1", cwd=tmp_path, PYTHONPATH=str(site)
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "conformance run theirs -k BN-EMA-1" in done.stdout
 
 
 def test_a_third_party_implementation_is_gone_with_its_package(tmp_path: Path):
     """Without the package the name is unknown, and the run is refused."""
-    done = conformance(tmp_path, "run", "theirs", "-j", "1", cwd=tmp_path)
+    done = conformance("run", "theirs", "-j", "1", cwd=tmp_path, PYTHONPATH=str(tmp_path))
     assert done.returncode == 2
     assert "no implementation is registered as 'theirs'." in done.stdout + done.stderr
