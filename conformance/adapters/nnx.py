@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -56,6 +56,16 @@ def merged_again(module: Any) -> Any:
     return nnx.merge(graphdef, stored(state))
 
 
+def placed(values: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+    """Return the arrays as JAX arrays of their own.
+
+    ``jnp.asarray`` compiles a program for each new shape, ``jax.device_put`` does not; it may
+    share the memory that it is given, which is why that is copied first.
+    """
+    copies = {name: np.array(value) for name, value in values.items()}
+    return cast("dict[str, jax.Array]", jax.device_put(copies))
+
+
 @dataclass(frozen=True, slots=True)
 class NnxLayer:
     """A module and the attribute name of each of its four arrays.
@@ -83,18 +93,17 @@ class NnxLayer:
         }
 
     def write(self, values: Mapping[str, np.ndarray]) -> None:
-        for array, value in values.items():
+        for array, value in placed(values).items():
             holder = self.holder(array)
             if not isinstance(holder, nnx.Variable):
-                setattr(self.module, self.attributes[array], jnp.asarray(value))
+                setattr(self.module, self.attributes[array], value)
                 continue
             current = holder.get_value()
             if isinstance(current, jax.Array) and current.shape != value.shape:
-                holder[...] = jnp.asarray(value)  # an unusual layout, (1, D) say, is kept
+                holder[...] = value  # an unusual layout, (1, D) say, is kept
             else:
                 dtype = getattr(current, "dtype", None)  # naming it costs as much again
-                same = dtype == value.dtype
-                holder.set_value(jnp.asarray(value) if same else jnp.asarray(value, dtype))
+                holder.set_value(value if dtype == value.dtype else jnp.asarray(value, dtype))
 
     def around(self, module: Any) -> NnxLayer:
         """Return the same view of another module, such as a clone or a restored copy."""
