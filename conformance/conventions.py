@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from conformance.implementation import Config, Deviation
 
 Declared = frozenset[Deviation]
@@ -49,6 +51,49 @@ def share_stored(rows: int) -> float:
     if follows(Deviation.UNBIASED_RUNNING_VARIANCE) and rows > 1:
         return rows / (rows - 1)
     return 1.0
+
+
+_COUNTING = (Deviation.ZERO_DEBIASED_STATISTICS, Deviation.FIRST_BATCH_REPLACES)
+
+
+def counts() -> bool:
+    """Tell whether the number of updates behind the running statistics matters."""
+    return any(follows(deviation) for deviation in _COUNTING)
+
+
+def as_count(read: Any) -> Any:
+    """Return what a layer says of its updates as a count: for some only the first is special."""
+    return read if follows(Deviation.ZERO_DEBIASED_STATISTICS) else np.minimum(read, 1)
+
+
+def counted(count: Any) -> Any:
+    """Return the count after one more update; None, any number, stays that."""
+    return None if count is None else as_count(count + 1)
+
+
+def weight_of_old(momentum: float, count: Any) -> float:
+    """Return the share that the old average keeps, after ``count`` updates: m by the requirements.
+
+    Zero-debiased averages Σ (1−m)·mᵗ⁻ʲ·b_j / (1−mᵗ) keep m·(1−mᵗ⁻¹)/(1−mᵗ) with t = count + 1;
+    where the first batch replaces them, nothing at first and m later.
+    """
+    if count is not None and follows(Deviation.FIRST_BATCH_REPLACES):
+        return 0.0 if count == 0 else momentum
+    power, _ = remaining(momentum, count)
+    return (momentum - power) / (1 - power)
+
+
+def remaining(momentum: float, count: Any) -> tuple[float, int]:
+    """Return mᵗ, the share of a sum that is still 0 after this update, and t; 0, 0 by default."""
+    if count is None or not follows(Deviation.ZERO_DEBIASED_STATISTICS):
+        return 0.0, 0
+    updates = int(count) + 1
+    return momentum**updates, updates
+
+
+def largest_momentum() -> float:
+    """Return the largest momentum that makes sense: 1, or less where 1 − mᵗ divides."""
+    return 0.99 if follows(Deviation.ZERO_DEBIASED_STATISTICS) else 1.0
 
 
 def normalises_with_average() -> bool:

@@ -27,12 +27,15 @@ SHOWN_BY = {
     Deviation.SINGLE_ROW_REFUSED: "BN-TRAIN-8",
     Deviation.TRUTHY_FLAG: "BN-FLAG-2",
     Deviation.GRADIENT_THROUGH_STATISTICS: "BN-GRAD-8",
+    Deviation.ZERO_DEBIASED_STATISTICS: "BN-EMA-3",
+    Deviation.FIRST_BATCH_REPLACES: "BN-EMA-1",
 }
 """The requirement whose inputs are made to show each deviation, if it is there."""
 
 _CONTRADICTED = {
     Deviation.UNBIASED_RUNNING_VARIANCE: ("BN-TRAIN-5",),  # N/(N−1) is not that of 2N rows
     Deviation.GRADIENT_THROUGH_STATISTICS: ("BN-GRAD-8",),
+    Deviation.ZERO_DEBIASED_STATISTICS: ("BN-EMA-4",),  # momentum 1 divides by 1 − 1ᵗ
     Deviation.EMA_NORMALISED_TRAINING: (
         *(f"BN-TRAIN-{number}" for number in (2, 6, 7, 8, 9, 10)),
         *(f"BN-GRAD-{number}" for number in (2, 3, 5, 6, 7, 9)),  # of batch normalisation

@@ -21,6 +21,9 @@ ARRAYS = ("gamma", "beta", "running_mean", "running_var")
 
 PARAMETERS, STATISTICS = ARRAYS[:2], ARRAYS[2:]
 
+COUNT = "count"
+"""Under which a layer whose averages know their age reads and writes the number of updates."""
+
 
 class AdapterError(Exception):
     """An implementation could not be found, understood or driven; nothing was judged."""
@@ -40,6 +43,8 @@ class Deviation(Enum):
     SINGLE_ROW_REFUSED = "a training call on a single row raises, and changes nothing"
     TRUTHY_FLAG = "any flag but 0 evaluates, .3 and NaN as well"
     GRADIENT_THROUGH_STATISTICS = "the updated running statistics carry a gradient back to x"
+    ZERO_DEBIASED_STATISTICS = "the averages are sums from 0, divided by 1 − mᵗ after t updates"
+    FIRST_BATCH_REPLACES = "the first batch replaces the running statistics, whatever momentum is"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +69,16 @@ class Layer(Protocol):
         """Apply the layer to ``x`` of shape (N, D); train if the flag is false."""
 
     def read(self) -> Mapping[str, Any]:
-        """Return the four arrays by their names in ``ARRAYS``; leave out what is missing."""
+        """Return the four arrays by their names in ``ARRAYS``; leave out what is missing.
+
+        A layer whose averages know their age adds ``COUNT``, the number of their updates.
+        """
 
     def write(self, values: Mapping[str, np.ndarray]) -> None:
-        """Replace the named arrays, as an optimiser or a restore would."""
+        """Replace the named arrays, as an optimiser or a restore would.
+
+        Statistics that come without ``COUNT`` have any number of updates behind them: 2³⁰.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +147,7 @@ class Implementation:
         beta: str = "beta",
         running_mean: str = "running_mean",
         running_var: str = "running_var",
+        count: str = "",
         arguments: Mapping[str, Any] | None = None,
         forward: Callable[[Any, Any, Any], Any] | None = None,
         deviations: frozenset[Deviation] | set[Deviation] = frozenset(),
@@ -147,12 +159,14 @@ class Implementation:
 
         It is built as ``module(<features>=D, <momentum>=m, <eps>=e, rngs=…, **arguments)`` and
         called as ``layer(x, use_running_average=flag)``; ``features``, ``momentum`` and ``eps``
-        name constructor arguments, ``gamma`` to ``running_var`` name attributes. A layer that
+        name constructor arguments, ``gamma`` to ``running_var`` name attributes, and so does
+        ``count``, for a layer that keeps the number of its updates. A layer that
         leaves JAX, for a callback say, is declared as not ``differentiable``. ``wider`` names
         the arguments for masks, axes, dtypes and named axes.
         """
         keywords = {"features": features, "momentum": momentum, "eps": eps}
         attributes = dict(zip(ARRAYS, (gamma, beta, running_mean, running_var), strict=True))
+        attributes |= {COUNT: count} if count else {}
 
         def build(config: Config, more: Mapping[str, Any] | None = None) -> Layer:
             from conformance.adapters.nnx import build_layer  # noqa: PLC0415  imports jax

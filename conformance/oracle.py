@@ -61,8 +61,9 @@ def train(config: Config, state: State, x: npt.ArrayLike) -> Training:
     """Return what a training call on ``x`` gives, starting from ``state``."""
     mean, var = statistics(x)
     stored = var * conventions.share_stored(len(np.asarray(x)))
-    running_mean = ema(config.momentum, state.running_mean, mean)
-    running_var = ema(config.momentum, state.running_var, stored)
+    kept = conventions.weight_of_old(config.momentum, state.count)
+    running_mean = ema(kept, state.running_mean, mean)
+    running_var = ema(kept, state.running_var, stored)
     by_average = conventions.normalises_with_average()
     used = (running_mean, running_var) if by_average else (mean, var)
     z = normalized(x, *used, config.eps)

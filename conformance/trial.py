@@ -92,6 +92,8 @@ class Trial:
             progress.case(raw, entries)
             try:
                 self._claim(drawn)
+            except UnsatisfiedAssumption:
+                return False  # a declared deviation does not take it
             except ViolationFound as found:
                 self.violation = violation_of(self.property.requirement.id, found.finding, drawn)
                 return True

@@ -24,6 +24,8 @@ DECLARED = {
     Deviation.EMA_NORMALISED_TRAINING: VARIANTS["ema-normalised-declared"],
     Deviation.SINGLE_ROW_REFUSED: VARIANTS["single-row-refused-declared"],
     Deviation.GRADIENT_THROUGH_STATISTICS: VARIANTS["gradient-through-declared"],
+    Deviation.ZERO_DEBIASED_STATISTICS: VARIANTS["zero-debiased-declared"],
+    Deviation.FIRST_BATCH_REPLACES: VARIANTS["first-batch-declared"],
     Deviation.TRUTHY_FLAG: Implementation(
         name="truthy", forward=truthy_forward, deviations=frozenset({Deviation.TRUTHY_FLAG})
     ),

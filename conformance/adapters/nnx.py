@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from conformance.adapters.streams import constructed
-from conformance.implementation import ARRAYS, Config
+from conformance.implementation import ARRAYS, COUNT, STATISTICS, Config
 
 
 def apply(module: Any, x: Any, use_running_average: Any) -> Any:
@@ -56,9 +56,13 @@ def merged_again(module: Any) -> Any:
     return nnx.merge(graphdef, stored(state))
 
 
+MANY = 2**30
+"""Updates behind statistics that are written from outside: so many that mᵗ is 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class NnxLayer:
-    """A module and the attribute name of each of its four arrays.
+    """A module and the attribute name of each of its four arrays, and of its count if it has one.
 
     Values are read as the module holds them, Variables and bare arrays alike: whether an
     attribute is a Variable is for a requirement to judge, not for the adapter.
@@ -75,7 +79,7 @@ class NnxLayer:
         return getattr(self.module, self.attributes[array], None)
 
     def read(self) -> dict[str, Any]:
-        held = {array: self.holder(array) for array in ARRAYS}
+        held = {array: self.holder(array) for array in (*ARRAYS, COUNT) if array in self.attributes}
         return {
             array: value.get_value() if isinstance(value, nnx.Variable) else value
             for array, value in held.items()
@@ -83,10 +87,13 @@ class NnxLayer:
         }
 
     def write(self, values: Mapping[str, np.ndarray]) -> None:
+        if COUNT in self.attributes and any(name in values for name in STATISTICS):
+            values = {COUNT: np.asarray(MANY), **values}
         for array, value in values.items():
             holder = self.holder(array)
             if not isinstance(holder, nnx.Variable):
-                setattr(self.module, self.attributes[array], jnp.asarray(value))
+                bare = int(value) if array == COUNT else jnp.asarray(value)
+                setattr(self.module, self.attributes[array], bare)
                 continue
             current = holder.get_value()
             if isinstance(current, jax.Array) and current.shape != value.shape:

@@ -12,8 +12,9 @@ from conformance.implementation import AdapterError, Config, Deviation, Implemen
 from conformance.wider import Options, Precision, Wider
 
 _THROUGH = frozenset({Deviation.GRADIENT_THROUGH_STATISTICS})
+_DEBIASED = _THROUGH | {Deviation.ZERO_DEBIASED_STATISTICS}
 _FAST = _THROUGH | {Deviation.ONE_PASS_VARIANCE}
-_AVERAGED = _THROUGH | {Deviation.EMA_NORMALISED_TRAINING}
+_AVERAGED = _THROUGH | {Deviation.EMA_NORMALISED_TRAINING, Deviation.FIRST_BATCH_REPLACES}
 _UNBIASED = frozenset({Deviation.UNBIASED_RUNNING_VARIANCE, Deviation.SINGLE_ROW_REFUSED})
 
 
@@ -47,20 +48,20 @@ def _build_wide_linen(config: Config, options: Options) -> Any:
 
 
 def equinox() -> Implementation:
-    """Return ``equinox.nn.BatchNorm(mode="batch")``."""
+    """Return ``equinox.nn.BatchNorm(mode="batch")``, which evaluates with debiased sums."""
     kind = 'equinox.nn.BatchNorm, mode="batch"'
-    return _peer("equinox", "equinox", kind, _THROUGH, pure=True, arguments={"mode": "batch"})
+    return _peer("equinox", "equinox", kind, _DEBIASED, pure=True, arguments={"mode": "batch"})
 
 
 def equinox_ema() -> Implementation:
-    """Return ``equinox.nn.BatchNorm(mode="ema")``."""
+    """Return ``equinox.nn.BatchNorm(mode="ema")``, whose statistics the first batch replaces."""
     kind = 'equinox.nn.BatchNorm, mode="ema"'
     return _peer("equinox", "equinox", kind, _AVERAGED, pure=True, arguments={"mode": "ema"})
 
 
 def haiku() -> Implementation:
-    """Return ``haiku.BatchNorm``, which declares its one-pass variance."""
-    return _peer("haiku", "haiku", "haiku.BatchNorm", _FAST, pure=True)
+    """Return ``haiku.BatchNorm``, which declares one pass and its zero-debiased averages."""
+    return _peer("haiku", "haiku", "haiku.BatchNorm", _FAST | _DEBIASED, pure=True)
 
 
 def keras() -> Implementation:

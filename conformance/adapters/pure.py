@@ -7,7 +7,7 @@ it is given and gives back.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from conformance.implementation import ARRAYS, STATISTICS
+from conformance.adapters.nnx import MANY
+from conformance.implementation import ARRAYS, COUNT, STATISTICS
 
 Held = dict[str, Any]
 """The four arrays by the suite's names, and whatever else a framework keeps with them."""
@@ -26,25 +27,22 @@ Pure = Callable[[Held, Any, Any], tuple[Any, Held]]
 
 @dataclass(slots=True)
 class PureLayer:
-    """A pure function and what it holds now.
-
-    ``written``: what else is set when running statistics are written, a counter say.
-    """
+    """A pure function and what it holds now: ``COUNT`` as well, if its averages know their age."""
 
     pure: Pure
     held: Held
-    written: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
         y, self.held = self.pure(self.held, jnp.asarray(x), use_running_average)
         return y
 
     def read(self) -> Held:
-        return {name: self.held[name] for name in ARRAYS}
+        return {name: self.held[name] for name in (*ARRAYS, COUNT) if name in self.held}
 
     def write(self, values: Mapping[str, np.ndarray]) -> None:
-        more = self.written if any(name in values for name in STATISTICS) else {}
-        self.held = self.held | {n: jnp.asarray(v) for n, v in values.items()} | dict(more)
+        if COUNT in self.held and any(name in values for name in STATISTICS):
+            values = {COUNT: np.asarray(MANY), **values}
+        self.held = self.held | {name: jnp.asarray(value) for name, value in values.items()}
 
     def call(self, x: Any, *, evaluate: bool) -> PureCall:
         """Return the call at what the layer holds now, to be differentiated."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from conformance import bounds, oracle
+from conformance import bounds, conventions, oracle
 from conformance.case import Case, State
 from conformance.checks import check_identical, check_within
 from conformance.implementation import ARRAYS, STATISTICS, Config
+from conformance.properties.history import check_count
 from conformance.subject import AnyArray, LiveLayer, Subject
 
 
@@ -56,6 +57,7 @@ def check_trained(
     for name in STATISTICS:
         wanted, limit = getattr(expected, name), getattr(bound, name)
         check_within(f"{name}{of}", getattr(after, name), wanted, limit)
+    check_count(after, conventions.counted(before.count), of)
 
 
 def check_kept(
@@ -64,3 +66,5 @@ def check_kept(
     """Check that the named arrays are identical; ``of`` is what a violation adds to their names."""
     for name in names:
         check_identical(f"{name}{of}", after.arrays()[name], before.arrays()[name], rule=rule)
+    if any(name in names for name in STATISTICS):
+        check_count(after, before.count, f"{of}, {rule}")

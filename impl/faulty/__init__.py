@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from impl.faulty import (
     affine,
+    aged,
     axes,
     backward,
     backward_derived,
@@ -43,6 +44,7 @@ __all__ = [
     "FAULTS",
     "Fault",
     "affine",
+    "aged",
     "axes",
     "backward",
     "backward_derived",
