@@ -42,7 +42,8 @@ class State:
     def take(self, columns: Any) -> State:
         """Return the state of the chosen features, or of one lane, in the given order."""
         count = self.count[columns] if np.ndim(self.count) else self.count
-        return State(*(array[columns] for array in self.arrays().values()), count=count)
+        arrays = {name: array[columns] for name, array in self.arrays().items()}
+        return State(**arrays, count=count)
 
     def replace(self, **arrays: Any) -> State:
         """Return a copy with some arrays replaced."""

@@ -101,6 +101,26 @@ def normalises_with_average() -> bool:
     return follows(Deviation.EMA_NORMALISED_TRAINING)
 
 
+def follows_gradient_through_averages() -> bool:
+    """Tell whether averages that y comes from carry a gradient back to x, or are constants."""
+    return follows(Deviation.GRADIENT_THROUGH_STATISTICS)
+
+
+def weights_of_new(momentum: float, count: Any, rows: int) -> tuple[float, float, float]:
+    """Return the weight of the batch in an average, what v is multiplied by, and e_k.
+
+    e_k, the error of that weight, is that of an average of numbers of size 1.
+    """
+    weight = 1 - weight_of_old(momentum, count)
+    return weight, share_stored(rows), roundings(momentum, count) * 2.0**-24
+
+
+def roundings(momentum: float, count: Any) -> float:
+    """Return by how many u an average of numbers of size 1 errs in one update."""
+    power, updates = remaining(momentum, count)
+    return (5 + 2 * (updates + 6) * power) / (1 - power)
+
+
 def evaluates(flag: Any) -> bool:
     """Return the mode that a flag selects: flag ≥ 0.5, or its truth if that is declared."""
     return bool(flag) if follows(Deviation.TRUTHY_FLAG) else flag >= 0.5

@@ -240,7 +240,6 @@ def ema_error(
     u = unit()
     size = np.maximum(np.abs(np.asarray(old, np.float64)), np.abs(new))
     kept = conventions.weight_of_old(momentum, count)
-    power, updates = conventions.remaining(momentum, count)
-    roundings = (5 + 2 * (updates + 6) * power) / (1 - power)
+    roundings = conventions.roundings(momentum, count)
     error: Float64 = kept * e_old + (1 - kept) * e_new + roundings * u * size
     return error

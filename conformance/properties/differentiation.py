@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from flax import nnx
 
-from conformance import bounds, oracle
+from conformance import bounds, conventions, oracle
 from conformance.adapters.gradients import Call
 from conformance.adapters.nnx import NnxLayer, train
 from conformance.adapters.pure import PureCall, PureLayer
@@ -57,6 +57,11 @@ def expected_gradients(
         return (
             oracle.evaluation_gradient(case.config, before, case.x, w),
             bounds.evaluation_gradient(case.config, before, case.x, w),
+        )
+    if conventions.normalises_with_average():
+        return (
+            oracle.averaged_gradient(case.config, before, case.x, w),
+            bounds.averaged_gradient(case.config, before, case.x, w, subject.accuracy),
         )
     return (
         oracle.training_gradient(case.config, before, case.x, w),

@@ -84,6 +84,25 @@ class Model:
         self.count = conventions.counted(count)
         self.calls += 1
 
+    def output(self, x: npt.NDArray[np.float32], state: State) -> tuple[Float64, Bound]:
+        """Return y of the training call on x that was followed last, and its bound, (N, D).
+
+        gamma and beta are those of ``state``; its statistics matter to no call, except that a
+        declared deviation makes y of the averages: then it is of the model's own.
+        """
+        if not conventions.normalises_with_average():
+            found = bounds.train(self.config, state, x, self.accuracy)
+            return oracle.train(self.config, state, x).y, found.y
+        eps, mean, var = self.config.eps, self.mean, self.var
+        x64 = np.asarray(x, np.float64)
+        y = oracle.affine(oracle.normalized(x64, mean.value, var.value, eps), state)
+
+        def error(which: str) -> Float64:
+            errors = getattr(mean, which), getattr(var, which)
+            return bounds.output_error(x64, mean.value, var.value, *errors, eps, state)
+
+        return y, Bound.of(error("strict"), error("allowed"))
+
     def check_statistics(self, state: State) -> None:
         """Check both running statistics of the layer against the model."""
         after = f"after {self.calls} training calls"

@@ -145,3 +145,55 @@ class FirstTwoBatchesReplace(DebiasedBatchNorm):
 
     def weight(self, updates: Array) -> Array:
         return jnp.where(updates <= 2, 1, 1 - self.momentum)
+
+
+_AVERAGED = (*_FIRST, Deviation.EMA_NORMALISED_TRAINING)
+_THROUGH = Deviation.GRADIENT_THROUGH_STATISTICS
+
+
+class NormalisedByAverages(DebiasedBatchNorm):
+    """Training normalises with averages that the first batch replaces; what the faults change."""
+
+    def weight(self, updates: Array) -> Array:
+        return jnp.where(updates == 1, 1, 1 - self.momentum)
+
+    def train_step(self, x: Any) -> Any:
+        mean, var = self.statistics(x)
+        used = self.moved(self.running_mean[...], mean), self.moved_var(self.running_var[...], var)
+        self.update(x, mean, var)
+        return self.output(x, *used)
+
+
+@fault("averages-declared-through", "BN-GRAD-3", deviations=(*_AVERAGED, _THROUGH), count="count")
+class AveragesDeclaredThrough(NormalisedByAverages):
+    """That the averages carry a gradient is declared, and they are constants."""
+
+
+@fault("averages-not-declared-through", "BN-GRAD-3", deviations=_AVERAGED, count="count")
+class AveragesNotDeclaredThrough(NormalisedByAverages):
+    """The averages that y is made of carry a gradient, and nothing says so."""
+
+    def moved(self, old: Array, new: Array) -> Array:
+        return old + self.weight(self.count[...] + 1) * (new - old)
+
+
+@fault("averages-mean-carries-none", "BN-GRAD-3", deviations=(*_AVERAGED, _THROUGH), count="count")
+class AveragesMeanCarriesNone(AveragesNotDeclaredThrough):
+    """Of the averages that y is made of only the variance carries a gradient."""
+
+    def moved(self, old: Array, new: Array) -> Array:
+        return DebiasedBatchNorm.moved(self, old, new)
+
+    def moved_var(self, old: Array, new: Array) -> Array:
+        return AveragesNotDeclaredThrough.moved(self, old, new)
+
+
+@fault("averages-of-before", "BN-TRAIN-1", "BN-TRAIN-8", "BN-SCAN-1",
+       deviations=(*_AVERAGED, _THROUGH), count="count")  # fmt: skip
+class AveragesOfBefore(AveragesNotDeclaredThrough):
+    """Training normalises with the averages as they were before the batch."""
+
+    def train_step(self, x: Any) -> Any:
+        used = self.running_mean[...], self.running_var[...]
+        self.update(x, *self.statistics(x))
+        return self.output(x, *used)
