@@ -54,6 +54,7 @@ class _Summed(PureLayer):
         PureLayer.write(self, values)
         if not any(name in values for name in STATISTICS):
             return
+        self.held[COUNT] = jnp.array(int(self.held[COUNT]))  # weakly typed, as the module's own
         after, scale = self.held, _scale(self.momentum, self.held[COUNT])
         for name, hidden in _SUMS.items():
             same = int(after[COUNT]) == int(before[COUNT])
@@ -93,8 +94,10 @@ def _pure(features: int, momentum: float, eps: float, mode: Mode) -> Pure:
         module = eqx.tree_at(lambda m: (m.weight, m.bias), made, (held["gamma"], held["beta"]))
         unused = jax.tree.map(lambda leaf: leaf, fresh)  # a state can be set once
         state = unused.set(of_statistics, tuple(held[name] for name in names))
-        count = jnp.asarray(held[COUNT], jnp.int32)
-        state = state.set(of_count, count if mode == "batch" else count == 0)
+        count = held[COUNT]
+        state = state.set(
+            of_count, count if mode == "batch" else jnp.asarray(count, jnp.int32) == 0
+        )
 
         def call(row: Any, state: Any) -> tuple[Any, Any]:
             out: tuple[Any, Any] = module(row, state, inference=use_running_average)

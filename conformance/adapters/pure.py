@@ -58,6 +58,10 @@ class PureCall:
     x: Any
     evaluate: bool
 
+    def output(self, x: Any) -> Any:
+        """Return y for another input."""
+        return self.pure(self.held, jnp.asarray(x), self.evaluate)[0]
+
     def gradients(self, w: Any) -> tuple[Any, Any, Any]:
         """Return the gradients of Σ w·y, by one program compiled for shapes and mode."""
         of_gamma, of_beta, of_x = _compiled(self.pure, self.evaluate, self.held, self.x, w)

@@ -23,7 +23,7 @@ class TorchLayer:
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
         self.module.train(not use_running_average)
-        rows = torch.from_numpy(np.array(x, np.float32))
+        rows = torch.from_numpy(np.array(x))
         y = self.module(rows.reshape(*rows.shape, *(1,) * self.spatial))
         return y.detach().numpy().reshape(rows.shape)
 
