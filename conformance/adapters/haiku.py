@@ -46,7 +46,8 @@ class _Layer(PureLayer):
             return
         for name, hidden in _SUMS.items():
             kept = count == int(before[COUNT]) and np.array_equal(after[name], before[name])
-            share = 1 - self.momentum**count
+            with np.errstate(over="ignore"):  # momentum above 1 is infinite in the end
+                share = 1 - np.float64(self.momentum) ** count
             self.held[hidden] = before[hidden] if kept else after[name] * jnp.float32(share)
 
 

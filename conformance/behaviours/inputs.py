@@ -91,7 +91,8 @@ def _of_dtype(subject: Subject, x: AnyArray) -> str:
         same = not isinstance(wanted, Raised) and np.allclose(y, wanted, 1e-3, 1e-3)
         dtypes = {str(array.dtype) for array in layer.state.arrays().values()}
         kept = "" if dtypes == {"float32"} else f", arrays of {' and '.join(sorted(dtypes))}"
-        alike = "as for the same numbers in float32" if same else "with other values"
+        numbers_in = "its real part" if np.iscomplexobj(x) else "the same numbers"
+        alike = f"as for {numbers_in} in float32" if same else "with other values"
         return f"y is {y.dtype}, {alike}{kept}"
 
     return both_modes(subject, x, tell)

@@ -86,7 +86,15 @@ _NO_JIT = "the layer is not called under JAX"
 
 
 def _built_with(subject: Subject, config: Config) -> Any:
-    return attempt(f"the constructor with {config}", lambda: built(subject, config))
+    """Return a layer in ``STATE``, or what its constructor has raised."""
+    build: Any = subject.implementation.build
+    given = conventions.constructed(config, subject.implementation.deviations)
+    layer = attempt(f"the constructor with {config}", partial(build, given))
+    if isinstance(layer, Raised):
+        return layer
+    live = LiveLayer(layer, config)
+    live.write(STATE)
+    return live
 
 
 @behaviour("momentum-outside", "What does momentum outside [0, 1] do?")
