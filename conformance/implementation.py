@@ -81,6 +81,26 @@ class Layer(Protocol):
         """
 
 
+class DifferentiableCall(Protocol):
+    """A call at the arrays that a layer holds; differentiating it leaves the layer as it is."""
+
+    def gradients(self, w: Any) -> tuple[Any, Any, Any]:
+        """Return the gradients of Σ w·y with respect to gamma, beta and x."""
+
+    def pullback(self) -> Callable[[Any], tuple[Any, Any, Any]]:
+        """Run the forward pass, and return the backward pass, which can be run repeatedly."""
+
+    def through_statistics(self, of_mean: Any, of_var: Any) -> Any:
+        """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x."""
+
+
+class Differentiable(Layer, Protocol):
+    """A layer that knows how its calls are differentiated."""
+
+    def call(self, x: Any, *, evaluate: bool) -> DifferentiableCall:
+        """Return the call at what the layer holds now; it is not made yet."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Implementation:
     """One implementation, ready to be judged.
@@ -88,7 +108,8 @@ class Implementation:
     ``name``: how reports call it. ``build``: makes a fresh ``Layer`` from a ``Config``;
     None if there is no layer. ``forward``: the function ``f(seed, x, use_running_average)``;
     None if there is none. ``nnx``: the layers are ``conformance.adapters.nnx.NnxLayer``;
-    ``pure``: they are ``conformance.adapters.pure.PureLayer``;
+    ``pure``: they are ``conformance.adapters.pure.PureLayer``; ``own_gradients``: they are
+    ``Differentiable``, by whatever their framework has;
     ``differentiable``: JAX can differentiate their calls in reverse mode.
     ``deviations``: the conventions it declares. ``state_dtype``: the dtype that its four
     arrays are declared to have. ``wider``: what it takes beyond a float32 batch (N, D).
@@ -103,6 +124,7 @@ class Implementation:
     forward: Callable[[Any, Any, Any], Any] | None = None
     nnx_module: bool = False
     pure: bool = False
+    own_gradients: bool = False
     differentiable: bool = True
     deviations: frozenset[Deviation] = field(default_factory=frozenset)
     state_dtype: str = "float32"
@@ -124,7 +146,8 @@ class Implementation:
             Capability.LAYER: self.build is not None,
             Capability.FORWARD: self.forward is not None,
             Capability.NNX: self.nnx_module,
-            Capability.GRAD: (self.nnx_module or self.pure) and self.differentiable,
+            Capability.GRAD: self.own_gradients
+            or ((self.nnx_module or self.pure) and self.differentiable),
             Capability.NNX_GRAD: self.nnx_module and self.differentiable,
         }
         given = frozenset(capability for capability, there in offered.items() if there)

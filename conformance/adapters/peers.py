@@ -70,13 +70,15 @@ def keras() -> Implementation:
 
 
 def torch_1d() -> Implementation:
-    """Return ``torch.nn.BatchNorm1d``."""
-    return _peer("torch", "torch", "torch.nn.BatchNorm1d", _UNBIASED, arguments={"spatial": 0})
+    """Return ``torch.nn.BatchNorm1d``, differentiated by torch.autograd."""
+    made = _peer("torch", "torch", "torch.nn.BatchNorm1d", _UNBIASED, arguments={"spatial": 0})
+    return replace(made, own_gradients=True)
 
 
 def torch_2d() -> Implementation:
     """Return ``torch.nn.BatchNorm2d`` on images of one pixel."""
-    return _peer("torch", "torch", "torch.nn.BatchNorm2d", _UNBIASED, arguments={"spatial": 2})
+    made = _peer("torch", "torch", "torch.nn.BatchNorm2d", _UNBIASED, arguments={"spatial": 2})
+    return replace(made, own_gradients=True)
 
 
 def mlx() -> Implementation:
