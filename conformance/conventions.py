@@ -121,6 +121,36 @@ def roundings(momentum: float, count: Any) -> float:
     return (5 + 2 * (updates + 6) * power) / (1 - power)
 
 
+_STORED = {
+    Deviation.STATISTICS_IN_BFLOAT16: "bfloat16",
+    Deviation.STATISTICS_IN_FLOAT64: "float64",
+}
+
+
+def statistics_dtype() -> str | None:
+    """Return the dtype that the running statistics are declared to have, None for no other."""
+    return next((dtype for deviation, dtype in _STORED.items() if follows(deviation)), None)
+
+
+def stored_roundoff() -> float:
+    """Return u of the running statistics, where it is larger than that of float32; else 0."""
+    return _ROUNDOFF if follows(Deviation.STATISTICS_IN_BFLOAT16) else 0.0
+
+
+def output_dtype() -> str | None:
+    """Return the dtype that y is declared to have, None where none is declared."""
+    return "bfloat16" if follows(Deviation.OUTPUT_IN_BFLOAT16) else None
+
+
+def output_roundoff() -> float:
+    """Return u of y, where it is larger than that of float32; else 0."""
+    return _ROUNDOFF if follows(Deviation.OUTPUT_IN_BFLOAT16) else 0.0
+
+
+_ROUNDOFF = 2.0**-8
+"""Of bfloat16."""
+
+
 def evaluates(flag: Any) -> bool:
     """Return the mode that a flag selects: flag ≥ 0.5, or its truth if that is declared."""
     return bool(flag) if follows(Deviation.TRUTHY_FLAG) else flag >= 0.5

@@ -94,4 +94,6 @@ def _compiled_through_statistics(
     def statistics(x: Any) -> tuple[Any, ...]:
         return _called(program, leaves, gamma, beta, x)[1]
 
-    return jax.vjp(statistics, x)[1](cotangents)[0]
+    after, pullback = jax.vjp(statistics, x)
+    given = (jnp.asarray(w, a.dtype) for w, a in zip(cotangents, after, strict=True))
+    return pullback(tuple(given))[0]

@@ -42,7 +42,9 @@ class PureLayer:
     def write(self, values: Mapping[str, np.ndarray]) -> None:
         if COUNT in self.held and any(name in values for name in STATISTICS):
             values = {COUNT: np.asarray(MANY), **values}
-        self.held = self.held | {name: jnp.asarray(value) for name, value in values.items()}
+        dtypes = {name: self.held[name].dtype for name in ARRAYS}
+        given = {name: jnp.asarray(v, dtypes.get(name)) for name, v in values.items()}
+        self.held = self.held | given
 
     def call(self, x: Any, *, evaluate: bool) -> PureCall:
         """Return the call at what the layer holds now, to be differentiated."""
@@ -94,4 +96,6 @@ def _compiled_through_statistics(pure: Pure, held: Held, x: Any, cotangents: Any
         after = pure(held, x, False)[1]
         return tuple(after[name] for name in STATISTICS)
 
-    return jax.vjp(statistics, x)[1](cotangents)[0]
+    after, pullback = jax.vjp(statistics, x)
+    given = (jnp.asarray(w, a.dtype) for w, a in zip(cotangents, after, strict=True))
+    return pullback(tuple(given))[0]

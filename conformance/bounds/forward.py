@@ -201,6 +201,8 @@ def output_error(
     Direct form, γ·z + β in any association: e_y ≤ |γ|·e_z·(1+4u) + 2u·(|γz|+|β|+|y|).
     Fused form, x·s + (β−μ·s) with s = γ·r, is correct too and rounds x·s and μ·s, which may be
     far larger than z: it adds |γ|·r·(1+ρ)·u·(2|x|+3|μ|) + 2u|β|.
+    An output that is declared to have 16 bits may be made of z, γ and β rounded to them, with the
+    product and the sum rounded as well: u₁₆·(3|γz| + |β| + |y|) more.
     """
     u = unit()
     gamma = np.abs(state.gamma.astype(np.float64))
@@ -213,7 +215,9 @@ def output_error(
     direct = gamma * e_z * (1 + 4 * u) + 2 * u * (gamma * np.abs(z) + beta + np.abs(y))
     fused = gamma * r * (1 + rho) * u * (2 * np.abs(x) + 3 * np.abs(mean)) + 2 * u * beta
     flushed = gamma * r * FLUSHED
-    total: Float64 = direct + fused + flushed
+    u16 = conventions.output_roundoff()
+    narrow = (1 + u16) * u16 * (3 * gamma * np.abs(z) + beta + np.abs(y))
+    total: Float64 = direct + fused + flushed + narrow
     return total
 
 
@@ -236,10 +240,11 @@ def ema_error(
     which moves mᵗ by t·u·mᵗ, the power errs by 4u·mᵗ, and two operations follow. This counts
     twice where the average is moved by (1−m)/(1−mᵗ)·(b−r), so that in all
     e ≤ … + u·max(|old|, |new|)·(5 + 2(t+6)·mᵗ)/(1−mᵗ), which is the above where mᵗ is 0.
+    Statistics that are declared to have 16 bits may be averaged in them: then u is theirs.
     """
     u = unit()
     size = np.maximum(np.abs(np.asarray(old, np.float64)), np.abs(new))
     kept = conventions.weight_of_old(momentum, count)
-    roundings = conventions.roundings(momentum, count)
-    error: Float64 = kept * e_old + (1 - kept) * e_new + roundings * u * size
+    roundings = conventions.roundings(momentum, count) * max(u, conventions.stored_roundoff())
+    error: Float64 = kept * e_old + (1 - kept) * e_new + roundings * size
     return error

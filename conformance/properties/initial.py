@@ -7,6 +7,7 @@ from dataclasses import replace
 from conformance import conventions
 from conformance.case import Case, State
 from conformance.checks import check_identical, check_same
+from conformance.implementation import ARRAYS, STATISTICS
 from conformance.properties.claims import check_evaluation, check_kept, check_training
 from conformance.properties.registry import requirement
 from conformance.strategies.cases import cases
@@ -54,10 +55,12 @@ def running_var_starts_as_ones(subject: Subject, case: Case) -> None:
 @requirement("BN-INIT-5", share=0.15, case=cases)
 def arrays_have_the_declared_dtype(subject: Subject, case: Case) -> None:
     """float32, or what the implementation declares"""
-    declared = subject.implementation.state_dtype
+    declared = dict.fromkeys(ARRAYS, subject.implementation.state_dtype)
+    if (stored := conventions.statistics_dtype()) is not None:
+        declared |= dict.fromkeys(STATISTICS, stored)
 
     for name, array in subject.build(case.config).state.arrays().items():
-        check_same(f"dtype of {name}", str(array.dtype), declared)
+        check_same(f"dtype of {name}", str(array.dtype), declared[name])
 
 
 @requirement("BN-INIT-6", share=0.25, case=cases, seed=lambda _: choices(1, 2**31 - 1))

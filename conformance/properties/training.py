@@ -9,7 +9,7 @@ import numpy as np
 from conformance import bounds, conventions, oracle
 from conformance.bounds import Bound
 from conformance.case import Case, State
-from conformance.checks import check_finite, check_within
+from conformance.checks import check_finite, check_same, check_within
 from conformance.properties.registry import requirement
 from conformance.strategies.cases import Rewritten, cases, rewritten_cases
 from conformance.strategies.designed import (
@@ -34,6 +34,8 @@ def training_normalizes_with_the_batch(subject: Subject, case: Case) -> None:
     layer, before, x = subject.start(case)
     y = layer.train(x)
 
+    if (dtype := conventions.output_dtype()) is not None:
+        check_same("dtype of y", str(y.dtype), dtype)
     expected = oracle.train(case.config, before, case.x).y
     check_within("y", y, expected, bounds.train(case.config, before, case.x, subject.accuracy).y)
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from conformance import bounds
+from conformance import bounds, conventions
 from conformance.adapters.nnx import train
 from conformance.case import Case
 from conformance.checks import check_same, check_true, check_within
@@ -144,7 +144,7 @@ def the_layer_exists_abstractly(subject: Subject, case: Case) -> None:
         with calling("jax.eval_shape of a call"):
             y, _ = jax.eval_shape(partial(merged_call, graphdef, evaluate=flag), state, x)
         check_same("shape of y", tuple(y.shape), case.x.shape)
-        check_same("dtype of y", str(y.dtype), "float32")
+        check_same("dtype of y", str(y.dtype), conventions.output_dtype() or "float32")
 
 
 @partial(jax.jit, static_argnums=(0, 3))

@@ -6,7 +6,17 @@ They are the suite's guard against false accusations. To add one: a subclass of
 
 from __future__ import annotations
 
-from impl.variants import aged, backward, compiled, declared, forms, stateful, sums, wide
+from impl.variants import (
+    aged,
+    backward,
+    compiled,
+    declared,
+    forms,
+    narrow,
+    stateful,
+    sums,
+    wide,
+)
 from impl.variants.record import VARIANTS
 
 __all__ = [
@@ -16,6 +26,7 @@ __all__ = [
     "compiled",
     "declared",
     "forms",
+    "narrow",
     "stateful",
     "sums",
     "wide",
