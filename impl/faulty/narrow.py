@@ -26,6 +26,10 @@ class Bfloat16Statistics(StepwiseBatchNorm):
     def moved(self, old: Array, new: Array) -> Array:
         return super().moved(old.astype(jnp.float32), new).astype(jnp.bfloat16)
 
+    def evaluate(self, x: Any) -> Any:
+        mean, var = (a[...].astype(jnp.float32) for a in (self.running_mean, self.running_var))
+        return self.output(x, mean, var)
+
 
 @fault("bfloat16-declared-only", "BN-INIT-5", deviations=_STATISTICS)
 class Bfloat16DeclaredOnly(StepwiseBatchNorm):
@@ -50,16 +54,18 @@ class Float16DeclaredAsBfloat16(StepwiseBatchNorm):
 class Bfloat16StatisticsWiden(Bfloat16Statistics):
     """The first update makes float32 of statistics that are declared as bfloat16."""
 
-    def moved(self, old: Array, new: Array) -> Array:
-        return StepwiseBatchNorm.moved(self, old.astype(jnp.float32), new)
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        super().update(x, mean, var)
+        self.running_mean.set_value(self.running_mean[...].astype(jnp.float32))
+        self.running_var.set_value(self.running_var[...].astype(jnp.float32))
 
 
 @fault("bfloat16-statistics-in-evaluation", "BN-EVAL-1", deviations=_STATISTICS)
 class Bfloat16InEvaluation(Bfloat16Statistics):
-    """Evaluation computes in the dtype of the statistics, and rounds x to it."""
+    """Evaluation adds ε to the variance, and takes the root, in the dtype of the statistics."""
 
     def evaluate(self, x: Any) -> Any:
-        return super().evaluate(jnp.asarray(x, jnp.bfloat16))
+        return StepwiseBatchNorm.evaluate(self, x)
 
 
 @fault("bfloat16-statistics-stagnate", "BN-EMA-2", deviations=_STATISTICS)

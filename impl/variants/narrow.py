@@ -24,6 +24,10 @@ class Bfloat16Statistics(StepwiseBatchNorm):
     def moved(self, old: Array, new: Array) -> Array:
         return super().moved(old.astype(jnp.float32), new).astype(jnp.bfloat16)
 
+    def evaluate(self, x: Any) -> Any:
+        mean, var = (a[...].astype(jnp.float32) for a in (self.running_mean, self.running_var))
+        return self.output(x, mean, var)
+
 
 @variant("bfloat16-averaging-declared", Deviation.STATISTICS_IN_BFLOAT16)
 class Bfloat16Averaging(Bfloat16Statistics):
