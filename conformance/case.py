@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,17 @@ Float32 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """The four arrays of a layer, each (D,), copied out of whatever holds them."""
+    """The four arrays of a layer, each (D,), copied out of whatever holds them.
+
+    ``count`` is the number of updates behind the running statistics, where a declared deviation
+    makes it matter; None, as in every state that is drawn, stands for any number.
+    """
 
     gamma: npt.NDArray[Any]
     beta: npt.NDArray[Any]
     running_mean: npt.NDArray[Any]
     running_var: npt.NDArray[Any]
+    count: Any = field(default=None, metadata={"drawn": False})
 
     @classmethod
     def fresh(cls, features: int) -> State:
@@ -35,10 +40,12 @@ class State:
         return {name: getattr(self, name) for name in ARRAYS}
 
     def take(self, columns: Any) -> State:
-        """Return the state of the chosen features, in the given order."""
-        return State(*(array[columns] for array in self.arrays().values()))
+        """Return the state of the chosen features, or of one lane, in the given order."""
+        count = self.count[columns] if np.ndim(self.count) else self.count
+        arrays = {name: array[columns] for name, array in self.arrays().items()}
+        return State(**arrays, count=count)
 
-    def replace(self, **arrays: npt.NDArray[Any]) -> State:
+    def replace(self, **arrays: Any) -> State:
         """Return a copy with some arrays replaced."""
         return replace(self, **arrays)
 
@@ -90,7 +97,9 @@ def literal(value: Any) -> Any:
         return finite_or_text(shortest)
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, Config | State):
+    if isinstance(value, State):
+        return {name: literal(array) for name, array in value.arrays().items()}
+    if isinstance(value, Config):
         return {item.name: literal(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Case):
         return _case_literals(value)

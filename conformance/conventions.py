@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from conformance.implementation import Config, Deviation
 
 Declared = frozenset[Deviation]
@@ -51,9 +53,102 @@ def share_stored(rows: int) -> float:
     return 1.0
 
 
+_COUNTING = (Deviation.ZERO_DEBIASED_STATISTICS, Deviation.FIRST_BATCH_REPLACES)
+
+
+def counts() -> bool:
+    """Tell whether the number of updates behind the running statistics matters."""
+    return any(follows(deviation) for deviation in _COUNTING)
+
+
+def as_count(read: Any) -> Any:
+    """Return what a layer says of its updates as a count: for some only the first is special."""
+    return read if follows(Deviation.ZERO_DEBIASED_STATISTICS) else np.minimum(read, 1)
+
+
+def counted(count: Any) -> Any:
+    """Return the count after one more update; None, any number, stays that."""
+    return None if count is None else as_count(count + 1)
+
+
+def weight_of_old(momentum: float, count: Any) -> float:
+    """Return the share that the old average keeps, after ``count`` updates: m by the requirements.
+
+    Zero-debiased averages Σ (1−m)·mᵗ⁻ʲ·b_j / (1−mᵗ) keep m·(1−mᵗ⁻¹)/(1−mᵗ) with t = count + 1;
+    where the first batch replaces them, nothing at first and m later.
+    """
+    if count is not None and follows(Deviation.FIRST_BATCH_REPLACES):
+        return 0.0 if count == 0 else momentum
+    power, _ = remaining(momentum, count)
+    return (momentum - power) / (1 - power)
+
+
+def remaining(momentum: float, count: Any) -> tuple[float, int]:
+    """Return mᵗ, the share of a sum that is still 0 after this update, and t; 0, 0 by default."""
+    if count is None or not follows(Deviation.ZERO_DEBIASED_STATISTICS):
+        return 0.0, 0
+    updates = int(count) + 1
+    return momentum**updates, updates
+
+
+def largest_momentum() -> float:
+    """Return the largest momentum that makes sense: 1, or less where 1 − mᵗ divides."""
+    return 0.99 if follows(Deviation.ZERO_DEBIASED_STATISTICS) else 1.0
+
+
 def normalises_with_average() -> bool:
     """Tell whether y of a training call comes from rm' and rv' instead of μ and v."""
     return follows(Deviation.EMA_NORMALISED_TRAINING)
+
+
+def follows_gradient_through_averages() -> bool:
+    """Tell whether averages that y comes from carry a gradient back to x, or are constants."""
+    return follows(Deviation.GRADIENT_THROUGH_STATISTICS)
+
+
+def weights_of_new(momentum: float, count: Any, rows: int) -> tuple[float, float, float]:
+    """Return the weight of the batch in an average, what v is multiplied by, and e_k.
+
+    e_k, the error of that weight, is that of an average of numbers of size 1.
+    """
+    weight = 1 - weight_of_old(momentum, count)
+    return weight, share_stored(rows), roundings(momentum, count) * 2.0**-24
+
+
+def roundings(momentum: float, count: Any) -> float:
+    """Return by how many u an average of numbers of size 1 errs in one update."""
+    power, updates = remaining(momentum, count)
+    return (5 + 2 * (updates + 6) * power) / (1 - power)
+
+
+_STORED = {
+    Deviation.STATISTICS_IN_BFLOAT16: "bfloat16",
+    Deviation.STATISTICS_IN_FLOAT64: "float64",
+}
+
+
+def statistics_dtype() -> str | None:
+    """Return the dtype that the running statistics are declared to have, None for no other."""
+    return next((dtype for deviation, dtype in _STORED.items() if follows(deviation)), None)
+
+
+def stored_roundoff() -> float:
+    """Return u of the running statistics, where it is larger than that of float32; else 0."""
+    return _ROUNDOFF if follows(Deviation.STATISTICS_IN_BFLOAT16) else 0.0
+
+
+def output_dtype() -> str | None:
+    """Return the dtype that y is declared to have, None where none is declared."""
+    return "bfloat16" if follows(Deviation.OUTPUT_IN_BFLOAT16) else None
+
+
+def output_roundoff() -> float:
+    """Return u of y, where it is larger than that of float32; else 0."""
+    return _ROUNDOFF if follows(Deviation.OUTPUT_IN_BFLOAT16) else 0.0
+
+
+_ROUNDOFF = 2.0**-8
+"""Of bfloat16."""
 
 
 def evaluates(flag: Any) -> bool:

@@ -102,7 +102,10 @@ def _classes() -> Mapping[str, type]:
 
 
 def _fields_of(kind: type) -> tuple[str, ...]:
-    return tuple(getattr(kind, "_fields", ())) or tuple(field.name for field in fields(kind))
+    if hasattr(kind, "_fields"):
+        return tuple(kind._fields)
+    drawn = (field.name for field in fields(kind) if field.metadata.get("drawn", True))
+    return tuple(drawn)
 
 
 def identity(requirement: str, values: Mapping[str, Any]) -> str:

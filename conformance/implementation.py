@@ -21,6 +21,9 @@ ARRAYS = ("gamma", "beta", "running_mean", "running_var")
 
 PARAMETERS, STATISTICS = ARRAYS[:2], ARRAYS[2:]
 
+COUNT = "count"
+"""Under which a layer whose averages know their age reads and writes the number of updates."""
+
 
 class AdapterError(Exception):
     """An implementation could not be found, understood or driven; nothing was judged."""
@@ -40,6 +43,11 @@ class Deviation(Enum):
     SINGLE_ROW_REFUSED = "a training call on a single row raises, and changes nothing"
     TRUTHY_FLAG = "any flag but 0 evaluates, .3 and NaN as well"
     GRADIENT_THROUGH_STATISTICS = "the updated running statistics carry a gradient back to x"
+    ZERO_DEBIASED_STATISTICS = "the averages are sums from 0, divided by 1 − mᵗ after t updates"
+    STATISTICS_IN_BFLOAT16 = "the running statistics are stored in bfloat16"
+    STATISTICS_IN_FLOAT64 = "the running statistics are stored in float64"
+    OUTPUT_IN_BFLOAT16 = "y is bfloat16, for an input of float32"
+    FIRST_BATCH_REPLACES = "the first batch replaces the running statistics, whatever momentum is"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +72,36 @@ class Layer(Protocol):
         """Apply the layer to ``x`` of shape (N, D); train if the flag is false."""
 
     def read(self) -> Mapping[str, Any]:
-        """Return the four arrays by their names in ``ARRAYS``; leave out what is missing."""
+        """Return the four arrays by their names in ``ARRAYS``; leave out what is missing.
+
+        A layer whose averages know their age adds ``COUNT``, the number of their updates.
+        """
 
     def write(self, values: Mapping[str, np.ndarray]) -> None:
-        """Replace the named arrays, as an optimiser or a restore would."""
+        """Replace the named arrays, as an optimiser or a restore would.
+
+        Statistics that come without ``COUNT`` have any number of updates behind them: 2³⁰.
+        """
+
+
+class DifferentiableCall(Protocol):
+    """A call at the arrays that a layer holds; differentiating it leaves the layer as it is."""
+
+    def gradients(self, w: Any) -> tuple[Any, Any, Any]:
+        """Return the gradients of Σ w·y with respect to gamma, beta and x."""
+
+    def pullback(self) -> Callable[[Any], tuple[Any, Any, Any]]:
+        """Run the forward pass, and return the backward pass, which can be run repeatedly."""
+
+    def through_statistics(self, of_mean: Any, of_var: Any) -> Any:
+        """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x."""
+
+
+class Differentiable(Layer, Protocol):
+    """A layer that knows how its calls are differentiated."""
+
+    def call(self, x: Any, *, evaluate: bool) -> DifferentiableCall:
+        """Return the call at what the layer holds now; it is not made yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +111,8 @@ class Implementation:
     ``name``: how reports call it. ``build``: makes a fresh ``Layer`` from a ``Config``;
     None if there is no layer. ``forward``: the function ``f(seed, x, use_running_average)``;
     None if there is none. ``nnx``: the layers are ``conformance.adapters.nnx.NnxLayer``;
-    ``pure``: they are ``conformance.adapters.pure.PureLayer``;
+    ``pure``: they are ``conformance.adapters.pure.PureLayer``; ``own_gradients``: they are
+    ``Differentiable``, by whatever their framework has;
     ``differentiable``: JAX can differentiate their calls in reverse mode.
     ``deviations``: the conventions it declares. ``state_dtype``: the dtype that its four
     arrays are declared to have. ``wider``: what it takes beyond a float32 batch (N, D).
@@ -92,6 +127,7 @@ class Implementation:
     forward: Callable[[Any, Any, Any], Any] | None = None
     nnx_module: bool = False
     pure: bool = False
+    own_gradients: bool = False
     differentiable: bool = True
     deviations: frozenset[Deviation] = field(default_factory=frozenset)
     state_dtype: str = "float32"
@@ -113,7 +149,8 @@ class Implementation:
             Capability.LAYER: self.build is not None,
             Capability.FORWARD: self.forward is not None,
             Capability.NNX: self.nnx_module,
-            Capability.GRAD: (self.nnx_module or self.pure) and self.differentiable,
+            Capability.GRAD: self.own_gradients
+            or ((self.nnx_module or self.pure) and self.differentiable),
             Capability.NNX_GRAD: self.nnx_module and self.differentiable,
         }
         given = frozenset(capability for capability, there in offered.items() if there)
@@ -136,6 +173,7 @@ class Implementation:
         beta: str = "beta",
         running_mean: str = "running_mean",
         running_var: str = "running_var",
+        count: str = "",
         arguments: Mapping[str, Any] | None = None,
         forward: Callable[[Any, Any, Any], Any] | None = None,
         deviations: frozenset[Deviation] | set[Deviation] = frozenset(),
@@ -147,12 +185,14 @@ class Implementation:
 
         It is built as ``module(<features>=D, <momentum>=m, <eps>=e, rngs=…, **arguments)`` and
         called as ``layer(x, use_running_average=flag)``; ``features``, ``momentum`` and ``eps``
-        name constructor arguments, ``gamma`` to ``running_var`` name attributes. A layer that
+        name constructor arguments, ``gamma`` to ``running_var`` name attributes, and so does
+        ``count``, for a layer that keeps the number of its updates. A layer that
         leaves JAX, for a callback say, is declared as not ``differentiable``. ``wider`` names
         the arguments for masks, axes, dtypes and named axes.
         """
         keywords = {"features": features, "momentum": momentum, "eps": eps}
         attributes = dict(zip(ARRAYS, (gamma, beta, running_mean, running_var), strict=True))
+        attributes |= {COUNT: count} if count else {}
 
         def build(config: Config, more: Mapping[str, Any] | None = None) -> Layer:
             from conformance.adapters.nnx import build_layer  # noqa: PLC0415  imports jax

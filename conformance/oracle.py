@@ -61,8 +61,9 @@ def train(config: Config, state: State, x: npt.ArrayLike) -> Training:
     """Return what a training call on ``x`` gives, starting from ``state``."""
     mean, var = statistics(x)
     stored = var * conventions.share_stored(len(np.asarray(x)))
-    running_mean = ema(config.momentum, state.running_mean, mean)
-    running_var = ema(config.momentum, state.running_var, stored)
+    kept = conventions.weight_of_old(config.momentum, state.count)
+    running_mean = ema(kept, state.running_mean, mean)
+    running_var = ema(kept, state.running_var, stored)
     by_average = conventions.normalises_with_average()
     used = (running_mean, running_var) if by_average else (mean, var)
     z = normalized(x, *used, config.eps)
@@ -106,6 +107,26 @@ def training_gradient(config: Config, state: State, x: npt.ArrayLike, w: npt.Arr
         gamma=(w64 * z).sum(axis=0),
         beta=w64.sum(axis=0),
         x=scale * (w64 - w64.mean(axis=0) - z * (w64 * z).mean(axis=0)),
+    )
+
+
+def averaged_gradient(config: Config, state: State, x: npt.ArrayLike, w: npt.ArrayLike) -> Gradient:
+    """Return what pulling w back gives if training normalises with its averages M = rm', V = rv'.
+
+    With r = 1/√(V+ε), z = (x−M)·r, k the weight of the batch in the averages and s that of v:
+    dγ = Σ w·z; dx = γ·r·(w − k·(mean(w) + s·(x−μ)·r·mean(w·z))), where they carry a gradient, and
+    dx = γ·r·w where they are constants.
+    """
+    w64, x64 = np.asarray(w, np.float64), np.asarray(x, np.float64)
+    found = train(config, state, x64)
+    r = 1 / np.sqrt(found.running_var + config.eps)
+    k, s, _ = conventions.weights_of_new(config.momentum, state.count, len(x64))
+    k = k if conventions.follows_gradient_through_averages() else 0.0
+    pulled = w64.mean(axis=0) + s * (x64 - found.mean) * r * (w64 * found.z).mean(axis=0)
+    return Gradient(
+        gamma=(w64 * found.z).sum(axis=0),
+        beta=w64.sum(axis=0),
+        x=state.gamma.astype(np.float64) * r * (w64 - k * pulled),
     )
 
 

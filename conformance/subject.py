@@ -14,10 +14,10 @@ import numpy.typing as npt
 from conformance import progress
 from conformance.bounds import Accuracy
 from conformance.case import Case, State
-from conformance.checks import ViolationFound, check_same, violation
-from conformance.conventions import constructed
+from conformance.checks import ViolationFound, check_same, check_true, violation
+from conformance.conventions import as_count, constructed, counts
 from conformance.errors import described
-from conformance.implementation import ARRAYS, Config, Deviation, Implementation, Layer
+from conformance.implementation import ARRAYS, COUNT, Config, Deviation, Implementation, Layer
 
 AnyArray = npt.NDArray[Any]
 
@@ -74,6 +74,10 @@ class LiveLayer:
     @property
     def raw(self) -> dict[str, Any]:
         """The four arrays as the layer holds them; a missing one is a violation."""
+        held = self._read()
+        return {name: held[name] for name in ARRAYS}
+
+    def _read(self) -> dict[str, Any]:
         with calling("reading the state"):
             held = dict(self.layer.read())
         for name in ARRAYS:
@@ -84,7 +88,15 @@ class LiveLayer:
     @property
     def state(self) -> State:
         """A copy of the four arrays, with the shape and dtype that they have."""
-        return State(**{name: as_numpy(name, value) for name, value in self.raw.items()})
+        held = self._read()
+        arrays = {name: as_numpy(name, held[name]) for name in ARRAYS}
+        return State(**arrays, count=self._count(held) if counts() else None)
+
+    def _count(self, held: dict[str, Any]) -> Any:
+        """Return the number of updates that the layer says are behind its averages."""
+        if COUNT not in held:
+            violation(COUNT, "missing", "the number of updates, by the declared deviation")
+        return as_count(as_numpy(COUNT, held[COUNT]))
 
     @property
     def usable_state(self) -> State:
@@ -96,8 +108,9 @@ class LiveLayer:
 
     def write(self, state: State) -> None:
         """Replace all four arrays from outside."""
+        age = {} if state.count is None else {COUNT: np.asarray(state.count)}
         with calling("writing the state"):
-            self.layer.write(state.arrays())
+            self.layer.write({**state.arrays(), **age})
 
     @property
     def attributes(self) -> dict[str, str]:
@@ -152,7 +165,16 @@ class Subject:
     def start(self, case: Case) -> tuple[LiveLayer, State, Any]:
         """Return a layer in the state of the case, that state read back, and the input."""
         layer = self.build(case.config, case.state)
-        return layer, layer.usable_state, self.input(case)
+        before = layer.usable_state
+        if counts():
+            fresh = case.state is None
+            check_true(
+                "count before the first call",
+                bool(before.count == 0) == fresh,
+                got=str(before.count),
+                expected="0" if fresh else "the number of updates behind what was written, not 0",
+            )
+        return layer, before, self.input(case)
 
     def input(self, case: Case) -> Any:
         """Return x in the container that the case asks for."""

@@ -23,6 +23,7 @@ from conformance.exact import violation_of
 from conformance.profiles import Budget
 from conformance.properties import Property
 from conformance.properties.single_row import settled
+from conformance.properties.stored import as_stored
 from conformance.requirements import Requirement
 from conformance.shrinking import Attempt, reduced
 from conformance.strategies import palette
@@ -96,6 +97,8 @@ class Trial:
             progress.case(raw, entries)
             try:
                 self._claim(drawn)
+            except UnsatisfiedAssumption:
+                return False  # a declared deviation does not take it
             except ViolationFound as found:
                 name = self.property.requirement.id
                 self.violation = violation_of(name, found.finding, drawn, inputs)
@@ -166,7 +169,7 @@ class Trial:
 
     def _claim(self, drawn: dict[str, Any]) -> None:
         if not settled(self.subject, drawn):
-            self.property.claim(self.subject, **drawn)
+            self.property.claim(self.subject, **as_stored(drawn))
 
 
 def _palette(budget: Budget) -> tuple[palette.Entry, ...]:

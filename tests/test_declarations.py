@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from numpy_norm import NumpyNorm
 
 from conformance.declarations import SHOWN_BY
-from conformance.implementation import Deviation, Implementation
+from conformance.implementation import STATISTICS, Config, Deviation, Implementation
 from conformance.judging import judge_requirement
 from conformance.profiles import budget
 from conformance.requirements import REQUIREMENTS
@@ -17,6 +19,19 @@ from impl import reference
 from impl.variants import VARIANTS
 from impl.variants.declared import truthy_forward
 
+
+class Float64Statistics(NumpyNorm):
+    """The running statistics are float64, which JAX has in 64-bit mode alone, NumPy always."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.write(self.read())
+
+    def write(self, values: dict[str, np.ndarray]) -> None:
+        super().write(values)
+        self.arrays |= {name: self.arrays[name].astype(np.float64) for name in STATISTICS}
+
+
 DECLARED = {
     Deviation.ONE_PASS_VARIANCE: VARIANTS["one-pass-declared"],
     Deviation.MOMENTUM_OF_NEW_VALUE: VARIANTS["new-momentum-declared"],
@@ -24,6 +39,15 @@ DECLARED = {
     Deviation.EMA_NORMALISED_TRAINING: VARIANTS["ema-normalised-declared"],
     Deviation.SINGLE_ROW_REFUSED: VARIANTS["single-row-refused-declared"],
     Deviation.GRADIENT_THROUGH_STATISTICS: VARIANTS["gradient-through-declared"],
+    Deviation.ZERO_DEBIASED_STATISTICS: VARIANTS["zero-debiased-declared"],
+    Deviation.FIRST_BATCH_REPLACES: VARIANTS["first-batch-declared"],
+    Deviation.STATISTICS_IN_BFLOAT16: VARIANTS["bfloat16-statistics-declared"],
+    Deviation.STATISTICS_IN_FLOAT64: Implementation(
+        name="float64",
+        build=Float64Statistics,
+        deviations=frozenset({Deviation.STATISTICS_IN_FLOAT64}),
+    ),
+    Deviation.OUTPUT_IN_BFLOAT16: VARIANTS["bfloat16-output-declared"],
     Deviation.TRUTHY_FLAG: Implementation(
         name="truthy", forward=truthy_forward, deviations=frozenset({Deviation.TRUTHY_FLAG})
     ),

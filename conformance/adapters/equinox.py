@@ -1,4 +1,9 @@
-"""Driving ``equinox.nn.BatchNorm``: one example per lane of a ``jax.vmap`` with a named axis."""
+"""Driving ``equinox.nn.BatchNorm``: one example per lane of a ``jax.vmap`` with a named axis.
+
+Both modes know how old their statistics are. In the mode "ema" the first batch replaces them; in
+the mode "batch" sums are kept, and what evaluation uses, and is read here, are the sums divided
+by 1 − momentumᵗ after t updates.
+"""
 
 from __future__ import annotations
 
@@ -11,30 +16,60 @@ import jax.numpy as jnp
 import numpy as np
 
 from conformance.adapters.pure import Held, Pure, PureLayer
-from conformance.implementation import Config
+from conformance.implementation import COUNT, STATISTICS, Config
 
 Mode = Literal["batch", "ema"]
 
 _AXIS = "batch"
-_MANY = 2**30
-"""Statistics that are written are those of a layer that has seen many batches."""
+_SUMS = {"running_mean": "hidden_mean", "running_var": "hidden_var"}
 
 
 def build(config: Config, mode: Mode) -> PureLayer:
-    """Return a layer in the given mode; what it holds as a counter is written with statistics."""
+    """Return a layer in the given mode."""
     module, state = _made(config.features, config.momentum, config.eps, mode)
     pure = _pure(config.features, config.momentum, config.eps, mode)
     index = module.batch_counter if mode == "batch" else module.ema_first_time_index
-    written = {"seen": jnp.array(_MANY) if mode == "batch" else jnp.array(False)}
     mean, var = state.get(_statistics(module, mode))
     held = {
         "gamma": module.weight,
         "beta": module.bias,
         "running_mean": mean,
         "running_var": var,
-        "seen": state.get(index),
+        COUNT: _as_count(state.get(index), mode),
     }
-    return PureLayer(pure, held, written)
+    if mode == "ema":
+        return PureLayer(pure, held)
+    return _Summed(pure, held | {_SUMS[name]: held[name] for name in STATISTICS}, config.momentum)
+
+
+class _Summed(PureLayer):
+    """Writing an average writes the sum from which it is computed."""
+
+    def __init__(self, pure: Pure, held: Held, momentum: float) -> None:
+        super().__init__(pure, held)
+        self.momentum = momentum
+
+    def write(self, values: Any) -> None:
+        before = self.held
+        PureLayer.write(self, values)
+        if not any(name in values for name in STATISTICS):
+            return
+        self.held[COUNT] = jnp.array(int(self.held[COUNT]))  # weakly typed, as the module's own
+        after, scale = self.held, _scale(self.momentum, self.held[COUNT])
+        for name, hidden in _SUMS.items():
+            same = int(after[COUNT]) == int(before[COUNT])
+            kept = same and np.array_equal(after[name], before[name])
+            self.held[hidden] = before[hidden] if kept else after[name] * scale
+
+
+def _scale(momentum: float, count: Any) -> Any:
+    """Return what a sum is divided by, as the module computes it in evaluation."""
+    return jnp.where(count == 0, 1, 1 - momentum**count)
+
+
+def _as_count(kept: Any, mode: Mode) -> Any:
+    """Return the number of updates; of the mode "ema" only whether there was one is known."""
+    return kept if mode == "batch" else jnp.where(kept, 0, 1)
 
 
 def _made(features: int, momentum: float, eps: float, mode: Mode) -> tuple[Any, Any]:
@@ -51,23 +86,33 @@ def _statistics(module: Any, mode: Mode) -> Any:
 @cache
 def _pure(features: int, momentum: float, eps: float, mode: Mode) -> Pure:
     made, fresh = _made(features, momentum, eps, mode)
-    of_seen = made.batch_counter if mode == "batch" else made.ema_first_time_index
+    of_count = made.batch_counter if mode == "batch" else made.ema_first_time_index
     of_statistics = _statistics(made, mode)
+    names = tuple(_SUMS.values()) if mode == "batch" else STATISTICS
 
     def pure(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
         module = eqx.tree_at(lambda m: (m.weight, m.bias), made, (held["gamma"], held["beta"]))
         unused = jax.tree.map(lambda leaf: leaf, fresh)  # a state can be set once
-        state = unused.set(of_statistics, (held["running_mean"], held["running_var"]))
-        state = state.set(of_seen, held["seen"])
+        state = unused.set(of_statistics, tuple(held[name] for name in names))
+        count = held[COUNT]
+        state = state.set(
+            of_count, count if mode == "batch" else jnp.asarray(count, jnp.int32) == 0
+        )
 
         def call(row: Any, state: Any) -> tuple[Any, Any]:
             out: tuple[Any, Any] = module(row, state, inference=use_running_average)
             return out
 
         y, state = jax.vmap(call, in_axes=(0, None), out_axes=(0, None), axis_name=_AXIS)(x, state)
-        mean, var = state.get(of_statistics)
-        after = {"running_mean": mean, "running_var": var, "seen": state.get(of_seen)}
-        return y, held | after
+        kept = dict(zip(names, state.get(of_statistics), strict=True))
+        after = held | kept | {COUNT: _as_count(state.get(of_count), mode)}
+        if mode == "ema":
+            return y, after
+        scale, still = _scale(momentum, after[COUNT]), after[COUNT] == held[COUNT]
+        for name, own in _SUMS.items():  # what was written is divided no further if it stays
+            same = still & (after[own] == held[own])
+            after[name] = jnp.where(same, held[name], after[own] / scale)
+        return y, after
 
     compiled = jax.jit(pure, static_argnums=2)  # as the documentation does; a vmap is slow else
 

@@ -44,6 +44,10 @@ class Call:
         program = Program(graphdef, tuple(layer.attributes.items()), evaluate)
         return cls(program, leaves, held["gamma"], held["beta"], jnp.asarray(x))
 
+    def output(self, x: Any) -> Any:
+        """Return y for another input."""
+        return _output(self.program, self.leaves, self.gamma, self.beta, x)
+
     def gradients(self, w: Any) -> tuple[Any, Any, Any]:
         """Return the gradients of Σ w·y, by one program compiled for shapes and mode."""
         held = (self.leaves, self.gamma, self.beta)
@@ -90,4 +94,6 @@ def _compiled_through_statistics(
     def statistics(x: Any) -> tuple[Any, ...]:
         return _called(program, leaves, gamma, beta, x)[1]
 
-    return jax.vjp(statistics, x)[1](cotangents)[0]
+    after, pullback = jax.vjp(statistics, x)
+    given = (jnp.asarray(w, a.dtype) for w, a in zip(cotangents, after, strict=True))
+    return pullback(tuple(given))[0]

@@ -1,4 +1,4 @@
-"""Driving ``haiku.BatchNorm``."""
+"""Driving ``haiku.BatchNorm``, whose averages are zero-debiased sums."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from typing import Any
 import haiku as hk
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from conformance.adapters.pure import Held, Pure, PureLayer
-from conformance.implementation import Config
-
-_MANY = 2**30
-"""Statistics that are written are those of a layer that has seen many batches."""
+from conformance.implementation import COUNT, STATISTICS, Config
 
 _NAME = "batch_norm"
 _AVERAGES = {"running_mean": f"{_NAME}/~/mean_ema", "running_var": f"{_NAME}/~/var_ema"}
@@ -21,19 +19,36 @@ _SUMS = {"running_mean": "hidden_mean", "running_var": "hidden_var"}
 
 
 def build(config: Config) -> PureLayer:
-    """Return a layer with scale and offset, initialised on a batch of zeros."""
+    """Return a layer with scale and offset, initialised on a batch of mean 0 and variance 1.
+
+    What a layer that was not trained yet evaluates with are the statistics of the batch that
+    Haiku asks its user for; no counter is moved by that, and no sum.
+    """
     transformed = _transformed(config.momentum, config.eps)
-    x = jnp.zeros((1, config.features))
+    x = jnp.array([[-1.0], [1.0]]) * jnp.ones((1, config.features))
     params, state = transformed.init(jax.random.key(config.seed), x, True)
-    return _Layer(_pure(config.momentum, config.eps), _held(params, state), {"seen": _MANY})
+    momentum = float(np.float32(config.momentum))
+    return _Layer(_pure(config.momentum, config.eps), _held(params, state), momentum)
 
 
 class _Layer(PureLayer):
     """Writing an average writes the sum from which it is computed, too."""
 
+    def __init__(self, pure: Pure, held: Held, momentum: float) -> None:
+        super().__init__(pure, held)
+        self.momentum = momentum
+
     def write(self, values: Any) -> None:
-        hidden = {_SUMS[name]: value for name, value in values.items() if name in _SUMS}
-        PureLayer.write(self, {**values, **hidden})
+        before = self.held
+        PureLayer.write(self, values)
+        after, count = self.held, int(self.held[COUNT])
+        if not any(name in values for name in STATISTICS):
+            return
+        for name, hidden in _SUMS.items():
+            kept = count == int(before[COUNT]) and np.array_equal(after[name], before[name])
+            with np.errstate(over="ignore"):  # momentum above 1 is infinite in the end
+                share = 1 - np.float64(self.momentum) ** count
+            self.held[hidden] = before[hidden] if kept else after[name] * jnp.float32(share)
 
 
 def _transformed(momentum: float, eps: float) -> Any:
@@ -49,7 +64,7 @@ def _held(params: Any, state: Any) -> Held:
     for name, module in _AVERAGES.items():
         held[name] = state[module]["average"][0]
         held[_SUMS[name]] = state[module]["hidden"][0]
-    return held | {"seen": state[_AVERAGES["running_mean"]]["counter"]}
+    return held | {COUNT: state[_AVERAGES["running_mean"]]["counter"]}
 
 
 @cache
@@ -60,7 +75,7 @@ def _pure(momentum: float, eps: float) -> Pure:
         params = {_NAME: {"scale": held["gamma"][None], "offset": held["beta"][None]}}
         state = {
             module: {
-                "counter": jnp.asarray(held["seen"], jnp.int32),
+                "counter": jnp.asarray(held[COUNT], jnp.int32),
                 "hidden": held[_SUMS[name]][None],
                 "average": held[name][None],
             }

@@ -23,7 +23,7 @@ class MlxLayer:
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
         self.module.train(not use_running_average)
-        return np.array(self.module(mx.array(np.array(x, np.float32))))
+        return np.array(self.module(mx.array(np.array(x))))
 
     def read(self) -> dict[str, Any]:
         return {name: np.array(getattr(self.module, own)) for name, own in _NAMES.items()}

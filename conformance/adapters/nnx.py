@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from conformance.adapters.streams import constructed
-from conformance.implementation import ARRAYS, Config
+from conformance.implementation import ARRAYS, COUNT, STATISTICS, Config
 
 
 def apply(module: Any, x: Any, use_running_average: Any) -> Any:
@@ -56,6 +56,10 @@ def merged_again(module: Any) -> Any:
     return nnx.merge(graphdef, stored(state))
 
 
+MANY = 2**30
+"""Updates behind statistics that are written from outside: so many that mᵗ is 0."""
+
+
 def placed(values: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
     """Return the arrays as JAX arrays of their own.
 
@@ -68,7 +72,7 @@ def placed(values: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
 
 @dataclass(frozen=True, slots=True)
 class NnxLayer:
-    """A module and the attribute name of each of its four arrays.
+    """A module and the attribute name of each of its four arrays, and of its count if it has one.
 
     Values are read as the module holds them, Variables and bare arrays alike: whether an
     attribute is a Variable is for a requirement to judge, not for the adapter.
@@ -85,7 +89,7 @@ class NnxLayer:
         return getattr(self.module, self.attributes[array], None)
 
     def read(self) -> dict[str, Any]:
-        held = {array: self.holder(array) for array in ARRAYS}
+        held = {array: self.holder(array) for array in (*ARRAYS, COUNT) if array in self.attributes}
         return {
             array: value.get_value() if isinstance(value, nnx.Variable) else value
             for array, value in held.items()
@@ -93,10 +97,13 @@ class NnxLayer:
         }
 
     def write(self, values: Mapping[str, np.ndarray]) -> None:
+        if COUNT in self.attributes and any(name in values for name in STATISTICS):
+            values = {COUNT: np.asarray(MANY), **values}
         for array, value in placed(values).items():
             holder = self.holder(array)
             if not isinstance(holder, nnx.Variable):
-                setattr(self.module, self.attributes[array], value)
+                bare = int(value) if array == COUNT else value
+                setattr(self.module, self.attributes[array], bare)
                 continue
             current = holder.get_value()
             if isinstance(current, jax.Array) and current.shape != value.shape:

@@ -30,7 +30,7 @@ class OnnxLayer:
     def __call__(self, x: Any, use_running_average: Any) -> Any:
         training = not use_running_average
         evaluator = _evaluator(self._config.momentum, self._config.eps, training)
-        y, *statistics = evaluator.run(None, {"x": np.array(x, np.float32), **self._arrays})
+        y, *statistics = evaluator.run(None, {"x": np.array(x), **self._arrays})
         for name, value in zip(ARRAYS[2:], statistics, strict=False):
             self._arrays[name] = value
         return y

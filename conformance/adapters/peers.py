@@ -12,8 +12,9 @@ from conformance.implementation import AdapterError, Config, Deviation, Implemen
 from conformance.wider import Options, Precision, Wider
 
 _THROUGH = frozenset({Deviation.GRADIENT_THROUGH_STATISTICS})
+_DEBIASED = _THROUGH | {Deviation.ZERO_DEBIASED_STATISTICS}
 _FAST = _THROUGH | {Deviation.ONE_PASS_VARIANCE}
-_AVERAGED = _THROUGH | {Deviation.EMA_NORMALISED_TRAINING}
+_AVERAGED = _THROUGH | {Deviation.EMA_NORMALISED_TRAINING, Deviation.FIRST_BATCH_REPLACES}
 _UNBIASED = frozenset({Deviation.UNBIASED_RUNNING_VARIANCE, Deviation.SINGLE_ROW_REFUSED})
 
 
@@ -47,20 +48,20 @@ def _build_wide_linen(config: Config, options: Options) -> Any:
 
 
 def equinox() -> Implementation:
-    """Return ``equinox.nn.BatchNorm(mode="batch")``."""
+    """Return ``equinox.nn.BatchNorm(mode="batch")``, which evaluates with debiased sums."""
     kind = 'equinox.nn.BatchNorm, mode="batch"'
-    return _peer("equinox", "equinox", kind, _THROUGH, pure=True, arguments={"mode": "batch"})
+    return _peer("equinox", "equinox", kind, _DEBIASED, pure=True, arguments={"mode": "batch"})
 
 
 def equinox_ema() -> Implementation:
-    """Return ``equinox.nn.BatchNorm(mode="ema")``."""
+    """Return ``equinox.nn.BatchNorm(mode="ema")``, whose statistics the first batch replaces."""
     kind = 'equinox.nn.BatchNorm, mode="ema"'
     return _peer("equinox", "equinox", kind, _AVERAGED, pure=True, arguments={"mode": "ema"})
 
 
 def haiku() -> Implementation:
-    """Return ``haiku.BatchNorm``, which declares its one-pass variance."""
-    return _peer("haiku", "haiku", "haiku.BatchNorm", _FAST, pure=True)
+    """Return ``haiku.BatchNorm``, which declares one pass and its zero-debiased averages."""
+    return _peer("haiku", "haiku", "haiku.BatchNorm", _FAST | _DEBIASED, pure=True)
 
 
 def keras() -> Implementation:
@@ -69,13 +70,15 @@ def keras() -> Implementation:
 
 
 def torch_1d() -> Implementation:
-    """Return ``torch.nn.BatchNorm1d``."""
-    return _peer("torch", "torch", "torch.nn.BatchNorm1d", _UNBIASED, arguments={"spatial": 0})
+    """Return ``torch.nn.BatchNorm1d``, differentiated by torch.autograd."""
+    made = _peer("torch", "torch", "torch.nn.BatchNorm1d", _UNBIASED, arguments={"spatial": 0})
+    return replace(made, own_gradients=True)
 
 
 def torch_2d() -> Implementation:
     """Return ``torch.nn.BatchNorm2d`` on images of one pixel."""
-    return _peer("torch", "torch", "torch.nn.BatchNorm2d", _UNBIASED, arguments={"spatial": 2})
+    made = _peer("torch", "torch", "torch.nn.BatchNorm2d", _UNBIASED, arguments={"spatial": 2})
+    return replace(made, own_gradients=True)
 
 
 def mlx() -> Implementation:

@@ -7,7 +7,7 @@ it is given and gives back.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from conformance.implementation import ARRAYS, STATISTICS
+from conformance.adapters.nnx import MANY
+from conformance.implementation import ARRAYS, COUNT, STATISTICS
 
 Held = dict[str, Any]
 """The four arrays by the suite's names, and whatever else a framework keeps with them."""
@@ -26,25 +27,24 @@ Pure = Callable[[Held, Any, Any], tuple[Any, Held]]
 
 @dataclass(slots=True)
 class PureLayer:
-    """A pure function and what it holds now.
-
-    ``written``: what else is set when running statistics are written, a counter say.
-    """
+    """A pure function and what it holds now: ``COUNT`` as well, if its averages know their age."""
 
     pure: Pure
     held: Held
-    written: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
         y, self.held = self.pure(self.held, jnp.asarray(x), use_running_average)
         return y
 
     def read(self) -> Held:
-        return {name: self.held[name] for name in ARRAYS}
+        return {name: self.held[name] for name in (*ARRAYS, COUNT) if name in self.held}
 
     def write(self, values: Mapping[str, np.ndarray]) -> None:
-        more = self.written if any(name in values for name in STATISTICS) else {}
-        self.held = self.held | {n: jnp.asarray(v) for n, v in values.items()} | dict(more)
+        if COUNT in self.held and any(name in values for name in STATISTICS):
+            values = {COUNT: np.asarray(MANY), **values}
+        dtypes = {name: self.held[name].dtype for name in ARRAYS}
+        given = {name: jnp.asarray(v, dtypes.get(name)) for name, v in values.items()}
+        self.held = self.held | given
 
     def call(self, x: Any, *, evaluate: bool) -> PureCall:
         """Return the call at what the layer holds now, to be differentiated."""
@@ -59,6 +59,10 @@ class PureCall:
     held: Held
     x: Any
     evaluate: bool
+
+    def output(self, x: Any) -> Any:
+        """Return y for another input."""
+        return self.pure(self.held, jnp.asarray(x), self.evaluate)[0]
 
     def gradients(self, w: Any) -> tuple[Any, Any, Any]:
         """Return the gradients of Σ w·y, by one program compiled for shapes and mode."""
@@ -92,4 +96,6 @@ def _compiled_through_statistics(pure: Pure, held: Held, x: Any, cotangents: Any
         after = pure(held, x, False)[1]
         return tuple(after[name] for name in STATISTICS)
 
-    return jax.vjp(statistics, x)[1](cotangents)[0]
+    after, pullback = jax.vjp(statistics, x)
+    given = (jnp.asarray(w, a.dtype) for w, a in zip(cotangents, after, strict=True))
+    return pullback(tuple(given))[0]

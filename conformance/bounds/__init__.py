@@ -14,6 +14,7 @@ size in use), and get a floor for results that a processor flushes to zero.
 
 from __future__ import annotations
 
+from conformance.bounds.averaged import averaged_gradient
 from conformance.bounds.forward import (
     TrainingBounds,
     ema_error,
@@ -49,6 +50,7 @@ __all__ = [
     "GradientBounds",
     "TrainingBounds",
     "U",
+    "averaged_gradient",
     "ema_error",
     "evaluate",
     "evaluate_in_float64",

@@ -10,6 +10,7 @@ Golub & LeVeque 1983 for the variance.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,7 @@ def train(
     share = conventions.share_stored(len(x64))
 
     def running(old: npt.ArrayLike, new: Float64, e_new: Float64) -> Float64:
-        return ema_error(config.momentum, np.zeros_like(new), e_new, old, new)
+        return ema_error(config.momentum, np.zeros_like(new), e_new, old, new, state.count)
 
     def running_var(e_var: Float64) -> Float64:
         return running(state.running_var, truth.var * share, e_var * share)
@@ -200,6 +201,8 @@ def output_error(
     Direct form, γ·z + β in any association: e_y ≤ |γ|·e_z·(1+4u) + 2u·(|γz|+|β|+|y|).
     Fused form, x·s + (β−μ·s) with s = γ·r, is correct too and rounds x·s and μ·s, which may be
     far larger than z: it adds |γ|·r·(1+ρ)·u·(2|x|+3|μ|) + 2u|β|.
+    An output that is declared to have 16 bits may be made of z, γ and β rounded to them, with the
+    product and the sum rounded as well: u₁₆·(3|γz| + |β| + |y|) more.
     """
     u = unit()
     gamma = np.abs(state.gamma.astype(np.float64))
@@ -212,7 +215,9 @@ def output_error(
     direct = gamma * e_z * (1 + 4 * u) + 2 * u * (gamma * np.abs(z) + beta + np.abs(y))
     fused = gamma * r * (1 + rho) * u * (2 * np.abs(x) + 3 * np.abs(mean)) + 2 * u * beta
     flushed = gamma * r * FLUSHED
-    total: Float64 = direct + fused + flushed
+    u16 = conventions.output_roundoff()
+    narrow = (1 + u16) * u16 * (3 * gamma * np.abs(z) + beta + np.abs(y))
+    total: Float64 = direct + fused + flushed + narrow
     return total
 
 
@@ -222,14 +227,24 @@ def ema_error(
     e_new: Float64,
     old: npt.ArrayLike,
     new: Float64,
+    count: Any = None,
 ) -> Float64:
     """Return the bound after one update m·old + (1−m)·new, (D,).
 
     e ≤ m·e_old + (1−m)·e_new + 5u·max(|old|, |new|) covers both m·r+(1−m)·b and r+(1−m)(b−r),
     with 1−m taken in any precision. Scaling the last term by m·|old|+(1−m)·|new| instead
     would be wrong: float32(1−m) breaks that, and the second form is unbounded there.
+
+    ``count`` updates came before, which matters for declared deviations alone. A zero-debiased
+    average after t updates is a sum that errs by those 5u, divided by 1−mᵗ; m itself is rounded,
+    which moves mᵗ by t·u·mᵗ, the power errs by 4u·mᵗ, and two operations follow. This counts
+    twice where the average is moved by (1−m)/(1−mᵗ)·(b−r), so that in all
+    e ≤ … + u·max(|old|, |new|)·(5 + 2(t+6)·mᵗ)/(1−mᵗ), which is the above where mᵗ is 0.
+    Statistics that are declared to have 16 bits may be averaged in them: then u is theirs.
     """
     u = unit()
     size = np.maximum(np.abs(np.asarray(old, np.float64)), np.abs(new))
-    error: Float64 = momentum * e_old + (1 - momentum) * e_new + 5 * u * size
+    kept = conventions.weight_of_old(momentum, count)
+    roundings = conventions.roundings(momentum, count) * max(u, conventions.stored_roundoff())
+    error: Float64 = kept * e_old + (1 - kept) * e_new + roundings * size
     return error

@@ -34,7 +34,7 @@ class GradientBounds:
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
+class Batch:
     """What the bounds are made of, for one size of the error of the variance; in units of z."""
 
     z: Float64
@@ -81,7 +81,7 @@ def training_gradient(
     gamma = np.abs(state.gamma.astype(np.float64))
 
     def errors(e_var: Float64, *, one_pass: bool) -> tuple[Float64, Float64]:
-        batch = _batch(x64, w64, mean, var, e_mean.strict, e_var, config.eps)
+        batch = batch_of(x64, w64, mean, var, e_mean.strict, e_var, config.eps)
         lost = e_var >= var
         return gain_error(batch), gamma * input_error(batch, x64, lost, one_pass=one_pass)
 
@@ -104,7 +104,7 @@ def evaluation_gradient(
     x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
     mean, var = state.running_mean.astype(np.float64), state.running_var.astype(np.float64)
     exact = np.zeros_like(mean)
-    batch = _batch(x64, w64, mean, var, exact, exact, config.eps)
+    batch = batch_of(x64, w64, mean, var, exact, exact, config.eps)
     scale = np.abs(state.gamma.astype(np.float64)) * batch.r
     return GradientBounds(
         gamma=Bound.of(gain_error(batch)),
@@ -113,7 +113,7 @@ def evaluation_gradient(
     )
 
 
-def _batch(
+def batch_of(
     x: Float64,
     w: Float64,
     mean: Float64,
@@ -121,9 +121,10 @@ def _batch(
     e_mean: Float64,
     e_var: Float64,
     eps: float,
-) -> _Batch:
+) -> Batch:
+    """Return x, centred at ``mean``, and w, both (N, D), in units of z for ``var`` and ε."""
     r = 1 / np.sqrt(var + eps)
-    return _Batch(
+    return Batch(
         z=(x - mean) * r,
         w=w,
         r=r,
@@ -140,7 +141,7 @@ def offset_error(w: Float64) -> Float64:
     return error
 
 
-def projection_error(batch: _Batch) -> Float64:
+def projection_error(batch: Batch) -> Float64:
     """Return the bound for mean(w·t̂)·r, without the error of r, (D,).
 
     Sums: (h+4)·u·G₂ with the roundings of t and of two products. Centring: a·G₁.
@@ -153,7 +154,7 @@ def projection_error(batch: _Batch) -> Float64:
     return error
 
 
-def gain_error(batch: _Batch) -> Float64:
+def gain_error(batch: Batch) -> Float64:
     """Return the bound for dγ = N·r·mean(w·t), (D,).
 
     r errs by ρ and everything else is multiplied by r̂ ≤ r·(1+ρ); two products are in reserve.
@@ -165,7 +166,7 @@ def gain_error(batch: _Batch) -> Float64:
 
 
 def input_error(
-    batch: _Batch, x: Float64, lost: npt.NDArray[np.bool_], *, one_pass: bool
+    batch: Batch, x: Float64, lost: npt.NDArray[np.bool_], *, one_pass: bool
 ) -> Float64:
     """Return the bound for dx = γ·(r·(w − mean(w)) − r³·t·mean(w·t)), divided by |γ|, (N, D).
 

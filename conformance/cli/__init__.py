@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from conformance import __version__
+from conformance.cli.behaviours import behaviours
 from conformance.cli.browse import explain, implementations, list_requirements
 from conformance.cli.faults import faults
 from conformance.cli.replay import replay
@@ -30,5 +31,5 @@ def main() -> None:
 
 for command in (run, smoke, list_requirements, explain, implementations, faults):
     main.add_command(command)
-for command in (replay, waivers, report, combine, diff, schema):
+for command in (replay, waivers, behaviours, report, combine, diff, schema):
     main.add_command(command)

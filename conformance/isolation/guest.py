@@ -74,7 +74,8 @@ class _Guest:
         self._reply(ready=subject.implementation.kind, effects=self.footprint.changed())
         for line in requests:
             request = json.loads(line)
-            self._reply(**self._judged(subject, **request), effects=self.footprint.changed())
+            answered = self._observed if "behaviour" in request else self._judged
+            self._reply(**answered(subject, **request), effects=self.footprint.changed())
 
     def _resolved(self) -> Subject | None:
         from conformance.implementation import AdapterError  # noqa: PLC0415
@@ -118,6 +119,13 @@ class _Guest:
         except BaseException as error:  # noqa: BLE001  interrupts of its own making
             return {"escaped": described(error)}
         return {"verdict": verdict.to_json()}
+
+    def _observed(self, subject: Subject, behaviour: str) -> dict[str, Any]:
+        from conformance.behaviours.observing import observe  # noqa: PLC0415
+
+        self.stamp.begin()
+        os.ftruncate(self._errors, 0)
+        return {"observation": observe(behaviour, subject).to_json()}
 
     def _reply(self, **values: Any) -> None:
         try:

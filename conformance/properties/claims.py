@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from conformance import bounds, oracle
+from conformance import bounds, conventions, oracle
 from conformance.case import Case, State
 from conformance.checks import check_identical, check_within
 from conformance.implementation import ARRAYS, STATISTICS, Config
+from conformance.properties.history import check_count
 from conformance.subject import AnyArray, LiveLayer, Subject
 
 
@@ -54,6 +55,7 @@ def check_trained(
     if y is not None:
         check_within(what, y, expected.y, bound.y)
     compare_statistics(after.arrays(), expected, bound, of=of)
+    check_count(after, conventions.counted(before.count), of)
 
 
 def compare_statistics(
@@ -75,3 +77,5 @@ def check_kept(
     """Check that the named arrays are identical; ``of`` is what a violation adds to their names."""
     for name in names:
         check_identical(f"{name}{of}", after.arrays()[name], before.arrays()[name], rule=rule)
+    if any(name in names for name in STATISTICS):
+        check_count(after, before.count, f"{of}, {rule}")

@@ -7,14 +7,13 @@ from typing import Any, cast
 
 from flax import nnx
 
-from conformance import bounds, oracle
+from conformance import bounds, conventions, oracle
 from conformance.adapters.gradients import Call
 from conformance.adapters.nnx import NnxLayer, train
-from conformance.adapters.pure import PureCall, PureLayer
 from conformance.bounds import GradientBounds
 from conformance.case import Case, State
 from conformance.checks import check_within, violation
-from conformance.implementation import PARAMETERS
+from conformance.implementation import PARAMETERS, Differentiable, DifferentiableCall
 from conformance.oracle import Gradient
 from conformance.properties.claims import check_trained
 from conformance.properties.state import path_of
@@ -24,12 +23,12 @@ from conformance.subject import AnyArray, LiveLayer, Subject, as_numpy, calling
 GRADIENTS = ("gamma", "beta", "x")
 
 
-def call_of(layer: LiveLayer, x: Any, *, evaluate: bool) -> Call | PureCall:
+def call_of(layer: LiveLayer, x: Any, *, evaluate: bool) -> DifferentiableCall:
     """Return the call of a layer in its present state, to be differentiated."""
-    if isinstance(layer.layer, PureLayer):
-        return layer.layer.call(x, evaluate=evaluate)
     with calling("taking the layer apart"):
-        return Call.of(cast("NnxLayer", layer.layer), x, evaluate=evaluate)
+        if isinstance(layer.layer, NnxLayer):
+            return Call.of(layer.layer, x, evaluate=evaluate)
+        return cast("Differentiable", layer.layer).call(x, evaluate=evaluate)
 
 
 def as_gradients(pulled: tuple[Any, ...]) -> dict[str, AnyArray]:
@@ -57,6 +56,11 @@ def expected_gradients(
         return (
             oracle.evaluation_gradient(case.config, before, case.x, w),
             bounds.evaluation_gradient(case.config, before, case.x, w),
+        )
+    if conventions.normalises_with_average():
+        return (
+            oracle.averaged_gradient(case.config, before, case.x, w),
+            bounds.averaged_gradient(case.config, before, case.x, w, subject.accuracy),
         )
     return (
         oracle.training_gradient(case.config, before, case.x, w),

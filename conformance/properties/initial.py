@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from conformance import conventions
 from conformance.case import Case, State
 from conformance.checks import check_identical, check_same
+from conformance.implementation import ARRAYS, STATISTICS
 from conformance.properties.claims import check_evaluation, check_kept, check_training
 from conformance.properties.registry import requirement
 from conformance.strategies.cases import cases
@@ -53,10 +55,12 @@ def running_var_starts_as_ones(subject: Subject, case: Case) -> None:
 @requirement("BN-INIT-5", share=0.15, case=cases)
 def arrays_have_the_declared_dtype(subject: Subject, case: Case) -> None:
     """float32, or what the implementation declares"""
-    declared = subject.implementation.state_dtype
+    declared = dict.fromkeys(ARRAYS, subject.implementation.state_dtype)
+    if (stored := conventions.statistics_dtype()) is not None:
+        declared |= dict.fromkeys(STATISTICS, stored)
 
     for name, array in subject.build(case.config).state.arrays().items():
-        check_same(f"dtype of {name}", str(array.dtype), declared)
+        check_same(f"dtype of {name}", str(array.dtype), declared[name])
 
 
 @requirement("BN-INIT-6", share=0.25, case=cases, seed=lambda _: choices(1, 2**31 - 1))
@@ -71,12 +75,13 @@ def nothing_depends_on_the_seed(subject: Subject, case: Case, seed: int) -> None
 @requirement("BN-INIT-7", share=0.25, case=cases)
 def construction_runs_no_training_step(subject: Subject, case: Case) -> None:
     """state is there before the first call, and momentum has had no effect on it"""
-    kept = subject.build(replace(case.config, momentum=1.0)).state.arrays()
+    largest = conventions.largest_momentum()
+    kept = subject.build(replace(case.config, momentum=largest)).state.arrays()
     replaced = subject.build(replace(case.config, momentum=0.0)).state.arrays()
 
     for name, array in replaced.items():
         check_same(f"shape of {name}", array.shape, (case.config.features,))
-        check_identical(name, array, kept[name], rule="as constructed with momentum 1")
+        check_identical(name, array, kept[name], rule=f"as constructed with momentum {largest:g}")
 
 
 @requirement("BN-INIT-8", case=free_configs)

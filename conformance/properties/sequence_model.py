@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from conformance.bounds import Accuracy
 from conformance.case import Float32, State
-from conformance.implementation import PARAMETERS, Config
+from conformance.implementation import PARAMETERS, STATISTICS, Config
 from conformance.properties.claims import check_kept
 from conformance.properties.history import Model
 from conformance.subject import AnyArray
@@ -48,6 +48,9 @@ class Expected:
         """Follow a write from outside: what is given is held exactly, whatever was before."""
         held = {name: array.astype(self.seen.arrays()[name].dtype) for name, array in given.items()}
         self.seen = self.seen.replace(**held)
+        if any(name in held for name in STATISTICS):
+            self.seen = self.seen.replace(count=None)
+            self.model.count = None
         exact = Model.starting(self.config, self.seen, self.model.accuracy)
         if "running_mean" in held:
             self.model.mean = exact.mean

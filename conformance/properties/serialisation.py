@@ -8,11 +8,13 @@ was saved. No two numbers of a saved state are equal, so that no swap of slots s
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from flax import nnx
 
+from conformance import conventions
 from conformance.case import Case, State
-from conformance.implementation import ARRAYS, PARAMETERS, STATISTICS
+from conformance.implementation import ARRAYS, COUNT, PARAMETERS, STATISTICS
 from conformance.properties.claims import (
     check_evaluated,
     check_evaluation,
@@ -156,7 +158,9 @@ def updates_go_to_their_own_slots(subject: Subject, drawn: Replaced, which: int)
     names = _GIVEN[which]
     _update(layer, subject.build(case.config, other), names)
 
-    given = {name: array for name, array in other.arrays().items() if name in names}
+    given: dict[str, Any] = {n: array for n, array in other.arrays().items() if n in names}
+    if _updates_count(names):
+        given["count"] = None  # that of a layer which was written, any number
     expected = now.replace(**given)
     rule = f"after nnx.update of {', '.join(names)}"
     check_state("the updated layer", layer, expected, rule=rule)
@@ -166,9 +170,14 @@ def updates_go_to_their_own_slots(subject: Subject, drawn: Replaced, which: int)
     check_in_use(subject, case, layer, before)
 
 
+def _updates_count(names: tuple[str, ...]) -> bool:
+    """Averages that know their age are updated together with it, if a layer has such."""
+    return conventions.counts() and set(STATISTICS) <= set(names)
+
+
 def _update(layer: LiveLayer, source: LiveLayer, names: tuple[str, ...]) -> None:
     """Write the named arrays of another layer into a living one."""
-    paths = {path_of(layer, name) for name in names}
+    paths = {path_of(layer, n) for n in (*names, *(COUNT,) * _updates_count(names))}
     with calling("nnx.update"):
         flat = nnx.to_flat_state(nnx.state(source.module))
         nnx.update(layer.module, nnx.from_flat_state([(p, v) for p, v in flat if p in paths]))

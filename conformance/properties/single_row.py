@@ -1,8 +1,8 @@
-"""What the declared refusal of single rows makes of a case."""
+"""What declared deviations make of a case: the refusal of single rows, and no momentum 1."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from hypothesis import reject
 from conformance import conventions
 from conformance.case import Case
 from conformance.checks import check_true
-from conformance.implementation import Deviation
+from conformance.implementation import Config, Deviation
 from conformance.properties.claims import check_kept
 from conformance.properties.refusals import refuses
 from conformance.subject import Subject
@@ -21,11 +21,14 @@ from conformance.subject import Subject
 def settled(subject: Subject, drawn: Mapping[str, Any]) -> bool:
     """Judge the refusal itself on a case with a single row, if it is declared.
 
-    A sequence in which some batch has a single row is rejected.
+    A sequence in which some batch has a single row is rejected, and so is momentum 1 where it
+    would divide by 1 − 1ᵗ.
 
     Returns True if the case is settled, and False if its claim has to be judged. Raises what
     Hypothesis raises for a rejected case.
     """
+    if conventions.largest_momentum() < 1 and has_momentum_one(drawn):
+        reject()
     if not conventions.follows(Deviation.SINGLE_ROW_REFUSED) or not has_single_row(drawn):
         return False
     case = next(filter(None, map(_single_row_case, drawn.values())), None)
@@ -48,12 +51,26 @@ def _single_row_case(drawn: Any) -> Case | None:
     return case if isinstance(case, Case) and len(case.x) == 1 else None
 
 
-def has_single_row(value: Any) -> bool:
+def has_single_row(drawn: Any) -> bool:
     """Tell whether a batch of one row is anywhere in what was drawn."""
-    if isinstance(value, np.ndarray):
-        return value.ndim == 2 and value.shape[0] == 1
+    arrays = (value for value in _parts(drawn) if isinstance(value, np.ndarray))
+    return any(array.ndim == 2 and array.shape[0] == 1 for array in arrays)
+
+
+def has_momentum_one(drawn: Any) -> bool:
+    """Tell whether a layer with momentum 1 is anywhere in what was drawn."""
+    return any(isinstance(value, Config) and value.momentum == 1 for value in _parts(drawn))
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Yield a drawn value and everything that it is made of."""
+    yield value
+    inside: Iterable[Any] = ()
     if is_dataclass(value):
-        return any(has_single_row(getattr(value, field.name)) for field in fields(value))
-    if isinstance(value, Mapping):
-        return any(has_single_row(each) for each in value.values())
-    return isinstance(value, list | tuple) and any(has_single_row(each) for each in value)
+        inside = (getattr(value, field.name) for field in fields(value))
+    elif isinstance(value, Mapping):
+        inside = value.values()
+    elif isinstance(value, list | tuple):
+        inside = value
+    for each in inside:
+        yield from _parts(each)

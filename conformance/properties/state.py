@@ -9,11 +9,11 @@ import jax
 import numpy as np
 from flax import nnx
 
-from conformance import bounds, oracle
+from conformance import bounds, conventions, oracle
 from conformance.adapters.nnx import as_plain
 from conformance.case import Case
 from conformance.checks import check_identical, check_same, check_true, check_within
-from conformance.implementation import ARRAYS, PARAMETERS, STATISTICS
+from conformance.implementation import ARRAYS, COUNT, PARAMETERS, STATISTICS
 from conformance.properties.claims import check_kept
 from conformance.properties.registry import requirement
 from conformance.strategies.cases import cases
@@ -76,7 +76,9 @@ def split_yields_exactly_the_four(subject: Subject, case: Case, trained: int) ->
     if trained:
         layer.train(x)
 
-    wanted = {group: sorted(path_of(layer, name) for name in group) for group in _GROUPS}
+    of_count = (COUNT,) if conventions.counts() else ()
+    groups = {ARRAYS: ARRAYS + of_count, PARAMETERS: PARAMETERS, STATISTICS: STATISTICS + of_count}
+    wanted = {g: sorted(path_of(layer, name) for name in held) for g, held in groups.items()}
     check_same("leaves of nnx.split", sorted(leaves(layer.module)), wanted[ARRAYS])
     params = sorted(leaves(layer.module, nnx.Param))
     check_same("leaves selected by nnx.Param", params, wanted[PARAMETERS])
@@ -151,9 +153,6 @@ def the_graph_definition_is_constant(subject: Subject, case: Case, evaluate: int
 
     same = nnx.graphdef(layer.module) == before
     check_true("the graph definition", same, got="changed by a call", expected="as before")
-
-
-_GROUPS = (ARRAYS, PARAMETERS, STATISTICS)
 
 
 def _anatomy(layer: LiveLayer) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from impl.faulty import (
     affine,
+    aged,
     axes,
     backward,
     backward_derived,
@@ -24,6 +25,7 @@ from impl.faulty import (
     leftovers,
     masked,
     misfits,
+    narrow,
     precision,
     restored,
     running,
@@ -43,6 +45,7 @@ __all__ = [
     "FAULTS",
     "Fault",
     "affine",
+    "aged",
     "axes",
     "backward",
     "backward_derived",
@@ -59,6 +62,7 @@ __all__ = [
     "leftovers",
     "masked",
     "misfits",
+    "narrow",
     "precision",
     "restored",
     "running",

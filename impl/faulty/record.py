@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from conformance.implementation import Implementation
+from conformance.implementation import Deviation, Implementation
 from conformance.wider import Wider
 
 Subject = TypeVar("Subject", bound=Callable[..., Any])
@@ -45,10 +45,13 @@ def fault(
     source: str = "",
     raises: bool = False,
     wider: Wider | None = None,
+    deviations: tuple[Deviation, ...] = (),
+    count: str = "",
 ) -> Callable[[Subject], Subject]:
     """Record the decorated ``nnx.Module`` class, or forward function, as a fault.
 
-    ``wider`` is what the class declares to take beyond a float32 batch (N, D).
+    ``wider`` is what the class declares to take beyond a float32 batch (N, D), ``deviations``
+    the conventions that it declares, ``count`` its attribute for the number of its updates.
 
     Raises:
         ValueError: the name is taken, nothing is broken, or there is no sentence.
@@ -60,7 +63,9 @@ def fault(
             msg = f"{name!r} needs a name of its own, ids that it breaks, and a docstring"
             raise ValueError(msg)
         implementation = (
-            Implementation.nnx(subject, name=name, wider=wider)
+            Implementation.nnx(
+                subject, name=name, wider=wider, deviations=frozenset(deviations), count=count
+            )
             if isinstance(subject, type)
             else Implementation(name=name, forward=subject)
         )

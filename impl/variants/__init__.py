@@ -6,7 +6,28 @@ They are the suite's guard against false accusations. To add one: a subclass of
 
 from __future__ import annotations
 
-from impl.variants import backward, compiled, declared, forms, stateful, sums, wide
+from impl.variants import (
+    aged,
+    backward,
+    compiled,
+    declared,
+    forms,
+    narrow,
+    stateful,
+    sums,
+    wide,
+)
 from impl.variants.record import VARIANTS
 
-__all__ = ["VARIANTS", "backward", "compiled", "declared", "forms", "stateful", "sums", "wide"]
+__all__ = [
+    "VARIANTS",
+    "aged",
+    "backward",
+    "compiled",
+    "declared",
+    "forms",
+    "narrow",
+    "stateful",
+    "sums",
+    "wide",
+]

@@ -19,6 +19,7 @@ def variant(
     *deviations: Deviation,
     differentiable: bool = True,
     wider: Wider | None = None,
+    count: str = "",
 ) -> Callable[[Module], Module]:
     """Record the decorated ``nnx.Module`` class as a correct variant.
 
@@ -36,6 +37,7 @@ def variant(
             deviations=frozenset(deviations),
             differentiable=differentiable,
             wider=wider,
+            count=count,
         )
         return module
 

@@ -1,0 +1,36 @@
+"""A correct layer whose averages know their age, cut into steps like the reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from impl.stepwise import Array, StepwiseBatchNorm
+
+
+class DebiasedBatchNorm(StepwiseBatchNorm):
+    """Zero-debiased averages: after t updates Σ (1−m)·mᵗ⁻ʲ·b_j / (1−mᵗ), from a count in the state.
+
+    The sum behind an average is never stored: a' = a + (1−m)/(1−mᵗ)·(b − a) gives the same.
+    """
+
+    def create(self, d: int, rngs: nnx.Rngs) -> None:
+        super().create(d, rngs)
+        self.count = nnx.Variable(self.start_count())
+
+    def start_count(self) -> Array:
+        return jnp.zeros((), jnp.int32)
+
+    def update(self, x: Any, mean: Array, var: Array) -> None:
+        super().update(x, mean, var)
+        self.count[...] = self.count[...] + 1
+
+    def moved(self, old: Array, new: Array) -> Array:
+        return old + self.weight(self.count[...] + 1) * (jax.lax.stop_gradient(new) - old)
+
+    def weight(self, updates: Array) -> Array:
+        """Return the weight of the batch that is the t-th update."""
+        return (1 - self.momentum) / (1 - self.momentum**updates)

@@ -1,0 +1,54 @@
+"""Layers that keep their statistics, or answer, in another dtype, and say so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from conformance.implementation import Deviation
+from impl.stepwise import Array, StepwiseBatchNorm
+from impl.variants.record import variant
+
+
+@variant("bfloat16-statistics-declared", Deviation.STATISTICS_IN_BFLOAT16)
+class Bfloat16Statistics(StepwiseBatchNorm):
+    """The running statistics are stored in bfloat16; everything else is float32."""
+
+    def start_mean(self, d: int) -> Array:
+        return jnp.zeros((d,), jnp.bfloat16)
+
+    def start_var(self, d: int) -> Array:
+        return jnp.ones((d,), jnp.bfloat16)
+
+    def moved(self, old: Array, new: Array) -> Array:
+        return super().moved(old.astype(jnp.float32), new).astype(jnp.bfloat16)
+
+    def evaluate(self, x: Any) -> Any:
+        mean, var = (a[...].astype(jnp.float32) for a in (self.running_mean, self.running_var))
+        return self.output(x, mean, var)
+
+
+@variant("bfloat16-averaging-declared", Deviation.STATISTICS_IN_BFLOAT16)
+class Bfloat16Averaging(Bfloat16Statistics):
+    """They are averaged in bfloat16 as well."""
+
+    def moved(self, old: Array, new: Array) -> Array:
+        return StepwiseBatchNorm.moved(self, old, new.astype(jnp.bfloat16))
+
+
+@variant("bfloat16-output-declared", Deviation.OUTPUT_IN_BFLOAT16)
+class Bfloat16Output(StepwiseBatchNorm):
+    """y is computed in float32, and rounded to bfloat16 at the end."""
+
+    def affine(self, z: Array) -> Array:
+        return super().affine(z).astype(jnp.bfloat16)
+
+
+@variant("bfloat16-affine-declared", Deviation.OUTPUT_IN_BFLOAT16)
+class Bfloat16Affine(StepwiseBatchNorm):
+    """z, gamma and beta are rounded to bfloat16 first, as a model of that dtype holds them."""
+
+    def affine(self, z: Any) -> Array:
+        gamma, beta = (a[...].astype(jnp.bfloat16) for a in (self.gamma, self.beta))
+        return gamma * z.astype(jnp.bfloat16) + beta

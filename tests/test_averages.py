@@ -1,0 +1,258 @@
+"""Averages that know their age, and gradients through averages: formulas and bounds."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from conformance import bounds, conventions, oracle
+from conformance.bounds import Accuracy
+from conformance.case import State
+from conformance.checks import ViolationFound
+from conformance.conventions import in_force
+from conformance.implementation import Config, Deviation
+from conformance.properties.history import Model
+
+F = np.float32
+DEBIASED = frozenset({Deviation.ZERO_DEBIASED_STATISTICS})
+FIRST = frozenset({Deviation.FIRST_BATCH_REPLACES})
+CONSTANTS = frozenset({Deviation.EMA_NORMALISED_TRAINING})
+THROUGH = CONSTANTS | {Deviation.GRADIENT_THROUGH_STATISTICS}
+ROWS, COLUMNS, EPS = 13, 200, 1e-5
+
+
+# The weight of a batch
+
+
+@pytest.mark.parametrize("m", [0.0, 0.3, 0.9, 0.99])
+def test_zero_debiased_averages_are_those_of_adam(m):
+    """After t updates the average is Σ (1−m)·mᵗ⁻ʲ·b_j / (1−mᵗ)."""
+    batches = np.arange(1.0, 9.0) ** 2
+    with in_force(DEBIASED):
+        average = np.array(0.0)
+        for t, batch in enumerate(batches, 1):
+            average = oracle.ema(conventions.weight_of_old(m, t - 1), average, batch)
+            weights = (1 - m) * m ** (t - np.arange(1.0, t + 1))
+            wanted = (weights * batches[:t]).sum() / (1 - m**t)
+            assert average == pytest.approx(wanted, rel=1e-12)
+
+
+def test_the_first_batch_replaces_and_later_ones_do_not():
+    """The old average keeps nothing at first, and m later; so it is for any written one."""
+    with in_force(FIRST):
+        kept = [conventions.weight_of_old(0.75, count) for count in (0, 1, 7, None)]
+        assert kept == [0, 0.75, 0.75, 0.75]
+        assert [int(conventions.counted(np.array(count))) for count in (0, 1)] == [1, 1]
+    with in_force(DEBIASED):
+        assert conventions.weight_of_old(0.75, None) == 0.75
+        assert conventions.weight_of_old(0.75, 2**30) == 0.75
+        assert conventions.largest_momentum() < 1
+
+
+def test_without_a_declaration_the_age_does_not_matter():
+    """A count that is known changes nothing."""
+    assert {conventions.weight_of_old(0.75, count) for count in (0, 1, None)} == {0.75}
+    assert not conventions.counts()
+
+
+# Rounding of debiased averages
+
+
+def by_sums(m, batches):
+    hidden, found = F(0), []
+    for t, batch in enumerate(batches, 1):
+        hidden = hidden * F(m) + batch * (F(1) - F(m))
+        found.append(hidden / (F(1) - F(m) ** F(t)))
+    return found
+
+
+def by_steps(m, batches):
+    average, found = F(0), []
+    for t, batch in enumerate(batches, 1):
+        average = average + F((1 - m) / (1 - m**t)) * (batch - average)
+        found.append(average)
+    return found
+
+
+def late(m, batches):
+    average, found = F(0), []
+    for t, batch in enumerate(batches, 2):
+        average = average + F((1 - m) / (1 - m**t)) * (batch - average)
+        found.append(average)
+    return found
+
+
+def ratios(algorithm, m):
+    """Return the largest error ÷ bound of the means of constant batches."""
+    rng = np.random.default_rng(7)
+    batches = (rng.standard_normal((60, 1, COLUMNS)) + 3).astype(F)
+    fresh = State.fresh(COLUMNS).replace(count=np.array(0))
+    found = []
+    with in_force(DEBIASED):
+        model = Model.starting(Config(features=COLUMNS, momentum=m), fresh, Accuracy.STABLE)
+        for batch, got in zip(batches, algorithm(m, batches[:, 0]), strict=True):
+            model.train(batch)
+            error = np.abs(got.astype(np.float64) - model.mean.value)
+            found.append(float((error / (1.05 * model.mean.allowed)).max()))
+    return found
+
+
+@pytest.mark.parametrize("m", [0.0, 0.3, 0.75, 0.9, 0.99, 0.995])
+@pytest.mark.parametrize("algorithm", [by_sums, by_steps], ids=lambda f: f.__name__)
+def test_no_way_of_debiasing_exceeds_the_bound(algorithm, m):
+    """In float32, by sums or by steps, over 60 updates."""
+    assert max(ratios(algorithm, m)) < 1
+
+
+@pytest.mark.parametrize("m", [0.3, 0.75, 0.9, 0.99])
+def test_an_exponent_that_is_one_too_large_exceeds_it(m):
+    """The first updates are far beyond the bound."""
+    assert min(ratios(late, m)[:3]) > 100
+
+
+def test_a_count_that_is_wrong_is_a_violation():
+    """The number of updates that a layer says it has made is compared."""
+    fresh = State.fresh(1).replace(count=np.array(0))
+    with in_force(DEBIASED):
+        model = Model.starting(Config(features=1, momentum=0.75), fresh, Accuracy.STABLE)
+        model.train(np.array([[3]], F))
+        right = fresh.replace(running_mean=np.array([3], F), running_var=np.array([0], F))
+        model.check_statistics(right.replace(count=np.array(1)))
+        with pytest.raises(ViolationFound, match="count after 1 training calls"):
+            model.check_statistics(right.replace(count=np.array(2)))
+
+
+# Gradients through averages
+
+
+def drawn(seed=3):
+    rng = np.random.default_rng(seed)
+    offsets = rng.choice([0, 1, -30, 1000], COLUMNS)
+    x = (rng.standard_normal((ROWS, COLUMNS)) + offsets).astype(F)
+    arrays = rng.standard_normal((3, COLUMNS)).astype(F)
+    state = State(*arrays, rng.random(COLUMNS).astype(F) + F(0.1))
+    return x, rng.standard_normal((ROWS, COLUMNS)).astype(F), state
+
+
+CONFIG = Config(features=COLUMNS, momentum=0.75, eps=EPS)
+
+
+@pytest.mark.parametrize("more", [frozenset(), DEBIASED, FIRST], ids=["plain", "debiased", "first"])
+@pytest.mark.parametrize("count", [None, 0, 1])
+def test_the_gradient_through_averages_is_that_of_differences(count, more):
+    """Central differences of Σ w·y in float64 agree, whatever the batch weighs."""
+    x, w, state = drawn()
+    state, t = state.replace(count=count), np.random.default_rng(5).standard_normal(x.shape)
+    with in_force(THROUGH | more):
+
+        def loss(x):
+            return (w * oracle.train(CONFIG, state, x).y).sum(axis=0)
+
+        step = 1e-5
+        differences = (loss(x + step * t) - loss(x - step * t)) / (2 * step)
+        along = (oracle.averaged_gradient(CONFIG, state, x, w).x * t).sum(axis=0)
+    assert np.allclose(along, differences, rtol=1e-4, atol=1e-4 * np.abs(differences).max())
+
+
+def two_pass(x):
+    mean = x.sum(axis=0) / len(x)
+    return mean, jnp.square(x - mean).sum(axis=0) / len(x)
+
+
+def shifted(x):
+    d = x - x[0]
+    rest = jnp.mean(d, axis=0)
+    return x[0] + rest, jnp.maximum(0.0, jnp.mean(jnp.square(d), axis=0) - jnp.square(rest))
+
+
+def one_pass(x):
+    mean = jnp.mean(x, axis=0)
+    return mean, jnp.maximum(0.0, jnp.mean(jnp.square(x), axis=0) - jnp.square(mean))
+
+
+def direct(x, mean, var, gamma, beta):
+    return gamma * ((x - mean) * jax.lax.rsqrt(var + F(EPS))) + beta
+
+
+def fused(x, mean, var, gamma, beta):
+    scale = gamma * jax.lax.rsqrt(var + F(EPS))
+    return x * scale + (beta - mean * scale)
+
+
+def derived(statistics, apply, state, stop):
+    """Return the gradients that JAX derives from an algorithm that normalises with averages."""
+    kept = F(CONFIG.momentum)
+
+    def output(gamma, beta, x):
+        new = [jax.lax.stop_gradient(each) if stop else each for each in statistics(x)]
+        old = state.running_mean, state.running_var
+        moved = [kept * o + (1 - kept) * n for o, n in zip(old, new, strict=True)]
+        return apply(x, *moved, gamma, beta)
+
+    return jax.jit(lambda x, w: jax.vjp(output, state.gamma, state.beta, x)[1](w))
+
+
+@pytest.mark.parametrize("stop", [False, True], ids=["through", "constants"])
+@pytest.mark.parametrize("apply", [direct, fused], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("statistics", [two_pass, shifted, one_pass], ids=lambda f: f.__name__)
+def test_derivatives_stay_within_the_bounds(statistics, apply, stop):
+    """Of every algorithm, applied in two ways, through the averages or not."""
+    accuracy = Accuracy.ONE_PASS if statistics is one_pass else Accuracy.STABLE
+    for seed in range(4):
+        x, w, state = drawn(seed)
+        with in_force(CONSTANTS if stop else THROUGH):
+            wanted = oracle.averaged_gradient(CONFIG, state, x, w)
+            bound = bounds.averaged_gradient(CONFIG, state, x, w, accuracy)
+        got = derived(statistics, apply, state, stop)(x, w)
+        for name, value in zip(("gamma", "beta", "x"), got, strict=True):
+            error = np.abs(np.asarray(value, np.float64) - getattr(wanted, name))
+            assert (error / getattr(bound, name).allowed).max() < 1, name
+
+
+def test_a_gradient_of_constants_is_far_from_one_through_averages():
+    """Each is beyond the bounds of the other in nearly every feature."""
+    x, w, state = drawn()
+    for declared, stop in ((THROUGH, True), (CONSTANTS, False)):
+        with in_force(declared):
+            wanted = oracle.averaged_gradient(CONFIG, state, x, w).x
+            bound = bounds.averaged_gradient(CONFIG, state, x, w, Accuracy.STABLE).x
+        got = np.asarray(derived(two_pass, direct, state, stop)(x, w)[2], np.float64)
+        assert (np.abs(got - wanted) > bound.allowed).any(axis=0).mean() > 0.9
+
+
+# Other dtypes
+
+
+def test_statistics_of_16_bits_have_the_room_that_they_need():
+    """One update may err by 5·2⁻⁸ of the larger number, and by no more."""
+    x, _, state = drawn()
+    plain = bounds.train(CONFIG, state, x, Accuracy.STABLE)
+    with in_force(frozenset({Deviation.STATISTICS_IN_BFLOAT16})):
+        narrow = bounds.train(CONFIG, state, x, Accuracy.STABLE)
+    size = np.maximum(np.abs(state.running_mean), np.abs(x.mean(axis=0)))
+    more = narrow.running_mean.allowed - plain.running_mean.allowed
+    assert np.allclose(more, 1.05 * 5 * size * (2.0**-8 - 2.0**-24), rtol=1e-3)
+    assert np.array_equal(narrow.y.allowed, plain.y.allowed)
+
+
+def test_an_output_of_16_bits_has_the_room_that_it_needs():
+    """y of z, γ and β rounded to bfloat16 stays within; rounding x first does not."""
+    x, _, state = drawn()
+    state = state.replace(running_mean=x.mean(axis=0))
+    with in_force(frozenset({Deviation.OUTPUT_IN_BFLOAT16})):
+        bound = bounds.evaluate(CONFIG, state, x).allowed
+    wanted = oracle.evaluate(CONFIG, state, x)
+
+    def narrow(array):
+        return jnp.asarray(array, jnp.bfloat16)
+
+    def affine(z):
+        return np.asarray(narrow(state.gamma) * narrow(z) + narrow(state.beta), np.float64)
+
+    r = 1 / np.sqrt(state.running_var + F(EPS))
+    got = affine((x - state.running_mean) * r)
+    late = affine((np.asarray(narrow(x), F) - state.running_mean) * r)
+    assert (np.abs(got - wanted) / bound).max() < 1
+    assert (np.abs(late - wanted) > bound).any(axis=0).mean() > 0.4
