@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -60,16 +60,6 @@ MANY = 2**30
 """Updates behind statistics that are written from outside: so many that mᵗ is 0."""
 
 
-def placed(values: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
-    """Return the arrays as JAX arrays of their own.
-
-    ``jnp.asarray`` compiles a program for each new shape, ``jax.device_put`` does not; it may
-    share the memory that it is given, which is why that is copied first.
-    """
-    copies = {name: np.array(value) for name, value in values.items()}
-    return cast("dict[str, jax.Array]", jax.device_put(copies))
-
-
 @dataclass(frozen=True, slots=True)
 class NnxLayer:
     """A module and the attribute name of each of its four arrays, and of its count if it has one.
@@ -99,18 +89,19 @@ class NnxLayer:
     def write(self, values: Mapping[str, np.ndarray]) -> None:
         if COUNT in self.attributes and any(name in values for name in STATISTICS):
             values = {COUNT: np.asarray(MANY), **values}
-        for array, value in placed(values).items():
+        for array, value in values.items():
             holder = self.holder(array)
             if not isinstance(holder, nnx.Variable):
-                bare = int(value) if array == COUNT else value
+                bare = int(value) if array == COUNT else jnp.asarray(value)
                 setattr(self.module, self.attributes[array], bare)
                 continue
             current = holder.get_value()
             if isinstance(current, jax.Array) and current.shape != value.shape:
-                holder[...] = value  # an unusual layout, (1, D) say, is kept
+                holder[...] = jnp.asarray(value)  # an unusual layout, (1, D) say, is kept
             else:
                 dtype = getattr(current, "dtype", None)  # naming it costs as much again
-                holder.set_value(value if dtype == value.dtype else jnp.asarray(value, dtype))
+                same = dtype == value.dtype
+                holder.set_value(jnp.asarray(value) if same else jnp.asarray(value, dtype))
 
     def around(self, module: Any) -> NnxLayer:
         """Return the same view of another module, such as a clone or a restored copy."""
