@@ -1,12 +1,11 @@
 """One property bound to one subject: its cases, and the counterexample that was met.
 
-Cases come from Hypothesis, a few from each seed; counterexamples are made small here.
+Cases come from Hypothesis, one seed each; counterexamples are made small here.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,9 +33,6 @@ from conformance.verdict import Violation
 
 _SHRINKING = 250
 """Executions that may go into a smaller counterexample; fewer where each costs much."""
-
-CASES_PER_SEED = 1
-"""More would save bookkeeping, but a rejected case must then not take others with it."""
 
 _SMALL = tuple(entry for entry in palette.DEFAULT if entry.rows * entry.features <= 9)
 """Where a counterexample is looked for first; it has every kind of shape that a strategy needs."""
@@ -122,22 +118,18 @@ class Trial:
 
     def _hypothesis_test(self, entries: tuple[palette.Entry, ...]) -> Callable[[], None]:
         decoders = self._decoders(entries)
-        left = wanted = max(1, round(self.budget.max_examples * self.property.share))
 
         def test(seed: bytes) -> None:
-            nonlocal left
-            for number in range(CASES_PER_SEED if self._counted_out else min(CASES_PER_SEED, left)):
-                left -= 1
-                if self._time_is_up:
-                    self.cut += 1
-                    continue
-                self._raw, self._entries = expanded(seed, number), entries
-                progress.case(self._raw, entries)
-                self._execute(decoded_from(self._raw, decoders))
+            if self._time_is_up:
+                self.cut += 1
+                return
+            self._raw, self._entries = expanded(seed), entries
+            progress.case(self._raw, entries)
+            self._execute(decoded_from(self._raw, decoders))
 
         test.__name__ = test.__qualname__ = self.property.claim.__name__
         test.__doc__ = self.property.claim.__doc__
-        bound = _settings(self.budget, math.ceil(wanted / CASES_PER_SEED))(given(SEEDS)(test))
+        bound = _settings(self.budget, self.property.share)(given(SEEDS)(test))
         if self.budget.seed is None:
             return bound
         return with_seed(_stream(self.budget.seed, self.property.requirement))(bound)
@@ -184,10 +176,10 @@ def _stream(seed: int, requirement: Requirement) -> int:
     return int.from_bytes(digest[:8])
 
 
-def _settings(budget: Budget, seeds: int) -> settings:
+def _settings(budget: Budget, share: float) -> settings:
     return settings(
         budget.hypothesis or settings(),
-        max_examples=seeds,
+        max_examples=max(1, round(budget.max_examples * share)),
         database=None,
         phases=(Phase.generate,),  # counterexamples are made small by `minimize`
         deadline=None,  # compilation makes single cases a hundred times slower than others
