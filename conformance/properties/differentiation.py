@@ -10,7 +10,7 @@ from flax import nnx
 from conformance import bounds, conventions, oracle
 from conformance.adapters.gradients import Call
 from conformance.adapters.nnx import NnxLayer, train
-from conformance.bounds import GradientBounds
+from conformance.bounds import Bound, GradientBounds
 from conformance.case import Case, State
 from conformance.checks import check_within, violation
 from conformance.implementation import PARAMETERS, Differentiable, DifferentiableCall
@@ -26,9 +26,9 @@ GRADIENTS = ("gamma", "beta", "x")
 def call_of(layer: LiveLayer, x: Any, *, evaluate: bool) -> DifferentiableCall:
     """Return the call of a layer in its present state, to be differentiated."""
     with calling("taking the layer apart"):
-        if isinstance(layer.layer, NnxLayer):
-            return Call.of(layer.layer, x, evaluate=evaluate)
-        return cast("Differentiable", layer.layer).call(x, evaluate=evaluate)
+        if hasattr(layer.layer, "call"):
+            return cast("Differentiable", layer.layer).call(x, evaluate=evaluate)
+        return Call.of(cast("NnxLayer", layer.layer), x, evaluate=evaluate)
 
 
 def as_gradients(pulled: tuple[Any, ...]) -> dict[str, AnyArray]:
@@ -49,9 +49,18 @@ def gradients_of(
 
 
 def expected_gradients(
-    subject: Subject, before: State, case: Case, w: AnyArray, *, evaluate: bool
+    subject: Subject,
+    before: State,
+    case: Case,
+    w: AnyArray,
+    *,
+    evaluate: bool,
+    errors: tuple[Bound, Bound] | None = None,
 ) -> tuple[Gradient, GradientBounds]:
-    """Return the gradients of Σ w·y, and how far a correct layer may be from them."""
+    """Return the gradients of Σ w·y, and how far a correct layer may be from them.
+
+    ``errors``: the bounds for mean and variance, where they are not those of a single batch.
+    """
     if evaluate:
         return (
             oracle.evaluation_gradient(case.config, before, case.x, w),
@@ -64,7 +73,7 @@ def expected_gradients(
         )
     return (
         oracle.training_gradient(case.config, before, case.x, w),
-        bounds.training_gradient(case.config, before, case.x, w, subject.accuracy),
+        bounds.training_gradient(case.config, before, case.x, w, subject.accuracy, errors),
     )
 
 

@@ -12,7 +12,7 @@ from conformance.checks import check_within
 from conformance.conventions import constructed
 from conformance.implementation import ARRAYS, PARAMETERS, Config
 from conformance.properties.claims import check_kept, compare_statistics
-from conformance.properties.differentiation import GRADIENTS, as_gradients
+from conformance.properties.differentiation import GRADIENTS, as_gradients, expected_gradients
 from conformance.subject import AnyArray, Subject, as_numpy, calling
 from conformance.wider import Options, Wider
 
@@ -116,8 +116,7 @@ def check_gradients(
     errors: Errors,
 ) -> None:
     """Check the three gradients of Σ w·y in training."""
-    expected = oracle.training_gradient(case.config, before, case.x, w)
-    limits = bounds.training_gradient(case.config, before, case.x, w, subject.accuracy, errors)
+    expected, limits = expected_gradients(subject, before, case, w, evaluate=False, errors=errors)
     for name, got in reversed([*zip(GRADIENTS, results.gradients, strict=True)]):
         wanted, bound = getattr(expected, name), getattr(limits, name)
         if errors is not None:
