@@ -14,18 +14,12 @@ import numpy as np
 from conformance import conventions, oracle
 from conformance.case import State
 from conformance.implementation import STATISTICS, Config
+from conformance.probe import STATE, X
 from conformance.subject import AnyArray, Subject
 
 Problem = str | None
 
 _CONFIG = Config(features=3, momentum=0.75, eps=0.5)
-_X = np.array([[0, 1, 2], [3, -1, 5], [1, 4, -2], [6, 2, 2]], np.float32)
-_STATE = State(
-    gamma=np.array([2, 3, 4], np.float32),
-    beta=np.array([5, 6, 7], np.float32),
-    running_mean=np.array([8, 9, 10], np.float32),
-    running_var=np.array([11, 12, 13], np.float32),
-)
 _DEFAULTS = {"momentum": (0.9, 0.99, 0.1, 0.01), "eps": (1e-5, 1e-3, 1e-6)}
 
 
@@ -35,14 +29,14 @@ def _near(got: AnyArray, expected: AnyArray) -> bool:
 
 
 def _after_training(subject: Subject, config: Config) -> State:
-    layer = subject.build(config, _STATE)
-    layer.train(_X)
+    layer = subject.build(config, STATE)
+    layer.train(X)
     return layer.state
 
 
 def _expected(subject: Subject, config: Config) -> AnyArray:
     with conventions.in_force(subject.implementation.deviations):
-        return oracle.train(config, _STATE, _X).running_mean
+        return oracle.train(config, STATE, X).running_mean
 
 
 def momentum_passed(subject: Subject) -> Problem:
@@ -55,31 +49,31 @@ def momentum_passed(subject: Subject) -> Problem:
     for default in _DEFAULTS["momentum"]:
         if _near(got, _expected(subject, replace(_CONFIG, momentum=default))):
             return f"momentum is not passed: the layer uses {default:g} instead of config.momentum"
-    if _near(got, _STATE.running_mean):
+    if _near(got, STATE.running_mean):
         return "state is not kept between calls: a training call has changed no statistic"
     return None
 
 
 def eps_passed(subject: Subject) -> Problem:
     """Eps reaches the layer."""
-    state = _STATE.replace(running_var=_X[0] * 0 + 0.01)
-    got = subject.build(_CONFIG, state).evaluate(_X)
-    if _near(got, oracle.evaluate(_CONFIG, state, _X)):
+    state = STATE.replace(running_var=X[0] * 0 + 0.01)
+    got = subject.build(_CONFIG, state).evaluate(X)
+    if _near(got, oracle.evaluate(_CONFIG, state, X)):
         return None
     for default in (*_DEFAULTS["eps"], _CONFIG.momentum):
-        if _near(got, oracle.evaluate(replace(_CONFIG, eps=default), state, _X)):
+        if _near(got, oracle.evaluate(replace(_CONFIG, eps=default), state, X)):
             return f"eps is not passed: the layer uses {default:g} instead of config.eps"
     return None
 
 
 def flag_understood(subject: Subject) -> Problem:
     """The flag is not inverted, and not ignored."""
-    evaluated = oracle.evaluate(_CONFIG, _STATE, _X)
+    evaluated = oracle.evaluate(_CONFIG, STATE, X)
     with conventions.in_force(subject.implementation.deviations):
-        trained = oracle.train(_CONFIG, _STATE, _X).y
-    layer = subject.build(_CONFIG, _STATE)
-    at_true = layer.evaluate(_X)
-    at_false = subject.build(_CONFIG, _STATE).train(_X)
+        trained = oracle.train(_CONFIG, STATE, X).y
+    layer = subject.build(_CONFIG, STATE)
+    at_true = layer.evaluate(X)
+    at_false = subject.build(_CONFIG, STATE).train(X)
     if _near(at_true, trained) and _near(at_false, evaluated):
         return "the flag is inverted: True evaluates; pass `not use_running_average` to `training`"
     if _near(at_true, trained) and _near(at_false, trained):
@@ -91,36 +85,36 @@ def flag_understood(subject: Subject) -> Problem:
 
 def write_reaches(subject: Subject) -> Problem:
     """What is written is what the layer computes with."""
-    got = subject.build(_CONFIG, _STATE).evaluate(_X)
+    got = subject.build(_CONFIG, STATE).evaluate(X)
     fresh = State.fresh(_CONFIG.features)
     for name in fresh.arrays():
-        without = _STATE.replace(**{name: fresh.arrays()[name]})
-        if _near(got, oracle.evaluate(_CONFIG, without, _X)):
+        without = STATE.replace(**{name: fresh.arrays()[name]})
+        if _near(got, oracle.evaluate(_CONFIG, without, X)):
             return f"write does not reach the layer: it still computes with its first {name}"
-    if _near(got, oracle.evaluate(_CONFIG, fresh, _X)):
+    if _near(got, oracle.evaluate(_CONFIG, fresh, X)):
         return "write does not reach the layer: it computes with the arrays of a fresh one"
     return None
 
 
 def arrays_in_place(subject: Subject) -> Problem:
     """No two arrays are exchanged on their way in and out."""
-    got = subject.build(_CONFIG, _STATE).evaluate(_X)
-    arrays = _STATE.arrays()
+    got = subject.build(_CONFIG, STATE).evaluate(X)
+    arrays = STATE.arrays()
     for one, other in (("gamma", "beta"), STATISTICS):
-        swapped = _STATE.replace(**{one: arrays[other], other: arrays[one]})
-        if _near(got, oracle.evaluate(_CONFIG, swapped, _X)):
+        swapped = STATE.replace(**{one: arrays[other], other: arrays[one]})
+        if _near(got, oracle.evaluate(_CONFIG, swapped, X)):
             return f"{one} and {other} are swapped in both read and write"
     return None
 
 
 def state_kept(subject: Subject) -> Problem:
     """A second training call starts where the first one ended."""
-    layer = subject.build(_CONFIG, _STATE)
-    layer.train(_X)
+    layer = subject.build(_CONFIG, STATE)
+    layer.train(X)
     once = layer.state
-    layer.train(_X)
+    layer.train(X)
     twice = layer.state
-    moved = not _near(once.running_mean, _STATE.running_mean)
+    moved = not _near(once.running_mean, STATE.running_mean)
     if moved and all(_near(twice.arrays()[n], once.arrays()[n]) for n in STATISTICS):
         return "state is not kept between calls: two training calls give what one gives"
     return None

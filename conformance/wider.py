@@ -42,6 +42,16 @@ class Precision:
     state: str = "float32"
 
 
+AT_LEAST_FLOAT32 = (
+    Precision(x="bfloat16", y="float32"),
+    Precision(x="float16", y="float32"),
+    Precision(x="bfloat16", dtype="bfloat16", y="bfloat16"),
+    Precision(x="float16", dtype="float16", y="float16"),
+    Precision(x="float64", y="float64"),
+)
+"""Of a layer that computes and keeps its statistics in at least float32, as those of flax do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wider:
     """A declared domain; the strings are keywords of the layer's own, empty where it has none.

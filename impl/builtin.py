@@ -5,20 +5,14 @@ from __future__ import annotations
 from flax import nnx
 
 from conformance.implementation import Deviation, Implementation
-from conformance.wider import Precision, Wider
+from conformance.wider import AT_LEAST_FLOAT32, Wider
 
 _DOMAIN = Wider(
     ndim=True,
     axis="axis",
     mask="mask",
     dtype="dtype",
-    precisions=(
-        Precision(x="bfloat16", y="float32"),
-        Precision(x="float16", y="float32"),
-        Precision(x="bfloat16", dtype="bfloat16", y="bfloat16"),
-        Precision(x="float16", dtype="float16", y="float16"),
-        Precision(x="float64", y="float64"),
-    ),
+    precisions=AT_LEAST_FLOAT32,
     axis_name="axis_name",
 )
 """As its documentation has it: statistics are always at least float32, and stored so."""

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from conformance.wider import Precision, Wider
+from conformance.wider import AT_LEAST_FLOAT32, Wider
 from impl.stepwise import Array
 
 DOMAIN = Wider(
@@ -17,13 +17,7 @@ DOMAIN = Wider(
     mask="mask",
     mask_by_row=True,
     dtype="dtype",
-    precisions=(
-        Precision(x="bfloat16", y="float32"),
-        Precision(x="float16", y="float32"),
-        Precision(x="bfloat16", dtype="bfloat16", y="bfloat16"),
-        Precision(x="float16", dtype="float16", y="float16"),
-        Precision(x="float64", y="float64"),
-    ),
+    precisions=AT_LEAST_FLOAT32,
     axis_name="axis_name",
 )
 

@@ -28,6 +28,7 @@ RANKS = {
             "strategies",
             "oracle",
             "precise",
+            "probe",
             "adapters",
             "loading",
             "recognition",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_report import report, verdict
+from made_reports import report, verdict
 
 from conformance.report.model import Report
 from conformance.report.shards import Shard, ShardError, combine, timeless

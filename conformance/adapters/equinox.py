@@ -7,7 +7,7 @@ by 1 − momentumᵗ after t updates.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal
 
 import equinox as eqx
@@ -15,13 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from conformance.adapters.pure import Held, Pure, PureLayer
+from conformance.adapters.pure import SUMS, Held, Pure, PureLayer, SummedLayer
 from conformance.implementation import COUNT, STATISTICS, Config
 
 Mode = Literal["batch", "ema"]
 
 _AXIS = "batch"
-_SUMS = {"running_mean": "hidden_mean", "running_var": "hidden_var"}
 
 
 def build(config: Config, mode: Mode) -> PureLayer:
@@ -39,27 +38,8 @@ def build(config: Config, mode: Mode) -> PureLayer:
     }
     if mode == "ema":
         return PureLayer(pure, held)
-    return _Summed(pure, held | {_SUMS[name]: held[name] for name in STATISTICS}, config.momentum)
-
-
-class _Summed(PureLayer):
-    """Writing an average writes the sum from which it is computed."""
-
-    def __init__(self, pure: Pure, held: Held, momentum: float) -> None:
-        super().__init__(pure, held)
-        self.momentum = momentum
-
-    def write(self, values: Any) -> None:
-        before = self.held
-        PureLayer.write(self, values)
-        if not any(name in values for name in STATISTICS):
-            return
-        self.held[COUNT] = jnp.array(int(self.held[COUNT]))  # weakly typed, as the module's own
-        after, scale = self.held, _scale(self.momentum, self.held[COUNT])
-        for name, hidden in _SUMS.items():
-            same = int(after[COUNT]) == int(before[COUNT])
-            kept = same and np.array_equal(after[name], before[name])
-            self.held[hidden] = before[hidden] if kept else after[name] * scale
+    sums = {SUMS[name]: held[name] for name in STATISTICS}
+    return SummedLayer(pure, held | sums, partial(_scale, config.momentum))
 
 
 def _scale(momentum: float, count: Any) -> Any:
@@ -88,7 +68,7 @@ def _pure(features: int, momentum: float, eps: float, mode: Mode) -> Pure:
     made, fresh = _made(features, momentum, eps, mode)
     of_count = made.batch_counter if mode == "batch" else made.ema_first_time_index
     of_statistics = _statistics(made, mode)
-    names = tuple(_SUMS.values()) if mode == "batch" else STATISTICS
+    names = tuple(SUMS.values()) if mode == "batch" else STATISTICS
 
     def pure(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
         module = eqx.tree_at(lambda m: (m.weight, m.bias), made, (held["gamma"], held["beta"]))
@@ -109,7 +89,7 @@ def _pure(features: int, momentum: float, eps: float, mode: Mode) -> Pure:
         if mode == "ema":
             return y, after
         scale, still = _scale(momentum, after[COUNT]), after[COUNT] == held[COUNT]
-        for name, own in _SUMS.items():  # what was written is divided no further if it stays
+        for name, own in SUMS.items():  # what was written is divided no further if it stays
             same = still & (after[own] == held[own])
             after[name] = jnp.where(same, held[name], after[own] / scale)
         return y, after

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import haiku as hk
@@ -10,12 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from conformance.adapters.pure import Held, Pure, PureLayer
-from conformance.implementation import COUNT, STATISTICS, Config
+from conformance.adapters.pure import SUMS, Held, Pure, PureLayer, SummedLayer
+from conformance.implementation import COUNT, Config
 
 _NAME = "batch_norm"
 _AVERAGES = {"running_mean": f"{_NAME}/~/mean_ema", "running_var": f"{_NAME}/~/var_ema"}
-_SUMS = {"running_mean": "hidden_mean", "running_var": "hidden_var"}
 
 
 def build(config: Config) -> PureLayer:
@@ -28,27 +27,14 @@ def build(config: Config) -> PureLayer:
     x = jnp.array([[-1.0], [1.0]]) * jnp.ones((1, config.features))
     params, state = transformed.init(jax.random.key(config.seed), x, True)
     momentum = float(np.float32(config.momentum))
-    return _Layer(_pure(config.momentum, config.eps), _held(params, state), momentum)
+    pure = _pure(config.momentum, config.eps)
+    return SummedLayer(pure, _held(params, state), partial(_share, momentum))
 
 
-class _Layer(PureLayer):
-    """Writing an average writes the sum from which it is computed, too."""
-
-    def __init__(self, pure: Pure, held: Held, momentum: float) -> None:
-        super().__init__(pure, held)
-        self.momentum = momentum
-
-    def write(self, values: Any) -> None:
-        before = self.held
-        PureLayer.write(self, values)
-        after, count = self.held, int(self.held[COUNT])
-        if not any(name in values for name in STATISTICS):
-            return
-        for name, hidden in _SUMS.items():
-            kept = count == int(before[COUNT]) and np.array_equal(after[name], before[name])
-            with np.errstate(over="ignore"):  # momentum above 1 is infinite in the end
-                share = 1 - np.float64(self.momentum) ** count
-            self.held[hidden] = before[hidden] if kept else after[name] * jnp.float32(share)
+def _share(momentum: float, count: Any) -> Any:
+    """Return what a sum is divided by, as the module computes it."""
+    with np.errstate(over="ignore"):  # momentum above 1 is infinite in the end
+        return jnp.float32(1 - np.float64(momentum) ** int(count))
 
 
 def _transformed(momentum: float, eps: float) -> Any:
@@ -63,7 +49,7 @@ def _held(params: Any, state: Any) -> Held:
     held = {"gamma": params[_NAME]["scale"][0], "beta": params[_NAME]["offset"][0]}
     for name, module in _AVERAGES.items():
         held[name] = state[module]["average"][0]
-        held[_SUMS[name]] = state[module]["hidden"][0]
+        held[SUMS[name]] = state[module]["hidden"][0]
     return held | {COUNT: state[_AVERAGES["running_mean"]]["counter"]}
 
 
@@ -76,7 +62,7 @@ def _pure(momentum: float, eps: float) -> Pure:
         state = {
             module: {
                 "counter": jnp.asarray(held[COUNT], jnp.int32),
-                "hidden": held[_SUMS[name]][None],
+                "hidden": held[SUMS[name]][None],
                 "average": held[name][None],
             }
             for name, module in _AVERAGES.items()

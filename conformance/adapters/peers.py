@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from conformance.implementation import AdapterError, Config, Deviation, Implementation, Layer
-from conformance.wider import Options, Precision, Wider
+from conformance.wider import AT_LEAST_FLOAT32, Options, Wider
 
 _THROUGH = frozenset({Deviation.GRADIENT_THROUGH_STATISTICS})
 _DEBIASED = _THROUGH | {Deviation.ZERO_DEBIASED_STATISTICS}
@@ -30,13 +30,7 @@ def linen_wide() -> Implementation:
         axis="axis",
         mask="mask",
         dtype="dtype",
-        precisions=(
-            Precision(x="bfloat16", y="float32"),
-            Precision(x="float16", y="float32"),
-            Precision(x="bfloat16", dtype="bfloat16", y="bfloat16"),
-            Precision(x="float16", dtype="float16", y="float16"),
-            Precision(x="float64", y="float64"),
-        ),
+        precisions=AT_LEAST_FLOAT32,
         axis_name="axis_name",
         build=_build_wide_linen,
     )

@@ -51,6 +51,33 @@ class PureLayer:
         return PureCall(self.pure, self.held, jnp.asarray(x), evaluate)
 
 
+SUMS = {"running_mean": "hidden_mean", "running_var": "hidden_var"}
+"""Under which the sums behind the averages are held."""
+
+
+class SummedLayer(PureLayer):
+    """Averages that are made of sums: writing an average writes the sum behind it, too.
+
+    ``share``: what a sum is divided by, from the number of updates.
+    """
+
+    def __init__(self, pure: Pure, held: Held, share: Callable[[Any], Any]) -> None:
+        super().__init__(pure, held)
+        self.share = share
+
+    def write(self, values: Mapping[str, np.ndarray]) -> None:
+        before = self.held
+        super().write(values)
+        if not any(name in values for name in STATISTICS):
+            return
+        count = int(self.held[COUNT])
+        self.held[COUNT] = jnp.array(count)  # weakly typed, as a counter of numbers of Python
+        after, share = self.held, self.share(self.held[COUNT])
+        for name, hidden in SUMS.items():
+            kept = count == int(before[COUNT]) and np.array_equal(after[name], before[name])
+            self.held[hidden] = before[hidden] if kept else after[name] * share
+
+
 @dataclass(frozen=True, slots=True)
 class PureCall:
     """A call at given arrays, ready to be differentiated with respect to gamma, beta and x."""

@@ -10,19 +10,12 @@ import numpy as np
 
 from conformance import progress
 from conformance.behaviours.model import NotObserved
-from conformance.case import State
 from conformance.errors import described
 from conformance.implementation import STATISTICS, Config
+from conformance.probe import STATE
 from conformance.subject import AnyArray, LiveLayer, Subject
 
 CONFIG = Config(features=3, momentum=0.75, eps=1e-3)
-X = np.array([[0, 1, 2], [3, -1, 5], [1, 4, -2], [6, 2, 2]], np.float32)
-STATE = State(
-    gamma=np.array([2, 3, 4], np.float32),
-    beta=np.array([5, 6, 7], np.float32),
-    running_mean=np.array([8, 9, 10], np.float32),
-    running_var=np.array([11, 12, 13], np.float32),
-)
 _LONGEST = 90
 """Characters of an exception that a sentence has room for."""
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from conformance import conventions
-from conformance.behaviours.calling import CONFIG, STATE, Raised, X, attempt, built
+from conformance.behaviours.calling import CONFIG, Raised, attempt, built
 from conformance.behaviours.model import NotObserved, behaviour
 from conformance.case import Case
+from conformance.probe import STATE, X
 from conformance.properties.differentiation import call_of, expected_gradients
 from conformance.requirements import Capability
 from conformance.subject import AnyArray, Subject

@@ -9,9 +9,7 @@ import numpy as np
 
 from conformance.behaviours.calling import (
     CONFIG,
-    STATE,
     Raised,
-    X,
     attempt,
     both_modes,
     built,
@@ -20,6 +18,7 @@ from conformance.behaviours.calling import (
     values_of,
 )
 from conformance.behaviours.model import NotObserved, behaviour
+from conformance.probe import STATE, X
 from conformance.subject import AnyArray, LiveLayer, Subject
 from conformance.wider import Options
 

@@ -11,9 +11,7 @@ import numpy as np
 from conformance import conventions, oracle
 from conformance.behaviours.calling import (
     CONFIG,
-    STATE,
     Raised,
-    X,
     attempt,
     built,
     called,
@@ -21,6 +19,7 @@ from conformance.behaviours.calling import (
 )
 from conformance.behaviours.model import NotObserved, behaviour
 from conformance.implementation import Config
+from conformance.probe import STATE, X
 from conformance.subject import AnyArray, LiveLayer, Subject
 
 

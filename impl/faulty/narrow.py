@@ -8,27 +8,11 @@ import jax.numpy as jnp
 
 from conformance.implementation import Deviation
 from impl.faulty.record import fault
+from impl.narrow_batchnorm import Bfloat16Statistics
 from impl.stepwise import Array, StepwiseBatchNorm
 
 _STATISTICS = (Deviation.STATISTICS_IN_BFLOAT16,)
 _OUTPUT = (Deviation.OUTPUT_IN_BFLOAT16,)
-
-
-class Bfloat16Statistics(StepwiseBatchNorm):
-    """Running statistics in bfloat16, right so far; each fault changes one step."""
-
-    def start_mean(self, d: int) -> Array:
-        return jnp.zeros((d,), jnp.bfloat16)
-
-    def start_var(self, d: int) -> Array:
-        return jnp.ones((d,), jnp.bfloat16)
-
-    def moved(self, old: Array, new: Array) -> Array:
-        return super().moved(old.astype(jnp.float32), new).astype(jnp.bfloat16)
-
-    def evaluate(self, x: Any) -> Any:
-        mean, var = (a[...].astype(jnp.float32) for a in (self.running_mean, self.running_var))
-        return self.output(x, mean, var)
 
 
 @fault("bfloat16-declared-only", "BN-INIT-5", deviations=_STATISTICS)

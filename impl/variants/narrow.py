@@ -7,26 +7,11 @@ from typing import Any
 import jax.numpy as jnp
 
 from conformance.implementation import Deviation
+from impl.narrow_batchnorm import Bfloat16Statistics
 from impl.stepwise import Array, StepwiseBatchNorm
 from impl.variants.record import variant
 
-
-@variant("bfloat16-statistics-declared", Deviation.STATISTICS_IN_BFLOAT16)
-class Bfloat16Statistics(StepwiseBatchNorm):
-    """The running statistics are stored in bfloat16; everything else is float32."""
-
-    def start_mean(self, d: int) -> Array:
-        return jnp.zeros((d,), jnp.bfloat16)
-
-    def start_var(self, d: int) -> Array:
-        return jnp.ones((d,), jnp.bfloat16)
-
-    def moved(self, old: Array, new: Array) -> Array:
-        return super().moved(old.astype(jnp.float32), new).astype(jnp.bfloat16)
-
-    def evaluate(self, x: Any) -> Any:
-        mean, var = (a[...].astype(jnp.float32) for a in (self.running_mean, self.running_var))
-        return self.output(x, mean, var)
+variant("bfloat16-statistics-declared", Deviation.STATISTICS_IN_BFLOAT16)(Bfloat16Statistics)
 
 
 @variant("bfloat16-averaging-declared", Deviation.STATISTICS_IN_BFLOAT16)
