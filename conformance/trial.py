@@ -1,17 +1,18 @@
 """One property bound to one subject: its cases, and the counterexample that was met.
 
-Cases come from Hypothesis, one seed each; counterexamples are made small here.
+Seeds come from Hypothesis, and several cases from each; counterexamples are made small here.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import seed as with_seed
 from hypothesis.errors import Flaky, UnsatisfiedAssumption
 
@@ -33,6 +34,13 @@ from conformance.verdict import Violation
 
 _SHRINKING = 250
 """Executions that may go into a smaller counterexample; fewer where each costs much."""
+
+CASES_PER_SEED = 10
+"""Cases that are expanded from one of Hypothesis's seeds: what it does for each seed, drawing and
+keeping it, and saving and restoring random states, costs half as much as judging a short case."""
+
+_TRIES = 10
+"""How many cases may be rejected for each that is not; Hypothesis allows as many."""
 
 _SMALL = tuple(entry for entry in palette.DEFAULT if entry.rows * entry.features <= 9)
 """Where a counterexample is looked for first; it has every kind of shape that a strategy needs."""
@@ -118,18 +126,46 @@ class Trial:
 
     def _hypothesis_test(self, entries: tuple[palette.Entry, ...]) -> Callable[[], None]:
         decoders = self._decoders(entries)
+        left = wanted = max(1, round(self.budget.max_examples * self.property.share))
+        failed: bytes | None = None
+
+        def execute(raw: bytes) -> bool:
+            """Execute a case, and tell whether it was one: not if it was rejected."""
+            nonlocal failed
+            self._raw, self._entries = raw, entries
+            progress.case(raw, entries)
+            try:
+                self._execute(decoded_from(raw, decoders))
+            except UnsatisfiedAssumption:
+                return False
+            except ViolationFound:
+                failed = raw
+                raise
+            return True
 
         def test(seed: bytes) -> None:
-            if self._time_is_up:
-                self.cut += 1
+            nonlocal left
+            if failed is not None:  # Hypothesis asks whether it fails again
+                execute(failed)
                 return
-            self._raw, self._entries = expanded(seed), entries
-            progress.case(self._raw, entries)
-            self._execute(decoded_from(self._raw, decoders))
+            simplest = not any(seed)  # which Hypothesis tries first, whatever it is to draw
+            due, accepted = min(1 if simplest else CASES_PER_SEED, left), 0
+            left -= due
+            for number in range(_TRIES * due):
+                if self._time_is_up:
+                    self.cut += due - accepted
+                    return
+                accepted += execute(expanded(seed, number))
+                if accepted == due:
+                    return
+            if not accepted:
+                left += due
+                reject()
 
         test.__name__ = test.__qualname__ = self.property.claim.__name__
         test.__doc__ = self.property.claim.__doc__
-        bound = _settings(self.budget, self.property.share)(given(SEEDS)(test))
+        seeds = 1 + math.ceil((wanted - 1) / CASES_PER_SEED)
+        bound = _settings(self.budget, seeds)(given(SEEDS)(test))
         if self.budget.seed is None:
             return bound
         return with_seed(_stream(self.budget.seed, self.property.requirement))(bound)
@@ -176,10 +212,10 @@ def _stream(seed: int, requirement: Requirement) -> int:
     return int.from_bytes(digest[:8])
 
 
-def _settings(budget: Budget, share: float) -> settings:
+def _settings(budget: Budget, seeds: int) -> settings:
     return settings(
         budget.hypothesis or settings(),
-        max_examples=max(1, round(budget.max_examples * share)),
+        max_examples=seeds,
         database=None,
         phases=(Phase.generate,),  # counterexamples are made small by `minimize`
         deadline=None,  # compilation makes single cases a hundred times slower than others

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from conformance.adapters.placing import placed
 from conformance.adapters.streams import constructed
 from conformance.implementation import ARRAYS, COUNT, STATISTICS, Config
 
@@ -89,19 +90,20 @@ class NnxLayer:
     def write(self, values: Mapping[str, np.ndarray]) -> None:
         if COUNT in self.attributes and any(name in values for name in STATISTICS):
             values = {COUNT: np.asarray(MANY), **values}
-        for array, value in values.items():
+        arrays = placed(*values.values())
+        for (array, value), given in zip(values.items(), arrays, strict=True):
             holder = self.holder(array)
             if not isinstance(holder, nnx.Variable):
-                bare = int(value) if array == COUNT else jnp.asarray(value)
+                bare = int(value) if array == COUNT else given
                 setattr(self.module, self.attributes[array], bare)
                 continue
             current = holder.get_value()
             if isinstance(current, jax.Array) and current.shape != value.shape:
-                holder[...] = jnp.asarray(value)  # an unusual layout, (1, D) say, is kept
+                holder[...] = given  # an unusual layout, (1, D) say, is kept
             else:
                 dtype = getattr(current, "dtype", None)  # naming it costs as much again
                 same = dtype == value.dtype
-                holder.set_value(jnp.asarray(value) if same else jnp.asarray(value, dtype))
+                holder.set_value(given if same else jnp.asarray(value, dtype))
 
     def around(self, module: Any) -> NnxLayer:
         """Return the same view of another module, such as a clone or a restored copy."""

@@ -9,6 +9,7 @@ Golub & LeVeque 1983 for the variance.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,12 +64,15 @@ def train(
         average = (truth.running_mean, truth.running_var, error, running_var(e_var))
         return output_error(x64, *average, config.eps, state)
 
+    def of_both(error: Callable[[Float64], Float64]) -> Bound:
+        return Bound.of(error(strict), None if wider is strict else error(wider))
+
     return TrainingBounds(
         mean=e_mean_bound,
         var=e_var_bound,
-        y=Bound.of(output(strict), output(wider)),
+        y=of_both(output),
         running_mean=Bound.of(running(state.running_mean, truth.mean, e_mean)),
-        running_var=Bound.of(running_var(strict), running_var(wider)),
+        running_var=of_both(running_var),
     )
 
 
@@ -83,10 +87,42 @@ def evaluate(config: Config, state: State, x: npt.ArrayLike) -> Bound:
 
 def statistics(x: npt.ArrayLike, accuracy: Accuracy) -> tuple[Bound, Bound]:
     """Return the bounds for the batch mean and the batch variance, each (D,)."""
-    x64 = np.asarray(x, np.float64)
-    strict = variance_error(x64)
-    wider = np.maximum(strict, one_pass_error(x64)) if accuracy is Accuracy.ONE_PASS else strict
-    return Bound.of(mean_error(x64)), Bound.of(strict, wider)
+    of = moments(np.asarray(x, np.float64))
+    strict = _variance_error(of)
+    e_mean = Bound.of(_mean_error(of))
+    if accuracy is Accuracy.STABLE:
+        return e_mean, Bound.of(strict)
+    return e_mean, Bound.of(strict, np.maximum(strict, _one_pass_error(of)))
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """What the bounds for statistics are made of, per feature: (D,) each.
+
+    ``mean``: μ; ``var``: v; ``size``: A = mean|x|; ``first``: c = x[0]; ``spread``: mean|x−c|.
+    """
+
+    rows: int
+    mean: Float64
+    var: Float64
+    size: Float64
+    first: Float64
+    spread: Float64
+
+    def shifted(self) -> Moments:
+        """Return the moments of x − c."""
+        nothing = np.zeros_like(self.first)
+        return Moments(
+            self.rows, self.mean - self.first, self.var, self.spread, nothing, self.spread
+        )
+
+
+def moments(x: Float64) -> Moments:
+    """Return the moments of a batch, (N, D)."""
+    mean, var = oracle.statistics(x)
+    first = x[0]
+    size, spread = np.abs(x).mean(axis=0), np.abs(x - first).mean(axis=0)
+    return Moments(len(x), mean, var, size, first, spread)
 
 
 def perturbed_statistics(var: Float64, error: Bound) -> tuple[Bound, Bound]:
@@ -112,15 +148,15 @@ def mean_error(x: Float64) -> Float64:
     A mean that is shifted by c = x[0] errs by (h+5)·u·mean|x−c| + 2u|μ| + u|c|. The larger of
     the two admits both. N = 1: a sum of one number is exact.
     """
-    u = unit()
-    rows = x.shape[0]
-    if rows == 1:
-        return np.zeros(x.shape[1])
-    h = rows - 1
-    plain = (h + 3) * u * np.abs(x).mean(axis=0)
-    mean = x.mean(axis=0)
-    spread = np.abs(x - x[0]).mean(axis=0)
-    shifted = (h + 5) * u * spread + 2 * u * np.abs(mean) + u * np.abs(x[0])
+    return _mean_error(moments(x))
+
+
+def _mean_error(of: Moments) -> Float64:
+    u, h = unit(), of.rows - 1
+    if h == 0:
+        return np.zeros_like(of.mean)
+    plain = (h + 3) * u * of.size
+    shifted = (h + 5) * u * of.spread + 2 * u * np.abs(of.mean) + u * np.abs(of.first)
     larger: Float64 = np.maximum(plain, shifted)
     return larger
 
@@ -141,15 +177,16 @@ def variance_error(x: Float64) -> Float64:
 
     Each is a correct algorithm, so the largest of the three is the bound.
     """
-    u = unit()
-    rows = x.shape[0]
-    h = rows - 1
-    mean, var = oracle.statistics(x)
-    e_mean = mean_error(x)
-    std = np.sqrt(var)
+    return _variance_error(moments(x))
+
+
+def _variance_error(of: Moments) -> Float64:
+    u, h = unit(), of.rows - 1
+    mean, var, std = of.mean, of.var, np.sqrt(of.var)
+    e_mean = _mean_error(of)
     two_pass = (h + 8) * u * var + (1 + (h + 8) * u) * e_mean**2 + 4 * std * e_mean
     updating = (h + 8) * u * (var + 2 * std * np.sqrt(var + mean**2)) + 2 * e_mean**2
-    shifted = one_pass_error(x - x[0]) + 4 * u * var
+    shifted = _one_pass_error(of.shifted()) + 4 * u * var
     largest: Float64 = np.maximum(np.maximum(two_pass, updating), shifted)
     return largest
 
@@ -161,13 +198,15 @@ def one_pass_error(x: Float64) -> Float64:
     and the difference keeps all of it: e_v ≤ (h+6)·u·(v+μ²) + 2|μ|e_μ + e_μ² + 3u·μ².
     All digits are gone when (|μ|/σ)²·u·(3h+15) ≥ 1. Clamping at 0 never adds to the error.
     """
-    u = unit()
-    h = x.shape[0] - 1
-    mean, var = oracle.statistics(x)
-    e_mean = mean_error(x)
-    square = mean**2
-    of_squares = (h + 6) * u * (var + square) + 3 * u * square
-    error: Float64 = of_squares + 2 * np.abs(mean) * e_mean + e_mean**2
+    return _one_pass_error(moments(x))
+
+
+def _one_pass_error(of: Moments) -> Float64:
+    u, h = unit(), of.rows - 1
+    e_mean = _mean_error(of)
+    square = of.mean**2
+    of_squares = (h + 6) * u * (of.var + square) + 3 * u * square
+    error: Float64 = of_squares + 2 * np.abs(of.mean) * e_mean + e_mean**2
     return error
 
 

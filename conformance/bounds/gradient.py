@@ -85,8 +85,10 @@ def training_gradient(
         lost = e_var >= var
         return gain_error(batch), gamma * input_error(batch, x64, lost, one_pass=one_pass)
 
+    one_pass = accuracy is Accuracy.ONE_PASS
     strict = errors(e_var.strict, one_pass=False)
-    wider = errors(e_var.allowed, one_pass=accuracy is Accuracy.ONE_PASS)
+    same = e_var.allowed is e_var.strict and not one_pass
+    wider = strict if same else errors(e_var.allowed, one_pass=one_pass)
     return GradientBounds(
         gamma=Bound.of(strict[0], wider[0]),
         beta=Bound.of(offset_error(w64)),

@@ -61,7 +61,7 @@ class Bound:
     def of(cls, strict: Float64, wider: Float64 | None = None) -> Bound:
         """Finish first-order bounds; ``wider`` is the one for declared deviations."""
         done = strict * SECOND_ORDER + FLUSHED
-        if wider is None:
+        if wider is None or wider is strict:
             return cls(done, done)
         return cls(np.maximum(done, wider * SECOND_ORDER + FLUSHED), done)
 

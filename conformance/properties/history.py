@@ -42,10 +42,9 @@ class _Tracked:
         def step(e_old: Float64, e: Float64) -> Float64:
             return bounds.ema_error(momentum, e_old, e, self.value, new, count)
 
-        self.allowed, self.strict = (
-            step(self.allowed, e_new.allowed),
-            step(self.strict, e_new.strict),
-        )
+        same = self.allowed is self.strict and e_new.allowed is e_new.strict
+        self.strict, before = step(self.strict, e_new.strict), self.allowed
+        self.allowed = self.strict if same else step(before, e_new.allowed)
         self.value = oracle.ema(conventions.weight_of_old(momentum, count), self.value, new)
 
 

@@ -1,9 +1,9 @@
 """Where all generated values come from: one fixed-length string of bytes per case.
 
-Hypothesis draws a seed, once per case; the bytes are expanded from it, and everything else is
+Hypothesis draws seeds; the bytes of several cases are expanded from each, and everything else is
 decoded from them. Compared with drawing every number by itself:
 
-- a case costs one short draw, a tenth of a millisecond, whatever its size;
+- a case costs a part of one short draw, whatever its size;
 - every case is new. Hypothesis varies a case by copying one of its draws over another, which
   with many draws makes three cases in four a near copy of the one before;
 - cases depend on the seed alone. Strategies for numbers now and then return a constant from
@@ -38,9 +38,11 @@ SEEDS = st.binary(min_size=_SEED, max_size=_SEED)
 than deciding most cases. The length is one that constants in a user's code seldom have."""
 
 
-def expanded(seed: bytes) -> bytes:
-    """Return the bytes of the case that a seed stands for; zero stays zero, the simplest case."""
-    return hashlib.shake_256(seed).digest(SIZE) if any(seed) else bytes(SIZE)
+def expanded(seed: bytes, number: int = 0) -> bytes:
+    """Return the bytes of one of the cases that a seed stands for; zero is the simplest case."""
+    if not any(seed) and number == 0:
+        return bytes(SIZE)
+    return hashlib.shake_256(seed + number.to_bytes(2)).digest(SIZE)
 
 
 class Source:
