@@ -21,7 +21,7 @@ from conformance.ledger import Ledger
 from conformance.plugin import LEDGER
 from conformance.report.model import Report
 from conformance.report.outcome import exit_code
-from conformance.report.terminal import render_conclusion, render_findings
+from conformance.report.terminal import render_conclusion, render_findings, render_first
 from conformance.verdict import Outcome, Verdict
 from conformance.waivers import stale
 
@@ -35,13 +35,22 @@ _BAD = "not conforming"
 class Display:
     """Shows how far the run is, on a terminal; a pipe sees the result only.
 
-    ``keep`` is called with each verdict; ``bad`` is the word for those that are not good.
+    ``keep`` is called with each verdict; ``bad`` is the word for those that are not good. With
+    ``tells_first`` what ends the run is printed at once, and ``told`` from then on.
     """
 
     def __init__(
-        self, console: Console, keep: Callable[[Verdict], None] | None = None, bad: str = _BAD
+        self,
+        console: Console,
+        keep: Callable[[Verdict], None] | None = None,
+        bad: str = _BAD,
+        *,
+        tells_first: bool = False,
     ) -> None:
         self.ledger: Ledger | None = None
+        self.told: Verdict | None = None
+        self._console = console
+        self._tells_first = tells_first
         self._keep = keep
         self._word = bad
         self._bad = 0
@@ -74,6 +83,10 @@ class Display:
             self._keep(verdict)
         if verdict.outcome.bad:
             self._bad += 1
+        fails = exit_code([verdict], strict=self.ledger.plan.strict) == 1
+        if self._tells_first and fails and self.told is None:
+            self.told = verdict
+            render_first(self.ledger.report(1), verdict, self._console)
         self._progress.update(
             self._task,
             description=f"judging {verdict.requirement:<12}",
@@ -99,15 +112,16 @@ def judge_by_pytest(
 ) -> tuple[Report | None, int]:
     """Run pytest with the arguments, write and print the report; return it and the exit code."""
     console = console_of(color=color)
+    display = Display(console, tells_first="-x" in arguments)
     with interrupts() as received:
-        ledger, status = ledger_of(arguments, jobs, Display(console))
+        ledger, status = ledger_of(arguments, jobs, display)
     if ledger is None:
         return None, received.exit_code or USAGE
     forget_old_compilations()
     report = ledger.report(received.exit_code or _exit_code(ledger, status))
     if target is not None:
         report.write(target)  # before anything else can be interrupted
-    render_findings(report, console)  # before the diagnosis, which takes seconds
+    render_findings(report, console, display.told)  # before the diagnosis, which takes seconds
     diagnosed = diagnosed and not received.exit_code
     expected = any(waiver.diagnosis for waiver in ledger.plan.waivers)
     if diagnosed and (expected or any(v.outcome is Outcome.VIOLATES for v in report.verdicts)):

@@ -30,16 +30,24 @@ def render(report: Report, console: Console) -> None:
     render_conclusion(report, console)
 
 
-def render_findings(report: Report, console: Console) -> None:
-    """Print a table per implementation, and the violations."""
-    for line in heading(report):
-        console.print(line, highlight=False)
+def render_first(report: Report, verdict: Verdict, console: Console) -> None:
+    """Print what ends a run that ends at the first violation, while it is ending."""
+    _render_heading(report, console)
+    console.print()
+    _render_violation(verdict, report, console)
+    console.file.flush()  # a pipe would keep it until the end
+
+
+def render_findings(report: Report, console: Console, told: Verdict | None = None) -> None:
+    """Print a table per implementation, and the violations but one that has been told."""
+    if told is None:
+        _render_heading(report, console)
     for implementation in report.header.implementations:
         verdicts = report.of(implementation)
         if verdicts:
             console.print()
             _render_implementation(implementation, verdicts, console)
-    _render_bad(report, console)
+    _render_bad([verdict for verdict in report.verdicts if verdict != told], report, console)
 
 
 def render_conclusion(report: Report, console: Console) -> None:
@@ -60,10 +68,15 @@ def escape(text: str) -> str:
     return without_markup(printable(text))
 
 
-def _render_bad(report: Report, console: Console) -> None:
+def _render_heading(report: Report, console: Console) -> None:
+    for line in heading(report):
+        console.print(line, highlight=False)
+
+
+def _render_bad(verdicts: list[Verdict], report: Report, console: Console) -> None:
     """Print each bad verdict; one cause of errors is told once, whatever it concerns."""
     told: dict[tuple[str, str], list[str]] = {}
-    for verdict in report.verdicts:
+    for verdict in verdicts:
         if not verdict.outcome.bad:
             continue
         if verdict.outcome is Outcome.ERRORED:

@@ -72,6 +72,11 @@ FAMILIES = (
 )
 _FAMILY_WEIGHTS = (64, 96, 20, 18, 20, 16, 12, 10)
 _FAMILY_OF_BYTE = np.repeat(np.arange(len(FAMILIES)), _FAMILY_WEIGHTS)
+_FAMILY_WEIGHTS_IF_TALL = (64, 64, 20, 18, 52, 16, 12, 10)
+_FAMILY_OF_BYTE_IF_TALL = np.repeat(np.arange(len(FAMILIES)), _FAMILY_WEIGHTS_IF_TALL)
+_TALL = 26
+"""Rows above which an outlier is more than five standard deviations away: there it can show that
+something is clipped, and there are few such shapes, so there outliers are more frequent."""
 
 
 def decode(blocks: list[bytes], rows: int, eps: float) -> Columns:
@@ -102,7 +107,8 @@ def _patterns(
     turn = row // raw.shape[1]
     chosen = (raw[:, row % raw.shape[1]].astype(np.int64) + 89 * turn) * (1 + 2 * turn) % 256
     pattern = np.empty((rows, raw.shape[0]))
-    for column, index in enumerate(_FAMILY_OF_BYTE[family]):
+    of_byte = _FAMILY_OF_BYTE_IF_TALL if rows > _TALL else _FAMILY_OF_BYTE
+    for column, index in enumerate(of_byte[family]):
         pattern[:, column] = _pattern(FAMILIES[index], chosen[column])
     return pattern
 
