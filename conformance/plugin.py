@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from conformance.waivers import Waiver
 
 LEDGER: pytest.StashKey[Ledger] = pytest.StashKey()
+STOP = "conformance_stop"
+"""Under which a worker is told the file that ends the run once it exists."""
+
 _MARKER = (
     "requirement(id, family, level): one requirement of the BatchNorm conformance suite; "
     "select with -m 'requirement(id=\"BN-EMA-1\")'"
@@ -128,7 +131,9 @@ def pytest_configure(config: pytest.Config) -> None:
     from conformance.session import Session  # noqa: PLC0415
 
     plan = _plan(config)
-    config.pluginmanager.register(Session(plan), "conformance-session")
+    stop = getattr(config, "workerinput", {}).get(STOP)
+    session = Session(plan, None if stop is None else Path(stop))
+    config.pluginmanager.register(session, "conformance-session")
     if not hasattr(config, "workerinput"):
         ledger = config.stash.get(LEDGER, None) or Ledger(plan)
         config.stash[LEDGER] = ledger

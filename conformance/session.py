@@ -11,6 +11,7 @@ import pytest
 
 from conformance.compilation import remember_compilations, unload_programs_if_many
 from conformance.implementation import AdapterError
+from conformance.isolation.host import Stopped
 from conformance.isolation.keeper import Keeper
 from conformance.ledger import PROPERTY_KEY, Plan
 from conformance.ordering import by_power, dealt
@@ -146,10 +147,13 @@ def mark(item: pytest.Item, row: Requirement) -> None:
 
 
 class Session:
-    """The plugin object that exists only while implementations are being judged."""
+    """The plugin object that exists only while implementations are being judged.
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    ``stop``: a file by which the controller of a worker ends the run.
+    """
+
+    def __init__(self, plan: Plan, stop: Path | None = None) -> None:
+        self.plan, self.stop = plan, stop
         self._subjects: list[Subject] = []
         self._keeper: Keeper | None = None
 
@@ -167,6 +171,8 @@ class Session:
         remember_compilations()
         try:
             self._prepare()
+        except Stopped:
+            return  # another worker was faster; the first item will say so
         except AdapterError as error:
             if output is None:
                 raise pytest.UsageError(str(error)) from error
@@ -176,7 +182,10 @@ class Session:
         """Find out whether there is anything to judge; raise an AdapterError if not."""
         if self.plan.call_limit is not None:
             self._keeper = Keeper(
-                self.plan.budget, self.plan.call_limit, strictly=self.plan.strict_reading
+                self.plan.budget,
+                self.plan.call_limit,
+                strictly=self.plan.strict_reading,
+                stop=self.stop,
             )
             refusals = []
             for name in self.plan.implementations:

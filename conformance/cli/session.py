@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -18,7 +21,7 @@ from conformance.compilation import cache_directory, forget_old_compilations
 from conformance.devices import offer_host_devices
 from conformance.errors import printable
 from conformance.ledger import Ledger
-from conformance.plugin import LEDGER
+from conformance.plugin import LEDGER, STOP
 from conformance.report.model import Report
 from conformance.report.outcome import exit_code
 from conformance.report.terminal import render_conclusion, render_findings, render_first
@@ -51,6 +54,7 @@ class Display:
         self.told: Verdict | None = None
         self._console = console
         self._tells_first = tells_first
+        self._stop = Path(tempfile.gettempdir()) / f"conformance-stop-{uuid.uuid4().hex}"
         self._keep = keep
         self._word = bad
         self._bad = 0
@@ -87,6 +91,7 @@ class Display:
         if self._tells_first and fails and self.told is None:
             self.told = verdict
             render_first(self.ledger.report(1), verdict, self._console)
+            self._stop.touch()  # else a worker finishes what it is at, up to ten seconds of it
         self._progress.update(
             self._task,
             description=f"judging {verdict.requirement:<12}",
@@ -95,8 +100,13 @@ class Display:
             bad=f"[red]{self._bad} {self._word}" if self._bad else "",
         )
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput[STOP] = str(self._stop)
+
     def pytest_unconfigure(self) -> None:
         self._progress.stop()
+        self._stop.unlink(missing_ok=True)
 
 
 def console_of(*, color: bool) -> Console:

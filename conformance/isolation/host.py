@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import IO, Any
 
 from conformance.isolation.guest import LINE_CLOSED
@@ -35,17 +36,30 @@ class Lost(Exception):
         self.how, self.note = how, note
 
 
+class Stopped(Exception):
+    """The run is over: what was asked is not wanted any more."""
+
+
 class Process:
     """One process that judges one implementation.
 
+    ``stop``: a file that, once it exists, ends the process and the run.
+
     Raises:
         Lost: from any method but ``close``, if it has come to its end.
+        Stopped: from any method that waits, if the run is over.
     """
 
     def __init__(
-        self, implementation: str, budget: Budget, limit: float, *, strictly: bool = False
+        self,
+        implementation: str,
+        budget: Budget,
+        limit: float,
+        *,
+        strictly: bool = False,
+        stop: Path | None = None,
     ) -> None:
-        self.limit = limit
+        self.limit, self._stop = limit, stop
         self._stamp = StampReader()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
         self._process = subprocess.Popen(
@@ -83,6 +97,9 @@ class Process:
                 return answer
             if line == "" or self._process.poll() is not None:
                 raise self._lost()
+            if self._stop is not None and self._stop.exists():
+                self.close()
+                raise Stopped
             now = time.monotonic()
             quiet += min(now - before, 2 * _GLANCE)  # a stopped host has seen no silence
             before = now

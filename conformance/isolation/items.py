@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.isolation.host import Stopped
 from conformance.isolation.keeper import Keeper
 from conformance.ledger import EFFECTS_KEY, PROPERTY_KEY
 from conformance.report.outcome import settle, told_properties
@@ -28,6 +29,13 @@ class IsolatedItem(pytest.Item):
     waivers: tuple[Waiver, ...] = ()
 
     def runtest(self) -> None:
+        try:
+            self._judge()
+        except Stopped:
+            self.session.shouldstop = "the run is over"
+            pytest.skip("not judged: the run is over")
+
+    def _judge(self) -> None:
         until = self.clock.until(shares([self.row])[0]) if self.clock is not None else None
         waiver = waiver_for(self.waivers, self.row.id, self.implementation)
         if waiver is not None and waiver.pin:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from conformance.errors import printable
 from conformance.isolation.host import CALL_LIMIT, Lost, Process
@@ -39,13 +40,18 @@ class Keeper:
     """Judges implementations, each in a process that has never seen another one.
 
     One process lives at a time. ``limit``: seconds that a single call may take. ``strictly``:
-    declarations are left out of account.
+    declarations are left out of account. ``stop``: a file that ends the run once it exists.
     """
 
     def __init__(
-        self, budget: Budget, limit: float = CALL_LIMIT, *, strictly: bool = False
+        self,
+        budget: Budget,
+        limit: float = CALL_LIMIT,
+        *,
+        strictly: bool = False,
+        stop: Path | None = None,
     ) -> None:
-        self.budget, self.limit, self.strictly = budget, limit, strictly
+        self.budget, self.limit, self.strictly, self.stop = budget, limit, strictly, stop
         self._records: dict[str, _Record] = {}
         self._current: tuple[str, Process] | None = None
 
@@ -110,7 +116,9 @@ class Keeper:
         if self._current is not None and self._current[0] == name:
             return self._current[1]
         self.close()
-        process = Process(name, self.budget, self.limit, strictly=self.strictly)
+        process = Process(
+            name, self.budget, self.limit, strictly=self.strictly, stop=self.stop
+        )
         self._current = name, process  # from now on it is closed, also on an interrupt
         try:
             answer = process.answer()
