@@ -66,4 +66,4 @@ def test_streams_are_new_under_a_transform():
 
     assert jax.eval_shape(abstract).shape == (2,)
     assert constructed(drawn, 3, {}) == drawn(nnx.Rngs(3))
-    assert jnp.asarray(streams._UNUSED[3].default.count.get_value()) == 0
+    assert jnp.asarray(streams._UNUSED[3][0].default.count.get_value()) == 0

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-_UNUSED: dict[int, nnx.Rngs] = {}
-"""Streams by seed, at their beginning, that nobody else refers to."""
+_UNUSED: dict[int, tuple[nnx.Rngs, tuple[Any, ...]]] = {}
+"""Streams by seed, at their beginning, that nobody else refers to, and the condition of those."""
 
 _KEPT = 8
 _BEGINNING = jnp.zeros((), jnp.uint32)
@@ -26,14 +26,14 @@ def constructed(module: Callable[..., Any], seed: int, arguments: Mapping[str, A
     """
     if isinstance(_BEGINNING + 0, jax.core.Tracer):
         return module(**arguments, rngs=nnx.Rngs(seed))
-    rngs = _UNUSED.pop(seed, None) or nnx.Rngs(seed)
+    rngs, before = _UNUSED.pop(seed, None) or (nnx.Rngs(seed), None)
     if not all(isinstance(part, nnx.Variable) for part in (rngs.default.key, rngs.default.count)):
         return module(**arguments, rngs=rngs)  # an older flax, whose streams hold plain arrays
-    before = _condition(rngs)
+    before = before or _condition(rngs)
     made = module(**arguments, rngs=rngs)
     if _condition(rngs) == before and len(_UNUSED) < _KEPT:
         rngs.default.count.set_value(_BEGINNING)
-        _UNUSED[seed] = rngs
+        _UNUSED[seed] = rngs, before
     return made
 
 

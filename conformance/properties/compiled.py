@@ -95,7 +95,7 @@ def one_trace_per_mode(subject: Subject, drawn: Stream) -> None:
 
 @requirement(
     "BN-VMAP-1",
-    share=0.3,
+    share=0.2,
     lanes=lambda _: ensembles(COMPILED),
     evaluate=lambda _: choices(0, 1),
 )

@@ -63,7 +63,7 @@ def check_forward(subject: Subject, x: AnyArray, result: AnyArray, *, evaluates:
 
 @requirement(
     "BN-FLAG-1",
-    share=0.6,
+    share=0.4,
     case=cases,
     bit=lambda _: choices(0, 1),
     encoding=lambda _: choices(0, _ENCODINGS - 1),

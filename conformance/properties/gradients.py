@@ -72,7 +72,7 @@ def training_is_differentiated_through_the_batch(subject: Subject, drawn: Pulled
     check_pulled(subject, drawn, "x", evaluate=False)
 
 
-@requirement("BN-GRAD-4", share=0.5, drawn=lambda _: pulled_cases(GRADIENT, EAGER))
+@requirement("BN-GRAD-4", share=0.3, drawn=lambda _: pulled_cases(GRADIENT, EAGER))
 def evaluation_is_differentiated_as_a_scaling(subject: Subject, drawn: Pulled) -> None:
     """dx = w·γ/√(rv+ε)"""
     check_pulled(subject, drawn, "x", evaluate=True)

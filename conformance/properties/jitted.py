@@ -68,7 +68,7 @@ def no_tracer_escapes(subject: Subject, case: Case) -> None:
 
 
 @requirement(
-    "BN-JIT-6", share=0.4, case=lambda _: cases(COMPILED), evaluate=lambda _: choices(0, 1)
+    "BN-JIT-6", share=0.3, case=lambda _: cases(COMPILED), evaluate=lambda _: choices(0, 1)
 )
 def the_functional_form_is_right(subject: Subject, case: Case, evaluate: int) -> None:
     """jax.jit of merge, call, split meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""

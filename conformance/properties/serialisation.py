@@ -144,7 +144,7 @@ _GIVEN = (
 
 @requirement(
     "BN-SER-4",
-    share=0.4,
+    share=0.2,
     drawn=lambda _: replaced_cases(TRANSFORMED),
     which=lambda _: choices(0, len(_GIVEN) - 1),
 )

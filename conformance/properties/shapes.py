@@ -20,7 +20,7 @@ from conformance.subject import Subject
 
 @requirement(
     "BN-SHAPE-1",
-    share=0.03,
+    share=0.02,
     palettes=tuple((entry,) for entry in (*SWEEP, *EAGER)),
     case=lambda palette: cases(palette, may_be_fresh=False),
 )

@@ -35,7 +35,7 @@ from conformance.strategies.source import choices
 from conformance.subject import Subject, as_numpy, calling
 
 
-@requirement("BN-VMAP-2", share=0.3, drawn=lambda _: streams(TRANSFORMED, min_size=3, max_size=3))
+@requirement("BN-VMAP-2", share=0.2, drawn=lambda _: streams(TRANSFORMED, min_size=3, max_size=3))
 def lanes_share_nothing(subject: Subject, drawn: Stream) -> None:
     """vmap over batches: each lane is normalised, and moves the statistics, by itself"""
     case = drawn.case
@@ -67,7 +67,7 @@ _ROUNDS = 50
 
 @requirement(
     "BN-SCAN-1",
-    share=0.3,
+    share=0.2,
     drawn=lambda _: streams(TRANSFORMED, min_size=4, max_size=4),
     long=lambda _: choices(0, 4),
 )
@@ -93,7 +93,7 @@ def a_scan_is_a_loop(subject: Subject, drawn: Stream, long: int) -> None:
     check_evaluation(layer, case, subject.input(case))
 
 
-@requirement("BN-REMAT-1", share=0.3, drawn=lambda _: pulled_cases(TRANSFORMED))
+@requirement("BN-REMAT-1", share=0.2, drawn=lambda _: pulled_cases(TRANSFORMED))
 def rematerialization_changes_nothing(subject: Subject, drawn: Pulled) -> None:
     """nnx.grad of nnx.remat(call): the gradients of BN-GRAD-1 and 2, and one update"""
     case, w = drawn.case, drawn.w
@@ -110,7 +110,7 @@ def rematerialization_changes_nothing(subject: Subject, drawn: Pulled) -> None:
     model.check_statistics(layer.state)
 
 
-@requirement("BN-SHARED-1", share=0.3, case=lambda _: cases(TRANSFORMED))
+@requirement("BN-SHARED-1", share=0.2, case=lambda _: cases(TRANSFORMED))
 def a_shared_layer_updates_at_each_use(subject: Subject, case: Case) -> None:
     """y = layer(layer(x)): two steps of the recursion, the second with the first y"""
     layer, before, x = subject.start(case)

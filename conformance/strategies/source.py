@@ -53,20 +53,19 @@ class Source:
     """
 
     def __init__(self, raw: bytes) -> None:
-        self._raw = raw
+        self._raw = self._read = raw
         self._position = 0
 
     def take(self, count: int) -> bytes:
         """Return the next bytes."""
-        positions = range(self._position, self._position + count)
-        self._position += count
-        if self._position <= len(self._raw):
-            return self._raw[positions.start : positions.stop]
-        return bytes(self._at(position) for position in positions)
+        start, self._position = self._position, self._position + count
+        while len(self._read) < self._position:
+            self._read += self._round(len(self._read) // len(self._raw))
+        return self._read[start : self._position]
 
-    def _at(self, position: int) -> int:
-        turn, place = divmod(position, len(self._raw))
-        return (self._raw[place] + turn * (89 + 2 * place)) % 256
+    def _round(self, turn: int) -> bytes:
+        """Return all bytes again, as they are read the (turn+1)-th time."""
+        return bytes((b + turn * (89 + 2 * place)) % 256 for place, b in enumerate(self._raw))
 
     def draw(self, decoder: Decoder[T]) -> T:
         """Return what the decoder makes of the next bytes."""
