@@ -25,9 +25,7 @@ STATE-5 EVAL-6
 _LONG = "SEQ-1 SHAPE-1 TRAIN-3 SER-3 GRAD-1 IND-2 EMA-6 VMAP-1"
 """Those that take longest: begun last, one of them would keep a single process busy."""
 
-_PLACES = {
-    f"BN-{name}": place for place, name in enumerate(f"{_PLAIN} {_FINDING} {_LONG}".split())
-}
+_PLACES = {f"BN-{name}": place for place, name in enumerate(f"{_PLAIN} {_FINDING} {_LONG}".split())}
 
 T = TypeVar("T")
 

@@ -116,9 +116,7 @@ class Keeper:
         if self._current is not None and self._current[0] == name:
             return self._current[1]
         self.close()
-        process = Process(
-            name, self.budget, self.limit, strictly=self.strictly, stop=self.stop
-        )
+        process = Process(name, self.budget, self.limit, strictly=self.strictly, stop=self.stop)
         self._current = name, process  # from now on it is closed, also on an interrupt
         try:
             answer = process.answer()

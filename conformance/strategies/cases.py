@@ -36,8 +36,8 @@ _FRESH_FROM = 230
 """One case in ten uses the layer as constructed: first calls are special in faulty layers."""
 
 _PLAIN_FROM = 192
-"""In one case in four one of the four arrays is as constructed, and the others are not: what is left
-out where γ is 1, β or the mean is 0, or the variance 1 shows in the others."""
+"""In one case in four one of the four arrays is as constructed, and the others are not: what is
+left out where γ is 1, β or the mean is 0, or the variance 1 shows in the others."""
 
 
 def columns_of(source: Source, entry: Entry) -> Columns:
