@@ -74,7 +74,11 @@ class _Guest:
         self._reply(ready=subject.implementation.kind, effects=self.footprint.changed())
         for line in requests:
             request = json.loads(line)
-            answered = self._observed if "behaviour" in request else self._judged
+            answered = self._judged
+            if "behaviour" in request:
+                answered = self._observed
+            elif "blueprint" in request:
+                answered = self._described
             self._reply(**answered(subject, **request), effects=self.footprint.changed())
 
     def _resolved(self) -> Subject | None:
@@ -126,6 +130,13 @@ class _Guest:
         self.stamp.begin()
         os.ftruncate(self._errors, 0)
         return {"observation": observe(behaviour, subject).to_json()}
+
+    def _described(self, subject: Subject, blueprint: bool) -> dict[str, Any]:
+        from conformance.scripts.blueprint import blueprint_of  # noqa: PLC0415
+
+        del blueprint
+        self.stamp.begin()
+        return {"blueprint": blueprint_of(subject.implementation).to_json()}
 
     def _reply(self, **values: Any) -> None:
         try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import sys
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
+from conformance.errors import printable
 from conformance.implementation import Construction, Implementation
 
 _FROM_FILE = "implementation_"
@@ -55,7 +57,7 @@ def blueprint_of(implementation: Implementation) -> Blueprint:
     """Return what a script has to know of an implementation."""
     made = implementation.construction
     layer, obstacle = _layer(implementation, made)
-    forward = None if implementation.forward is None else _place(implementation.forward)
+    forward = None if implementation.forward is None else _place(implementation.forward, implementation.name)
     known = made or Construction(module=Construction)
     wider = implementation.wider
     declared = {} if wider is None else {n: getattr(wider, n) for n in _ARGUMENTS}
@@ -78,29 +80,37 @@ def _layer(
     implementation: Implementation, made: Construction | None
 ) -> tuple[Place | None, str]:
     """Return where the layer's class is, or why a script cannot build it."""
+    name = printable(implementation.name)
     if made is None:
-        return None, f"{implementation.name} is driven by an adapter, which belongs to the suite"
-    place = _place(made.module)
+        return None, f"{name} is driven by an adapter of the suite, which no script has"
+    place = _place(made.module, implementation.name)
     if place is None:
-        return None, f"the class of {implementation.name} cannot be imported by a name"
-    opaque = [name for name, value in made.arguments.items() if not _has_literal(value)]
+        return None, f"the class of {name} cannot be imported by a name"
+    opaque = [argument for argument, value in made.arguments.items() if not _has_literal(value)]
     if opaque:
-        return None, f"its argument {opaque[0]!r} has no literal form"
+        return None, f"its constructor's argument {opaque[0]!r} has no literal form"
     return place, ""
 
 
-def _place(found: Any) -> Place | None:
-    """Return where an object can be imported from, if it is found there."""
-    module, name = getattr(found, "__module__", ""), getattr(found, "__qualname__", "")
-    there: Any = sys.modules.get(module)
-    file = getattr(there, "__file__", None) or ""
-    for part in name.split("."):
-        there = getattr(there, part, None)
-    if there is not found or found is None:
-        return None
-    if module.startswith(_FROM_FILE):
-        return Place(module=module.removeprefix(_FROM_FILE), name=name, file=file)
-    return Place(module=module, name=name)
+def _place(found: Any, typed: str) -> Place | None:
+    """Return where an object can be imported from: as it was typed, or as it calls itself."""
+    where, _, name = typed.rpartition(":")
+    own = getattr(found, "__module__", ""), getattr(found, "__qualname__", "")
+    for module, attribute in ((_module_of(where), name), own):
+        there: Any = sys.modules.get(module)
+        file = getattr(there, "__file__", None) or ""
+        for part in attribute.split("."):
+            there = getattr(there, part, None)
+        if there is found:
+            from_file = module.startswith(_FROM_FILE)
+            stem = module.removeprefix(_FROM_FILE)
+            return Place(module=stem, name=attribute, file=file if from_file else "")
+    return None
+
+
+def _module_of(place: str) -> str:
+    """Return as what the first part of a name was loaded."""
+    return f"{_FROM_FILE}{Path(place).stem}" if place.endswith(".py") else place
 
 
 def _has_literal(value: Any) -> bool:

@@ -28,6 +28,12 @@ def held(layer: Any, name: str) -> Any:
     return holder.get_value() if isinstance(holder, nnx.Variable) else holder
 
 
+def numbers(value: Any) -> Any:
+    """A copy of an array of numbers; anything else raises."""
+    array = np.array(value)
+    return array if array.astype(np.float64) is not None else None
+
+
 def read(layer: Any) -> Any:
     """Copies of the four arrays."""
     return {name: np.array(held(layer, name)) for name in NAMES}

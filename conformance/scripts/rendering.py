@@ -80,7 +80,7 @@ def _refuse_what_no_script_shows(
 
 def _rendered(verdict: Verdict, violation: Violation, script: Script) -> str:
     finding, blueprint = violation.finding, script.blueprint
-    limit = _limit(str(finding.got))
+    limit = limit_of(str(finding.got))
     steps = [line for text in script.lines for line in text.splitlines()]
     got, expected = script.got or "None", script.expected or "None"
     body = "\n".join([*script.given.values(), *steps, got, expected])
@@ -129,7 +129,7 @@ def _valid(text: str) -> str:
     return "def steps():\n" + textwrap.indent(text, "    ")
 
 
-def _limit(got: str) -> str:
+def limit_of(got: str) -> str:
     """Return the seconds after which a script gives up on a layer; empty if it never does."""
     if got.startswith(_NO_RESULT):
         return got.removeprefix(_NO_RESULT).partition(" ")[0]

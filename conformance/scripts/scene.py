@@ -1,8 +1,8 @@
 """The layers of a script, and the claims that many recipes share.
 
-Every step is written down and followed here with a correct layer's state. It decides how far a
-correct layer may be off where that depends on earlier calls: then the bound of the finding, which
-belongs to what the faulty layer held, would be another one.
+Every step is written down, and followed here with the state of a correct layer. From it comes how
+far a correct layer may be off in a call. That is the bound of the finding, unless it depends on
+earlier calls: then the finding has the one that belongs to what the faulty layer held.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from conformance.scripts.script import Script
 class Live:
     """A layer in a script: its variable, its configuration, and the state of a correct one.
 
-    ``momentum`` and ``eps`` are source text; ``moved`` tells that it was trained since its state
-    was last written, so that a bound is not that of the finding.
+    ``momentum`` and ``eps`` are source text.
     """
 
     script: Script
@@ -33,20 +32,14 @@ class Live:
     state: State
     momentum: str
     eps: str
-    moved: bool = False
 
-    def wrote(self, state: State) -> None:
-        """Follow a write of all four arrays."""
-        self.state, self.moved = state, False
-
-    def trained(self, x: Any) -> TrainingBounds | None:
-        """Follow a training call; return its bounds, None where those of the finding hold."""
+    def trained(self, x: Any) -> TrainingBounds:
+        """Follow a training call, and return its bounds."""
         found = bounds.train(self.config, self.state, x, accuracy(self.script))
         after = oracle.train(self.config, self.state, x)
         moved = {name: getattr(after, name).astype(np.float32) for name in STATISTICS}
-        known, self.moved = not self.moved, True
         self.state = self.state.replace(**moved)
-        return None if known else found
+        return found
 
     def training(self, x: str, before: str) -> str:
         """Return the text of what the definition makes of a training call."""
@@ -86,6 +79,8 @@ def read(live: Live, into: str) -> None:
     """Read the state of a layer; each array must be (D,)."""
     live.script(f"{into} = read({live.name})")
     for name in ARRAYS:
+        live.script.numeric(name, f'{into}["{name}"]')
+    for name in ARRAYS:
         shape = f'{into}["{name}"].shape'
         live.script.same(f"shape of {name}", shape, f"({live.config.features},)")
 
@@ -104,7 +99,7 @@ def rebuilt(live: Live, name: str, before: str = "before", config: Config | None
     return Live(script, name, chosen, live.state, momentum, eps)
 
 
-def train(live: Live, x: str, value: Any, into: str = "") -> TrainingBounds | None:
+def train(live: Live, x: str, value: Any, into: str = "") -> TrainingBounds:
     """Train once; keep y under a name, if there is one."""
     live.script(f"{into} = np.array(train({live.name}, {x}))" if into else f"train({live.name}, {x})")
     return live.trained(value)
@@ -123,7 +118,7 @@ def check_trained(
     x: str,
     before: str,
     y: str,
-    bound: TrainingBounds | None,
+    bound: TrainingBounds,
     *,
     what: str = "y in training",
     of: str = "",
@@ -132,9 +127,9 @@ def check_trained(
     """Compare what a training call has given; an empty ``y`` leaves it out."""
     expected = live.training(x, before)
     if y:
-        live.script.within(what, y, f'{expected}["y"]', bound and bound.y)
+        live.script.within(what, y, f'{expected}["y"]', bound.y)
     for name in STATISTICS:
-        limit = None if bound is None else getattr(bound, name)
+        limit = getattr(bound, name)
         got = f'{after or f"read({live.name})"}["{name}"]'
         live.script.within(f"{name}{of}", got, f'{expected}["{name}"]', limit)
 
@@ -150,7 +145,7 @@ def check_evaluation(live: Live, case: Case, flag: str = "") -> None:
 
 def check_evaluated(live: Live, x: str, value: Any, y: str, now: str) -> None:
     """Compare an output of evaluation."""
-    bound = bounds.evaluate(live.config, live.state, value) if live.moved else None
+    bound = bounds.evaluate(live.config, live.state, value)
     live.script.within("y in evaluation", y, live.evaluation(x, now), bound)
 
 

@@ -7,7 +7,10 @@ is as short as the way to its violation.
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+import numpy as np
 
 from conformance.bounds import Bound
 from conformance.scripts.blueprint import Blueprint
@@ -62,6 +65,8 @@ class Script:
 
     def __call__(self, *lines: str) -> None:
         """Write steps down."""
+        if self.finding.expected == "a numeric array":  # other answers are what was found
+            lines = tuple(re.sub(r"\bnp\.array\(", "numbers(", line) for line in lines)
         self.lines += lines
 
     def asks(self, quantity: str) -> bool:
@@ -72,19 +77,27 @@ class Script:
         return self._remaining < 0
 
     def within(self, quantity: str, got: str, expected: str, bound: Bound | None = None) -> None:
-        """Compare numbers with what they are to be within the bound of the finding.
+        """Compare numbers with what they are to be, within the bound of the finding.
 
-        ``bound``: what the suite allows a correct layer, where the one in the finding depends on
-        what the faulty layer returned before.
+        ``bound``: what a correct layer is allowed in this comparison, where a claim repeats it,
+        or where it depends on what the faulty layer has returned before.
         """
+        self.numeric(quantity, got)
         self._same_form(quantity, got, expected)
         if not self.asks(quantity):
             return
         if self.finding.expected == "a finite number" or self.finding.bound is None:
             self._complete("finite", got, "")
-        if bound is not None:
-            self.allowed = float(bound.allowed[self.finding.index or ()])
+        index = self.finding.index or ()
+        if bound is not None and _fits(index, np.shape(bound.allowed)):
+            self.allowed = float(bound.allowed[index])
         self._complete("within", got, expected)
+
+    def numeric(self, quantity: str, got: str) -> None:
+        """Ask for an array of numbers, where it was found that there is none."""
+        absent = self.finding.got == "missing" or self.finding.expected == "a numeric array"
+        if absent and quantity == self.quantity:
+            self._complete("raises", f"numbers({got})", "None")
 
     def finite(self, quantity: str, got: str) -> None:
         """Ask for finite numbers."""
@@ -98,6 +111,7 @@ class Script:
 
     def identical(self, quantity: str, got: str, expected: str) -> None:
         """Compare arrays bit by bit, NaN equal to NaN."""
+        self.numeric(quantity, got)
         self._same_form(quantity, got, expected)
         self.same(f"dtype of {quantity}", f"str({got}.dtype)", f"str({expected}.dtype)")
         if self.asks(quantity):
@@ -125,3 +139,7 @@ class Script:
     def _complete(self, kind: str, got: str, expected: str) -> None:
         self.kind, self.got, self.expected = kind, got, expected
         raise Complete
+
+
+def _fits(index: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    return len(index) == len(shape) and all(i < n for i, n in zip(index, shape, strict=True))

@@ -31,7 +31,7 @@ def gain_and_offset(script: Script, case: Case, gain: int, offset: int, uniform:
     gamma, beta = set_gain_and_offset(case.config.features, gain, offset, uniform)
     chosen = script.let("chosen", {"gamma": gamma, "beta": beta})
     script(f"write(layer, {{**before, **{chosen}}})")
-    live.wrote(live.state.replace(gamma=gamma, beta=beta))
+    live.state = live.state.replace(gamma=gamma, beta=beta)
     check_evaluation(live, case)
     read(live, "before")
     check_training(live, case, "before")
@@ -88,9 +88,8 @@ def each_size(script: Script, case: Case) -> None:
     live = start(script, case)
     x = handed(script, case)
     if entry_of(case) in EAGER:
-        train(live, x, case.x, "y")
+        bound = train(live, x, case.x, "y")
         script(f"y_evaluated = np.array(evaluate(layer, {x}))")
-        bound = None
     else:
         both = "nnx.jit(lambda layer, x: (train(layer, x), evaluate(layer, x)))"
         script(f"y, y_evaluated = map(np.array, {both}(layer, {x}))")

@@ -74,7 +74,7 @@ def nothing_baked_in(script: Script, drawn: Rewritten, evaluate: int) -> None:
     script(JITTED, f"jitted(layer, {x}, {bool(evaluate)})")
     changed = script.let("changed", other)
     script(f"write(layer, {changed})", f"y = np.array(jitted(layer, {x}, {bool(evaluate)}))")
-    live.wrote(other)
+    live.state = other
     if evaluate:
         check_evaluated(live, "x", case.x, "y", changed)
     else:

@@ -76,7 +76,7 @@ def statistics_of_now(script: Script, drawn: Rewritten, event: int) -> None:
         steps = [f"write(layer, {changed})"]
         restored = "layer = merged_again(layer)"
         script(*{1: [restored, *steps], 4: [*steps, restored]}.get(event, steps))
-        live.wrote(other)
+        live.state = other
     check_evaluation(live, case)
     if event == 4:
         script(f"y = np.array(evaluate(layer, {x}))")

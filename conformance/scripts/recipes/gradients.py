@@ -91,7 +91,7 @@ def value_and_grad(script: Script, drawn: Pulled) -> None:
         what = f"the gradient of {name} in nnx.value_and_grad"
         expected = defined(live, "x", "before", "w", name, evaluate=False)
         script.within(what, f'of_params(layer, grads)["{name}"]', expected)
-    check_trained(live, "x", "before", "", None)
+    check_trained(live, "x", "before", "", live.trained(case.x))
 
 
 def _check_descended(live: Live, before: str, uses: list[tuple[str, str]], rate: float) -> None:
@@ -114,7 +114,7 @@ def optimizer_step(script: Script, drawn: Pulled, rate: int) -> None:
     script(f"    descend(layer, nnx.grad(loss)(layer, x, w), {RATES[rate]!r}, {DECAY})")
     script(f"nnx.jit(step)(layer, {x}, w)")
     _check_descended(live, "before", [("x", "w")], RATES[rate])
-    check_trained(live, "x", "before", "", None)
+    check_trained(live, "x", "before", "", live.trained(case.x))
 
 
 @recipe("BN-GRAD-8")

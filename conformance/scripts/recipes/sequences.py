@@ -49,6 +49,7 @@ class _Written:
     now: int = 0
     last: tuple[bool, int, np.ndarray | None] = (True, 0, None)
     copies: int = 0
+    seeing: bool = False
 
     @classmethod
     def starting(cls, script: Script, program: Program) -> _Written:
@@ -132,8 +133,8 @@ class _Written:
         self.script(f"write({live.name}, {given})")
         self.script(f"expected_{live.name} = {{**expected_{live.name}, **{given}}}")
         live.state = live.state.replace(**{n: getattr(state, n) for n in names})
-        if set(STATISTICS) <= set(names):
-            live.moved = False
+        if self.seeing:
+            self.script(f"seen_{live.name} = {{**seen_{live.name}, **{given}}}")
 
     def _copy(self, made: str) -> None:
         """Follow ``sequences.Run._copy``."""
@@ -141,6 +142,8 @@ class _Written:
         original, name = self.current, f"copy_{self.copies}"
         self.script(f"{name} = {made}", f"expected_{name} = expected_{original.name}")
         self.calls[name] = self.calls[original.name]
+        if self.seeing:
+            self.script(f"seen_{name} = seen_{original.name}")
         self.live.insert(self.now, replace(original, name=name))
         if len(self.live) > ALIVE:
             neither = (self.now + 2) % len(self.live)
@@ -149,6 +152,7 @@ class _Written:
 
     def _see(self, *, last: bool) -> None:
         """Remember the states before the step that went wrong."""
+        self.seeing = last
         if last:
             self.script(*(f"seen_{live.name} = read({live.name})" for live in self.live))
 

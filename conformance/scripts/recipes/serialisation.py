@@ -96,7 +96,7 @@ def copied(script: Script, drawn: Replaced, way: int, first: int) -> None:
         train(pair[moved], x, case.x)
         check_state(pair[name_of], name_of, "kept")
         script(f"write({pair[moved].name}, {changed})")
-        pair[moved].wrote(different)
+        pair[moved].state = different
         check_state(pair[name_of], name_of, "kept")
         check_in_use(pair[name_of], case, "kept")
     script(f"copy_of_early = {copied.format('early')}", f"train(copy_of_early, {x})")
@@ -135,6 +135,6 @@ def updated(script: Script, drawn: Replaced, which: int) -> None:
     check_in_use(live, case, "updated")
     build(script, case.config, case.state, "source")
     script(f"update(layer, source, {', '.join(repr(name) for name in ARRAYS)})")
-    live.wrote(case.state or live.state)
+    live.state = case.state or live.state
     check_state(live, "the layer", "before")
     check_in_use(live, case, "before")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from conformance import bounds, oracle
@@ -46,7 +48,8 @@ def lanes(script: Script, drawn: Stream) -> None:
         check_evaluated(live, batches[i], batch, f"live[{i}]", "before")
         of_lane = f"jax.tree.map(lambda leaf: leaf[{i}], states)"
         after = f"read(nnx.merge(graphdef, {of_lane}))"
-        check_trained(live, batches[i], "before", f"np.array(ys[{i}])", None, after=after)
+        bound = replace(live).trained(batch)
+        check_trained(live, batches[i], "before", f"np.array(ys[{i}])", bound, after=after)
 
 
 @recipe("BN-SCAN-1")
@@ -121,7 +124,7 @@ def _check_twice(live: Live, case: Case, first: str) -> None:
 def abstract(script: Script, case: Case) -> None:
     start(script, case)
     features, momentum, eps = case.config.features, case.config.momentum, case.config.eps
-    script(f"abstract = nnx.eval_shape(lambda: build({features}, {momentum}, {eps}))")
+    script(f"abstract = nnx.eval_shape(lambda: construct({features}, {momentum}, {eps}))")
     for name in ARRAYS:
         held = f'held(abstract, "{name}")'
         fact = f"isinstance({held}, jax.ShapeDtypeStruct)"
