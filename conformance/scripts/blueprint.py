@@ -57,10 +57,17 @@ def blueprint_of(implementation: Implementation) -> Blueprint:
     """Return what a script has to know of an implementation."""
     made = implementation.construction
     layer, obstacle = _layer(implementation, made)
-    forward = None if implementation.forward is None else _place(implementation.forward, implementation.name)
+    forward = (
+        None
+        if implementation.forward is None
+        else _place(implementation.forward, implementation.name)
+    )
     known = made or Construction(module=Construction)
     wider = implementation.wider
-    declared = {} if wider is None else {n: getattr(wider, n) for n in _ARGUMENTS}
+    declared: dict[str, Any] = {}
+    if wider is not None:
+        declared = {name: getattr(wider, name) for name in _ARGUMENTS}
+        declared["precisions"] = [asdict(each) for each in wider.precisions]
     return Blueprint(
         layer=layer,
         forward=forward,
@@ -76,9 +83,7 @@ def blueprint_of(implementation: Implementation) -> Blueprint:
 _ARGUMENTS = ("axis", "mask", "mask_by_row", "dtype", "axis_name")
 
 
-def _layer(
-    implementation: Implementation, made: Construction | None
-) -> tuple[Place | None, str]:
+def _layer(implementation: Implementation, made: Construction | None) -> tuple[Place | None, str]:
     """Return where the layer's class is, or why a script cannot build it."""
     name = printable(implementation.name)
     if made is None:

@@ -7,6 +7,7 @@ holds the two together. Only NumPy is used, and nothing outside of this module.
 
 from __future__ import annotations
 
+from decimal import Decimal, getcontext
 from typing import Any
 
 import numpy as np
@@ -57,3 +58,30 @@ def gradients(x: Any, state: Any, eps: Any, w: Any, evaluate: Any) -> Any:
     through_statistics = 0 if evaluate else w.mean(axis=0) + z * (w * z).mean(axis=0)
     dx = gamma * r * (w - through_statistics)
     return {"gamma": (w * z).sum(axis=0), "beta": w.sum(axis=0), "x": dx}
+
+
+def decimals(array: Any) -> Any:
+    """The same numbers, to be computed with in 60 digits."""
+    getcontext().prec = 60
+    return np.vectorize(Decimal, otypes=[object])(np.asarray(array, np.float64))
+
+
+def exactly_evaluated(x: Any, state: Any, eps: Any) -> Any:
+    """y = γ·(x − rm)/√(rv + ε) + β in decimal arithmetic, rounded to float64 once."""
+    gamma, beta, mean, var = (decimals(array) for array in state.values())
+    root = np.vectorize(Decimal.sqrt, otypes=[object])(var + Decimal(eps))
+    return (gamma * ((decimals(x) - mean) / root) + beta).astype(np.float64)
+
+
+def exactly_trained(x: Any, state: Any, momentum: Any, eps: Any) -> Any:
+    """The results of a training call in decimal arithmetic, rounded to float64 once."""
+    gamma, beta, running_mean, running_var = (decimals(array) for array in state.values())
+    x, m = decimals(x), Decimal(momentum)
+    mean = x.sum(axis=0) / len(x)
+    var = np.square(x - mean).sum(axis=0) / len(x)
+    root = np.vectorize(Decimal.sqrt, otypes=[object])(var + Decimal(eps))
+    return {
+        "y": (gamma * ((x - mean) / root) + beta).astype(np.float64),
+        "running_mean": (m * running_mean + (1 - m) * mean).astype(np.float64),
+        "running_var": (m * running_var + (1 - m) * var).astype(np.float64),
+    }

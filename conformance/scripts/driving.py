@@ -1,7 +1,8 @@
 """What a script does with a layer, in functions that are copied into it.
 
 ``Layer``, ``NAMES``, ``build`` and ``forward`` are those of the script: ``NAMES`` are the layer's
-own names for gamma, beta, running_mean and running_var, and ``build`` calls its constructor. As
+own names for gamma, beta, running_mean and running_var, ``MASK`` is that of its argument for a mask,
+and ``build`` calls its constructor. As
 modules of their own these functions are only read.
 """
 
@@ -11,6 +12,7 @@ import copy
 import gc
 import pickle
 import tempfile
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,6 +22,7 @@ import optax
 from flax import nnx
 
 NAMES: dict[str, str] = {}
+MASK = "mask"
 
 
 def held(layer: Any, name: str) -> Any:
@@ -44,8 +47,8 @@ def write(layer: Any, state: Any) -> None:
     for name, value in state.items():
         holder, now = getattr(layer, NAMES[name]), held(layer, name)
         if isinstance(holder, nnx.Variable):
-            value = jnp.asarray(value, getattr(now, "dtype", None))
-            holder.set_value(value.reshape(np.shape(now)))
+            given = jnp.asarray(value, getattr(now, "dtype", None))
+            holder.set_value(given.reshape(np.shape(now)))
         else:
             setattr(layer, NAMES[name], jnp.asarray(value))
 
@@ -107,7 +110,9 @@ def saved(tree: Any) -> Any:
 
     def through_numpy(leaf: Any) -> Any:
         if jnp.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.prng_key):
-            return jax.random.wrap_key_data(jnp.asarray(plain(leaf)), impl=jax.random.key_impl(leaf))
+            return jax.random.wrap_key_data(
+                jnp.asarray(plain(leaf)), impl=jax.random.key_impl(leaf)
+            )
         return jnp.asarray(plain(leaf))
 
     return jax.tree.map(through_numpy, tree)
@@ -217,7 +222,6 @@ def compiled_gradients(layer: Any, x: Any, w: Any, use_running_average: Any) -> 
     """The gradients of Σ w·y with respect to gamma, beta and x, under jax.jit."""
     graphdef, state = nnx.split(layer)
 
-    @jax.jit
     def pulled(state: Any, gamma: Any, beta: Any, x: Any, w: Any) -> Any:
         def output(gamma: Any, beta: Any, x: Any) -> Any:
             return called(graphdef, state, gamma, beta, x, use_running_average)[0]
@@ -225,14 +229,13 @@ def compiled_gradients(layer: Any, x: Any, w: Any, use_running_average: Any) -> 
         return jax.vjp(output, gamma, beta, x)[1](w)
 
     gamma, beta = held(layer, "gamma"), held(layer, "beta")
-    return named(pulled(state, gamma, beta, jnp.asarray(x), w))
+    return named(jax.jit(pulled)(state, gamma, beta, jnp.asarray(x), w))
 
 
 def gradient_of_statistics(layer: Any, x: Any, of_mean: Any, of_var: Any) -> Any:
     """The gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x, under jax.jit."""
     graphdef, state = nnx.split(layer)
 
-    @jax.jit
     def pulled(state: Any, gamma: Any, beta: Any, x: Any) -> Any:
         def statistics_after(x: Any) -> Any:
             return called(graphdef, state, gamma, beta, x, False)[1]
@@ -240,7 +243,8 @@ def gradient_of_statistics(layer: Any, x: Any, of_mean: Any, of_var: Any) -> Any
         after, backward = jax.vjp(statistics_after, x)
         return backward((of_mean.astype(after[0].dtype), of_var.astype(after[1].dtype)))[0]
 
-    return np.array(pulled(state, held(layer, "gamma"), held(layer, "beta"), jnp.asarray(x)))
+    gamma, beta = held(layer, "gamma"), held(layer, "beta")
+    return np.array(jax.jit(pulled)(state, gamma, beta, jnp.asarray(x)))
 
 
 def loss(layer: Any, x: Any, w: Any) -> Any:
@@ -274,3 +278,56 @@ def tracers_left_by(call: Any) -> Any:
         return [held for held in gc.get_objects() if isinstance(held, jax.core.Tracer)]
     finally:
         gc.unfreeze()
+
+
+def masked_call(layer: Any, x: Any, use_running_average: Any, mask: Any) -> Any:
+    """One call, with a mask if there is one."""
+    given = {} if mask is None else {MASK: mask}
+    return layer(x, use_running_average=use_running_average, **given)
+
+
+def spread(call: Any, x: Any, mask: Any, axis_name: Any, on_devices: Any) -> Any:
+    """One call per shard of a batch, over a named axis of jax.vmap or of devices."""
+    masked = None if mask is None else 0
+    if not on_devices:
+        return jax.vmap(call, in_axes=(0, masked), axis_name=axis_name)(x, mask)
+
+    def on_one_device(x: Any, mask: Any) -> Any:
+        results = call(x[0], None if mask is None else mask[0])
+        return jax.tree.map(lambda leaf: leaf[None], results)
+
+    here, everywhere = jax.P(axis_name), jax.P()
+    mesh = jax.sharding.Mesh(jax.devices("cpu")[: len(x)], (axis_name,))
+    specs = (here, everywhere if mask is None else here)
+    mapped = jax.shard_map(on_one_device, mesh=mesh, in_specs=specs, out_specs=here, check_vma=False)
+    return mapped(x, mask)
+
+
+def results(
+    layer: Any, x: Any, w: Any = None, mask: Any = None, axis_name: Any = None, devices: Any = False
+) -> Any:
+    """Of one compiled program: a training call, its gradients, and an evaluation call."""
+    graphdef, state = nnx.split(layer)
+
+    def program(state: Any, gamma: Any, beta: Any, x: Any, w: Any, mask: Any) -> Any:
+        def called(gamma: Any, beta: Any, mode: Any, x: Any, mask: Any) -> Any:
+            copied = nnx.merge(graphdef, jax.tree.map(lambda leaf: leaf, state))
+            write(copied, {"gamma": gamma, "beta": beta})
+            y = masked_call(copied, x, mode, mask)
+            return y, {name: held(copied, name) for name in NAMES}
+
+        def trained_on(gamma: Any, beta: Any, x: Any) -> Any:
+            if axis_name is None:
+                return called(gamma, beta, False, x, mask)
+            return spread(partial(called, gamma, beta, False), x, mask, axis_name, devices)
+
+        y, backward, after = jax.vjp(trained_on, gamma, beta, x, has_aux=True)
+        pulled = backward(jnp.zeros_like(y) if w is None else jnp.asarray(w, y.dtype))
+        if axis_name is not None:
+            x, mask = x.reshape(-1, x.shape[-1]), None
+        return y, after, pulled, called(gamma, beta, True, x, mask)[0]
+
+    gamma, beta = held(layer, "gamma"), held(layer, "beta")
+    y, after, pulled, evaluated = jax.jit(program)(state, gamma, beta, jnp.asarray(x), w, mask)
+    copied = {name: np.array(array) for name, array in after.items()}
+    return np.array(y), copied, named(pulled), np.array(evaluated)

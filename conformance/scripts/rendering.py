@@ -22,7 +22,7 @@ from conformance.verdict import Verdict, Violation
 GONE = 77
 """With which a watched script ends if nothing happens: 0 might be the layer's own doing."""
 
-_STANDARD = ("copy", "gc", "pickle", "random", "subprocess", "sys", "tempfile")
+_STANDARD = ("copy", "gc", "os", "pickle", "random", "subprocess", "sys", "tempfile")
 _JAX = {
     "jax": "import jax",
     "jnp": "import jax.numpy as jnp",
@@ -31,6 +31,9 @@ _JAX = {
 }
 _BUILDING = ("the constructor", "writing the state")
 _NO_RESULT = "no result within "
+
+DEVICES = 4
+"""Which a batch on several devices is spread over at most."""
 
 _KNOWN = {"ONE_PASS_VARIANCE", "GRADIENT_THROUGH_STATISTICS"}
 """Declared deviations by which nothing changes that a script computes."""
@@ -100,8 +103,12 @@ def _rendered(verdict: Verdict, violation: Violation, script: Script) -> str:
         found=printable(f"{verdict.implementation}: {finding.sentence()}", keep=""),
         kind=script.kind or "raises",
         raised=script.raised,
-        standard=[n for n in _STANDARD if n in names or n == "sys" or (limit and n == "subprocess")],
+        standard=_standard(names, limit),
         partial="partial" in names,
+        decimal="Decimal" in names,
+        devices=DEVICES if "spread" in names else "",
+        mask=repr(blueprint.wider.get("mask", "")) if "MASK" in names else "",
+        more=", **more" if blueprint.wider else "",
         numbers=", ".join(n for n in ("inf", "nan") if n in names),
         imports=[
             *(text for name, text in _JAX.items() if name in wanted),
@@ -129,6 +136,12 @@ def _valid(text: str) -> str:
     return "def steps():\n" + textwrap.indent(text, "    ")
 
 
+def _standard(names: set[str], limit: str) -> list[str]:
+    """Return the modules of the standard library that are imported."""
+    needed = {"sys", *(["subprocess"] if limit else []), *(["os"] if "spread" in names else [])}
+    return [name for name in _STANDARD if name in names | needed]
+
+
 def limit_of(got: str) -> str:
     """Return the seconds after which a script gives up on a layer; empty if it never does."""
     if got.startswith(_NO_RESULT):
@@ -140,7 +153,8 @@ def _build(blueprint: Blueprint) -> str:
     own = blueprint.keywords
     given = [f"{own.get(n, n)}={n}" for n in ("features", "momentum", "eps")]
     given += [f"{name}={text}" for name, text in blueprint.arguments.items()]
-    return f"Layer({', '.join(given)}, rngs=nnx.Rngs(seed))"
+    more = ", **more" * bool(blueprint.wider)
+    return f"Layer({', '.join(given)}, rngs=nnx.Rngs(seed){more})"
 
 
 def _load(place: Place, name: str) -> list[str]:

@@ -57,13 +57,21 @@ def accuracy(script: Script) -> Accuracy:
 
 
 def build(
-    script: Script, config: Config, state: State | None = None, name: str = "layer"
+    script: Script,
+    config: Config,
+    state: State | None = None,
+    name: str = "layer",
+    arguments: str = "",
 ) -> Live:
-    """Build a layer, and give it a state unless it stays fresh."""
+    """Build a layer, and give it a state unless it stays fresh.
+
+    ``arguments``: the text of further ones for the constructor.
+    """
     momentum, eps = script.let("momentum", config.momentum), script.let("eps", config.eps)
     more = "" if state is None else f", {script.let('state', state)}"
     seed = f", seed={config.seed}" * bool(config.seed)
-    script(f"{name} = build({config.features}, {momentum}, {eps}{more}{seed})")
+    also = f", {arguments}" * bool(arguments)
+    script(f"{name} = build({config.features}, {momentum}, {eps}{more}{seed}{also})")
     held = state or State.fresh(config.features)
     return Live(script, name, config, held, momentum, eps)
 
@@ -101,7 +109,9 @@ def rebuilt(live: Live, name: str, before: str = "before", config: Config | None
 
 def train(live: Live, x: str, value: Any, into: str = "") -> TrainingBounds:
     """Train once; keep y under a name, if there is one."""
-    live.script(f"{into} = np.array(train({live.name}, {x}))" if into else f"train({live.name}, {x})")
+    live.script(
+        f"{into} = np.array(train({live.name}, {x}))" if into else f"train({live.name}, {x})"
+    )
     return live.trained(value)
 
 

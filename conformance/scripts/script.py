@@ -24,7 +24,7 @@ class NoScript(Exception):
     """There is no script for a counterexample; the message says why."""
 
 
-class Complete(Exception):  # noqa: N818  no error: the recipe has come to what it is for
+class Complete(Exception):
     """The comparison that failed is written down; what follows in the claim does not matter."""
 
 

@@ -20,6 +20,7 @@ from conformance.scripts.recipes import (
     state,
     training,
     transforms,
+    wider,
 )
 from conformance.scripts.recipes.registry import RECIPES, Recipe
 
@@ -39,4 +40,5 @@ __all__ = [
     "state",
     "training",
     "transforms",
+    "wider",
 ]

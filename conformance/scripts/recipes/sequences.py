@@ -156,7 +156,9 @@ class _Written:
         if last:
             self.script(*(f"seen_{live.name} = read({live.name})" for live in self.live))
 
-    def _lines(self, live: Live, batch: int, handed: str, *, evaluate: bool, jit: bool) -> list[str]:
+    def _lines(
+        self, live: Live, batch: int, handed: str, *, evaluate: bool, jit: bool
+    ) -> list[str]:
         """Return the text of one call, and follow it."""
         keeps = self.script.quantity == "an earlier y"
         called = f"{'jitted' if jit else 'call'}({live.name}, {handed}, {evaluate})"

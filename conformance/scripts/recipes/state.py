@@ -53,9 +53,7 @@ def hyperparameters(script: Script, case: Case, other: int) -> None:
     script.same("paths of the leaves", "sorted(leaves(changed))", "sorted(leaves(layer))")
     name = script.quantity.removeprefix("shape of ").removeprefix("dtype of ")
     at = script.let("path", tuple(int(p) if p.isdigit() else p for p in name.split("/")))
-    script.identical(
-        name, f"plain(leaves(changed).get({at}))", f"plain(leaves(layer).get({at}))"
-    )
+    script.identical(name, f"plain(leaves(changed).get({at}))", f"plain(leaves(layer).get({at}))")
 
 
 def _anatomy(script: Script) -> dict[str, str]:

@@ -66,14 +66,14 @@ def other_features(script: Script, drawn: Poisoned) -> None:
 def permuted(script: Script, drawn: Permuted) -> None:
     case, rows, columns = drawn
     live = trained_once(script, case)
-    rows, columns = script.let("rows", rows), script.let("columns", columns)
-    script(f"turned = {{name: array[{columns}] for name, array in before.items()}}")
+    by_row, by_column = script.let("rows", rows), script.let("columns", columns)
+    script(f"turned = {{name: array[{by_column}] for name, array in before.items()}}")
     other = rebuilt(live, "other", "turned")
-    turned = f"x[{rows}][:, {columns}]"
+    turned = f"x[{by_row}][:, {by_column}]"
     container = f"jnp.asarray({turned})" if case.as_jax else f"np.ascontiguousarray({turned})"
     train(other, container, case.x, "y_other")
-    script.within("y permuted", "y_other", f"y[{rows}][:, {columns}]")
-    compare_statistics(script, " permuted", "", f"[{columns}]")
+    script.within("y permuted", "y_other", f"y[{by_row}][:, {by_column}]")
+    compare_statistics(script, " permuted", "", f"[{by_column}]")
 
 
 @recipe("BN-TRAIN-5")
@@ -122,7 +122,9 @@ def constant_features(script: Script, case: Case) -> None:
 @recipe("BN-TRAIN-10")
 def standardized(script: Script, case: Case) -> None:
     live = build(script, case.config)
-    fresh = 'dict(gamma=np.ones(D), beta=np.zeros(D), running_mean=np.zeros(D), running_var=np.ones(D))'
+    fresh = (
+        "dict(gamma=np.ones(D), beta=np.zeros(D), running_mean=np.zeros(D), running_var=np.ones(D))"
+    )
     script(f"write(layer, {fresh.replace('D', str(case.config.features))})")
     train(live, handed(script, case), case.x, "y")
     script("y = y.astype(np.float64)", "mean, var = statistics(x)")
