@@ -24,6 +24,8 @@ def written(value: Any) -> str:
         lines = ",\n".join(f'    "{name}": {written(item)}' for name, item in value.items())
         return f"{{\n{lines},\n}}"
     if isinstance(value, np.ndarray):
+        if not value.size:
+            return f"np.zeros({value.shape}, np.{value.dtype})"
         numbers = _nested(value)
         text = f"np.array({numbers}, np.{value.dtype})"
         return text if len(text) <= _WIDTH else f"np.array({_wrapped(numbers)}, np.{value.dtype})"

@@ -7,6 +7,7 @@ import textwrap
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from conformance.errors import printable
@@ -55,7 +56,7 @@ def script_of(verdict: Verdict, blueprint: Blueprint, occurrence: int = 0) -> st
         drawn = {name: decode(value) for name, value in violation.values.items()}
     except ExactError as error:
         raise NoScript(f"its stored case cannot be read: {error}") from error
-    with contextlib.suppress(Complete):
+    with contextlib.suppress(Complete), np.errstate(all="ignore"):  # inputs may have NaN
         RECIPES[verdict.requirement](script, **drawn)
     if not script.kind and not script.raised:
         msg = f"{violation.finding.quantity!r} is compared by nothing that a script can do"
