@@ -6,7 +6,7 @@ import ast
 import inspect
 from functools import cache
 
-from conformance.scripts import definition, driving
+from conformance.scripts import definition, deriving, driving
 
 
 class _Bare(ast.NodeTransformer):
@@ -24,10 +24,10 @@ class _Bare(ast.NodeTransformer):
 
 @cache
 def _functions() -> dict[str, ast.FunctionDef]:
-    """Return the functions of both modules by name, in their order."""
+    """Return the functions of these modules by name, in their order."""
     return {
         node.name: node
-        for module in (definition, driving)
+        for module in (definition, driving, deriving)
         for node in ast.parse(inspect.getsource(module)).body
         if isinstance(node, ast.FunctionDef)
     }

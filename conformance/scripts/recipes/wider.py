@@ -217,9 +217,9 @@ def shards(script: Script, drawn: Spread) -> None:
     for shard in range(1, count):
         one = f"{{name: array[{shard}] for name, array in after.items()}}"
         compare_statistics(live, alone, f" on shard {shard}{of}", one)
-    shape = (count, len(drawn.kept) // count, features)
+    spread = (count, len(drawn.kept) // count, features)
     for what, array in ((f"y in training{of}", "y"), (f"the gradient of x{of}", 'pulled["x"]')):
-        script.same(f"shape of {what}", f"{array}.shape", repr(shape))
+        script.same(f"shape of {what}", f"{array}.shape", repr(spread))
     script("after = {name: array[0] for name, array in after.items()}")
     counting = f"{{}}.reshape(-1, {features})[{kept}]"
     compare(live, alone, f"{w}[{kept}]", counting, of)
