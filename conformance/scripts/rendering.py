@@ -23,6 +23,9 @@ from conformance.verdict import Verdict, Violation
 GONE = 77
 """With which a watched script ends if nothing happens: 0 might be the layer's own doing."""
 
+START = 60
+"""Seconds that the interpreter and the frameworks may take beyond what calls may take."""
+
 _STANDARD = ("copy", "gc", "os", "pickle", "random", "subprocess", "sys", "tempfile")
 _JAX = {
     "jax": "import jax",
@@ -128,6 +131,7 @@ def _rendered(verdict: Verdict, violation: Violation, script: Script) -> str:
         index=", ".join(map(str, index)) or "()",
         what=repr(printable(f"{finding.quantity}:", keep="")),
         limit=limit,
+        start=START,
         GONE=GONE,
     )
 

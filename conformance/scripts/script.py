@@ -88,9 +88,8 @@ class Script:
             return
         if self.finding.expected == "a finite number" or self.finding.bound is None:
             self._complete("finite", got, "")
-        index = self.finding.index or ()
-        if bound is not None and _fits(index, np.shape(bound.allowed)):
-            self.allowed = float(bound.allowed[index])
+        elif bound is not None:
+            self._allow(bound, self.finding.bound)
         self._complete("within", got, expected)
 
     def numeric(self, quantity: str, got: str) -> None:
@@ -132,6 +131,14 @@ class Script:
         for name in names:
             got = f'read({layer})["{name}"]'
             self.identical(f"{name}{of}", got, f'{before}["{name}"]')
+
+    def _allow(self, bound: Bound, found: float) -> None:
+        """Take the bound that a correct layer has here; as declared, if the finding is so, too."""
+        index = self.finding.index or ()
+        if not _fits(index, np.shape(bound.allowed)):
+            return
+        readings = float(bound.allowed[index]), float(bound.strict[index])
+        self.allowed = min(readings, key=lambda each: abs(np.log(each / found)))
 
     def _same_form(self, quantity: str, got: str, expected: str) -> None:
         self.same(f"shape of {quantity}", f"np.shape({got})", f"np.shape({expected})")

@@ -14,12 +14,9 @@ from conformance.errors import printable
 from conformance.isolation.host import CALL_LIMIT
 from conformance.report.files import write_text
 from conformance.scripts.blueprint import Blueprint
-from conformance.scripts.rendering import limit_of, script_of
+from conformance.scripts.rendering import START, limit_of, script_of
 from conformance.scripts.script import NoScript
 from conformance.verdict import Verdict
-
-START = 60.0
-"""Seconds that the interpreter and the frameworks may take beyond what calls may take."""
 
 _SHOWS = 1
 _SHOWS_NOTHING = 0
