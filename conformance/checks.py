@@ -145,7 +145,9 @@ def check_within(
     wrong = ~np.isfinite(measured)
     if wrong.any():
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
-        violation(quantity, float(measured[index]), _wanted(expected[index]), index=index)
+        limit = float(np.broadcast_to(bound.allowed, measured.shape)[index])
+        found, wanted = float(measured[index]), _wanted(expected[index])
+        violation(quantity, found, wanted, index=index, bound=limit)
     error = np.abs(measured - expected)
     ratio = np.where(np.isnan(error), np.inf, error / bound.allowed)
     worst = np.unravel_index(int(ratio.argmax()), ratio.shape)

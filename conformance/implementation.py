@@ -104,6 +104,20 @@ class Differentiable(Layer, Protocol):
         """Return the call at what the layer holds now; it is not made yet."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Construction:
+    """The callable that makes a module, and the names by which it is driven.
+
+    ``keywords``: its own names for ``features``, ``momentum`` and ``eps``; ``attributes``: those of
+    the four arrays; ``arguments``: what else it is given.
+    """
+
+    module: Callable[..., Any]
+    keywords: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Implementation:
     """One implementation, ready to be judged.
@@ -116,7 +130,8 @@ class Implementation:
     ``differentiable``: JAX can differentiate their calls in reverse mode.
     ``deviations``: the conventions it declares. ``state_dtype``: the dtype that its four
     arrays are declared to have. ``wider``: what it takes beyond a float32 batch (N, D).
-    ``kind``: what it was recognised as.
+    ``kind``: what it was recognised as. ``construction``: how ``nnx`` makes its layers, which a
+    script of a counterexample repeats.
 
     Raises:
         AdapterError: neither ``build`` nor ``forward`` is given.
@@ -133,6 +148,7 @@ class Implementation:
     state_dtype: str = "float32"
     wider: Wider | None = None
     kind: str = "Implementation object"
+    construction: Construction | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.build is None and self.forward is None:
@@ -215,4 +231,10 @@ class Implementation:
             deviations=frozenset(deviations),
             wider=None if wider is None else replace(wider, build=build_wide),
             kind=kind,
+            construction=Construction(
+                module=module,
+                keywords=keywords,
+                attributes=attributes,
+                arguments=dict(arguments or {}),
+            ),
         )

@@ -13,11 +13,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from conformance.checks import ViolationFound
 from conformance.cli import main
 from conformance.exact import ExactError, decode, encode, identity
+from conformance.profiles import budget
 from conformance.properties import PROPERTIES
 from conformance.strategies.palette import DEFAULT
 from conformance.strategies.source import SIZE, decoded_from
+from conformance.subject import Subject
+from conformance.trial import Trial
+from impl.faulty import FAULTS
 
 _LAYER = """
 import jax.numpy as jnp
@@ -72,6 +77,33 @@ def test_drawn_values_survive_json(name: str):
         back = json.loads(json.dumps(values, allow_nan=False))
         assert all(same(decode(back[key]), value) for key, value in drawn.items())
         assert identity(name, back) == identity(name, values)
+
+
+def test_ids_never_change():
+    """An id that was written down is found again by later versions, too."""
+    array = {"$": "array", "dtype": "float32", "shape": [2, 1], "values": [0.5, "nan"]}
+    config = {"features": 1, "momentum": 0.75, "eps": 1e-05, "seed": 0}
+    fields = {"config": {"$": "Config", "fields": config}, "state": None, "x": array}
+    case = {"$": "Case", "fields": fields | {"as_jax": False}}
+    assert encode(decode(case)) == case
+    assert identity("BN-EMA-2", {"case": case}) == "ema2-ec06f3"
+
+
+def test_replaying_draws_nothing(monkeypatch: pytest.MonkeyPatch):
+    """Whatever Hypothesis makes of a seed by now, a case is replayed from its literal arrays."""
+    subject = Subject(FAULTS["eps-outside"].implementation)
+    trial = Trial(PROPERTIES["BN-EPS-1"], subject, budget(minimize=False))
+    with pytest.raises(ViolationFound):
+        trial()
+    found = trial.violation
+    assert found is not None
+    monkeypatch.setattr("conformance.trial.expanded", None)
+    monkeypatch.setattr("conformance.trial.decoded_from", None)
+
+    again = Trial(PROPERTIES["BN-EPS-1"], subject, budget(minimize=False))
+    with pytest.raises(ViolationFound) as raised:
+        again.replay({name: decode(value) for name, value in found.values.items()})
+    assert (raised.value.finding, again.violation) == (found.finding, found)
 
 
 def test_odd_numbers_survive():

@@ -6,12 +6,16 @@ import contextlib
 import difflib
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from conformance.cli.options import FILE, color_option, writable
 from conformance.cli.reporting import read
 from conformance.cli.store import Stored, kept, violations_in
+
+if TYPE_CHECKING:
+    from conformance.isolation.keeper import Keeper
 
 _USAGE = 2
 
@@ -74,14 +78,28 @@ def _only(found: list[Stored], identity: str, name: str | None) -> Stored:
 
 
 def _write(stored: Stored, script: Path, name: str | None) -> None:
-    from conformance.cli.script import NoScript, write_script  # noqa: PLC0415
+    from conformance.scripts.blueprint import Blueprint  # noqa: PLC0415
+    from conformance.scripts.script import NoScript  # noqa: PLC0415  imports NumPy
+    from conformance.scripts.writing import write_script  # noqa: PLC0415
 
     target = script.absolute()  # before going where the implementation is
-    try:
-        with _place_of(stored, name):
-            write_script(stored.verdict, target, name)
-    except NoScript as error:
-        raise click.UsageError(str(error)) from error
+    implementation = name or stored.verdict.implementation
+    with _place_of(stored, name):
+        with _keeper() as keeper:
+            if refusal := keeper.refusal(implementation):
+                raise click.UsageError(refusal)
+            blueprint = Blueprint.from_json(keeper.blueprint(implementation))
+        try:
+            write_script(stored.verdict, blueprint, target)
+        except NoScript as error:
+            raise click.UsageError(str(error)) from error
+
+
+def _keeper() -> contextlib.closing[Keeper]:
+    from conformance.isolation.keeper import Keeper  # noqa: PLC0415
+    from conformance.profiles import budget  # noqa: PLC0415
+
+    return contextlib.closing(Keeper(budget(minimize=False)))
 
 
 def _found(identity: str, source: Path | None) -> list[Stored]:
@@ -107,14 +125,12 @@ def _identity(stored: Stored) -> str:
 
 def _replayed(stored: Stored, name: str | None, *, color: bool) -> int:
     from conformance.cli.session import console_of  # noqa: PLC0415  imports pytest
-    from conformance.isolation.keeper import Keeper  # noqa: PLC0415
-    from conformance.profiles import budget  # noqa: PLC0415
     from conformance.report.text import violation_text  # noqa: PLC0415
     from conformance.verdict import Outcome  # noqa: PLC0415
 
     old = stored.verdict
     implementation = name or old.implementation
-    with contextlib.closing(Keeper(budget(minimize=False))) as keeper:
+    with _keeper() as keeper:
         if refusal := keeper.refusal(implementation):
             click.echo(f"Error: {refusal}", err=True)
             return _USAGE

@@ -74,8 +74,14 @@ class _Guest:
         self._reply(ready=subject.implementation.kind, effects=self.footprint.changed())
         for line in requests:
             request = json.loads(line)
-            answered = self._observed if "behaviour" in request else self._judged
-            self._reply(**answered(subject, **request), effects=self.footprint.changed())
+            self._reply(**self._answer(subject, request), effects=self.footprint.changed())
+
+    def _answer(self, subject: Subject, request: dict[str, Any]) -> dict[str, Any]:
+        if "behaviour" in request:
+            return self._observed(subject, **request)
+        if "blueprint" in request:
+            return self._described(subject)
+        return self._judged(subject, **request)
 
     def _resolved(self) -> Subject | None:
         from conformance.implementation import AdapterError  # noqa: PLC0415
@@ -126,6 +132,12 @@ class _Guest:
         self.stamp.begin()
         os.ftruncate(self._errors, 0)
         return {"observation": observe(behaviour, subject).to_json()}
+
+    def _described(self, subject: Subject) -> dict[str, Any]:
+        from conformance.scripts.blueprint import blueprint_of  # noqa: PLC0415
+
+        self.stamp.begin()
+        return {"blueprint": blueprint_of(subject.implementation).to_json()}
 
     def _reply(self, **values: Any) -> None:
         try:

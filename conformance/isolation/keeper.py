@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from conformance.errors import printable
 from conformance.isolation.host import CALL_LIMIT, Lost, Process
@@ -98,6 +99,17 @@ class Keeper:
             detail = f"the stored case cannot be read: {answer['unreadable']}"
             return self._errored(requirement, name, detail)
         return Verdict.from_json(answer["verdict"])
+
+    def blueprint(self, name: str) -> dict[str, Any]:
+        """Return how an implementation is made, as JSON values of a ``Blueprint``.
+
+        Raises:
+            Lost: its process came to an end.
+        """
+        process = self._process(name)
+        assert process is not None, "the caller has asked for a refusal"  # noqa: S101
+        found: dict[str, Any] = process.ask(blueprint=True)["blueprint"]
+        return found
 
     def close(self) -> None:
         """End the process that lives."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.case import Case
+from conformance.case import Case, Float32
 from conformance.properties.claims import check_evaluation, check_training
 from conformance.properties.registry import requirement
 from conformance.strategies.cases import Rewritten, cases, rewritten_cases
@@ -14,6 +14,20 @@ from conformance.subject import Subject
 
 _SIZES = np.array([0, 1, -1, 0.5, -2, 12, -40, 1e3, -1e4, 1e-3, 1e-6, 1.001], np.float32)
 _SHORTCUTS = ((1, None), (None, 0), (0, None), (None, 1))
+
+
+def set_gain_and_offset(
+    features: int, gain: int, offset: int, uniform: int
+) -> tuple[Float32, Float32]:
+    """Return gamma and beta, both (D,), of all sizes and signs; the numbers tell which first."""
+    index = np.arange(features)
+    gamma = _SIZES[(gain + 5 * index) % len(_SIZES)]
+    beta = _SIZES[(offset + 7 * index) % len(_SIZES)]
+    if uniform < len(_SHORTCUTS):  # what a layer may take as "there is nothing to do"
+        fixed_gamma, fixed_beta = _SHORTCUTS[uniform]
+        gamma = gamma if fixed_gamma is None else np.full_like(gamma, fixed_gamma)
+        beta = beta if fixed_beta is None else np.full_like(beta, fixed_beta)
+    return gamma, beta
 
 
 @requirement(
@@ -28,15 +42,8 @@ def gamma_and_beta_act_per_feature(
 ) -> None:
     """y_j = γ_j·z_j + β_j, in both modes"""
     layer, before, x = subject.start(case)
-    index = np.arange(case.config.features)
-    gamma = _SIZES[(gain + 5 * index) % len(_SIZES)]
-    beta = _SIZES[(offset + 7 * index) % len(_SIZES)]
-    if uniform < len(_SHORTCUTS):  # what a layer may take as "there is nothing to do"
-        fixed_gamma, fixed_beta = _SHORTCUTS[uniform]
-        gamma = gamma if fixed_gamma is None else np.full_like(gamma, fixed_gamma)
-        beta = beta if fixed_beta is None else np.full_like(beta, fixed_beta)
-    state = before.replace(gamma=gamma, beta=beta)
-    layer.write(state)
+    gamma, beta = set_gain_and_offset(case.config.features, gain, offset, uniform)
+    layer.write(before.replace(gamma=gamma, beta=beta))
 
     check_evaluation(layer, case, x)
     check_training(subject, layer, layer.usable_state, case, x)

@@ -60,7 +60,7 @@ def updates_leave_the_jitted_function(subject: Subject, drawn: Stream) -> None:
         model.check_statistics(layer.state)
 
 
-_TRACES = 2
+TRACES = 2
 """One per mode; a state that settles after its first update may cost one more in each."""
 
 
@@ -90,7 +90,7 @@ def one_trace_per_mode(subject: Subject, drawn: Stream) -> None:
         calls = 1 + len(drawn.following)
         got = f"{count} traces in {calls} calls"
         what = f"traces of {mode} on one shape"
-        check_true(what, count <= _TRACES, got=got, expected="1")
+        check_true(what, count <= TRACES, got=got, expected="1")
 
 
 @requirement(

@@ -21,7 +21,8 @@ MOMENTUM, EPS = 0.9, 1e-5
 """The configuration that the forward function is defined with."""
 
 _ENCODINGS = 12
-_BETWEEN = (0.3, 0.5, 0.9, -1.0, float("nan"), 0.49, 0.51, 2.0)
+BETWEEN = (0.3, 0.5, 0.9, -1.0, float("nan"), 0.49, 0.51, 2.0)
+"""Flags that are neither 0 nor 1."""
 
 
 def encoded(bit: int, encoding: int) -> object:
@@ -75,10 +76,10 @@ def every_encoding_selects_its_mode(subject: Subject, case: Case, bit: int, enco
     check_forward(subject, case.x, result, evaluates=bool(bit))
 
 
-@requirement("BN-FLAG-2", case=cases, which=lambda _: choices(0, len(_BETWEEN) - 1))
+@requirement("BN-FLAG-2", case=cases, which=lambda _: choices(0, len(BETWEEN) - 1))
 def the_threshold_is_one_half(subject: Subject, case: Case, which: int) -> None:
     """.3 trains, .5 and .9 evaluate, −1 trains, NaN trains"""
-    flag = _BETWEEN[which]
+    flag = BETWEEN[which]
     result = subject.forward(0.0, subject.input(case), flag)
 
     check_forward(subject, case.x, result, evaluates=evaluates(flag))

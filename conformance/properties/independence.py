@@ -29,7 +29,7 @@ def the_same_call_gives_the_same_result(subject: Subject, case: Case) -> None:
     check_identical("y in evaluation", two.evaluate(x), y, rule="as from the first layer")
 
 
-_ANOTHER_MOMENTUM, _ANOTHER_EPS = 0.35, 0.02
+ANOTHER_MOMENTUM, ANOTHER_EPS = 0.35, 0.02
 """The hyper-parameters of other instances: what is kept on the class is theirs then."""
 
 
@@ -44,7 +44,7 @@ def nothing_but_state_and_input_matters(subject: Subject, drawn: Stream, evaluat
     layer.write(before)
     for batch in drawn.following:
         subject.build(case.config).train(subject.input(case.with_x(batch)))
-    config = replace(case.config, momentum=_ANOTHER_MOMENTUM, eps=_ANOTHER_EPS)
+    config = replace(case.config, momentum=ANOTHER_MOMENTUM, eps=ANOTHER_EPS)
     different = subject.build(config, before)
     different.call(subject.input(case.with_x(drawn.following[0])), bool(evaluate))
     subject.build(replace(config, features=config.features + 1))

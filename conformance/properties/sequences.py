@@ -33,7 +33,8 @@ def any_sequence_follows_the_model(subject: Subject, program: Program) -> None:
             trained = run.take(step)
             run.check(trained)
         except ViolationFound as found:
-            where = f"{found.finding.quantity}, in step {number}, {step!r}"
+            call = f" at call {run.calls}" * (step.times > 1)
+            where = f"{found.finding.quantity}, in step {number}{call}, {step!r}"
             raise ViolationFound(replace(found.finding, quantity=where)) from found
 
 
@@ -54,7 +55,7 @@ class Call:
     batch: int
 
 
-_ALIVE = 3
+ALIVE = 3
 """Live layers at most: a copy beyond that takes the place of another."""
 
 
@@ -64,7 +65,7 @@ class Run:
 
     ``buffers`` are the NumPy arrays that the layers are given, the same objects throughout;
     ``inputs`` are what they must contain. ``outputs`` pairs each y, as it was returned, with
-    its copy.
+    its copy. ``calls`` were made in the present step.
     """
 
     subject: Subject
@@ -75,6 +76,7 @@ class Run:
     outputs: list[tuple[Any, AnyArray]]
     last: Call
     now: int = 0
+    calls: int = 0
 
     @classmethod
     def starting(cls, subject: Subject, program: Program) -> Run:
@@ -104,7 +106,7 @@ class Run:
 
     def take(self, step: Step) -> Live | None:
         """Take one step; return the layer that it has trained, if any."""
-        kind = step.kind
+        kind, self.calls = step.kind, 0
         if kind in RUNS:
             return self._run(step)
         if kind in COPIED_BY:
@@ -151,6 +153,7 @@ class Run:
 
     def _call(self, call: Call, *, jit: bool = False) -> Live | None:
         """Make one call and check what it returns, at the state that was seen last."""
+        self.calls += 1
         live, x = self.current, self.inputs[call.batch]
         mode = "evaluation" if call.evaluate else "training"
         with calling(f"the call in {mode}{' under nnx.jit' * jit}"):
@@ -190,7 +193,7 @@ class Run:
             module = COPIED[name](self.current.layer.module)
         copied = Live(self.current.layer.around(module), self.current.expected.copied())
         self.live.insert(self.now, copied)
-        if len(self.live) > _ALIVE:
+        if len(self.live) > ALIVE:
             neither = (self.now + 2) % len(self.live)  # the copy nor what was copied
             del self.live[neither]
             self.now -= neither < self.now

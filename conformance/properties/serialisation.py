@@ -133,7 +133,7 @@ def a_checkpoint_restores_the_layer(subject: Subject, case: Case) -> None:
     check_state("the layer saved", layer, saved, rule=rule)
 
 
-_GIVEN = (
+GIVEN = (
     ARRAYS,
     *((name,) for name in ARRAYS),
     PARAMETERS,
@@ -146,7 +146,7 @@ _GIVEN = (
     "BN-SER-4",
     share=0.2,
     drawn=lambda _: replaced_cases(TRANSFORMED),
-    which=lambda _: choices(0, len(_GIVEN) - 1),
+    which=lambda _: choices(0, len(GIVEN) - 1),
 )
 def updates_go_to_their_own_slots(subject: Subject, drawn: Replaced, which: int) -> None:
     """nnx.update(layer, new): what is given is held and used, the rest stays; and once more"""
@@ -155,7 +155,7 @@ def updates_go_to_their_own_slots(subject: Subject, drawn: Replaced, which: int)
     layer.evaluate(x)
     layer.train(x)
     now = layer.usable_state
-    names = _GIVEN[which]
+    names = GIVEN[which]
     _update(layer, subject.build(case.config, other), names)
 
     given: dict[str, Any] = {n: array for n, array in other.arrays().items() if n in names}

@@ -61,7 +61,7 @@ def lanes_share_nothing(subject: Subject, drawn: Stream) -> None:
         check_trained(subject, case.with_x(batch), before, np.array(trained[lane]), after)
 
 
-_ROUNDS = 50
+ROUNDS = 50
 """How often a long scan goes through its four batches: 200 steps."""
 
 
@@ -76,7 +76,7 @@ def a_scan_is_a_loop(subject: Subject, drawn: Stream, long: int) -> None:
     case = drawn.case
     layer, before, _ = subject.start(case)
     batches = [case.x, *drawn.following]
-    rounds = _ROUNDS if long == 4 else 1
+    rounds = ROUNDS if long == 4 else 1
     with calling("nnx.scan over batches"):
         ys = np.array(_SCANNED(layer.module, jnp.tile(jnp.stack(batches), (rounds, 1, 1)))[1])
 
