@@ -27,7 +27,7 @@ def placed(*values: Any) -> tuple[Any, ...]:
     shapes = tuple((value.shape, value.dtype) for value in values)
     _seen[shapes] += 1
     if _seen[shapes] < _COMPILED_FROM:
-        return tuple(jax.device_put(values))
+        return tuple(jax.device_put([value.copy() for value in values]))  # it may refer to them
     return tuple(_as_they_are(*values))
 
 

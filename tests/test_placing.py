@@ -1,0 +1,63 @@
+"""Arrays that are handed to JAX arrive as jnp.asarray would hand them over."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from conformance.adapters.placing import _COMPILED_FROM, placed
+
+ARRAYS = (
+    np.arange(3, dtype=np.float32),
+    np.zeros((), np.int32),
+    np.ones((2, 3), np.float64),
+    np.arange(6, dtype=np.float32).reshape(2, 3).T[::-1],
+)
+
+
+@pytest.mark.parametrize("times", [1, _COMPILED_FROM + 1])
+def test_the_arrays_are_those_of_asarray(times: int):
+    """Values, dtype, weak type and device are the same, before and after shapes recur."""
+    for _ in range(times):
+        found = placed(*ARRAYS)
+    for got, wanted in zip(found, map(jnp.asarray, ARRAYS), strict=True):
+        assert isinstance(got, jax.Array)
+        assert (got.dtype, got.weak_type, got.committed) == (
+            wanted.dtype,
+            wanted.weak_type,
+            wanted.committed,
+        )
+        np.testing.assert_array_equal(got, wanted)
+
+
+def test_later_changes_of_an_array_do_not_reach_jax():
+    """What was placed is a copy, as far as anybody can tell."""
+    for _ in range(_COMPILED_FROM + 1):
+        mine = np.zeros((7,), np.float32)
+        (theirs,) = placed(mine)
+        before = np.array(theirs)
+        mine += 1
+        np.testing.assert_array_equal(theirs, before)
+
+
+@pytest.mark.parametrize("disabled", [False, True])
+def test_values_may_be_traced_and_compilation_disabled(disabled: bool):
+    """A tracer is let through among arrays; without compilation arrays are arrays all the same."""
+    with jax.disable_jit(disabled):
+        assert all(isinstance(each, jax.Array) for each in placed(*ARRAYS))
+
+    def both(x):
+        traced, constant = placed(x, ARRAYS[0])
+        return traced + constant
+
+    np.testing.assert_array_equal(jax.jit(both)(ARRAYS[0]), 2 * ARRAYS[0])
+    np.testing.assert_array_equal(jax.grad(lambda x: both(x).sum())(ARRAYS[0]), np.ones(3))
+
+
+def test_placing_can_be_traced():
+    """Under a transform, arrays become values of that transform."""
+    for _ in range(_COMPILED_FROM + 1):
+        shape = jax.eval_shape(lambda: placed(ARRAYS[0])[0])
+        assert shape.shape == (3,)
