@@ -31,7 +31,7 @@ def verdict(requirement: str = "BN-EMA-1", outcome: Outcome = Outcome.CONFORMS, 
         "worst_quantity": "running_mean",
         "seconds": 0.5,
     }
-    if outcome is Outcome.VIOLATES:
+    if outcome in {Outcome.VIOLATES, Outcome.WAIVED}:
         values["violation"] = Violation(finding=FINDING, inputs=INPUTS)
     return Verdict(**(values | rest))
 
@@ -70,6 +70,12 @@ def report(*verdicts: Verdict, **footer: Any) -> Report:
         footer=Footer(**({"seconds": 12.34, "exit_code": 0} | counts | footer)),
         verdicts=list(verdicts),
     )
+
+
+def complete(*changed: Verdict) -> Report:
+    """A report about every requirement, all of which conform but those named."""
+    by_id = {one.requirement: one for one in changed}
+    return report(*(by_id.get(identity, verdict(identity)) for identity in REQUIREMENTS))
 
 
 def rendered(made: Report, **options: Any) -> str:

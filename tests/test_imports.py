@@ -44,7 +44,13 @@ RANKS = {
     "subject": 5,
     **dict.fromkeys(("properties", "machine", "mistakes", "smoking", "diagnosis"), 6),
     **dict.fromkeys(("trial", "declarations", "judging"), 7),
-    **dict.fromkeys(("ledger", "session", "plugin", "door", "isolation", "behaviours"), 8),
+    **dict.fromkeys(
+        (
+            *("ledger", "session", "plugin", "options", "planning", "waiver_files"),
+            *("door", "isolation", "behaviours"),
+        ),
+        8,
+    ),
     **dict.fromkeys(("cli", "__init__", "__main__"), 9),
 }
 """A module imports from its own rank or from below."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from browser import CHROMIUM, DRIVER, browser
-from made_reports import EVERY, FINDING, report, verdict
+from made_reports import EVERY, FINDING, WAIVED, report, verdict
 
 from conformance.report.page import to_html
 from conformance.report.plots import errors, times
@@ -49,6 +49,16 @@ def test_hostile_text_is_escaped():
     assert "<script>document" not in html
     assert "<img" not in html
     assert r"&lt;b&gt;&amp;\x1b[31m\u202eevil" in html
+
+
+def test_what_is_waived_does_not_conform():
+    """The answer at the top says how many are waived, and is not green."""
+    html = to_html(report(verdict(), WAIVED))
+    answer = re.search(r'<p class="answer (\w+)">\s*(.*?)\s*</p>', html, re.DOTALL)
+    assert answer[1] == "warn"
+    assert "conforms but for 1 waiver" in answer[2]
+    assert "1 of 2 requirements conform; 1 waived" in answer[2]
+    assert "waived: it is so (#1)" in html
 
 
 def test_unknown_requirements_have_a_row():

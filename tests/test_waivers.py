@@ -141,6 +141,15 @@ def test_a_skeleton_is_toml_whatever_the_name(name: str):
     assert tomllib.loads(text)["waiver"][0]["implementation"] == name
 
 
+def test_a_pin_is_toml_whatever_was_drawn():
+    """What a literal string of TOML cannot hold is escaped."""
+    violation = Violation(finding=Finding(quantity="y", got=1.0, expected=2.0))
+    for text in ("plain", "it's", "\x7f"):
+        values = {"flag": text}
+        made = replace(verdict_of(Outcome.VIOLATES), violation=replace(violation, values=values))
+        assert json.loads(tomllib.loads(skeleton(made))["waiver"][0]["pin"]) == values
+
+
 def test_a_skeleton_has_to_be_filled_in(tmp_path: Path):
     """What `update` writes is refused until reason and issue are there."""
     text = skeleton(verdict_of(Outcome.VIOLATES))
@@ -186,6 +195,7 @@ def test_a_run_with_waivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert "pinned" in verdict["detail"]
     assert verdict["cut"] == 0
     assert "norm.py:Norm: conforms to 0 of 1 requirements, 1 waived." in again.stdout
+    assert "**waived** | 0/1" in run("report", "w.json").stdout, "such a report can be read"
 
     text = file.read_text(encoding="utf-8")
     file.write_text(f'{text}diagnosis = "momentum is swapped"\n', encoding="utf-8")
@@ -200,8 +210,9 @@ def test_a_run_with_waivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     file.write_text(text, encoding="utf-8")
     layer.write_text(_LAYER.replace("FACTOR", "1"), encoding="utf-8")
-    mended = run(*judging, "--waivers", "waivers.toml")
+    mended = run(*judging, "--waivers", "waivers.toml", "--report", "m.json")
     assert mended.returncode == 2
+    assert json.loads((tmp_path / "m.json").read_text("utf-8"))["footer"]["exit_code"] == 2
     assert "is not needed any more" in mended.stderr
     assert run("waivers", "update", "--report", "r.json").stdout.endswith(
         "0 added, 1 were there.\n"

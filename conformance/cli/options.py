@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 from pathlib import Path
 
 import click
@@ -33,16 +32,12 @@ def writable(context: click.Context, option: click.Parameter, path: Path | None)
     del context
     if path is None:
         return None
-    place = path.absolute().parent
-    try:
-        while not place.exists():
-            place = place.parent
-        with tempfile.TemporaryFile(dir=place):
-            return path
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+    from conformance.report.files import unwritable  # noqa: PLC0415  not for --help
+
+    if reason := unwritable(path):
         msg = f"--{option.name} {str(path)!r}: cannot be written: {reason}"
-        raise click.UsageError(printable(msg)) from error
+        raise click.UsageError(printable(msg))
+    return path
 
 
 def finite(context: click.Context, option: click.Parameter, seconds: float | None) -> float | None:

@@ -83,7 +83,7 @@ def combine(
     _keep(shards, "a shard", output, html, markdown, badge)
     whole = _combined(shards)
     if not no_diagnosis:
-        from conformance.cli.diagnosing import diagnoses  # noqa: PLC0415  only for violations
+        from conformance.isolation.diagnosing import diagnoses  # noqa: PLC0415  only for violations
 
         whole.diagnoses.update(diagnoses(whole))
     _write(whole, output)

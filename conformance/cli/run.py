@@ -167,7 +167,7 @@ def run(
     from conformance.cli.session import judge_by_pytest  # noqa: PLC0415  imports pytest
 
     made, status = judge_by_pytest(
-        arguments, jobs, color=color, target=report, diagnosed=not (no_diagnosis or shard)
+        arguments, jobs, color=color, target=report, diagnosed=not no_diagnosis
     )
     if made is not None:
         publish(made, html=html, markdown=markdown, badge=badge)

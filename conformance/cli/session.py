@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,19 +12,18 @@ import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from conformance.cli.diagnosing import diagnoses
 from conformance.cli.interrupting import interrupts
 from conformance.cli.store import keep
 from conformance.compilation import cache_directory, forget_old_compilations
 from conformance.devices import offer_host_devices
 from conformance.errors import printable
+from conformance.isolation.diagnosing import diagnoses
 from conformance.ledger import Ledger
 from conformance.plugin import LEDGER
 from conformance.report.model import Report
 from conformance.report.outcome import exit_code
 from conformance.report.terminal import render_conclusion, render_findings
 from conformance.verdict import Outcome, Verdict
-from conformance.waivers import stale
 
 _PACKAGE = Path(__file__).parent.parent
 USAGE, _NOTHING = 2, 5
@@ -65,6 +65,7 @@ class Display:
         config.pluginmanager.unregister(reporter)
         self.ledger = config.stash[LEDGER]
         self.ledger.observer = self.observe
+        self.ledger.asks = False  # for mistakes: asked here, after the violations are shown
         self._progress.start()
 
     def observe(self, verdict: Verdict) -> None:
@@ -108,22 +109,30 @@ def judge_by_pytest(
     if target is not None:
         report.write(target)  # before anything else can be interrupted
     render_findings(report, console)  # before the diagnosis, which takes seconds
-    diagnosed = diagnosed and not received.exit_code
-    expected = any(waiver.diagnosis for waiver in ledger.plan.waivers)
-    if diagnosed and (expected or any(v.outcome is Outcome.VIOLATES for v in report.verdicts)):
-        with console.status("looking for the mistake"):
-            report.diagnoses.update(diagnoses(report))
-        if target is not None:
-            report.write(target)
+    if diagnosed and not received.exit_code:
+        _explain(report, ledger, console)
+    wrong = ledger.stale
+    if wrong and report.footer.exit_code in {0, _NOTHING}:
+        report = replace(report, footer=replace(report.footer, exit_code=USAGE))
+    if target is not None and (wrong or report.diagnoses):
+        report.write(target)
     render_conclusion(report, console)
     keep(report)
-    made = report.diagnoses if diagnosed else None
-    wrong = stale(ledger.plan.waivers, ledger.verdicts, ledger.plan.implementations, made)
     for sentence in wrong:
         click.echo(f"Error: {printable(sentence)}", err=True)
-    if wrong and report.footer.exit_code in {0, _NOTHING}:
-        return report, USAGE
     return report, report.footer.exit_code
+
+
+def _explain(report: Report, ledger: Ledger, console: Console) -> None:
+    """Look for the mistakes: for the report of a whole run, and for waivers that expect one."""
+    whole = ledger.plan.shard is None
+    violated = any(v.outcome is Outcome.VIOLATES for v in report.verdicts)
+    if not ledger.expects_a_diagnosis and not (whole and violated):
+        return
+    with console.status("looking for the mistake"):
+        ledger.diagnoses = diagnoses(report)
+    if whole:
+        report.diagnoses.update(ledger.diagnoses)
 
 
 def ledger_of(arguments: list[str], jobs: str, display: Display) -> tuple[Ledger | None, int]:

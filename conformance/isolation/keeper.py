@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from conformance.errors import printable
@@ -67,7 +68,7 @@ class Keeper:
         requirement: str,
         name: str,
         until: float | None = None,
-        values: dict[str, object] | None = None,
+        values: Mapping[str, object] | None = None,
     ) -> Verdict:
         """Return a verdict, by whatever means; ``values``: on this case alone."""
         started, record = time.perf_counter(), self._record(name)
@@ -88,9 +89,6 @@ class Keeper:
         record.effects += answer["effects"]
         if "escaped" in answer:
             return self._violated(requirement, name, answer["escaped"], process.note(), started)
-        if "unreadable" in answer:
-            detail = f"the stored case cannot be read: {answer['unreadable']}"
-            return self._errored(requirement, name, detail)
         return Verdict.from_json(answer["verdict"])
 
     def close(self) -> None:

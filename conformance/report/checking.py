@@ -92,6 +92,7 @@ def _contradiction(data: dict[str, Any]) -> str:
         return f"{len(pairs)} verdicts, where the footer counts {footer['verdicts']}"
     if footer["complete"] != (not footer["missing"] and footer["expected"] == len(pairs)):
         return "the footer contradicts itself about being complete"
-    if any((v["outcome"] == "violates") != (v["violation"] is not None) for v in data["verdicts"]):
+    shown = {"violates", "waived"}
+    if any((v["outcome"] in shown) != (v["violation"] is not None) for v in data["verdicts"]):
         return "a verdict without the violation that it tells of, or the other way round"
     return ""
