@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from conformance.isolation.diagnosing import diagnoses
+from conformance.isolation.limits import Limits
 from conformance.profiles import Budget
 from conformance.report.model import Footer, Header, Report, environment, in_order
 from conformance.report.shards import Shard
@@ -34,9 +35,8 @@ EFFECTS_KEY = "conformance-side-effects"
 class Plan:
     """The resolved choices of a run; ``pairs`` names the only items wanted, None means all.
 
-    ``ends`` is when the run should be over, in seconds since 1970. ``call_limit`` is how many
-    seconds a call of an implementation may take in a process of its own; None judges in this
-    process.
+    ``ends`` is when the run should be over, in seconds since 1970. ``limits`` are those of
+    an implementation in a process of its own; None judges in this process.
     """
 
     implementations: tuple[str, ...]
@@ -46,7 +46,7 @@ class Plan:
     strict_reading: bool = False
     pairs: frozenset[str] | None = None
     ends: float | None = None
-    call_limit: float | None = None
+    limits: Limits | None = None
     shard: Shard | None = None
     waivers: tuple[Waiver, ...] = ()
 

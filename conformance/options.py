@@ -83,6 +83,14 @@ def add_options(parser: pytest.Parser) -> None:
         help="end the process of an implementation whose call takes longer",
     )
     group.addoption(
+        "--conformance-memory-limit",
+        type=float,
+        default=None,
+        metavar="GIB",
+        help="end the process of an implementation that takes more memory; by default half of "
+        "the machine's, shared among the workers",
+    )
+    group.addoption(
         "--conformance-in-process",
         action="store_true",
         help="judge in pytest's own process: for debuggers, and for implementations you trust",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from conformance.errors import printable
+from conformance.isolation.limits import GIB, LEAST_MEMORY, Limits
 from conformance.ledger import Plan
 from conformance.profiles import Budget, budget, chosen_seed
 from conformance.report.files import unwritable
@@ -44,7 +45,7 @@ def plan_of(config: pytest.Config) -> Plan:
         ends=_ends(config),
         shard=shard,
         waivers=_waivers(config),
-        call_limit=_call_limit(config, hypothesis),
+        limits=_limits(config, hypothesis),
     )
 
 
@@ -99,16 +100,22 @@ def _waivers(config: pytest.Config) -> tuple[Waiver, ...]:
         raise pytest.UsageError(str(error)) from error
 
 
-def _call_limit(config: pytest.Config, hypothesis: object) -> float | None:
-    """Return how long a call may take; None if what was asked for needs this process."""
+def _limits(config: pytest.Config, hypothesis: object) -> Limits | None:
+    """Return what an implementation may take; None if what was asked for needs this process."""
     seconds = float(config.getoption("--conformance-call-timeout"))
     if not 0 < seconds < float("inf"):
         msg = f"--conformance-call-timeout={seconds:g} must be a number of seconds, more than 0"
         raise pytest.UsageError(msg)
+    memory = config.getoption("--conformance-memory-limit")
+    if memory is not None and not LEAST_MEMORY <= memory < float("inf"):
+        msg = f"--conformance-memory-limit={memory:g} must be a number of GiB, at least "
+        msg += f"{LEAST_MEMORY:g}: a correct layer needs a part of that to be compiled"
+        raise pytest.UsageError(msg)
     needs_this = hypothesis is not None or config.getoption("--hypothesis-seed", None) is not None
     debugged = config.getoption("usepdb", False) or config.getoption("trace", False)
-    asked = config.getoption("--conformance-in-process")
-    return None if needs_this or debugged or asked else seconds
+    if needs_this or debugged or config.getoption("--conformance-in-process"):
+        return None
+    return Limits(seconds) if memory is None else Limits(seconds, round(memory * GIB))
 
 
 def _ends(config: pytest.Config) -> float | None:

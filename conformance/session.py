@@ -180,9 +180,9 @@ class Session:
 
     def _prepare(self) -> None:
         """Find out whether there is anything to judge; raise an AdapterError if not."""
-        if self.plan.call_limit is not None:
+        if self.plan.limits is not None:
             self._keeper = Keeper(
-                self.plan.budget, self.plan.call_limit, strictly=self.plan.strict_reading
+                self.plan.budget, self.plan.limits, strictly=self.plan.strict_reading
             )
             refusals = []
             for name in self.plan.implementations:

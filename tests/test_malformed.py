@@ -41,6 +41,8 @@ OPTIONS = [
     (["run", "--call-timeout", "0"], "0.0 is not in the range"),
     (["run", "--call-timeout", "nan"], "--call-timeout nan: expected a number of seconds"),
     (["run", "--call-timeout", "1e9"], "is not in the range"),
+    (["run", "--memory-limit", "1"], "1.0 is not in the range"),
+    (["run", "--memory-limit", "nan"], "--memory-limit nan: expected a number of GiB"),
     (["run", "--max-examples", "0"], "0 is not in the range x>=1"),
     (["run", "--profile", "slow"], "'slow' is not one of 'quick', 'default', 'thorough'"),
     (["run", "--report", "."], "'.' is a directory"),

@@ -45,7 +45,7 @@ def finite(context: click.Context, option: click.Parameter, seconds: float | Non
     del context
     if seconds is not None and not math.isfinite(seconds):
         flag = option.opts[0]
-        msg = f"{flag} {seconds}: expected a number of seconds"
+        msg = f"{flag} {seconds}: expected a number of {'GiB' if 'memory' in flag else 'seconds'}"
         raise click.UsageError(msg)
     return seconds
 

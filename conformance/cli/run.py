@@ -92,6 +92,14 @@ DEFAULT = ("impl", "flax")
     help="A call that takes longer is a violation.",
 )
 @click.option(
+    "--memory-limit",
+    type=click.FloatRange(min=2, max=1e6),
+    metavar="GIB",
+    callback=finite,
+    help="An implementation that takes more is ended; by default half of the machine's memory, "
+    "shared among the workers.",
+)
+@click.option(
     "--waivers",
     type=FILE,
     metavar="FILE",
@@ -120,6 +128,7 @@ def run(
     junit: Path | None,
     max_time: float | None,
     call_timeout: float,
+    memory_limit: float | None,
     waivers: Path | None,
     html: Path | None,
     markdown: Path | None,
@@ -154,6 +163,8 @@ def run(
         f"--conformance-seed={chosen_seed(profile, seed)}",
     ]
     arguments.append(f"--conformance-call-timeout={call_timeout}")
+    if memory_limit is not None:
+        arguments.append(f"--conformance-memory-limit={memory_limit}")
     if max_examples is not None:
         arguments.append(f"--max-examples={max_examples}")
     if max_time is not None:

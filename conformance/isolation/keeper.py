@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from conformance.errors import printable
-from conformance.isolation.host import CALL_LIMIT, Lost, Process
+from conformance.isolation.host import Lost, Process
+from conformance.isolation.limits import Limits
 from conformance.isolation.stamp import Note
 from conformance.profiles import Budget
 from conformance.requirements import REQUIREMENTS
@@ -39,14 +40,14 @@ class _Record:
 class Keeper:
     """Judges implementations, each in a process that has never seen another one.
 
-    One process lives at a time. ``limit``: seconds that a single call may take. ``strictly``:
+    One process lives at a time. ``limits``: what a single call may take. ``strictly``:
     declarations are left out of account.
     """
 
     def __init__(
-        self, budget: Budget, limit: float = CALL_LIMIT, *, strictly: bool = False
+        self, budget: Budget, limits: Limits | None = None, *, strictly: bool = False
     ) -> None:
-        self.budget, self.limit, self.strictly = budget, limit, strictly
+        self.budget, self.limits, self.strictly = budget, limits or Limits(), strictly
         self._records: dict[str, _Record] = {}
         self._current: tuple[str, Process] | None = None
 
@@ -108,7 +109,7 @@ class Keeper:
         if self._current is not None and self._current[0] == name:
             return self._current[1]
         self.close()
-        process = Process(name, self.budget, self.limit, strictly=self.strictly)
+        process = Process(name, self.budget, self.limits, strictly=self.strictly)
         self._current = name, process  # from now on it is closed, also on an interrupt
         try:
             answer = process.answer()
