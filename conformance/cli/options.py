@@ -40,6 +40,22 @@ def writable(context: click.Context, option: click.Parameter, path: Path | None)
     return path
 
 
+def usable_waivers(
+    context: click.Context, option: click.Parameter, path: Path | None
+) -> Path | None:
+    """Refuse a file of waivers that cannot be used, before anything is judged."""
+    del context, option
+    from conformance.waivers import WaiverError, read_waivers  # noqa: PLC0415  not for --help
+
+    if path is None:
+        return None
+    try:
+        read_waivers(path)
+        return path.absolute()
+    except WaiverError as error:
+        raise click.UsageError(printable(str(error))) from error
+
+
 def finite(context: click.Context, option: click.Parameter, seconds: float | None) -> float | None:
     """Refuse what is a float and no duration."""
     del context

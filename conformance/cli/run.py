@@ -15,6 +15,7 @@ from conformance.cli.options import (
     finite,
     jobs_option,
     shard_option,
+    usable_waivers,
     writable,
 )
 from conformance.cli.publishing import (
@@ -103,6 +104,7 @@ DEFAULT = ("impl", "flax")
     "--waivers",
     type=FILE,
     metavar="FILE",
+    callback=usable_waivers,
     help="Known violations, as TOML: each with a reason and an issue.",
 )
 @rendering_options
@@ -174,7 +176,7 @@ def run(
     arguments += [f"--conformance-report={report}"] if report else []
     arguments += [f"--junitxml={junit}"] if junit else []
     arguments += [f"--conformance-shard={shard}"] if shard else []
-    arguments += [f"--conformance-waivers={waivers.absolute()}"] if waivers else []
+    arguments += [f"--conformance-waivers={waivers}"] if waivers else []
     from conformance.cli.session import judge_by_pytest  # noqa: PLC0415  imports pytest
 
     made, status = judge_by_pytest(

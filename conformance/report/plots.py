@@ -75,7 +75,7 @@ class _Decades:
 
     def place(self, value: float) -> float:
         """Return where a value is; anything that is no finite number is at the right end."""
-        if value == 0:
+        if value <= 0:
             return _LEFT
         if not value < math.inf:
             return _RIGHT
