@@ -98,6 +98,24 @@ def test_errors_of_nothing_have_a_place_and_unmeasured_ones_none():
     assert marked(verdict(worst=None))[1] == []
 
 
+@pytest.mark.parametrize("count", [2, 3, 9])
+def test_equal_errors_do_not_hide_one_another(count: int):
+    """Marks of one line have heights of their own, within the line."""
+    plot = errors(report(*(verdict(implementation=f"n{n}") for n in range(count))), ["BN-EMA-1"])
+    (line,) = plot["lines"]
+    heights = [mark["y"] for mark in line["marks"]]
+    assert len(set(heights)) == count
+    assert all(abs(height - line["y"]) <= 4 for height in heights)
+
+
+def test_a_cell_tells_how_to_repeat_it():
+    """By the requirement, and by the very case, if that has an id."""
+    found = Violation(finding=FINDING, inputs={}, id="ema1-0a1b2c")
+    html = to_html(report(verdict(outcome=Outcome.VIOLATES, violation=found), verdict("BN-EMA-2")))
+    assert "conformance run impl -k BN-EMA-1\nconformance replay ema1-0a1b2c</pre>" in html
+    assert html.count("conformance replay") == 1
+
+
 def test_times_are_summed_over_implementations():
     """A bar is as long as all seconds of its requirement, and the longest is the widest."""
     made = report(verdict(), verdict(implementation="other"), verdict("BN-EMA-2", seconds=0.25))
