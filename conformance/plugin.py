@@ -79,7 +79,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     target = session.config.getoption("--conformance-report")
     usable = session.exitstatus != pytest.ExitCode.USAGE_ERROR  # else an old report is kept
     if ledger is not None and target and usable:
-        ledger.report(int(session.exitstatus)).write(Path(target))
+        try:
+            ledger.report(int(session.exitstatus)).write(Path(target))
+        except OSError as error:  # a disk that is full now; told by the summary
+            why = f"--conformance-report={target} cannot be written: {error.strerror}"
+            ledger.refusal, session.exitstatus = why, pytest.ExitCode.USAGE_ERROR
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -127,6 +127,8 @@ def run(
     jobs: str,
     no_diagnosis: bool,
     color: bool,
+    report: Path | None,
+    junit: Path | None,
     html: Path | None,
     markdown: Path | None,
     badge: Path | None,
@@ -142,13 +144,13 @@ def run(
     Ctrl-C or SIGTERM.
     """
     rows = chosen(patterns, level)
-    report, renderings = options["report"], {"html": html, "markdown": markdown, "badge": badge}
-    different_files(report=report, junit=options["junit"], **renderings)
+    renderings = {"html": html, "markdown": markdown, "badge": badge}
+    different_files(report=report, junit=junit, **renderings)
     arguments = _arguments(names or DEFAULT, rows, **options)
     from conformance.cli.session import judge_by_pytest  # noqa: PLC0415  imports pytest
 
     made, status = judge_by_pytest(
-        arguments, jobs, color=color, target=report, diagnosed=not no_diagnosis
+        arguments, jobs, color=color, target=report, junit=junit, diagnosed=not no_diagnosis
     )
     if made is not None:
         publish(made, **renderings)
@@ -164,7 +166,6 @@ def _arguments(
     seed: int | None,
     shard: str | None,
     max_examples: int | None,
-    junit: Path | None,
     fail_fast: bool,
     strict: bool,
     ignore_declarations: bool,
@@ -178,7 +179,6 @@ def _arguments(
         )
         raise click.UsageError(msg)
     values |= {"profile": profile, "seed": chosen_seed(profile, seed), "shard": shard}
-    its_own = {"--max-examples": max_examples, "--junitxml": junit}
     flags = {
         "-x": fail_fast,
         "--conformance-strict": strict,
@@ -192,6 +192,6 @@ def _arguments(
             for name, value in values.items()
             if value is not None
         ),
-        *(f"{option}={value}" for option, value in its_own.items() if value is not None),
+        *([f"--max-examples={max_examples}"] if max_examples is not None else []),
         *(flag for flag, wanted in flags.items() if wanted),
     ]

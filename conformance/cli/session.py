@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from conformance.cli.interrupting import interrupts
+from conformance.cli.publishing import write
 from conformance.cli.store import keep
 from conformance.compilation import cache_directory, forget_old_compilations
 from conformance.devices import offer_host_devices
@@ -20,6 +23,7 @@ from conformance.errors import printable
 from conformance.isolation.diagnosing import diagnoses
 from conformance.ledger import Ledger
 from conformance.plugin import LEDGER
+from conformance.report.files import replaceable
 from conformance.report.model import Report
 from conformance.report.outcome import exit_code
 from conformance.report.terminal import render_conclusion, render_findings
@@ -96,31 +100,55 @@ def console_of(*, color: bool) -> Console:
 
 
 def judge_by_pytest(
-    arguments: list[str], jobs: str, *, color: bool, target: Path | None, diagnosed: bool
+    arguments: list[str],
+    jobs: str,
+    *,
+    color: bool,
+    target: Path | None,
+    junit: Path | None,
+    diagnosed: bool,
 ) -> tuple[Report | None, int]:
     """Run pytest with the arguments, write and print the report; return it and the exit code."""
     console = console_of(color=color)
-    with interrupts() as received:
-        ledger, status = ledger_of(arguments, jobs, Display(console))
-    if ledger is None:
-        return None, received.exit_code or USAGE
+    with interrupts() as received, _draft_of(junit) as drafted:
+        ledger, status = ledger_of([*arguments, *drafted], jobs, Display(console))
+        if ledger is None:
+            return None, received.exit_code or USAGE
+        _publish_draft(drafted, junit)
     forget_old_compilations()
     report = ledger.report(received.exit_code or _exit_code(ledger, status))
-    if target is not None:
-        report.write(target)  # before anything else can be interrupted
+    if target is not None and replaceable(target):
+        write("report", target, report.to_text())  # before anything else can be interrupted
     render_findings(report, console)  # before the diagnosis, which takes seconds
     if diagnosed and not received.exit_code:
         _explain(report, ledger, console)
     wrong = ledger.stale
     if wrong and report.footer.exit_code in {0, _NOTHING}:
         report = replace(report, footer=replace(report.footer, exit_code=USAGE))
-    if target is not None and (wrong or report.diagnoses):
-        report.write(target)
+    if target is not None and (wrong or report.diagnoses or not replaceable(target)):
+        write("report", target, report.to_text())
     render_conclusion(report, console)
     keep(report)
     for sentence in wrong:
         click.echo(f"Error: {printable(sentence)}", err=True)
     return report, report.footer.exit_code
+
+
+@contextmanager
+def _draft_of(junit: Path | None) -> Iterator[list[str]]:
+    """Yield the option by which pytest writes JUnit XML elsewhere: it would write in any case."""
+    if junit is None:
+        yield []
+        return
+    with tempfile.TemporaryDirectory(prefix="conformance-") as place:
+        yield [f"--junitxml={Path(place) / 'junit.xml'}"]
+
+
+def _publish_draft(drafted: list[str], junit: Path | None) -> None:
+    for option in drafted:
+        draft = Path(option.partition("=")[2])
+        if junit is not None and draft.exists():
+            write("junit", junit, draft.read_text(encoding="utf-8"))
 
 
 def _explain(report: Report, ledger: Ledger, console: Console) -> None:

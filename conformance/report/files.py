@@ -21,12 +21,24 @@ def unwritable(path: Path) -> str:
         return str(error.strerror if isinstance(error, OSError) else error)
 
 
+def replaceable(path: Path) -> bool:
+    """Whether there is a plain file, or none: anything else can only be written to."""
+    return path.is_file() or not path.exists()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file in one step: readers see the old file or the whole new one.
+
+    What is no plain file, such as a pipe or ``/dev/stdout``, is written to, and never replaced;
+    of a link it is the file behind it that is replaced.
 
     Raises:
         OSError, UnicodeError: it cannot be written; what was there before is untouched.
     """
+    if not replaceable(path):
+        path.write_text(text, encoding="utf-8", newline="\n")
+        return
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".conformance-")
     made = Path(name)
