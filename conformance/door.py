@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conformance.profiles import PROFILES, budget, chosen_seed
+from conformance.profiles import PROFILES, Budget, budget, chosen_seed
 from conformance.requirements import REQUIREMENTS, Level, Requirement, select
 
 if TYPE_CHECKING:
     from conformance.implementation import Implementation
     from conformance.subject import Subject
+    from conformance.verdict import Verdict
+    from conformance.waivers import Waiver
 
 
 def conformance_tests(
@@ -25,7 +28,7 @@ def conformance_tests(
     seed: int | None = None,
     strict: bool = False,
     waivers: str | None = None,
-) -> Callable[[str], None]:
+) -> Callable[..., None]:
     """Return a parametrized pytest test that judges an implementation.
 
     ``test_batchnorm = conformance_tests("my_package.norm:MyBatchNorm")`` in a test file gives
@@ -35,7 +38,8 @@ def conformance_tests(
     when the first item runs. ``select_only``: ids, families or globs, joined by commas.
     ``level``: ``must`` or ``should``. ``profile``, ``max_examples`` and ``seed`` decide how
     thoroughly to judge; ``strict`` makes a violated SHOULD fail instead of xfail. ``waivers``: a
-    file of known violations, which xfail; it names the implementation as it is named here.
+    file of known violations, which xfail; it names the implementation as it is named here, and
+    may be shared: an entry that no test file of the session has an implementation for is an error.
 
     Raises:
         UnknownRequirement: ``select_only`` matches nothing.
@@ -50,28 +54,64 @@ def conformance_tests(
     rows = select(REQUIREMENTS, [select_only], Level(level) if level else None)
     chosen = budget(profile, seed=chosen_seed(profile, seed), max_examples=max_examples)
 
-    from conformance.waivers import read_waivers, stale, waived, waiver_for  # noqa: PLC0415
+    from conformance.waivers import read_waivers  # noqa: PLC0415
 
     entries = read_waivers(Path(waivers)) if waivers is not None else ()
     named = implementation if isinstance(implementation, str) else implementation.name
 
+    mine = {entry.requirement: entry for entry in entries if entry.implementation == named}
+
     @cache
-    def subject() -> Subject:
-        return _subject(implementation)
+    def judge() -> _Judge:
+        return _Judge(_subject(implementation), chosen, mine)
 
     @pytest.mark.parametrize("requirement", [_parameter(row) for row in rows])
     @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-    def test_conformance(requirement: str) -> None:
+    def test_conformance(requirement: str, request: pytest.FixtureRequest) -> None:
         """The implementation meets the requirement."""
+        from conformance.report.outcome import settle, told_properties  # noqa: PLC0415
+
+        verdict, wrong = judge()(requirement)
+        request.node.user_properties.extend(told_properties(verdict))
+        if wrong:
+            pytest.fail(wrong, pytrace=False)
+        settle(verdict, strict=strict)
+
+    if waivers is None:
+        return test_conformance
+    file = str(Path(waivers).absolute())
+    return pytest.mark.conformance_waivers(file=file, implementation=named)(test_conformance)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Judges one implementation in this process; ``waivers``: its own, by requirement."""
+
+    subject: Subject
+    budget: Budget
+    waivers: Mapping[str, Waiver]
+
+    def __call__(self, requirement: str) -> tuple[Verdict, str]:
+        """Return the verdict, and what is wrong with the waiver of it, if there is one."""
+        from conformance.waivers import judged_with, unfit  # noqa: PLC0415
+
+        waiver = self.waivers.get(requirement)
+        verdict = judged_with(waiver, partial(self._judged, requirement))
+        if waiver is None:
+            return verdict, ""
+        asked = waiver.diagnosis and verdict.outcome.value == "waived"
+        return verdict, unfit(waiver, verdict, self._diagnosis(requirement) if asked else None)
+
+    def _judged(self, requirement: str, values: Mapping[str, Any] | None) -> Verdict:
         from conformance.judging import judge_requirement  # noqa: PLC0415  imports Hypothesis
-        from conformance.report.outcome import settle  # noqa: PLC0415
 
-        verdict = judge_requirement(REQUIREMENTS[requirement], subject(), chosen)
-        for sentence in stale(entries, {(requirement, named): verdict}, {named}):
-            pytest.fail(sentence, pytrace=False)
-        settle(waived(verdict, waiver_for(entries, requirement, named)), strict=strict)
+        return judge_requirement(REQUIREMENTS[requirement], self.subject, self.budget, values)
 
-    return test_conformance
+    def _diagnosis(self, requirement: str) -> dict[str, Any]:
+        from conformance.diagnosis import diagnose  # noqa: PLC0415  imports NumPy
+
+        implementation = self.subject.implementation
+        return diagnose(implementation, [requirement], judged=[requirement]).to_json()
 
 
 def sequence_machine(implementation: str | Implementation) -> Any:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from hypothesis.errors import Flaky, Unsatisfiable
 
 from conformance.checks import Notes, ViolationFound, taking_notes
 from conformance.conventions import in_force
 from conformance.declarations import SHOWN_BY, contradicted, finer, superfluous
+from conformance.exact import ExactError, decode
 from conformance.implementation import Deviation
 from conformance.profiles import Budget
 from conformance.properties import PROPERTIES
@@ -25,7 +28,7 @@ from conformance.subject import Subject
 from conformance.trial import Trial
 from conformance.verdict import Outcome, Verdict
 
-__all__ = ["Trial", "judge", "judge_requirement", "unsupported"]
+__all__ = ["Trial", "judge", "judge_requirement", "judge_stored", "unsupported"]
 
 
 def judge(trial: Trial, run: Callable[[], None] | None = None) -> Verdict:
@@ -72,23 +75,55 @@ _VACUOUS = "no case was executed, or nothing was compared in any"
 def unsupported(requirement: Requirement, subject: Subject) -> Verdict | None:
     """Return the verdict for a requirement that does not apply, or None if it does."""
     needs = requirement.needs
-    implementation = subject.implementation
-    if needs in implementation.capabilities:
+    if needs in subject.implementation.capabilities:
         return None
+    why = f"needs {needs.value}, which the implementation does not offer"
+    return _unjudged(requirement, subject, Outcome.UNSUPPORTED, why)
+
+
+def _unjudged(row: Requirement, subject: Subject, outcome: Outcome, detail: str) -> Verdict:
     return Verdict(
-        requirement=requirement.id,
-        implementation=implementation.name,
-        kind=implementation.kind,
-        outcome=Outcome.UNSUPPORTED,
-        level=requirement.level.value,
-        detail=f"needs {needs.value}, which the implementation does not offer",
+        requirement=row.id,
+        implementation=subject.implementation.name,
+        kind=subject.implementation.kind,
+        outcome=outcome,
+        level=row.level.value,
+        detail=detail,
     )
 
 
-def judge_requirement(requirement: Requirement, subject: Subject, budget: Budget) -> Verdict:
-    """Return the verdict on one requirement, without any test runner around it."""
-    verdict = unsupported(requirement, subject)
-    return verdict or judge(Trial(PROPERTIES[requirement.id], subject, budget))
+def judge_stored(trial: Trial, values: Mapping[str, Any]) -> Verdict:
+    """Return the verdict on one case, in the exact form that reports and waivers have.
+
+    It is errored if the case cannot be read, or is no case of this requirement.
+    """
+    row = trial.property.requirement
+    try:
+        drawn = {name: decode(value) for name, value in values.items()}
+        if sorted(drawn) != sorted(trial.property.decoders):
+            needed = ", ".join(sorted(trial.property.decoders))
+            msg = f"it has {', '.join(sorted(drawn)) or 'nothing'} where {row.id} has {needed}"
+            raise ExactError(msg)  # noqa: TRY301  told as the others are
+    except ExactError as error:
+        why = f"the stored case cannot be read: {error}"
+        return _unjudged(row, trial.subject, Outcome.ERRORED, why)
+    return replace(judge(trial, partial(trial.replay, drawn)), cut=0)
+
+
+def judge_requirement(
+    requirement: Requirement,
+    subject: Subject,
+    budget: Budget,
+    values: Mapping[str, Any] | None = None,
+) -> Verdict:
+    """Return the verdict on one requirement, without any test runner around it.
+
+    ``values``: a stored case, on which alone it is judged.
+    """
+    if verdict := unsupported(requirement, subject):
+        return verdict
+    trial = Trial(PROPERTIES[requirement.id], subject, budget)
+    return judge(trial) if values is None else judge_stored(trial, values)
 
 
 def _outcome(trial: Trial, run: Callable[[], None]) -> tuple[Outcome, str]:

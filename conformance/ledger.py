@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from conformance.isolation.diagnosing import diagnoses
+from conformance.isolation.limits import Limits
 from conformance.profiles import Budget
 from conformance.report.model import Footer, Header, Report, environment, in_order
 from conformance.report.shards import Shard
@@ -33,9 +35,8 @@ EFFECTS_KEY = "conformance-side-effects"
 class Plan:
     """The resolved choices of a run; ``pairs`` names the only items wanted, None means all.
 
-    ``ends`` is when the run should be over, in seconds since 1970. ``call_limit`` is how many
-    seconds a call of an implementation may take in a process of its own; None judges in this
-    process.
+    ``ends`` is when the run should be over, in seconds since 1970. ``limits`` are those of
+    an implementation in a process of its own; None judges in this process.
     """
 
     implementations: tuple[str, ...]
@@ -45,7 +46,7 @@ class Plan:
     strict_reading: bool = False
     pairs: frozenset[str] | None = None
     ends: float | None = None
-    call_limit: float | None = None
+    limits: Limits | None = None
     shard: Shard | None = None
     waivers: tuple[Waiver, ...] = ()
 
@@ -55,7 +56,11 @@ _ITEM = re.compile(r"(BN-[A-Z-]+-\d+)\[(.*)\]$", re.DOTALL)
 
 @dataclass(eq=False)  # pytest keeps its plugins in a set
 class Ledger:
-    """Collects verdicts as pytest reports them, on whatever process they were reached."""
+    """Collects verdicts as pytest reports them, on whatever process they were reached.
+
+    ``asks``: whether to look for the mistakes that waivers expect, when all is judged;
+    ``diagnoses`` are those that were found.
+    """
 
     plan: Plan
     observer: Callable[[Verdict], None] | None = None
@@ -65,6 +70,8 @@ class Ledger:
     started: float = field(default_factory=time.time)
     workers: int = 1
     effects: dict[str, list[str]] = field(default_factory=dict)
+    asks: bool = True
+    diagnoses: dict[str, dict[str, Any]] | None = None
     _nodes: set[str] = field(default_factory=set)
 
     def note(self, verdict: Verdict) -> None:
@@ -107,6 +114,7 @@ class Ledger:
                 shard=None if self.plan.shard is None else str(self.plan.shard),
             ),
             verdicts=verdicts,
+            diagnoses=self.diagnoses or {},
             side_effects=self.effects,
             footer=Footer(
                 expected=len(self.expected),
@@ -150,6 +158,8 @@ class Ledger:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Nothing judged is exit code 5; a refused implementation is a usage error."""
+        if self.asks and self.expects_a_diagnosis:
+            self.diagnoses = diagnoses(self.report(0))
         if self.refusal is not None:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         elif session.exitstatus == pytest.ExitCode.INTERRUPTED and not self.expected:
@@ -160,9 +170,19 @@ class Ledger:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
 
     @property
+    def expects_a_diagnosis(self) -> bool:
+        """Whether a violation is waived for one known mistake only."""
+        return any(
+            waiver.diagnosis and verdict.outcome is Outcome.WAIVED
+            for waiver in self.plan.waivers
+            if (verdict := self.verdicts.get((waiver.requirement, waiver.implementation)))
+        )
+
+    @property
     def stale(self) -> list[str]:
         """What is wrong with the waivers, now that there are verdicts."""
-        return stale(self.plan.waivers, self.verdicts, self.plan.implementations)
+        names = self.plan.implementations
+        return stale(self.plan.waivers, self.verdicts, names, self.diagnoses)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for sentence in self.stale:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +19,7 @@ from conformance.report.outcome import settle, told_properties
 from conformance.requirements import Level, Requirement
 from conformance.timing import Clock
 from conformance.verdict import Verdict, item_name
-from conformance.waivers import Waiver, waived, waiver_for
+from conformance.waivers import Waiver, judged_with, waiver_for
 
 if TYPE_CHECKING:
     from conformance.judging import Trial
@@ -41,12 +41,18 @@ class RequirementItem(pytest.Function):
     waiver: Waiver | None = None
 
     def runtest(self) -> None:
-        from conformance.judging import judge  # noqa: PLC0415  imports Hypothesis
-
         if self.clock is not None:
             self.trial.until = self.clock.until(self.trial.property.share)
         unload_programs_if_many()
-        self.settle(waived(judge(self.trial, super().runtest), self.waiver))
+        self.settle(judged_with(self.waiver, self._judged))
+
+    def _judged(self, values: Mapping[str, Any] | None) -> Verdict:
+        from conformance.judging import Trial, judge, judge_stored  # noqa: PLC0415  heavy
+
+        if values is None:
+            return judge(self.trial, super().runtest)
+        trial = self.trial
+        return judge_stored(Trial(trial.property, trial.subject, trial.budget), values)
 
     def settle(self, verdict: Verdict) -> None:
         """Keep the verdict for the report, and let pytest know how it went."""
@@ -180,10 +186,10 @@ class Session:
 
     def _prepare(self) -> None:
         """Find out whether there is anything to judge; raise an AdapterError if not."""
-        if self.plan.call_limit is not None:
+        if self.plan.limits is not None:
             self._keeper = Keeper(
                 self.plan.budget,
-                self.plan.call_limit,
+                self.plan.limits,
                 strictly=self.plan.strict_reading,
                 stop=self.stop,
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from conformance.verdict import Outcome, Verdict
 
 _TEXTS = ("requirement", "implementation", "reason", "issue")
 _OPTIONAL = ("expires", "diagnosis", "pin")
+_LARGEST = 1 << 24
+"""Bytes; an entry with a pin has a few thousand."""
 
 
 class WaiverError(Exception):
@@ -53,15 +55,7 @@ def read_waivers(path: Path, today: datetime.date | None = None) -> tuple[Waiver
     Raises:
         WaiverError: it cannot be read, or an entry is incomplete, doubled, unknown or expired.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        msg = f"{path} is no file of waivers: {error}. `conformance waivers update` writes one."
-        raise WaiverError(msg) from error
-    entries = data.get("waiver", [])
-    if set(data) - {"waiver"} or not isinstance(entries, list):
-        msg = f"{path}: expected [[waiver]] entries only, found {', '.join(data)}."
-        raise WaiverError(msg)
+    entries = entries_in(path)
     found: dict[tuple[str, str], Waiver] = {}
     for number, entry in enumerate(entries, 1):
         waiver = _waiver(f"{path}, entry {number}", entry)
@@ -77,10 +71,38 @@ def read_waivers(path: Path, today: datetime.date | None = None) -> tuple[Waiver
     return tuple(found.values())
 
 
+def entries_in(path: Path) -> list[Any]:
+    """Return the entries of a file, complete or not.
+
+    Raises:
+        WaiverError: it is no TOML file of ``[[waiver]]`` entries.
+    """
+    hint = "`conformance waivers update` writes one; mend this one, or name another."
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            msg = f"it has more than {_LARGEST} bytes"
+            raise ValueError(msg)  # noqa: TRY301  told as the others are
+        data = tomllib.loads(content.decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        msg = f"{path} is no file of waivers: {why}. {hint}"
+        raise WaiverError(msg) from error
+    entries = data.get("waiver", [])
+    if set(data) - {"waiver"} or not isinstance(entries, list):
+        msg = f"{path}: expected [[waiver]] entries only, found {', '.join(data)}. {hint}"
+        raise WaiverError(msg)
+    return entries
+
+
 def _waiver(where: str, entry: Any) -> Waiver:
-    if not isinstance(entry, dict) or set(entry) - {*_TEXTS, *_OPTIONAL}:
-        names = ", ".join(sorted(set(entry) - {*_TEXTS, *_OPTIONAL})) if entry else entry
-        msg = f"{where}: {names} is no key of a waiver; there are {', '.join(_TEXTS + _OPTIONAL)}."
+    if not isinstance(entry, dict):
+        msg = f"{where}: {entry!r:.60} is no table. Write [[waiver]], and its keys below it."
+        raise WaiverError(msg)
+    if unknown := sorted(set(entry) - {*_TEXTS, *_OPTIONAL}):
+        keys = ", ".join(_TEXTS + _OPTIONAL)
+        msg = f"{where}: {', '.join(unknown)} is no key of a waiver; there are {keys}."
         raise WaiverError(msg)
     for name in _TEXTS:
         if not isinstance(entry.get(name), str) or not entry[name].strip():
@@ -98,7 +120,7 @@ def _waiver(where: str, entry: Any) -> Waiver:
         pin = json.loads(entry.get("pin", "{}"))
         if not isinstance(pin, dict) or not isinstance(entry.get("diagnosis", ""), str):
             raise TypeError  # noqa: TRY301  told below, with the entry
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         msg = (
             f"{where}: pin or diagnosis cannot be read. Leave them as `waivers update` wrote them."
         )
@@ -123,6 +145,23 @@ def waived(verdict: Verdict, waiver: Waiver | None, *, pinned: bool = False) -> 
     return replace(verdict, outcome=Outcome.WAIVED, detail=detail)
 
 
+def judged_with(
+    waiver: Waiver | None, judge: Callable[[Mapping[str, Any] | None], Verdict]
+) -> Verdict:
+    """Return the verdict of ``judge``, waived where that applies.
+
+    ``judge`` is asked for the pinned case first, if there is one, and for all cases, by None,
+    only if that does not violate any more.
+    """
+    if waiver is not None and waiver.pin:
+        pinned = judge(waiver.pin)
+        if pinned.outcome is Outcome.VIOLATES:
+            return waived(pinned, waiver, pinned=True)
+        if pinned.outcome is Outcome.ERRORED:
+            return replace(pinned, detail=f"the pin of {waiver.title}: {pinned.detail}")
+    return waived(judge(None), waiver)
+
+
 def stale(
     waivers: Iterable[Waiver],
     verdicts: Mapping[tuple[str, str], Verdict],
@@ -134,23 +173,42 @@ def stale(
     ``names``: the implementations judged. Requirements that were not selected say nothing.
     ``diagnoses``: by implementation; None where nobody looked for them.
     """
-    judged, told = set(names), []
+    waivers = list(waivers)
+    told = unmatched(waivers, names)
     for waiver in waivers:
         verdict = verdicts.get((waiver.requirement, waiver.implementation))
-        if waiver.implementation not in judged:
-            told.append(f"{waiver.title} matches nothing: judged was {', '.join(sorted(judged))}.")
-        elif verdict is None:
-            continue
-        elif verdict.outcome is Outcome.UNSUPPORTED:
-            told.append(f"{waiver.title} waives what does not apply. Remove it.")
-        elif verdict.outcome in {Outcome.CONFORMS, Outcome.DEVIATES}:
-            told.append(f"{waiver.title} is not needed any more: it conforms. Remove it.")
-        elif waiver.diagnosis and diagnoses is not None:
-            made = diagnoses.get(waiver.implementation, {})
-            sentence = str(made.get("sentence", "none that could be told"))
-            if waiver.diagnosis.lower() not in sentence.lower():
-                told.append(f"{waiver.title} expects {waiver.diagnosis!r}, and found: {sentence}.")
+        if verdict is not None:
+            made = None if diagnoses is None else diagnoses.get(waiver.implementation, {})
+            told += [sentence] if (sentence := unfit(waiver, verdict, made)) else []
     return told
+
+
+def unmatched(waivers: Iterable[Waiver], names: Iterable[str]) -> list[str]:
+    """Return a sentence for each waiver of an implementation that is not among the names."""
+    judged = set(names)
+    shown = ", ".join(sorted(judged))
+    return [
+        f"{waiver.title} matches nothing: judged was {shown}."
+        for waiver in waivers
+        if waiver.implementation not in judged
+    ]
+
+
+def unfit(waiver: Waiver, verdict: Verdict, diagnosis: Mapping[str, Any] | None = None) -> str:
+    """Return what is wrong with a waiver in view of the verdict on its pair; nothing if it fits.
+
+    ``diagnosis``: what the mistake most likely is, empty if nothing can be said, None where
+    nobody looked for it.
+    """
+    if verdict.outcome is Outcome.UNSUPPORTED:
+        return f"{waiver.title} waives what does not apply. Remove it."
+    if verdict.outcome in {Outcome.CONFORMS, Outcome.DEVIATES}:
+        return f"{waiver.title} is not needed any more: it conforms. Remove it."
+    if waiver.diagnosis and diagnosis is not None and verdict.outcome is Outcome.WAIVED:
+        sentence = str(diagnosis.get("sentence", "none that could be told"))
+        if waiver.diagnosis.lower() not in sentence.lower():
+            return f"{waiver.title} expects {waiver.diagnosis!r}, and found: {sentence}."
+    return ""
 
 
 def skeleton(verdict: Verdict) -> str:
@@ -165,7 +223,8 @@ def skeleton(verdict: Verdict) -> str:
     ]
     if values:
         pin = json.dumps(values, separators=(",", ":"))
-        lines.append(f"pin = '{pin}'" if "'" not in pin else f"pin = {_quoted(pin)}")
+        plain = "'" not in pin and "\x7f" not in pin  # a literal string escapes nothing
+        lines.append(f"pin = '{pin}'" if plain else f"pin = {_quoted(pin)}")
     return "\n".join(lines) + "\n"
 
 

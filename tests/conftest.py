@@ -10,7 +10,7 @@ from hypothesis import settings
 from conformance.compilation import remember_compilations
 from conformance.devices import offer_host_devices
 
-pytest_plugins = ["pytester", "written_modules"]
+pytest_plugins = ["pytester", "written_modules", "projects", "hostile_runs", "refusing"]
 pytest.register_assert_rewrite("drawn_cases")  # its assertions say what they compared
 
 os.environ.pop("GITHUB_STEP_SUMMARY", None)  # runs within tests are not what a job is about

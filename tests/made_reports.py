@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
 
 from conformance.report.model import Footer, Header, Report, environment
+from conformance.report.shards import Shard
 from conformance.report.terminal import render
 from conformance.requirements import REQUIREMENTS
 from conformance.verdict import Finding, Outcome, Verdict, Violation
@@ -31,7 +33,7 @@ def verdict(requirement: str = "BN-EMA-1", outcome: Outcome = Outcome.CONFORMS, 
         "worst_quantity": "running_mean",
         "seconds": 0.5,
     }
-    if outcome is Outcome.VIOLATES:
+    if outcome in {Outcome.VIOLATES, Outcome.WAIVED}:
         values["violation"] = Violation(finding=FINDING, inputs=INPUTS)
     return Verdict(**(values | rest))
 
@@ -70,6 +72,36 @@ def report(*verdicts: Verdict, **footer: Any) -> Report:
         footer=Footer(**({"seconds": 12.34, "exit_code": 0} | counts | footer)),
         verdicts=list(verdicts),
     )
+
+
+def complete(*changed: Verdict) -> Report:
+    """A report about every requirement, all of which conform but those named."""
+    by_id = {one.requirement: one for one in changed}
+    return report(*(by_id.get(identity, verdict(identity)) for identity in REQUIREMENTS))
+
+
+NAMES = ("impl", "flax")
+
+
+def whole() -> Report:
+    """A made-up run of all requirements on two implementations."""
+    made = [verdict(row, implementation=name) for name in NAMES for row in REQUIREMENTS]
+    made[3] = verdict(made[3].requirement, Outcome.VIOLATES)
+    full = replace(report(*made, exit_code=1), side_effects={"flax": ["signal handlers"]})
+    return replace(full, header=replace(full.header, requirements=list(REQUIREMENTS)))
+
+
+def shards(count: int) -> list[tuple[str, Report]]:
+    """The parts that ``count`` runs with ``--shard`` would have written."""
+    full, made = whole(), []
+    for number in range(1, count + 1):
+        shard = Shard(number, count)
+        mine = [v for v in full.verdicts if shard.has(v.requirement, v.implementation)]
+        footer = replace(full.footer, expected=len(mine), verdicts=len(mine), seconds=number)
+        header = replace(full.header, shard=str(shard), started=1.7e9 + number, workers=number)
+        part = replace(full, header=header, footer=footer, verdicts=mine)
+        made.append((f"{number}.json", part))
+    return made
 
 
 def rendered(made: Report, **options: Any) -> str:

@@ -17,6 +17,7 @@ from conformance.verdict import Outcome, Verdict
 
 GOOD = verdict("BN-EMA-1")
 BAD = verdict("BN-EMA-1", Outcome.VIOLATES)
+WAIVED = verdict("BN-EMA-1", Outcome.WAIVED, cases=1)
 UNSUPPORTED = verdict("BN-EMA-1", Outcome.UNSUPPORTED, cases=0, worst=None, detail="needs forward")
 
 
@@ -57,6 +58,10 @@ def changes(old: Verdict | None, new: Verdict | None) -> dict[str, list[str]]:
             verdict("BN-EMA-1", Outcome.VACUOUS),
             {"changed": ["BN-EMA-1[impl]: violates → vacuous"]},
         ),
+        (BAD, WAIVED, {"changed": ["BN-EMA-1[impl]: violates → waived"]}),
+        (GOOD, WAIVED, {"changed": ["BN-EMA-1[impl]: conforms → waived"]}),
+        (WAIVED, GOOD, {"fixed": ["BN-EMA-1[impl]: waived → conforms"]}),
+        (WAIVED, BAD, {"newly_failing": ["BN-EMA-1[impl]: waived → violates"]}),
         (
             GOOD,
             replace(GOOD, worst=0.6),

@@ -45,7 +45,11 @@ RANKS = {
     **dict.fromkeys(("properties", "machine", "mistakes", "smoking", "diagnosis"), 6),
     **dict.fromkeys(("trial", "declarations", "judging"), 7),
     **dict.fromkeys(
-        ("ledger", "session", "plugin", "door", "isolation", "behaviours", "scripts"), 8
+        (
+            *("ledger", "session", "plugin", "options", "planning", "waiver_files"),
+            *("door", "isolation", "behaviours", "scripts"),
+        ),
+        8,
     ),
     **dict.fromkeys(("cli", "__init__", "__main__"), 9),
 }

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from browser import CHROMIUM, DRIVER, browser
-from made_reports import EVERY, FINDING, report, verdict
+from made_reports import EVERY, FINDING, WAIVED, report, verdict
 
 from conformance.report.page import to_html
 from conformance.report.plots import errors, times
@@ -51,6 +51,16 @@ def test_hostile_text_is_escaped():
     assert r"&lt;b&gt;&amp;\x1b[31m\u202eevil" in html
 
 
+def test_what_is_waived_does_not_conform():
+    """The answer at the top says how many are waived, and is not green."""
+    html = to_html(report(verdict(), WAIVED))
+    answer = re.search(r'<p class="answer (\w+)">\s*(.*?)\s*</p>', html, re.DOTALL)
+    assert answer[1] == "warn"
+    assert "conforms but for 1 waiver" in answer[2]
+    assert "1 of 2 requirements conform; 1 waived" in answer[2]
+    assert "waived: it is so (#1)" in html
+
+
 def test_unknown_requirements_have_a_row():
     """A report of another version of the suite is shown, and says what is not known."""
     other = verdict()
@@ -86,6 +96,24 @@ def test_errors_of_nothing_have_a_place_and_unmeasured_ones_none():
     _, (least, most) = marked(verdict(worst=0.0), verdict("BN-EMA-2", worst=0.5))
     assert least < most
     assert marked(verdict(worst=None))[1] == []
+
+
+@pytest.mark.parametrize("count", [2, 3, 9])
+def test_equal_errors_do_not_hide_one_another(count: int):
+    """Marks of one line have heights of their own, within the line."""
+    plot = errors(report(*(verdict(implementation=f"n{n}") for n in range(count))), ["BN-EMA-1"])
+    (line,) = plot["lines"]
+    heights = [mark["y"] for mark in line["marks"]]
+    assert len(set(heights)) == count
+    assert all(abs(height - line["y"]) <= 4 for height in heights)
+
+
+def test_a_cell_tells_how_to_repeat_it():
+    """By the requirement, and by the very case, if that has an id."""
+    found = Violation(finding=FINDING, inputs={}, id="ema1-0a1b2c")
+    html = to_html(report(verdict(outcome=Outcome.VIOLATES, violation=found), verdict("BN-EMA-2")))
+    assert "conformance run impl -k BN-EMA-1\nconformance replay ema1-0a1b2c</pre>" in html
+    assert html.count("conformance replay") == 1
 
 
 def test_times_are_summed_over_implementations():

@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import xml.etree.ElementTree as ET
-from pathlib import Path
-
-import jsonschema
 import pytest
+from projects import judge
 
-from conformance.report.model import SCHEMA
 from conformance.requirements import REQUIREMENTS
-
-TESTS = Path(__file__).parent
-
-NORMS = f"""
-import sys
-sys.path.append({str(TESTS)!r})
-from numpy_norm import NumpyNorm, SwappedMomentum, implementation
-
-right = implementation(NumpyNorm)
-swapped = implementation(SwappedMomentum)
-"""
 
 COUNTING = """
 import jax.numpy as jnp
@@ -52,25 +36,6 @@ python_classes = Describe*
 filterwarnings = error
 addopts = --strict-markers --strict-config -ra
 """
-
-
-@pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
-    """A directory with a right and a wrong layer, neither of which needs a framework."""
-    (pytester.path / "norms.py").write_text(NORMS, encoding="utf-8")
-    return pytester
-
-
-def judge(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """Run pytest on the requirements, as users do."""
-    return project.runpytest_subprocess("--pyargs", "conformance", *arguments)
-
-
-def read(path: Path) -> dict:
-    """Return a report after checking it against the schema."""
-    data = json.loads(path.read_text(encoding="utf-8"))
-    jsonschema.validate(data, json.loads(SCHEMA.read_text(encoding="utf-8")))
-    return data
 
 
 # Without --impl
@@ -114,6 +79,17 @@ def test_a_wrong_name_is_a_usage_error(project: pytest.Pytester, workers: list[s
     ("option", "message"),
     [
         ("--max-examples=0", "--max-examples=0 must be at least 1: with no case nothing is judged"),
+        (
+            "--conformance-memory-limit=0.5",
+            "--conformance-memory-limit=0.5 must be a number of GiB*",
+        ),
+        ("--conformance-call-timeout=0", "--conformance-call-timeout=0 must be a number of *"),
+        ("--conformance-max-time=nan", "--conformance-max-time=nan must be more than 0 seconds"),
+        ("--conformance-seed=-1", "--conformance-seed=-1 must be at least 0"),
+        ("--conformance-shard=3/2", "shard '3/2': expected i/n with 1 ≤ i ≤ n*"),
+        ("--conformance-report=/", "--conformance-report=/ cannot be written: it is a directory*"),
+        ("--conformance-pairs=none", "--conformance-pairs none: cannot be read: No such file*"),
+        ("--conformance-waivers=none", "none is no file of waivers: *"),
         ("--conformance-select=NOPE", "no requirement matches 'NOPE': expected an id such as*"),
     ],
 )
@@ -221,147 +197,3 @@ def test_warnings_of_a_layer_are_no_violations(project: pytest.Pytester):
     project.makeini(ALIEN)
     result = judge(project, "--impl", "warning:norm", "-k", "EMA-1", "--max-examples", "5")
     assert result.ret == 0
-
-
-# What a run leaves behind
-
-
-def test_workers_write_one_complete_report(project: pytest.Pytester):
-    """With two workers the report has every verdict, also when a requirement fails."""
-    target = project.path / "out" / "report.json"
-    result = judge(
-        project,
-        *("--impl=norms:right", "--impl=norms:swapped", "-n", "2", "--max-examples", "5"),
-        *("--conformance-select=INIT,EMA,FWD", f"--conformance-report={target}"),
-    )
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    data = read(target)
-    rows = [row for row, one in REQUIREMENTS.items() if one.family in {"INIT", "EMA", "FWD"}]
-    assert data["footer"]["complete"]
-    assert data["footer"]["exit_code"] == 1
-    assert data["header"]["workers"] == 2
-    assert data["header"]["max_examples"] == 5
-    assert data["header"]["seed"] == 0
-    found = [(one["implementation"], one["requirement"]) for one in data["verdicts"]]
-    assert found == [(name, row) for name in ("norms:right", "norms:swapped") for row in rows]
-    outcomes = {f: one["outcome"] for f, one in zip(found, data["verdicts"], strict=True)}
-    assert outcomes["norms:right", "BN-EMA-1"] == "conforms"
-    assert outcomes["norms:swapped", "BN-EMA-1"] == "violates"
-    assert outcomes["norms:right", "BN-FWD-1"] == "unsupported"
-
-
-def test_a_stopped_run_writes_an_incomplete_report(project: pytest.Pytester):
-    """With ``-x`` the report names what was not reached."""
-    judge(
-        project,
-        *("--impl=norms:swapped", "--conformance-select=EMA-1,EMA-2", "-x"),
-        "--conformance-report=report.json",
-    )
-    footer = read(project.path / "report.json")["footer"]
-    assert not footer["complete"]
-    assert footer["missing"] == ["BN-EMA-2[norms:swapped]"]
-
-
-def test_junit_names_the_requirement(project: pytest.Pytester):
-    """JUnit XML has the id as a property of each test case."""
-    judge(project, "--impl=norms:right", "-k", "EMA-1", "--junitxml=junit.xml")
-    (case,) = ET.parse(project.path / "junit.xml").iter("testcase")
-    properties = {one.get("name"): one.get("value") for one in case.iter("property")}
-    assert properties["requirement"] == "BN-EMA-1"
-    assert properties["implementation"] == "norms:right"
-    assert (properties["level"], properties["outcome"]) == ("must", "conforms")
-    assert json.loads(properties["conformance"])["outcome"] == "conforms"
-    assert case.get("name") == "BN-EMA-1[norms:right]"
-
-
-def test_the_number_of_cases_can_be_chosen(project: pytest.Pytester):
-    """``--max-examples`` is the number of cases per property."""
-    judge(
-        project,
-        *("--impl=norms:right", "--conformance-select=EMA-2", "--max-examples=7"),
-        "--conformance-report=report.json",
-    )
-    (verdict,) = read(project.path / "report.json")["verdicts"]
-    assert verdict["cases"] == 7
-
-
-def test_the_seed_of_hypothesis_is_accepted(project: pytest.Pytester):
-    """``--hypothesis-seed`` takes the place of the suite's own seed, as the report says."""
-    result = judge(
-        project,
-        *("--impl=norms:right", "--conformance-select=EMA-2", "--max-examples=7"),
-        *("--hypothesis-seed=3", "--conformance-report=report.json"),
-    )
-    assert result.ret == 0
-    data = read(project.path / "report.json")
-    assert data["header"]["seed"] is None
-    assert data["verdicts"][0]["cases"] == 7
-
-
-# A test file of one's own
-
-
-def test_one_line_in_a_test_file_is_enough(project: pytest.Pytester):
-    """``conformance_tests`` gives one item per requirement, and shows what is violated."""
-    project.makepyfile(
-        test_mine="""
-        from conformance import conformance_tests
-
-        test_right = conformance_tests("norms:right", max_examples=3)
-        test_swapped = conformance_tests("norms:swapped", select_only="EMA-1")
-        """
-    )
-    listed = project.runpytest_subprocess("--collect-only", "-q", "-k", "test_right")
-    items = [line for line in listed.outlines if "::" in line]
-    assert items == [f"test_mine.py::test_right[{row}]" for row in REQUIREMENTS]
-    result = project.runpytest_subprocess("-k", "EMA-1 or FWD-1", "--strict-markers", "-Werror")
-    result.assert_outcomes(passed=1, failed=1, skipped=1, deselected=len(REQUIREMENTS) - 2)
-    result.stdout.fnmatch_lines(["*    norms:swapped · MUST · violates"])
-    assert "judging.py" not in result.stdout.str()
-
-
-def test_a_test_file_takes_objects_and_markers(project: pytest.Pytester):
-    """An ``Implementation`` can be given itself, and -m selects in a test file, too."""
-    project.makepyfile(
-        test_mine="""
-        from conformance import conformance_tests
-        from norms import right
-
-        test_batchnorm = conformance_tests(right, max_examples=3)
-        """
-    )
-    result = project.runpytest_subprocess("-n", "2", "-m", 'requirement(family="EMA")')
-    result.assert_outcomes(passed=sum(row.family == "EMA" for row in REQUIREMENTS.values()))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ("select_only='NOPE'", "no requirement matches 'NOPE'"),
-        ("profile='slow'", "profile='slow': expected one of quick, default, thorough"),
-        ("level='may'", "'may' is not a valid Level"),
-    ],
-)
-def test_wrong_arguments_are_refused_at_once(
-    project: pytest.Pytester, arguments: str, message: str
-):
-    """A mistake in the one line is an error of collection, not a green run of nothing."""
-    line = f"test_batchnorm = conformance_tests('impl', {arguments})"
-    project.makepyfile(test_mine=f"from conformance import conformance_tests\n{line}")
-    result = project.runpytest_subprocess()
-    assert result.ret == pytest.ExitCode.INTERRUPTED
-    assert message in result.stdout.str()
-
-
-def test_a_wrong_name_in_a_test_file_fails(project: pytest.Pytester):
-    """A name that cannot be resolved fails each item with the message for it."""
-    project.makepyfile(
-        test_mine="""
-        from conformance import conformance_tests
-
-        test_batchnorm = conformance_tests("norms:rigth", select_only="EMA-1")
-        """
-    )
-    result = project.runpytest_subprocess()
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*has no attribute 'rigth'. Did you mean 'right'?*"])

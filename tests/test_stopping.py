@@ -10,6 +10,7 @@ import pytest
 from command_line import conformance
 
 from conformance.isolation.host import Process, Stopped
+from conformance.isolation.limits import Limits
 from conformance.profiles import budget
 
 
@@ -44,7 +45,7 @@ def test_a_violated_should_does_not_end_the_run(tmp_path):
 def test_a_process_is_ended_while_it_is_waited_for(tmp_path):
     """Once the file exists, nobody waits for what is being judged."""
     stop = tmp_path / "stop"
-    process = Process("impl", budget(), 60, stop=stop)
+    process = Process("impl", budget(), Limits(), stop=stop)
     try:
         process.answer()
         timer = threading.Timer(0.2, stop.touch)

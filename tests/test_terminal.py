@@ -162,6 +162,13 @@ def test_conclusions_of_a_declared_deviation():
     )
 
 
+def test_what_is_waived_does_not_conform():
+    """It is counted apart, and told with its reason."""
+    made = report(verdict(), WAIVED)
+    assert conclusion(made)[0] == "impl: conforms to 1 of 2 requirements, 1 waived."
+    assert "! BN-EMA-6  impl, waived: it is so (#1)" in rendered(made)
+
+
 def test_conclusions_of_an_empty_run():
     """Where nothing was judged, the report says so."""
     lines = conclusion(report(EVERY[3]))

@@ -10,6 +10,7 @@ from conformance.behaviours.model import BEHAVIOURS, NotObserved, Observation
 from conformance.errors import described
 from conformance.implementation import AdapterError
 from conformance.isolation.host import Lost, Process
+from conformance.isolation.limits import Limits
 from conformance.profiles import budget
 from conformance.subject import Subject
 
@@ -64,7 +65,7 @@ class Observer:
 
     def _started(self) -> Process:
         if self._process is None:
-            self._process = Process(self.implementation, budget(), self.limit)
+            self._process = Process(self.implementation, budget(), Limits(self.limit))
             ready: dict[str, Any] = self._process.answer()
             if "refused" in ready:
                 raise AdapterError(ready["refused"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 from pathlib import Path
 
 import click
@@ -33,16 +32,28 @@ def writable(context: click.Context, option: click.Parameter, path: Path | None)
     del context
     if path is None:
         return None
-    place = path.absolute().parent
-    try:
-        while not place.exists():
-            place = place.parent
-        with tempfile.TemporaryFile(dir=place):
-            return path
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+    from conformance.report.files import unwritable  # noqa: PLC0415  not for --help
+
+    if reason := unwritable(path):
         msg = f"--{option.name} {str(path)!r}: cannot be written: {reason}"
-        raise click.UsageError(printable(msg)) from error
+        raise click.UsageError(printable(msg))
+    return path
+
+
+def usable_waivers(
+    context: click.Context, option: click.Parameter, path: Path | None
+) -> Path | None:
+    """Refuse a file of waivers that cannot be used, before anything is judged."""
+    del context, option
+    from conformance.waivers import WaiverError, read_waivers  # noqa: PLC0415  not for --help
+
+    if path is None:
+        return None
+    try:
+        read_waivers(path)
+        return path.absolute()
+    except WaiverError as error:
+        raise click.UsageError(printable(str(error))) from error
 
 
 def finite(context: click.Context, option: click.Parameter, seconds: float | None) -> float | None:
@@ -50,7 +61,7 @@ def finite(context: click.Context, option: click.Parameter, seconds: float | Non
     del context
     if seconds is not None and not math.isfinite(seconds):
         flag = option.opts[0]
-        msg = f"{flag} {seconds}: expected a number of seconds"
+        msg = f"{flag} {seconds}: expected a number of {'GiB' if 'memory' in flag else 'seconds'}"
         raise click.UsageError(msg)
     return seconds
 

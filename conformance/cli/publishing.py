@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from conformance.cli.options import FILE, writable
+from conformance.errors import printable
 from conformance.report.files import write_text
 
 if TYPE_CHECKING:
@@ -54,11 +55,20 @@ def publish(report: Report, **wanted: Path | None) -> None:
     """
     for form, path in wanted.items():
         if path is not None:
-            try:
-                write_text(path, _rendered(report, form))
-            except OSError as error:
-                msg = f"--{form} {path} cannot be written: {error.strerror}. Name another file."
-                raise click.UsageError(msg) from error
+            write(form, path, _rendered(report, form))
+
+
+def write(option: str, path: Path, text: str) -> None:
+    """Write the file that an option names.
+
+    Raises:
+        click.UsageError: it cannot be written.
+    """
+    try:
+        write_text(path, text)
+    except OSError as error:
+        msg = f"--{option} {path} cannot be written: {error.strerror}. Name another file."
+        raise click.UsageError(printable(msg)) from error
 
 
 def _rendered(report: Report, form: str) -> str:

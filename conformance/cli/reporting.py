@@ -15,6 +15,7 @@ from conformance.cli.publishing import (
     publish,
     rendering_options,
     summarize_job,
+    write,
 )
 from conformance.errors import printable
 
@@ -83,10 +84,10 @@ def combine(
     _keep(shards, "a shard", output, html, markdown, badge)
     whole = _combined(shards)
     if not no_diagnosis:
-        from conformance.cli.diagnosing import diagnoses  # noqa: PLC0415  only for violations
+        from conformance.isolation.diagnosing import diagnoses  # noqa: PLC0415  only for violations
 
         whole.diagnoses.update(diagnoses(whole))
-    _write(whole, output)
+    write("output", output, whole.to_text())
     publish(whole, html=html, markdown=markdown, badge=badge)
     summarize_job(whole)
     render(whole, console_of(color=color))
@@ -101,14 +102,6 @@ def _combined(shards: tuple[Path, ...]) -> Report:
         return combined([(str(path), read(path)) for path in shards])
     except ShardError as error:
         raise click.UsageError(printable(str(error))) from error
-
-
-def _write(report: Report, output: Path) -> None:
-    try:
-        report.write(output)
-    except OSError as error:
-        msg = f"--output {output} cannot be written: {error.strerror}. Name another file."
-        raise click.UsageError(msg) from error
 
 
 def _keep(sources: tuple[Path, ...], what: str, *targets: Path | None) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,6 +17,7 @@ from conformance.cli.options import (
     finite,
     jobs_option,
     shard_option,
+    usable_waivers,
     writable,
 )
 from conformance.cli.publishing import (
@@ -24,6 +27,7 @@ from conformance.cli.publishing import (
     summarize_job,
 )
 from conformance.profiles import PROFILES, chosen_seed
+from conformance.requirements import Requirement
 
 DEFAULT = ("impl", "flax")
 """What is judged when nothing is named: the reference, and flax's own layer."""
@@ -92,9 +96,18 @@ DEFAULT = ("impl", "flax")
     help="A call that takes longer is a violation.",
 )
 @click.option(
+    "--memory-limit",
+    type=click.FloatRange(min=2, max=1e6),
+    metavar="GIB",
+    callback=finite,
+    help="An implementation that takes more is ended; by default half of the machine's memory, "
+    "shared among the workers.",
+)
+@click.option(
     "--waivers",
     type=FILE,
     metavar="FILE",
+    callback=usable_waivers,
     help="Known violations, as TOML: each with a reason and an issue.",
 )
 @rendering_options
@@ -111,24 +124,15 @@ def run(
     names: tuple[str, ...],
     patterns: tuple[str, ...],
     level: str | None,
-    profile: str,
-    max_examples: int | None,
-    seed: int | None,
-    fail_fast: bool,
     jobs: str,
+    no_diagnosis: bool,
+    color: bool,
     report: Path | None,
     junit: Path | None,
-    max_time: float | None,
-    call_timeout: float,
-    waivers: Path | None,
     html: Path | None,
     markdown: Path | None,
     badge: Path | None,
-    shard: str | None,
-    strict: bool,
-    ignore_declarations: bool,
-    no_diagnosis: bool,
-    color: bool,
+    **options: Any,
 ) -> None:
     """Judge implementations.
 
@@ -140,36 +144,54 @@ def run(
     Ctrl-C or SIGTERM.
     """
     rows = chosen(patterns, level)
+    renderings = {"html": html, "markdown": markdown, "badge": badge}
+    different_files(report=report, junit=junit, **renderings)
+    arguments = _arguments(names or DEFAULT, rows, **options)
+    from conformance.cli.session import judge_by_pytest  # noqa: PLC0415  imports pytest
+
+    made, status = judge_by_pytest(
+        arguments, jobs, color=color, target=report, junit=junit, diagnosed=not no_diagnosis
+    )
+    if made is not None:
+        publish(made, **renderings)
+        summarize_job(made)
+    sys.exit(status)
+
+
+def _arguments(
+    names: Iterable[str],
+    rows: Iterable[Requirement],
+    *,
+    profile: str,
+    seed: int | None,
+    shard: str | None,
+    max_examples: int | None,
+    fail_fast: bool,
+    strict: bool,
+    ignore_declarations: bool,
+    **values: object,
+) -> list[str]:
+    """Return the arguments of pytest; ``values``: options that the plugin has by the same name."""
     if shard is not None and profile == "thorough" and seed is None:
         msg = (
             f"--shard {shard}: the thorough profile draws a seed, and every shard would draw its "
             "own. Give all shards the same --seed N."
         )
         raise click.UsageError(msg)
-    different_files(report=report, junit=junit, html=html, markdown=markdown, badge=badge)
-    arguments = [
-        *(f"--impl={name}" for name in names or DEFAULT),
+    values |= {"profile": profile, "seed": chosen_seed(profile, seed), "shard": shard}
+    flags = {
+        "-x": fail_fast,
+        "--conformance-strict": strict,
+        "--conformance-ignore-declarations": ignore_declarations,
+    }
+    return [
+        *(f"--impl={name}" for name in names),
         *(f"--conformance-select={row.id}" for row in rows),
-        f"--conformance-profile={profile}",
-        f"--conformance-seed={chosen_seed(profile, seed)}",
+        *(
+            f"--conformance-{name.replace('_', '-')}={value}"
+            for name, value in values.items()
+            if value is not None
+        ),
+        *([f"--max-examples={max_examples}"] if max_examples is not None else []),
+        *(flag for flag, wanted in flags.items() if wanted),
     ]
-    arguments.append(f"--conformance-call-timeout={call_timeout}")
-    if max_examples is not None:
-        arguments.append(f"--max-examples={max_examples}")
-    if max_time is not None:
-        arguments.append(f"--conformance-max-time={max_time}")
-    arguments += ["--conformance-ignore-declarations"] * ignore_declarations
-    arguments += ["--conformance-strict"] * strict + ["-x"] * fail_fast
-    arguments += [f"--conformance-report={report}"] if report else []
-    arguments += [f"--junitxml={junit}"] if junit else []
-    arguments += [f"--conformance-shard={shard}"] if shard else []
-    arguments += [f"--conformance-waivers={waivers.absolute()}"] if waivers else []
-    from conformance.cli.session import judge_by_pytest  # noqa: PLC0415  imports pytest
-
-    made, status = judge_by_pytest(
-        arguments, jobs, color=color, target=report, diagnosed=not (no_diagnosis or shard)
-    )
-    if made is not None:
-        publish(made, html=html, markdown=markdown, badge=badge)
-        summarize_job(made)
-    sys.exit(status)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +16,20 @@ import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from conformance.cli.diagnosing import diagnoses
 from conformance.cli.interrupting import interrupts
+from conformance.cli.publishing import write
 from conformance.cli.store import keep
 from conformance.compilation import cache_directory, forget_old_compilations
 from conformance.devices import offer_host_devices
 from conformance.errors import printable
+from conformance.isolation.diagnosing import diagnoses
 from conformance.ledger import Ledger
 from conformance.plugin import LEDGER, STOP
+from conformance.report.files import replaceable
 from conformance.report.model import Report
 from conformance.report.outcome import exit_code
 from conformance.report.terminal import render_conclusion, render_findings, render_first
 from conformance.verdict import Outcome, Verdict
-from conformance.waivers import stale
 
 _PACKAGE = Path(__file__).parent.parent
 USAGE, _NOTHING = 2, 5
@@ -78,6 +81,7 @@ class Display:
         config.pluginmanager.unregister(reporter)
         self.ledger = config.stash[LEDGER]
         self.ledger.observer = self.observe
+        self.ledger.asks = False  # for mistakes: asked here, after the violations are shown
         self._progress.start()
 
     def observe(self, verdict: Verdict) -> None:
@@ -118,36 +122,68 @@ def console_of(*, color: bool) -> Console:
 
 
 def judge_by_pytest(
-    arguments: list[str], jobs: str, *, color: bool, target: Path | None, diagnosed: bool
+    arguments: list[str],
+    jobs: str,
+    *,
+    color: bool,
+    target: Path | None,
+    junit: Path | None,
+    diagnosed: bool,
 ) -> tuple[Report | None, int]:
     """Run pytest with the arguments, write and print the report; return it and the exit code."""
     console = console_of(color=color)
     display = Display(console, tells_first="-x" in arguments)
-    with interrupts() as received:
-        ledger, status = ledger_of(arguments, jobs, display)
-    if ledger is None:
-        return None, received.exit_code or USAGE
+    with interrupts() as received, _draft_of(junit) as drafted:
+        ledger, status = ledger_of([*arguments, *drafted], jobs, display)
+        if ledger is None:
+            return None, received.exit_code or USAGE
+        _publish_draft(drafted, junit)
     forget_old_compilations()
     report = ledger.report(received.exit_code or _exit_code(ledger, status))
-    if target is not None:
-        report.write(target)  # before anything else can be interrupted
+    if target is not None and replaceable(target):
+        write("report", target, report.to_text())  # before anything else can be interrupted
     render_findings(report, console, display.told)  # before the diagnosis, which takes seconds
-    diagnosed = diagnosed and not received.exit_code
-    expected = any(waiver.diagnosis for waiver in ledger.plan.waivers)
-    if diagnosed and (expected or any(v.outcome is Outcome.VIOLATES for v in report.verdicts)):
-        with console.status("looking for the mistake"):
-            report.diagnoses.update(diagnoses(report))
-        if target is not None:
-            report.write(target)
+    if diagnosed and not received.exit_code:
+        _explain(report, ledger, console)
+    wrong = ledger.stale
+    if wrong and report.footer.exit_code in {0, _NOTHING}:
+        report = replace(report, footer=replace(report.footer, exit_code=USAGE))
+    if target is not None and (wrong or report.diagnoses or not replaceable(target)):
+        write("report", target, report.to_text())
     render_conclusion(report, console)
     keep(report)
-    made = report.diagnoses if diagnosed else None
-    wrong = stale(ledger.plan.waivers, ledger.verdicts, ledger.plan.implementations, made)
     for sentence in wrong:
         click.echo(f"Error: {printable(sentence)}", err=True)
-    if wrong and report.footer.exit_code in {0, _NOTHING}:
-        return report, USAGE
     return report, report.footer.exit_code
+
+
+@contextmanager
+def _draft_of(junit: Path | None) -> Iterator[list[str]]:
+    """Yield the option by which pytest writes JUnit XML elsewhere: it would write in any case."""
+    if junit is None:
+        yield []
+        return
+    with tempfile.TemporaryDirectory(prefix="conformance-") as place:
+        yield [f"--junitxml={Path(place) / 'junit.xml'}"]
+
+
+def _publish_draft(drafted: list[str], junit: Path | None) -> None:
+    for option in drafted:
+        draft = Path(option.partition("=")[2])
+        if junit is not None and draft.exists():
+            write("junit", junit, draft.read_text(encoding="utf-8"))
+
+
+def _explain(report: Report, ledger: Ledger, console: Console) -> None:
+    """Look for the mistakes: for the report of a whole run, and for waivers that expect one."""
+    whole = ledger.plan.shard is None
+    violated = any(v.outcome is Outcome.VIOLATES for v in report.verdicts)
+    if not ledger.expects_a_diagnosis and not (whole and violated):
+        return
+    with console.status("looking for the mistake"):
+        ledger.diagnoses = diagnoses(report)
+    if whole:
+        report.diagnoses.update(ledger.diagnoses)
 
 
 def ledger_of(arguments: list[str], jobs: str, display: Display) -> tuple[Ledger | None, int]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import click
 
 from conformance.cli.options import FILE
 from conformance.cli.reporting import read
+from conformance.errors import printable
 from conformance.report.files import write_text
 from conformance.verdict import Outcome
-from conformance.waivers import skeleton
+from conformance.waivers import WaiverError, entries_in, skeleton
 
 
 @click.group()
@@ -42,11 +44,7 @@ def update(source: Path, target: Path) -> None:
     Reason and issue are left empty, and must be filled in before the file can be used.
     """
     report = read(source)
-    try:
-        before = target.read_text(encoding="utf-8") if target.exists() else ""
-    except (OSError, ValueError) as error:
-        raise click.UsageError(str(error)) from error
-    known = _keys(target, before)
+    before, known = _there(target)
     added = [
         skeleton(verdict)
         for verdict in report.verdicts
@@ -54,21 +52,34 @@ def update(source: Path, target: Path) -> None:
         and (verdict.requirement, verdict.implementation) not in known
     ]
     if added:
-        try:
-            write_text(target, "\n".join([before.rstrip("\n") + "\n"] * bool(before) + added))
-        except (OSError, ValueError) as error:
-            msg = f"--file {target}: cannot be written: {error}"
-            raise click.UsageError(msg) from error
-    click.echo(f"{target}: {len(added)} added, {len(known)} were there.")
+        _write(target, "\n".join([before.rstrip("\n") + "\n"] * bool(before) + added))
+    click.echo(f"{printable(str(target))}: {len(added)} added, {len(known)} were there.")
 
 
-def _keys(target: Path, text: str) -> set[tuple[str, str]]:
-    """Return the pairs that a file has entries for, filled in or not."""
-    import tomllib  # noqa: PLC0415  only here
-
+def _there(target: Path) -> tuple[str, set[tuple[str, str]]]:
+    """Return a file's text, and the pairs that it has entries for, filled in or not."""
+    if not target.exists():
+        return "", set()
     try:
-        entries = tomllib.loads(text).get("waiver", [])
-        return {(entry["requirement"], entry["implementation"]) for entry in entries}
-    except (ValueError, KeyError, TypeError) as error:
-        msg = f"{target} is no file of waivers: {error}. Mend it, or name another one by --file."
-        raise click.UsageError(msg) from error
+        entries = entries_in(target)
+        known = {(entry["requirement"], entry["implementation"]) for entry in entries}
+        return target.read_text(encoding="utf-8"), known
+    except WaiverError as error:
+        raise click.UsageError(printable(str(error))) from error
+    except (KeyError, TypeError) as error:
+        msg = f"{target}: an entry names no requirement or no implementation. Mend or remove it."
+        raise click.UsageError(printable(msg)) from error
+
+
+def _write(target: Path, text: str) -> None:
+    """Write the file, if it is one of waivers with what was added."""
+    try:
+        tomllib.loads(text)
+        write_text(target, text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"--file {target}: nothing can be added to it: {error}. Write its entries as "
+        msg += "[[waiver]], or name another file."
+        raise click.UsageError(printable(msg)) from error
+    except (OSError, ValueError) as error:
+        msg = f"--file {target}: cannot be written: {error}. Name another file."
+        raise click.UsageError(printable(msg)) from error

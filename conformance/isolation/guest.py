@@ -12,8 +12,6 @@ import json
 import os
 import signal
 import sys
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -104,8 +102,7 @@ class _Guest:
         until: float | None = None,
         values: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        from conformance.exact import ExactError, decode  # noqa: PLC0415
-        from conformance.judging import Trial, judge, unsupported  # noqa: PLC0415
+        from conformance.judging import Trial, judge, judge_stored, unsupported  # noqa: PLC0415
         from conformance.properties import PROPERTIES  # noqa: PLC0415
 
         self.stamp.begin()
@@ -115,13 +112,7 @@ class _Guest:
             if verdict is None:
                 trial = Trial(PROPERTIES[requirement], subject, self.budget)
                 trial.until = until
-                if values is None:
-                    verdict = judge(trial)
-                else:
-                    drawn = {name: decode(value) for name, value in values.items()}
-                    verdict = replace(judge(trial, partial(trial.replay, drawn)), cut=0)
-        except ExactError as error:
-            return {"unreadable": str(error)}
+                verdict = judge(trial) if values is None else judge_stored(trial, values)
         except BaseException as error:  # noqa: BLE001  interrupts of its own making
             return {"escaped": described(error)}
         return {"verdict": verdict.to_json()}

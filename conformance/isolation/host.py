@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from conformance.isolation.guest import LINE_CLOSED
+from conformance.isolation.limits import GIB, Limits, resident
 from conformance.isolation.stamp import Note, StampReader
 from conformance.profiles import Budget
-
-CALL_LIMIT = 120.0
-"""Seconds that a single call may take; a correct one takes milliseconds, compiling a second."""
 
 _START_LIMIT = 300.0
 """Seconds that the interpreter and the frameworks may take to start: nobody's fault but ours."""
@@ -54,12 +52,13 @@ class Process:
         self,
         implementation: str,
         budget: Budget,
-        limit: float,
+        limits: Limits,
         *,
         strictly: bool = False,
         stop: Path | None = None,
     ) -> None:
-        self.limit, self._stop = limit, stop
+        self.limits, self._stop = limits, stop
+        self._at_first = 0
         self._stamp = StampReader()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
         self._process = subprocess.Popen(
@@ -85,14 +84,16 @@ class Process:
         )
 
     def answer(self) -> dict[str, Any]:
-        """Return the next answer, waiting as long as there is progress."""
+        """Return the next answer, waiting as long as there is progress and memory."""
         count, quiet, before = -1, 0.0, time.monotonic()
         while True:
             try:
-                line = self._answers.get(timeout=min(_GLANCE, self.limit / 4))
+                line = self._answers.get(timeout=min(_GLANCE, self.limits.seconds / 4))
             except queue.Empty:
                 line = None
+            self._refuse_growth()
             if line:
+                self._at_first = self._at_first or resident(self._process.pid)
                 answer: dict[str, Any] = json.loads(line)
                 return answer
             if line == "" or self._process.poll() is not None:
@@ -105,10 +106,23 @@ class Process:
             before = now
             if self._stamp.count != count:
                 count, quiet = self._stamp.count, 0.0
-            note = self._stamp.read() if quiet >= self.limit else None
-            if note and quiet >= (self.limit if note.operation else _START_LIMIT):
-                self.close()
-                raise Lost(f"no result within {self.limit:g} s", note)
+            self._refuse_silence(quiet)
+
+    def _refuse_silence(self, quiet: float) -> None:
+        limit = self.limits.seconds
+        note = self._stamp.read() if quiet >= limit else None
+        if note and quiet >= (limit if note.operation else _START_LIMIT):
+            self.close()
+            raise Lost(f"no result within {limit:g} s", note)
+
+    def _refuse_growth(self) -> None:
+        """End a process that takes the machine's memory, before the machine has none left."""
+        grown = resident(self._process.pid) - self._at_first
+        if grown > self.limits.memory:
+            note = self._stamp.read()
+            self.close()
+            limit = self.limits.memory / GIB
+            raise Lost(f"the process took more than {limit:.3g} GiB of memory", note)
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """Send a request and return the answer."""

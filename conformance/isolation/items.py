@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,8 @@ from conformance.ledger import EFFECTS_KEY, PROPERTY_KEY
 from conformance.report.outcome import settle, told_properties
 from conformance.requirements import Requirement
 from conformance.timing import Clock
-from conformance.verdict import Outcome, Verdict
-from conformance.waivers import Waiver, waived, waiver_for
+from conformance.verdict import Verdict
+from conformance.waivers import Waiver, judged_with, waiver_for
 
 
 class IsolatedItem(pytest.Item):
@@ -38,17 +38,8 @@ class IsolatedItem(pytest.Item):
     def _judge(self) -> None:
         until = self.clock.until(shares([self.row])[0]) if self.clock is not None else None
         waiver = waiver_for(self.waivers, self.row.id, self.implementation)
-        if waiver is not None and waiver.pin:
-            values = dict(waiver.pin)
-            pinned = self.keeper.judge(self.row.id, self.implementation, until, values)
-            if pinned.outcome is Outcome.VIOLATES:
-                self.settle(waived(pinned, waiver, pinned=True))
-                return
-            if pinned.outcome is Outcome.ERRORED:
-                self.settle(replace(pinned, detail=f"the pin of {waiver.title}: {pinned.detail}"))
-                return
-        verdict = self.keeper.judge(self.row.id, self.implementation, until)
-        self.settle(waived(verdict, waiver))
+        judge = partial(self.keeper.judge, self.row.id, self.implementation, until)
+        self.settle(judged_with(waiver, judge))
 
     def settle(self, verdict: Verdict) -> None:
         """Keep the verdict for the report, and let pytest know how it went."""

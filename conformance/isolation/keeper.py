@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from conformance.errors import printable
-from conformance.isolation.host import CALL_LIMIT, Lost, Process
+from conformance.isolation.host import Lost, Process
+from conformance.isolation.limits import Limits
 from conformance.isolation.stamp import Note
 from conformance.profiles import Budget
 from conformance.requirements import REQUIREMENTS
@@ -40,19 +42,20 @@ class _Record:
 class Keeper:
     """Judges implementations, each in a process that has never seen another one.
 
-    One process lives at a time. ``limit``: seconds that a single call may take. ``strictly``:
+    One process lives at a time. ``limits``: what a single call may take. ``strictly``:
     declarations are left out of account. ``stop``: a file that ends the run once it exists.
     """
 
     def __init__(
         self,
         budget: Budget,
-        limit: float = CALL_LIMIT,
+        limits: Limits | None = None,
         *,
         strictly: bool = False,
         stop: Path | None = None,
     ) -> None:
-        self.budget, self.limit, self.strictly, self.stop = budget, limit, strictly, stop
+        self.budget, self.limits = budget, limits or Limits()
+        self.strictly, self.stop = strictly, stop
         self._records: dict[str, _Record] = {}
         self._current: tuple[str, Process] | None = None
 
@@ -74,7 +77,7 @@ class Keeper:
         requirement: str,
         name: str,
         until: float | None = None,
-        values: dict[str, object] | None = None,
+        values: Mapping[str, object] | None = None,
     ) -> Verdict:
         """Return a verdict, by whatever means; ``values``: on this case alone."""
         started, record = time.perf_counter(), self._record(name)
@@ -95,9 +98,6 @@ class Keeper:
         record.effects += answer["effects"]
         if "escaped" in answer:
             return self._violated(requirement, name, answer["escaped"], process.note(), started)
-        if "unreadable" in answer:
-            detail = f"the stored case cannot be read: {answer['unreadable']}"
-            return self._errored(requirement, name, detail)
         return Verdict.from_json(answer["verdict"])
 
     def blueprint(self, name: str) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Keeper:
         if self._current is not None and self._current[0] == name:
             return self._current[1]
         self.close()
-        process = Process(name, self.budget, self.limit, strictly=self.strictly, stop=self.stop)
+        process = Process(name, self.budget, self.limits, strictly=self.strictly, stop=self.stop)
         self._current = name, process  # from now on it is closed, also on an interrupt
         try:
             answer = process.answer()

@@ -6,7 +6,7 @@ from html import escape
 
 from conformance.errors import printable
 from conformance.report.model import Report
-from conformance.report.summary import partial, plural, summary
+from conformance.report.summary import Summary, partial, plural, summary
 
 _GREEN, _AMBER, _RED = "#2b7a3d", "#8a5a00", "#b3261e"
 _ADVANCE = 6.7
@@ -17,21 +17,22 @@ def badge_texts(report: Report) -> tuple[str, str, str]:
     """Return label, message and colour; only a complete run on every requirement is green."""
     sums, why = summary(report.verdicts), partial(report)
     suite = report.header.environment.get("batchnorm-conformance", "of unknown version")
-    level, colour = _level(sums.applicable, sums.must, sums.should)
+    level, colour = _level(sums)
     if why:
         level, colour = f"{level} ({why})", _RED if sums.must else _AMBER
-    elif sums.waivers and colour == _GREEN:
-        colour = _AMBER
     exceptions = f"{plural(sums.waivers, 'waiver')} · {plural(sums.deviations, 'deviation')}"
     return f"BatchNorm conformance {suite}", f"{level} · {exceptions}", colour
 
 
-def _level(applicable: int, must: int, should: int) -> tuple[str, str]:
-    if not applicable:
+def _level(sums: Summary) -> tuple[str, str]:
+    """Return the level that was reached; what is waived was not."""
+    if not sums.applicable:
         return "not judged", _AMBER
-    if must:
-        return f"fails {must} MUST", _RED
-    return ("MUST", _AMBER) if should else ("MUST + SHOULD", _GREEN)
+    if sums.must:
+        return f"fails {sums.must} MUST", _RED
+    if sums.waived_must:
+        return f"waives {sums.waived_must} MUST", _AMBER
+    return ("MUST", _AMBER) if sums.should or sums.waivers else ("MUST + SHOULD", _GREEN)
 
 
 def to_badge(report: Report) -> str:

@@ -80,11 +80,11 @@ def _note(found: Comparison, pair: str, old: Verdict | None, new: Verdict | None
         return
     if new.outcome is Outcome.UNSUPPORTED and old.outcome is not Outcome.UNSUPPORTED:
         found.vanished.append(f"{pair}: {_word(old)} → unsupported")
-    elif old.outcome.bad and not new.outcome.bad:
+    elif _fails(old) and not _fails(new):
         found.fixed.append(f"{pair}: {_word(old)} → {_word(new)}")
-    elif old.outcome is not new.outcome and old.outcome.bad == new.outcome.bad:
+    elif old.outcome is not new.outcome and (old.outcome.bad or not new.outcome.bad):
         found.changed.append(f"{pair}: {_word(old)} → {_word(new)}")
-    if not (old.outcome.bad or new.outcome.bad):  # a violation ends early, wherever it is met
+    if not (_fails(old) or _fails(new)):  # a violation ends early, wherever it is met
         _note_evidence(found, pair, old, new)
     if new.seconds > SLOWER * old.seconds and new.seconds - old.seconds > _SHORT:
         found.slower.append(f"{pair}: {old.seconds:.1f} s → {new.seconds:.1f} s")
@@ -97,6 +97,11 @@ def _note_evidence(found: Comparison, pair: str, old: Verdict, new: Verdict) -> 
         found.drift.append(f"{pair}: error ÷ bound {before:.2g} → {after:.2g}")
     if new.outcome is not Outcome.UNSUPPORTED and FEWER * new.cases < old.cases:
         found.fewer_cases.append(f"{pair}: {old.cases} → {new.cases} cases")
+
+
+def _fails(verdict: Verdict) -> bool:
+    """Whether the outcome is bad, or would be but for a waiver, which mends nothing."""
+    return verdict.outcome.bad or verdict.outcome is Outcome.WAIVED
 
 
 def _word(verdict: Verdict | None) -> str:

@@ -6,7 +6,7 @@ from conformance.errors import printable
 from conformance.report.model import Report
 from conformance.report.summary import answers, partial
 from conformance.report.text import literal_text
-from conformance.verdict import Verdict
+from conformance.verdict import Outcome, Verdict
 
 _SHOWN = 20
 """Failures that are named; a pull request is no place for hundreds."""
@@ -33,12 +33,8 @@ def to_markdown(report: Report) -> str:
         )
     lines += ["", *_caution(report), f"{code(report.header.profile)} profile · {code(versions)}"]
     bad = [verdict for verdict in report.verdicts if verdict.outcome.bad]
-    if bad:
-        lines += ["", f"<details><summary>{len(bad)} not conforming</summary>", ""]
-        lines += [_failure(verdict) for verdict in bad[:_SHOWN]]
-        if len(bad) > _SHOWN:
-            lines.append(f"- and {len(bad) - _SHOWN} more, in the JSON report")
-        lines += ["", "</details>"]
+    waived = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.WAIVED]
+    lines += _folded("not conforming", bad) + _folded("waived", waived)
     for name, diagnosis in report.diagnoses.items():
         lines += ["", f"{code(name)} most likely: {code(diagnosis['sentence'])}"]
     return "\n".join(lines) + "\n"
@@ -49,13 +45,25 @@ def _caution(report: Report) -> list[str]:
     return [f"⚠ This report covers only a part: {why}.", ""] if why else []
 
 
+def _folded(title: str, verdicts: list[Verdict]) -> list[str]:
+    """Return a list that opens by a click; nothing if there is nothing to tell."""
+    if not verdicts:
+        return []
+    lines = ["", f"<details><summary>{len(verdicts)} {title}</summary>", ""]
+    lines += [_failure(verdict) for verdict in verdicts[:_SHOWN]]
+    if len(verdicts) > _SHOWN:
+        lines.append(f"- and {len(verdicts) - _SHOWN} more, in the JSON report")
+    return [*lines, "", "</details>"]
+
+
 def _failure(verdict: Verdict) -> str:
     told = verdict.detail
     if verdict.violation is not None:
         inputs = ", ".join(
             f"{name} = {literal_text(value)}" for name, value in verdict.violation.inputs.items()
         )
-        told = f"{verdict.violation.finding.sentence()}; {inputs}"
+        why = f"{verdict.detail}; " if verdict.outcome is Outcome.WAIVED else ""
+        told = f"{why}{verdict.violation.finding.sentence()}; {inputs}"
     short = told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
     head = f"{verdict.requirement} ({verdict.level.upper()}), {verdict.outcome.value}"
     return f"- {code(head)} {code(verdict.implementation)}: {code(short)}"

@@ -118,9 +118,13 @@ class Report:
             "footer": asdict(self.footer) | {"complete": self.complete, "counts": self.counts()},
         }
 
+    def to_text(self) -> str:
+        """Return the report as the text of its file."""
+        return json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
+
     def write(self, path: Path) -> None:
         """Write the report in one step: readers see the old file or the whole new one."""
-        write_text(path, json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n")
+        write_text(path, self.to_text())
 
     @classmethod
     def read(cls, path: Path) -> Report:

@@ -128,8 +128,15 @@ def _cell(verdict: Verdict, report: Report, diagnosis: str) -> dict[str, Any]:
         "finding": _finding(verdict),
         "detail": verdict.detail,
         "diagnosis": diagnosis if verdict.outcome is Outcome.VIOLATES else "",
-        "again": rerun_command(verdict, run_options(report.header)),
+        "again": _again(verdict, report),
     }
+
+
+def _again(verdict: Verdict, report: Report) -> str:
+    """Return the commands that repeat what was judged, and the very case that was found."""
+    identity = verdict.violation.id if verdict.violation is not None else ""
+    replay = [f"conformance replay {identity}"] * bool(identity)
+    return "\n".join((rerun_command(verdict, run_options(report.header)), *replay))
 
 
 def _finding(verdict: Verdict) -> str:

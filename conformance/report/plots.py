@@ -45,7 +45,7 @@ def errors(report: Report, identities: list[str]) -> dict[str, Any]:
     The scale ends where the data do, a decade beyond 1 at least; what is 0 is at its left end,
     what is infinite or no number at its right end.
     """
-    series = {name: n % len(MARKS) for n, name in enumerate(report.header.implementations)}
+    series = {name: n for n, name in enumerate(report.header.implementations)}
     found: dict[str, list[tuple[Verdict, float]]] = defaultdict(list)
     for verdict in report.verdicts:
         if (value := ratio(verdict)) is not None:
@@ -53,16 +53,23 @@ def errors(report: Report, identities: list[str]) -> dict[str, Any]:
     scale = _Decades([value for pairs in found.values() for _, value in pairs])
     lines: list[dict[str, Any]] = []
     for identity in (i for i in identities if i in found):
+        y = _TOP + len(lines) * _LINE
         marks = [
             {
-                "series": series.get(verdict.implementation, 0),
+                "series": series.get(verdict.implementation, 0) % len(MARKS),
                 "x": scale.place(value),
+                "y": y + _apart(series.get(verdict.implementation, 0), len(series)),
                 "title": f"{identity} {verdict.implementation}: {value:.3g}",
             }
             for verdict, value in found[identity]
         ]
-        lines.append({"id": identity, "y": _TOP + len(lines) * _LINE, "marks": marks})
+        lines.append({"id": identity, "y": y, "marks": marks})
     return {"lines": lines, "ticks": scale.ticks(), "height": _TOP + len(lines) * _LINE + 6}
+
+
+def _apart(number: int, count: int) -> float:
+    """Return how far from its line a mark is, so that equal values do not hide one another."""
+    return round((number - (count - 1) / 2) * min(3.0, 8.0 / max(count, 1)), 1)
 
 
 class _Decades:
@@ -75,7 +82,7 @@ class _Decades:
 
     def place(self, value: float) -> float:
         """Return where a value is; anything that is no finite number is at the right end."""
-        if value == 0:
+        if value <= 0:
             return _LEFT
         if not value < math.inf:
             return _RIGHT

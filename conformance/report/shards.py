@@ -100,11 +100,18 @@ def combine(named: Sequence[tuple[str, Report]]) -> Report:
         verdicts=len(verdicts),
         missing=[],
         seconds=round(_wall_time(reports), 3),
-        exit_code=exit_code(verdicts, strict=header.strict),
+        exit_code=_exit_code(reports, verdicts),
     )
     return Report(
         header=header, footer=footer, verdicts=verdicts, side_effects=_side_effects(reports)
     )
+
+
+def _exit_code(reports: Sequence[Report], verdicts: Sequence[Verdict]) -> int:
+    """Return what the single run would have ended with; 2 if a shard had waivers to complain of."""
+    code = exit_code(verdicts, strict=reports[0].header.strict)
+    refused = any(report.footer.exit_code == 2 for report in reports)
+    return 2 if refused and code in {0, 5} else code
 
 
 def timeless(report: Report) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class Summary:
     should: int
     deviations: int
     waivers: int
+    waived_must: int
     worst: float | None
     cases: int
 
@@ -27,15 +28,18 @@ class Summary:
         """The answer in a word or two; binding requirements that fail come first."""
         if not self.applicable:
             return "not judged"
-        if self.must:
-            return "fails"
-        return "fails a SHOULD" if self.should else "conforms"
+        if self.must or self.should:
+            return "fails" if self.must else "fails a SHOULD"
+        if self.waivers:
+            return f"conforms but for {plural(self.waivers, 'waiver')}" if self.good else "waived"
+        return "conforms"
 
 
 def summary(verdicts: list[Verdict]) -> Summary:
     """Return the counts; a waived verdict is good for none and counts as waived only."""
     applicable = [v for v in verdicts if v.outcome is not Outcome.UNSUPPORTED]
     bad = [v for v in applicable if v.outcome.bad]
+    waived = [v for v in applicable if v.outcome is Outcome.WAIVED]
     worst = [v.worst for v in applicable if v.worst is not None]
     return Summary(
         applicable=len(applicable),
@@ -43,7 +47,8 @@ def summary(verdicts: list[Verdict]) -> Summary:
         must=sum(v.level == "must" for v in bad),
         should=sum(v.level == "should" for v in bad),
         deviations=sum(v.outcome is Outcome.DEVIATES for v in applicable),
-        waivers=sum(v.outcome.value == "waived" for v in applicable),
+        waivers=len(waived),
+        waived_must=sum(v.level == "must" for v in waived),
         worst=max(worst, default=None),
         cases=sum(v.cases for v in verdicts),
     )

@@ -48,6 +48,7 @@ def render_findings(report: Report, console: Console, told: Verdict | None = Non
             console.print()
             _render_implementation(implementation, verdicts, console)
     _render_bad([verdict for verdict in report.verdicts if verdict != told], report, console)
+    _render_waived(report, console)
 
 
 def render_conclusion(report: Report, console: Console) -> None:
@@ -92,6 +93,16 @@ def _render_bad(verdicts: list[Verdict], report: Report, console: Console) -> No
             console.print(f"\n{escape(text)}", highlight=False)
 
 
+def _render_waived(report: Report, console: Console) -> None:
+    """Print a line for each violation that is waived: what, and why."""
+    waived = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.WAIVED]
+    if waived:
+        console.print()
+    for verdict in waived:
+        text = escape(f"{verdict.requirement}  {verdict.implementation}, {verdict.detail}")
+        console.print(f"[yellow]![/] {text}", highlight=False, soft_wrap=True)
+
+
 def heading(report: Report) -> tuple[str, str]:
     """Return the lines that say under which conditions the report was made."""
     header, found = report.header, report.header.environment
@@ -134,7 +145,7 @@ def _row(family: str, members: list[Verdict]) -> tuple[str, str, str, str, str]:
         if any(v.outcome is outcome for v in members)
     ]
     bad = any(v.outcome.bad for v in applicable)
-    colour = "red" if bad else "green"
+    colour = "red" if bad else "green" if good == len(applicable) else "yellow"
     return (
         f"  {family}",
         f"[{colour}]{good}/{len(applicable)}",
