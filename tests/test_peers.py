@@ -46,8 +46,8 @@ def made(name: str):
 def test_every_peer_is_registered():
     """Every name of a framework's layer is registered."""
     assert set(NAMES) == {
-        "linen", "linen-wide", "equinox", "equinox-ema", "haiku", "keras", "torch-1d", "torch-2d",
-        "mlx", "onnx",
+        "linen", "linen-wide", "equinox", "equinox-ema", "haiku", "keras", "keras-wide", "torch-1d",
+        "torch-2d", "mlx", "onnx",
     }  # fmt: skip
 
 

@@ -118,4 +118,19 @@ ROWS = (
         ),
         source="follows from BN-STATE-5: a call that raises has moved nothing",
     ),
+    Requirement(
+        id="BN-ERR-2",
+        statement=(
+            "A layer of several features may broadcast an input of a single one; if it raises, the "
+            "state is as before."
+        ),
+        level=Level.SHOULD,
+        needs=Capability.LAYER,
+        why="One feature fits the update and not the output: the error comes after the update.",
+        mistakes=(
+            "running statistics moved before the shapes are looked at",
+            "a shape check between the update and the output",
+        ),
+        source="follows from BN-STATE-5; flax.nnx.BatchNorm reshapes gamma after the update",
+    ),
 )
