@@ -132,6 +132,17 @@ def test_a_wrong_gradient_of_a_pure_layer_is_found():
     assert np.isfinite(verdict.violation.finding.ratio)
 
 
+@pytest.mark.parametrize("name", ["linen", "equinox-ema", "keras"])
+@pytest.mark.filterwarnings("ignore")
+def test_pure_layers_are_judged_under_transforms(name):
+    """jax.jit, vmap, scan and checkpoint take a pure function as NNX takes a module."""
+    subject, few = Subject(made(name)), budget(max_examples=20)
+    assert Capability.TRANSFORMS_GRAD in subject.implementation.capabilities
+    for requirement in ("BN-JIT-3", "BN-JIT-6", "BN-VMAP-1", "BN-SCAN-1", "BN-REMAT-1"):
+        verdict = judge_requirement(REQUIREMENTS[requirement], subject, few)
+        assert verdict.outcome in {Outcome.CONFORMS, Outcome.DEVIATES}, verdict.violation
+
+
 @pytest.mark.parametrize("requirement", ["BN-ND-1", "BN-MASK-1", "BN-TYPE-1", "BN-SYNC-1"])
 def test_a_pure_layer_may_declare_a_wider_domain(requirement):
     """flax.linen keeps its statistics in float32 in evaluation, too, where flax NNX does not."""
