@@ -45,8 +45,11 @@ class Deviation(Enum):
     GRADIENT_THROUGH_STATISTICS = "the updated running statistics carry a gradient back to x"
     ZERO_DEBIASED_STATISTICS = "the averages are sums from 0, divided by 1 − mᵗ after t updates"
     STATISTICS_IN_BFLOAT16 = "the running statistics are stored in bfloat16"
+    STATISTICS_IN_FLOAT16 = "the running statistics are stored in float16, which ends at 65504"
     STATISTICS_IN_FLOAT64 = "the running statistics are stored in float64"
     OUTPUT_IN_BFLOAT16 = "y is bfloat16, for an input of float32"
+    OUTPUT_IN_FLOAT16 = "y is float16, for an input of float32"
+    OUTPUT_IN_FLOAT64 = "y is float64, for an input of float32"
     FIRST_BATCH_REPLACES = "the first batch replaces the running statistics, whatever momentum is"
 
 

@@ -24,7 +24,7 @@ WIDER = "ND,MASK,TYPE,SYNC,TRAIN-1,EMA-1,EMA-2,EVAL-1,STATE-3,GRAD-3,NUM-1"
 """What tells variants of the wider reference apart; the reference itself is judged on all."""
 AGED = "EMA,EVAL,INIT,TRAIN-1,TRAIN-8,GRAD,STATE-3,SER-4,JIT-2,SCAN-1,SEQ"
 """What tells averages that know their age apart; one such variant is judged on all."""
-NARROW = "INIT-5,TRAIN-1,TRAIN-3,EMA,EVAL,STATE-5,SER-4,JIT-1,JIT-2,GRAD,SEQ,SHAPE-EVAL-1,NUM-1"
+NARROW = "INIT-5,TRAIN-1,TRAIN-3,EMA,EVAL,STATE-5,SER-4,JIT-1,JIT-2,GRAD,SEQ,SHAPE-3,NUM"
 """What other dtypes of statistics or output touch."""
 
 
@@ -32,7 +32,7 @@ def chosen(name: str) -> list[str]:
     """Return what a variant is judged on; nothing is everything."""
     if name.startswith("wide-"):
         return [WIDER]
-    if name.startswith("bfloat16-"):
+    if name.startswith(("bfloat16-", "float16-")):
         return [NARROW]
     return [AGED] if name in {"zero-debiased-sums-declared", "first-batch-declared"} else []
 
