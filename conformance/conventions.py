@@ -123,8 +123,22 @@ def roundings(momentum: float, count: Any) -> float:
 
 _STORED = {
     Deviation.STATISTICS_IN_BFLOAT16: "bfloat16",
+    Deviation.STATISTICS_IN_FLOAT16: "float16",
     Deviation.STATISTICS_IN_FLOAT64: "float64",
 }
+_ANSWERED = {
+    Deviation.OUTPUT_IN_BFLOAT16: "bfloat16",
+    Deviation.OUTPUT_IN_FLOAT16: "float16",
+    Deviation.OUTPUT_IN_FLOAT64: "float64",
+}
+_ROUNDOFF = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
+"""u of the dtypes that have fewer digits than float32."""
+
+LARGEST_IN_FLOAT16 = 3e4
+"""Beyond, a sum of two numbers may overflow in float16."""
+
+_SPACING = {"float16": 2.0**-24}
+"""Between the smallest numbers; those of bfloat16 end where those of float32 do."""
 
 
 def statistics_dtype() -> str | None:
@@ -134,21 +148,32 @@ def statistics_dtype() -> str | None:
 
 def stored_roundoff() -> float:
     """Return u of the running statistics, where it is larger than that of float32; else 0."""
-    return _ROUNDOFF if follows(Deviation.STATISTICS_IN_BFLOAT16) else 0.0
+    return _ROUNDOFF.get(statistics_dtype() or "", 0.0)
+
+
+def stored_spacing() -> float:
+    """Return the distance of the smallest running statistics, where it matters; else 0."""
+    return _SPACING.get(statistics_dtype() or "", 0.0)
 
 
 def output_dtype() -> str | None:
     """Return the dtype that y is declared to have, None where none is declared."""
-    return "bfloat16" if follows(Deviation.OUTPUT_IN_BFLOAT16) else None
+    return next((dtype for deviation, dtype in _ANSWERED.items() if follows(deviation)), None)
 
 
 def output_roundoff() -> float:
     """Return u of y, where it is larger than that of float32; else 0."""
-    return _ROUNDOFF if follows(Deviation.OUTPUT_IN_BFLOAT16) else 0.0
+    return _ROUNDOFF.get(output_dtype() or "", 0.0)
 
 
-_ROUNDOFF = 2.0**-8
-"""Of bfloat16."""
+def output_spacing() -> float:
+    """Return the distance of the smallest y, where it matters; else 0."""
+    return _SPACING.get(output_dtype() or "", 0.0)
+
+
+def largest_output() -> float:
+    """Return up to which size y, and what it is made of, cannot overflow."""
+    return LARGEST_IN_FLOAT16 if output_dtype() == "float16" else np.inf
 
 
 def evaluates(flag: Any) -> bool:

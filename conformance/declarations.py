@@ -30,19 +30,26 @@ SHOWN_BY = {
     Deviation.ZERO_DEBIASED_STATISTICS: "BN-EMA-3",
     Deviation.FIRST_BATCH_REPLACES: "BN-EMA-1",
     Deviation.STATISTICS_IN_BFLOAT16: "BN-INIT-5",
+    Deviation.STATISTICS_IN_FLOAT16: "BN-INIT-5",
     Deviation.STATISTICS_IN_FLOAT64: "BN-INIT-5",
     Deviation.OUTPUT_IN_BFLOAT16: "BN-TRAIN-1",
+    Deviation.OUTPUT_IN_FLOAT16: "BN-TRAIN-1",
+    Deviation.OUTPUT_IN_FLOAT64: "BN-SHAPE-3",
 }
 """The requirement whose inputs are made to show each deviation, if it is there."""
+
+_ANSWERED_IN_16_BITS = (
+    *(f"BN-GRAD-{number}" for number in (1, 2, 3, 4, 5, 6, 7, 9)),  # cotangents of 16 bits
+    *("BN-REMAT-1", "BN-SHARED-1", "BN-SHARED-2"),  # likewise, or such a y as an input
+)
 
 _CONTRADICTED = {
     Deviation.UNBIASED_RUNNING_VARIANCE: ("BN-TRAIN-5",),  # N/(N−1) is not that of 2N rows
     Deviation.GRADIENT_THROUGH_STATISTICS: ("BN-GRAD-8",),
     Deviation.ZERO_DEBIASED_STATISTICS: ("BN-EMA-4",),  # momentum 1 divides by 1 − 1ᵗ
-    Deviation.OUTPUT_IN_BFLOAT16: (
-        *(f"BN-GRAD-{number}" for number in (1, 2, 3, 4, 5, 6, 7, 9)),  # cotangents of 16 bits
-        *("BN-REMAT-1", "BN-SHARED-1", "BN-SHARED-2"),  # likewise, or such a y as an input
-    ),
+    Deviation.OUTPUT_IN_BFLOAT16: _ANSWERED_IN_16_BITS,
+    Deviation.OUTPUT_IN_FLOAT16: _ANSWERED_IN_16_BITS,
+    Deviation.STATISTICS_IN_FLOAT16: ("BN-NUM-2", "BN-NUM-3"),  # sizes that float16 does not have
     Deviation.EMA_NORMALISED_TRAINING: (
         *("BN-TRAIN-2", "BN-TRAIN-10"),  # y depends on the averages, and is not standardised
         "BN-SHARED-2",  # the gradients of a second use in one forward pass, at moved averages

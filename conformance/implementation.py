@@ -5,7 +5,7 @@ Standard library only; frameworks are imported when a layer is first built.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -45,8 +45,11 @@ class Deviation(Enum):
     GRADIENT_THROUGH_STATISTICS = "the updated running statistics carry a gradient back to x"
     ZERO_DEBIASED_STATISTICS = "the averages are sums from 0, divided by 1 − mᵗ after t updates"
     STATISTICS_IN_BFLOAT16 = "the running statistics are stored in bfloat16"
+    STATISTICS_IN_FLOAT16 = "the running statistics are stored in float16, which ends at 65504"
     STATISTICS_IN_FLOAT64 = "the running statistics are stored in float64"
     OUTPUT_IN_BFLOAT16 = "y is bfloat16, for an input of float32"
+    OUTPUT_IN_FLOAT16 = "y is float16, for an input of float32"
+    OUTPUT_IN_FLOAT64 = "y is float64, for an input of float32"
     FIRST_BATCH_REPLACES = "the first batch replaces the running statistics, whatever momentum is"
 
 
@@ -118,6 +121,52 @@ class Construction:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Transforms(Protocol):
+    """A layer under transforms of JAX, in the form that its framework has for them.
+
+    ``library``: the package whose transforms these are, as violations name it. What trains moves
+    the statistics of the layer itself, unless another layer is returned.
+    """
+
+    @property
+    def library(self) -> str:
+        """The name of that package."""
+
+    def jitted(self, x: Any, *, evaluate: bool) -> Any:
+        """Call the layer as one compiled program, which is kept for its shapes and mode."""
+
+    def jitted_anew(self, traced: list[bool]) -> Callable[[Any, bool], Any]:
+        """Return a function of x and the flag, compiled anew; each trace appends its flag."""
+
+    def apart(self, x: Any, *, evaluate: bool) -> tuple[Any, Layer]:
+        """Call it as a compiled function of its state; return y and a layer in the new state."""
+
+    def stacked(self, others: Sequence[Layer], xs: Any, *, evaluate: bool) -> tuple[Any, Layer]:
+        """Call it and others of its kind as one stack on (L, N, D); the new state is stacked."""
+
+    def lanes(self, xs: Any) -> tuple[Any, list[Layer]]:
+        """Train on each batch of (L, N, D) from the same state; a layer for each new state."""
+
+    def evaluated_lanes(self, xs: Any) -> list[Any]:
+        """Evaluate each batch of (L, N, D), once in each way in which the framework can."""
+
+    def scanned(self, xs: Any) -> Any:
+        """Train on the batches of (T, N, D) one after the other, in a scan; return all y."""
+
+    def rematerialized(self, x: Any, w: Any) -> dict[str, Any]:
+        """Train, recomputing for the backward pass; return the gradients of gamma and beta."""
+
+    def twice(self, x: Any) -> Any:
+        """Train on x and then on its y, in one program; return the first y."""
+
+
+class Transformable(Layer, Protocol):
+    """A layer that knows how it is put under transforms."""
+
+    def transforms(self) -> Transforms:
+        """Return the layer under transforms."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Implementation:
     """One implementation, ready to be judged.
@@ -125,8 +174,8 @@ class Implementation:
     ``name``: how reports call it. ``build``: makes a fresh ``Layer`` from a ``Config``;
     None if there is no layer. ``forward``: the function ``f(seed, x, use_running_average)``;
     None if there is none. ``nnx``: the layers are ``conformance.adapters.nnx.NnxLayer``;
-    ``pure``: they are ``conformance.adapters.pure.PureLayer``; ``own_gradients``: they are
-    ``Differentiable``, by whatever their framework has;
+    ``pure``: they are ``conformance.adapters.pure.PureLayer``, and so ``Transformable``;
+    ``own_gradients``: they are ``Differentiable``, by whatever their framework has;
     ``differentiable``: JAX can differentiate their calls in reverse mode.
     ``deviations``: the conventions it declares. ``state_dtype``: the dtype that its four
     arrays are declared to have. ``wider``: what it takes beyond a float32 batch (N, D).
@@ -168,6 +217,8 @@ class Implementation:
             Capability.GRAD: self.own_gradients
             or ((self.nnx_module or self.pure) and self.differentiable),
             Capability.NNX_GRAD: self.nnx_module and self.differentiable,
+            Capability.TRANSFORMS: self.nnx_module or self.pure,
+            Capability.TRANSFORMS_GRAD: (self.nnx_module or self.pure) and self.differentiable,
         }
         given = frozenset(capability for capability, there in offered.items() if there)
         return given if self.wider is None else given | self.wider.capabilities

@@ -134,6 +134,10 @@ class LiveLayer:
         """The live ``nnx.Module``; only for requirements that need the capability."""
         return cast("Any", self.layer).module
 
+    def holding(self, layer: Layer) -> LiveLayer:
+        """Return the same view of another layer."""
+        return LiveLayer(layer, self.fresh_config)
+
     def around(self, module: Any) -> LiveLayer:
         """Return the same view of another module."""
         return LiveLayer(cast("Any", self.layer).around(module), self.fresh_config)

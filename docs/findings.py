@@ -8,27 +8,48 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from causes import BEHIND, CAUSES, Cause
+
+import impl
 from conformance.adapters import peers
 from conformance.implementation import AdapterError, Implementation
 from conformance.report.model import Report
-from conformance.requirements import REQUIREMENTS, Capability
-from conformance.verdict import Outcome, Verdict, Violation
+from conformance.requirements import REQUIREMENTS
+from conformance.verdict import Outcome, Verdict
 
 HERE = Path(__file__).parent
+
+
+class Peer(NamedTuple):
+    """What is judged: an entry point, the distribution behind it, and how."""
+
+    made: Callable[[], Implementation]
+    entry: str
+    distribution: str
+    strictly: bool = False
+
+
 MADE = {
-    "linen": peers.linen,
-    "equinox": peers.equinox,
-    "equinox-ema": peers.equinox_ema,
-    "haiku": peers.haiku,
-    "keras": peers.keras,
-    "torch-1d": peers.torch_1d,
-    "torch-2d": peers.torch_2d,
-    "mlx": peers.mlx,
-    "onnx": peers.onnx,
+    "flax-default": Peer(impl.flax_default, "flax-default", "flax"),
+    "flax-default, strictly": Peer(impl.flax_default, "flax-default", "flax", strictly=True),
+    "flax-wide": Peer(impl.flax_wide, "flax-wide", "flax"),
+    "linen": Peer(peers.linen, "linen", "flax"),
+    "linen-wide": Peer(peers.linen_wide, "linen-wide", "flax"),
+    "equinox": Peer(peers.equinox, "equinox", "equinox"),
+    "equinox-ema": Peer(peers.equinox_ema, "equinox-ema", "equinox"),
+    "haiku": Peer(peers.haiku, "haiku", "dm-haiku"),
+    "keras": Peer(peers.keras, "keras", "keras"),
+    "keras-wide": Peer(peers.keras_wide, "keras-wide", "keras"),
+    "torch-1d": Peer(peers.torch_1d, "torch-1d", "torch"),
+    "torch-2d": Peer(peers.torch_2d, "torch-2d", "torch"),
+    "mlx": Peer(peers.mlx, "mlx", "mlx"),
+    "onnx": Peer(peers.onnx, "onnx", "onnx"),
 }
 _MARKS = {
     Outcome.CONFORMS: "●",
@@ -43,102 +64,21 @@ _HEAD = """# Findings
 Generated from the JSON reports of `conformance run` by `python docs/findings.py`; edit there. How
 to get them: `tox -e peers`.
 
-What the suite says about Batch Normalization as other frameworks ship it. ● conforms, ◐ deviates
+What the suite says about Batch Normalization as the frameworks ship it. ● conforms, ◐ deviates
 as the adapter declares, ✗ violates; an empty cell does not apply. A violation is one of the
-requirements of this suite, which are those of `flax.nnx`: where a framework documents another
-convention, that is said. Each cause was reproduced by its script, which needs only the framework;
-a violation is put down to a cause by what it shows: NaN, momentum 1, a fresh layer. Each
-implementation was judged with `--max-time 35`, so that conforming rests on fewer cases here than
-in a default run.
+requirements of this suite: where a framework documents another convention, that is said. Each
+implementation was judged in the default profile, without a limit of time. Each cause was
+reproduced by hand with its script, which needs only the framework; a violation is put down to a
+cause by what it shows, and the page is not finished while one is put down to none.
 
-The reports are older than the declarations of zero-debiased statistics and of a first batch that
-replaces them. Haiku and Equinox were judged without these here, so the causes that are about a
-fresh layer or about momentum 1 in these two rest on a convention that is declared now, and are
-withdrawn until they are judged again.
+A layer that declares its domain or a convention is judged by that: `-wide` declares masks, feature
+axes, dtypes and, for flax, named axes. `flax-default` declares its one-pass variance; read
+strictly (`--ignore-declarations`) it shows what that costs.
 
-A layer of Equinox (mode="ema") or Haiku knows whether it is fresh, which its four arrays do not
-tell: into another layer they are written as those of a layer that has seen many batches. So a
-requirement that compares a fresh layer with such a copy (BN-TRAIN-3 and BN-IND-1 among them) is
-violated by how these layers start, not by what it is about. That is why causes count here, and not
-the number of requirements.
+Equinox with mode="ema" starts its running statistics from 0 and 0, where evaluation before the
+first batch uses them. The requirements that meet such a layer are violated by that alone, so causes
+count here, and not the number of requirements.
 """
-
-
-def _not_a_number(violation: Violation) -> bool:
-    return violation.finding.got in {"nan", "inf", "-inf"}
-
-
-def _momentum_one(violation: Violation) -> bool:
-    compared = str(violation.finding.expected).startswith("nan")  # with momentum 1, by BN-INIT-7
-    return compared or (violation.inputs.get("momentum") == 1 and _not_a_number(violation))
-
-
-def _unclipped(violation: Violation) -> bool:
-    return _not_a_number(violation) and not _momentum_one(violation)
-
-
-def _fresh(violation: Violation) -> bool:
-    """Tell whether the counterexample starts from a layer as constructed, and gives numbers."""
-    written = {"gamma", "beta", "running_mean", "running_var"} & violation.inputs.keys()
-    odd = _not_a_number(violation) or _momentum_one(violation)
-    return not written and not odd
-
-
-def _second_case_written(violation: Violation) -> bool:
-    """BN-NUM-3 draws two cases and shows the state of the second; the first one failed."""
-    return "replacement" in violation.inputs and not _not_a_number(violation)
-
-
-class Cause(NamedTuple):
-    """Why requirements are violated, shown by the script of that name."""
-
-    implementation: str
-    script: str
-    documented: str
-    shows: Callable[[Violation], bool]
-
-    def explains(self, verdict: Verdict) -> bool:
-        """Tell whether a violation is one of this cause."""
-        if verdict.violation is None or verdict.implementation != self.implementation:
-            return False
-        if self.shows is _fresh and verdict.requirement == "BN-NUM-3":
-            return _second_case_written(verdict.violation)
-        return self.shows(verdict.violation)
-
-
-CAUSES = (
-    Cause("haiku", "haiku-nan", "no", _unclipped),
-    Cause(
-        "haiku",
-        "haiku-decay-one",
-        "by `ExponentialMovingAverage`, whose decay is in [0, 1); not by `BatchNorm`",
-        _momentum_one,
-    ),
-    Cause(
-        "haiku",
-        "haiku-fresh",
-        "by `ExponentialMovingAverage`, which follows Adam's debiasing",
-        _fresh,
-    ),
-    Cause(
-        "equinox",
-        "equinox-early-variance",
-        'no; running statistics "in line with" PyTorch, flax and Haiku are promised',
-        _fresh,
-    ),
-    Cause(
-        "equinox",
-        "equinox-momentum-one",
-        "yes: momentum is to be between 0 and 1, exclusive",
-        _momentum_one,
-    ),
-    Cause(
-        "equinox-ema",
-        "equinox-ema-fresh",
-        "that the first batches fill the statistics in, yes; what evaluation gives before, no",
-        _fresh,
-    ),
-)
 
 
 def page(reports: dict[str, Report]) -> str:
@@ -149,27 +89,43 @@ def page(reports: dict[str, Report]) -> str:
     return "\n".join([*parts, "## All requirements\n", *_matrix(reports)]) + "\n"
 
 
+def _violations(reports: dict[str, Report]) -> list[tuple[str, Verdict]]:
+    return [
+        (name, verdict)
+        for name, report in reports.items()
+        for verdict in report.verdicts
+        if verdict.outcome.bad
+    ]
+
+
+def _cause(name: str, verdict: Verdict, reports: dict[str, Report]) -> Cause | None:
+    """Return the first cause that explains a violation."""
+    for cause in CAUSES:
+        if cause.explains(name, verdict) and not _violated(cause.declared, verdict, reports):
+            return cause
+    return None
+
+
+def _violated(name: str, verdict: Verdict, reports: dict[str, Report]) -> bool:
+    """Tell whether the layer violates the same requirement when judged under another name."""
+    return bool(name) and any(
+        other.outcome.bad
+        for other in reports[name].verdicts
+        if other.requirement == verdict.requirement
+    )
+
+
 def untraced(reports: dict[str, Report]) -> list[str]:
     """Return the violations that nobody has traced to a cause."""
     return [
         f"{name} {verdict.requirement}"
-        for name, report in reports.items()
-        for verdict in report.verdicts
-        if verdict.outcome.bad and not any(cause.explains(verdict) for cause in CAUSES)
+        for name, verdict in _violations(reports)
+        if _cause(name, verdict, reports) is None
     ]
 
 
 def _versions(reports: dict[str, Report]) -> list[str]:
-    distributions = {
-        "haiku": "dm-haiku",
-        "torch-1d": "torch",
-        "torch-2d": "torch",
-        "linen": "flax",
-        "equinox-ema": "equinox",
-    }
-    from importlib.metadata import version  # noqa: PLC0415  where the frameworks are installed
-
-    names = dict.fromkeys(distributions.get(name, name) for name in (*reports, "jax"))
+    names = dict.fromkeys([*(MADE[name].distribution for name in reports), "jax"])
     return ["Versions: " + ", ".join(f"{name} {version(name)}" for name in names) + ".\n"]
 
 
@@ -179,7 +135,7 @@ def _summary(reports: dict[str, Report]) -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     for name, report in reports.items():
-        made: Implementation = MADE[name]()
+        made = MADE[name].made().read(strictly=MADE[name].strictly)
         count = report.counts()
         declared = ", ".join(sorted(d.name for d in made.deviations))
         cells = (count[outcome] for outcome in ("conforms", "deviates", "violates"))
@@ -188,54 +144,70 @@ def _summary(reports: dict[str, Report]) -> list[str]:
 
 
 def _finding(cause: Cause, reports: dict[str, Report]) -> list[str]:
-    report = reports.get(cause.implementation)
-    shown = [v for v in report.verdicts if cause.explains(v)] if report else []
+    shown = [(n, v) for n, v in _violations(reports) if _cause(n, v, reports) is cause]
     if not shown:
         return []
-    script = (HERE / "findings" / f"{cause.script}.py").read_text()
-    title, _, code = script.removeprefix('"""').partition('"""')
-    done = subprocess.run(
-        [sys.executable, HERE / "findings" / f"{cause.script}.py"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [
-        f"### {title.strip()}\n",
+    observed = [
         f"Documented by its authors: {cause.documented}.\n",
-        *(_observed(verdict) for verdict in shown),
-        f"\n```python\n{code.strip()}\n```\n",
+        *(_observed(name, verdict) for name, verdict in shown),
+        "",
+    ]
+    why, further = BEHIND.get(cause.script, ("", ()))
+    behind = [line for script in further for line in _reproduced(script, "####", [])]
+    return [*_reproduced(cause.script, "###", observed), *([f"{why}\n"] * bool(why)), *behind]
+
+
+def _reproduced(name: str, level: str, observed: list[str]) -> list[str]:
+    """Return the title of a script, what was observed of its cause, the script and its output."""
+    script = HERE / "findings" / f"{name}.py"
+    title, _, code = script.read_text().removeprefix('"""').partition('"""')
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", script], capture_output=True, text=True, check=True
+    )
+    heading, *rest = title.strip().split("\n\n")
+    return [
+        f"{level} {_one_line(heading)}\n",
+        *(f"{_one_line(paragraph)}\n" for paragraph in rest),
+        *observed,
+        f"```python\n{code.strip()}\n```\n",
         f"prints\n\n```\n{done.stdout.strip()}\n```\n",
     ]
 
 
-def _observed(verdict: Verdict) -> str:
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _observed(name: str, verdict: Verdict) -> str:
     assert verdict.violation is not None, "a violation"  # noqa: S101
-    return f"- `{verdict.requirement}` {verdict.violation.finding.sentence()}"
+    return f"- {name} `{verdict.requirement}` {verdict.violation.finding.sentence()}"
 
 
 def _matrix(reports: dict[str, Report]) -> list[str]:
     lines = ["| requirement | " + " | ".join(reports) + " |", "|---" * (len(reports) + 1) + "|"]
     by_name = {n: {v.requirement: v for v in r.verdicts} for n, r in reports.items()}
-    judged = (Capability.LAYER, Capability.GRAD)
-    for row in (row for row in REQUIREMENTS.values() if row.needs in judged):
-        marks: list[Any] = [_MARKS[by_name[name][row.id].outcome] for name in reports]
-        lines.append(f"| {row.id} | " + " | ".join(marks) + " |")
+    for row in REQUIREMENTS:
+        marks = [_MARKS[by_name[name][row].outcome] for name in reports]
+        if any(marks):
+            lines.append(f"| {row} | " + " | ".join(marks) + " |")
     return lines
 
 
 def judge(folder: Path) -> None:
     """Judge every framework that is installed, one report each."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, made in MADE.items():
+    for name, peer in MADE.items():
         try:
-            made()
+            peer.made()
         except AdapterError as error:
             print(error)
             continue
-        command = [sys.executable, "-m", "conformance", "run", name]
-        command += ["--max-time", "60", "--report", str(folder / f"{name}.json")]
+        command = [sys.executable, "-m", "conformance", "run", peer.entry]
+        command += ["--ignore-declarations"] * peer.strictly
+        command += ["--report", str(folder / f"{name}.json")]
+        started = time.perf_counter()
         subprocess.run(command, check=False)  # a violation is a result
+        print(f"{name}: {time.perf_counter() - started:.0f} s")
 
 
 def main(arguments: list[str]) -> int:

@@ -27,8 +27,10 @@ z = (x−μ)/√(v+ε); γ and β are gamma and beta; rm and rv are the running 
 prime marks their value after the call; m is momentum, the weight of the *old* value.
 
 *Needs* is what an implementation has to offer for the row to apply: a `layer`, a `forward`
-function, a layer that is an `nnx` module, a layer that JAX can differentiate (`grad`), or an NNX
-module that it can (`nnx grad`).
+function, a layer that is an `nnx` module, a layer that JAX can differentiate (`grad`), an NNX
+module that it can (`nnx grad`), a layer under `transforms`, which is an NNX module or a pure
+function of its arrays, or such a one that JAX can differentiate (`transforms grad`). A jit, a map,
+a scan or rematerialisation is that of NNX for a module, and that of JAX for a pure function.
 Where it does not, the verdict is `unsupported`, never `conforms`.
 """
 

@@ -31,7 +31,7 @@ class WideBatchNorm(nnx.Module):
     ``mask``: boolean, of the shape of x without the features; true where a row counts.
 
     With K the rows that count: μ = Σ_K x/|K|, v = Σ_K (x−μ)²/|K|, both summed over the named axis.
-    If nothing counts, the running statistics stay as they are.
+    If nothing counts, the running statistics stay as they are. Another number of features raises.
     """
 
     def __init__(
@@ -61,6 +61,9 @@ class WideBatchNorm(nnx.Module):
 
     def __call__(self, x: Any, use_running_average: Any, mask: Any = None) -> Any:
         x = jnp.asarray(x)
+        if x.shape[self.axis] != self.gamma.shape[0]:  # an update must not come before the error
+            msg = f"{x.shape[self.axis]} features on axis {self.axis}, not {self.gamma.shape[0]}"
+            raise ValueError(msg)
         moved = self.features_last(x)
         rows = self.widened(moved.reshape(-1, moved.shape[-1]))
         kept = self.counting(mask, rows)

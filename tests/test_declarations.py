@@ -32,6 +32,13 @@ class Float64Statistics(NumpyNorm):
         self.arrays |= {name: self.arrays[name].astype(np.float64) for name in STATISTICS}
 
 
+class Float64Output(NumpyNorm):
+    """y is float64, which JAX has in 64-bit mode alone, NumPy always."""
+
+    def __call__(self, x: object, use_running_average: object) -> np.ndarray:
+        return super().__call__(x, use_running_average).astype(np.float64)
+
+
 DECLARED = {
     Deviation.ONE_PASS_VARIANCE: VARIANTS["one-pass-declared"],
     Deviation.MOMENTUM_OF_NEW_VALUE: VARIANTS["new-momentum-declared"],
@@ -46,6 +53,13 @@ DECLARED = {
         name="float64",
         build=Float64Statistics,
         deviations=frozenset({Deviation.STATISTICS_IN_FLOAT64}),
+    ),
+    Deviation.STATISTICS_IN_FLOAT16: VARIANTS["float16-statistics-declared"],
+    Deviation.OUTPUT_IN_FLOAT16: VARIANTS["float16-output-declared"],
+    Deviation.OUTPUT_IN_FLOAT64: Implementation(
+        name="float64-output",
+        build=Float64Output,
+        deviations=frozenset({Deviation.OUTPUT_IN_FLOAT64}),
     ),
     Deviation.OUTPUT_IN_BFLOAT16: VARIANTS["bfloat16-output-declared"],
     Deviation.TRUTHY_FLAG: Implementation(

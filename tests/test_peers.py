@@ -46,8 +46,8 @@ def made(name: str):
 def test_every_peer_is_registered():
     """Every name of a framework's layer is registered."""
     assert set(NAMES) == {
-        "linen", "linen-wide", "equinox", "equinox-ema", "haiku", "keras", "torch-1d", "torch-2d",
-        "mlx", "onnx",
+        "linen", "linen-wide", "equinox", "equinox-ema", "haiku", "keras", "keras-wide", "torch-1d",
+        "torch-2d", "mlx", "onnx",
     }  # fmt: skip
 
 
@@ -130,6 +130,17 @@ def test_a_wrong_gradient_of_a_pure_layer_is_found():
     verdict = judge_requirement(REQUIREMENTS["BN-GRAD-2"], subject, budget(max_examples=4))
     assert verdict.outcome is Outcome.VIOLATES
     assert np.isfinite(verdict.violation.finding.ratio)
+
+
+@pytest.mark.parametrize("name", ["linen", "equinox-ema", "keras"])
+@pytest.mark.filterwarnings("ignore")
+def test_pure_layers_are_judged_under_transforms(name):
+    """jax.jit, vmap, scan and checkpoint take a pure function as NNX takes a module."""
+    subject, few = Subject(made(name)), budget(max_examples=20)
+    assert Capability.TRANSFORMS_GRAD in subject.implementation.capabilities
+    for requirement in ("BN-JIT-3", "BN-JIT-6", "BN-VMAP-1", "BN-SCAN-1", "BN-REMAT-1"):
+        verdict = judge_requirement(REQUIREMENTS[requirement], subject, few)
+        assert verdict.outcome in {Outcome.CONFORMS, Outcome.DEVIATES}, verdict.violation
 
 
 @pytest.mark.parametrize("requirement", ["BN-ND-1", "BN-MASK-1", "BN-TYPE-1", "BN-SYNC-1"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from flax import nnx
 
 from conformance.implementation import Deviation, Implementation
 from conformance.judging import judge_requirement
@@ -22,7 +24,7 @@ WIDER = "ND,MASK,TYPE,SYNC,TRAIN-1,EMA-1,EMA-2,EVAL-1,STATE-3,GRAD-3,NUM-1"
 """What tells variants of the wider reference apart; the reference itself is judged on all."""
 AGED = "EMA,EVAL,INIT,TRAIN-1,TRAIN-8,GRAD,STATE-3,SER-4,JIT-2,SCAN-1,SEQ"
 """What tells averages that know their age apart; one such variant is judged on all."""
-NARROW = "INIT-5,TRAIN-1,TRAIN-3,EMA,EVAL,STATE-5,SER-4,JIT-1,JIT-2,GRAD,SEQ,SHAPE-EVAL-1,NUM-1"
+NARROW = "INIT-5,TRAIN-1,TRAIN-3,EMA,EVAL,STATE-5,SER-4,JIT-1,JIT-2,GRAD,SEQ,SHAPE-3,NUM"
 """What other dtypes of statistics or output touch."""
 
 
@@ -30,7 +32,7 @@ def chosen(name: str) -> list[str]:
     """Return what a variant is judged on; nothing is everything."""
     if name.startswith("wide-"):
         return [WIDER]
-    if name.startswith("bfloat16-"):
+    if name.startswith(("bfloat16-", "float16-")):
         return [NARROW]
     return [AGED] if name in {"zero-debiased-sums-declared", "first-batch-declared"} else []
 
@@ -47,9 +49,18 @@ def test_each_variant_conforms(name):
     verdicts = [judge_requirement(row, subject, FEW) for row in rows]
 
     bad = {v.requirement: (v.outcome, v.violation, v.detail) for v in verdicts if v.outcome.bad}
-    assert not bad
+    expected = {"BN-ERR-2"} if name.startswith("flax") and moves_before_it_raises() else set()
+    assert set(bad) == expected, bad
     deviating = any(v.outcome is Outcome.DEVIATES for v in verdicts)
     assert deviating == bool(implementation.deviations)
+
+
+def moves_before_it_raises() -> bool:
+    """Tell without the suite whether flax moves its statistics in a call on one feature."""
+    layer = nnx.BatchNorm(2, use_fast_variance=False, rngs=nnx.Rngs(0))
+    with pytest.raises(TypeError):
+        layer(np.ones((2, 1), np.float32), use_running_average=False)
+    return bool((layer.mean.get_value() != 0).any())
 
 
 def test_one_pass_is_flagged_without_its_declaration():
@@ -63,6 +74,8 @@ def test_one_pass_is_flagged_without_its_declaration():
     assert judge_requirement(row, Subject(declared), budget()).outcome is Outcome.DEVIATES
 
 
-def test_variants_are_live_modules():
-    """Every variant is judged on the NNX requirements, too."""
-    assert all(Capability.NNX in made.capabilities for made in VARIANTS.values())
+def test_variants_are_live_modules_or_pure():
+    """Every variant is judged under transforms, too, and on the NNX requirements if it can be."""
+    for name, made in VARIANTS.items():
+        assert Capability.TRANSFORMS in made.capabilities
+        assert (Capability.NNX in made.capabilities) != name.startswith("functional")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
+import jax
 import keras
 
 from conformance.adapters.pure import Held, Pure, PureLayer
+from conformance.adapters.wide import MaskedPure, WideLayer
 from conformance.implementation import ARRAYS, AdapterError, Config
+from conformance.wider import Options
 
 if keras.backend.backend() != "jax":
     msg = (
@@ -23,27 +27,56 @@ if keras.backend.backend() != "jax":
 
 def build(config: Config) -> PureLayer:
     """Return the layer with the given momentum and epsilon, built for D features."""
-    layer = _built(config.features, config.momentum, config.eps)
+    layer = _built(config, Options(), 2)
+    return PureLayer(_pure(replace(config, seed=0)), _held(layer))
+
+
+def build_wide(config: Config, options: Options) -> WideLayer:
+    """Return the same layer with a feature axis and a dtype, for inputs of any rank."""
+    masked = _masked(replace(config, seed=0), options)
+    return WideLayer(masked, _held(_built(config, options, _LARGEST_RANK)))
+
+
+_LARGEST_RANK = 4
+"""A layer is built for one rank, its arrays are the same for all: any has every axis here."""
+
+
+def _held(layer: Any) -> Held:
     held = (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
-    pure = _pure(config.features, config.momentum, config.eps)
-    return PureLayer(pure, {n: v.value for n, v in zip(ARRAYS, held, strict=True)})
+    return {name: held.value for name, held in zip(ARRAYS, held, strict=True)}
 
 
-def _built(features: int, momentum: float, eps: float) -> Any:
-    layer = keras.layers.BatchNormalization(momentum=momentum, epsilon=eps)
-    layer.build((None, features))
+def _built(config: Config, options: Options, rank: int) -> Any:
+    axis = -1 if options.axis is None else options.axis
+    layer = keras.layers.BatchNormalization(
+        axis, momentum=config.momentum, epsilon=config.eps, dtype=options.dtype
+    )
+    shape: list[int | None] = [None] * rank
+    shape[axis] = config.features
+    with jax.ensure_compile_time_eval():  # the arrays of a new layer belong to no trace
+        layer.build(tuple(shape))
     return layer
 
 
 @cache
-def _pure(features: int, momentum: float, eps: float) -> Pure:
-    layer = _built(features, momentum, eps)
+def _pure(config: Config) -> Pure:
+    masked = _masked(config, Options())
 
     def pure(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
+        return masked(held, x, use_running_average, None)
+
+    return pure
+
+
+@cache
+def _masked(config: Config, options: Options) -> MaskedPure:
+    of_rank = cache(partial(_built, config, options))
+
+    def masked(held: Held, x: Any, use_running_average: Any, mask: Any) -> tuple[Any, Held]:
         gamma, beta, mean, var = (held[name] for name in ARRAYS)
-        y, (mean, var) = layer.stateless_call(
-            [gamma, beta], [mean, var], x, training=not use_running_average
+        y, (mean, var) = of_rank(x.ndim).stateless_call(
+            [gamma, beta], [mean, var], x, training=not use_running_average, mask=mask
         )
         return y, {**held, "running_mean": mean, "running_var": var}
 
-    return pure
+    return masked

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from conformance.implementation import AdapterError, Config, Deviation, Implementation, Layer
-from conformance.wider import AT_LEAST_FLOAT32, Options, Wider
+from conformance.wider import AT_LEAST_FLOAT32, Options, Precision, Wider
 
 _THROUGH = frozenset({Deviation.GRADIENT_THROUGH_STATISTICS})
 _DEBIASED = _THROUGH | {Deviation.ZERO_DEBIASED_STATISTICS}
@@ -32,13 +32,9 @@ def linen_wide() -> Implementation:
         dtype="dtype",
         precisions=AT_LEAST_FLOAT32,
         axis_name="axis_name",
-        build=_build_wide_linen,
+        build=partial(_build_wide, "linen"),
     )
     return replace(linen(), name="linen-wide", wider=wider)
-
-
-def _build_wide_linen(config: Config, options: Options) -> Any:
-    return import_module("conformance.adapters.linen").build_wide(config, options)
 
 
 def equinox() -> Implementation:
@@ -61,6 +57,30 @@ def haiku() -> Implementation:
 def keras() -> Implementation:
     """Return ``keras.layers.BatchNormalization`` on the JAX backend."""
     return _peer("keras", "keras", "keras.layers.BatchNormalization", _THROUGH, pure=True)
+
+
+def keras_wide() -> Implementation:
+    """Return the same layer with its feature axis, mask of rows and dtype policies declared."""
+    wider = Wider(
+        ndim=True,
+        axis="axis",
+        mask="mask",
+        mask_by_row=True,
+        dtype="dtype",
+        precisions=_POLICIES,
+        build=partial(_build_wide, "keras"),
+    )
+    return replace(keras(), name="keras-wide", wider=wider)
+
+
+_POLICIES = (
+    Precision(x="bfloat16", y="float32"),
+    Precision(x="float16", y="float32"),
+    Precision(x="bfloat16", dtype="mixed_bfloat16", y="bfloat16"),
+    Precision(x="float16", dtype="mixed_float16", y="float16"),
+    Precision(x="float64", dtype="float64", y="float64", state="float64"),
+)
+"""Those that keep the variables in float32 at least, as the documentation of Keras advises."""
 
 
 def torch_1d() -> Implementation:
@@ -104,6 +124,10 @@ def _peer(
         deviations=deviations,
         kind=kind,
     )
+
+
+def _build_wide(adapter: str, config: Config, options: Options) -> Any:
+    return import_module(f"conformance.adapters.{adapter}").build_wide(config, options)
 
 
 def _build(adapter: str, arguments: dict[str, Any], config: Config) -> Layer:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from conformance.adapters.nnx import MANY
+from conformance.adapters.transformed import PureTransforms
 from conformance.implementation import ARRAYS, COUNT, STATISTICS
 
 Held = dict[str, Any]
@@ -49,6 +50,10 @@ class PureLayer:
     def call(self, x: Any, *, evaluate: bool) -> PureCall:
         """Return the call at what the layer holds now, to be differentiated."""
         return PureCall(self.pure, self.held, jnp.asarray(x), evaluate)
+
+    def transforms(self) -> PureTransforms:
+        """Return the layer under the transforms of JAX."""
+        return PureTransforms(self)
 
 
 SUMS = {"running_mean": "hidden_mean", "running_var": "hidden_var"}

@@ -241,7 +241,9 @@ def output_error(
     Fused form, x·s + (β−μ·s) with s = γ·r, is correct too and rounds x·s and μ·s, which may be
     far larger than z: it adds |γ|·r·(1+ρ)·u·(2|x|+3|μ|) + 2u|β|.
     An output that is declared to have 16 bits may be made of z, γ and β rounded to them, with the
-    product and the sum rounded as well: u₁₆·(3|γz| + |β| + |y|) more.
+    product and the sum rounded as well: u₁₆·(3|γz| + |β| + |y|) more. In float16 each of the five
+    may be off by half the spacing s of its smallest numbers instead, s/2·(|z| + |γ| + 3) more, and
+    where z, γ, β or one of the results may overflow, no error is too large.
     """
     u = unit()
     gamma = np.abs(state.gamma.astype(np.float64))
@@ -256,8 +258,11 @@ def output_error(
     flushed = gamma * r * FLUSHED
     u16 = conventions.output_roundoff()
     narrow = (1 + u16) * u16 * (3 * gamma * np.abs(z) + beta + np.abs(y))
+    narrow = narrow + conventions.output_spacing() / 2 * (np.abs(z) + gamma + 3)
     total: Float64 = direct + fused + flushed + narrow
-    return total
+    largest = np.maximum(np.abs(z), 1) * np.maximum(gamma, 1) + beta + total
+    unlimited: Float64 = np.where(largest > conventions.largest_output(), np.inf, total)
+    return unlimited
 
 
 def ema_error(
@@ -279,11 +284,13 @@ def ema_error(
     which moves mᵗ by t·u·mᵗ, the power errs by 4u·mᵗ, and two operations follow. This counts
     twice where the average is moved by (1−m)/(1−mᵗ)·(b−r), so that in all
     e ≤ … + u·max(|old|, |new|)·(5 + 2(t+6)·mᵗ)/(1−mᵗ), which is the above where mᵗ is 0.
-    Statistics that are declared to have 16 bits may be averaged in them: then u is theirs.
+    Statistics that are declared to have 16 bits may be averaged in them: then u is theirs. In
+    float16 four roundings, of b, of both products and of the sum, may be by half its spacing s.
     """
     u = unit()
     size = np.maximum(np.abs(np.asarray(old, np.float64)), np.abs(new))
     kept = conventions.weight_of_old(momentum, count)
     roundings = conventions.roundings(momentum, count) * max(u, conventions.stored_roundoff())
-    error: Float64 = kept * e_old + (1 - kept) * e_new + roundings * size
+    spaced = 2 * conventions.stored_spacing()
+    error: Float64 = kept * e_old + (1 - kept) * e_new + roundings * size + spaced
     return error

@@ -1,4 +1,4 @@
-"""JIT and VMAP: the layer under the transforms of NNX.
+"""JIT and VMAP: the compiled layer, and a stack of layers.
 
 A new configuration compiles, so these draw from ``palette.COMPILED``: few shapes and
 configurations, many values.
@@ -6,37 +6,27 @@ configurations, many values.
 
 from __future__ import annotations
 
-from typing import Any
-
-import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
-from conformance.adapters.nnx import apply, evaluate, train
 from conformance.case import Case
 from conformance.checks import check_true
 from conformance.implementation import ARRAYS, PARAMETERS
 from conformance.properties.claims import check_evaluated, check_kept, check_trained
 from conformance.properties.history import Model
 from conformance.properties.registry import requirement
+from conformance.properties.transforming import compiled, transforms_of
 from conformance.strategies.cases import Stream, cases, ensembles, streams
 from conformance.strategies.palette import COMPILED
 from conformance.strategies.source import choices
-from conformance.subject import AnyArray, LiveLayer, Subject, as_numpy, calling
-
-
-def compiled(subject: Subject, layer: LiveLayer, x: Any, *, evaluate: bool) -> AnyArray:
-    """Call the layer under the jit that all properties share."""
-    with calling("the call under nnx.jit"):
-        return as_numpy("y", subject.jitted(layer.module, x, evaluate))
+from conformance.subject import Subject, as_numpy, calling
 
 
 @requirement(
     "BN-JIT-1", share=0.5, case=lambda _: cases(COMPILED), evaluate=lambda _: choices(0, 1)
 )
 def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> None:
-    """nnx.jit(layer)(x) meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
+    """jit(layer)(x) meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
     layer, before, x = subject.start(case)
     y = compiled(subject, layer, x, evaluate=bool(evaluate))
 
@@ -70,17 +60,13 @@ def one_trace_per_mode(subject: Subject, drawn: Stream) -> None:
     case = drawn.case
     layer, before, _ = subject.start(case)
     traced: list[bool] = []
-
-    def call(module: Any, x: Any, flag: bool) -> Any:
-        traced.append(flag)
-        return apply(module, x, flag)
-
-    jitted = nnx.jit(call, static_argnums=2)
+    transforms = transforms_of(subject, layer)
+    jitted = transforms.jitted_anew(traced)
     model = Model.starting(case.config, before, subject.accuracy)
     for batch in (case.x, *drawn.following):
-        with calling("the call under nnx.jit"):
-            jitted(layer.module, batch, False)
-            y = as_numpy("y", jitted(layer.module, batch, True))
+        with calling(f"the call under {transforms.library}.jit"):
+            jitted(batch, False)
+            y = as_numpy("y", jitted(batch, True))
         model.train(batch)
         model.check_statistics(layer.state)
         check_evaluated(case.config, layer.usable_state, batch, y)
@@ -100,29 +86,23 @@ def one_trace_per_mode(subject: Subject, drawn: Stream) -> None:
     evaluate=lambda _: choices(0, 1),
 )
 def a_stack_of_layers_equals_the_loop(subject: Subject, lanes: list[Case], evaluate: int) -> None:
-    """nnx.vmap(layer)(stack, xs)[i] = layer_i(x_i), and each lane has its own statistics"""
+    """vmap(layer)(stack, xs)[i] = layer_i(x_i), and each lane has its own statistics"""
     layers = [subject.start(case)[0] for case in lanes]
     before = [layer.usable_state for layer in layers]
-    graphdef = nnx.graphdef(layers[0].module)
-    states = [nnx.state(layer.module) for layer in layers]
-    with calling("nnx.vmap over a stack of layers"):
-        stacked = nnx.merge(graphdef, _stack(states))
+    transforms = transforms_of(subject, layers[0])
+    under = f"{transforms.library}.vmap"
+    with calling(f"{under} over a stack of layers"):
+        others = [layer.layer for layer in layers[1:]]
         xs = jnp.stack([case.x for case in lanes])
-        ys = np.array(_VMAPPED[bool(evaluate)](stacked, xs))
-    after = layers[0].around(stacked).state
+        mapped, stacked = transforms.stacked(others, xs, evaluate=bool(evaluate))
+        ys = np.array(mapped)
+    after = layers[0].holding(stacked).state
 
     for lane, case in enumerate(lanes):
         start, end, y, of = before[lane], after.take(lane), ys[lane], f" of lane {lane}"
         kept = ARRAYS if evaluate else PARAMETERS
-        check_kept(end, start, "as before the call under nnx.vmap", names=kept, of=of)
+        check_kept(end, start, f"as before the call under {under}", names=kept, of=of)
         if evaluate:
             check_evaluated(case.config, start, case.x, y)
         else:
             check_trained(subject, case, start, y, end, what=f"y{of}", of=of)
-
-
-def _stack(states: list[Any]) -> Any:
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
-
-
-_VMAPPED = {False: nnx.jit(nnx.vmap(train)), True: nnx.jit(nnx.vmap(evaluate))}

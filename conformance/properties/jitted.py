@@ -22,9 +22,9 @@ from conformance.properties.claims import (
     check_kept,
     check_trained,
 )
-from conformance.properties.compiled import compiled
 from conformance.properties.history import Model
 from conformance.properties.registry import requirement
+from conformance.properties.transforming import compiled, transforms_of
 from conformance.strategies.cases import Rewritten, Stream, cases, rewritten_cases, streams
 from conformance.strategies.palette import COMPILED, TRANSFORMED
 from conformance.strategies.source import choices
@@ -71,16 +71,14 @@ def no_tracer_escapes(subject: Subject, case: Case) -> None:
     "BN-JIT-6", share=0.3, case=lambda _: cases(COMPILED), evaluate=lambda _: choices(0, 1)
 )
 def the_functional_form_is_right(subject: Subject, case: Case, evaluate: int) -> None:
-    """jax.jit of merge, call, split meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
+    """jit of the layer as a pure function meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
     layer, before, x = subject.start(case)
-    graphdef, state = nnx.split(layer.module)
-    with calling("jax.jit over nnx.split and nnx.merge"):
-        y, new = _functional(graphdef, state, x, bool(evaluate))
-        merged = layer.around(nnx.merge(graphdef, new))
-    after = merged.state
+    with calling("jax.jit of the layer as a function of its state"):
+        y, other = transforms_of(subject, layer).apart(x, evaluate=bool(evaluate))
+    after = layer.holding(other).state
 
     check_kept(after, before, "as before", names=ARRAYS if evaluate else PARAMETERS)
-    rule = "as before: the call was on another module"
+    rule = "as before: the call was on a copy of its state"
     check_kept(layer.state, before, rule, of=" of the layer taken apart")
     if evaluate:
         check_evaluated(case.config, before, case.x, as_numpy("y", y))
@@ -106,18 +104,6 @@ def donated_state_is_replaced(subject: Subject, drawn: Stream, fresh: int) -> No
         model.train(batch)
         model.check_statistics(layer.state)
     check_evaluation(layer, drawn.case, subject.input(drawn.case))
-
-
-def merged_call(graphdef: Any, state: Any, x: Any, *, evaluate: bool) -> tuple[Any, Any]:
-    """Return y and the new state of a layer that is put together, called and taken apart."""
-    module = nnx.merge(graphdef, state)
-    y = apply(module, x, evaluate)
-    return y, nnx.state(module)
-
-
-@partial(jax.jit, static_argnums=(0, 3))
-def _functional(graphdef: Any, state: Any, x: Any, evaluate: bool) -> tuple[Any, Any]:
-    return merged_call(graphdef, state, x, evaluate=evaluate)
 
 
 @contextmanager

@@ -40,6 +40,18 @@ def a_wrong_width_is_refused(subject: Subject, case: Case) -> None:
     check_evaluation(layer, case, x)
 
 
+@requirement("BN-ERR-2", share=0.12, case=lambda _: cases(_SEVERAL))
+def a_call_that_raises_moves_nothing(subject: Subject, case: Case) -> None:
+    """x of shape (N, 1), D > 1: a result, or an exception, and then all is as before"""
+    for flag in (False, True):
+        layer, before, x = subject.start(case)
+        if refuses(layer, case.x[:, :1], flag=flag):
+            check_kept(layer.state, before, "as before the call that raised")
+            check_evaluation(layer, case, x)
+        elif flag:
+            check_kept(layer.state, before, "as before a call in evaluation")
+
+
 def with_wrong_width(x: Float32, wrong: int) -> Float32:
     """Return x with D + 1, D − 1 or 2D features; never with one, which would broadcast."""
     features = x.shape[1]

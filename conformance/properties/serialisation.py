@@ -21,10 +21,10 @@ from conformance.properties.claims import (
     check_kept,
     check_trained,
 )
-from conformance.properties.compiled import compiled
 from conformance.properties.registry import requirement
 from conformance.properties.restoring import COPIED, RESTORED, through_checkpoint
 from conformance.properties.state import path_of
+from conformance.properties.transforming import compiled
 from conformance.strategies.distinct import Replaced, distinct_cases, replaced_cases
 from conformance.strategies.palette import TRANSFORMED
 from conformance.strategies.source import choices

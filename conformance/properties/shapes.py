@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conformance import conventions
 from conformance.case import Case
+from conformance.checks import check_same, check_shape
 from conformance.properties.claims import (
     check_evaluated,
     check_evaluation,
@@ -51,3 +52,14 @@ def containers_do_not_matter(subject: Subject, case: Case, container: int) -> No
 
     check_evaluation(layer, case, x)
     check_training(subject, layer, before, case, x)
+
+
+@requirement("BN-SHAPE-3", share=0.15, case=cases)
+def y_is_declared(subject: Subject, case: Case) -> None:
+    """y is (N, D), float32 or what is declared"""
+    layer, _, x = subject.start(case)
+    dtype = conventions.output_dtype() or "float32"
+
+    for y, mode in ((layer.evaluate(x), "evaluation"), (layer.train(x), "training")):
+        check_shape(f"y in {mode}", y, case.x.shape)
+        check_same(f"dtype of y in {mode}", str(y.dtype), dtype)

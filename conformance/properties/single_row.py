@@ -1,4 +1,4 @@
-"""What declared deviations make of a case: the refusal of single rows, and no momentum 1."""
+"""What declared deviations make of a case: single rows, momentum 1, and what has no room."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import reject
 
 from conformance import conventions
-from conformance.case import Case
+from conformance.case import Case, State
 from conformance.checks import check_true
 from conformance.implementation import Config, Deviation
 from conformance.properties.claims import check_kept
@@ -22,12 +22,14 @@ def settled(subject: Subject, drawn: Mapping[str, Any]) -> bool:
     """Judge the refusal itself on a case with a single row, if it is declared.
 
     A sequence in which some batch has a single row is rejected, and so is momentum 1 where it
-    would divide by 1 − 1ᵗ.
+    would divide by 1 − 1ᵗ. So is a case whose statistics may overflow in the declared dtype.
 
     Returns True if the case is settled, and False if its claim has to be judged. Raises what
     Hypothesis raises for a rejected case.
     """
     if conventions.largest_momentum() < 1 and has_momentum_one(drawn):
+        reject()
+    if conventions.statistics_dtype() == "float16" and overflows(drawn):
         reject()
     if not conventions.follows(Deviation.SINGLE_ROW_REFUSED) or not has_single_row(drawn):
         return False
@@ -60,6 +62,20 @@ def has_single_row(drawn: Any) -> bool:
 def has_momentum_one(drawn: Any) -> bool:
     """Tell whether a layer with momentum 1 is anywhere in what was drawn."""
     return any(isinstance(value, Config) and value.momentum == 1 for value in _parts(drawn))
+
+
+def overflows(drawn: Any) -> bool:
+    """Tell whether statistics of what was drawn, mean, variance or stored, may be too large."""
+    for value in _parts(drawn):
+        if isinstance(value, State):
+            stored = np.abs([value.running_mean, value.running_var])
+            if stored.max() > conventions.LARGEST_IN_FLOAT16:
+                return True
+        elif isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim == 2:
+            largest = np.maximum(np.abs(value).max(axis=0), (2 * value.std(axis=0)) ** 2)
+            if not largest.max() <= conventions.LARGEST_IN_FLOAT16:
+                return True
+    return False
 
 
 def _parts(value: Any) -> Iterator[Any]:

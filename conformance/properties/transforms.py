@@ -1,7 +1,6 @@
 """VMAP-2, SCAN, REMAT, SHARED, SHAPE-EVAL: where the layer meets a transform.
 
-Values and states are compared with the oracle, never with the same code run eagerly. Compiled
-functions are kept at module level, by the graph definition of the layer and its shapes.
+Values and states are compared with the oracle, never with the same code run eagerly.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import numpy as np
 from flax import nnx
 
 from conformance import bounds, conventions
-from conformance.adapters.nnx import train
 from conformance.case import Case
 from conformance.checks import check_same, check_true, check_within
 from conformance.implementation import PARAMETERS
@@ -24,10 +22,10 @@ from conformance.properties.claims import (
     check_evaluation,
     check_trained,
 )
-from conformance.properties.differentiation import check_gradient, expected_gradients, of_params
+from conformance.properties.differentiation import check_gradient, expected_gradients
 from conformance.properties.history import Model
-from conformance.properties.jitted import merged_call
 from conformance.properties.registry import requirement
+from conformance.properties.transforming import merged_call, transforms_of
 from conformance.strategies.cases import Stream, cases, streams
 from conformance.strategies.cotangents import Pulled, pulled_cases
 from conformance.strategies.palette import TRANSFORMED
@@ -41,23 +39,16 @@ def lanes_share_nothing(subject: Subject, drawn: Stream) -> None:
     case = drawn.case
     layer, before, _ = subject.start(case)
     batches = [case.x, *drawn.following]
-    graphdef, state = nnx.split(layer.module)
-    xs = jnp.stack(batches)
-    with calling("jax.vmap over batches in evaluation"):
-        evaluated = np.array(_lanes(graphdef, state, xs, True)[0])
+    transforms, xs = transforms_of(subject, layer), jnp.stack(batches)
+    with calling("vmap over batches in evaluation"):
+        evaluated = [np.array(ys) for ys in transforms.evaluated_lanes(xs)]
     with calling("jax.vmap over batches in training"):
-        trained, states = _lanes(graphdef, state, xs, False)
-
-    with calling("nnx.vmap over batches in evaluation"):
-        live = np.array(_nnx_lanes(graphdef, state, xs))
+        trained, states = transforms.lanes(xs)
 
     for lane, batch in enumerate(batches):
-        check_evaluated(case.config, before, batch, evaluated[lane])
-        check_evaluated(case.config, before, batch, live[lane])
-        of_lane = jax.tree.map(lambda leaf, lane=lane: leaf[lane], states)
-        with calling("nnx.merge with the state of a lane"):
-            merged = nnx.merge(graphdef, of_lane)
-        after = layer.around(merged).state
+        for ys in evaluated:
+            check_evaluated(case.config, before, batch, ys[lane])
+        after = layer.holding(states[lane]).state
         check_trained(subject, case.with_x(batch), before, np.array(trained[lane]), after)
 
 
@@ -72,13 +63,14 @@ ROUNDS = 50
     long=lambda _: choices(0, 4),
 )
 def a_scan_is_a_loop(subject: Subject, drawn: Stream, long: int) -> None:
-    """nnx.scan over T batches, few or hundreds: T steps of the recursion, and the y of each"""
+    """a scan over T batches, few or hundreds: T steps of the recursion, and the y of each"""
     case = drawn.case
     layer, before, _ = subject.start(case)
     batches = [case.x, *drawn.following]
     rounds = ROUNDS if long == 4 else 1
-    with calling("nnx.scan over batches"):
-        ys = np.array(_SCANNED(layer.module, jnp.tile(jnp.stack(batches), (rounds, 1, 1)))[1])
+    transforms = transforms_of(subject, layer)
+    with calling(f"{transforms.library}.scan over batches"):
+        ys = np.array(transforms.scanned(jnp.tile(jnp.stack(batches), (rounds, 1, 1))))
 
     model = Model.starting(case.config, before, subject.accuracy)
     outputs: list[tuple[Any, Any]] = []
@@ -95,16 +87,16 @@ def a_scan_is_a_loop(subject: Subject, drawn: Stream, long: int) -> None:
 
 @requirement("BN-REMAT-1", share=0.2, drawn=lambda _: pulled_cases(TRANSFORMED))
 def rematerialization_changes_nothing(subject: Subject, drawn: Pulled) -> None:
-    """nnx.grad of nnx.remat(call): the gradients of BN-GRAD-1 and 2, and one update"""
+    """the gradient of a rematerialised call: the gradients of BN-GRAD-1 and 2, and one update"""
     case, w = drawn.case, drawn.w
     layer, before, x = subject.start(case)
-    with calling("nnx.value_and_grad over nnx.remat"):
-        _, gradients = _REMATERIALIZED(layer.module, jnp.asarray(x), jnp.asarray(w))
-        got = of_params(layer, gradients)
+    with calling("differentiating a rematerialised call"):
+        pulled = transforms_of(subject, layer).rematerialized(jnp.asarray(x), jnp.asarray(w))
+        got = {name: as_numpy(f"the gradient of {name}", pulled[name]) for name in PARAMETERS}
 
     expected = expected_gradients(subject, before, case, w, evaluate=False)
     for name in PARAMETERS:
-        check_gradient(name, got, expected, "training under nnx.remat")
+        check_gradient(name, got, expected, "training under remat")
     model = Model.starting(case.config, before, subject.accuracy)
     model.train(case.x)
     model.check_statistics(layer.state)
@@ -122,8 +114,9 @@ def a_shared_layer_updates_at_each_use(subject: Subject, case: Case) -> None:
     model.check_statistics(layer.state)
 
     again, start, _ = subject.start(case)
-    with calling("a layer used twice under nnx.jit"):
-        inner = as_numpy("the first y", _TWICE(again.module, jnp.asarray(x))[0])
+    transforms = transforms_of(subject, again)
+    with calling(f"a layer used twice under {transforms.library}.jit"):
+        inner = as_numpy("the first y", transforms.twice(jnp.asarray(x)))
     model = Model.starting(case.config, start, subject.accuracy)
     model.train(case.x)
     rounding = bounds.train(case.config, start, case.x, subject.accuracy).y
@@ -149,46 +142,6 @@ def the_layer_exists_abstractly(subject: Subject, case: Case) -> None:
             y, _ = jax.eval_shape(partial(merged_call, graphdef, evaluate=flag), state, x)
         check_same("shape of y", tuple(y.shape), case.x.shape)
         check_same("dtype of y", str(y.dtype), conventions.output_dtype() or "float32")
-
-
-@partial(jax.jit, static_argnums=(0, 3))
-def _lanes(graphdef: Any, state: Any, xs: Any, evaluate: bool) -> tuple[Any, Any]:
-    call = partial(merged_call, graphdef, evaluate=evaluate)
-    mapped: tuple[Any, Any] = jax.vmap(call, in_axes=(None, 0))(state, xs)
-    return mapped
-
-
-@partial(jax.jit, static_argnums=0)
-def _nnx_lanes(graphdef: Any, state: Any, xs: Any) -> Any:
-    """Evaluate one layer on each batch, by nnx.vmap.
-
-    Each lane has a copy: a layer that writes its statistics in evaluation, the same values as
-    before, is right, and nnx.vmap refuses to let lanes write to a layer that they share.
-    """
-
-    def lane(x: Any) -> Any:
-        copied = jax.tree.map(jnp.asarray, state)  # Variables of this lane, with the same values
-        return merged_call(graphdef, copied, x, evaluate=True)[0]
-
-    return nnx.vmap(lane)(xs)
-
-
-def _step(module: Any, x: Any) -> tuple[Any, Any]:
-    return module, train(module, x)
-
-
-def _trained_twice(module: Any, x: Any) -> tuple[Any, Any]:
-    first = train(module, x)
-    return first, train(module, first)
-
-
-def _weighted_sum(module: Any, x: Any, w: Any) -> Any:
-    return jnp.sum(w * nnx.remat(train)(module, x))
-
-
-_SCANNED = nnx.jit(nnx.scan(_step, in_axes=(nnx.Carry, 0), out_axes=(nnx.Carry, 0)))
-_REMATERIALIZED = nnx.jit(nnx.value_and_grad(_weighted_sum))
-_TWICE = nnx.jit(_trained_twice)
 
 
 def _is_abstract(holder: Any) -> bool:

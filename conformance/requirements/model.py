@@ -26,6 +26,10 @@ class Capability(Enum):
     """A layer whose calls JAX can differentiate in reverse mode."""
     NNX_GRAD = "nnx grad"
     """A live ``flax.nnx.Module`` that JAX can differentiate in reverse mode."""
+    TRANSFORMS = "transforms"
+    """A layer that JAX can transform: a live ``flax.nnx.Module``, or a pure function of arrays."""
+    TRANSFORMS_GRAD = "transforms grad"
+    """Likewise, and JAX can differentiate it in reverse mode."""
     NDIM = "ndim"
     """A layer that declares to take inputs of more axes than two."""
     MASK = "mask"
@@ -47,7 +51,9 @@ TRANSFORMS = (
     "jax.vmap",
     "jax.shard_map",
     "nnx.scan",
+    "jax.lax.scan",
     "nnx.remat",
+    "jax.checkpoint",
     "nnx.grad",
     "jax.vjp",
     "nnx.split and nnx.merge",

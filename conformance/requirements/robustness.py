@@ -103,6 +103,18 @@ ROWS = (
         source="jax.numpy accepts both",
     ),
     Requirement(
+        id="BN-SHAPE-3",
+        statement=(
+            "y has the shape of x, and is float32 unless the implementation declares another "
+            "dtype, in both modes."
+        ),
+        level=Level.SHOULD,
+        needs=Capability.LAYER,
+        why="A float64 that slips in doubles the memory, and the next layer may refuse it.",
+        mistakes=("a constant in float64", "an output left in the dtype of the arithmetic"),
+        source="flax.nnx.BatchNorm: the dtype of y follows from those of x and the arrays",
+    ),
+    Requirement(
         id="BN-ERR-1",
         statement=(
             "An input with another number of features, one that cannot broadcast either, raises, "
@@ -117,5 +129,20 @@ ROWS = (
             "running statistics moved before the shapes are looked at",
         ),
         source="follows from BN-STATE-5: a call that raises has moved nothing",
+    ),
+    Requirement(
+        id="BN-ERR-2",
+        statement=(
+            "A layer of several features may broadcast an input of a single one; if it raises, the "
+            "state is as before."
+        ),
+        level=Level.SHOULD,
+        needs=Capability.LAYER,
+        why="One feature fits the update and not the output: the error comes after the update.",
+        mistakes=(
+            "running statistics moved before the shapes are looked at",
+            "a shape check between the update and the output",
+        ),
+        source="follows from BN-STATE-5; flax.nnx.BatchNorm reshapes gamma after the update",
     ),
 )

@@ -1,4 +1,7 @@
-"""JIT, VMAP, SCAN, REMAT, SHARED: the layer under the transforms of NNX and JAX."""
+"""JIT, VMAP, SCAN, REMAT, SHARED: the layer under the transforms of NNX and JAX.
+
+Where it says jit, a map or a scan, that of NNX is meant for a module, that of JAX for a pure layer.
+"""
 
 from conformance.requirements.model import Capability, Level, Requirement
 
@@ -7,23 +10,23 @@ _JIT = "flax NNX: nnx.jit propagates Variable updates out of the compiled functi
 ROWS = (
     Requirement(
         id="BN-JIT-1",
-        statement="Under nnx.jit y and the new state are right, in both modes.",
+        statement="Under jit y and the new state are right, in both modes.",
         level=Level.MUST,
-        needs=Capability.NNX,
+        needs=Capability.TRANSFORMS,
         why="The compiled layer is the one that trains; eager execution is for looking at it.",
         mistakes=("Python branches on values", "NumPy inside the layer", "a trace-time constant"),
         source=_JIT,
-        transforms=("nnx.jit",),
+        transforms=("nnx.jit", "jax.jit"),
     ),
     Requirement(
         id="BN-JIT-2",
         statement="Updates leave the jitted function: n calls with different batches are n steps.",
         level=Level.MUST,
-        needs=Capability.NNX,
+        needs=Capability.TRANSFORMS,
         why="An update of a plain attribute happens once, while tracing, and never again.",
         mistakes=("statistics outside Variables", "an inner jit whose state update is dropped"),
         source=_JIT,
-        transforms=("nnx.jit",),
+        transforms=("nnx.jit", "jax.jit"),
     ),
     Requirement(
         id="BN-JIT-3",
@@ -32,11 +35,11 @@ ROWS = (
             "gives each mode its own result."
         ),
         level=Level.MUST,
-        needs=Capability.NNX,
+        needs=Capability.TRANSFORMS,
         why="A layer that changes its static part at each call compiles at each call.",
         mistakes=("a Python counter on the module", "a dtype that changes with each update"),
         source="jax.jit: compiled code is kept per shape, dtype and static argument",
-        transforms=("nnx.jit",),
+        transforms=("nnx.jit", "jax.jit"),
     ),
     Requirement(
         id="BN-JIT-4",
@@ -45,11 +48,11 @@ ROWS = (
             "jitted function gives the result of the change."
         ),
         level=Level.MUST,
-        needs=Capability.NNX,
+        needs=Capability.TRANSFORMS,
         why="A value that was read while tracing is a constant of the program for ever after.",
         mistakes=("values captured while tracing", "folded scale and shift kept between calls"),
         source=_JIT,
-        transforms=("nnx.jit",),
+        transforms=("nnx.jit", "jax.jit"),
     ),
     Requirement(
         id="BN-JIT-5",
@@ -63,13 +66,13 @@ ROWS = (
     ),
     Requirement(
         id="BN-JIT-6",
-        statement="jax.jit of a pure function over nnx.split and nnx.merge is right.",
+        statement="jax.jit of the layer as a pure function of its state is right.",
         formula="(y, state') = jit(call)(state, x)",
         level=Level.MUST,
-        needs=Capability.NNX,
+        needs=Capability.TRANSFORMS,
         why="Training loops outside NNX take modules apart and put them together.",
         mistakes=("state outside Variables", "values kept in the graph definition"),
-        source="flax NNX: the functional API, nnx.split and nnx.merge",
+        source="flax NNX: the functional API, nnx.split and nnx.merge; pure layers have no other",
         transforms=("jax.jit", "nnx.split and nnx.merge"),
     ),
     Requirement(
@@ -84,13 +87,13 @@ ROWS = (
     ),
     Requirement(
         id="BN-VMAP-1",
-        statement="nnx.vmap over a stack of layers equals the loop, in outputs and states.",
+        statement="A map over a stack of layers equals the loop, in outputs and states.",
         level=Level.MUST,
-        needs=Capability.NNX,
+        needs=Capability.TRANSFORMS,
         why="Ensembles and populations are trained this way.",
         mistakes=("statistics shared between the lanes", "a reduction over all axes"),
         source="flax NNX: nnx.vmap maps Variables like any other array",
-        transforms=("nnx.jit", "nnx.vmap", "nnx.split and nnx.merge"),
+        transforms=("nnx.jit", "jax.jit", "nnx.vmap", "jax.vmap", "nnx.split and nnx.merge"),
     ),
     Requirement(
         id="BN-VMAP-2",
@@ -100,7 +103,7 @@ ROWS = (
         ),
         formula="vmap(call)(xs)[i] = call(xs[i])",
         level=Level.MUST,
-        needs=Capability.NNX,
+        needs=Capability.TRANSFORMS,
         why="Per-example and per-task code maps over inputs and expects independent lanes.",
         mistakes=("statistics over all leading axes", "collectives without an axis name"),
         source="JAX: jax.vmap maps a function over an axis that it does not see",
@@ -108,33 +111,33 @@ ROWS = (
     ),
     Requirement(
         id="BN-SCAN-1",
-        statement="nnx.scan over T batches is T calls, in outputs and state.",
+        statement="A scan over T batches is T calls, in outputs and state.",
         level=Level.MUST,
-        needs=Capability.NNX,
+        needs=Capability.TRANSFORMS,
         why="Training loops and repeated blocks are scanned to compile once.",
         mistakes=("the state not carried", "a dtype or shape that changes in the carry"),
-        source="flax NNX: nnx.scan with nnx.Carry",
-        transforms=("nnx.jit", "nnx.scan"),
+        source="flax NNX: nnx.scan with nnx.Carry; JAX: jax.lax.scan",
+        transforms=("nnx.jit", "jax.jit", "nnx.scan", "jax.lax.scan"),
     ),
     Requirement(
         id="BN-REMAT-1",
-        statement="Under nnx.remat the update happens once and the gradients are the same.",
+        statement="Under rematerialisation the update happens once and the gradients are the same.",
         level=Level.MUST,
-        needs=Capability.NNX_GRAD,
+        needs=Capability.TRANSFORMS_GRAD,
         why="Rematerialisation runs the forward pass twice; the statistics must not notice.",
         mistakes=("an update in the recomputed pass", "no update in the first"),
         source="pytorch/pytorch#96136, YOLO-Master#262: checkpointing updates twice",
-        transforms=("nnx.jit", "nnx.remat", "nnx.grad"),
+        transforms=("nnx.jit", "jax.jit", "nnx.remat", "jax.checkpoint", "nnx.grad"),
     ),
     Requirement(
         id="BN-SHARED-1",
         statement="A layer that is applied twice in one forward pass updates twice.",
         level=Level.MUST,
-        needs=Capability.NNX,
+        needs=Capability.TRANSFORMS,
         why="Weight sharing makes one layer see several batches per step.",
         mistakes=("one update per forward pass", "the second from the old statistics"),
         source="google/flax#1254, google/flax#452",
-        transforms=("nnx.jit",),
+        transforms=("nnx.jit", "jax.jit"),
     ),
     Requirement(
         id="BN-SHARED-2",

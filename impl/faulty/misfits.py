@@ -71,3 +71,26 @@ class FoldedIntoTheWidth(StepwiseBatchNorm):
             return super().__call__(x, use_running_average)
         folded = jnp.asarray(x).reshape(-1, width)
         return super().__call__(folded, use_running_average).reshape(x.shape)
+
+
+@fault(
+    "reshaped-after-the-update",
+    "BN-ERR-2",
+    source="flax NNX: a call on one feature raises with the statistics moved",
+)
+class ReshapedAfterTheUpdate(StepwiseBatchNorm):
+    """gamma is given the width of the input when the running statistics have moved already."""
+
+    def affine(self, z: Array) -> Array:
+        return super().affine(z) if z.shape[1] != 1 else self.gamma[...].reshape(1, 1) * z
+
+
+@fault("single-feature-refused-late", "BN-ERR-2")
+class SingleFeatureRefusedLate(StepwiseBatchNorm):
+    """That the width is not the layer's is noticed between the update and the output."""
+
+    def output(self, x: Any, mean: Array, var: Array) -> Array:
+        if x.shape[1] != self.gamma.shape[0]:
+            msg = f"{x.shape[1]} features, expected {self.gamma.shape[0]}"
+            raise ValueError(msg)
+        return super().output(x, mean, var)

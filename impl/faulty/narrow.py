@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from conformance.implementation import Deviation
 from impl.faulty.record import fault
-from impl.narrow_batchnorm import Bfloat16Statistics
+from impl.narrow_batchnorm import Bfloat16Statistics, Float16Statistics
 from impl.stepwise import Array, StepwiseBatchNorm
 
 _STATISTICS = (Deviation.STATISTICS_IN_BFLOAT16,)
@@ -21,17 +23,8 @@ class Bfloat16DeclaredOnly(StepwiseBatchNorm):
 
 
 @fault("float16-declared-as-bfloat16", "BN-INIT-5", deviations=_STATISTICS)
-class Float16DeclaredAsBfloat16(StepwiseBatchNorm):
+class Float16DeclaredAsBfloat16(Float16Statistics):
     """Statistics in bfloat16 are declared; they are float16, which overflows at 65504."""
-
-    def start_mean(self, d: int) -> Array:
-        return jnp.zeros((d,), jnp.float16)
-
-    def start_var(self, d: int) -> Array:
-        return jnp.ones((d,), jnp.float16)
-
-    def moved(self, old: Array, new: Array) -> Array:
-        return super().moved(old.astype(jnp.float32), new).astype(jnp.float16)
 
 
 @fault("bfloat16-statistics-widen", "BN-STATE-5", deviations=_STATISTICS)
@@ -83,3 +76,65 @@ class Bfloat16OutputUndeclared(StepwiseBatchNorm):
 
     def affine(self, z: Array) -> Array:
         return super().affine(z).astype(jnp.bfloat16)
+
+
+_STATISTICS_16 = (Deviation.STATISTICS_IN_FLOAT16,)
+_OUTPUT_16 = (Deviation.OUTPUT_IN_FLOAT16,)
+_OUTPUT_64 = (Deviation.OUTPUT_IN_FLOAT64,)
+
+
+@fault("float16-statistics-declared-only", "BN-INIT-5", deviations=_STATISTICS_16)
+class Float16StatisticsDeclaredOnly(StepwiseBatchNorm):
+    """Statistics in float16 are declared; they are float32."""
+
+
+@fault("float16-statistics-squared", "BN-TRAIN-1", deviations=_STATISTICS_16)
+class Float16StatisticsSquared(Float16Statistics):
+    """The batch variance is computed in the dtype of the statistics, too, from squares."""
+
+    def batch_var(self, x: Any, mean: Array) -> Array:
+        rows = (x - mean).astype(jnp.float16)
+        return jnp.mean(rows * rows, axis=0, dtype=jnp.float16).astype(jnp.float32)
+
+
+@fault("float16-statistics-in-steps", "BN-EMA-1", "BN-EMA-2", deviations=_STATISTICS_16)
+class Float16StatisticsInSteps(Float16Statistics):
+    """Running statistics are kept with eight digits, as in bfloat16, though float16 has eleven."""
+
+    def moved(self, old: Array, new: Array) -> Array:
+        return super().moved(old, new).astype(jnp.bfloat16).astype(jnp.float16)
+
+
+@fault("float16-output-declared-only", "BN-TRAIN-1", "BN-SHAPE-3", deviations=_OUTPUT_16)
+class Float16OutputDeclaredOnly(StepwiseBatchNorm):
+    """An output in float16 is declared; y is float32."""
+
+
+@fault("float16-output-by-bfloat16", "BN-TRAIN-1", "BN-EVAL-1", deviations=_OUTPUT_16)
+class Float16OutputByBfloat16(StepwiseBatchNorm):
+    """y is float16, as declared, of a z that was rounded to bfloat16."""
+
+    def affine(self, z: Array) -> Array:
+        return super().affine(z.astype(jnp.bfloat16).astype(jnp.float32)).astype(jnp.float16)
+
+
+@fault("float64-output-declared-only", "BN-SHAPE-3", deviations=_OUTPUT_64)
+class Float64OutputDeclaredOnly(StepwiseBatchNorm):
+    """An output in float64 is declared; y is float32."""
+
+
+@fault("float64-output-undeclared", "BN-SHAPE-3")
+class Float64OutputUndeclared(StepwiseBatchNorm):
+    """Outside of a trace y is copied to float64, and nothing says so."""
+
+    def affine(self, z: Array) -> Any:
+        y = super().affine(z)
+        return y if isinstance(y, jax.core.Tracer) else np.asarray(y, np.float64)
+
+
+@fault("float16-output-in-evaluation-only", "BN-SHAPE-3")
+class Float16OutputInEvaluationOnly(StepwiseBatchNorm):
+    """Evaluation answers in float16, training in float32, and nothing says so."""
+
+    def evaluate(self, x: Any) -> Any:
+        return super().evaluate(x).astype(jnp.float16)

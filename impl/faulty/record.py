@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from conformance.implementation import Deviation, Implementation
 from conformance.wider import Wider
+from impl.functional import FunctionalBatchNorm
 
 Subject = TypeVar("Subject", bound=Callable[..., Any])
 
@@ -48,7 +49,7 @@ def fault(
     deviations: tuple[Deviation, ...] = (),
     count: str = "",
 ) -> Callable[[Subject], Subject]:
-    """Record the decorated ``nnx.Module`` class, or forward function, as a fault.
+    """Record the decorated ``nnx.Module`` class, pure layer, or forward function, as a fault.
 
     ``wider`` is what the class declares to take beyond a float32 batch (N, D), ``deviations``
     the conventions that it declares, ``count`` its attribute for the number of its updates.
@@ -62,13 +63,14 @@ def fault(
         if name in FAULTS or not breaks or not sentence:
             msg = f"{name!r} needs a name of its own, ids that it breaks, and a docstring"
             raise ValueError(msg)
-        implementation = (
-            Implementation.nnx(
+        if not isinstance(subject, type):
+            implementation = Implementation(name=name, forward=subject)
+        elif issubclass(subject, FunctionalBatchNorm):
+            implementation = Implementation(name=name, build=subject.layer, pure=True)
+        else:
+            implementation = Implementation.nnx(
                 subject, name=name, wider=wider, deviations=frozenset(deviations), count=count
             )
-            if isinstance(subject, type)
-            else Implementation(name=name, forward=subject)
-        )
         FAULTS[name] = Fault(
             name=name,
             breaks=breaks,

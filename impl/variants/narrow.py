@@ -7,11 +7,20 @@ from typing import Any
 import jax.numpy as jnp
 
 from conformance.implementation import Deviation
-from impl.narrow_batchnorm import Bfloat16Statistics
+from impl.narrow_batchnorm import Bfloat16Statistics, Float16Statistics
 from impl.stepwise import Array, StepwiseBatchNorm
 from impl.variants.record import variant
 
 variant("bfloat16-statistics-declared", Deviation.STATISTICS_IN_BFLOAT16)(Bfloat16Statistics)
+variant("float16-statistics-declared", Deviation.STATISTICS_IN_FLOAT16)(Float16Statistics)
+
+
+@variant("float16-averaging-declared", Deviation.STATISTICS_IN_FLOAT16)
+class Float16Averaging(Float16Statistics):
+    """They are averaged in float16 as well."""
+
+    def moved(self, old: Array, new: Array) -> Array:
+        return StepwiseBatchNorm.moved(self, old, new.astype(jnp.float16))
 
 
 @variant("bfloat16-averaging-declared", Deviation.STATISTICS_IN_BFLOAT16)
@@ -37,3 +46,20 @@ class Bfloat16Affine(StepwiseBatchNorm):
     def affine(self, z: Any) -> Array:
         gamma, beta = (a[...].astype(jnp.bfloat16) for a in (self.gamma, self.beta))
         return gamma * z.astype(jnp.bfloat16) + beta
+
+
+@variant("float16-output-declared", Deviation.OUTPUT_IN_FLOAT16)
+class Float16Output(StepwiseBatchNorm):
+    """y is computed in float32, and rounded to float16 at the end."""
+
+    def affine(self, z: Array) -> Array:
+        return super().affine(z).astype(jnp.float16)
+
+
+@variant("float16-affine-declared", Deviation.OUTPUT_IN_FLOAT16)
+class Float16Affine(StepwiseBatchNorm):
+    """z, gamma and beta are rounded to float16 first, as a model of that dtype holds them."""
+
+    def affine(self, z: Any) -> Array:
+        gamma, beta = (a[...].astype(jnp.float16) for a in (self.gamma, self.beta))
+        return gamma * z.astype(jnp.float16) + beta

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from conformance.implementation import Deviation, Implementation
 from conformance.wider import Wider
+from impl.functional import FunctionalBatchNorm
 
 Module = TypeVar("Module", bound=type)
 
@@ -21,7 +22,7 @@ def variant(
     wider: Wider | None = None,
     count: str = "",
 ) -> Callable[[Module], Module]:
-    """Record the decorated ``nnx.Module`` class as a correct variant.
+    """Record the decorated ``nnx.Module`` class, or pure layer, as a correct variant.
 
     Raises:
         ValueError: the name is taken.
@@ -31,6 +32,9 @@ def variant(
         raise ValueError(msg)
 
     def record(module: Module) -> Module:
+        if issubclass(module, FunctionalBatchNorm):
+            VARIANTS[name] = Implementation(name=name, build=module.layer, pure=True)
+            return module
         VARIANTS[name] = Implementation.nnx(
             module,
             name=name,

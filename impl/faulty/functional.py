@@ -1,0 +1,127 @@
+"""Faulty pure layers: right operation by operation, wrong under a transform of JAX."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from conformance.adapters.pure import Held, PureLayer
+from conformance.implementation import Config
+from impl.faulty.record import fault
+from impl.functional import FunctionalBatchNorm
+from impl.stepwise import Array
+
+
+@fault("functional-state-baked-in", "BN-JIT-2", "BN-JIT-4", "BN-VMAP-1", "BN-SCAN-1")
+class StateBakedIn(FunctionalBatchNorm):
+    """The arrays come from the layer that the function was made for, not from its argument."""
+
+    @classmethod
+    def layer(cls, config: Config) -> PureLayer:
+        made = super().layer(config)
+        right = made.pure
+
+        def pure(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
+            del held
+            return right(made.held, x, use_running_average)
+
+        made.pure = pure
+        return made
+
+
+def _traced(value: Any) -> bool:
+    return isinstance(value, jax.core.Tracer)
+
+
+@fault("functional-update-lost-under-jit", "BN-JIT-1", "BN-JIT-2", "BN-SCAN-1")
+class UpdateLostUnderJit(FunctionalBatchNorm):
+    """A call that is traced gives back the running statistics that it was given."""
+
+    def updated(self, held: Held, mean: Array, var: Array) -> Held:
+        return held if _traced(mean) else super().updated(held, mean, var)
+
+
+@jax.custom_batching.custom_vmap
+def _averaged(x: Array) -> Array:
+    return jnp.mean(x, axis=0)
+
+
+@_averaged.def_vmap
+def _averaged_lanes(size: int, batched: Any, x: Array) -> Any:
+    del batched
+    return jnp.broadcast_to(jnp.mean(x, axis=(0, 1)), (size, x.shape[2])), True
+
+
+@fault("functional-lanes-share-the-mean", "BN-VMAP-1", "BN-VMAP-2")
+class LanesShareTheMean(FunctionalBatchNorm):
+    """The batching rule of the mean averages over the lanes, too."""
+
+    def batch_mean(self, x: Any) -> Array:
+        return _averaged(x)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _fused(momentum: float, y: Array, old: Held, new: Held) -> tuple[Array, Held]:
+    return y, _averages(momentum, old, new)
+
+
+def _averages(momentum: float, old: Held, new: Held) -> Held:
+    return {name: momentum * old[name] + (1 - momentum) * new[name] for name in old}
+
+
+def _fused_forward(momentum: float, y: Array, old: Held, new: Held) -> Any:
+    after = _averages(momentum, _averages(momentum, old, new), new)
+    return (y, after), (old, new)
+
+
+def _fused_backward(momentum: float, residuals: Any, pulled: Any) -> Any:
+    del momentum
+    return pulled[0], *jax.tree.map(jnp.zeros_like, residuals)
+
+
+_fused.defvjp(_fused_forward, _fused_backward)
+
+
+@fault("functional-forward-rule-moves-again", "BN-REMAT-1")
+class ForwardRuleMovesAgain(FunctionalBatchNorm):
+    """The forward rule of a fused training step moves the running statistics once more."""
+
+    def __call__(self, held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
+        y, after = super().__call__(held, x, use_running_average)
+        if use_running_average:
+            return y, after
+        mean = self.batch_mean(x)
+        new = {"running_mean": mean, "running_var": jnp.mean(jnp.square(x - mean), axis=0)}
+        y, moved = _fused(self.momentum, y, {name: held[name] for name in new}, new)
+        return y, {**held, **moved}
+
+
+@fault("functional-state-counts-by-its-structure", "BN-JIT-3")
+class StateCountsByItsStructure(FunctionalBatchNorm):
+    """Each update renames a leaf of the state, so that every call is another program."""
+
+    def updated(self, held: Held, mean: Array, var: Array) -> Held:
+        after = super().updated(held, mean, var)
+        calls = next((name for name in held if name.startswith("calls")), "calls0")
+        rest = {name: value for name, value in after.items() if name != calls}
+        return {**rest, f"calls{int(calls.removeprefix('calls')) + 1}": jnp.zeros(())}
+
+
+@fault("functional-one-update-per-program", "BN-SHARED-1")
+@dataclass(frozen=True, eq=False)
+class OneUpdatePerProgram(FunctionalBatchNorm):
+    """Within one traced pass the statistics are moved at the first use only."""
+
+    memory: dict[str, Any] = field(default_factory=dict)
+
+    def updated(self, held: Held, mean: Array, var: Array) -> Held:
+        if _traced(mean):
+            here = jax.core.get_opaque_trace_state()
+            if self.memory.get("pass") == here:
+                return held
+            self.memory["pass"] = here
+        return super().updated(held, mean, var)

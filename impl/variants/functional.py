@@ -1,0 +1,72 @@
+"""Correct pure layers, which have rules of their own for transforms."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from conformance.adapters.pure import Held, PureLayer
+from conformance.implementation import Config
+from impl.functional import FunctionalBatchNorm
+from impl.stepwise import Array
+from impl.variants.record import variant
+
+
+@variant("functional")
+class Functional(FunctionalBatchNorm):
+    """The arrays go in and come out."""
+
+
+@variant("functional-compiled-inside")
+class CompiledInside(FunctionalBatchNorm):
+    """A training call is compiled and rematerialised by the layer, which counts its calls."""
+
+    @classmethod
+    def layer(cls, config: Config) -> PureLayer:
+        made = super().layer(config)
+        return PureLayer(made.pure, {**made.held, "calls": jnp.zeros((), jnp.int32)})
+
+    def __call__(self, held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
+        if use_running_average:
+            return super().__call__(held, x, use_running_average)
+        y, after = self.train(held, x)
+        return y, {**after, "calls": held["calls"] + 1}
+
+    @partial(jax.jit, static_argnums=0)
+    def train(self, held: Held, x: Any) -> tuple[Any, Held]:
+        called = super().__call__
+        trained: tuple[Any, Held] = jax.checkpoint(lambda held, x: called(held, x, False))(held, x)
+        return trained
+
+
+@jax.custom_batching.custom_vmap
+def _averaged(x: Array) -> Array:
+    return jnp.mean(x, axis=0)
+
+
+@_averaged.def_vmap
+def _averaged_lanes(size: int, batched: Any, x: Array) -> Any:
+    del size, batched
+    return jnp.mean(x, axis=1), True
+
+
+@partial(jax.custom_jvp)
+def _mean(x: Array) -> Array:
+    return _averaged(x)
+
+
+@_mean.defjvp
+def _mean_tangent(primals: Any, tangents: Any) -> Any:
+    (x,), (moved,) = primals, tangents
+    return _mean(x), jnp.mean(moved, axis=0)
+
+
+@variant("functional-own-rules")
+class OwnRules(FunctionalBatchNorm):
+    """The mean has a batching rule and a derivative of its own."""
+
+    def batch_mean(self, x: Any) -> Array:
+        return _mean(x)
