@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from conformance.errors import printable
-from conformance.isolation.host import CALL_LIMIT
+from conformance.isolation.limits import CALL_LIMIT
 from conformance.report.files import write_text
 from conformance.scripts.blueprint import Blueprint
 from conformance.scripts.rendering import START, limit_of, script_of
