@@ -10,13 +10,8 @@ Importing this package imports neither jax nor NumPy nor Hypothesis.
 from __future__ import annotations
 
 from conformance.door import conformance_tests, sequence_machine
-from conformance.implementation import (
-    AdapterError,
-    Config,
-    Deviation,
-    Implementation,
-    Layer,
-)
+from conformance.implementation import AdapterError, Config, Deviation, Implementation
+from conformance.layers import Layer
 from conformance.requirements import REQUIREMENTS, Capability, Level, Requirement
 from conformance.wider import Options, Precision, Wider
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from conformance.implementation import ARRAYS, Config
+from conformance.implementation import Config
+from conformance.layers import ARRAYS
 from conformance.verdict import finite_or_text
 
 Float32 = npt.NDArray[np.float32]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from conformance.implementation import ARRAYS
+from conformance.layers import ARRAYS
 from conformance.properties.sequences import Live, Run
 from conformance.strategies.palette import DEFAULT
 from conformance.strategies.programs import AGAIN, COPIES, RUNS, Program, Step, programs

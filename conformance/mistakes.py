@@ -13,7 +13,8 @@ import numpy as np
 
 from conformance import conventions, oracle
 from conformance.case import State
-from conformance.implementation import STATISTICS, Config
+from conformance.implementation import Config
+from conformance.layers import STATISTICS
 from conformance.probe import STATE, X
 from conformance.subject import AnyArray, Subject
 

@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from conformance.implementation import ARRAYS, AdapterError, Implementation
+from conformance.implementation import AdapterError, Implementation
+from conformance.layers import ARRAYS
 from conformance.loading import import_errors
 
 GUIDE = "docs/writing-an-adapter.md shows a complete example."

@@ -9,7 +9,8 @@ import numpy as np
 
 from conformance.case import State
 from conformance.checks import ViolationFound
-from conformance.implementation import ARRAYS, AdapterError, Config, Layer
+from conformance.implementation import AdapterError, Config
+from conformance.layers import ARRAYS, Layer
 from conformance.mistakes import MISTAKES
 from conformance.requirements import Capability
 from conformance.resolution import resolve

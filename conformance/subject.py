@@ -17,7 +17,8 @@ from conformance.case import Case, State
 from conformance.checks import ViolationFound, check_same, check_true, violation
 from conformance.conventions import as_count, constructed, counts
 from conformance.errors import described
-from conformance.implementation import ARRAYS, COUNT, Config, Deviation, Implementation, Layer
+from conformance.implementation import Config, Deviation, Implementation
+from conformance.layers import ARRAYS, COUNT, Layer
 
 AnyArray = npt.NDArray[Any]
 

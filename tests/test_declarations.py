@@ -9,8 +9,9 @@ import pytest
 from numpy_norm import NumpyNorm
 
 from conformance.declarations import SHOWN_BY
-from conformance.implementation import STATISTICS, Config, Deviation, Implementation
+from conformance.implementation import Config, Deviation, Implementation
 from conformance.judging import judge_requirement
+from conformance.layers import STATISTICS
 from conformance.profiles import budget
 from conformance.requirements import REQUIREMENTS
 from conformance.subject import Subject

@@ -18,7 +18,11 @@ FOR_JUDGING = HEAVY | {"pytest", "rich", "jinja2", "jsonschema"}
 
 RANKS = {
     **dict.fromkeys(
-        ("requirements", "verdict", "waivers", "profiles", "compilation", "devices", "timing"), 0
+        (
+            *("requirements", "verdict", "waivers", "profiles", "compilation", "devices", "timing"),
+            "layers",
+        ),
+        0,
     ),
     **dict.fromkeys(("implementation", "wider", "ordering", "report"), 1),
     **dict.fromkeys(

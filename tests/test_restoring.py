@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from conformance import oracle
 from conformance.case import State
-from conformance.implementation import ARRAYS
+from conformance.layers import ARRAYS
 from conformance.properties.restoring import RESTORED, pickled
 from conformance.strategies.distinct import distinct_cases, replaced_cases
 from conformance.strategies.palette import TRANSFORMED

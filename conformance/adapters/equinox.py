@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from conformance.adapters.pure import SUMS, Held, Pure, PureLayer, SummedLayer
-from conformance.implementation import COUNT, STATISTICS, Config
+from conformance.implementation import Config
+from conformance.layers import COUNT, STATISTICS
 
 Mode = Literal["batch", "ema"]
 

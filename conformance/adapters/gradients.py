@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from conformance.adapters.nnx import NnxLayer
-from conformance.implementation import STATISTICS
+from conformance.layers import STATISTICS
 
 Pullback = Callable[[Any], tuple[Any, Any, Any]]
 """From a cotangent of y to the gradients with respect to gamma, beta and x."""

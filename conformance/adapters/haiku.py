@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from conformance.adapters.pure import SUMS, Held, Pure, PureLayer, SummedLayer
-from conformance.implementation import COUNT, Config
+from conformance.implementation import Config
+from conformance.layers import COUNT
 
 _NAME = "batch_norm"
 _AVERAGES = {"running_mean": f"{_NAME}/~/mean_ema", "running_var": f"{_NAME}/~/var_ema"}

@@ -14,7 +14,8 @@ import keras
 
 from conformance.adapters.pure import Held, Pure, PureLayer
 from conformance.adapters.wide import MaskedPure, WideLayer
-from conformance.implementation import ARRAYS, AdapterError, Config
+from conformance.implementation import AdapterError, Config
+from conformance.layers import ARRAYS
 from conformance.wider import Options
 
 if keras.backend.backend() != "jax":

@@ -10,7 +10,8 @@ import mlx.core as mx
 import mlx.nn
 import numpy as np
 
-from conformance.implementation import ARRAYS, Config
+from conformance.implementation import Config
+from conformance.layers import ARRAYS
 
 _NAMES = dict(zip(ARRAYS, ("weight", "bias", "running_mean", "running_var"), strict=True))
 

@@ -13,7 +13,8 @@ from flax import nnx
 
 from conformance.adapters.placing import placed
 from conformance.adapters.streams import constructed
-from conformance.implementation import ARRAYS, COUNT, STATISTICS, Config
+from conformance.implementation import Config
+from conformance.layers import ARRAYS, COUNT, STATISTICS
 
 
 def apply(module: Any, x: Any, use_running_average: Any) -> Any:

@@ -14,7 +14,8 @@ from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from conformance.case import State
-from conformance.implementation import ARRAYS, Config
+from conformance.implementation import Config
+from conformance.layers import ARRAYS
 
 _OPSET = 15
 """The version of the operator with one training output per running statistic."""

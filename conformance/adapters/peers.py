@@ -8,7 +8,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from conformance.implementation import AdapterError, Config, Deviation, Implementation, Layer
+from conformance.implementation import AdapterError, Config, Deviation, Implementation
+from conformance.layers import Layer
 from conformance.wider import AT_LEAST_FLOAT32, Options, Precision, Wider
 
 _THROUGH = frozenset({Deviation.GRADIENT_THROUGH_STATISTICS})

@@ -17,7 +17,7 @@ import numpy as np
 
 from conformance.adapters.nnx import MANY
 from conformance.adapters.transformed import PureTransforms
-from conformance.implementation import ARRAYS, COUNT, STATISTICS
+from conformance.layers import ARRAYS, COUNT, STATISTICS
 
 Held = dict[str, Any]
 """The four arrays by the suite's names, and whatever else a framework keeps with them."""

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from conformance.implementation import ARRAYS, Config
+from conformance.implementation import Config
+from conformance.layers import ARRAYS
 
 _NAMES = dict(zip(ARRAYS, ("weight", "bias", "running_mean", "running_var"), strict=True))
 

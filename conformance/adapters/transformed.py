@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import jax
 import jax.numpy as jnp
 
-from conformance.implementation import PARAMETERS, Layer
+from conformance.layers import PARAMETERS, Layer
 
 if TYPE_CHECKING:
     from conformance.adapters.pure import Held, Pure, PureLayer

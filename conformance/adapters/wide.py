@@ -18,7 +18,7 @@ from flax import nnx
 
 from conformance.adapters.nnx import NnxLayer
 from conformance.adapters.pure import Held
-from conformance.implementation import ARRAYS, PARAMETERS
+from conformance.layers import ARRAYS, PARAMETERS
 
 MaskedPure = Callable[[Held, Any, Any, Any], tuple[Any, Held]]
 """``f(held, x, use_running_average, mask) -> (y, held after the call)``; the mask may be None."""

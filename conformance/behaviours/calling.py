@@ -11,7 +11,8 @@ import numpy as np
 from conformance import progress
 from conformance.behaviours.model import NotObserved
 from conformance.errors import described
-from conformance.implementation import STATISTICS, Config
+from conformance.implementation import Config
+from conformance.layers import STATISTICS
 from conformance.probe import STATE
 from conformance.subject import AnyArray, LiveLayer, Subject
 

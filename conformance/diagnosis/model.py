@@ -18,7 +18,8 @@ from conformance.bounds import Accuracy
 from conformance.case import State
 from conformance.diagnosis.approximate import Approximate, exact
 from conformance.diagnosis.textbook import TEXTBOOK
-from conformance.implementation import ARRAYS, Config
+from conformance.implementation import Config
+from conformance.layers import ARRAYS
 
 Step: TypeAlias = Callable[..., Any]
 Steps: TypeAlias = Mapping[str, Step]

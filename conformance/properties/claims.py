@@ -11,7 +11,8 @@ from typing import Any
 from conformance import bounds, conventions, oracle
 from conformance.case import Case, State
 from conformance.checks import check_identical, check_within
-from conformance.implementation import ARRAYS, STATISTICS, Config
+from conformance.implementation import Config
+from conformance.layers import ARRAYS, STATISTICS
 from conformance.properties.history import check_count
 from conformance.subject import AnyArray, LiveLayer, Subject
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from conformance.case import Case
 from conformance.checks import check_true
-from conformance.implementation import ARRAYS, PARAMETERS
+from conformance.layers import ARRAYS, PARAMETERS
 from conformance.properties.claims import check_evaluated, check_kept, check_trained
 from conformance.properties.history import Model
 from conformance.properties.registry import requirement

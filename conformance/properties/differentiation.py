@@ -13,7 +13,7 @@ from conformance.adapters.nnx import NnxLayer, train
 from conformance.bounds import Bound, GradientBounds
 from conformance.case import Case, State
 from conformance.checks import check_within, violation
-from conformance.implementation import PARAMETERS, Differentiable, DifferentiableCall
+from conformance.layers import PARAMETERS, Differentiable, DifferentiableCall
 from conformance.oracle import Gradient
 from conformance.properties.claims import check_trained
 from conformance.properties.state import path_of

@@ -8,7 +8,7 @@ from conformance import bounds, conventions, oracle
 from conformance.bounds import Bound
 from conformance.case import Case
 from conformance.checks import check_within
-from conformance.implementation import STATISTICS
+from conformance.layers import STATISTICS
 from conformance.properties.claims import check_kept, check_trained
 from conformance.properties.history import Model
 from conformance.properties.registry import requirement

@@ -13,7 +13,7 @@ from flax import nnx
 
 from conformance import conventions
 from conformance.checks import check_finite, check_identical, check_same, check_within
-from conformance.implementation import PARAMETERS
+from conformance.layers import PARAMETERS
 from conformance.properties.differentiation import (
     GRADIENTS,
     as_gradients,

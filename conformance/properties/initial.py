@@ -7,7 +7,7 @@ from dataclasses import replace
 from conformance import conventions
 from conformance.case import Case, State
 from conformance.checks import check_identical, check_same
-from conformance.implementation import ARRAYS, STATISTICS
+from conformance.layers import ARRAYS, STATISTICS
 from conformance.properties.claims import check_evaluation, check_kept, check_training
 from conformance.properties.registry import requirement
 from conformance.strategies.cases import cases

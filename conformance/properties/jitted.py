@@ -15,7 +15,7 @@ from flax import nnx
 from conformance.adapters.nnx import apply, train
 from conformance.case import Case
 from conformance.checks import check_true
-from conformance.implementation import ARRAYS, PARAMETERS
+from conformance.layers import ARRAYS, PARAMETERS
 from conformance.properties.claims import (
     check_evaluated,
     check_evaluation,

@@ -9,7 +9,7 @@ import numpy as np
 from conformance.adapters.wide import Results
 from conformance.case import Case, State
 from conformance.checks import check_finite, check_shape, check_true
-from conformance.implementation import ARRAYS, PARAMETERS
+from conformance.layers import ARRAYS, PARAMETERS
 from conformance.properties.claims import check_kept
 from conformance.properties.registry import requirement
 from conformance.properties.widened import (

@@ -14,7 +14,7 @@ from conformance import bounds
 from conformance.bounds import GradientBounds
 from conformance.case import State
 from conformance.checks import check_within
-from conformance.implementation import PARAMETERS
+from conformance.layers import PARAMETERS
 from conformance.oracle import Gradient
 from conformance.properties.differentiation import check_one_update, expected_gradients, loss
 from conformance.properties.history import Model

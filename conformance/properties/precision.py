@@ -12,7 +12,7 @@ from conformance import bounds, oracle, precise
 from conformance.adapters.wide import Results, WideLayer
 from conformance.case import Case, State
 from conformance.checks import check_same, check_shape, check_within
-from conformance.implementation import ARRAYS, STATISTICS
+from conformance.layers import ARRAYS, STATISTICS
 from conformance.properties.registry import requirement
 from conformance.properties.widened import (
     call,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from conformance.bounds import Accuracy
 from conformance.case import Float32, State
-from conformance.implementation import PARAMETERS, STATISTICS, Config
+from conformance.implementation import Config
+from conformance.layers import PARAMETERS, STATISTICS
 from conformance.properties.claims import check_kept
 from conformance.properties.history import Model
 from conformance.subject import AnyArray

@@ -14,7 +14,7 @@ import numpy as np
 
 from conformance.case import Float32, State
 from conformance.checks import ViolationFound, check_identical, check_within
-from conformance.implementation import ARRAYS
+from conformance.layers import ARRAYS
 from conformance.properties.claims import check_evaluated
 from conformance.properties.registry import requirement
 from conformance.properties.restoring import COPIED

@@ -14,7 +14,7 @@ from flax import nnx
 
 from conformance import conventions
 from conformance.case import Case, State
-from conformance.implementation import ARRAYS, COUNT, PARAMETERS, STATISTICS
+from conformance.layers import ARRAYS, COUNT, PARAMETERS, STATISTICS
 from conformance.properties.claims import (
     check_evaluated,
     check_evaluation,

@@ -13,7 +13,7 @@ from conformance import bounds, conventions, oracle
 from conformance.adapters.nnx import as_plain
 from conformance.case import Case
 from conformance.checks import check_identical, check_same, check_true, check_within
-from conformance.implementation import ARRAYS, COUNT, PARAMETERS, STATISTICS
+from conformance.layers import ARRAYS, COUNT, PARAMETERS, STATISTICS
 from conformance.properties.claims import check_kept
 from conformance.properties.registry import requirement
 from conformance.strategies.cases import cases

@@ -9,7 +9,7 @@ import numpy as np
 
 from conformance import conventions
 from conformance.case import State
-from conformance.implementation import STATISTICS
+from conformance.layers import STATISTICS
 
 
 def as_stored(drawn: dict[str, Any]) -> dict[str, Any]:

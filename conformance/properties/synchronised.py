@@ -11,7 +11,7 @@ from conformance import bounds
 from conformance.adapters.wide import Lanes, Results
 from conformance.case import State
 from conformance.checks import check_shape
-from conformance.implementation import ARRAYS
+from conformance.layers import ARRAYS
 from conformance.properties.registry import requirement
 from conformance.properties.widened import (
     call,

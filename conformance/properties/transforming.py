@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from conformance.adapters.nnx import NnxLayer, apply, evaluate, train
-from conformance.implementation import Layer, Transformable, Transforms
+from conformance.layers import Layer, Transformable, Transforms
 from conformance.properties.differentiation import of_params
 from conformance.subject import AnyArray, LiveLayer, Subject, as_numpy, calling
 

@@ -16,7 +16,7 @@ from flax import nnx
 from conformance import bounds, conventions
 from conformance.case import Case
 from conformance.checks import check_same, check_true, check_within
-from conformance.implementation import PARAMETERS
+from conformance.layers import PARAMETERS
 from conformance.properties.claims import (
     check_evaluated,
     check_evaluation,

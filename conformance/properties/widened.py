@@ -10,7 +10,8 @@ from conformance.bounds import Bound
 from conformance.case import Case, State
 from conformance.checks import check_within
 from conformance.conventions import constructed
-from conformance.implementation import ARRAYS, PARAMETERS, Config
+from conformance.implementation import Config
+from conformance.layers import ARRAYS, PARAMETERS
 from conformance.properties.claims import check_kept, compare_statistics
 from conformance.properties.differentiation import GRADIENTS, as_gradients, expected_gradients
 from conformance.subject import AnyArray, Subject, as_numpy, calling

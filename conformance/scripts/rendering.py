@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from conformance.errors import printable
 from conformance.exact import ExactError, decode
-from conformance.implementation import ARRAYS
+from conformance.layers import ARRAYS
 from conformance.requirements import REQUIREMENTS
 from conformance.scripts.blueprint import Blueprint, Place
 from conformance.scripts.pieces import names_in, pieces_for

@@ -15,7 +15,8 @@ import numpy as np
 from conformance import bounds, oracle
 from conformance.bounds import Accuracy, TrainingBounds
 from conformance.case import Case, State
-from conformance.implementation import ARRAYS, PARAMETERS, STATISTICS, Config
+from conformance.implementation import Config
+from conformance.layers import ARRAYS, PARAMETERS, STATISTICS
 from conformance.scripts.script import Script
 
 

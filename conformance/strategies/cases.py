@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from conformance.case import Case, Float32, State
-from conformance.implementation import ARRAYS
+from conformance.layers import ARRAYS
 from conformance.strategies.columns import BLOCK, Columns, decode
 from conformance.strategies.palette import Entry
 from conformance.strategies.source import Source, choices, decoded

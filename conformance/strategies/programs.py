@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from conformance.case import Case, Float32, State, literals
-from conformance.implementation import ARRAYS
+from conformance.layers import ARRAYS
 from conformance.strategies.cases import Palette, batches, cases, entry_of, states
 from conformance.strategies.palette import TRANSFORMED, Entry
 from conformance.strategies.source import Source, choices, decoded

@@ -11,7 +11,7 @@ from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import Approximate
 from conformance.diagnosis.model import Model, RaisesError
 from conformance.diagnosis.registry import Parameter, alternative, family
-from conformance.implementation import ARRAYS
+from conformance.layers import ARRAYS
 
 _WORDS = {
     "gamma": ("γ", "one"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conformance.case import Case
-from conformance.implementation import STATISTICS
+from conformance.layers import STATISTICS
 from conformance.scripts.recipes.registry import recipe
 from conformance.scripts.recipes.training import trained_once
 from conformance.scripts.scene import History, check_trained, handed, rebuilt, start, train

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.case import Case
-from conformance.implementation import ARRAYS
+from conformance.layers import ARRAYS
 from conformance.properties.compiled import TRACES
 from conformance.scripts.recipes.registry import recipe
 from conformance.scripts.scene import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.case import Case, State
-from conformance.implementation import ARRAYS
+from conformance.layers import ARRAYS
 from conformance.scripts.recipes.registry import recipe
 from conformance.scripts.scene import (
     build,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from conformance.implementation import PARAMETERS
+from conformance.layers import PARAMETERS
 from conformance.properties.differentiation import GRADIENTS
 from conformance.properties.owners import DECAY, OTHER_EPS, OTHER_MOMENTUM, RATES
 from conformance.scripts.recipes.registry import recipe

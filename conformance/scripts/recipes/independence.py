@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import product
 
 from conformance.case import Case
-from conformance.implementation import ARRAYS
+from conformance.layers import ARRAYS
 from conformance.properties.independence import ANOTHER_EPS, ANOTHER_MOMENTUM
 from conformance.properties.refusals import with_wrong_width
 from conformance.scripts.recipes.registry import recipe

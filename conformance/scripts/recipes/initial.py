@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conformance.case import Case
-from conformance.implementation import ARRAYS
+from conformance.layers import ARRAYS
 from conformance.scripts.recipes.registry import recipe
 from conformance.scripts.scene import build, check_evaluation, check_training, start
 from conformance.scripts.script import Script

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from conformance.case import State
-from conformance.implementation import ARRAYS, PARAMETERS, STATISTICS
+from conformance.layers import ARRAYS, PARAMETERS, STATISTICS
 from conformance.properties.sequences import ALIVE, COPIED_BY
 from conformance.scripts.recipes.compiled import JITTED
 from conformance.scripts.recipes.registry import recipe

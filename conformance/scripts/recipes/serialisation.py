@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conformance.case import Case
-from conformance.implementation import ARRAYS
+from conformance.layers import ARRAYS
 from conformance.properties.restoring import COPIED, RESTORED
 from conformance.properties.serialisation import GIVEN
 from conformance.scripts.recipes.compiled import JITTED

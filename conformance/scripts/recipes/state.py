@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conformance.case import Case
-from conformance.implementation import ARRAYS, PARAMETERS, STATISTICS
+from conformance.layers import ARRAYS, PARAMETERS, STATISTICS
 from conformance.scripts.recipes.registry import recipe
 from conformance.scripts.scene import build, handed, kept_names, start, train
 from conformance.scripts.script import Script

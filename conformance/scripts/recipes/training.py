@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from conformance.case import Case
-from conformance.implementation import STATISTICS
+from conformance.layers import STATISTICS
 from conformance.scripts.recipes.registry import recipe
 from conformance.scripts.scene import Live, build, handed, rebuilt, start, train
 from conformance.scripts.script import Script

@@ -8,7 +8,7 @@ import numpy as np
 
 from conformance import bounds, oracle
 from conformance.case import Case, State
-from conformance.implementation import ARRAYS, PARAMETERS, STATISTICS
+from conformance.layers import ARRAYS, PARAMETERS, STATISTICS
 from conformance.properties.history import Model
 from conformance.properties.transforms import ROUNDS
 from conformance.scripts.recipes.registry import recipe

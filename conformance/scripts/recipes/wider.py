@@ -8,7 +8,7 @@ import numpy as np
 
 from conformance import bounds, oracle
 from conformance.case import Case, State
-from conformance.implementation import ARRAYS, PARAMETERS, STATISTICS
+from conformance.layers import ARRAYS, PARAMETERS, STATISTICS
 from conformance.scripts.recipes.registry import recipe
 from conformance.scripts.scene import Live, accuracy, build
 from conformance.scripts.script import Script
