@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -254,3 +255,13 @@ def test_what_is_no_convention_stays_a_violation(name, requirement):
     few = budget(minimize=False)
     verdict = judge_requirement(REQUIREMENTS[requirement], Subject(made(name)), few)
     assert verdict.outcome is Outcome.VIOLATES
+
+
+def test_every_script_of_a_finding_belongs_to_a_cause():
+    """docs/findings has a script for each cause, and none for what was withdrawn."""
+    docs = Path(__file__).parent.parent / "docs"
+    known = runpy.run_path(str(docs / "causes.py"))
+    named = {cause.script for cause in known["CAUSES"]}
+    behind = {name for _, names in known["BEHIND"].values() for name in names}
+    assert named >= set(known["BEHIND"])
+    assert {script.stem for script in (docs / "findings").glob("*.py")} == named | behind
