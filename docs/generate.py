@@ -37,7 +37,8 @@ Where it does not, the verdict is `unsupported`, never `conforms`.
 _TRANSFORMS = """## Transforms
 
 Under which transforms of NNX and JAX the layer is called. The JSON report has this matrix with
-the outcomes, as `transforms`; all other requirements call the layer eagerly.
+the outcomes, as `transforms`; all other requirements call the layer eagerly. Of two that are named
+together, the first is for a module and the second for a pure function.
 """
 
 

@@ -45,15 +45,14 @@ class Capability(Enum):
 
 
 TRANSFORMS = (
+    "nnx.jit or jax.jit",
     "nnx.jit",
     "jax.jit",
-    "nnx.vmap",
+    "nnx.vmap or jax.vmap",
     "jax.vmap",
     "jax.shard_map",
-    "nnx.scan",
-    "jax.lax.scan",
-    "nnx.remat",
-    "jax.checkpoint",
+    "nnx.scan or jax.lax.scan",
+    "nnx.remat or jax.checkpoint",
     "nnx.grad",
     "jax.vjp",
     "nnx.split and nnx.merge",
