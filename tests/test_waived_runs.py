@@ -6,10 +6,9 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
+from judged import judged
+from numpy_norm import SwappedMomentum, subject
 from projects import judge, read
-
-from conformance.isolation.keeper import Keeper
-from conformance.profiles import budget
 
 ENTRY = """
 [[waiver]]
@@ -32,22 +31,18 @@ def waived(project: pytest.Pytester):
     return lambda *entries: project.path.joinpath("w.toml").write_text("".join(entries))
 
 
-def pinned(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the case by which the wrong layer is found out, as a line of an entry."""
-    monkeypatch.chdir(project.path)
-    keeper = Keeper(budget(max_examples=9))
-    try:
-        violation = keeper.judge("BN-EMA-1", "norms:swapped").violation
-    finally:
-        keeper.close()
+@pytest.fixture(scope="module")
+def pin() -> str:
+    """The case by which the wrong layer is found out, as a line of an entry."""
+    violation = judged(subject(SwappedMomentum), "BN-EMA-1", max_examples=9).violation
     assert violation is not None
     return f"pin = '{json.dumps(violation.values)}'\n"
 
 
 @pytest.mark.parametrize("doors", [["-p", "no:xdist"], ["--conformance-in-process"], ["-n", "2"]])
-def test_a_pin_is_judged_alone(project, waived, monkeypatch, doors):
+def test_a_pin_is_judged_alone(project, waived, pin, doors):
     """In a process of its own, in pytest's, and on a worker: one case, and no search."""
-    waived(SWAPPED, pinned(project, monkeypatch))
+    waived(SWAPPED, pin)
     result = judge(
         project,
         *("--impl=norms:swapped", "--conformance-select=EMA-1", "--conformance-waivers=w.toml"),
@@ -97,9 +92,9 @@ def test_the_diagnosis_is_compared_in_a_test_file(project, waived, expected, rig
         result.stdout.fnmatch_lines(["*expects 'an axis is wrong', and found: *"])
 
 
-def test_a_pin_is_judged_alone_in_a_test_file(project, waived, monkeypatch):
+def test_a_pin_is_judged_alone_in_a_test_file(project, waived, pin):
     """The reason tells that no other case was looked for."""
-    waived(SWAPPED, pinned(project, monkeypatch))
+    waived(SWAPPED, pin)
     project.makepyfile(test_mine=ONE_LINE.format("swapped"))
     result = project.runpytest_subprocess("-rx")
     result.assert_outcomes(xfailed=1)

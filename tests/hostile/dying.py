@@ -51,34 +51,6 @@ class MemoryHog(NumpyNorm):
         return np.ones(1 << 60, np.float32)
 
 
-_kept = []
-
-
-class Growing(NumpyNorm):
-    """Keeps more memory with whatever is asked of it, as a cache without an end does."""
-
-    def __call__(self, x, use_running_average):
-        _kept.append(np.ones(100 << 20, np.float32))
-        return super().__call__(x, use_running_average)
-
-    def read(self):
-        _kept.append(np.ones(100 << 20, np.float32))
-        return super().read()
-
-    def write(self, values):
-        _kept.append(np.ones(100 << 20, np.float32))
-        super().write(values)
-
-
-class Bursting(NumpyNorm):
-    """Takes memory within one call, without end."""
-
-    def __call__(self, x, use_running_average):
-        kept = []
-        while True:
-            kept.append(np.ones(1 << 22, np.float32))
-
-
 class Deaf(NumpyNorm):
     """Closes every file of the process, and with them the line to the suite."""
 
@@ -87,7 +59,6 @@ class Deaf(NumpyNorm):
         return super().__call__(x, use_running_average)
 
 
-exits, segfault, abort, killed, recursion, memory_hog, growing, bursting, deaf = map(
-    implementation,
-    (Exits, Segfault, Abort, Killed, Recursion, MemoryHog, Growing, Bursting, Deaf),
+exits, segfault, abort, killed, recursion, memory_hog, deaf = map(
+    implementation, (Exits, Segfault, Abort, Killed, Recursion, MemoryHog, Deaf)
 )
