@@ -184,6 +184,34 @@ def test_reasons_why_there_is_no_script():
         script_of(other, blueprint_of(layer))
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"bit": "0 or print('mine')"}, r"has \"0 or print\('mine'\)\", which is never drawn"),
+        ({"encoding": 99}, "its stored case is none of BN-FLAG-1: tuple index out of range"),
+        ({"encoding": None}, "its stored case is none of BN-FLAG-1"),
+        ({"case": {"$": "Popen", "fields": {}}}, "its stored case cannot be read"),
+        ({"other": 1}, "its stored case is none of BN-FLAG-1"),
+    ],
+)
+def test_a_report_of_others_writes_no_code(changed: dict[str, object], message: str):
+    """What stands in a report becomes literals of a script or nothing."""
+    finding = Finding(quantity="shape of the result", got="(1,)", expected="(2,)")
+    drawn = a_case() | {"bit": 0, "encoding": 0}
+    verdict = verdict_of(finding, drawn, "BN-FLAG-1")
+    assert verdict.violation is not None
+    values = verdict.violation.values | changed
+    edited = replace(verdict, violation=replace(verdict.violation, values=values))
+
+    assert "forward(0.0" in script_of(verdict, blueprint_of(reference()))
+    index: tuple[object, ...] = ("print('mine')",)
+    elsewhere = replace(verdict.violation, finding=replace(finding, index=index))
+    with pytest.raises(NoScript, match="which is never drawn"):
+        script_of(replace(verdict, violation=elsewhere), blueprint_of(reference()))
+    with pytest.raises(NoScript, match=message):
+        script_of(edited, blueprint_of(reference()))
+
+
 def test_blueprints_cross_process_borders():
     """What a script has to know comes back from JSON values as it was."""
     for name in ("eps-outside", "flag-truthy", "mask-ignored"):
