@@ -66,6 +66,19 @@ def status_of(script: Path) -> int:
     return subprocess.run(command, capture_output=True, check=False).returncode
 
 
+def test_a_class_within_another_in_a_file_of_any_name(tmp_path: Path):
+    """What cannot be imported by a statement is imported all the same."""
+    path = tmp_path / "my-norm.py"
+    text = _OF_A_FILE.replace("UPDATED", _UPDATES["BN-SEQ-1"]).replace("\n", "\n    ")
+    head, _, body = text.partition("class Norm")
+    path.write_text(f"{head.strip()}\nclass Outer:\n    class Norm{body}")
+    implementation = resolve(f"{path}:Outer.Norm")
+    verdict = judged_by(Subject(implementation), "BN-EMA-2", minimize=False)
+    write_script(verdict, blueprint_of(implementation), tmp_path / "bug.py")
+
+    assert status_of(tmp_path / "bug.py") == 1
+
+
 def verdict_of(finding: Finding, drawn: dict[str, object], identity: str = "BN-TRAIN-1") -> Verdict:
     violation = violation_of(identity, finding, drawn)
     return Verdict(

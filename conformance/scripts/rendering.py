@@ -69,7 +69,7 @@ def script_of(verdict: Verdict, blueprint: Blueprint, occurrence: int = 0) -> st
     if not script.kind and not script.raised:
         msg = f"{violation.finding.quantity!r} is compared by nothing that a script can do"
         raise NoScript(msg)
-    return _rendered(verdict, violation, script)
+    return re.sub(r"\n{4,}", "\n\n\n", _rendered(verdict, violation, script))
 
 
 def _drawn(violation: Violation) -> dict[str, Any]:
