@@ -29,48 +29,33 @@ from conformance.verdict import Finding, Outcome, Verdict, Violation
 from impl import reference
 from impl.faulty import FAULTS
 
-_FAULTY_FILE = """
-import jax
-import jax.numpy as jnp
-from flax import nnx
+_OF_A_FILE = """
+from impl.batchnorm import MyBatchNorm
 
 
-class Norm(nnx.Module):
-    def __init__(self, d, momentum, eps, rngs):
-        self.gamma, self.beta = nnx.Param(jnp.ones(d)), nnx.Param(jnp.zeros(d))
-        self.running_mean, self.running_var = nnx.Variable(jnp.zeros(d)), nnx.Variable(jnp.ones(d))
-        self.momentum, self.eps = momentum, eps
-
-    def __call__(self, x, use_running_average):
-        if use_running_average:
-            mean, var = self.running_mean[...], self.running_var[...]
-        else:
-            mean, var, m = x.mean(axis=0), x.var(axis=0), self.momentum
-            self.running_mean[...] = m * self.running_mean[...] + (1 - m) * STOP(mean)
-            self.running_var[...] = m * self.running_var[...] + (1 - m) * STOP(var)
-        return self.gamma[...] * (x - mean) / jnp.sqrt(var + self.eps) + self.beta[...]
+class Norm(MyBatchNorm):
+    def _updated(self, running, batch):
+        return UPDATED
 """
+_UPDATES = {
+    "BN-GRAD-8": "self.momentum * running + (1 - self.momentum) * batch",
+    "BN-SEQ-1": "self.momentum * running + self.momentum * batch",
+    "right": "super()._updated(running, batch)",
+}
 
 
 @pytest.mark.parametrize("identity", ["BN-GRAD-8", "BN-SEQ-1"])
 def test_a_script_is_a_program_of_its_own(identity: str, tmp_path: Path):
     """Run by another interpreter, on a class in a file: 1, then 0 once mended, 125 once gone."""
-    faults = {
-        "BN-GRAD-8": ("STOP", ""),
-        "BN-SEQ-1": ("(1 - m) * STOP(var)", "m * var"),
-    }
     path = tmp_path / "norm.py"
-    right = _FAULTY_FILE.replace("STOP", "jax.lax.stop_gradient")
-    path.write_text(
-        _FAULTY_FILE.replace(*faults[identity]).replace("STOP", "jax.lax.stop_gradient")
-    )
+    path.write_text(_OF_A_FILE.replace("UPDATED", _UPDATES[identity]))
     implementation = resolve(f"{path}:Norm")
     verdict = judged_by(Subject(implementation), identity)
     script = tmp_path / "bug.py"
     write_script(verdict, blueprint_of(implementation), script)
 
     assert status_of(script) == 1
-    path.write_text(right)
+    path.write_text(_OF_A_FILE.replace("UPDATED", _UPDATES["right"]))
     assert status_of(script) == 0
     path.unlink()
     assert status_of(script) == 125
@@ -79,6 +64,19 @@ def test_a_script_is_a_program_of_its_own(identity: str, tmp_path: Path):
 def status_of(script: Path) -> int:
     command = [sys.executable, "-B", str(script)]
     return subprocess.run(command, capture_output=True, check=False).returncode
+
+
+def test_a_class_within_another_in_a_file_of_any_name(tmp_path: Path):
+    """What cannot be imported by a statement is imported all the same."""
+    path = tmp_path / "my-norm.py"
+    text = _OF_A_FILE.replace("UPDATED", _UPDATES["BN-SEQ-1"]).replace("\n", "\n    ")
+    head, _, body = text.partition("class Norm")
+    path.write_text(f"{head.strip()}\nclass Outer:\n    class Norm{body}")
+    implementation = resolve(f"{path}:Outer.Norm")
+    verdict = judged_by(Subject(implementation), "BN-EMA-2", minimize=False)
+    write_script(verdict, blueprint_of(implementation), tmp_path / "bug.py")
+
+    assert status_of(tmp_path / "bug.py") == 1
 
 
 def verdict_of(finding: Finding, drawn: dict[str, object], identity: str = "BN-TRAIN-1") -> Verdict:
@@ -182,6 +180,34 @@ def test_reasons_why_there_is_no_script():
     other = verdict_of(replace(finding, quantity="its colour"), a_case())
     with pytest.raises(NoScript, match="'its colour' is compared by nothing"):
         script_of(other, blueprint_of(layer))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"bit": "0 or print('mine')"}, r"has \"0 or print\('mine'\)\", which is never drawn"),
+        ({"encoding": 99}, "its stored case is none of BN-FLAG-1: tuple index out of range"),
+        ({"encoding": None}, "its stored case is none of BN-FLAG-1"),
+        ({"case": {"$": "Popen", "fields": {}}}, "its stored case cannot be read"),
+        ({"other": 1}, "its stored case is none of BN-FLAG-1"),
+    ],
+)
+def test_a_report_of_others_writes_no_code(changed: dict[str, object], message: str):
+    """What stands in a report becomes literals of a script or nothing."""
+    finding = Finding(quantity="shape of the result", got="(1,)", expected="(2,)")
+    drawn = a_case() | {"bit": 0, "encoding": 0}
+    verdict = verdict_of(finding, drawn, "BN-FLAG-1")
+    assert verdict.violation is not None
+    values = verdict.violation.values | changed
+    edited = replace(verdict, violation=replace(verdict.violation, values=values))
+
+    assert "forward(0.0" in script_of(verdict, blueprint_of(reference()))
+    index: tuple[object, ...] = ("print('mine')",)
+    elsewhere = replace(verdict.violation, finding=replace(finding, index=index))
+    with pytest.raises(NoScript, match="which is never drawn"):
+        script_of(replace(verdict, violation=elsewhere), blueprint_of(reference()))
+    with pytest.raises(NoScript, match=message):
+        script_of(edited, blueprint_of(reference()))
 
 
 def test_blueprints_cross_process_borders():

@@ -78,6 +78,7 @@ def _only(found: list[Stored], identity: str, name: str | None) -> Stored:
 
 
 def _write(stored: Stored, script: Path, name: str | None) -> None:
+    from conformance.isolation.host import Lost  # noqa: PLC0415
     from conformance.scripts.blueprint import Blueprint  # noqa: PLC0415
     from conformance.scripts.script import NoScript  # noqa: PLC0415  imports NumPy
     from conformance.scripts.writing import write_script  # noqa: PLC0415
@@ -88,7 +89,11 @@ def _write(stored: Stored, script: Path, name: str | None) -> None:
         with _keeper() as keeper:
             if refusal := keeper.refusal(implementation):
                 raise click.UsageError(refusal)
-            blueprint = Blueprint.from_json(keeper.blueprint(implementation))
+            try:
+                blueprint = Blueprint.from_json(keeper.blueprint(implementation))
+            except Lost as lost:
+                msg = f"{implementation} cannot be looked at: {lost.how}"
+                raise click.UsageError(msg) from lost
         try:
             write_script(stored.verdict, blueprint, target)
         except NoScript as error:

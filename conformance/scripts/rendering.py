@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import textwrap
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -18,6 +21,7 @@ from conformance.scripts.blueprint import Blueprint, Place
 from conformance.scripts.pieces import names_in, pieces_for
 from conformance.scripts.recipes import RECIPES
 from conformance.scripts.script import Complete, NoScript, Script
+from conformance.strategies.programs import KINDS
 from conformance.verdict import Verdict, Violation
 
 GONE = 77
@@ -34,7 +38,7 @@ _JAX = {
     "nnx": "from flax import nnx",
 }
 _BUILDING = ("the constructor", "writing the state")
-_NO_RESULT = "no result within "
+_NO_RESULT = r"no result within ([0-9.e+]+) s"
 
 DEVICES = 4
 """Which a batch on several devices is spread over at most."""
@@ -55,16 +59,52 @@ def script_of(verdict: Verdict, blueprint: Blueprint, occurrence: int = 0) -> st
     assert violation is not None, "the caller looks for one"  # noqa: S101
     _refuse_what_no_script_shows(verdict, violation, blueprint)
     script = Script(violation.finding, blueprint, occurrence)
+    drawn = _drawn(violation)
+    try:
+        with contextlib.suppress(Complete), np.errstate(all="ignore"):  # inputs may have NaN
+            RECIPES[verdict.requirement](script, **drawn)
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        msg = f"its stored case is none of {verdict.requirement}: {printable(str(error))}"
+        raise NoScript(msg) from error
+    if not script.kind and not script.raised:
+        msg = f"{violation.finding.quantity!r} is compared by nothing that a script can do"
+        raise NoScript(msg)
+    return re.sub(r"\n{4,}", "\n\n\n", _rendered(verdict, violation, script))
+
+
+def _drawn(violation: Violation) -> dict[str, Any]:
+    """Return what was drawn. It becomes source text, and a report may be anybody's.
+
+    Raises:
+        NoScript: something in it is no number, no array of numbers, and no word that is drawn.
+    """
     try:
         drawn = {name: decode(value) for name, value in violation.values.items()}
     except ExactError as error:
         raise NoScript(f"its stored case cannot be read: {error}") from error
-    with contextlib.suppress(Complete), np.errstate(all="ignore"):  # inputs may have NaN
-        RECIPES[verdict.requirement](script, **drawn)
-    if not script.kind and not script.raised:
-        msg = f"{violation.finding.quantity!r} is compared by nothing that a script can do"
-        raise NoScript(msg)
-    return _rendered(verdict, violation, script)
+    for value in (*drawn.values(), violation.finding.index):
+        _vet(value)
+    return drawn
+
+
+_WORDS = {*KINDS, "bfloat16", "float16"}
+
+
+def _vet(value: Any) -> None:
+    if isinstance(value, np.ndarray | np.generic):
+        known = value.dtype.kind in "fiub"
+    elif is_dataclass(value):
+        known = True
+        for field in fields(value):
+            _vet(getattr(value, field.name))
+    elif isinstance(value, list | tuple):
+        known = True
+        for item in value:
+            _vet(item)
+    else:
+        known = value is None or isinstance(value, int | float) or value in _WORDS
+    if not known:
+        raise NoScript(f"its stored case has {printable(repr(value))}, which is never drawn")
 
 
 def _refuse_what_no_script_shows(
@@ -102,7 +142,7 @@ def _rendered(verdict: Verdict, violation: Violation, script: Script) -> str:
     index = finding.index or ()
     return _template().render(
         requirement=verdict.requirement,
-        identity=violation.id,
+        identity=re.sub(r"[^a-z0-9-]", "", violation.id),
         statement=REQUIREMENTS[verdict.requirement].statement,
         found=printable(f"{verdict.implementation}: {finding.sentence()}", keep=""),
         kind=script.kind or "raises",
@@ -149,8 +189,8 @@ def _standard(names: set[str], limit: str) -> list[str]:
 
 def limit_of(got: str) -> str:
     """Return the seconds after which a script gives up on a layer; empty if it never does."""
-    if got.startswith(_NO_RESULT):
-        return got.removeprefix(_NO_RESULT).partition(" ")[0]
+    if limit := re.match(_NO_RESULT, got):
+        return limit[1]
     return "600" if got.startswith("the process ") else ""
 
 
