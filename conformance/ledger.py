@@ -107,6 +107,7 @@ class Ledger:
                 seed=budget.seed,
                 max_examples=budget.max_examples,
                 strict=self.plan.strict,
+                strict_reading=self.plan.strict_reading,
                 implementations=list(self.plan.implementations),
                 requirements=[row.id for row in self.plan.requirements],
                 workers=self.workers,

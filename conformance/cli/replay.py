@@ -100,11 +100,11 @@ def _write(stored: Stored, script: Path, name: str | None) -> None:
             raise click.UsageError(str(error)) from error
 
 
-def _keeper() -> contextlib.closing[Keeper]:
+def _keeper(*, strictly: bool = False) -> contextlib.closing[Keeper]:
     from conformance.isolation.keeper import Keeper  # noqa: PLC0415
     from conformance.profiles import budget  # noqa: PLC0415
 
-    return contextlib.closing(Keeper(budget(minimize=False)))
+    return contextlib.closing(Keeper(budget(minimize=False), strictly=strictly))
 
 
 def _found(identity: str, source: Path | None) -> list[Stored]:
@@ -135,7 +135,7 @@ def _replayed(stored: Stored, name: str | None, *, color: bool) -> int:
 
     old = stored.verdict
     implementation = name or old.implementation
-    with _keeper() as keeper:
+    with _keeper(strictly=stored.strictly) as keeper:
         if refusal := keeper.refusal(implementation):
             click.echo(f"Error: {refusal}", err=True)
             return _USAGE

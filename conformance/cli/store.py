@@ -22,10 +22,14 @@ KEPT = 500
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A verdict with a violation, and the directory that its implementation was named in."""
+    """A verdict with a violation, and the directory that its implementation was named in.
+
+    ``strictly``: declared deviations were left out of account.
+    """
 
     verdict: Verdict
     directory: Path | None
+    strictly: bool = False
 
     @property
     def values(self) -> dict[str, Any]:
@@ -42,7 +46,7 @@ def violations_in(report: Report, directory: Path | None = None) -> Iterator[Sto
     """Yield what a report has that can be replayed."""
     for verdict in report.verdicts:
         if verdict.violation is not None and verdict.violation.id:
-            yield Stored(verdict, directory)
+            yield Stored(verdict, directory, report.header.strict_reading)
 
 
 def keep(report: Report) -> None:
@@ -50,7 +54,8 @@ def keep(report: Report) -> None:
     try:
         for stored in violations_in(report):
             verdict = stored.verdict.to_json()
-            text = json.dumps({"verdict": verdict, "directory": str(Path.cwd())})
+            conditions = {"directory": str(Path.cwd()), "strictly": stored.strictly}
+            text = json.dumps({"verdict": verdict} | conditions)
             owner = hashlib.sha256(verdict["implementation"].encode()).hexdigest()[:8]
             name = f"{verdict['violation']['id']}-{owner}.json"
             write_text(_place() / name, text)
@@ -65,7 +70,8 @@ def kept() -> Iterator[Stored]:
     for path in _newest_first():
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-            yield Stored(Verdict.from_json(data["verdict"]), Path(data["directory"]))
+            strictly = bool(data.get("strictly", False))
+            yield Stored(Verdict.from_json(data["verdict"]), Path(data["directory"]), strictly)
         except (OSError, ValueError, KeyError, TypeError):
             continue
 

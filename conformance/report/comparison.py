@@ -57,7 +57,7 @@ def _configuration(old: Report, new: Report) -> list[str]:
     """Return in which conditions the runs differ, since these may explain the rest."""
     lines = [
         f"{key}: {getattr(old.header, key)} → {getattr(new.header, key)}"
-        for key in ("profile", "seed", "max_examples", "strict")
+        for key in ("profile", "seed", "max_examples", "strict", "strict_reading")
         if getattr(old.header, key) != getattr(new.header, key)
     ]
     mine, theirs = old.header.environment, new.header.environment

@@ -38,6 +38,7 @@ class Header:
     """What a run was about. ``started`` is in seconds since 1970; None seeds are Hypothesis'.
 
     ``shard``: which part of the run this is, such as ``2/3``; None means all of it.
+    ``strict_reading``: declared deviations were left out of account.
     """
 
     started: float
@@ -50,6 +51,7 @@ class Header:
     workers: int
     environment: dict[str, str]
     shard: str | None = None
+    strict_reading: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,8 @@ class Report:
         header = asdict(self.header)
         if self.header.shard is None:
             del header["shard"]
+        if not self.header.strict_reading:
+            del header["strict_reading"]
         return {
             "format": FORMAT,
             "version": VERSION,

@@ -54,6 +54,7 @@ def run_options(header: Header) -> str:
     standard = {"quick": 20, "default": 100, "thorough": 1000}.get(header.profile)
     if header.max_examples != standard:
         options += f" --max-examples {header.max_examples}"
+    options += " --ignore-declarations" * header.strict_reading
     return options
 
 
