@@ -84,8 +84,8 @@ count here, and not the number of requirements.
 """
 
 
-_PUT_TOGETHER = """The verdicts are put together from {} runs: what a later version of the suite added was
-judged by itself.
+_PUT_TOGETHER = """The verdicts are put together from {} runs: what a later version of the suite
+added was judged by itself.
 """
 
 
