@@ -37,7 +37,9 @@ Where it does not, the verdict is `unsupported`, never `conforms`.
 _TRANSFORMS = """## Transforms
 
 Under which transforms of NNX and JAX the layer is called. The JSON report has this matrix with
-the outcomes, as `transforms`; all other requirements call the layer eagerly.
+the outcomes, as `transforms`; all other requirements call the layer eagerly. The names are those
+for modules: for a pure layer `nnx.jit` stands for `jax.jit`, `nnx.vmap` for `jax.vmap`, `nnx.scan`
+for `jax.lax.scan`, and `nnx.remat` with `nnx.grad` for `jax.checkpoint` with `jax.grad`.
 """
 
 

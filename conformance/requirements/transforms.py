@@ -16,7 +16,7 @@ ROWS = (
         why="The compiled layer is the one that trains; eager execution is for looking at it.",
         mistakes=("Python branches on values", "NumPy inside the layer", "a trace-time constant"),
         source=_JIT,
-        transforms=("nnx.jit", "jax.jit"),
+        transforms=("nnx.jit",),
     ),
     Requirement(
         id="BN-JIT-2",
@@ -26,7 +26,7 @@ ROWS = (
         why="An update of a plain attribute happens once, while tracing, and never again.",
         mistakes=("statistics outside Variables", "an inner jit whose state update is dropped"),
         source=_JIT,
-        transforms=("nnx.jit", "jax.jit"),
+        transforms=("nnx.jit",),
     ),
     Requirement(
         id="BN-JIT-3",
@@ -39,7 +39,7 @@ ROWS = (
         why="A layer that changes its static part at each call compiles at each call.",
         mistakes=("a Python counter on the module", "a dtype that changes with each update"),
         source="jax.jit: compiled code is kept per shape, dtype and static argument",
-        transforms=("nnx.jit", "jax.jit"),
+        transforms=("nnx.jit",),
     ),
     Requirement(
         id="BN-JIT-4",
@@ -52,7 +52,7 @@ ROWS = (
         why="A value that was read while tracing is a constant of the program for ever after.",
         mistakes=("values captured while tracing", "folded scale and shift kept between calls"),
         source=_JIT,
-        transforms=("nnx.jit", "jax.jit"),
+        transforms=("nnx.jit",),
     ),
     Requirement(
         id="BN-JIT-5",
@@ -93,7 +93,7 @@ ROWS = (
         why="Ensembles and populations are trained this way.",
         mistakes=("statistics shared between the lanes", "a reduction over all axes"),
         source="flax NNX: nnx.vmap maps Variables like any other array",
-        transforms=("nnx.jit", "jax.jit", "nnx.vmap", "jax.vmap", "nnx.split and nnx.merge"),
+        transforms=("nnx.jit", "nnx.vmap", "nnx.split and nnx.merge"),
     ),
     Requirement(
         id="BN-VMAP-2",
@@ -117,7 +117,7 @@ ROWS = (
         why="Training loops and repeated blocks are scanned to compile once.",
         mistakes=("the state not carried", "a dtype or shape that changes in the carry"),
         source="flax NNX: nnx.scan with nnx.Carry; JAX: jax.lax.scan",
-        transforms=("nnx.jit", "jax.jit", "nnx.scan", "jax.lax.scan"),
+        transforms=("nnx.jit", "nnx.scan"),
     ),
     Requirement(
         id="BN-REMAT-1",
@@ -127,7 +127,7 @@ ROWS = (
         why="Rematerialisation runs the forward pass twice; the statistics must not notice.",
         mistakes=("an update in the recomputed pass", "no update in the first"),
         source="pytorch/pytorch#96136, YOLO-Master#262: checkpointing updates twice",
-        transforms=("nnx.jit", "jax.jit", "nnx.remat", "jax.checkpoint", "nnx.grad"),
+        transforms=("nnx.jit", "nnx.remat", "nnx.grad"),
     ),
     Requirement(
         id="BN-SHARED-1",
@@ -137,7 +137,7 @@ ROWS = (
         why="Weight sharing makes one layer see several batches per step.",
         mistakes=("one update per forward pass", "the second from the old statistics"),
         source="google/flax#1254, google/flax#452",
-        transforms=("nnx.jit", "jax.jit"),
+        transforms=("nnx.jit",),
     ),
     Requirement(
         id="BN-SHARED-2",
