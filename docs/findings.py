@@ -1,7 +1,9 @@
 """Write docs/findings.md from JSON reports on the layers of other frameworks.
 
-Usage: python docs/findings.py DIR           from the reports in DIR, one NAME.json each
+Usage: python docs/findings.py DIR [DIR...]  from the reports there, one NAME.json each
        python docs/findings.py --judge DIR   judge every framework first; missing ones are skipped
+
+A report in a later folder replaces the verdicts of the requirements that it judged.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -81,9 +84,15 @@ count here, and not the number of requirements.
 """
 
 
-def page(reports: dict[str, Report]) -> str:
-    """Return the page on the given reports."""
-    parts = [_HEAD, *_versions(reports), "## What was found\n", *_summary(reports)]
+_PUT_TOGETHER = """The verdicts are put together from {} runs: what a later version of the suite
+added was judged by itself.
+"""
+
+
+def page(reports: dict[str, Report], runs: int = 1) -> str:
+    """Return the page on the given reports, which are from one run or put together from more."""
+    parts = [_HEAD, *([_PUT_TOGETHER.format(runs)] * (runs > 1)), *_versions(reports)]
+    parts += ["## What was found\n", *_summary(reports)]
     for cause in CAUSES:
         parts += _finding(cause, reports)
     return "\n".join([*parts, "## All requirements\n", *_matrix(reports)]) + "\n"
@@ -210,15 +219,22 @@ def judge(folder: Path) -> None:
         print(f"{name}: {time.perf_counter() - started:.0f} s")
 
 
+def _read(name: str, folders: list[Path]) -> Report:
+    """Return the report on an implementation, with the last verdict on each requirement."""
+    read = [Report.read(folder / f"{name}.json") for folder in folders]
+    last = {verdict.requirement: verdict for report in read for verdict in report.verdicts}
+    return replace(read[0], verdicts=[last[row] for row in REQUIREMENTS])
+
+
 def main(arguments: list[str]) -> int:
     """Judge if asked to, and write the page; 1 if a violation has not been traced."""
     if arguments[:1] == ["--judge"]:
         arguments = arguments[1:]
         judge(Path(arguments[0]))
-    folder = Path(arguments[0])
-    present = [name for name in MADE if (folder / f"{name}.json").is_file()]
-    reports = {name: Report.read(folder / f"{name}.json") for name in present}
-    (HERE / "findings.md").write_text(page(reports), encoding="utf-8")
+    folders = [Path(argument) for argument in arguments]
+    found = {name: [f for f in folders if (f / f"{name}.json").is_file()] for name in MADE}
+    reports = {name: _read(name, of) for name, of in found.items() if of}
+    (HERE / "findings.md").write_text(page(reports, len(folders)), encoding="utf-8")
     missing = untraced(reports)
     print(f"wrote docs/findings.md; not traced: {', '.join(missing) or 'none'}")
     return 1 if missing else 0

@@ -163,7 +163,7 @@ def test_what_does_not_apply_is_skipped(project: pytest.Pytester):
     skipped = sum(row.family in {"FWD", "VMAP"} for row in REQUIREMENTS.values())
     result.assert_outcomes(skipped=skipped)
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
-    result.stdout.fnmatch_lines(["SKIPPED*needs nnx, which the implementation does not offer"])
+    result.stdout.fnmatch_lines(["SKIPPED*needs transforms, which the implementation does not*"])
 
 
 @pytest.mark.parametrize("strict", [False, True])
