@@ -14,7 +14,8 @@ from hypothesis.errors import Flaky, Unsatisfiable
 from conformance import conventions
 from conformance.checks import ViolationFound, taking_notes
 from conformance.conventions import Declared
-from conformance.implementation import Deviation
+from conformance.following import following
+from conformance.implementation import Deviation, Implementation
 from conformance.subject import Subject
 from conformance.trial import Trial
 from conformance.verdict import Finding, Outcome, Violation
@@ -73,7 +74,8 @@ def finer(trial: Trial) -> Outcome:
     compared = declared - _JUDGED_BY_BOUNDS
     for deviation in sorted(compared, key=lambda d: d.name):
         shows = SHOWN_BY[deviation] == trial.property.requirement.id
-        if shows and not trial.cut and not _violated(trial, declared - {deviation}):
+        without = declared - {deviation}
+        if shows and not trial.cut and not _violated(trial, without) and _told(trial, deviation):
             return superfluous(trial, deviation)
     if compared and _violated(trial, declared & _JUDGED_BY_BOUNDS):
         return Outcome.DEVIATES
@@ -92,10 +94,21 @@ def superfluous(trial: Trial, deviation: Deviation) -> Outcome:
     return Outcome.VIOLATES
 
 
-def _violated(trial: Trial, declared: Declared) -> bool:
-    """Judge the same cases with fewer deviations declared."""
-    subject = trial.subject
-    implementation = replace(subject.implementation, deviations=declared)
+def _told(trial: Trial, deviation: Deviation) -> bool:
+    """Tell whether the cases would have shown the deviation, if it were there.
+
+    A layer that does follow what is declared must violate the requirement without it. Of gradients
+    that layer has none; what shows in them shows in every case.
+    """
+    if deviation is Deviation.GRADIENT_THROUGH_STATISTICS:
+        return True
+    declared = trial.subject.implementation.deviations
+    return _violated(trial, declared - {deviation}, following(declared))
+
+
+def _violated(trial: Trial, declared: Declared, by: Implementation | None = None) -> bool:
+    """Judge the same cases with fewer deviations declared, of the layer itself or another one."""
+    implementation = replace(by or trial.subject.implementation, deviations=declared)
     other = Trial(trial.property, Subject(implementation), trial.budget)
     other.until = trial.until
     try:

@@ -132,15 +132,14 @@ class Trial:
         def execute(raw: bytes) -> bool:
             """Execute a case, and tell whether it was one: not if it was rejected."""
             nonlocal failed
-            self._raw, self._entries = raw, entries
+            self._raw, self._entries, failed = raw, entries, raw
             progress.case(raw, entries)
             try:
                 self._execute(decoded_from(raw, decoders))
             except UnsatisfiedAssumption:
+                failed = None
                 return False
-            except ViolationFound:
-                failed = raw
-                raise
+            failed = None
             return True
 
         def test(seed: bytes) -> None:

@@ -116,3 +116,15 @@ def test_each_of_two_declarations_has_to_be_needed():
         verdict = judged(layer, requirement)
         assert verdict.outcome is Outcome.VIOLATES
         assert verdict.violation.finding.quantity == "a training call on a single row"
+
+
+@pytest.mark.parametrize("name", [name for name, v in VARIANTS.items() if v.deviations])
+@pytest.mark.parametrize("cases", [1, 3])
+def test_few_cases_accuse_no_declaration(name: str, cases: int):
+    """A declaration is called superfluous by cases that would show it, and by no others."""
+    subject = Subject(VARIANTS[name])
+    for deviation in VARIANTS[name].deviations:
+        row = REQUIREMENTS[SHOWN_BY[deviation]]
+        if row.needs in subject.implementation.capabilities:
+            verdict = judge_requirement(row, subject, budget(max_examples=cases))
+            assert verdict.outcome is not Outcome.VIOLATES, verdict

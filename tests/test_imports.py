@@ -31,6 +31,7 @@ RANKS = {
             "exact",
             "strategies",
             "oracle",
+            "following",
             "precise",
             "probe",
             "adapters",

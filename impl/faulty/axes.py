@@ -58,9 +58,9 @@ class AxisGuessed(WideBatchNorm):
     def features_last(self, x: Any) -> Any:
         return jnp.moveaxis(x, self.chosen(x.shape), -1)
 
-    def features_back(self, y: Any, shape: tuple[int, ...]) -> Any:
-        back = super().features_back(y, shape)
-        return back if self.chosen(back.shape) == self.axis else y.reshape(shape)
+    def answered(self, y: Any, x: Any) -> Any:
+        guessed = self.chosen(x.shape) == -1
+        return super().answered(jnp.moveaxis(y, self.axis, -1) if guessed else y, x)
 
 
 @laid_out("nd-negative-axis-last", "BN-ND-1")

@@ -1,0 +1,75 @@
+"""A layer in NumPy that follows declared conventions to the letter, computed by the oracle.
+
+What a declaration changes shows in cases of some kind only: a fresh layer, more than one row. This
+layer tells whether there was one: if it, too, meets a requirement without the declaration, the cases
+say nothing about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from conformance import conventions, oracle
+from conformance.case import State
+from conformance.conventions import Declared
+from conformance.implementation import Config, Deviation, Implementation
+from conformance.layers import COUNT, STATISTICS
+
+MANY = 2**30
+"""Updates behind statistics that are written from outside."""
+
+
+class FollowingLayer:
+    """The layer; ``declared`` is what it does, whatever it is judged by."""
+
+    def __init__(self, config: Config, declared: Declared) -> None:
+        self.declared = declared
+        swapped = Deviation.MOMENTUM_OF_NEW_VALUE in declared
+        self.config = replace(config, momentum=1 - config.momentum) if swapped else config
+        with conventions.in_force(declared):
+            self.dtype = np.dtype(conventions.statistics_dtype() or "float32")
+            self.output_dtype = np.dtype(conventions.output_dtype() or "float32")
+        fresh = State.fresh(config.features)
+        self.state = replace(fresh, count=0, **self._stored(fresh.arrays()))
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        x32 = np.asarray(x, np.float32)
+        with conventions.in_force(self.declared), np.errstate(all="ignore"):
+            if conventions.evaluates(use_running_average):
+                return oracle.evaluate(self.config, self.state, x32).astype(self.output_dtype)
+            if len(x32) == 1 and conventions.follows(Deviation.SINGLE_ROW_REFUSED):
+                msg = "a single row has no variance"
+                raise ValueError(msg)
+            found = oracle.train(self.config, self.state, x32)
+            moved = {name: getattr(found, name) for name in STATISTICS}
+            count = self.state.count + 1
+            self.state = replace(self.state, count=count, **self._stored(moved))
+            return found.y.astype(self.output_dtype)
+
+    def read(self) -> Mapping[str, Any]:
+        """Return the four arrays and the number of updates."""
+        return {**self.state.arrays(), COUNT: np.asarray(self.state.count)}
+
+    def write(self, values: Mapping[str, np.ndarray]) -> None:
+        """Replace arrays; statistics come with any number of updates behind them, or their own."""
+        given = dict(values)
+        count = int(given.pop(COUNT, MANY if set(STATISTICS) & given.keys() else self.state.count))
+        self.state = replace(self.state, count=count, **self._stored(given))
+
+    def _stored(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: np.asarray(array).astype(self.dtype if name in STATISTICS else np.float32)
+            for name, array in arrays.items()
+        }
+
+
+def following(declared: Declared) -> Implementation:
+    """Return the implementation that follows the declared conventions and claims none of them."""
+    return Implementation(
+        name="what is declared",
+        build=lambda config: FollowingLayer(config, declared),
+    )
