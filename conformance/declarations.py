@@ -75,7 +75,7 @@ def finer(trial: Trial) -> Outcome:
     for deviation in sorted(compared, key=lambda d: d.name):
         shows = SHOWN_BY[deviation] == trial.property.requirement.id
         without = declared - {deviation}
-        if shows and not trial.cut and not _violated(trial, without) and _told(trial, deviation):
+        if shows and not trial.cut and not _violated(trial, without) and told(trial, deviation):
             return superfluous(trial, deviation)
     if compared and _violated(trial, declared & _JUDGED_BY_BOUNDS):
         return Outcome.DEVIATES
@@ -94,7 +94,7 @@ def superfluous(trial: Trial, deviation: Deviation) -> Outcome:
     return Outcome.VIOLATES
 
 
-def _told(trial: Trial, deviation: Deviation) -> bool:
+def told(trial: Trial, deviation: Deviation) -> bool:
     """Tell whether the cases would have shown the deviation, if it were there.
 
     A layer that does follow what is declared must violate the requirement without it. Of gradients

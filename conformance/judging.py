@@ -18,7 +18,7 @@ from hypothesis.errors import Flaky, Unsatisfiable
 
 from conformance.checks import Notes, ViolationFound, taking_notes
 from conformance.conventions import in_force
-from conformance.declarations import SHOWN_BY, contradicted, finer, superfluous
+from conformance.declarations import SHOWN_BY, contradicted, finer, superfluous, told
 from conformance.exact import ExactError, decode
 from conformance.implementation import Deviation
 from conformance.profiles import Budget
@@ -156,6 +156,7 @@ def _finer(trial: Trial, notes: Notes) -> Outcome:
         return Outcome.CONFORMS  # too few cases to say that a declaration is superfluous
     by_bounds = Deviation.ONE_PASS_VARIANCE
     shows = SHOWN_BY[by_bounds] == trial.property.requirement.id
-    if shows and by_bounds in trial.subject.implementation.deviations:
+    declared = by_bounds in trial.subject.implementation.deviations
+    if shows and declared and told(trial, by_bounds):
         return superfluous(trial, by_bounds)
     return finer(trial)
