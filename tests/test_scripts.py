@@ -16,7 +16,7 @@ import pytest
 from conformance.implementation import Implementation
 from conformance.judging import judge_requirement
 from conformance.profiles import budget
-from conformance.requirements import REQUIREMENTS
+from conformance.requirements import REQUIREMENTS, Capability, Requirement
 from conformance.scripts.blueprint import Blueprint, Place, blueprint_of
 from conformance.scripts.recipes import RECIPES
 from conformance.scripts.rendering import script_of
@@ -35,14 +35,21 @@ _CORRECT = {
 
 
 def fault_of(identity: str) -> Fault:
-    """The first fault of the gallery that a requirement is there for."""
+    """The first fault of the gallery that a requirement is there for and a script can show."""
     return next(
         fault
         for fault in FAULTS.values()
         if identity in fault.breaks
         and not fault.implementation.deviations
         and fault.name not in _BY_CHANCE
+        and importable(fault.implementation, REQUIREMENTS[identity])
     )
+
+
+def importable(implementation: Implementation, requirement: Requirement) -> bool:
+    """Whether what is judged can be imported; a layer without a class of its own cannot."""
+    blueprint = blueprint_of(implementation)
+    return bool(blueprint.forward if requirement.needs is Capability.FORWARD else blueprint.layer)
 
 
 def imported_by(node: ast.AST) -> list[str]:
@@ -148,6 +155,8 @@ def test_a_script_tells_the_fault_from_a_correct_layer(identity: str, tmp_path: 
         ("pickle-drops-statistics", "BN-SEQ-1"),
         ("deepcopy-is-the-layer", "BN-SEQ-1"),
         ("momentum-leaf", "BN-STATE-4"),  # a leaf that a correct layer does not have
+        ("float16-output-in-evaluation-only", "BN-SHAPE-3"),
+        ("single-feature-refused-late", "BN-ERR-2"),
         ("constructor-looks-at-values", "BN-SHAPE-EVAL-1"),  # an exception of the constructor
     ],
 )
@@ -156,6 +165,31 @@ def test_repeated_comparisons_are_told_apart(name: str, identity: str, tmp_path:
     fault = FAULTS[name]
     verdict = found_on(fault, identity)
     blueprint, faulty, correct = moved(fault.implementation, tmp_path)
+
+    in_a_file(tmp_path, faulty)
+    script = shown(verdict, blueprint, tmp_path)
+    in_a_file(tmp_path, correct)
+    assert run_here(script) == 0
+
+
+_REFUSES_AT_ONCE = """
+from impl.batchnorm import MyBatchNorm
+
+
+class Norm(MyBatchNorm):
+    def __call__(self, x, use_running_average):
+        if x.shape[1] != self.gamma.shape[0]:
+            raise ValueError(x.shape)
+        return super().__call__(x, use_running_average)
+"""
+
+
+@pytest.mark.parametrize("correct", [_REFUSES_AT_ONCE, _CORRECT["layer"]])
+def test_a_single_feature_may_be_refused_or_broadcast(correct: str, tmp_path: Path):
+    """The script of BN-ERR-2 ends with 0 on a layer that does either."""
+    fault = FAULTS["reshaped-after-the-update"]
+    verdict = found_on(fault, "BN-ERR-2")
+    blueprint, faulty, _ = moved(fault.implementation, tmp_path)
 
     in_a_file(tmp_path, faulty)
     script = shown(verdict, blueprint, tmp_path)

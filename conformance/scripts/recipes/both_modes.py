@@ -113,3 +113,14 @@ def in_container(live: Live, case: Case, x: str) -> None:
     check_evaluated(live, "x", case.x, "y", "now")
     live.script(f"y = np.array(train(layer, {x}))")
     check_trained(live, "x", "before", "y", live.trained(case.x))
+
+
+@recipe("BN-SHAPE-3")
+def form_of_y(script: Script, case: Case) -> None:
+    live = start(script, case)
+    x = handed(script, case)
+    script(f"y_evaluated = np.array(evaluate(layer, {x}))")
+    train(live, x, case.x, "y_trained")
+    for y, mode in (("y_evaluated", "evaluation"), ("y_trained", "training")):
+        script.same(f"shape of y in {mode}", f"{y}.shape", repr(case.x.shape))
+        script.same(f"dtype of y in {mode}", f"str({y}.dtype)", '"float32"')

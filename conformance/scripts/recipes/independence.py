@@ -84,3 +84,17 @@ def wrong_width(script: Script, case: Case) -> None:
         script.holds(what, "refused")
         script.kept("before", "layer", ARRAYS)
     check_evaluation(live, case)
+
+
+@recipe("BN-ERR-2")
+def single_feature(script: Script, case: Case) -> None:
+    for flag in (False, True):
+        live = start(script, case)
+        script(f"refused = refuses(layer, {script.let('x', case.x)}[:, :1], {flag})")
+        if flag:
+            script.kept("before", "layer", ARRAYS)
+        fresh = f"build({case.config.features}, {live.momentum}, {live.eps}, before)"
+        script(f"layer = layer if refused else {fresh}  # a result is no fault")
+        if not flag:
+            script.kept("before", "layer", ARRAYS)
+        check_evaluation(live, case)

@@ -81,7 +81,7 @@ def rematerialized(script: Script, drawn: Pulled) -> None:
     script("rematerialized = nnx.jit(nnx.value_and_grad(rematerialized_loss))")
     script(f"grads = rematerialized(layer, jnp.asarray({x}), jnp.asarray({w}))[1]")
     for name in PARAMETERS:
-        what = f"the gradient of {name} in training under nnx.remat"
+        what = f"the gradient of {name} in training under remat"
         expected = f'gradients(x, before, {live.eps}, w, False)["{name}"]'
         script.within(what, f'of_params(layer, grads)["{name}"]', expected)
     history = History(live, "before", [])
