@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from conformance.adapters.nnx import NnxLayer
+from conformance.adapters.placing import placed
 from conformance.layers import STATISTICS
 
 Pullback = Callable[[Any], tuple[Any, Any, Any]]
@@ -42,7 +43,7 @@ class Call:
         graphdef, leaves = nnx.split(layer.module)
         held = layer.read()
         program = Program(graphdef, tuple(layer.attributes.items()), evaluate)
-        return cls(program, leaves, held["gamma"], held["beta"], jnp.asarray(x))
+        return cls(program, leaves, held["gamma"], held["beta"], *placed(x))
 
     def output(self, x: Any) -> Any:
         """Return y for another input."""
@@ -58,7 +59,7 @@ class Call:
         """Run the forward pass, operation by operation, and return the backward pass."""
         call = partial(_output, self.program, self.leaves)
         _, pullback = jax.vjp(call, self.gamma, self.beta, self.x)
-        return lambda w: pullback(jnp.asarray(w))
+        return lambda w: pullback(*placed(w))
 
     def through_statistics(self, of_mean: Any, of_var: Any) -> Any:
         """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x."""

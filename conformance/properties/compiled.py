@@ -6,9 +6,9 @@ configurations, many values.
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 import numpy as np
 
+from conformance.adapters.placing import placed
 from conformance.case import Case
 from conformance.checks import check_true
 from conformance.layers import ARRAYS, PARAMETERS
@@ -93,7 +93,7 @@ def a_stack_of_layers_equals_the_loop(subject: Subject, lanes: list[Case], evalu
     under = f"{transforms.library}.vmap"
     with calling(f"{under} over a stack of layers"):
         others = [layer.layer for layer in layers[1:]]
-        xs = jnp.stack([case.x for case in lanes])
+        xs = placed(np.stack([case.x for case in lanes]))[0]
         mapped, stacked = transforms.stacked(others, xs, evaluate=bool(evaluate))
         ys = np.array(mapped)
     after = layers[0].holding(stacked).state

@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from conformance.adapters.nnx import apply, train
+from conformance.adapters.placing import placed
 from conformance.case import Case
 from conformance.checks import check_true
 from conformance.layers import ARRAYS, PARAMETERS
@@ -100,7 +100,7 @@ def donated_state_is_replaced(subject: Subject, drawn: Stream, fresh: int) -> No
 
     for batch in (drawn.case.x, *drawn.following):
         with calling("the call under nnx.jit with the module donated"):
-            _DONATING(layer.module, jnp.asarray(batch))
+            _DONATING(layer.module, *placed(batch))
         model.train(batch)
         model.check_statistics(layer.state)
     check_evaluation(layer, drawn.case, subject.input(drawn.case))

@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
 from conformance import bounds, conventions
+from conformance.adapters.placing import placed
 from conformance.case import Case
 from conformance.checks import check_same, check_true, check_within
 from conformance.layers import PARAMETERS
@@ -39,7 +39,7 @@ def lanes_share_nothing(subject: Subject, drawn: Stream) -> None:
     case = drawn.case
     layer, before, _ = subject.start(case)
     batches = [case.x, *drawn.following]
-    transforms, xs = transforms_of(subject, layer), jnp.stack(batches)
+    transforms, xs = transforms_of(subject, layer), placed(np.stack(batches))[0]
     with calling("vmap over batches in evaluation"):
         evaluated = [np.array(ys) for ys in transforms.evaluated_lanes(xs)]
     with calling("jax.vmap over batches in training"):
@@ -70,7 +70,8 @@ def a_scan_is_a_loop(subject: Subject, drawn: Stream, long: int) -> None:
     rounds = ROUNDS if long == 4 else 1
     transforms = transforms_of(subject, layer)
     with calling(f"{transforms.library}.scan over batches"):
-        ys = np.array(transforms.scanned(jnp.tile(jnp.stack(batches), (rounds, 1, 1))))
+        (xs,) = placed(np.tile(np.stack(batches), (rounds, 1, 1)))
+        ys = np.array(transforms.scanned(xs))
 
     model = Model.starting(case.config, before, subject.accuracy)
     outputs: list[tuple[Any, Any]] = []
@@ -91,7 +92,7 @@ def rematerialization_changes_nothing(subject: Subject, drawn: Pulled) -> None:
     case, w = drawn.case, drawn.w
     layer, before, x = subject.start(case)
     with calling("differentiating a rematerialised call"):
-        pulled = transforms_of(subject, layer).rematerialized(jnp.asarray(x), jnp.asarray(w))
+        pulled = transforms_of(subject, layer).rematerialized(*placed(x, w))
         got = {name: as_numpy(f"the gradient of {name}", pulled[name]) for name in PARAMETERS}
 
     expected = expected_gradients(subject, before, case, w, evaluate=False)
@@ -116,7 +117,7 @@ def a_shared_layer_updates_at_each_use(subject: Subject, case: Case) -> None:
     again, start, _ = subject.start(case)
     transforms = transforms_of(subject, again)
     with calling(f"a layer used twice under {transforms.library}.jit"):
-        inner = as_numpy("the first y", transforms.twice(jnp.asarray(x)))
+        inner = as_numpy("the first y", transforms.twice(*placed(x)))
     model = Model.starting(case.config, start, subject.accuracy)
     model.train(case.x)
     rounding = bounds.train(case.config, start, case.x, subject.accuracy).y
