@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PROPERTIES_DIRECTORY = Path(__file__).parent / "properties"
-_ENTRY_FILE = "registry.py"
-"""One file of the directory stands for all requirements, so that they are collected once."""
+ENTRY_FILE = Path(__file__).parent / "requirements" / "judged"
+"""One file stands for all requirements, so that they are collected once; it is none of Python's,
+because pytest would import it, and what its package imports."""
 
 
 class RequirementItem(pytest.Function):
@@ -216,7 +216,7 @@ class Session:
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
     ) -> pytest.Collector | None:
-        if file_path.parent != PROPERTIES_DIRECTORY or file_path.name != _ENTRY_FILE:
+        if file_path != ENTRY_FILE:
             return None
         collector: RequirementFile = RequirementFile.from_parent(parent, path=file_path)
         collector.plan = self.plan

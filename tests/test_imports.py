@@ -117,6 +117,13 @@ def test_looking_is_light(arguments: tuple[str, ...]):
     assert loaded_by(command(*arguments), FOR_JUDGING) == set()
 
 
+def test_what_only_hands_out_work_stays_light():
+    """Judging happens in a process of its own: pytest's loads no framework, NumPy or Hypothesis."""
+    judging = command("run", "impl", "-k", "INIT-1", "-j", "1")
+    ended = judging.replace("\nmain", "\ntry: main") + "\nexcept SystemExit as end: print(end.code)"
+    assert loaded_by(ended) == set()
+
+
 def test_the_check_of_light_imports_can_fail():
     """The same look at what needs NumPy and Hypothesis, or rich and pytest, finds them."""
     assert {"numpy", "hypothesis"} <= loaded_by("import conformance.strategies.cases")

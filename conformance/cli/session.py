@@ -214,7 +214,7 @@ def _pytest(arguments: list[str], jobs: str, display: Display) -> int:
     os.environ.pop("PYTEST_ADDOPTS", None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # in the workers, too
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(cache_directory() / "hypothesis"))
-    target = str(_PACKAGE / "properties" / "registry.py")
+    target = str(_PACKAGE / "requirements" / "judged")
     try:
         return int(pytest.main([*settings, *arguments, target], plugins=[display]))
     except KeyboardInterrupt:
