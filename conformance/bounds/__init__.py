@@ -20,13 +20,8 @@ from conformance.bounds.forward import (
     ema_error,
     evaluate,
     inverse_root_error,
-    mean_error,
-    one_pass_error,
     output_error,
-    perturbed_statistics,
-    statistics,
     train,
-    variance_error,
 )
 from conformance.bounds.gradient import (
     GradientBounds,
@@ -37,6 +32,13 @@ from conformance.bounds.gradient import (
 )
 from conformance.bounds.merged import merged_statistics
 from conformance.bounds.model import Accuracy, Bound, U
+from conformance.bounds.moments import (
+    mean_error,
+    one_pass_error,
+    perturbed_statistics,
+    statistics,
+    variance_error,
+)
 from conformance.bounds.precision import (
     evaluate_in_float64,
     representable,

@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance import oracle
-from conformance.bounds.forward import inverse_root_error, statistics
+from conformance.bounds.forward import inverse_root_error
 from conformance.bounds.model import FLUSHED, Accuracy, Bound, Float64, U
+from conformance.bounds.moments import statistics
 from conformance.case import State
 from conformance.implementation import Config
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from conformance import oracle
-from conformance.bounds.forward import mean_error, one_pass_error, variance_error
 from conformance.bounds.model import Accuracy, Bound, Float64, U
+from conformance.bounds.moments import mean_error, one_pass_error, variance_error
 
 
 def merged_statistics(x: Float64, shards: int, accuracy: Accuracy) -> tuple[Bound, Bound]:
