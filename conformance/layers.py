@@ -19,6 +19,9 @@ PARAMETERS, STATISTICS = ARRAYS[:2], ARRAYS[2:]
 COUNT = "count"
 """Under which a layer whose averages know their age reads and writes the number of updates."""
 
+MANY = 2**30
+"""Updates behind statistics that are written from outside: so many that mᵗ is 0."""
+
 
 @runtime_checkable
 class Layer(Protocol):

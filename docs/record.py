@@ -21,20 +21,11 @@ _BLOCK = re.compile(r"(```console\n\$ )([^\n]*)(\n)(.+?)(```)", re.DOTALL)
 _FILE = re.compile(r"```python\n# (\S+\.py)\n(.*?)```", re.DOTALL)
 
 UNDECLARED = """\
-from conformance import Implementation
-from flax import nnx
+from dataclasses import replace
 
-undeclared = Implementation.nnx(
-    nnx.BatchNorm,
-    name="undeclared.py:undeclared",
-    features="num_features",
-    eps="epsilon",
-    gamma="scale",
-    beta="bias",
-    running_mean="mean",
-    running_var="var",
-    kind="flax-shaped nnx.Module",
-)
+from impl import flax_default
+
+undeclared = replace(flax_default(), name="undeclared.py:undeclared", deviations=frozenset())
 """
 
 

@@ -14,7 +14,7 @@ from flax import nnx
 from conformance.adapters.placing import placed
 from conformance.adapters.streams import constructed
 from conformance.implementation import Config
-from conformance.layers import ARRAYS, COUNT, STATISTICS
+from conformance.layers import ARRAYS, COUNT, MANY, STATISTICS
 
 
 def apply(module: Any, x: Any, use_running_average: Any) -> Any:
@@ -56,10 +56,6 @@ def merged_again(module: Any) -> Any:
     """Split a module, copy its state to NumPy and back, and merge."""
     graphdef, state = nnx.split(module)
     return nnx.merge(graphdef, stored(state))
-
-
-MANY = 2**30
-"""Updates behind statistics that are written from outside: so many that mᵗ is 0."""
 
 
 @dataclass(frozen=True, slots=True)

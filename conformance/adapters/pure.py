@@ -15,9 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from conformance.adapters.nnx import MANY
 from conformance.adapters.transformed import PureTransforms
-from conformance.layers import ARRAYS, COUNT, STATISTICS
+from conformance.layers import ARRAYS, COUNT, MANY, STATISTICS
 
 Held = dict[str, Any]
 """The four arrays by the suite's names, and whatever else a framework keeps with them."""

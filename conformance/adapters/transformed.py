@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PureTransforms:
-    """A pure layer under transforms; see ``conformance.implementation.Transforms``."""
+    """A pure layer under transforms; see ``conformance.layers.Transforms``."""
 
     layer: PureLayer
     library: str = "jax"

@@ -40,7 +40,7 @@ def merged_call(graphdef: Any, state: Any, x: Any, *, evaluate: bool) -> tuple[A
 
 @dataclass(frozen=True, slots=True)
 class NnxTransforms:
-    """A live module under transforms; see ``conformance.implementation.Transforms``.
+    """A live module under transforms; see ``conformance.layers.Transforms``.
 
     Compiled functions are kept at module level, by the graph definition and its shapes.
     """

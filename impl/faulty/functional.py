@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from conformance.adapters.pure import Held, PureLayer
 from conformance.implementation import Config
+from impl.faulty.lanes import averaged
 from impl.faulty.record import fault
 from impl.functional import FunctionalBatchNorm
 from impl.stepwise import Array
@@ -45,23 +46,12 @@ class UpdateLostUnderJit(FunctionalBatchNorm):
         return held if _traced(mean) else super().updated(held, mean, var)
 
 
-@jax.custom_batching.custom_vmap
-def _averaged(x: Array) -> Array:
-    return jnp.mean(x, axis=0)
-
-
-@_averaged.def_vmap
-def _averaged_lanes(size: int, batched: Any, x: Array) -> Any:
-    del batched
-    return jnp.broadcast_to(jnp.mean(x, axis=(0, 1)), (size, x.shape[2])), True
-
-
 @fault("functional-lanes-share-the-mean", "BN-VMAP-1", "BN-VMAP-2")
 class LanesShareTheMean(FunctionalBatchNorm):
     """The batching rule of the mean averages over the lanes, too."""
 
     def batch_mean(self, x: Any) -> Array:
-        return _averaged(x)
+        return averaged(x)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -10,6 +10,7 @@ import numpy as np
 from flax import nnx
 
 from impl.faulty.box import Boxed
+from impl.faulty.lanes import averaged
 from impl.faulty.record import fault
 from impl.stepwise import Array, StepwiseBatchNorm
 
@@ -115,23 +116,12 @@ class BatchingRuleTakesFirstLayer(StepwiseBatchNorm):
         return self.affine(_standardized(jnp.asarray(x), self.running_mean[...], r))
 
 
-@jax.custom_batching.custom_vmap
-def _averaged(x: Array) -> Array:
-    return jnp.mean(x, axis=0)
-
-
-@_averaged.def_vmap
-def _averaged_lanes(size: int, batched: Any, x: Array) -> Any:
-    del batched
-    return jnp.broadcast_to(jnp.mean(x, axis=(0, 1)), (size, x.shape[2])), True
-
-
 @fault("batching-rule-over-all-lanes", "BN-VMAP-1", "BN-VMAP-2")
 class BatchingRuleOverAllLanes(StepwiseBatchNorm):
     """The batching rule of the mean averages over the lanes, too."""
 
     def batch_mean(self, x: Any) -> Array:
-        return _averaged(jnp.asarray(x))
+        return averaged(jnp.asarray(x))
 
 
 @fault("callback-sees-all-lanes", "BN-VMAP-1", "BN-VMAP-2")
