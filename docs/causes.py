@@ -94,15 +94,6 @@ class Cause(NamedTuple):
 _FLAX_WIDE = ("flax-wide", "linen-wide")
 _FLAX_NNX = ("flax-default", "flax-default, strictly", "flax-wide")
 
-BEHIND = {
-    "keras-mask-one-feature": (
-        "A mask on a single feature raises, so that few other cases are met. Without layers of "
-        "one feature the same requirements are violated by two further causes:",
-        ("keras-nan-behind-mask", "keras-masked-mean"),
-    )
-}
-"""What the suite finds behind a cause, where its cases are left out."""
-
 CAUSES = (
     Cause("flax-half-made-update", _FLAX_NNX, "no", _state_moved, ("BN-ERR-2",)),
     Cause(
@@ -136,6 +127,10 @@ CAUSES = (
         "no",
         _raises("IndexError"),
         ("BN-MASK-1", "BN-MASK-2", "BN-MASK-3"),
+    ),
+    Cause("keras-nan-behind-mask", ("keras-wide, mended",), "no", _not_a_number, ("BN-MASK-2",)),
+    Cause(
+        "keras-masked-mean", ("keras-wide, mended",), "no", _inaccurate, ("BN-MASK-1", "BN-MASK-3")
     ),
     Cause("keras-float64", ("keras-wide",), "no", _inaccurate, ("BN-TYPE-3",)),
 )
