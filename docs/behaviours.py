@@ -21,7 +21,18 @@ from conformance.implementation import AdapterError
 HERE = Path(__file__).parent
 NAMES = (
     *("impl", "wide", "flax", "flax-wide", "linen", "linen-wide", "equinox", "equinox-ema"),
-    *("haiku", "keras", "keras-wide", "torch-1d", "torch-2d", "mlx", "onnx"),
+    *(
+        "equinox-wide",
+        "equinox-ema-wide",
+        "haiku",
+        "haiku-wide",
+        "keras",
+        "keras-wide",
+        "torch-1d",
+        "torch-2d",
+        "mlx",
+        "onnx",
+    ),
 )
 DISTRIBUTIONS = ("jax", "flax", "equinox", "dm-haiku", "keras", "torch", "mlx", "onnx")
 

@@ -48,7 +48,10 @@ MADE = {
     "linen-wide": Peer(peers.linen_wide, "linen-wide", "flax"),
     "equinox": Peer(peers.equinox, "equinox", "equinox"),
     "equinox-ema": Peer(peers.equinox_ema, "equinox-ema", "equinox"),
+    "equinox-wide": Peer(peers.equinox_wide, "equinox-wide", "equinox"),
+    "equinox-ema-wide": Peer(peers.equinox_ema_wide, "equinox-ema-wide", "equinox"),
     "haiku": Peer(peers.haiku, "haiku", "dm-haiku"),
+    "haiku-wide": Peer(peers.haiku_wide, "haiku-wide", "dm-haiku"),
     "keras": Peer(peers.keras, "keras", "keras"),
     "keras-wide": Peer(peers.keras_wide, "keras-wide", "keras"),
     "keras-wide, mended": Peer(

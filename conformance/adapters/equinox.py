@@ -16,8 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from conformance.adapters.pure import SUMS, Held, Pure, PureLayer, SummedLayer
+from conformance.adapters.wide import MaskedPure, WideLayer
 from conformance.implementation import Config
-from conformance.layers import COUNT, STATISTICS
+from conformance.layers import ARRAYS, COUNT, MANY, STATISTICS
+from conformance.wider import Options
 
 Mode = Literal["batch", "ema"]
 
@@ -27,7 +29,7 @@ _AXIS = "batch"
 def build(config: Config, mode: Mode) -> PureLayer:
     """Return a layer in the given mode."""
     module, state = _made(config.features, config.momentum, config.eps, mode)
-    pure = _pure(config.features, config.momentum, config.eps, mode)
+    pure = _compiled(config.features, config.momentum, config.eps, mode)
     index = module.batch_counter if mode == "batch" else module.ema_first_time_index
     mean, var = state.get(_statistics(module, mode))
     held = {
@@ -43,6 +45,38 @@ def build(config: Config, mode: Mode) -> PureLayer:
     return SummedLayer(pure, held | sums, partial(_scale, config.momentum))
 
 
+def build_wide(config: Config, options: Options, mode: Mode) -> WideLayer:
+    """Return the same layer with a dtype and an axis to share with, for inputs of any rank.
+
+    Its features are on the last axis, and are moved to where the module wants them; as many updates
+    are behind its statistics as make sums and averages the same.
+    """
+    made = (config.features, config.momentum, config.eps, mode)
+    module, _ = _made(*made, options)
+    dtype = module.weight.dtype
+    held = {
+        "gamma": module.weight,
+        "beta": module.bias,
+        "running_mean": jnp.zeros(config.features, dtype),
+        "running_var": jnp.ones(config.features, dtype),
+        COUNT: jnp.array(MANY),  # weakly typed, as the module's own
+    }
+    return WideLayer(_wide(*made, options), held)
+
+
+@cache
+def _wide(features: int, momentum: float, eps: float, mode: Mode, options: Options) -> MaskedPure:
+    pure = _pure(features, momentum, eps, mode, options)
+
+    def wide(held: Held, x: Any, use_running_average: Any, mask: Any) -> tuple[Any, Held]:
+        del mask  # there is none
+        sums = {own: held[name] for name, own in SUMS.items()}
+        y, after = pure({**held, **sums}, jnp.moveaxis(x, -1, 1), use_running_average)
+        return jnp.moveaxis(y, 1, -1), {name: after[name] for name in ARRAYS}
+
+    return wide
+
+
 def _scale(momentum: float, count: Any) -> Any:
     """Return what a sum is divided by, as the module computes it in evaluation."""
     return jnp.where(count == 0, 1, 1 - momentum**count)
@@ -53,9 +87,15 @@ def _as_count(kept: Any, mode: Mode) -> Any:
     return kept if mode == "batch" else jnp.where(kept, 0, 1)
 
 
-def _made(features: int, momentum: float, eps: float, mode: Mode) -> tuple[Any, Any]:
+_NONE = Options()
+
+
+def _made(
+    features: int, momentum: float, eps: float, mode: Mode, options: Options = _NONE
+) -> tuple[Any, Any]:
+    axes = (_AXIS, options.axis_name) if options.axis_name else _AXIS
     made: tuple[Any, Any] = eqx.nn.make_with_state(eqx.nn.BatchNorm)(
-        features, _AXIS, eps=eps, momentum=momentum, mode=mode
+        features, axes, eps=eps, momentum=momentum, mode=mode, dtype=options.dtype
     )
     return made
 
@@ -65,20 +105,30 @@ def _statistics(module: Any, mode: Mode) -> Any:
 
 
 @cache
-def _pure(features: int, momentum: float, eps: float, mode: Mode) -> Pure:
-    made, fresh = _made(features, momentum, eps, mode)
+def _compiled(features: int, momentum: float, eps: float, mode: Mode) -> Pure:
+    pure = _pure(features, momentum, eps, mode)
+    compiled = jax.jit(pure, static_argnums=2)  # as the documentation does; a vmap is slow else
+
+    def called(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
+        traced = isinstance(use_running_average, jax.Array | np.ndarray)
+        return (pure if traced else compiled)(held, x, use_running_average)
+
+    return called
+
+
+@cache
+def _pure(features: int, momentum: float, eps: float, mode: Mode, options: Options = _NONE) -> Pure:
+    made, fresh = _made(features, momentum, eps, mode, options)
     of_count = made.batch_counter if mode == "batch" else made.ema_first_time_index
     of_statistics = _statistics(made, mode)
     names = tuple(SUMS.values()) if mode == "batch" else STATISTICS
 
     def pure(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
         module = eqx.tree_at(lambda m: (m.weight, m.bias), made, (held["gamma"], held["beta"]))
-        unused = jax.tree.map(lambda leaf: leaf, fresh)  # a state can be set once
-        state = unused.set(of_statistics, tuple(held[name] for name in names))
         count = held[COUNT]
-        state = state.set(
-            of_count, count if mode == "batch" else jnp.asarray(count, jnp.int32) == 0
-        )
+        age = count if mode == "batch" else jnp.asarray(count, jnp.int32) == 0
+        statistics = iter([held[name] for name in names])  # a State compares types when it is set
+        state = jax.tree.map(lambda leaf: next(statistics) if leaf.ndim else age, fresh)
 
         def call(row: Any, state: Any) -> tuple[Any, Any]:
             out: tuple[Any, Any] = module(row, state, inference=use_running_average)
@@ -95,10 +145,4 @@ def _pure(features: int, momentum: float, eps: float, mode: Mode) -> Pure:
             after[name] = jnp.where(same, held[name], after[own] / scale)
         return y, after
 
-    compiled = jax.jit(pure, static_argnums=2)  # as the documentation does; a vmap is slow else
-
-    def called(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
-        traced = isinstance(use_running_average, jax.Array | np.ndarray)
-        return (pure if traced else compiled)(held, x, use_running_average)
-
-    return called
+    return pure

@@ -11,8 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from conformance.adapters.pure import SUMS, Held, Pure, PureLayer, SummedLayer
+from conformance.adapters.wide import MaskedPure, WideLayer
 from conformance.implementation import Config
-from conformance.layers import COUNT
+from conformance.layers import ARRAYS, COUNT, MANY
+from conformance.wider import Options
 
 _NAME = "batch_norm"
 _AVERAGES = {"running_mean": f"{_NAME}/~/mean_ema", "running_var": f"{_NAME}/~/var_ema"}
@@ -32,39 +34,71 @@ def build(config: Config) -> PureLayer:
     return SummedLayer(pure, _held(params, state), partial(_share, momentum))
 
 
+def build_wide(config: Config, options: Options) -> WideLayer:
+    """Return the same layer with an axis to share with, for inputs of any rank.
+
+    Its arrays have the dtype of the options, as those of a layer that is initialised on such a
+    batch; as many updates are behind its statistics as make sums and averages the same.
+    """
+    zeros = jnp.zeros(config.features, options.dtype)
+    held = {name: zeros + (name in {"gamma", "running_var"}) for name in ARRAYS}
+    held[COUNT] = jnp.array(MANY)
+    return WideLayer(_wide(config.momentum, config.eps, options.axis_name), held)
+
+
+@cache
+def _wide(momentum: float, eps: float, shared: str | None) -> MaskedPure:
+    pure = _pure(momentum, eps, shared)
+
+    def wide(held: Held, x: Any, use_running_average: Any, mask: Any) -> tuple[Any, Held]:
+        del mask  # there is none
+        sums = {own: held[name] for name, own in SUMS.items()}
+        y, after = pure({**held, **sums}, x, use_running_average)
+        return y, {name: after[name] for name in ARRAYS}
+
+    return wide
+
+
 def _share(momentum: float, count: Any) -> Any:
     """Return what a sum is divided by, as the module computes it."""
     with np.errstate(over="ignore"):  # momentum above 1 is infinite in the end
         return jnp.float32(1 - np.float64(momentum) ** int(count))
 
 
-def _transformed(momentum: float, eps: float) -> Any:
+def _transformed(momentum: float, eps: float, shared: str | None = None) -> Any:
     def call(x: Any, is_training: Any) -> Any:
-        return hk.BatchNorm(True, True, decay_rate=momentum, eps=eps, name=_NAME)(x, is_training)
+        layer = hk.BatchNorm(
+            True, True, decay_rate=momentum, eps=eps, cross_replica_axis=shared, name=_NAME
+        )
+        return layer(x, is_training)
 
     return hk.transform_with_state(call)
 
 
 def _held(params: Any, state: Any) -> Held:
     """Take the leading axes of length one away, which Haiku keeps for broadcasting."""
-    held = {"gamma": params[_NAME]["scale"][0], "beta": params[_NAME]["offset"][0]}
+    held = {"gamma": params[_NAME]["scale"].ravel(), "beta": params[_NAME]["offset"].ravel()}
     for name, module in _AVERAGES.items():
-        held[name] = state[module]["average"][0]
-        held[SUMS[name]] = state[module]["hidden"][0]
+        held[name] = state[module]["average"].ravel()
+        held[SUMS[name]] = state[module]["hidden"].ravel()
     return held | {COUNT: state[_AVERAGES["running_mean"]]["counter"]}
 
 
 @cache
-def _pure(momentum: float, eps: float) -> Pure:
-    transformed = _transformed(momentum, eps)
+def _pure(momentum: float, eps: float, shared: str | None = None) -> Pure:
+    transformed = _transformed(momentum, eps, shared)
 
     def pure(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
-        params = {_NAME: {"scale": held["gamma"][None], "offset": held["beta"][None]}}
+        def kept(name: str) -> Any:
+            """Give the leading axes of length one back."""
+            return jnp.reshape(held[name], (1,) * (x.ndim - 1) + (-1,))
+
+        params = {_NAME: {"scale": kept("gamma"), "offset": kept("beta")}}
         state = {
             module: {
                 "counter": jnp.asarray(held[COUNT], jnp.int32),
-                "hidden": held[SUMS[name]][None],
-                "average": held[name][None],
+                "hidden": kept(SUMS[name]),
+                "average": kept(name),
             }
             for name, module in _AVERAGES.items()
         }

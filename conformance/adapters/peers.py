@@ -50,9 +50,46 @@ def equinox_ema() -> Implementation:
     return _peer("equinox", "equinox", kind, _AVERAGED, pure=True, arguments={"mode": "ema"})
 
 
+def equinox_wide() -> Implementation:
+    """Return the layer of mode="batch" with its dtypes and further named axes declared."""
+    return _wider(equinox(), "equinox", _ANY_DTYPE, mode="batch")
+
+
+def equinox_ema_wide() -> Implementation:
+    """Return the layer of mode="ema" with its dtypes and further named axes declared."""
+    return _wider(equinox_ema(), "equinox", _ANY_DTYPE, mode="ema")
+
+
+_ANY_DTYPE = (
+    Precision(x="bfloat16", y="float32"),
+    Precision(x="float16", y="float32"),
+    Precision(x="float64", dtype="float64", y="float64", state="float64"),
+)
+"""Arrays of float32, by which an output of 16 bits is promoted, or all of float64."""
+
+
+def _wider(
+    made: Implementation, adapter: str, precisions: tuple[Precision, ...], **arguments: Any
+) -> Implementation:
+    """Return the same layer for more axes, dtypes and shards; there are no masks."""
+    wider = Wider(
+        ndim=True,
+        dtype="dtype",
+        precisions=precisions,
+        axis_name="axis_name",
+        build=partial(_build_wide, adapter, **arguments),
+    )
+    return replace(made, name=f"{made.name}-wide", wider=wider)
+
+
 def haiku() -> Implementation:
     """Return ``haiku.BatchNorm``, which declares one pass and its zero-debiased averages."""
     return _peer("haiku", "haiku", "haiku.BatchNorm", _FAST | _DEBIASED, pure=True)
+
+
+def haiku_wide() -> Implementation:
+    """Return the same layer with its dtypes and its cross-replica axis declared."""
+    return _wider(haiku(), "haiku", _ANY_DTYPE)
 
 
 def keras() -> Implementation:
@@ -127,8 +164,9 @@ def _peer(
     )
 
 
-def _build_wide(adapter: str, config: Config, options: Options) -> Any:
-    return import_module(f"conformance.adapters.{adapter}").build_wide(config, options)
+def _build_wide(adapter: str, config: Config, options: Options, **arguments: Any) -> Any:
+    module = import_module(f"conformance.adapters.{adapter}")
+    return module.build_wide(config, options, **arguments)
 
 
 def _build(adapter: str, arguments: dict[str, Any], config: Config) -> Layer:

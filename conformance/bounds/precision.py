@@ -13,7 +13,10 @@ from conformance.bounds import forward
 from conformance.bounds.forward import TrainingBounds, ema_error
 from conformance.bounds.model import Accuracy, Bound, Float64, arithmetic
 from conformance.case import State
+from conformance.conventions import normalises_with_average as by_average
 from conformance.implementation import Config
+from conformance.layers import STATISTICS
+from conformance.oracle import Training
 
 ROUNDOFF = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
 
@@ -59,7 +62,8 @@ def train_in_float64(
 
     The formulas are those of float32 with u = 2⁻⁵³. One rounding is added for the oracle, whose
     decimal result is rounded to float64. Running statistics that are stored as float32 may be
-    averaged in float32, too: they err by 5·2⁻²⁴·max(|old|, |new|) more.
+    averaged in float32, too: they err by 5·2⁻²⁴·max(|old|, |new|) more, and so does y, where it is
+    declared to come from them.
     """
     with arithmetic(ROUNDOFF["float64"]):
         found = forward.train(config, state, x, accuracy)
@@ -70,13 +74,26 @@ def train_in_float64(
         own = Bound.of(ema_error(config.momentum, exact, exact, old, new))
         return bound + own if stored == "float32" else bound + once(new)
 
-    return TrainingBounds(
-        mean=found.mean,
-        var=found.var,
-        y=found.y + once(truth.y),
-        running_mean=running(found.running_mean, state.running_mean, truth.mean),
-        running_var=running(found.running_var, state.running_var, truth.var),
-    )
+    averages = {
+        "running_mean": running(found.running_mean, state.running_mean, truth.mean),
+        "running_var": running(found.running_var, state.running_var, truth.var),
+    }
+    y = _from_averages(config, state, x, truth, averages) if by_average() else found.y
+    return TrainingBounds(mean=found.mean, var=found.var, y=y + once(truth.y), **averages)
+
+
+def _from_averages(
+    config: Config, state: State, x: npt.ArrayLike, truth: Training, errors: dict[str, Bound]
+) -> Bound:
+    """Return the bound for a y that comes from averages which err by that much."""
+    x64, mean, var = np.asarray(x, np.float64), truth.running_mean, truth.running_var
+
+    def of(which: str) -> Float64:
+        e_mean, e_var = (getattr(errors[name], which) for name in STATISTICS)
+        return forward.output_error(x64, mean, var, e_mean, e_var, config.eps, state)
+
+    with arithmetic(ROUNDOFF["float64"]):
+        return Bound.of(of("strict"), of("allowed"))
 
 
 def evaluate_in_float64(config: Config, state: State, x: npt.ArrayLike) -> Bound:

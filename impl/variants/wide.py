@@ -90,6 +90,60 @@ class Sums(WideBatchNorm):
         return rows * scale + (self.beta[...] - mean * scale)
 
 
+@variant("wide-averaged-declared", Deviation.EMA_NORMALISED_TRAINING, wider=DOMAIN)
+class Averaged(WideBatchNorm):
+    """Training normalises with the averages it has just stored, float32 for a float64 input too."""
+
+    def train_step(self, rows: Array, kept: Array) -> Array:
+        mean, var = self.statistics(rows, kept)
+        self.update(mean, var, self.rows_counted(kept))
+        return self.evaluate(rows)
+
+
+@variant(
+    "wide-averaged-through-declared",
+    Deviation.EMA_NORMALISED_TRAINING,
+    Deviation.GRADIENT_THROUGH_STATISTICS,
+    wider=DOMAIN,
+)
+class AveragedThrough(WideBatchNorm):
+    """The averages carry a gradient, and are used before they are rounded to be stored."""
+
+    def train_step(self, rows: Array, kept: Array) -> Array:
+        mean, var = self.statistics(rows, kept)
+        count = self.rows_counted(kept)
+        running = self.running_mean[...], self.running_var[...]
+        used = [self.weighed(*each, count) for each in zip(running, (mean, var), strict=True)]
+        self.update(mean, var, count)
+        return self.output(rows, *used)
+
+    def weighed(self, old: Array, new: Array, count: Array) -> Array:
+        stepped = self.momentum * old + (1 - self.momentum) * new
+        return jnp.where(count > 0, stepped, old.astype(stepped.dtype))
+
+    def moved(self, old: Array, new: Array, count: Array) -> Array:
+        return self.weighed(old, new, count).astype(old.dtype)
+
+
+@variant("wide-unbiased-declared", Deviation.UNBIASED_RUNNING_VARIANCE, wider=DOMAIN)
+class Unbiased(WideBatchNorm):
+    """The running variance follows v·K/(K−1) of the K rows that count, on all shards together."""
+
+    def update(self, mean: Array, var: Array, count: Array) -> None:
+        rows = count.astype(var.dtype)
+        share = jnp.where(count > 1, rows / jnp.maximum(rows - 1, 1), 1)
+        super().update(mean, var * share, count)
+
+
+@variant("wide-momentum-of-new-declared", Deviation.MOMENTUM_OF_NEW_VALUE, wider=DOMAIN)
+class OfNewValue(WideBatchNorm):
+    """Momentum is the weight of the new value, as in PyTorch."""
+
+    def moved(self, old: Array, new: Array, count: Array) -> Array:
+        stepped = (1 - self.momentum) * old + self.momentum * jax.lax.stop_gradient(new)
+        return jnp.where(count > 0, stepped, old).astype(old.dtype)
+
+
 _WIDE_STATE = tuple(
     replace(precision, state="float64") if precision.x == "float64" else precision
     for precision in DOMAIN.precisions
