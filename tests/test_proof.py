@@ -115,6 +115,17 @@ def test_a_journal_keeps_what_still_holds(tmp_path: Path):
     assert [v.requirement for v in now.verdicts()] == ["BN-EVAL-1"]
 
 
+def test_a_file_of_something_else_is_no_journal(tmp_path: Path):
+    """Nothing is judged, and nothing is appended to a file that has no verdicts."""
+    notes = tmp_path / "notes.txt"
+    notes.write_bytes(b"bread\nmilk \xff\n")
+    done = faults("eps-*", "--resume", str(notes), cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "holds no verdicts: --resume takes a file that" in " ".join(done.stderr.split())
+    assert notes.read_bytes() == b"bread\nmilk \xff\n"
+
+
 def test_a_digest_depends_on_the_budget_and_the_module():
     """Another seed, or another module, is another digest."""
     module = FAULTS[NAME].module

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from conformance.cli.options import FILE, color_option, jobs_option
+from conformance.errors import printable
 from conformance.verdict import item_name
 
 if TYPE_CHECKING:
@@ -158,7 +159,10 @@ def _judged(
     judged_by = budget(max_examples=cases, seed=seed)
     digests = {f"{gallery}:{n}": digest(f.module, judged_by) for n, f in chosen.items()}
     journal = Journal(resume, digests)
-    known = [verdict for verdict in journal.verdicts() if verdict.pair in pairs]
+    try:
+        known = [verdict for verdict in journal.verdicts() if verdict.pair in pairs]
+    except ValueError as error:
+        raise click.UsageError(printable(str(error))) from error
     done = {verdict.pair for verdict in known}
     open_pairs = {item: name for item, name in pairs.items() if item not in done}
     return [*known, *_judge(open_pairs, journal, (cases, seed, jobs), console)]

@@ -61,16 +61,29 @@ class Journal:
         self._digests = digests
 
     def verdicts(self) -> list[Verdict]:
-        """Return the verdicts that still hold; a line cut short by a crash is left out."""
+        """Return the verdicts that still hold; a line cut short by a crash is left out.
+
+        Raises:
+            ValueError: the file has lines, and none of them is a verdict.
+        """
         if self.path is None or not self.path.exists():
             return []
         kept: dict[tuple[str, str], Verdict] = {}
-        for line in self.path.read_text(encoding="utf-8").splitlines():
-            entry = _parsed(line)
-            if entry and entry["digest"] == self._digests.get(entry["verdict"]["implementation"]):
+        for entry in self._entries(self.path.read_text(encoding="utf-8", errors="replace")):
+            if entry["digest"] == self._digests.get(entry["verdict"]["implementation"]):
                 verdict = Verdict.from_json(entry["verdict"])
                 kept[verdict.implementation, verdict.requirement] = verdict
         return list(kept.values())
+
+    def _entries(self, text: str) -> list[Any]:
+        entries = [entry for entry in map(_parsed, text.splitlines()) if entry]
+        if "\n" in text and not entries:
+            msg = (
+                f"{self.path} holds no verdicts: --resume takes a file that `conformance faults "
+                "--resume` has written, or one that is not there yet"
+            )
+            raise ValueError(msg)
+        return entries
 
     def note(self, verdict: Verdict) -> None:
         """Append one verdict."""
