@@ -2,7 +2,9 @@
 
 For every listed pair of fault and requirement the property runs with another seed each time,
 until its first counterexample; the number of cases up to it is what is kept. A fault that
-stays undetected in 300 × share cases counts as such ("censored").
+stays undetected in 300 × share cases counts as such ("censored"). What a layer declares is judged
+with the cases of a default run, because a superfluous declaration is found by all of them together;
+that counts as one case.
 
 Usage: python benchmarks/detection.py [--seeds 50] [--only PATTERN] [--listed N] [--jobs 2]
        [--out FILE]
@@ -18,6 +20,7 @@ import multiprocessing
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 MAX_EXAMPLES = 300
 
@@ -36,28 +39,29 @@ def pairs(only: str, listed: int | None) -> list[tuple[str, str]]:
 
 def cases_to_detection(name: str, identity: str, seeds: range) -> Iterator[tuple[int, bool]]:
     """Yield, for each seed, the cases that were executed and whether the fault was detected."""
-    from hypothesis.errors import Flaky
-
-    from conformance.checks import ViolationFound
-    from conformance.judging import Trial
+    from conformance.judging import Trial, judge
     from conformance.profiles import budget
     from conformance.properties import PROPERTIES
     from conformance.subject import Subject
+    from conformance.verdict import Outcome
     from impl.faulty import FAULTS
 
     subject = Subject(FAULTS[name].implementation)
     for seed in seeds:
-        trial = Trial(PROPERTIES[identity], subject, budget(seed=seed, max_examples=MAX_EXAMPLES))
-        try:
-            trial()
-        except ViolationFound:
-            yield trial.cases, True
-        except Flaky:  # memory outside of the state: seen once, and not when run again
-            yield trial.cases, True
-        except Exception as error:  # a layer that raises ends here only through a defect
-            raise RuntimeError(f"{name} on {identity}, seed {seed}") from error
-        else:
-            yield trial.cases, False
+        examples = budget().max_examples if subject.implementation.deviations else MAX_EXAMPLES
+        given = budget(seed=seed, max_examples=examples, minimize=False)
+        trial = Trial(PROPERTIES[identity], subject, given)
+        verdict = judge(trial)
+        if verdict.outcome is Outcome.ERRORED:
+            raise RuntimeError(f"{name} on {identity}, seed {seed}: {verdict.detail}")
+        found = verdict.outcome is Outcome.VIOLATES
+        yield 1 if found and _by_all_cases(verdict) else trial.cases, found
+
+
+def _by_all_cases(verdict: Any) -> bool:
+    """Tell whether a declaration was found superfluous, which no single case shows."""
+    quantity: str = verdict.violation.finding.quantity
+    return quantity.startswith("the declared deviation")
 
 
 def measure(task: tuple[str, str, int, int]) -> dict[str, object]:

@@ -128,11 +128,11 @@ def print_budgets(pairs: list[Pair]) -> None:
     of_fault = defaultdict(list)
     for pair in pairs:
         of_fault[pair.fault].append(pair)
-    needed: dict[str, tuple[int, str]] = {}
+    needed: dict[str, tuple[float, str]] = {}
     for name, own in of_fault.items():
         best = min(own, key=lambda pair: pair.log_missed)
         chance = min(best.chance, 1 - 1e-9)
-        cases = math.ceil(math.log(ALLOWED) / math.log1p(-chance))
+        cases = math.ceil(math.log(ALLOWED) / math.log1p(-chance)) if chance else math.inf
         needed[best.requirement] = max(needed.get(best.requirement, (0, "")), (cases, name))
     print("\n| requirement | cases | needed for 1 in 1,000 | by |\n|---|---|---|---|")
     for identity in PROPERTIES:
