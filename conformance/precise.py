@@ -27,13 +27,17 @@ def train(config: Config, state: State, x: npt.NDArray[np.float64]) -> Training:
     """Return what a training call on ``x``, (N, D), gives, starting from ``state``."""
     m, eps = Decimal(config.momentum), Decimal(config.eps)
     with localcontext(_DIGITS):
-        columns = [_trained(column, eps) for column in _exact(x)]
+        columns = _exact(x)
+        moments = [_moments(column) for column in columns]
         gamma, beta, old_mean, old_var = _parameters(state)
         share = Decimal(conventions.share_stored(len(x)))
-        means, variances, zs = zip(*columns, strict=True)
-        ys = [_affine(*each) for each in zip(zs, gamma, beta, strict=True)]
+        means, variances = zip(*moments, strict=True)
         running_mean = [m * r + (1 - m) * b for r, b in zip(old_mean, means, strict=True)]
         running_var = [m * r + (1 - m) * b * share for r, b in zip(old_var, variances, strict=True)]
+        by_average = conventions.normalises_with_average()
+        used = (running_mean, running_var) if by_average else (means, variances)
+        zs = [_normalised(c, mean, var, eps) for c, mean, var in zip(columns, *used, strict=True)]
+        ys = [_affine(*each) for each in zip(zs, gamma, beta, strict=True)]
     return Training(
         mean=_rounded(means),
         var=_rounded(variances),
@@ -49,7 +53,7 @@ def evaluate(config: Config, state: State, x: npt.NDArray[np.float64]) -> Float6
     eps = Decimal(config.eps)
     with localcontext(_DIGITS):
         ys = [
-            _affine([(value - mean) / (var + eps).sqrt() for value in column], gamma, beta)
+            _affine(_normalised(column, mean, var, eps), gamma, beta)
             for column, gamma, beta, mean, var in zip(_exact(x), *_parameters(state), strict=True)
         ]
     return _rounded_columns(ys)
@@ -63,11 +67,14 @@ def _parameters(state: State) -> list[Column]:
     return [[Decimal(value) for value in array.tolist()] for array in state.arrays().values()]
 
 
-def _trained(column: Column, eps: Decimal) -> tuple[Decimal, Decimal, Column]:
+def _moments(column: Column) -> tuple[Decimal, Decimal]:
     mean = sum(column, Decimal(0)) / len(column)
-    var = sum(((value - mean) ** 2 for value in column), Decimal(0)) / len(column)
+    return mean, sum(((value - mean) ** 2 for value in column), Decimal(0)) / len(column)
+
+
+def _normalised(column: Column, mean: Decimal, var: Decimal, eps: Decimal) -> Column:
     root = (var + eps).sqrt()
-    return mean, var, [(value - mean) / root for value in column]
+    return [(value - mean) / root for value in column]
 
 
 def _affine(z: Column, gamma: Decimal, beta: Decimal) -> Column:

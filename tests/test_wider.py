@@ -63,7 +63,11 @@ def test_what_is_not_declared_is_unsupported(requirement: str):
             Wider(axis_name="axis_name", mask="mask"),
             {Capability.SYNC, Capability.MASK, Capability.MASKED_SYNC},
         ),
-        (Wider(precisions=(Precision(x="bfloat16", y="float32"),)), {Capability.DTYPES}),
+        (Wider(precisions=(Precision(x="bfloat16", y="bfloat16"),)), {Capability.DTYPES}),
+        (
+            Wider(precisions=(Precision(x="bfloat16", y="float32"),)),
+            {Capability.DTYPES, Capability.DTYPES_GRAD},
+        ),
         (Wider(precisions=(Precision(x="float64", y="float64"),)), {Capability.X64}),
     ],
 )
@@ -92,6 +96,26 @@ def test_masks_have_the_shape_that_is_declared():
     by_element = declaring(replace(DOMAIN, mask_by_row=False))
     assert judged(by_element, "BN-MASK-1") is Outcome.VIOLATES
     assert judged(wide(), "BN-MASK-1") is Outcome.CONFORMS
+
+
+@pytest.mark.parametrize(("ndim", "ranks"), [(False, {2}), (True, {2, 3})])
+@pytest.mark.parametrize("by_row", [True, False])
+def test_masks_go_with_the_axes_that_are_declared(ndim: bool, ranks: set[int], by_row: bool):
+    """Masked inputs have more axes only for a layer that takes them, and the mask has as many."""
+    seen = set()
+
+    class Seen(WideBatchNorm):
+        def counting(self, mask: jax.Array | None, rows: jax.Array) -> jax.Array:
+            if mask is None:
+                return super().counting(mask, rows)
+            seen.add(mask.ndim + 1 if by_row else mask.ndim)
+            return super().counting(mask if by_row else mask[..., 0], rows)
+
+    wider = replace(DOMAIN, ndim=ndim, mask_by_row=by_row)
+    layer = Implementation.nnx(Seen, name="seen", wider=wider)
+    for row in ("BN-MASK-1", "BN-MASK-2", "BN-MASK-3"):
+        assert judged(layer, row) is Outcome.CONFORMS
+    assert seen == ranks
 
 
 def test_an_undeclared_dtype_makes_no_case():
@@ -218,6 +242,7 @@ def evaluation_rounds_the_mean() -> bool:
         ("BN-TYPE-1", evaluation_rounds_the_mean),
         ("BN-TYPE-2", lambda: False),
         ("BN-TYPE-3", lambda: False),
+        ("BN-TYPE-4", lambda: False),
         ("BN-SYNC-1", lambda: False),
         ("BN-SYNC-2", shards_weigh_the_same),
         ("BN-SYNC-3", an_empty_shard_stores_nan),
