@@ -181,6 +181,16 @@ def test_devices_are_offered_unless_the_user_has_chosen(monkeypatch):
     assert "JAX_NUM_CPU_DEVICES" not in devices.os.environ
 
 
+def test_the_place_of_a_deviation_is_that_in_the_batch():
+    """Elements that may overflow are not compared, and do not shift the others."""
+    few = budget(minimize=False)
+    for name, row in (("half-centred", "BN-TYPE-1"), ("half-statistics-constant", "BN-TYPE-4")):
+        subject = Subject(impl.faulty.FAULTS[name].implementation)
+        violation = judge_requirement(REQUIREMENTS[row], subject, few).violation
+        assert violation is not None
+        assert len(violation.finding.index) == 2
+
+
 # flax, by the suite and by hand
 
 
