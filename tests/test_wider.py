@@ -23,6 +23,7 @@ from conformance.subject import Subject
 from conformance.verdict import Outcome
 from conformance.wider import Options, Precision, Wider
 from impl import flax, flax_wide, reference, wide
+from impl.variants import VARIANTS
 from impl.wide_batchnorm import DOMAIN, WideBatchNorm
 
 ROWS = [row.id for row in select(REQUIREMENTS, ["ND,MASK,TYPE,SYNC"])]
@@ -277,3 +278,11 @@ def test_names_of_the_reference_are_no_modules():
     """No submodule replaces a function of the package by its name."""
     assert impl.faulty.FAULTS
     assert all(callable(getattr(impl, name)) for name in impl.__all__)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_training_by_averages_has_the_digits_of_what_it_stores(seed: int):
+    """In float64 a layer may normalise with averages that it keeps as float32."""
+    subject = Subject(VARIANTS["wide-averages-declared"])
+    verdict = judge_requirement(REQUIREMENTS["BN-TYPE-3"], subject, budget(seed=seed))
+    assert verdict.outcome is Outcome.DEVIATES

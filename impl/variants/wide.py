@@ -124,3 +124,12 @@ class WidenedEachTime(WideBatchNorm):
 
     def output(self, rows: Array, mean: Array, var: Array) -> Array:
         return super().output(super().widened(rows), mean, var)
+
+
+@variant("wide-averages-declared", Deviation.EMA_NORMALISED_TRAINING, wider=DOMAIN)
+class ByAverages(WideBatchNorm):
+    """Training normalises with the updated averages as they are stored, in float32 for float64."""
+
+    def train_step(self, rows: Array, kept: Array) -> Array:
+        self.update(*self.statistics(rows, kept), self.rows_counted(kept))
+        return self.evaluate(rows)
