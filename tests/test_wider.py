@@ -15,7 +15,7 @@ from flax import nnx
 
 import impl.faulty
 from conformance import devices
-from conformance.implementation import Config, Implementation
+from conformance.implementation import Config, Deviation, Implementation
 from conformance.judging import judge_requirement
 from conformance.profiles import budget
 from conformance.requirements import REQUIREMENTS, Capability, select
@@ -286,3 +286,18 @@ def test_training_by_averages_has_the_digits_of_what_it_stores(seed: int):
     subject = Subject(VARIANTS["wide-averages-declared"])
     verdict = judge_requirement(REQUIREMENTS["BN-TYPE-3"], subject, budget(seed=seed))
     assert verdict.outcome is Outcome.DEVIATES
+
+
+def test_a_declared_16_bit_output_has_no_gradients_to_compare():
+    """Its cotangent would be rounded; what the layer gives is judged."""
+
+    class Narrow(WideBatchNorm):
+        def answered(self, y: jax.Array, x: object) -> jax.Array:
+            del x
+            return y.astype(jnp.bfloat16)
+
+    wider = Wider(ndim=True, axis="axis")
+    declared = {Deviation.OUTPUT_IN_BFLOAT16}
+    layer = Implementation.nnx(Narrow, name="narrow", wider=wider, deviations=declared)
+    assert judged(layer, "BN-ND-1") is Outcome.DEVIATES
+    assert judged(layer.read(strictly=True), "BN-ND-1") is Outcome.VIOLATES

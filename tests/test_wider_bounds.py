@@ -17,7 +17,8 @@ from conformance.bounds import Accuracy, Bound
 from conformance.bounds.model import U, arithmetic, unit
 from conformance.bounds.precision import LARGEST
 from conformance.case import State
-from conformance.implementation import Config
+from conformance.conventions import in_force
+from conformance.implementation import Config, Deviation
 from conformance.strategies.columns import BLOCK, Columns, decode
 
 F = np.float32
@@ -344,3 +345,12 @@ def test_the_unit_roundoff_is_that_of_float32_again():
     with arithmetic(2.0**-53):
         assert unit() == 2.0**-53
     assert unit() == U
+
+
+def test_float32_averages_of_unbiased_variances_get_their_size():
+    """Of two rows v·N/(N−1) is 2v, and so is what its rounding to float32 is measured by."""
+    x, state = doubles(2), State.fresh(COLUMNS).replace(running_var=np.zeros(COLUMNS, F))
+    own = bounds.train_in_float64(CONFIG, state, x, Accuracy.STABLE, "float32").running_var
+    with in_force(frozenset({Deviation.UNBIASED_RUNNING_VARIANCE})):
+        twice = bounds.train_in_float64(CONFIG, state, x, Accuracy.STABLE, "float32").running_var
+    assert np.allclose(twice.allowed, 2 * own.allowed, rtol=1e-6, atol=1e-36)
