@@ -288,6 +288,10 @@ class _Stored(Base):
     def step(self, running, batch):
         return super().step(running.astype(jnp.float32), batch).astype(self.dtype)
 
+    def eval_call(self, x):
+        mean, var = (r[...].astype(jnp.float32) for r in (self.running_mean, self.running_var))
+        return self.normalise(x, mean, var)
+
 
 class StoredStatisticsRoundX(_Stored):
     """Evaluation casts x to the dtype of the statistics."""
