@@ -53,6 +53,7 @@ _CONTRADICTED = {
     Deviation.STATISTICS_IN_FLOAT16: ("BN-NUM-2", "BN-NUM-3"),  # sizes that float16 does not have
     Deviation.EMA_NORMALISED_TRAINING: (
         *("BN-TRAIN-2", "BN-TRAIN-10"),  # y depends on the averages, and is not standardised
+        "BN-TYPE-4",  # its bound is for what the batch normalises
         "BN-SHARED-2",  # the gradients of a second use in one forward pass, at moved averages
     ),
 }

@@ -28,14 +28,15 @@ def train(config: Config, state: State, x: npt.NDArray[np.float64]) -> Training:
     m, eps = Decimal(config.momentum), Decimal(config.eps)
     with localcontext(_DIGITS):
         columns = _exact(x)
+        moments = [_moments(column) for column in columns]
         gamma, beta, old_mean, old_var = _parameters(state)
         share = Decimal(conventions.share_stored(len(x)))
-        means, variances = zip(*map(_statistics, columns), strict=True)
+        means, variances = zip(*moments, strict=True)
         running_mean = [m * r + (1 - m) * b for r, b in zip(old_mean, means, strict=True)]
         running_var = [m * r + (1 - m) * b * share for r, b in zip(old_var, variances, strict=True)]
         by_average = conventions.normalises_with_average()
-        mean, var = (running_mean, running_var) if by_average else (means, variances)
-        zs = [_normalized(c, mu, v, eps) for c, mu, v in zip(columns, mean, var, strict=True)]
+        used = (running_mean, running_var) if by_average else (means, variances)
+        zs = [_normalised(c, mean, var, eps) for c, mean, var in zip(columns, *used, strict=True)]
         ys = [_affine(*each) for each in zip(zs, gamma, beta, strict=True)]
     return Training(
         mean=_rounded(means),
@@ -52,7 +53,7 @@ def evaluate(config: Config, state: State, x: npt.NDArray[np.float64]) -> Float6
     eps = Decimal(config.eps)
     with localcontext(_DIGITS):
         ys = [
-            _affine(_normalized(column, mean, var, eps), gamma, beta)
+            _affine(_normalised(column, mean, var, eps), gamma, beta)
             for column, gamma, beta, mean, var in zip(_exact(x), *_parameters(state), strict=True)
         ]
     return _rounded_columns(ys)
@@ -66,13 +67,12 @@ def _parameters(state: State) -> list[Column]:
     return [[Decimal(value) for value in array.tolist()] for array in state.arrays().values()]
 
 
-def _statistics(column: Column) -> tuple[Decimal, Decimal]:
+def _moments(column: Column) -> tuple[Decimal, Decimal]:
     mean = sum(column, Decimal(0)) / len(column)
-    var = sum(((value - mean) ** 2 for value in column), Decimal(0)) / len(column)
-    return mean, var
+    return mean, sum(((value - mean) ** 2 for value in column), Decimal(0)) / len(column)
 
 
-def _normalized(column: Column, mean: Decimal, var: Decimal, eps: Decimal) -> Column:
+def _normalised(column: Column, mean: Decimal, var: Decimal, eps: Decimal) -> Column:
     root = (var + eps).sqrt()
     return [(value - mean) / root for value in column]
 

@@ -59,10 +59,10 @@ class Wider:
     ``ndim``: inputs may have more axes than two, with the features on the last. ``axis``: the
     constructor's argument for another feature axis, negative ones counted from the end.
     ``mask``: the call's argument for a boolean mask, true where a row counts; of the shape
-    (N,) if ``mask_by_row``, else one that broadcasts against x. ``dtype``: the constructor's
-    argument; ``precisions``: the dtypes that are taken. ``axis_name``: the constructor's argument
-    for a named axis of ``jax.vmap`` or ``jax.shard_map``. ``build``: makes a
-    ``conformance.adapters.wide.WideLayer``; ``Implementation.nnx`` fills it in.
+    of x without the features if ``mask_by_row``, else one that broadcasts against x. ``dtype``:
+    the constructor's argument; ``precisions``: the dtypes that are taken. ``axis_name``: the
+    constructor's argument for a named axis of ``jax.vmap`` or ``jax.shard_map``. ``build``: makes
+    a ``conformance.adapters.wide.WideLayer``; ``Implementation.nnx`` fills it in.
     """
 
     ndim: bool = False
@@ -82,6 +82,7 @@ class Wider:
             Capability.NDIM: self.ndim,
             Capability.MASK: bool(self.mask),
             Capability.DTYPES: bool(self.low_precisions),
+            Capability.DTYPES_GRAD: bool(self.narrowed_precisions),
             Capability.X64: wide,
             Capability.SYNC: bool(self.axis_name),
             Capability.MASKED_SYNC: bool(self.axis_name and self.mask),
@@ -92,6 +93,11 @@ class Wider:
     def low_precisions(self) -> tuple[Precision, ...]:
         """The declared precisions with an input of 16 bits."""
         return tuple(p for p in self.precisions if p.x in {"bfloat16", "float16"})
+
+    @property
+    def narrowed_precisions(self) -> tuple[Precision, ...]:
+        """Those of them in which the output is no narrower than float32."""
+        return tuple(p for p in self.low_precisions if p.y in {"float32", "float64"})
 
     def arguments(self, options: Options) -> dict[str, Any]:
         """Return the options as arguments of the layer's constructor."""

@@ -32,5 +32,8 @@ class DebiasedBatchNorm(StepwiseBatchNorm):
         return old + self.weight(self.count[...] + 1) * (jax.lax.stop_gradient(new) - old)
 
     def weight(self, updates: Array) -> Array:
-        """Return the weight of the batch that is the t-th update."""
-        return (1 - self.momentum) / (1 - self.momentum**updates)
+        """Return the weight of the batch that is the t-th update.
+
+        Rounding must not take it beyond 1: a' would pass b, and a variance of 0 become negative.
+        """
+        return jnp.minimum((1 - self.momentum) / (1 - self.momentum**updates), 1)

@@ -15,7 +15,7 @@ from flax import nnx
 
 import impl.faulty
 from conformance import devices
-from conformance.implementation import Config, Implementation
+from conformance.implementation import Config, Deviation, Implementation
 from conformance.judging import judge_requirement
 from conformance.profiles import budget
 from conformance.requirements import REQUIREMENTS, Capability, select
@@ -23,6 +23,7 @@ from conformance.subject import Subject
 from conformance.verdict import Outcome
 from conformance.wider import Options, Precision, Wider
 from impl import flax, flax_wide, reference, wide
+from impl.variants import VARIANTS
 from impl.wide_batchnorm import DOMAIN, WideBatchNorm
 
 ROWS = [row.id for row in select(REQUIREMENTS, ["ND,MASK,TYPE,SYNC"])]
@@ -63,7 +64,11 @@ def test_what_is_not_declared_is_unsupported(requirement: str):
             Wider(axis_name="axis_name", mask="mask"),
             {Capability.SYNC, Capability.MASK, Capability.MASKED_SYNC},
         ),
-        (Wider(precisions=(Precision(x="bfloat16", y="float32"),)), {Capability.DTYPES}),
+        (Wider(precisions=(Precision(x="bfloat16", y="bfloat16"),)), {Capability.DTYPES}),
+        (
+            Wider(precisions=(Precision(x="bfloat16", y="float32"),)),
+            {Capability.DTYPES, Capability.DTYPES_GRAD},
+        ),
         (Wider(precisions=(Precision(x="float64", y="float64"),)), {Capability.X64}),
     ],
 )
@@ -92,6 +97,26 @@ def test_masks_have_the_shape_that_is_declared():
     by_element = declaring(replace(DOMAIN, mask_by_row=False))
     assert judged(by_element, "BN-MASK-1") is Outcome.VIOLATES
     assert judged(wide(), "BN-MASK-1") is Outcome.CONFORMS
+
+
+@pytest.mark.parametrize(("ndim", "ranks"), [(False, {2}), (True, {2, 3})])
+@pytest.mark.parametrize("by_row", [True, False])
+def test_masks_go_with_the_axes_that_are_declared(ndim: bool, ranks: set[int], by_row: bool):
+    """Masked inputs have more axes only for a layer that takes them, and the mask has as many."""
+    seen = set()
+
+    class Seen(WideBatchNorm):
+        def counting(self, mask: jax.Array | None, rows: jax.Array) -> jax.Array:
+            if mask is None:
+                return super().counting(mask, rows)
+            seen.add(mask.ndim + 1 if by_row else mask.ndim)
+            return super().counting(mask if by_row else mask[..., 0], rows)
+
+    wider = replace(DOMAIN, ndim=ndim, mask_by_row=by_row)
+    layer = Implementation.nnx(Seen, name="seen", wider=wider)
+    for row in ("BN-MASK-1", "BN-MASK-2", "BN-MASK-3"):
+        assert judged(layer, row) is Outcome.CONFORMS
+    assert seen == ranks
 
 
 def test_an_undeclared_dtype_makes_no_case():
@@ -157,6 +182,16 @@ def test_devices_are_offered_unless_the_user_has_chosen(monkeypatch):
     assert "JAX_NUM_CPU_DEVICES" not in devices.os.environ
 
 
+def test_the_place_of_a_deviation_is_that_in_the_batch():
+    """Elements that may overflow are not compared, and do not shift the others."""
+    few = budget(minimize=False)
+    for name, row in (("half-centred", "BN-TYPE-1"), ("half-statistics-constant", "BN-TYPE-4")):
+        subject = Subject(impl.faulty.FAULTS[name].implementation)
+        violation = judge_requirement(REQUIREMENTS[row], subject, few).violation
+        assert violation is not None
+        assert len(violation.finding.index) == 2
+
+
 # flax, by the suite and by hand
 
 
@@ -218,6 +253,7 @@ def evaluation_rounds_the_mean() -> bool:
         ("BN-TYPE-1", evaluation_rounds_the_mean),
         ("BN-TYPE-2", lambda: False),
         ("BN-TYPE-3", lambda: False),
+        ("BN-TYPE-4", lambda: False),
         ("BN-SYNC-1", lambda: False),
         ("BN-SYNC-2", shards_weigh_the_same),
         ("BN-SYNC-3", an_empty_shard_stores_nan),
@@ -242,3 +278,26 @@ def test_names_of_the_reference_are_no_modules():
     """No submodule replaces a function of the package by its name."""
     assert impl.faulty.FAULTS
     assert all(callable(getattr(impl, name)) for name in impl.__all__)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_training_by_averages_has_the_digits_of_what_it_stores(seed: int):
+    """In float64 a layer may normalise with averages that it keeps as float32."""
+    subject = Subject(VARIANTS["wide-averages-declared"])
+    verdict = judge_requirement(REQUIREMENTS["BN-TYPE-3"], subject, budget(seed=seed))
+    assert verdict.outcome is Outcome.DEVIATES
+
+
+def test_a_declared_16_bit_output_has_no_gradients_to_compare():
+    """Its cotangent would be rounded; what the layer gives is judged."""
+
+    class Narrow(WideBatchNorm):
+        def answered(self, y: jax.Array, x: object) -> jax.Array:
+            del x
+            return y.astype(jnp.bfloat16)
+
+    wider = Wider(ndim=True, axis="axis")
+    declared = {Deviation.OUTPUT_IN_BFLOAT16}
+    layer = Implementation.nnx(Narrow, name="narrow", wider=wider, deviations=declared)
+    assert judged(layer, "BN-ND-1") is Outcome.DEVIATES
+    assert judged(layer.read(strictly=True), "BN-ND-1") is Outcome.VIOLATES

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 
+import jax
+import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ from conformance.bounds import Accuracy, Bound
 from conformance.bounds.model import U, arithmetic, unit
 from conformance.bounds.precision import LARGEST
 from conformance.case import State
-from conformance.implementation import Config
+from conformance.conventions import in_force
+from conformance.implementation import Config, Deviation
 from conformance.strategies.columns import BLOCK, Columns, decode
 
 F = np.float32
@@ -212,6 +215,59 @@ def test_float32_outputs_get_no_wider_bound():
     assert same is bound
 
 
+def widening(x: jax.Array, gamma: jax.Array, *, times: int) -> jax.Array:
+    """Train on 16 bits in float32; the input is made wider once, or wherever it is used."""
+    once = x.astype(F)
+    first, second, third, last = (x.astype(F) if times > 1 else once for _ in range(4))
+    mean = first.mean(axis=0)
+    var = ((second - mean) * (third - mean)).mean(axis=0)
+    return gamma * (last - mean) / jnp.sqrt(var + CONFIG.eps)
+
+
+def statistics_constant(x: jax.Array, gamma: jax.Array) -> jax.Array:
+    """The same, with statistics that carry no gradient."""
+    wide, fixed = x.astype(F), jax.lax.stop_gradient(x.astype(F))
+    return gamma * (wide - fixed.mean(axis=0)) / jnp.sqrt(fixed.var(axis=0) + CONFIG.eps)
+
+
+def summed_in_16_bits(x: jax.Array, gamma: jax.Array) -> jax.Array:
+    """The same, with statistics of 16 bits."""
+    return gamma * (x.astype(F) - x.mean(axis=0)) / jnp.sqrt(x.var(axis=0).astype(F) + CONFIG.eps)
+
+
+def narrowed_ratio(layer: Callable, dtype: str, rows: int) -> float:
+    """Return the largest error ÷ bound of dx, where float16 does not overflow."""
+    columns = generated(rows)
+    within = np.abs(columns.x).max(axis=0) < LARGEST
+    x = np.where(within, narrow(np.where(within, columns.x, 0), dtype).astype(F), F(0))
+    w = np.random.default_rng(rows).standard_normal(x.shape).astype(F)
+    state = state_of(columns)
+    found = bounds.training_gradient(CONFIG, state, x, w, Accuracy.STABLE).x
+    limit, where = bounds.narrowed_gradient(CONFIG, state, x, w, found, dtype, Accuracy.STABLE)
+    assert where.mean() > 0.5
+    _, pullback = jax.vjp(lambda x: layer(x, columns.gamma), jnp.asarray(x, dtype))
+    (got,) = pullback(jnp.asarray(w))
+    expected = oracle.training_gradient(CONFIG, state, x, w).x
+    with np.errstate(invalid="ignore"):
+        error = np.nan_to_num(np.abs(np.asarray(got, np.float64) - expected), nan=np.inf)
+    return float((error / limit.allowed)[where].max())
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 8, 40, 300])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("times", [1, 4])
+def test_gradients_that_meet_in_16_bits_stay_within(times: int, dtype: str, rows: int):
+    """dx of an input that is made wider once, or for each use, never exceeds the bound."""
+    assert narrowed_ratio(partial(widening, times=times), dtype, rows) <= 1
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("layer", [statistics_constant, summed_in_16_bits])
+def test_gradients_without_float32_exceed_the_bound(layer: Callable, dtype: str):
+    """Statistics that are constants, or of 16 bits, are not admitted."""
+    assert narrowed_ratio(layer, dtype, 8) > 1
+
+
 # float64
 
 
@@ -289,3 +345,12 @@ def test_the_unit_roundoff_is_that_of_float32_again():
     with arithmetic(2.0**-53):
         assert unit() == 2.0**-53
     assert unit() == U
+
+
+def test_float32_averages_of_unbiased_variances_get_their_size():
+    """Of two rows v·N/(N−1) is 2v, and so is what its rounding to float32 is measured by."""
+    x, state = doubles(2), State.fresh(COLUMNS).replace(running_var=np.zeros(COLUMNS, F))
+    own = bounds.train_in_float64(CONFIG, state, x, Accuracy.STABLE, "float32").running_var
+    with in_force(frozenset({Deviation.UNBIASED_RUNNING_VARIANCE})):
+        twice = bounds.train_in_float64(CONFIG, state, x, Accuracy.STABLE, "float32").running_var
+    assert np.allclose(twice.allowed, 2 * own.allowed, rtol=1e-6, atol=1e-36)

@@ -22,6 +22,7 @@ def drawn(decoder: Decoder[Any]) -> list[Any]:
 MASKED = drawn(wide.masked_cases(wide.MASKED))
 SPECIAL = drawn(wide.masked_cases(wide.MASKED, special=True))
 FOLDED = drawn(wide.folded_cases(wide.LAYOUTS))
+PULLED_HALF = drawn(wide.pulled_half_cases(wide.PRECISE))
 HALF = drawn(wide.half_cases(wide.PRECISE[:2]))
 DOUBLE = drawn(wide.double_cases(wide.DOUBLE))
 WHOLE = drawn(wide.spread_cases(wide.CUTS))
@@ -67,7 +68,7 @@ def test_layouts_are_undone():
         x = wide.fold(each.case.x, each.around, each.axis)
         assert x.shape[each.axis] == each.case.config.features
         assert np.array_equal(wide.unfold(x, each.axis), each.case.x)
-    assert {len(each.around) + 1 for each in FOLDED} == {2, 3, 4}
+    assert {len(each.around) + 1 for each in FOLDED} == {2, 3, 4, 5}
     assert {each.axis for each in FOLDED} == {0, 1, -1, -2}
 
 
@@ -129,7 +130,7 @@ def test_counts_are_unequal_or_none():
     assert all(counts(each).min() == 0 for each in EMPTY)
 
 
-@pytest.mark.parametrize("values", [MASKED, SPECIAL, FOLDED, HALF, DOUBLE, UNEVEN])
+@pytest.mark.parametrize("values", [MASKED, SPECIAL, FOLDED, HALF, PULLED_HALF, DOUBLE, UNEVEN])
 def test_cases_have_an_exact_form(values: list[Any]):
     """What is written to a report is read back bit for bit."""
     for each in values[:20]:

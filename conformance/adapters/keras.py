@@ -38,7 +38,7 @@ def build_wide(config: Config, options: Options) -> WideLayer:
     return WideLayer(masked, _held(_built(config, options, _LARGEST_RANK)))
 
 
-_LARGEST_RANK = 4
+_LARGEST_RANK = 5
 """A layer is built for one rank, its arrays are the same for all: any has every axis here."""
 
 

@@ -41,6 +41,7 @@ from conformance.bounds.moments import (
 )
 from conformance.bounds.precision import (
     evaluate_in_float64,
+    narrowed_gradient,
     representable,
     rounded_output,
     train_in_float64,
@@ -60,6 +61,7 @@ __all__ = [
     "inverse_root_error",
     "mean_error",
     "merged_statistics",
+    "narrowed_gradient",
     "one_pass_error",
     "output_error",
     "perturbed_statistics",

@@ -73,6 +73,10 @@ class Bound:
         """Return the bound on a multiple of the quantity."""
         return Bound(self.allowed * abs(factor), self.strict * abs(factor))
 
+    def only(self, where: npt.NDArray[np.bool_]) -> Bound:
+        """Return the bound with no limit for the elements that are not to be compared."""
+        return Bound(np.where(where, self.allowed, np.inf), np.where(where, self.strict, np.inf))
+
     def mean(self) -> Bound:
         """Return the bound on the mean over axis 0: errors may all have one sign."""
         return Bound(self.allowed.mean(axis=0), self.strict.mean(axis=0))

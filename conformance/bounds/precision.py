@@ -1,4 +1,4 @@
-"""Bounds for outputs of 16 bits, and for float64 arithmetic.
+"""Bounds for outputs and inputs of 16 bits, and for float64 arithmetic.
 
 u₁₆ is the unit roundoff of the 16-bit dtype: 2⁻⁸ for bfloat16, 2⁻¹¹ for float16.
 """
@@ -8,15 +8,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from conformance import oracle
+from conformance import conventions, oracle
 from conformance.bounds import forward
 from conformance.bounds.forward import TrainingBounds, ema_error
+from conformance.bounds.gradient import batch_of
 from conformance.bounds.model import Accuracy, Bound, Float64, arithmetic
+from conformance.bounds.moments import statistics
 from conformance.case import State
-from conformance.conventions import normalises_with_average as by_average
 from conformance.implementation import Config
-from conformance.layers import STATISTICS
-from conformance.oracle import Training
 
 ROUNDOFF = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
 
@@ -55,6 +54,45 @@ def representable(z: Float64, y: Float64, bound: Bound, state: State) -> npt.NDA
     return np.maximum(largest + error, beta) <= LARGEST
 
 
+def narrowed_gradient(
+    config: Config,
+    state: State,
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    found: Bound,
+    dtype: str,
+    accuracy: Accuracy,
+) -> tuple[Bound, npt.NDArray[np.bool_]]:
+    """Return the bound for dx, (N, D), from x of 16 bits in at least 32, and where it holds.
+
+    It does where no part can overflow in float16. ``found`` is the bound of float32. A layer that
+    widens x once rounds dx once. One that widens x k times gets k parts, each rounded to the dtype
+    of x, and adds them in that dtype: k roundings of parts of at most
+    P = |γ|r·c·(|w| + G₁ + (|z|+R)·(G₂+a·G₁)) together, and k−1 of sums of at most P. With k = 4,
+    for Σ, the deviation, its square and the output: 7·u₁₆·P, as well as half the spacing of the
+    smallest numbers for each part. In one pass the parts of E[x²] and of μ² cancel, and are
+    (|x|+|μ|)·r instead of |z|+R. Letters as in ``conformance.bounds.gradient``.
+    """
+    x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
+    mean, var = oracle.statistics(x64)
+    e_mean, e_var = statistics(x64, accuracy)
+    batch = batch_of(x64, w64, mean, var, e_mean.strict, e_var.allowed, config.eps)
+    spread = np.abs(batch.z) + np.ptp(x64, axis=0) * batch.r
+    if accuracy is Accuracy.ONE_PASS:
+        spread = np.maximum(spread, 2 * (batch.size + batch.center))
+    g = batch.projected + batch.shift * batch.pulled
+    parts = np.abs(batch.w) + batch.pulled + (1 + batch.rho) ** 2 * spread * g
+    scale = np.abs(state.gamma.astype(np.float64)) * batch.r * (1 + batch.rho)
+    sizes = scale * parts + found.allowed
+    rounding = (2 * _PARTS - 1) * ROUNDOFF[dtype] * sizes
+    limit = found + Bound.of(rounding + _PARTS * _SPACING_AT_ZERO[dtype] / 2)
+    return limit, sizes <= (LARGEST if dtype == "float16" else np.inf)
+
+
+_PARTS = 4
+"""How often x is made wider, at most: for its sum, for deviations, and for the output."""
+
+
 def train_in_float64(
     config: Config, state: State, x: npt.ArrayLike, accuracy: Accuracy, stored: str
 ) -> TrainingBounds:
@@ -62,8 +100,8 @@ def train_in_float64(
 
     The formulas are those of float32 with u = 2⁻⁵³. One rounding is added for the oracle, whose
     decimal result is rounded to float64. Running statistics that are stored as float32 may be
-    averaged in float32, too: they err by 5·2⁻²⁴·max(|old|, |new|) more, and so does y, where it is
-    declared to come from them.
+    averaged in float32, too: they err by 5·2⁻²⁴·max(|old|, |new|) more. So does what y is made of
+    where training normalises with them.
     """
     with arithmetic(ROUNDOFF["float64"]):
         found = forward.train(config, state, x, accuracy)
@@ -74,26 +112,37 @@ def train_in_float64(
         own = Bound.of(ema_error(config.momentum, exact, exact, old, new))
         return bound + own if stored == "float32" else bound + once(new)
 
-    averages = {
-        "running_mean": running(found.running_mean, state.running_mean, truth.mean),
-        "running_var": running(found.running_var, state.running_var, truth.var),
-    }
-    y = _from_averages(config, state, x, truth, averages) if by_average() else found.y
-    return TrainingBounds(mean=found.mean, var=found.var, y=y + once(truth.y), **averages)
+    running_mean = running(found.running_mean, state.running_mean, truth.mean)
+    stored_var = truth.var * conventions.share_stored(len(np.asarray(x)))
+    running_var = running(found.running_var, state.running_var, stored_var)
+    y = found.y
+    if conventions.normalises_with_average() and stored == "float32":
+        y = _by_average(config, state, np.asarray(x, np.float64), truth, running_mean, running_var)
+    return TrainingBounds(
+        mean=found.mean,
+        var=found.var,
+        y=y + once(truth.y),
+        running_mean=running_mean,
+        running_var=running_var,
+    )
 
 
-def _from_averages(
-    config: Config, state: State, x: npt.ArrayLike, truth: Training, errors: dict[str, Bound]
+def _by_average(
+    config: Config,
+    state: State,
+    x: Float64,
+    truth: oracle.Training,
+    e_mean: Bound,
+    e_var: Bound,
 ) -> Bound:
-    """Return the bound for a y that comes from averages which err by that much."""
-    x64, mean, var = np.asarray(x, np.float64), truth.running_mean, truth.running_var
-
-    def of(which: str) -> Float64:
-        e_mean, e_var = (getattr(errors[name], which) for name in STATISTICS)
-        return forward.output_error(x64, mean, var, e_mean, e_var, config.eps, state)
-
+    """Return the bound for y in float64, made of averages that err by ``e_mean`` and ``e_var``."""
+    used = truth.running_mean, truth.running_var, e_mean.allowed
     with arithmetic(ROUNDOFF["float64"]):
-        return Bound.of(of("strict"), of("allowed"))
+        strict, wider = (
+            forward.output_error(x, *used, e, config.eps, state)
+            for e in (e_var.strict, e_var.allowed)
+        )
+    return Bound.of(strict, wider)
 
 
 def evaluate_in_float64(config: Config, state: State, x: npt.ArrayLike) -> Bound:

@@ -25,27 +25,43 @@ from conformance.subject import Subject
 from conformance.wider import Options
 
 
+def shape_of(subject: Subject, drawn: Masked) -> tuple[int, ...]:
+    """Return the shape of x: that of rows, or one of more axes if the layer declares to take it."""
+    around = (declared(subject).ndim and drawn.around) or (len(drawn.kept),)
+    return (*around, drawn.case.config.features)
+
+
 def shaped(subject: Subject, drawn: Masked, kept: Any) -> Any:
     """Return the mask in a shape that the layer declares to take."""
+    shape = shape_of(subject, drawn)
     if declared(subject).mask_by_row:
-        return kept
-    shape = drawn.case.x.shape if drawn.by_element else (len(kept), 1)
-    return np.ascontiguousarray(np.broadcast_to(kept[:, None], shape))
+        return kept.reshape(shape[:-1])
+    own = shape if drawn.by_element else (*shape[:-1], 1)
+    return np.ascontiguousarray(np.broadcast_to(kept.reshape(*shape[:-1], 1), own))
+
+
+def given(subject: Subject, drawn: Masked, rows: Any) -> Any:
+    """Return rows (N, D) in the shape of x."""
+    return rows.reshape(shape_of(subject, drawn))
 
 
 def called(subject: Subject, drawn: Masked) -> tuple[State, Results, Case]:
     """Call a layer on a masked batch; return its state before, and what belongs to rows kept."""
     layer = start(subject, drawn.case.config, drawn.case.state, Options())
-    results = call(layer, drawn.case.x, drawn.w, shaped(subject, drawn, drawn.kept))
-    for name, array in (("y", results.y), ("the gradient of x", results.gradients[2])):
-        check_shape(name, array, drawn.case.x.shape)
+    x, w = (given(subject, drawn, rows) for rows in (drawn.case.x, drawn.w))
+    results = call(layer, x, w, shaped(subject, drawn, drawn.kept))
+
+    def alone(name: str, array: Any) -> Any:
+        check_shape(name, array, x.shape)
+        return array.reshape(drawn.case.x.shape)[drawn.kept]
+
     of_gamma, of_beta, of_x = results.gradients
-    alone = results._replace(
-        y=results.y[drawn.kept],
-        gradients=(of_gamma, of_beta, of_x[drawn.kept]),
-        evaluated=results.evaluated[drawn.kept],
+    kept = results._replace(
+        y=alone("y", results.y),
+        gradients=(of_gamma, of_beta, alone("the gradient of x", of_x)),
+        evaluated=alone("y in evaluation", results.evaluated),
     )
-    return state_of(layer.held), alone, subset(drawn.case, drawn.kept)
+    return state_of(layer.held), kept, subset(drawn.case, drawn.kept)
 
 
 @requirement("BN-MASK-1", share=0.6, drawn=lambda _: masked_cases(MASKED))
@@ -70,7 +86,8 @@ def a_batch_without_rows_is_survived(subject: Subject, drawn: Masked) -> None:
     case = drawn.case
     layer = start(subject, case.config, case.state, Options())
     nothing = shaped(subject, drawn, np.zeros_like(drawn.kept))
-    results = call(layer, case.x, drawn.w, nothing)
+    x, w = (given(subject, drawn, rows) for rows in (case.x, drawn.w))
+    results = call(layer, x, w, nothing)
     for name in ARRAYS:
         check_finite(f"{name} after a batch without rows", results.after[name])
     least = float(results.after["running_var"].min())
@@ -79,6 +96,6 @@ def a_batch_without_rows_is_survived(subject: Subject, drawn: Masked) -> None:
     check_kept(State(**results.after), state_of(layer.held), "as before the call", names=PARAMETERS)
 
     following = start(subject, case.config, State(**results.after), Options())
-    results = call(following, case.x, drawn.w, shaped(subject, drawn, drawn.kept))
+    results = call(following, x, w, shaped(subject, drawn, drawn.kept))
     alone = subset(case, drawn.kept)
     check_statistics(subject, alone, state_of(following.held), results.after, of=" after the next")

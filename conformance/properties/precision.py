@@ -13,6 +13,7 @@ from conformance.adapters.wide import Results, WideLayer
 from conformance.case import Case, State
 from conformance.checks import check_same, check_shape, check_within
 from conformance.layers import ARRAYS, STATISTICS
+from conformance.properties.differentiation import expected_gradients
 from conformance.properties.registry import requirement
 from conformance.properties.widened import (
     call,
@@ -21,20 +22,31 @@ from conformance.properties.widened import (
     start,
     state_of,
 )
-from conformance.strategies.wide import DOUBLE, PRECISE, Double, Half, double_cases, half_cases
+from conformance.strategies.wide import (
+    DOUBLE,
+    PRECISE,
+    Double,
+    Half,
+    PulledHalf,
+    double_cases,
+    half_cases,
+    pulled_half_cases,
+)
 from conformance.subject import AnyArray, Subject
 from conformance.wider import Options, Precision
 
 
-def of_half(subject: Subject, drawn: Half) -> tuple[Precision, WideLayer, Results]:
+def of_half(
+    drawn: Half | PulledHalf, subject: Subject, offered: tuple[Precision, ...], w: Any = None
+) -> tuple[Precision, WideLayer, Results]:
     """Call a layer on an input of 16 bits; a dtype that is not declared is no case."""
-    taken = [p for p in declared(subject).low_precisions if p.x == drawn.dtype]
+    taken = [p for p in offered if p.x == drawn.dtype]
     if not taken:
         reject()
     chosen = taken[drawn.output % len(taken)]
     options = Options(dtype=chosen.dtype)
     layer = start(subject, drawn.case.config, drawn.case.state, options)
-    return chosen, layer, call(layer, jnp.asarray(drawn.case.x, drawn.dtype))
+    return chosen, layer, call(layer, jnp.asarray(drawn.case.x, drawn.dtype), w)
 
 
 def check_output(
@@ -44,14 +56,13 @@ def check_output(
     check_shape(what, y, expected.shape)
     limit = bounds.rounded_output(bound, z, expected, state, dtype)
     where = bounds.representable(z, expected, bound, state)
-    if where.any():
-        check_within(what, y[where], expected[where], limit[where])
+    check_within(what, y, expected, limit.only(where))
 
 
 @requirement("BN-TYPE-1", share=0.6, drawn=lambda _: half_cases(PRECISE))
 def half_precision_keeps_float32_statistics(subject: Subject, drawn: Half) -> None:
     """|error of y| ≤ that of float32 + u₁₆·(3|γz| + |β| + |y|); rm', rv' as for float32"""
-    chosen, layer, results = of_half(subject, drawn)
+    chosen, layer, results = of_half(drawn, subject, declared(subject).low_precisions)
     case, before = drawn.case, state_of(layer.held)
     of = f" from {chosen.x} in {chosen.y}"
 
@@ -85,10 +96,30 @@ def check_dtypes(chosen: Precision, before: dict[str, Any], results: Results, of
 @requirement("BN-TYPE-2", share=0.2, drawn=lambda _: half_cases(PRECISE))
 def dtypes_are_the_declared_ones(subject: Subject, drawn: Half) -> None:
     """the dtype of y is the declared one, those of the four arrays do not change"""
-    chosen, layer, results = of_half(subject, drawn)
+    chosen, layer, results = of_half(drawn, subject, declared(subject).low_precisions)
 
     asked = "" if chosen.dtype is None else f" with dtype={chosen.dtype!r}"
     check_dtypes(chosen, layer.held, results, f"{chosen.x}{asked}")
+
+
+@requirement("BN-TYPE-4", share=0.4, drawn=lambda _: pulled_half_cases(PRECISE))
+def half_precision_keeps_float32_gradients(subject: Subject, drawn: PulledHalf) -> None:
+    """dγ, dβ as for float32; |error of dx| ≤ that of float32 + 7·u₁₆ of its parts"""
+    offered = declared(subject).narrowed_precisions
+    chosen, layer, results = of_half(drawn, subject, offered, drawn.w)
+    case, before = drawn.case, state_of(layer.held)
+    expected, limits = expected_gradients(subject, before, case, drawn.w, evaluate=False)
+    of = f" in training from {chosen.x}"
+
+    check_shape(f"y{of}", results.y, case.x.shape)
+    of_gamma, of_beta, of_x = results.gradients
+    check_within(f"the gradient of beta{of}", of_beta, expected.beta, limits.beta)
+    check_within(f"the gradient of gamma{of}", of_gamma, expected.gamma, limits.gamma)
+    check_same(f"dtype of the gradient of x{of}", str(of_x.dtype), chosen.x)
+    limit, where = bounds.narrowed_gradient(
+        case.config, before, case.x, drawn.w, limits.x, chosen.x, subject.accuracy
+    )
+    check_within(f"the gradient of x{of}", of_x, expected.x, limit.only(where))
 
 
 @requirement("BN-TYPE-3", share=0.4, drawn=lambda _: double_cases(DOUBLE))

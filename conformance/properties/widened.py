@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance import bounds, oracle
+from conformance import bounds, conventions, oracle
 from conformance.adapters.wide import Lanes, Results, WideLayer, run
 from conformance.bounds import Bound
 from conformance.case import Case, State
@@ -89,7 +89,8 @@ def check_results(
     wanted = oracle.evaluate(case.config, before, case.x)
     limit = bounds.evaluate(case.config, before, case.x)
     check_within(f"y in evaluation{of}", results.evaluated, wanted, limit)
-    check_gradients(subject, case, before, w, results, f"training{of}", errors)
+    if not conventions.output_roundoff():  # a cotangent of 16 bits is another one
+        check_gradients(subject, case, before, w, results, f"training{of}", errors)
 
 
 def check_statistics(

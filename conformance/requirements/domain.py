@@ -135,6 +135,24 @@ ROWS = (
         transforms=_CALLED,
     ),
     Requirement(
+        id="BN-TYPE-4",
+        statement=(
+            "For an input of 16 bits that is answered in at least 32, the gradients of gamma and "
+            "beta are as accurate as float32 arithmetic on that input; that of x is, too, but for "
+            "roundings of its parts and of their sum to the dtype of x."
+        ),
+        formula="|error of dx| ≤ that of float32 + 7·u₁₆·|γ|r·(|w| + mean|w| + (|z|+R)·mean|w·z|)",
+        level=Level.SHOULD,
+        needs=Capability.DTYPES_GRAD,
+        why="Mixed precision is for training, and a gradient summed in 16 bits stops growing.",
+        mistakes=(
+            "gradients of gamma and beta summed in 16 bits",
+            "statistics that are constants for an input of 16 bits",
+        ),
+        source="flax normalization: statistics are always at least float32 for stability",
+        transforms=_PURE,
+    ),
+    Requirement(
         id="BN-SYNC-1",
         statement=(
             "Over a named axis, of jax.vmap or of several devices under jax.shard_map, the outputs "

@@ -36,6 +36,8 @@ class Capability(Enum):
     """A layer that declares to take a mask."""
     DTYPES = "dtypes"
     """A layer that declares what it does with inputs of 16 bits."""
+    DTYPES_GRAD = "dtypes grad"
+    """Likewise, with an output of at least 32 bits."""
     X64 = "x64"
     """A layer that declares what it does with float64."""
     SYNC = "sync"

@@ -80,7 +80,7 @@ def blueprint_of(implementation: Implementation) -> Blueprint:
     )
 
 
-_ARGUMENTS = ("axis", "mask", "mask_by_row", "dtype", "axis_name")
+_ARGUMENTS = ("ndim", "axis", "mask", "mask_by_row", "dtype", "axis_name")
 
 
 def _layer(implementation: Implementation, made: Construction | None) -> tuple[Place | None, str]:

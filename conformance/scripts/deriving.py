@@ -157,7 +157,7 @@ def results(
             return spread(partial(called, gamma, beta, False), x, mask, axis_name, devices)
 
         y, backward, after = jax.vjp(trained_on, gamma, beta, x, has_aux=True)
-        pulled = backward(jnp.zeros_like(y) if w is None else jnp.asarray(w, y.dtype))
+        pulled = backward(jnp.asarray(w, y.dtype) if np.shape(w) == y.shape else jnp.zeros_like(y))
         if axis_name is not None:
             x, mask = x.reshape(-1, x.shape[-1]), None
         return y, after, pulled, called(gamma, beta, True, x, mask)[0]

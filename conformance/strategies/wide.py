@@ -25,8 +25,12 @@ MASKED = (
     Entry(2, 1, 0.75, 1e-5),
     Entry(3, 3, 0.9, 1e-3),
     Entry(7, 2, 0.3, 0.1),
+    Entry(6, 2, 0.75, 1e-3),
 )
 """For masks; N = D is where a mask of rows passes for one of features."""
+
+POSITIONS = {6: (3, 2)}
+"""By number of rows: as how many examples and positions they are handed over, if they may be."""
 
 
 class Layout(NamedTuple):
@@ -42,13 +46,19 @@ def _layout(around: tuple[int, ...], axis: int, entry: Entry) -> Layout:
 
 
 LAYOUTS = (
-    _layout((3,), 0, Entry(0, 2, 0.75, 1e-5)),
+    _layout((3,), 0, Entry(0, 3, 0.75, 1e-5)),
     _layout((2, 3), -2, Entry(0, 3, 0.9, 1e-3)),
+    _layout((2, 3), -1, Entry(0, 2, 0.75, 1e-3)),
     _layout((3, 3), 1, Entry(0, 3, 0.3, 0.1)),
     _layout((2, 3, 2), 1, Entry(0, 2, 0.0, 1e-6)),
     _layout((2, 2, 3), -1, Entry(0, 2, 0.9, 1e-3)),
+    _layout((3, 1, 1), -1, Entry(0, 2, 0.3, 1e-5)),
+    _layout((2, 2, 1, 2), 1, Entry(0, 2, 0.75, 1e-3)),
 )
-"""Features first, in the middle and last, counted from both ends; axes of one length, and not."""
+"""Features first, in the middle and last, counted from both ends; axes of one length, and not.
+
+Of every rank up to that of volumes, (N, D, depth, height, width); positions may be a single one.
+"""
 
 
 PRECISE = (
@@ -100,6 +110,15 @@ class Half(NamedTuple):
     output: int
 
 
+class PulledHalf(NamedTuple):
+    """A case whose x is exact in the 16-bit dtype, with a cotangent w of y; see ``Half``."""
+
+    case: Case
+    dtype: str
+    output: int
+    w: Float32
+
+
 class Double(NamedTuple):
     """A case, and an x in float64 that stands for the one it has."""
 
@@ -120,12 +139,14 @@ class Masked(NamedTuple):
     """A case, which of its rows count, and a cotangent w of y that is 0 where they do not.
 
     ``by_element``: a mask that may have any shape that broadcasts is given as (N, D).
+    ``around``: the lengths of the axes that the N rows fill, where more than one may be given.
     """
 
     case: Case
     kept: Mask
     w: Float32
     by_element: bool
+    around: tuple[int, ...] = ()
 
 
 _FILLERS = (None, 0.0, 1e4, -3e4, 1.0)
@@ -155,7 +176,7 @@ def masked_cases(source: Source, palette: Palette, *, special: bool = False) -> 
     if filler is not None:
         case = case.with_x(np.where(kept[:, None], case.x, np.float32(filler)))
     w = np.where(kept[:, None], source.draw(cotangents(rows, features)), np.float32(0))
-    return Masked(case, kept, w, rows > 3)
+    return Masked(case, kept, w, rows > 6, POSITIONS.get(rows, (rows,)))
 
 
 @decoded
@@ -219,6 +240,13 @@ def half_cases(source: Source, palette: Palette) -> Half:
         x = x * 2.0 ** np.floor(np.log2(np.clip(size, _SMALLEST, _LARGEST) / size))
         x = np.where(np.abs(x) < _SMALLEST_NORMAL, 0, x)
     return Half(case.with_x(rounded(x, dtype)), dtype, source.draw(choices(0, 3)))
+
+
+@decoded
+def pulled_half_cases(source: Source, palette: Palette) -> PulledHalf:
+    """A case in bfloat16 or float16 with a cotangent of its output."""
+    half = source.draw(half_cases(palette))
+    return PulledHalf(*half, source.draw(cotangents(*half.case.x.shape)))
 
 
 def rounded(x: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from impl.faulty.record import fault
@@ -183,3 +184,37 @@ class HalfParameters(Narrow):
         self.gamma.set_value(self.cut(self.gamma[...]))
         self.beta.set_value(self.cut(self.beta[...]))
         return y
+
+
+@typed("half-parameter-gradients", "BN-TYPE-4")
+class HalfParameterGradients(Narrow):
+    """The gradients of gamma and beta are summed in the 16 bits of the input."""
+
+    def affine(self, z: Array) -> Array:
+        if not self.narrow:
+            return super().affine(z)
+        held = self.gamma[...], self.beta[...]
+        gamma, beta = (summed_in(self.given, value, len(z)) for value in held)
+        return gamma * z + beta
+
+
+def summed_in(dtype: Any, row: Array, count: int) -> Array:
+    """Repeat a row; its derivative is summed in the given dtype."""
+
+    @jax.custom_vjp
+    def repeated(row: Array) -> Array:
+        return jnp.broadcast_to(row, (count, len(row)))
+
+    def backward(_: None, w: Array) -> tuple[Array]:
+        return (w.astype(dtype).sum(axis=0, dtype=dtype).astype(w.dtype),)
+
+    repeated.defvjp(lambda row: (repeated(row), None), backward)
+    return repeated(row)
+
+
+@typed("half-statistics-constant", "BN-TYPE-4")
+class HalfStatisticsConstant(Narrow):
+    """The statistics of an input of 16 bits carry no gradient."""
+
+    def statistics(self, rows: Array, kept: Array) -> tuple[Array, Array]:
+        return super().statistics(jax.lax.stop_gradient(rows) if self.narrow else rows, kept)

@@ -90,16 +90,6 @@ class Sums(WideBatchNorm):
         return rows * scale + (self.beta[...] - mean * scale)
 
 
-@variant("wide-averaged-declared", Deviation.EMA_NORMALISED_TRAINING, wider=DOMAIN)
-class Averaged(WideBatchNorm):
-    """Training normalises with the averages it has just stored, float32 for a float64 input too."""
-
-    def train_step(self, rows: Array, kept: Array) -> Array:
-        mean, var = self.statistics(rows, kept)
-        self.update(mean, var, self.rows_counted(kept))
-        return self.evaluate(rows)
-
-
 @variant(
     "wide-averaged-through-declared",
     Deviation.EMA_NORMALISED_TRAINING,
@@ -159,3 +149,31 @@ class Float64State(WideBatchNorm):
         self.beta = nnx.Param(jnp.zeros(d, float))
         self.running_mean = nnx.Variable(jnp.zeros(d, float))
         self.running_var = nnx.Variable(jnp.ones(d, float))
+
+
+@variant("wide-widened-each-time", wider=DOMAIN)
+class WidenedEachTime(WideBatchNorm):
+    """The rows are made wider wherever they are used, so their gradients meet in 16 bits."""
+
+    def widened(self, rows: Any) -> Array:
+        return jnp.asarray(rows)
+
+    def statistics(self, rows: Array, kept: Array) -> tuple[Array, Array]:
+        mean = self.average(super().widened(rows), kept)
+        first, second = super().widened(rows) - mean, super().widened(rows) - mean
+        return mean, self.average(first * second, kept)
+
+    def evaluate(self, rows: Array) -> Array:
+        return super().evaluate(super().widened(rows))
+
+    def output(self, rows: Array, mean: Array, var: Array) -> Array:
+        return super().output(super().widened(rows), mean, var)
+
+
+@variant("wide-averages-declared", Deviation.EMA_NORMALISED_TRAINING, wider=DOMAIN)
+class ByAverages(WideBatchNorm):
+    """Training normalises with the updated averages as they are stored, in float32 for float64."""
+
+    def train_step(self, rows: Array, kept: Array) -> Array:
+        self.update(*self.statistics(rows, kept), self.rows_counted(kept))
+        return self.evaluate(rows)

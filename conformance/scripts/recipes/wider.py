@@ -12,7 +12,7 @@ from conformance.layers import ARRAYS, PARAMETERS, STATISTICS
 from conformance.scripts.recipes.registry import recipe
 from conformance.scripts.scene import Live, accuracy, build
 from conformance.scripts.script import Script
-from conformance.strategies.wide import Double, Folded, Half, Masked, Spread, fold
+from conformance.strategies.wide import Double, Folded, Half, Masked, PulledHalf, Spread, fold
 from conformance.wider import Precision
 
 _AXIS = "shards"
@@ -84,22 +84,45 @@ def layouts(script: Script, drawn: Folded) -> None:
     compare(live, x, w, rows, of)
 
 
+def _around(script: Script, drawn: Masked) -> tuple[int, ...]:
+    """Return the lengths of the axes that the rows fill in x."""
+    return (script.blueprint.wider["ndim"] and drawn.around) or (len(drawn.kept),)
+
+
 def _mask(script: Script, drawn: Masked, kept: str) -> str:
     """Return the text of the mask, in a shape that the layer takes."""
+    around = _around(script, drawn)
     if script.blueprint.wider["mask_by_row"]:
-        return kept
-    shape = drawn.case.x.shape if drawn.by_element else (len(drawn.kept), 1)
-    return f"np.ascontiguousarray(np.broadcast_to({kept}[:, None], {shape}))"
+        return _reshaped(kept, around, (len(drawn.kept),))
+    shape = (*around, drawn.case.config.features if drawn.by_element else 1)
+    return f"np.ascontiguousarray(np.broadcast_to({kept}.reshape({(*around, 1)}), {shape}))"
+
+
+def _reshaped(array: str, shape: tuple[int, ...], own: tuple[int, ...]) -> str:
+    return array if shape == own else f"{array}.reshape({shape})"
+
+
+def _given(script: Script, drawn: Masked, array: str) -> str:
+    """Return the text of an array of rows, in the shape of x."""
+    shape = (*_around(script, drawn), drawn.case.config.features)
+    return _reshaped(array, shape, drawn.case.x.shape)
 
 
 @recipe("BN-MASK-1", "BN-MASK-2")
 def masked(script: Script, drawn: Masked) -> None:
     live = start(script, drawn.case)
     x, w, kept = (script.let(*each) for each in zip(("x", "w", "kept"), _of(drawn), strict=True))
-    call(script, x, w, _mask(script, drawn, kept))
-    for what, array in (("y", "y"), ("the gradient of x", 'pulled["x"]')):
-        script.same(f"shape of {what}", f"{array}.shape", "x.shape")
-    compare(live, f"{x}[{kept}]", f"{w}[{kept}]", f"{{}}[{kept}]", ", rows kept")
+    given = _given(script, drawn, x)
+    call(script, given, _given(script, drawn, w), _mask(script, drawn, kept))
+    for what, array in (
+        ("y", "y"),
+        ("the gradient of x", 'pulled["x"]'),
+        ("y in evaluation", "evaluated_y"),
+    ):
+        script.same(f"shape of {what}", f"{array}.shape", f"{given}.shape")
+    own = (*_around(script, drawn), drawn.case.config.features)
+    rows = _reshaped("{}", drawn.case.x.shape, own)
+    compare(live, f"{x}[{kept}]", f"{w}[{kept}]", f"{rows}[{kept}]", ", rows kept")
 
 
 def _of(drawn: Masked | Spread) -> tuple[Any, ...]:
@@ -110,7 +133,8 @@ def _of(drawn: Masked | Spread) -> tuple[Any, ...]:
 def nothing_kept(script: Script, drawn: Masked) -> None:
     live = start(script, drawn.case)
     x, w, kept = (script.let(*each) for each in zip(("x", "w", "kept"), _of(drawn), strict=True))
-    call(script, x, w, _mask(script, drawn, f"np.zeros_like({kept})"))
+    arrays = _given(script, drawn, x), _given(script, drawn, w)
+    call(script, *arrays, _mask(script, drawn, f"np.zeros_like({kept})"))
     for name in ARRAYS:
         script.finite(f"{name} after a batch without rows", f'after["{name}"]')
     negative = "running_var after a batch without rows"
@@ -118,7 +142,7 @@ def nothing_kept(script: Script, drawn: Masked) -> None:
     for name in PARAMETERS:
         script.identical(name, f'after["{name}"]', f'before["{name}"]')
     script("write(layer, after)", "before = read(layer)")
-    call(script, x, w, _mask(script, drawn, kept))
+    call(script, *arrays, _mask(script, drawn, kept))
     alone = drawn.case.x[drawn.kept]
     bound = bounds.train(live.config, live.state, alone, accuracy(script))
     for name in STATISTICS:
@@ -127,16 +151,18 @@ def nothing_kept(script: Script, drawn: Masked) -> None:
         script.within(f"{name} after the next", f'after["{name}"]', expected, limit)
 
 
-def _precision(script: Script, drawn: Half) -> Precision:
+def _precision(script: Script, drawn: Half | PulledHalf) -> Precision:
     declared = [Precision(**each) for each in script.blueprint.wider["precisions"]]
     taken = [each for each in declared if each.x == drawn.dtype]
+    if isinstance(drawn, PulledHalf):
+        taken = [each for each in taken if each.y in {"float32", "float64"}]
     return taken[drawn.output % len(taken)]
 
 
-def _half(script: Script, drawn: Half) -> tuple[Live, Precision]:
+def _half(script: Script, drawn: Half | PulledHalf, *w: str) -> tuple[Live, Precision]:
     chosen = _precision(script, drawn)
     live = start(script, drawn.case, "dtype", chosen.dtype)
-    call(script, f"jnp.asarray({script.let('x', drawn.case.x)}, {drawn.dtype!r})")
+    call(script, f"jnp.asarray({script.let('x', drawn.case.x)}, {drawn.dtype!r})", *w)
     return live, chosen
 
 
@@ -178,6 +204,24 @@ def dtypes(script: Script, drawn: Half) -> None:
     _, chosen = _half(script, drawn)
     asked = "" if chosen.dtype is None else f" with dtype={chosen.dtype!r}"
     _compare_dtypes(script, chosen, f"{chosen.x}{asked}")
+
+
+@recipe("BN-TYPE-4")
+def half_precision_gradients(script: Script, drawn: PulledHalf) -> None:
+    live, chosen = _half(script, drawn, script.let("w", drawn.w))
+    config, state, x, w = live.config, live.state, drawn.case.x, drawn.w
+    of = f" in training from {chosen.x}"
+    expected = f"gradients(x, before, {live.eps}, w, False)"
+    for name in ("beta", "gamma"):
+        of_name = f'pulled["{name}"]'
+        script.within(f"the gradient of {name}{of}", of_name, f'{expected}["{name}"]')
+    of_x = f"the gradient of x{of}"
+    script.same(f"dtype of {of_x}", 'str(pulled["x"].dtype)', repr(chosen.x))
+    found = bounds.training_gradient(config, state, x, w, accuracy(script)).x
+    limit, where = bounds.narrowed_gradient(config, state, x, w, found, chosen.x, accuracy(script))
+    _where(script, where)
+    got = 'pulled["x"].astype(np.float64)[where]'
+    script.within(of_x, got, f'{expected}["x"][where]', limit[where])
 
 
 @recipe("BN-TYPE-3")
