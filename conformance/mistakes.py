@@ -1,20 +1,22 @@
 """The usual mistakes of adapters, each told by the calls that give it away.
 
 What a layer computes wrong is for the requirements. Here a problem is reported only if the
-results are those of one known mistake, and not those of the layer as it was asked for.
+results are those of one known mistake, and not those of the layer as it was asked for. A layer
+may make the same mistake itself, which nothing seen from outside can tell apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 
 from conformance import conventions, oracle
 from conformance.case import State
 from conformance.implementation import Config
-from conformance.layers import STATISTICS
+from conformance.layers import ARRAYS, STATISTICS
 from conformance.probe import STATE, X
 from conformance.subject import AnyArray, Subject
 
@@ -22,6 +24,8 @@ Problem = str | None
 
 _CONFIG = Config(features=3, momentum=0.75, eps=0.5)
 _DEFAULTS = {"momentum": (0.9, 0.99, 0.1, 0.01), "eps": (1e-5, 1e-3, 1e-6)}
+_NEXT = np.array([[5, -3, 8], [2, 7, -4], [9, 1, 3], [-4, 2, 6]], np.float32)
+_LATER = State(*(array[::-1].copy() for array in STATE.arrays().values()))
 
 
 def _near(got: AnyArray, expected: AnyArray) -> bool:
@@ -50,19 +54,28 @@ def momentum_passed(subject: Subject) -> Problem:
     for default in _DEFAULTS["momentum"]:
         if _near(got, _expected(subject, replace(_CONFIG, momentum=default))):
             return f"momentum is not passed: the layer uses {default:g} instead of config.momentum"
-    if _near(got, STATE.running_mean):
-        return "state is not kept between calls: a training call has changed no statistic"
     return None
 
 
 def eps_passed(subject: Subject) -> Problem:
     """Eps reaches the layer."""
+    config = replace(_CONFIG, eps=0.04)  # told apart from its root, its square and momentum
     state = STATE.replace(running_var=X[0] * 0 + 0.01)
-    got = subject.build(_CONFIG, state).evaluate(X)
-    if _near(got, oracle.evaluate(_CONFIG, state, X)):
+
+    def uses(eps: float) -> bool:
+        return _near(got, oracle.evaluate(replace(config, eps=eps), state, X))
+
+    got = subject.build(config, state).evaluate(X)
+    if uses(config.eps):
         return None
-    for default in (*_DEFAULTS["eps"], _CONFIG.momentum):
-        if _near(got, oracle.evaluate(replace(_CONFIG, eps=default), state, X)):
+    forms = {config.eps**0.5: "its square root", config.eps**2: "its square"}
+    for value, form in forms.items():
+        if uses(value):
+            return f"eps reaches the layer as {form}: pass config.eps as what is added to v"
+    if uses(config.momentum):
+        return "momentum is passed where eps belongs: pass config.eps"
+    for default in _DEFAULTS["eps"]:
+        if uses(default):
             return f"eps is not passed: the layer uses {default:g} instead of config.eps"
     return None
 
@@ -81,6 +94,8 @@ def flag_understood(subject: Subject) -> Problem:
         return "the flag is ignored: a call with True trains"
     if _near(at_true, evaluated) and _near(at_false, evaluated):
         return "the flag is ignored: a call with False evaluates"
+    if _near(layer.train(X), evaluated) and _near(at_false, trained):
+        return "the mode of the first call stays: False after True evaluates; set it in each call"
     return None
 
 
@@ -98,13 +113,34 @@ def write_reaches(subject: Subject) -> Problem:
 
 
 def arrays_in_place(subject: Subject) -> Problem:
-    """No two arrays are exchanged on their way in and out."""
+    """No arrays are exchanged on their way in and out, and a variance is one."""
     got = subject.build(_CONFIG, STATE).evaluate(X)
+    if _near(got, oracle.evaluate(_CONFIG, STATE, X)):
+        return None
     arrays = STATE.arrays()
-    for one, other in (("gamma", "beta"), STATISTICS):
-        swapped = STATE.replace(**{one: arrays[other], other: arrays[one]})
-        if _near(got, oracle.evaluate(_CONFIG, swapped, X)):
-            return f"{one} and {other} are swapped in both read and write"
+    for order in permutations(ARRAYS):
+        moved = State(**{name: arrays[given] for name, given in zip(ARRAYS, order, strict=True)})
+        if order != ARRAYS and _near(got, oracle.evaluate(_CONFIG, moved, X)):
+            turned = [(n, g) for n, g in zip(ARRAYS, order, strict=True) if n != g]
+            if len(turned) == 2:
+                return f"{' and '.join(turned[0])} are swapped in both read and write"
+            told = ", ".join(f"{given} is used as {name}" for name, given in turned)
+            return f"the arrays are exchanged in both read and write: {told}"
+    squared = STATE.replace(running_var=STATE.running_var**2)
+    if _near(got, oracle.evaluate(_CONFIG, squared, X)):
+        return (
+            "running_var is used as a standard deviation: square it in `read`, and write its root"
+        )
+    return None
+
+
+def written_later(subject: Subject) -> Problem:
+    """What is written after a call is what the next one computes with."""
+    layer = subject.build(_CONFIG, STATE)
+    layer.evaluate(X)
+    layer.write(_LATER)
+    if _near(layer.evaluate(X), oracle.evaluate(_CONFIG, STATE, X)):
+        return "what is written after a call does not reach the layer: drop what `write` outdates"
     return None
 
 
@@ -112,21 +148,36 @@ def state_kept(subject: Subject) -> Problem:
     """A second training call starts where the first one ended."""
     layer = subject.build(_CONFIG, STATE)
     layer.train(X)
-    once = layer.state
-    layer.train(X)
-    twice = layer.state
-    moved = not _near(once.running_mean, STATE.running_mean)
-    if moved and all(_near(twice.arrays()[n], once.arrays()[n]) for n in STATISTICS):
-        return "state is not kept between calls: two training calls give what one gives"
+    once = layer.state.arrays()
+    layer.train(_NEXT)
+    twice = layer.state.arrays()
+    if all(_near(once[name], STATE.arrays()[name]) for name in STATISTICS):
+        if all(_near(twice[name], once[name]) for name in STATISTICS):
+            return "state is not kept between calls: a training call has changed no statistic"
+        return None
+    if all(_near(twice[name], once[name]) for name in STATISTICS):
+        return (
+            "state is not kept between calls: a second training call changes nothing that is read"
+        )
+    alone = subject.build(_CONFIG, STATE)
+    alone.train(_NEXT)
+    if all(_near(twice[name], alone.state.arrays()[name]) for name in STATISTICS):
+        return "state is not kept between calls: a second training call starts where the first did"
     return None
 
 
+OF_NAMES: tuple[tuple[str, Callable[[Subject], Problem]], ...] = (
+    ("the four arrays are in their places", arrays_in_place),
+)
+"""What can go wrong where nothing but names is given: ``Implementation.nnx`` and classes."""
+
 MISTAKES: tuple[tuple[str, Callable[[Subject], Problem]], ...] = (
+    ("the layer computes with what was written", write_reaches),
+    *OF_NAMES,
+    ("what is written later reaches it, too", written_later),
+    ("True evaluates and False trains", flag_understood),
+    ("state is kept between calls", state_kept),
     ("momentum reaches the layer, the right way round", momentum_passed),
     ("eps reaches the layer", eps_passed),
-    ("True evaluates and False trains", flag_understood),
-    ("the layer computes with what was written", write_reaches),
-    ("the four arrays are in their places", arrays_in_place),
-    ("state is kept between calls", state_kept),
 )
-"""What each mistake would break, and how it is looked for."""
+"""What each mistake would break, and how it is looked for; each step relies on those before."""

@@ -108,10 +108,11 @@ class LiveLayer:
         return state
 
     def write(self, state: State) -> None:
-        """Replace all four arrays from outside."""
+        """Replace all four arrays from outside, by copies: a layer may keep and change them."""
         age = {} if state.count is None else {COUNT: np.asarray(state.count)}
+        arrays = {name: array.copy() for name, array in state.arrays().items()}
         with calling("writing the state"):
-            self.layer.write({**state.arrays(), **age})
+            self.layer.write({**arrays, **age})
 
     @property
     def attributes(self) -> dict[str, str]:
