@@ -24,7 +24,7 @@ from pathlib import Path
 Task = tuple[str, str]
 """The module and the name of a class."""
 
-_CORRECT = ("blind.correct", "blind.base", "blind.wide_base")
+_CORRECT = ("blind.correct", "blind.base", "blind.wide_base", "blind.second_base")
 _DOMAIN = ("ND", "MASK", "TYPE", "SYNC")
 """The rows that only a layer with a wider domain has: such a layer is wrong there, if anywhere."""
 
