@@ -141,7 +141,7 @@ ROWS = (
             "beta are as accurate as float32 arithmetic on that input; that of x is, too, but for "
             "roundings of its parts and of their sum to the dtype of x."
         ),
-        formula="|error of dx| ≤ that of float32 + 7·u₁₆·|γ|r·(|w| + mean|w| + (|z|+R)·mean|w·z|)",
+        formula="|error of dx| ≤ that of float32 + 7u₁₆·|γ|r(|w| + mean|w| + (|z|+R)mean|wz|)",
         level=Level.SHOULD,
         needs=Capability.DTYPES_GRAD,
         why="Mixed precision is for training, and a gradient summed in 16 bits stops growing.",
