@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from conformance.adapters.pure import SUMS, Held, Pure, PureLayer, SummedLayer
-from conformance.adapters.wide import MaskedPure, WideLayer
+from conformance.adapters.wide import MaskedPure, WideLayer, long_trained
 from conformance.implementation import Config
-from conformance.layers import ARRAYS, COUNT, MANY, STATISTICS
+from conformance.layers import COUNT, MANY, STATISTICS
 from conformance.wider import Options
 
 Mode = Literal["batch", "ema"]
@@ -68,13 +68,11 @@ def build_wide(config: Config, options: Options, mode: Mode) -> WideLayer:
 def _wide(features: int, momentum: float, eps: float, mode: Mode, options: Options) -> MaskedPure:
     pure = _pure(features, momentum, eps, mode, options)
 
-    def wide(held: Held, x: Any, use_running_average: Any, mask: Any) -> tuple[Any, Held]:
-        del mask  # there is none
-        sums = {own: held[name] for name, own in SUMS.items()}
-        y, after = pure({**held, **sums}, jnp.moveaxis(x, -1, 1), use_running_average)
-        return jnp.moveaxis(y, 1, -1), {name: after[name] for name in ARRAYS}
+    def moved(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
+        y, after = pure(held, jnp.moveaxis(x, -1, 1), use_running_average)
+        return jnp.moveaxis(y, 1, -1), after
 
-    return wide
+    return long_trained(moved)
 
 
 def _scale(momentum: float, count: Any) -> Any:

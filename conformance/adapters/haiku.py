@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from conformance.adapters.pure import SUMS, Held, Pure, PureLayer, SummedLayer
-from conformance.adapters.wide import MaskedPure, WideLayer
+from conformance.adapters.wide import MaskedPure, WideLayer, long_trained
 from conformance.implementation import Config
 from conformance.layers import ARRAYS, COUNT, MANY
 from conformance.wider import Options
@@ -48,15 +48,7 @@ def build_wide(config: Config, options: Options) -> WideLayer:
 
 @cache
 def _wide(momentum: float, eps: float, shared: str | None) -> MaskedPure:
-    pure = _pure(momentum, eps, shared)
-
-    def wide(held: Held, x: Any, use_running_average: Any, mask: Any) -> tuple[Any, Held]:
-        del mask  # there is none
-        sums = {own: held[name] for name, own in SUMS.items()}
-        y, after = pure({**held, **sums}, x, use_running_average)
-        return y, {name: after[name] for name in ARRAYS}
-
-    return wide
+    return long_trained(_pure(momentum, eps, shared))
 
 
 def _share(momentum: float, count: Any) -> Any:

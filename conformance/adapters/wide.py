@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from conformance.adapters.nnx import NnxLayer
-from conformance.adapters.pure import Held
+from conformance.adapters.pure import SUMS, Held, Pure
 from conformance.layers import ARRAYS, PARAMETERS
 
 MaskedPure = Callable[[Held, Any, Any, Any], tuple[Any, Held]]
@@ -54,6 +54,18 @@ def pure_of(layer: Any, mask: str) -> WideLayer:
     graphdef, leaves = nnx.split(layer.module)
     pure = NnxPure(graphdef, tuple(layer.attributes.items()), mask)
     return WideLayer(pure, {**layer.read(), "leaves": leaves})
+
+
+def long_trained(pure: Pure) -> MaskedPure:
+    """Return a layer without masks that holds ``MANY`` updates: its sums are its averages."""
+
+    def wide(held: Held, x: Any, use_running_average: Any, mask: Any) -> tuple[Any, Held]:
+        del mask  # there is none
+        sums = {own: held[name] for name, own in SUMS.items()}
+        y, after = pure({**held, **sums}, x, use_running_average)
+        return y, {name: after[name] for name in ARRAYS}
+
+    return wide
 
 
 class Results(NamedTuple):
