@@ -16,6 +16,7 @@ from conformance.checks import ViolationFound, taking_notes
 from conformance.conventions import Declared
 from conformance.following import following
 from conformance.implementation import Deviation, Implementation
+from conformance.requirements.model import Capability
 from conformance.subject import Subject
 from conformance.trial import Trial
 from conformance.verdict import Finding, Outcome, Violation
@@ -38,6 +39,17 @@ SHOWN_BY = {
     Deviation.OUTPUT_IN_FLOAT64: "BN-SHAPE-3",
 }
 """The requirement whose inputs are made to show each deviation, if it is there."""
+
+_SHOWN_BY_FUNCTION = "BN-FWD-2"
+"""The one that shows what shows in y of a training call, where there is no layer."""
+
+
+def shown_by(deviation: Deviation, implementation: Implementation) -> str:
+    """Return the id of the requirement that shows the deviation in this implementation."""
+    offered = implementation.capabilities
+    if deviation is Deviation.TRUTHY_FLAG or Capability.LAYER in offered:
+        return SHOWN_BY[deviation]
+    return _SHOWN_BY_FUNCTION
 
 _ANSWERED_IN_16_BITS = (
     *(f"BN-GRAD-{number}" for number in (1, 2, 3, 4, 5, 6, 7, 9)),  # cotangents of 16 bits
@@ -71,10 +83,11 @@ def contradicted(trial: Trial) -> bool:
 
 def finer(trial: Trial) -> Outcome:
     """Tell conforming from deviating, and from a declaration that is superfluous."""
-    declared = trial.subject.implementation.deviations
+    implementation = trial.subject.implementation
+    declared = implementation.deviations
     compared = declared - _JUDGED_BY_BOUNDS
     for deviation in sorted(compared, key=lambda d: d.name):
-        shows = SHOWN_BY[deviation] == trial.property.requirement.id
+        shows = shown_by(deviation, implementation) == trial.property.requirement.id
         without = declared - {deviation}
         if shows and not trial.cut and not _violated(trial, without) and told(trial, deviation):
             return superfluous(trial, deviation)
@@ -103,7 +116,7 @@ def told(trial: Trial, deviation: Deviation) -> bool:
     """
     if deviation is Deviation.GRADIENT_THROUGH_STATISTICS:
         return True
-    declared = trial.subject.implementation.deviations
+    declared = trial.subject.implementation.deviations - {Deviation.GRADIENT_THROUGH_STATISTICS}
     return _violated(trial, declared - {deviation}, following(declared))
 
 

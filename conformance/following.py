@@ -81,7 +81,13 @@ class FollowingLayer:
 
 def following(declared: Declared) -> Implementation:
     """Return the implementation that follows the declared conventions and claims none of them."""
+
+    def forward(_: Any, x: Any, use_running_average: Any) -> Any:
+        fresh = FollowingLayer(Config(features=np.shape(x)[1]), declared)
+        return fresh(x, use_running_average).ravel()
+
     return Implementation(
         name="what is declared",
         build=lambda config: FollowingLayer(config, declared),
+        forward=forward,
     )

@@ -43,6 +43,36 @@ class Deviation(Enum):
     FIRST_BATCH_REPLACES = "the first batch replaces the running statistics, whatever momentum is"
 
 
+_SHOWN = {
+    Capability.LAYER: "a layer",
+    Capability.FORWARD: "a forward function",
+    Capability.GRAD: "gradients",
+}
+_OF_THE_LAYER = Capability.LAYER, "give `build`, a function from Config to Layer"
+_OF_THE_FUNCTION = Capability.FORWARD, "give `forward`, a function of (seed, x, flag)"
+_OF_GRADIENTS = Capability.GRAD, "let the adapter offer gradients"
+_OF_EITHER = frozenset(
+    {
+        Deviation.ONE_PASS_VARIANCE,
+        Deviation.EMA_NORMALISED_TRAINING,
+        Deviation.OUTPUT_IN_BFLOAT16,
+        Deviation.OUTPUT_IN_FLOAT16,
+        Deviation.OUTPUT_IN_FLOAT64,
+    }
+)
+"""What shows in y of a training call, and so in a forward function without a layer."""
+
+
+def shown_in(deviation: Deviation, offered: frozenset[Capability]) -> tuple[Capability, str]:
+    """Return what has to be offered for the deviation to show, and how it is given."""
+    if deviation is Deviation.TRUTHY_FLAG:
+        return _OF_THE_FUNCTION
+    if deviation is Deviation.GRADIENT_THROUGH_STATISTICS:
+        return _OF_GRADIENTS
+    layerless = Capability.LAYER not in offered
+    return _OF_THE_FUNCTION if layerless and deviation in _OF_EITHER else _OF_THE_LAYER
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Constructor arguments of a layer.
@@ -87,7 +117,8 @@ class Implementation:
     script of a counterexample repeats.
 
     Raises:
-        AdapterError: neither ``build`` nor ``forward`` is given.
+        AdapterError: neither ``build`` nor ``forward`` is given, or a deviation is declared that
+            shows in nothing that is offered.
     """
 
     name: str
@@ -110,6 +141,16 @@ class Implementation:
                 "function from Config to Layer, or `forward`, a function of (seed, x, flag)."
             )
             raise AdapterError(msg)
+        offered = self.capabilities
+        for deviation in sorted(self.deviations, key=lambda d: d.name):
+            where, how = shown_in(deviation, offered)
+            if where not in offered:
+                msg = (
+                    f"{self.name!r} declares {deviation.name} ({deviation.value}), which shows "
+                    f"in {_SHOWN[where]} alone, and offers none: no requirement could tell "
+                    f"whether that is true. Remove the declaration, or {how}."
+                )
+                raise AdapterError(msg)
 
     @property
     def capabilities(self) -> frozenset[Capability]:

@@ -18,7 +18,7 @@ from hypothesis.errors import Flaky, Unsatisfiable
 
 from conformance.checks import Notes, ViolationFound, taking_notes
 from conformance.conventions import in_force
-from conformance.declarations import SHOWN_BY, contradicted, finer, superfluous, told
+from conformance.declarations import contradicted, finer, shown_by, superfluous, told
 from conformance.exact import ExactError, decode
 from conformance.implementation import Deviation
 from conformance.profiles import Budget
@@ -155,8 +155,9 @@ def _finer(trial: Trial, notes: Notes) -> Outcome:
     if trial.cut:
         return Outcome.CONFORMS  # too few cases to say that a declaration is superfluous
     by_bounds = Deviation.ONE_PASS_VARIANCE
-    shows = SHOWN_BY[by_bounds] == trial.property.requirement.id
-    declared = by_bounds in trial.subject.implementation.deviations
+    implementation = trial.subject.implementation
+    shows = shown_by(by_bounds, implementation) == trial.property.requirement.id
+    declared = by_bounds in implementation.deviations
     if shows and declared and told(trial, by_bounds):
         return superfluous(trial, by_bounds)
     return finer(trial)

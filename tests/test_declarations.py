@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy_norm import NumpyNorm
 
 from conformance.declarations import SHOWN_BY
-from conformance.implementation import Config, Deviation, Implementation
+from conformance.implementation import AdapterError, Config, Deviation, Implementation
 from conformance.judging import judge_requirement
 from conformance.layers import STATISTICS
 from conformance.profiles import budget
@@ -17,6 +18,7 @@ from conformance.requirements import REQUIREMENTS
 from conformance.subject import Subject
 from conformance.verdict import Outcome, Verdict
 from impl import reference
+from impl.forward import batchnorm_forward
 from impl.variants import VARIANTS
 from impl.variants.declared import truthy_forward
 
@@ -97,6 +99,55 @@ def test_a_false_declaration_violates(deviation: Deviation):
     """The reference that declares what it does not do violates there."""
     lying = replace(reference(), deviations=frozenset({deviation}))
     assert judged(lying, SHOWN_BY[deviation]).outcome is Outcome.VIOLATES
+
+
+def ema_normalised_forward(seed: object, x: object, use_running_average: object) -> np.ndarray:
+    """Return the flat result of a fresh layer that normalises with its updated averages."""
+    layer = VARIANTS["ema-normalised-declared"].build(Config(features=np.shape(x)[1]))
+    return np.asarray(layer(x, use_running_average >= 0.5)).ravel()
+
+
+FUNCTIONS = {
+    Deviation.EMA_NORMALISED_TRAINING: ema_normalised_forward,
+    Deviation.OUTPUT_IN_BFLOAT16: lambda seed, x, flag: (
+        jnp.asarray(batchnorm_forward(seed, x, flag)).astype(jnp.bfloat16)
+    ),
+}
+
+
+@pytest.mark.parametrize("deviation", FUNCTIONS, ids=lambda d: d.name)
+def test_a_function_declares_what_shows_in_it(deviation: Deviation):
+    """A forward function without a layer is judged by what it declares, too."""
+    declared = frozenset({deviation})
+    function = Implementation(name="f", forward=FUNCTIONS[deviation], deviations=declared)
+    assert judged(function, "BN-FWD-2").outcome is Outcome.DEVIATES
+    lying = replace(function, forward=batchnorm_forward)
+    assert judged(lying, "BN-FWD-2").outcome is Outcome.VIOLATES
+
+
+def test_a_function_in_two_passes_does_not_declare_one():
+    """A declaration that only widens a bound is superfluous in a function as in a layer."""
+    one_pass = frozenset({Deviation.ONE_PASS_VARIANCE})
+    lying = Implementation(name="f", forward=batchnorm_forward, deviations=one_pass)
+    verdict = judged(lying, "BN-FWD-2")
+    assert verdict.outcome is Outcome.VIOLATES
+    assert "ONE_PASS_VARIANCE" in verdict.violation.finding.quantity
+
+
+@pytest.mark.parametrize(
+    ("offered", "deviation", "rule"),
+    [
+        ({"build": NumpyNorm}, Deviation.TRUTHY_FLAG, "a forward function alone.*give `forward`"),
+        ({"forward": batchnorm_forward}, Deviation.UNBIASED_RUNNING_VARIANCE, "a layer alone"),
+        ({"build": NumpyNorm}, Deviation.GRADIENT_THROUGH_STATISTICS, "gradients alone"),
+    ],
+)
+def test_what_nothing_can_show_cannot_be_declared(
+    offered: dict[str, object], deviation: Deviation, rule: str
+):
+    """A declaration that no requirement could find untrue is refused, not taken on trust."""
+    with pytest.raises(AdapterError, match=f"'mine' declares {deviation.name}.*{rule}"):
+        Implementation(name="mine", deviations=frozenset({deviation}), **offered)
 
 
 def test_a_declaration_does_not_excuse_another_mistake():
