@@ -156,6 +156,11 @@ def stored_spacing() -> float:
     return _SPACING.get(statistics_dtype() or "", 0.0)
 
 
+def largest_stored() -> float:
+    """Return up to which size a running statistic, and what it is made of, cannot overflow."""
+    return LARGEST_IN_FLOAT16 if statistics_dtype() == "float16" else np.inf
+
+
 def output_dtype() -> str | None:
     """Return the dtype that y is declared to have, None where none is declared."""
     return next((dtype for deviation, dtype in _ANSWERED.items() if follows(deviation)), None)

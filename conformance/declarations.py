@@ -51,6 +51,7 @@ def shown_by(deviation: Deviation, implementation: Implementation) -> str:
         return SHOWN_BY[deviation]
     return _SHOWN_BY_FUNCTION
 
+
 _ANSWERED_IN_16_BITS = (
     *(f"BN-GRAD-{number}" for number in (1, 2, 3, 4, 5, 6, 7, 9)),  # cotangents of 16 bits
     *("BN-REMAT-1", "BN-SHARED-1", "BN-SHARED-2"),  # likewise, or such a y as an input

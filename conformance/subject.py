@@ -19,6 +19,7 @@ from conformance.conventions import as_count, constructed, counts
 from conformance.errors import described
 from conformance.implementation import Config, Deviation, Implementation
 from conformance.layers import ARRAYS, COUNT, Layer
+from conformance.verdict import RESULT
 
 AnyArray = npt.NDArray[Any]
 
@@ -35,7 +36,7 @@ def calling(operation: str) -> Iterator[None]:
         if not progress.its_own(error):
             raise
         try:
-            violation(operation, described(error), "a result")
+            violation(operation, described(error), RESULT)
         except AssertionError as found:
             raise found from error
 

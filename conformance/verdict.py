@@ -11,6 +11,10 @@ from enum import Enum
 from typing import Any
 
 
+RESULT = "a result"
+"""What is expected where a call raised, hung or ended its process instead."""
+
+
 class Outcome(Enum):
     """How judging one requirement ended."""
 

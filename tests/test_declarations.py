@@ -109,9 +109,9 @@ def ema_normalised_forward(seed: object, x: object, use_running_average: object)
 
 FUNCTIONS = {
     Deviation.EMA_NORMALISED_TRAINING: ema_normalised_forward,
-    Deviation.OUTPUT_IN_BFLOAT16: lambda seed, x, flag: (
-        jnp.asarray(batchnorm_forward(seed, x, flag)).astype(jnp.bfloat16)
-    ),
+    Deviation.OUTPUT_IN_BFLOAT16: lambda seed, x, flag: jnp.asarray(
+        batchnorm_forward(seed, x, flag)
+    ).astype(jnp.bfloat16),
 }
 
 

@@ -11,7 +11,7 @@ from made_reports import EVERY, FINDING, INPUTS, WAIVED, rendered, report, verdi
 from conformance.report.terminal import conclusion, heading
 from conformance.report.text import literal_text, rerun_command, violation_text
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import Outcome, Verdict, Violation
+from conformance.verdict import RESULT, Finding, Outcome, Verdict, Violation
 
 # Text
 
@@ -130,6 +130,26 @@ def test_names_are_not_markup():
     text = rendered(report(one))
     assert "[red]x · [/]" in text
     assert "[bold]: got 0.75, expected 0.25 ± 1e-06 at [1, 2]" in text
+
+
+def test_one_cause_of_many_violations_is_told_once():
+    """What raises the same in the same place is told in full once, and named for the rest."""
+    raised = Finding(quantity="writing the state", got="KeyError: 'weights'", expected=RESULT)
+    finding = {
+        "BN-EMA-1": replace(raised, quantity="the call with use_running_average=False"),
+        "BN-EMA-2": raised,
+        "BN-EMA-3": raised,
+        "BN-EMA-4": replace(raised, expected="NaN"),  # a claim of its own
+        "BN-EMA-5": raised,
+    }
+    violated = [
+        verdict(name, Outcome.VIOLATES, violation=Violation(finding=found))
+        for name, found in finding.items()
+    ]
+    text = rendered(report(*violated))
+    told = [name for name in finding if f"✗ {name}" in text]
+    assert told == ["BN-EMA-1", "BN-EMA-2", "BN-EMA-4"]
+    assert "impl: same cause as BN-EMA-2: BN-EMA-3, BN-EMA-5." in text
 
 
 def test_commands_repeat_the_conditions():

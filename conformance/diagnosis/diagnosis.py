@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from conformance import conventions
 from conformance.diagnosis.alternatives import BACKWARD
 from conformance.diagnosis.cases import DECOY
 from conformance.diagnosis.explain import Match, evidence_of, matches, without_raised
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.neighbours import nearest
 from conformance.diagnosis.observe import (
+    Observation,
     changes_its_input,
     differing,
     observe,
@@ -67,7 +70,18 @@ def diagnose(
 
     ``violated``: the requirements that it violates; ``judged``: all that were judged, if not
     all there are; ``matrix``: the known faults, by default those that come with the package.
+    What the implementation declares is no mistake.
     """
+    with conventions.in_force(implementation.deviations):
+        return _diagnosed(implementation, violated, judged, matrix)
+
+
+def _diagnosed(
+    implementation: Implementation,
+    violated: Sequence[str],
+    judged: Collection[str] | None,
+    matrix: Mapping[str, Any] | None,
+) -> Diagnosis:
     evidence = evidence_of(observe(implementation), Subject(implementation).accuracy)
     forward = evidence
     found = matches(evidence) or matches(without_raised(evidence))
@@ -133,7 +147,27 @@ def _fact(evidence: Evidence) -> Diagnosis | None:
             figure=f"{varying} repeated calls differed from the first",
             remedy="look for random numbers, or for memory outside the four arrays",
         )
-    return None
+    return _raising(evidence.observations)
+
+
+def _raising(observations: Sequence[Observation]) -> Diagnosis | None:
+    """Return the exception in which most layers end, or None."""
+    tried = len({o.series for o in observations})
+    ended = {o.series: (o.raised, o.operation) for o in observations if o.operation}
+    if not ended:
+        return None
+    raised, _ = Counter(raised for raised, _ in ended.values()).most_common(1)[0]
+    where = [operation for other, operation in ended.values() if other == raised]
+    if len(where) <= tried / 2:
+        return None
+    step = Counter(operation.partition(" with ")[0] for operation in where).most_common(1)[0][0]
+    return Diagnosis(
+        "observed",
+        "raises",
+        f"{step} raises {raised}",
+        figure=f"{len(where)} of {tried} layers that were tried ended so",
+        remedy="if the layer is driven by an adapter, `conformance smoke` goes through its steps",
+    )
 
 
 def sentence(match: Match) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance import bounds
+from conformance import bounds, conventions
 from conformance.case import State
 from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import Approximate, Float64, average, exact, total
@@ -168,7 +168,7 @@ def backward_model(model: Model) -> _Backward:
     """Return the same model with the steps of the backward pass."""
     made = _Backward(model.config, model.accuracy, model.steps)
     made.hold(model.held())
-    made.active = model.active
+    made.active, made.count = model.active, model.count
     return made
 
 
@@ -188,8 +188,8 @@ def updated(model: Model, x: Float64) -> dict[str, Approximate]:
     for _ in range(m.do("updates", None)):
         mean = textbook.mean_of(m, exact(x))
         var = textbook.var_of(m, exact(x), mean)
-        m.running_mean = textbook.moved(m, m.running_mean, mean, m.momentum)
-        m.running_var = textbook.moved(m, m.running_var, var, m.momentum)
+        textbook.update(m, exact(x), *textbook.stored(m, exact(x), mean, var))
+        m.count = conventions.counted(m.count)
     return {name: m.held()[name] for name in ("running_mean", "running_var")}
 
 

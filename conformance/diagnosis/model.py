@@ -17,17 +17,15 @@ from typing import Any, TypeAlias
 from conformance.bounds import Accuracy
 from conformance.case import State
 from conformance.diagnosis.approximate import Approximate, exact
-from conformance.diagnosis.textbook import TEXTBOOK
+from conformance.diagnosis.textbook import TEXTBOOK, RaisesError
 from conformance.implementation import Config
 from conformance.layers import ARRAYS
+
+__all__ = ["Model", "Pair", "RaisesError", "Step", "Steps"]
 
 Step: TypeAlias = Callable[..., Any]
 Steps: TypeAlias = Mapping[str, Step]
 Pair: TypeAlias = tuple[Approximate, Approximate]
-
-
-class RaisesError(Exception):
-    """What a step raises to say that the mistake ends in an exception."""
 
 
 @dataclass
@@ -38,7 +36,8 @@ class Model:
     the flag as given, ``compiled`` whether the call is under jit, ``calls`` how many training
     calls of this layer came before, ``active``
     whether the mistake is made in this call, ``container`` how x was handed
-    over, ``forwarding`` whether a forward function is called and not a layer.
+    over, ``forwarding`` whether a forward function is called and not a layer, ``count`` the number
+    of updates behind the statistics where a declaration makes it matter.
     """
 
     config: Config
@@ -46,6 +45,7 @@ class Model:
     steps: Steps = field(default_factory=dict)
     memory: dict[str, Any] = field(default_factory=dict)
     calls: int = 0
+    count: Any = None
     flag: Any = False
     compiled: bool = False
     training: bool = True
@@ -61,6 +61,7 @@ class Model:
     def hold(self, state: State | Mapping[str, Approximate]) -> None:
         """Take over a state, exactly as it was observed."""
         arrays = state.arrays() if isinstance(state, State) else state
+        self.count = state.count if isinstance(state, State) else self.count
         for name, array in arrays.items():
             setattr(self, name, exact(array))
 

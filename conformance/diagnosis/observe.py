@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from conformance import conventions
 from conformance.case import Float32, State
 from conformance.checks import ViolationFound
 from conformance.diagnosis.cases import (
@@ -31,8 +32,8 @@ class Observation:
     """One call and all that it did; ``call`` is None for a layer that was only constructed.
 
     ``before`` and ``after`` are the state as it was read, ``x_after`` is the caller's array.
-    ``raised`` says what was raised instead; the rest is then not observed. ``earlier``: training
-    calls of this layer before this one. ``gradients``: what was differentiated, by name.
+    ``raised`` says what was raised instead, in which ``operation``; the rest is then not observed.
+    ``earlier``: training calls of this layer before this one. ``gradients``: what was differentiated, by name.
     """
 
     series: int
@@ -43,6 +44,7 @@ class Observation:
     after: State | None = None
     x_after: Array | None = None
     raised: str = ""
+    operation: str = ""
     earlier: int = 0
     gradients: Mapping[str, Array] | None = None
 
@@ -66,6 +68,8 @@ def _observations(subject: Subject) -> Iterator[Observation]:
         for series in layer_series():
             if series.calls[0].compiled and not subject.implementation.nnx_module:
                 continue
+            if conventions.largest_momentum() < 1 <= series.config.momentum:
+                continue
             yield from _layer(subject, number, series)
             number += 1
     if subject.implementation.forward is not None:
@@ -81,7 +85,7 @@ def _layer(subject: Subject, number: int, series: Series) -> Iterator[Observatio
         before = layer.state
         subject.build(replace(DECOY, features=config.features))
     except ViolationFound as error:
-        yield Observation(number, config, None, raised=str(error))
+        yield Observation(number, config, None, **_told(error))
         return
     yield Observation(number, config, None, after=before)
     earlier = 0
@@ -108,8 +112,15 @@ def _called(
             y = layer.call(x, call.flag)
         after = layer.state
     except Exception as error:  # noqa: BLE001  whatever the implementation raises
-        return Observation(number, series.config, call, before, raised=str(error))
+        return Observation(number, series.config, call, before, **_told(error))
     return Observation(number, series.config, call, before, y, after, np.array(x))
+
+
+def _told(error: Exception) -> dict[str, str]:
+    """Return what was raised, and in which operation if that is known."""
+    if isinstance(error, ViolationFound) and error.__cause__ is not None:
+        return {"raised": str(error.finding.got), "operation": error.finding.quantity}
+    return {"raised": str(error)}
 
 
 def _forward(subject: Subject, number: int, series: Series) -> Iterator[Observation]:
@@ -119,14 +130,18 @@ def _forward(subject: Subject, number: int, series: Series) -> Iterator[Observat
         try:
             y = subject.forward(call.seed, x, call.flag)
         except ViolationFound as error:
-            yield Observation(number, config, call, raised=str(error))
+            yield Observation(number, config, call, **_told(error))
             continue
         yield Observation(number, config, call, y=y, x_after=np.array(x))
 
 
 def observe_gradients(implementation: Implementation) -> list[Observation]:
-    """Return the gradients of an NNX layer, or nothing for what cannot be differentiated."""
-    if not implementation.nnx_module:
+    """Return the gradients of an NNX layer, or nothing for what cannot be differentiated.
+
+    The model knows those of what the batch normalises, in float32.
+    """
+    narrow = conventions.output_dtype() is not None
+    if not implementation.nnx_module or narrow or conventions.normalises_with_average():
         return []
     subject = Subject(implementation)
     with warnings.catch_warnings():
@@ -135,6 +150,7 @@ def observe_gradients(implementation: Implementation) -> list[Observation]:
             _differentiated(subject, number, series.config, call)
             for number, series in enumerate(gradient_series())
             for call in series.calls
+            if call.kind != "through" or not conventions.follows_gradient_through_averages()
         ]
 
 
@@ -146,7 +162,7 @@ def _differentiated(subject: Subject, number: int, config: Config, call: Call) -
         before = layer.state
         found = {name: np.array(value) for name, value in taken(layer, call).items()}
     except Exception as error:  # noqa: BLE001  whatever the implementation raises
-        return Observation(number, config, call, call.write, raised=str(error))
+        return Observation(number, config, call, call.write, **_told(error))
     return Observation(number, config, call, before, gradients=found)
 
 

@@ -17,6 +17,7 @@ from conformance.diagnosis.approximate import Approximate, Float64, exact
 from conformance.diagnosis.model import Model, RaisesError, Steps
 from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.scopes import Scope
+from conformance.diagnosis.textbook import refuse_single_row
 
 Quantities = dict[str, Approximate]
 
@@ -130,6 +131,8 @@ def _differentiated(model: Model, observation: Observation, x: Float64) -> Quant
     call = observation.call
     assert call is not None, "called for gradients"  # noqa: S101
     assert call.cotangent is not None, "called for gradients"  # noqa: S101
+    if call.training:
+        refuse_single_row(x.shape[0])
     w = call.cotangent.astype(np.float64)
     if call.kind == "update":
         return gradient.updated(model, x)

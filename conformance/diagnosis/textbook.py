@@ -1,4 +1,7 @@
-"""The steps of the textbook, each a function of the model and of what the step is given."""
+"""The steps of the textbook, each a function of the model and of what the step is given.
+
+What an implementation declares (see ``conventions``) is part of its textbook: no mistake.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from conformance import bounds
+from conformance import bounds, conventions
 from conformance.bounds import Accuracy, U
 from conformance.case import State
 from conformance.diagnosis.approximate import Approximate, Float64, arranged, exact, root
+from conformance.implementation import Deviation
 
 if TYPE_CHECKING:
     from conformance.diagnosis.model import Model, Pair, Steps
 
 
+class RaisesError(Exception):
+    """What a step raises to say that the call ends in an exception."""
+
+
 def forward(m: Model, seed: Any, x: Any, flag: Any) -> Approximate:
     """Apply a fresh layer and return its result flat."""
     m.hold(m.do("start"))
+    m.count = 0 if conventions.counts() else None
     y: Approximate = m.do("flat", m.call(x, flag))
     return y
 
@@ -30,17 +39,26 @@ def flat(m: Model, y: Approximate) -> Approximate:
 
 
 def evaluates(m: Model, flag: Any) -> bool:
-    return bool(flag >= 0.5)
+    return bool(conventions.evaluates(flag))
 
 
 def given_input(m: Model, x: Any) -> Approximate:
     return exact(x)
 
 
+def refuse_single_row(rows: int) -> None:
+    """Raise what a training call on N = 1 raises, where that is declared."""
+    if rows == 1 and conventions.follows(Deviation.SINGLE_ROW_REFUSED):
+        raise RaisesError
+
+
 def train(m: Model, x: Approximate) -> Approximate:
+    refuse_single_row(x.shape[0])
     mean, var = m.do("statistics", x)
     used = m.do("used", x, mean, var)
     m.do("update", x, *m.do("stored", x, mean, var))
+    if conventions.normalises_with_average():
+        used = m.running_mean, m.running_var
     y: Approximate = m.do("output", x, *used)
     return y
 
@@ -98,7 +116,8 @@ def used(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
 
 
 def stored(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
-    return mean, var
+    share = conventions.share_stored(x.shape[0])
+    return mean, var if share == 1 else share * var
 
 
 def evaluated(m: Model, x: Approximate) -> Pair:
@@ -116,7 +135,10 @@ def moved(m: Model, old: Approximate, new: Approximate, kept: float | None = Non
     size = np.maximum(np.abs(old.value), np.abs(new.value))
     value = kept * old.value + (1 - kept) * new.value
     error = abs(kept) * old.error + abs(1 - kept) * new.error
-    return Approximate(value, error + 5 * U * np.where(np.isfinite(size), size, 0))
+    u = max(U, conventions.stored_roundoff())
+    rounded = conventions.roundings(m.momentum, m.count) * u * np.where(np.isfinite(size), size, 0)
+    error = error + rounded + 2 * conventions.stored_spacing()
+    return Approximate(value, np.where(size > conventions.largest_stored(), np.inf, error))
 
 
 def moved_statistic(m: Model, old: Approximate, new: Approximate) -> Approximate:
@@ -125,7 +147,7 @@ def moved_statistic(m: Model, old: Approximate, new: Approximate) -> Approximate
 
 
 def kept(m: Model) -> float:
-    return m.momentum
+    return conventions.weight_of_old(m.momentum, m.count)
 
 
 def saved(m: Model, value: Approximate) -> Approximate:
@@ -161,8 +183,18 @@ def epsilon(m: Model) -> float:
 
 
 def affine(m: Model, z: Approximate) -> Approximate:
-    y: Approximate = m.do("scale") * z + m.do("shift")
-    return y
+    """Return γ·z + β; in 16 bits z, γ, β, the product and the sum may be rounded to them."""
+    scale, shift = m.do("scale"), m.do("shift")
+    y: Approximate = scale * z + shift
+    u16, spacing = conventions.output_roundoff(), conventions.output_spacing()
+    if not u16:
+        return y
+    gamma, beta = np.abs(scale.value), np.abs(shift.value)
+    size = 3 * gamma * np.abs(z.value) + beta + np.abs(y.value)
+    narrow = (1 + u16) * u16 * size + spacing / 2 * (np.abs(z.value) + gamma + 3)
+    error = y.error + np.where(np.isfinite(narrow), narrow, 0)
+    largest = np.maximum(np.abs(z.value), 1) * np.maximum(gamma, 1) + beta + error
+    return Approximate(y.value, np.where(largest > conventions.largest_output(), np.inf, error))
 
 
 def scale(m: Model) -> Approximate:

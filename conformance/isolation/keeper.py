@@ -14,7 +14,7 @@ from conformance.isolation.limits import Limits
 from conformance.isolation.stamp import Note
 from conformance.profiles import Budget
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import Finding, Outcome, Verdict, Violation
+from conformance.verdict import RESULT, Finding, Outcome, Verdict, Violation
 
 _CHANCES = 2
 """Processes that an implementation may end in each worker; then it is not asked any more."""
@@ -158,7 +158,7 @@ class Keeper:
         self, requirement: str, name: str, got: str, note: Note, started: float
     ) -> Verdict:
         finding = Finding(
-            quantity=note.operation or "the requirement", got=printable(got), expected="a result"
+            quantity=note.operation or "the requirement", got=printable(got), expected=RESULT
         )
         return Verdict(
             requirement=requirement,

@@ -13,7 +13,7 @@ from conformance.report.model import Report
 from conformance.report.summary import Summary, answers
 from conformance.report.text import diagnosis_lines, rerun_command, run_options, violation_text
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import Outcome, Verdict
+from conformance.verdict import RESULT, Outcome, Verdict
 
 _MARKS = {
     Outcome.VIOLATES: "violates",
@@ -75,13 +75,13 @@ def _render_heading(report: Report, console: Console) -> None:
 
 
 def _render_bad(verdicts: list[Verdict], report: Report, console: Console) -> None:
-    """Print each bad verdict; one cause of errors is told once, whatever it concerns."""
+    """Print each bad verdict; one cause of many is told once, whatever it concerns."""
     told: dict[tuple[str, str], list[str]] = {}
     for verdict in verdicts:
         if not verdict.outcome.bad:
             continue
-        if verdict.outcome is Outcome.ERRORED:
-            same = told.setdefault((verdict.implementation, verdict.detail), [])
+        if cause := _cause(verdict):
+            same = told.setdefault((verdict.implementation, cause), [])
             same.append(verdict.requirement)
             if len(same) > 1:
                 continue
@@ -89,8 +89,22 @@ def _render_bad(verdicts: list[Verdict], report: Report, console: Console) -> No
         _render_violation(verdict, report, console)
     for (name, _), (first, *others) in told.items():
         if others:
-            text = f"  {name}: as {first}, so {', '.join(others)}."
+            text = f"  {name}: same cause as {first}: {', '.join(others)}."
             console.print(f"\n{escape(text)}", highlight=False)
+
+
+def _cause(verdict: Verdict) -> str:
+    """Return what other verdicts may have in common with this one, or nothing.
+
+    That is why the suite could not judge, or what the implementation raised in the same place.
+    """
+    if verdict.outcome is Outcome.ERRORED:
+        return verdict.detail
+    finding = verdict.violation.finding if verdict.violation is not None else None
+    if finding is None or finding.expected != RESULT:
+        return ""
+    operation, *_ = finding.quantity.partition(" with ")
+    return f"{operation}: {finding.got}"
 
 
 def _render_waived(report: Report, console: Console) -> None:

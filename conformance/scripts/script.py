@@ -15,9 +15,9 @@ import numpy as np
 from conformance.bounds import Bound
 from conformance.scripts.blueprint import Blueprint
 from conformance.scripts.literals import written
-from conformance.verdict import Finding
+from conformance.verdict import RESULT, Finding
 
-_RAISED = ("a result", "a numeric array")
+_RAISED = (RESULT, "a numeric array")
 
 
 class NoScript(Exception):
