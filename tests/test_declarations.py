@@ -101,7 +101,7 @@ def test_a_false_declaration_violates(deviation: Deviation):
     assert judged(lying, SHOWN_BY[deviation]).outcome is Outcome.VIOLATES
 
 
-def ema_normalised_forward(seed: object, x: object, use_running_average: object) -> np.ndarray:
+def ema_normalised_forward(_: object, x: object, use_running_average: float) -> np.ndarray:
     """Return the flat result of a fresh layer that normalises with its updated averages."""
     layer = VARIANTS["ema-normalised-declared"].build(Config(features=np.shape(x)[1]))
     return np.asarray(layer(x, use_running_average >= 0.5)).ravel()

@@ -77,10 +77,7 @@ def test_the_mistake_beside_a_declaration_is_named(base: type[nnx.Module]):
 class Unwritable(NumpyNorm):
     """Its adapter writes to a name that its layer does not have."""
 
-    def __call__(self, x, use_running_average):
-        return super().__call__(x, use_running_average)
-
-    def write(self, values):
+    def write(self, _):
         raise KeyError("weights")
 
 

@@ -85,7 +85,7 @@ def _layer(subject: Subject, number: int, series: Series) -> Iterator[Observatio
         before = layer.state
         subject.build(replace(DECOY, features=config.features))
     except ViolationFound as error:
-        yield Observation(number, config, None, **_told(error))
+        yield _failed(error, number, config)
         return
     yield Observation(number, config, None, after=before)
     earlier = 0
@@ -112,15 +112,23 @@ def _called(
             y = layer.call(x, call.flag)
         after = layer.state
     except Exception as error:  # noqa: BLE001  whatever the implementation raises
-        return Observation(number, series.config, call, before, **_told(error))
+        return _failed(error, number, series.config, call, before)
     return Observation(number, series.config, call, before, y, after, np.array(x))
 
 
-def _told(error: Exception) -> dict[str, str]:
-    """Return what was raised, and in which operation if that is known."""
+def _failed(
+    error: Exception,
+    number: int,
+    config: Config,
+    call: Call | None = None,
+    before: State | None = None,
+) -> Observation:
+    """Return the observation of what was raised, and in which operation if that is known."""
     if isinstance(error, ViolationFound) and error.__cause__ is not None:
-        return {"raised": str(error.finding.got), "operation": error.finding.quantity}
-    return {"raised": str(error)}
+        raised, operation = str(error.finding.got), error.finding.quantity
+    else:
+        raised, operation = str(error), ""
+    return Observation(number, config, call, before, raised=raised, operation=operation)
 
 
 def _forward(subject: Subject, number: int, series: Series) -> Iterator[Observation]:
@@ -130,7 +138,7 @@ def _forward(subject: Subject, number: int, series: Series) -> Iterator[Observat
         try:
             y = subject.forward(call.seed, x, call.flag)
         except ViolationFound as error:
-            yield Observation(number, config, call, **_told(error))
+            yield _failed(error, number, config, call)
             continue
         yield Observation(number, config, call, y=y, x_after=np.array(x))
 
@@ -162,7 +170,7 @@ def _differentiated(subject: Subject, number: int, config: Config, call: Call) -
         before = layer.state
         found = {name: np.array(value) for name, value in taken(layer, call).items()}
     except Exception as error:  # noqa: BLE001  whatever the implementation raises
-        return Observation(number, config, call, call.write, **_told(error))
+        return _failed(error, number, config, call, call.write)
     return Observation(number, config, call, before, gradients=found)
 
 
