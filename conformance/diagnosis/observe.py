@@ -33,7 +33,8 @@ class Observation:
 
     ``before`` and ``after`` are the state as it was read, ``x_after`` is the caller's array.
     ``raised`` says what was raised instead, in which ``operation``; the rest is then not observed.
-    ``earlier``: training calls of this layer before this one. ``gradients``: what was differentiated, by name.
+    ``earlier``: training calls of this layer before this one. ``gradients``: what was
+    differentiated, by name.
     """
 
     series: int

@@ -12,7 +12,7 @@ from conformance.layers import STATISTICS
 from conformance.properties.claims import check_kept, check_trained
 from conformance.properties.history import Model
 from conformance.properties.registry import requirement
-from conformance.strategies.cases import Stream, cases, streams
+from conformance.strategies.cases import OFTEN_FRESH, SOMETIMES_FRESH, Stream, cases, streams
 from conformance.strategies.designed import Permuted, cases_at_momentum, permuted_cases
 from conformance.strategies.palette import Entry
 from conformance.subject import Subject
@@ -29,7 +29,7 @@ def running_mean_keeps_share_momentum_of_itself(subject: Subject, case: Case) ->
     check_within("running_mean", layer.state.running_mean, expected, bound)
 
 
-@requirement("BN-EMA-2", case=cases)
+@requirement("BN-EMA-2", case=lambda palette: cases(palette, fresh_from=SOMETIMES_FRESH))
 def running_var_keeps_share_momentum_of_itself(subject: Subject, case: Case) -> None:
     """rv' = m·rv + (1−m)·v, v biased"""
     layer, before, x = subject.start(case)
@@ -40,7 +40,9 @@ def running_var_keeps_share_momentum_of_itself(subject: Subject, case: Case) -> 
     check_within("running_var", layer.state.running_var, expected, bound)
 
 
-@requirement("BN-EMA-3", share=0.6, drawn=streams)
+@requirement(
+    "BN-EMA-3", share=0.6, drawn=lambda palette: streams(palette, fresh_from=OFTEN_FRESH)
+)
 def each_call_is_one_update(subject: Subject, drawn: Stream) -> None:
     """k calls are k steps of the recursion"""
     layer, before, _ = subject.start(drawn.case)

@@ -107,7 +107,7 @@ def gradients_are_linear(subject: Subject, drawn: PulledTwice, evaluate: int) ->
 
 @requirement(
     "BN-GRAD-6",
-    share=0.4,
+    share=0.5,
     drawn=lambda _: pulled_cases(STEPS, EAGER),
 )
 def value_and_grad_returns_two_leaves_and_one_update(subject: Subject, drawn: Pulled) -> None:

@@ -35,6 +35,9 @@ class Rewritten(NamedTuple):
 _FRESH_FROM = 230
 """One case in ten uses the layer as constructed: first calls are special in faulty layers."""
 
+OFTEN_FRESH, SOMETIMES_FRESH = 128, 192
+"""Half or a quarter of the layers as constructed: where the first updates are looked at."""
+
 _PLAIN_FROM = 192
 """In one case in four one of the four arrays is as constructed, and the others are not: what is
 left out where γ is 1, β or the mean is 0, or the variance 1 shows in the others."""
@@ -52,12 +55,21 @@ def state_of(columns: Columns) -> State:
 
 
 @decoded
-def cases(source: Source, palette: Palette, *, may_be_fresh: bool = True) -> Case:
-    """A layer in some state and one batch, of a shape from the palette."""
+def cases(
+    source: Source,
+    palette: Palette,
+    *,
+    may_be_fresh: bool = True,
+    fresh_from: int = _FRESH_FROM,
+) -> Case:
+    """A layer in some state and one batch, of a shape from the palette.
+
+    ``fresh_from``: the byte, of 256, from which on the layer is used as constructed.
+    """
     which, freshness, container, plain, *_ = source.take(6)
     entry = palette[which % len(palette)]
     columns = columns_of(source, entry)
-    fresh = may_be_fresh and freshness >= _FRESH_FROM
+    fresh = may_be_fresh and freshness >= fresh_from
     state = state_of(columns)
     if plain >= _PLAIN_FROM:
         name = ARRAYS[plain % len(ARRAYS)]
@@ -77,12 +89,19 @@ def batches(source: Source, entry: Entry) -> Float32:
 
 
 @decoded
-def streams(source: Source, palette: Palette, *, min_size: int = 2, max_size: int = 5) -> Stream:
+def streams(
+    source: Source,
+    palette: Palette,
+    *,
+    min_size: int = 2,
+    max_size: int = 5,
+    fresh_from: int = _FRESH_FROM,
+) -> Stream:
     """A case and the batches that follow its own, all of one shape.
 
     One batch in four repeats the one before: an update skipped for a repeated batch shows.
     """
-    case = source.draw(cases(palette))
+    case = source.draw(cases(palette, fresh_from=fresh_from))
     entry = entry_of(case)
     following: list[Float32] = []
     for _ in range(source.draw(choices(min_size - 1, max_size - 1))):
