@@ -81,24 +81,43 @@ def _recognise_module(name: str, found: type) -> Implementation:
         if not _accepts(found, {*keywords.values(), "rngs"}):
             attempts.append(f"  As {kind}: its constructor does not take {call}.")
             continue
-        names: dict[str, Any] = {**keywords, **attributes}
-        implementation = Implementation.nnx(found, name=name, kind=kind, **names)
         with import_errors(f"{name}, built as {call},", "failed"):
-            there = _attributes_of(found, keywords)
-        missing = [attribute for attribute in attributes.values() if attribute not in there]
-        if not missing:
-            return implementation
+            module, there = _built(found, keywords)
+            missing = {a: own for a, own in attributes.items() if not _has(module, own)}
+            inside, holder = _inside(module) if missing else (attributes, "")
+        if inside:
+            where = f", arrays in {holder}" if holder else ""
+            given: dict[str, Any] = {**keywords, **inside}
+            return Implementation.nnx(found, name=name, kind=kind + where, **given)
         attempts += [
             f"  Built as {call}: ok",
             f"  Expected attributes {', '.join(attributes.values())}; "
             f"found {', '.join(there) or 'none'}.",
             f"  Name them: Implementation.nnx({found.__name__}, "
-            + ", ".join(f"{a}=…" for a, own in attributes.items() if own in missing)
-            + "), and run that object instead.",
+            + ", ".join(f"{array}=…" for array in missing)
+            + '), and run that object instead; gamma="bn.scale" is an array of a module inside.',
         ]
     lines = "\n".join(attempts)
     msg = f"{name} is an nnx.Module that fits neither known shape.\n{lines}\n  {GUIDE}"
     raise AdapterError(msg)
+
+
+def _has(module: Any, attribute: str) -> bool:
+    return getattr(module, attribute, None) is not None
+
+
+def _inside(module: Any) -> tuple[dict[str, str], str]:
+    """Return where the only module inside that has the four arrays has them, and its name."""
+    from flax import nnx  # noqa: PLC0415  only nnx.Module classes come here
+
+    found = [
+        ({array: f"{name}.{own}" for array, own in attributes.items()}, name)
+        for name, inner in vars(module).items()
+        if isinstance(inner, nnx.Module)
+        for _, attributes in _SHAPES.values()
+        if all(_has(inner, own) for own in attributes.values())
+    ]
+    return found[0] if len(found) == 1 else ({}, "")
 
 
 def _accepts(found: type, names: set[str]) -> bool:
@@ -111,8 +130,8 @@ def _accepts(found: type, names: set[str]) -> bool:
     return names <= named and named - names <= optional
 
 
-def _attributes_of(found: type, keywords: Mapping[str, str]) -> list[str]:
-    """Return the array attributes of an instance; lazy ones appear with the first call.
+def _built(found: type, keywords: Mapping[str, str]) -> tuple[Any, list[str]]:
+    """Return an instance and its array attributes; lazy ones appear with the first call.
 
     Whether arrays may be lazy is for a requirement to judge.
     """
@@ -130,8 +149,8 @@ def _attributes_of(found: type, keywords: Mapping[str, str]) -> list[str]:
         try:
             module(np.ones((2, 3), np.float32), use_running_average=False)
         except Exception:  # noqa: BLE001  only the attributes are wanted here
-            return arrays()
-    return arrays()
+            return module, arrays()
+    return module, arrays()
 
 
 def _article(value: object) -> str:

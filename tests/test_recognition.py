@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+import pytest
 from written_modules import OBJECT, SEED_SHAPED, Write, refusal
 
+from conformance.case import State
+from conformance.implementation import Config
+from conformance.judging import judge_requirement
+from conformance.profiles import budget
+from conformance.properties.state import path_of
 from conformance.recognition import GUIDE
+from conformance.requirements import REQUIREMENTS
+from conformance.resolution import resolve
+from conformance.subject import Subject
+from conformance.verdict import Outcome
+
+STATE = State(*(np.array([k, k + 0.5], np.float32) for k in (2, 3, 4, 5)))
 
 
 def test_other_classes_are_refused(write: Write):
@@ -32,11 +45,84 @@ renamed:Norm is an nnx.Module that fits neither known shape.
   Built as cls(d=3, momentum=0.9, eps=1e-05, rngs=…): ok
   Expected attributes gamma, beta, running_mean, running_var; found weight, bias, mu, var_.
   Name them: Implementation.nnx(Norm, gamma=…, beta=…, running_mean=…, running_var=…), and run \
-that object instead.
+that object instead; gamma="bn.scale" is an array of a module inside.
   As flax-shaped nnx.Module: its constructor does not take \
 cls(num_features=3, momentum=0.9, epsilon=1e-05, rngs=…).
   {GUIDE}"""
     )
+
+
+WRAPPED = """
+from flax import nnx
+
+class Wrapped(nnx.Module):
+    def __init__(self, d, momentum, eps, rngs):
+        self.bn = nnx.BatchNorm(d, momentum=momentum, epsilon=eps, rngs=rngs)
+
+    def __call__(self, x, use_running_average):
+        return self.bn(x, use_running_average=use_running_average)
+
+class Shown(Wrapped):
+    gamma = property(lambda self: self.bn.scale)
+    beta = property(lambda self: self.bn.bias)
+    running_mean = property(lambda self: self.bn.mean)
+    running_var = property(lambda self: self.bn.var)
+
+class Bare(nnx.Module):
+    def __init__(self, d, momentum, eps, rngs):
+        self.bn = nnx.BatchNorm(d, use_scale=False, rngs=rngs)
+
+class Two(Wrapped):
+    def __init__(self, d, momentum, eps, rngs):
+        super().__init__(d, momentum, eps, rngs)
+        self.other = nnx.BatchNorm(d, rngs=rngs)
+"""
+
+
+@pytest.mark.parametrize("name", ["Wrapped", "Shown"])
+def test_arrays_of_a_module_inside_are_found(write: Write, name: str):
+    """A class around one layer, or with properties that hand out its arrays, is judged as it is."""
+    write(f"around_{name}.py", WRAPPED)
+    subject = Subject(resolve(f"around_{name}:{name}"))
+    layer = subject.build(Config(features=2), STATE)
+
+    assert subject.implementation.kind.endswith(", arrays in bn") == (name == "Wrapped")
+    for array, value in STATE.arrays().items():
+        assert np.array_equal(layer.state.arrays()[array], value)
+        own = {"gamma": "scale", "beta": "bias", "running_mean": "mean", "running_var": "var"}
+        assert np.array_equal(getattr(layer.module.bn, own[array])[...], value)
+        assert path_of(layer, array) == ("bn", own[array])
+    assert layer.attributes["bn.momentum"] == "0.9"
+    assert np.array_equal(layer.restored().state.running_mean, STATE.running_mean)
+
+
+@pytest.mark.parametrize("name", ["Bare", "Two"])
+def test_modules_inside_that_are_not_the_layer_are_not_taken(write: Write, name: str):
+    """Two layers inside, or one without all arrays, are for the author to name."""
+    write(f"without_{name}.py", WRAPPED)
+    said = refusal(f"without_{name}:{name}")
+    assert "found none.\n" in said
+    assert 'gamma="bn.scale"' in said
+
+
+def test_names_with_dots_lead_into_modules_inside(write: Write):
+    """What is not found by itself can be named."""
+    write(
+        "dotted.py",
+        WRAPPED
+        + """
+from conformance import Implementation
+
+own = {"gamma": "bn.scale", "beta": "bn.bias", "running_mean": "bn.mean", "running_var": "bn.var"}
+two = Implementation.nnx(Two, **own)
+""",
+    )
+    subject = Subject(resolve("dotted:two"))
+    verdicts = [
+        judge_requirement(REQUIREMENTS[name], subject, budget(max_examples=5))
+        for name in ("BN-STATE-1", "BN-STATE-4", "BN-EVAL-1", "BN-EVAL-2")
+    ]
+    assert {verdict.outcome for verdict in verdicts} == {Outcome.CONFORMS}, verdicts
 
 
 def test_other_constructors_are_refused(write: Write):

@@ -27,6 +27,16 @@ def test_the_same_seed_gives_the_same_cases(identity: str):
     assert len(one) == round(30 * PROPERTIES[identity].share)
 
 
+@pytest.mark.parametrize("identity", PROPERTIES)
+def test_a_case_is_shown_whole(identity: str):
+    """No value that is drawn hides another one behind the same name in a counterexample."""
+    decoders = dict(PROPERTIES[identity].decoders)
+    (drawn,) = drawn_by(identity, decoders=decoders, max_examples=1)[:1]
+    apart = [name for key, value in drawn.items() for name in literals({key: value})]
+    assert sorted(apart) == sorted(set(apart))
+    assert set(apart) == set(literals(drawn))
+
+
 def test_every_implementation_sees_the_same_cases():
     """What is drawn does not depend on what is judged."""
     one = literal_run("BN-EMA-1", subject=subject(NumpyNorm), max_examples=20)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,8 @@ def merged_again(module: Any) -> Any:
 class NnxLayer:
     """A module and the attribute name of each of its four arrays, and of its count if it has one.
 
+    A name with dots leads into the modules inside, "bn.scale".
+
     Values are read as the module holds them, Variables and bare arrays alike: whether an
     attribute is a Variable is for a requirement to judge, not for the adapter.
     """
@@ -74,7 +76,15 @@ class NnxLayer:
 
     def holder(self, array: str) -> Any:
         """Return the attribute that holds the array: a Variable, a bare array or None."""
-        return getattr(self.module, self.attributes[array], None)
+        owner, name = self._place(array)
+        return getattr(owner, name, None)
+
+    def _place(self, array: str) -> tuple[Any, str]:
+        """Return the module that has the attribute, and the attribute's own name."""
+        owner, (*inside, name) = self.module, self.attributes[array].split(".")
+        for part in inside:
+            owner = getattr(owner, part, None)
+        return owner, name
 
     def read(self) -> dict[str, Any]:
         held = {array: self.holder(array) for array in (*ARRAYS, COUNT) if array in self.attributes}
@@ -92,7 +102,7 @@ class NnxLayer:
             holder = self.holder(array)
             if not isinstance(holder, nnx.Variable):
                 bare = int(value) if array == COUNT else given
-                setattr(self.module, self.attributes[array], bare)
+                setattr(*self._place(array), bare)
                 continue
             current = holder.get_value()
             if isinstance(current, jax.Array) and current.shape != value.shape:
@@ -111,12 +121,20 @@ class NnxLayer:
 
     def attributes_now(self) -> dict[str, str]:
         """Return the attributes that are no Variables and no arrays, by their repr."""
-        return {
-            name: repr(value)
-            for name, value in vars(self.module).items()
-            if not name.startswith("_pytree__")
-            and not isinstance(value, nnx.Variable | jax.Array | np.ndarray | nnx.Pytree)
-        }
+        return dict(_python_attributes(self.module))
+
+
+def _python_attributes(module: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in vars(module).items():
+        if isinstance(value, nnx.Module) and prefix.count(".") < _DEEP:
+            yield from _python_attributes(value, f"{prefix}{name}.")
+        elif not name.startswith("_pytree__") and not isinstance(value, _STATE):
+            yield prefix + name, repr(value)
+
+
+_STATE = nnx.Variable | jax.Array | np.ndarray | nnx.Pytree
+_DEEP = 3
+"""Modules inside modules that are looked through; one may refer back to another."""
 
 
 def build_layer(

@@ -68,7 +68,9 @@ def _place_of(stored: Stored, name: str | None) -> contextlib.AbstractContextMan
 def _only(found: list[Stored], identity: str, name: str | None) -> Stored:
     """Return the one violation that a script can be about, or end with a usage error."""
     here = [s for s in found if s.directory == Path.cwd()]
-    if name is not None or len(found) == 1:
+    if name is not None:  # what was found in it, if anything was, and not what was in another
+        return next((s for s in found if s.verdict.implementation == name), found[0])
+    if len(found) == 1:
         return found[0]
     if len(here) == 1:
         return here[0]

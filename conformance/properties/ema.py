@@ -40,9 +40,7 @@ def running_var_keeps_share_momentum_of_itself(subject: Subject, case: Case) -> 
     check_within("running_var", layer.state.running_var, expected, bound)
 
 
-@requirement(
-    "BN-EMA-3", share=0.6, drawn=lambda palette: streams(palette, fresh_from=OFTEN_FRESH)
-)
+@requirement("BN-EMA-3", share=0.6, drawn=lambda palette: streams(palette, fresh_from=OFTEN_FRESH))
 def each_call_is_one_update(subject: Subject, drawn: Stream) -> None:
     """k calls are k steps of the recursion"""
     layer, before, _ = subject.start(drawn.case)

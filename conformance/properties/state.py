@@ -44,7 +44,7 @@ def path_of(layer: LiveLayer, name: str) -> tuple[Any, ...]:
     for path, node in nnx.iter_graph(layer.module):
         if node is held and path:
             return tuple(path)
-    return (adapter.attributes[name],)
+    return tuple(adapter.attributes[name].split("."))
 
 
 @requirement("BN-STATE-1", share=0.15, case=cases)

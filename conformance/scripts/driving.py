@@ -21,7 +21,7 @@ NAMES: dict[str, str] = {}
 
 def held(layer: Any, name: str) -> Any:
     """One of the four arrays, as the layer holds it."""
-    holder = getattr(layer, NAMES[name])
+    holder = getattr(*place(layer, name))
     return holder.get_value() if isinstance(holder, nnx.Variable) else holder
 
 
@@ -36,15 +36,23 @@ def read(layer: Any) -> Any:
     return {name: np.array(held(layer, name)) for name in NAMES}
 
 
+def place(layer: Any, name: str) -> Any:
+    """The module that has one of the four arrays, and the name by which it has it."""
+    *inside, last = NAMES[name].split(".")
+    for part in inside:
+        layer = getattr(layer, part)
+    return layer, last
+
+
 def write(layer: Any, state: Any) -> None:
     """Replace arrays of the layer, as a restore does."""
     for name, value in state.items():
-        holder, now = getattr(layer, NAMES[name]), held(layer, name)
+        holder, now = getattr(*place(layer, name)), held(layer, name)
         if isinstance(holder, nnx.Variable):
             given = jnp.asarray(value, getattr(now, "dtype", None))
             holder.set_value(given.reshape(np.shape(now)))
         else:
-            setattr(layer, NAMES[name], jnp.asarray(value))
+            setattr(*place(layer, name), jnp.asarray(value))
 
 
 def call(layer: Any, x: Any, use_running_average: Any) -> Any:
@@ -76,9 +84,9 @@ def leaves(layer: Any, *filters: Any) -> Any:
 
 def path_of(layer: Any, name: str) -> Any:
     """Where one of the four arrays stands in the state."""
-    holder = getattr(layer, NAMES[name], None)
+    holder = getattr(*place(layer, name), None)
     found = [tuple(path) for path, node in nnx.iter_graph(layer) if node is holder and path]
-    return found[0] if found else (NAMES[name],)
+    return found[0] if found else tuple(NAMES[name].split("."))
 
 
 def paths_of(layer: Any, *names: str) -> Any:
@@ -93,10 +101,15 @@ def buffer(leaf: Any) -> Any:
 
 
 def attributes(layer: Any) -> Any:
-    """The Python attributes that are no state."""
+    """The Python attributes that are no state, those of modules inside as well."""
     arrays = nnx.Variable | jax.Array | np.ndarray | nnx.Pytree
-    kept = {name: value for name, value in vars(layer).items() if not isinstance(value, arrays)}
-    return {name: repr(value) for name, value in kept.items() if not name.startswith("_pytree__")}
+    found = {}
+    for name, value in vars(layer).items():
+        if isinstance(value, nnx.Module):
+            found |= {f"{name}.{inside}": text for inside, text in attributes(value).items()}
+        elif not name.startswith("_pytree__") and not isinstance(value, arrays):
+            found[name] = repr(value)
+    return found
 
 
 def saved(tree: Any) -> Any:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from conformance.case import Case
 from conformance.properties.affine import set_gain_and_offset
+from conformance.properties.numerics import with_nan
 from conformance.scripts.recipes.forward import contained
 from conformance.scripts.recipes.registry import recipe
 from conformance.scripts.scene import (
@@ -21,7 +20,6 @@ from conformance.scripts.scene import (
 )
 from conformance.scripts.script import Script
 from conformance.strategies.cases import Rewritten, entry_of
-from conformance.strategies.designed import Poisoned
 from conformance.strategies.palette import EAGER
 
 
@@ -70,17 +68,18 @@ def accuracy(script: Script, case: Case) -> None:
 
 
 @recipe("BN-NUM-3")
-def nothing_replaced(script: Script, case: Case, drawn: Poisoned) -> None:
-    if not script.quantity.startswith("y of the "):
+def nothing_replaced(script: Script, case: Case, column: int) -> None:
+    poisoned, column = with_nan(case, column)
+    evaluated, trained = (
+        f"y in {mode} where x[0, {column}] is NaN" for mode in ("evaluation", "training")
+    )
+    if script.quantity not in {evaluated, trained}:
         accuracy(script, case)
-    poisoned = drawn.case.x.copy()
-    poisoned[0, drawn.column] = np.nan
-    of_nan = drawn.case.with_x(poisoned)
-    live, x, column = start(script, drawn.case), handed(script, of_nan), drawn.column
+    live, x = start(script, poisoned), handed(script, poisoned)
     script(f"y = np.array(evaluate(layer, {x}))")
-    script.nan("y of the NaN in evaluation", f"y[:1, [{column}]]")
-    train(live, x, of_nan.x, "y")
-    script.nan("y of the feature with a NaN", f"y[:, [{column}]]")
+    script.nan(evaluated, f"y[:1, [{column}]]")
+    train(live, x, poisoned.x, "y")
+    script.nan(trained, f"y[:, [{column}]]")
 
 
 @recipe("BN-SHAPE-1")
