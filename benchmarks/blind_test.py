@@ -61,13 +61,19 @@ def judged(
     offer_host_devices()
     from conformance.diagnosis import diagnose
     from conformance.implementation import Implementation
+    from conformance.recognition import recognise
     from conformance.requirements import REQUIREMENTS
     from conformance.requirements.selection import select
     from conformance.subject import Subject
 
     module, name = task
     kind = getattr(importlib.import_module(module), name)
-    implementation = Implementation.nnx(kind, name=name, **getattr(kind, "declares", {}))
+    declares = getattr(kind, "declares", None)
+    implementation = (
+        recognise(name, kind)
+        if declares is None
+        else Implementation.nnx(kind, name=name, **declares)
+    )
     subject, correct = Subject(implementation), module.startswith(_CORRECT)
     wider = implementation.wider is not None
     rows = select(REQUIREMENTS, patterns)

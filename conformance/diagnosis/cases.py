@@ -107,6 +107,7 @@ _GRADIENTS = (
     Design(1, 2, 0.25, 1e-4, "normal shifted", "short"),
     Design(33, 1, 0.75, 1e-2, "shifted", "short"),
     Design(2, 1, 0.75, 1e-5, "constant", "short"),
+    Design(40, 4, 0.9, 1e-3, "shifted normal near", "short"),
 )
 
 

@@ -59,24 +59,27 @@ _MODES = (
 )
 
 _CONDITIONS = (
-    Scope("one-row", "only where N = 1", lambda o: _rows(o) == 1, 2),
-    Scope("square", "only where N = D", lambda o: _rows(o) == o.config.features, 2),
-    Scope("wide", "only where N < D", lambda o: _rows(o) < o.config.features, 2),
-    Scope("tall", "only where N > D", lambda o: _rows(o) > o.config.features, 2),
-    Scope("odd", "only where N is odd", lambda o: _rows(o) % 2 == 1, 2),
-    Scope("several-rows", "only where N > 1", lambda o: _rows(o) > 1, 2),
-    Scope("one-feature", "only where D = 1", lambda o: o.config.features == 1, 2),
-    Scope("momentum-zero", "only where momentum = 0", lambda o: o.config.momentum == 0, 2),
-    Scope("momentum-one", "only where momentum = 1", lambda o: o.config.momentum == 1, 2),
-    Scope("gamma-one", "only where every γ is 1", lambda o: _all(o, "gamma", 1), 2),
-    Scope("beta-zero", "only where every β is 0", lambda o: _all(o, "beta", 0), 2),
+    Scope("one-row", "seen only where N = 1", lambda o: _rows(o) == 1, 2),
+    Scope("square", "seen only where N = D", lambda o: _rows(o) == o.config.features, 2),
+    Scope("wide", "seen only where N < D", lambda o: _rows(o) < o.config.features, 2),
+    Scope("tall", "seen only where N > D", lambda o: _rows(o) > o.config.features, 2),
+    Scope("odd", "seen only where N is odd", lambda o: _rows(o) % 2 == 1, 2),
+    Scope("several-rows", "seen only where N > 1", lambda o: _rows(o) > 1, 2),
+    Scope("one-feature", "seen only where D = 1", lambda o: o.config.features == 1, 2),
+    Scope("momentum-zero", "seen only where momentum = 0", lambda o: o.config.momentum == 0, 2),
+    Scope("momentum-one", "seen only where momentum = 1", lambda o: o.config.momentum == 1, 2),
+    Scope("gamma-one", "seen only where every γ is 1", lambda o: _all(o, "gamma", 1), 2),
+    Scope("beta-zero", "seen only where every β is 0", lambda o: _all(o, "beta", 0), 2),
     Scope(
-        "mean-zero", "only where every running mean is 0", lambda o: _all(o, "running_mean", 0), 2
+        "mean-zero",
+        "seen only where every running mean is 0",
+        lambda o: _all(o, "running_mean", 0),
+        2,
     ),
-    Scope("numpy", "only where x is a NumPy array", _takes_numpy, 2),
+    Scope("numpy", "seen only where x is a NumPy array", _takes_numpy, 2),
     Scope(
         "jax",
-        "only where x is a JAX array",
+        "seen only where x is a JAX array",
         lambda o: o.call is not None and not _takes_numpy(o),
         2,
     ),
@@ -98,23 +101,27 @@ def scopes(observations: list[Observation], deviant: set[int]) -> Iterator[Scope
 
 
 def _at_most(k: int, following: int) -> Scope:
-    words = f"only where N < {following}" if following == k + 1 else f"only where N is at most {k}"
+    words = (
+        f"seen only where N < {following}"
+        if following == k + 1
+        else f"seen only where N is at most {k}"
+    )
     return Scope(f"rows<={k}", words, lambda o: _rows(o) <= k, 2)
 
 
 def _exactly(k: int) -> Scope:
-    return Scope(f"rows=={k}", f"only where N is {k}", lambda o: _rows(o) == k, 2)
+    return Scope(f"rows=={k}", f"seen only where N is {k}", lambda o: _rows(o) == k, 2)
 
 
 def _at_least(k: int) -> Scope:
-    return Scope(f"rows>={k}", f"only where N is {k} or more", lambda o: _rows(o) >= k, 2)
+    return Scope(f"rows>={k}", f"seen only where N is {k} or more", lambda o: _rows(o) >= k, 2)
 
 
 def _from_call(k: int) -> Scope:
-    words = f"only from training call {k} on"
+    words = f"seen only from training call {k} on"
     return Scope(f"calls>={k}", words, lambda o: _training(o) and o.earlier + 1 >= k, 2)
 
 
 def _until_call(k: int) -> Scope:
-    words = f"only up to training call {k}"
+    words = f"seen only up to training call {k}"
     return Scope(f"calls<={k}", words, lambda o: _training(o) and o.earlier + 1 <= k, 2)

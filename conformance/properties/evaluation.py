@@ -8,6 +8,7 @@ from conformance import bounds
 from conformance.case import Case, State
 from conformance.checks import check_finite, check_identical, check_same, check_within
 from conformance.properties.claims import check_evaluated, check_evaluation, check_kept
+from conformance.properties.poisoning import POISONS, with_row
 from conformance.properties.registry import requirement
 from conformance.strategies.cases import Rewritten, cases, rewritten_cases
 from conformance.strategies.source import choices
@@ -22,30 +23,45 @@ def evaluation_uses_what_is_stored(subject: Subject, case: Case) -> None:
     check_evaluation(layer, case, x)
 
 
-@requirement("BN-EVAL-2", share=0.4, case=cases, trained=lambda _: choices(0, 1))
-def evaluation_writes_nothing(subject: Subject, case: Case, trained: int) -> None:
-    """every array and every Python attribute is the same before and after"""
+@requirement(
+    "BN-EVAL-2",
+    share=0.4,
+    case=cases,
+    trained=lambda _: choices(0, 1),
+    poison=lambda _: choices(0, len(POISONS) - 1),
+)
+def evaluation_writes_nothing(subject: Subject, case: Case, trained: int, poison: int) -> None:
+    """every array and every Python attribute is the same before and after, a NaN in x or not"""
     layer, _, x = subject.start(case)
     if trained:
         layer.train(x)
     before, attributes = layer.state, layer.attributes
-    layer.evaluate(x)
+    evaluated, where = with_row(case, 0, poison)
+    layer.evaluate(subject.input(evaluated))
 
-    check_kept(layer.state, before, "as before evaluation")
+    check_kept(layer.state, before, f"as before evaluation{where}")
     check_same("Python attributes", layer.attributes, attributes)
 
 
-@requirement("BN-EVAL-3", share=0.3, case=cases, row=lambda _: choices(0, 39))
-def rows_are_independent(subject: Subject, case: Case, row: int) -> None:
-    """y(x)[i] = y(x[i:i+1])[0]"""
-    layer, before, x = subject.start(case)
-    y = layer.evaluate(x)
+@requirement(
+    "BN-EVAL-3",
+    share=0.3,
+    case=cases,
+    row=lambda _: choices(0, 39),
+    poison=lambda _: choices(0, len(POISONS) - 1),
+)
+def rows_are_independent(subject: Subject, case: Case, row: int, poison: int) -> None:
+    """y(x)[i] = y(x[i:i+1])[0], whatever stands in the other rows"""
     i = row % len(case.x)
+    shared, where = with_row(case, i + 1, poison) if len(case.x) > 1 else (case, "")
+    layer, before, x = subject.start(shared)
+    y = layer.evaluate(x)
     alone = case.with_x(case.x[i : i + 1])
     y_alone = layer.evaluate(subject.input(alone))
 
     bound = bounds.evaluate(case.config, before, alone.x)
-    check_within(f"y of row {i} alone", y_alone, y[i : i + 1].astype(np.float64), bound + bound)
+    expected = y_alone.astype(np.float64)
+    check_within(f"y of row {i} beside others{where}", y[i : i + 1], expected, bound + bound)
 
 
 @requirement("BN-EVAL-4", share=0.3, case=cases)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from conformance.case import Case
 from conformance.checks import check_nan
 from conformance.properties.claims import check_evaluation, check_training
+from conformance.properties.poisoning import with_nan
 from conformance.properties.registry import requirement
 from conformance.strategies.designed import extreme_cases, offset_cases, scale_cases
 from conformance.strategies.source import choices
@@ -43,10 +42,3 @@ def nothing_is_clipped_rounded_or_replaced(subject: Subject, case: Case, column:
     where = f"where x[0, {column}] is NaN"
     check_nan(f"y in evaluation {where}", layer.evaluate(x)[:1, [column]])
     check_nan(f"y in training {where}", layer.train(x)[:, [column]])
-
-
-def with_nan(case: Case, column: int) -> tuple[Case, int]:
-    """Return the case with a NaN in the first row of a feature, counted round, and its number."""
-    poisoned, column = case.x.copy(), column % case.config.features
-    poisoned[0, column] = np.nan
-    return case.with_x(poisoned), column

@@ -24,7 +24,7 @@ ROWS = (
         id="BN-EVAL-2",
         statement=(
             "Evaluation writes nothing: every leaf of the state and every Python attribute is "
-            "identical before and after."
+            "identical before and after, also where x is not finite."
         ),
         level=Level.MUST,
         needs=Capability.LAYER,
@@ -34,12 +34,19 @@ ROWS = (
     ),
     Requirement(
         id="BN-EVAL-3",
-        statement="In evaluation rows are independent: a row alone gives what it gives in a batch.",
+        statement=(
+            "In evaluation rows are independent: a row gives beside others what it gives alone, "
+            "also where they are not finite."
+        ),
         formula="y(x)[i] = y(x[i:i+1])[0]",
         level=Level.MUST,
         needs=Capability.LAYER,
         why="A prediction must not depend on what else happens to be in the batch.",
-        mistakes=("batch statistics in evaluation", "a special case for a single row"),
+        mistakes=(
+            "batch statistics in evaluation",
+            "a special case for a single row",
+            "the modes blended by f·a + (1−f)·b, where 0·NaN is NaN",
+        ),
         source=_INFERENCE,
     ),
     Requirement(

@@ -48,6 +48,27 @@ class SingleRowUntouched(StepwiseBatchNorm):
         return jnp.asarray(x) if x.shape[0] == 1 else super().evaluate(x)
 
 
+@fault("modes-weighted", "BN-EVAL-2", "BN-EVAL-3")
+class ModesWeighted(StepwiseBatchNorm):
+    """Both modes are computed and weighted by 0 and 1, where 0·NaN is NaN."""
+
+    def evaluate(self, x: Any) -> Any:
+        mean, var = self.statistics(x)
+        trained = self.output(x, mean, var)
+        for held, new in ((self.running_mean, mean), (self.running_var, var)):
+            held[...] = held[...] + 0.0 * new
+        return super().evaluate(x) + 0.0 * trained
+
+
+@fault("statistics-weighted", "BN-EVAL-3")
+class StatisticsWeighted(StepwiseBatchNorm):
+    """Evaluation selects the statistics by a weight of 0 for those of the batch."""
+
+    def evaluate(self, x: Any) -> Any:
+        mean, var = (0.0 * batch for batch in self.statistics(x))
+        return self.output(x, self.running_mean[...] + mean, self.running_var[...] + var)
+
+
 @fault("folded-once", "BN-EVAL-6", "BN-AFF-2")
 class FoldedOnce(Boxed):
     """The first evaluation folds scale and shift, and later ones reuse them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.case import Case
 from conformance.properties.affine import set_gain_and_offset
-from conformance.properties.numerics import with_nan
+from conformance.properties.poisoning import with_nan
 from conformance.scripts.recipes.forward import contained
 from conformance.scripts.recipes.registry import recipe
 from conformance.scripts.scene import (

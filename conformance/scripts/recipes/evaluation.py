@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conformance.case import Case, State
 from conformance.layers import ARRAYS
+from conformance.properties.poisoning import with_row
 from conformance.scripts.recipes.registry import recipe
 from conformance.scripts.scene import (
     build,
@@ -23,7 +24,7 @@ def output(script: Script, case: Case) -> None:
 
 
 @recipe("BN-EVAL-2")
-def nothing_written(script: Script, case: Case, trained: int) -> None:
+def nothing_written(script: Script, case: Case, trained: int, poison: int) -> None:
     live = start(script, case)
     if trained:
         train(live, handed(script, case), case.x)
@@ -31,19 +32,22 @@ def nothing_written(script: Script, case: Case, trained: int) -> None:
     attributes = script.quantity == "Python attributes"
     if attributes:
         script("noted = attributes(layer)")
-    script(f"evaluate(layer, {handed(script, case)})")
+    evaluated, _ = with_row(case, 0, poison)
+    script(f"evaluate(layer, {handed(script, evaluated)})")
     script.kept("before", "layer", ARRAYS)
     script.same("Python attributes", "attributes(layer)", "noted")
 
 
 @recipe("BN-EVAL-3")
-def one_row(script: Script, case: Case, row: int) -> None:
-    start(script, case)
+def one_row(script: Script, case: Case, row: int, poison: int) -> None:
     i = row % len(case.x)
-    script(f"y = np.array(evaluate(layer, {handed(script, case)}))")
+    shared, where = with_row(case, i + 1, poison) if len(case.x) > 1 else (case, "")
+    start(script, shared)
+    script(f"y = np.array(evaluate(layer, {handed(script, shared)}))")
     alone = handed(script, case.with_x(case.x[i : i + 1]), "row")
     script(f"y_alone = np.array(evaluate(layer, {alone}))")
-    script.within(f"y of row {i} alone", "y_alone", f"y[{i}:{i + 1}].astype(np.float64)")
+    beside = f"y of row {i} beside others{where}"
+    script.within(beside, f"y[{i}:{i + 1}]", "y_alone.astype(np.float64)")
 
 
 @recipe("BN-EVAL-4")
