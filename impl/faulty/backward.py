@@ -230,3 +230,11 @@ class WithoutGammaCompiled(HandWrittenBackward):
 
     def scale(self, s: Saved) -> Array:
         return s.r if isinstance(s.r, jax.core.Tracer) else super().scale(s)
+
+
+@fault("backward-root-clamped", "BN-GRAD-3")
+class RootClamped(HandWrittenBackward):
+    """1/√(v+ε) is limited to 1,000 on its way back, so that float16 could hold it."""
+
+    def scale(self, s: Saved) -> Array:
+        return s.gamma * jnp.minimum(s.r, 1e3)
