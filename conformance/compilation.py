@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 
 def cache_directory() -> Path:
@@ -68,7 +70,8 @@ def unload_programs_if_many(share: float = 0.4) -> bool:
     """Drop the compiled programs of this process if they take up much of what Linux allows.
 
     Each program takes some three memory mappings. A process that has judged hundreds of
-    layers runs into the limit, and ends with a segmentation fault in the next compilation.
+    layers, or a few whose programs are large, runs into the limit: the next compilation fails for
+    want of memory, which is no fault of the layer, or ends the process.
     Return whether they were dropped; other systems have no such limit.
     """
     try:
@@ -78,7 +81,8 @@ def unload_programs_if_many(share: float = 0.4) -> bool:
         return False
     if taken < share * allowed:
         return False
-    import jax  # noqa: PLC0415  whoever has that many programs has imported it
-
+    jax: Any = sys.modules.get("jax")
+    if jax is None:
+        return False  # these are the mappings of something else
     jax.clear_caches()
     return True

@@ -17,6 +17,7 @@ from typing import Any
 from hypothesis.errors import Flaky, Unsatisfiable
 
 from conformance.checks import Notes, ViolationFound, taking_notes
+from conformance.compilation import unload_programs_if_many
 from conformance.conventions import in_force
 from conformance.declarations import contradicted, finer, shown_by, superfluous, told
 from conformance.exact import ExactError, decode
@@ -37,6 +38,7 @@ def judge(trial: Trial, run: Callable[[], None] | None = None) -> Verdict:
     ``run`` is what to call instead of the trial itself, for a runner that wraps it.
     """
     started = time.perf_counter()
+    unload_programs_if_many()
     with taking_notes() as notes, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the user's filters must not decide verdicts
         outcome, detail = _judged(trial, run or trial, notes)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from conformance.compilation import remember_compilations, unload_programs_if_many
+from conformance.compilation import remember_compilations
 from conformance.implementation import AdapterError
 from conformance.isolation.host import Stopped
 from conformance.isolation.keeper import Keeper
@@ -43,7 +43,6 @@ class RequirementItem(pytest.Function):
     def runtest(self) -> None:
         if self.clock is not None:
             self.trial.until = self.clock.until(self.trial.property.share)
-        unload_programs_if_many()
         self.settle(judged_with(self.waiver, self._judged))
 
     def _judged(self, values: Mapping[str, Any] | None) -> Verdict:

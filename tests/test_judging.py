@@ -213,3 +213,11 @@ def test_a_declaration_has_to_be_borne_out():
 def test_a_declaration_excuses_nothing_else():
     """With the deviation declared, an unbiased variance still violates."""
     assert judged(subject(Unbiased, {ONE_PASS}), "BN-EMA-2").outcome is Outcome.VIOLATES
+
+
+def test_every_door_makes_room_for_programs(monkeypatch: pytest.MonkeyPatch):
+    """Before each judgement compiled programs are dropped if they are about to fill a process."""
+    asked: list[bool] = []
+    monkeypatch.setattr("conformance.judging.unload_programs_if_many", lambda: asked.append(True))
+    judged(subject(NumpyNorm), "BN-EVAL-5")
+    assert asked == [True]

@@ -36,7 +36,7 @@ def read(layer: Any) -> Any:
     return {name: np.array(held(layer, name)) for name in NAMES}
 
 
-def place(layer: Any, name: str) -> Any:
+def place(layer: Any, name: str) -> tuple[Any, str]:
     """The module that has one of the four arrays, and the name by which it has it."""
     *inside, last = NAMES[name].split(".")
     for part in inside:
@@ -103,7 +103,7 @@ def buffer(leaf: Any) -> Any:
 def attributes(layer: Any) -> Any:
     """The Python attributes that are no state, those of modules inside as well."""
     arrays = nnx.Variable | jax.Array | np.ndarray | nnx.Pytree
-    found = {}
+    found: dict[str, str] = {}
     for name, value in vars(layer).items():
         if isinstance(value, nnx.Module):
             found |= {f"{name}.{inside}": text for inside, text in attributes(value).items()}
