@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import jax
 import pytest
 from flax import nnx
@@ -72,6 +76,22 @@ def test_the_mistake_beside_a_declaration_is_named(base: type[nnx.Module]):
     assert found.kind == "alternative"
     assert "ε" in found.sentence, found.sentence
     assert "variance" not in found.sentence, found.sentence
+
+
+@slow
+@pytest.mark.parametrize("strictly", [True, False])
+def test_the_strict_reading_names_what_is_declared(strictly: bool):
+    """Where declarations are left out of account, so they are in the diagnosis."""
+    question = {"implementation": "variant:unbiased-declared", "violated": [], "judged": []}
+    done = subprocess.run(
+        [sys.executable, "-m", "conformance.diagnosis"],
+        input=json.dumps({**question, "strictly": strictly}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found.get("id") == ("unbiased-running" if strictly else None)
 
 
 class Unwritable(NumpyNorm):

@@ -1,7 +1,7 @@
 """Diagnose one implementation, in a process of its own: JSON in, JSON out.
 
-Standard input: {"implementation": name, "violated": [ids], "judged": [ids]}. Standard output:
-the diagnosis, on the last line.
+Standard input: {"implementation": name, "violated": [ids], "judged": [ids], "strictly": bool}.
+Standard output: the diagnosis, on the last line.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def main() -> None:
     from conformance.resolution import resolve  # noqa: PLC0415
 
     asked = json.load(sys.stdin)
-    implementation = resolve(asked["implementation"])
+    implementation = resolve(asked["implementation"]).read(strictly=asked["strictly"])
     found = diagnose(implementation, asked["violated"], judged=asked["judged"])
     print(f"\n{json.dumps(found.to_json())}")
 

@@ -31,14 +31,15 @@ def diagnoses(report: Report) -> dict[str, dict[str, Any]]:
         judged = [v.requirement for v in verdicts if v.outcome.judged]
         if not violated or any(stopped(v) for v in verdicts):
             continue  # nothing to explain, or a process that would hang or end once more
-        answer = _ask(name, violated, judged)
+        answer = _ask(name, violated, judged, strictly=report.header.strict_reading)
         if answer.get("kind", "none") != "none":
             found[name] = answer
     return found
 
 
-def _ask(name: str, violated: list[str], judged: list[str]) -> dict[str, Any]:
-    question = {"implementation": name, "violated": violated, "judged": judged}
+def _ask(name: str, violated: list[str], judged: list[str], *, strictly: bool) -> dict[str, Any]:
+    question: dict[str, Any] = {"implementation": name, "violated": violated, "judged": judged}
+    question["strictly"] = strictly
     try:
         done = subprocess.run(
             [sys.executable, "-m", "conformance.diagnosis"],
