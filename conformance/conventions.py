@@ -158,7 +158,11 @@ def stored_spacing() -> float:
 
 def largest_stored() -> float:
     """Return up to which size a running statistic, and what it is made of, cannot overflow."""
-    return LARGEST_IN_FLOAT16 if statistics_dtype() == "float16" else np.inf
+    return _largest(statistics_dtype())
+
+
+def _largest(dtype: str | None) -> float:
+    return LARGEST_IN_FLOAT16 if dtype == "float16" else np.inf
 
 
 def output_dtype() -> str | None:
@@ -178,7 +182,7 @@ def output_spacing() -> float:
 
 def largest_output() -> float:
     """Return up to which size y, and what it is made of, cannot overflow."""
-    return LARGEST_IN_FLOAT16 if output_dtype() == "float16" else np.inf
+    return _largest(output_dtype())
 
 
 def evaluates(flag: Any) -> bool:

@@ -15,8 +15,8 @@ from conformance import conventions
 from conformance.checks import ViolationFound, taking_notes
 from conformance.conventions import Declared
 from conformance.following import following
-from conformance.implementation import Deviation, Implementation
-from conformance.requirements.model import Capability
+from conformance.implementation import Deviation, Implementation, shown_in
+from conformance.requirements import REQUIREMENTS
 from conformance.subject import Subject
 from conformance.trial import Trial
 from conformance.verdict import Finding, Outcome, Violation
@@ -46,10 +46,9 @@ _SHOWN_BY_FUNCTION = "BN-FWD-2"
 
 def shown_by(deviation: Deviation, implementation: Implementation) -> str:
     """Return the id of the requirement that shows the deviation in this implementation."""
-    offered = implementation.capabilities
-    if deviation is Deviation.TRUTHY_FLAG or Capability.LAYER in offered:
-        return SHOWN_BY[deviation]
-    return _SHOWN_BY_FUNCTION
+    place = shown_in(deviation, implementation.capabilities)
+    own = SHOWN_BY[deviation]
+    return own if REQUIREMENTS[own].needs is place.needs else _SHOWN_BY_FUNCTION
 
 
 _ANSWERED_IN_16_BITS = (

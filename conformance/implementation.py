@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from conformance.layers import ARRAYS, COUNT, Layer
 from conformance.requirements.model import Capability
@@ -43,14 +43,19 @@ class Deviation(Enum):
     FIRST_BATCH_REPLACES = "the first batch replaces the running statistics, whatever momentum is"
 
 
-_SHOWN = {
-    Capability.LAYER: "a layer",
-    Capability.FORWARD: "a forward function",
-    Capability.GRAD: "gradients",
-}
-_OF_THE_LAYER = Capability.LAYER, "give `build`, a function from Config to Layer"
-_OF_THE_FUNCTION = Capability.FORWARD, "give `forward`, a function of (seed, x, flag)"
-_OF_GRADIENTS = Capability.GRAD, "let the adapter offer gradients"
+class Shown(NamedTuple):
+    """Where a deviation shows: what has to be offered, what that is called, how it is given."""
+
+    needs: Capability
+    called: str
+    given: str
+
+
+_LAYER = Shown(Capability.LAYER, "a layer", "give `build`, a function from Config to Layer")
+_FUNCTION = Shown(
+    Capability.FORWARD, "a forward function", "give `forward`, a function of (seed, x, flag)"
+)
+_GRADIENTS = Shown(Capability.GRAD, "gradients", "let the adapter offer gradients")
 _OF_EITHER = frozenset(
     {
         Deviation.ONE_PASS_VARIANCE,
@@ -63,14 +68,14 @@ _OF_EITHER = frozenset(
 """What shows in y of a training call, and so in a forward function without a layer."""
 
 
-def shown_in(deviation: Deviation, offered: frozenset[Capability]) -> tuple[Capability, str]:
-    """Return what has to be offered for the deviation to show, and how it is given."""
+def shown_in(deviation: Deviation, offered: frozenset[Capability]) -> Shown:
+    """Return where the deviation shows, in an implementation that offers this."""
     if deviation is Deviation.TRUTHY_FLAG:
-        return _OF_THE_FUNCTION
+        return _FUNCTION
     if deviation is Deviation.GRADIENT_THROUGH_STATISTICS:
-        return _OF_GRADIENTS
+        return _GRADIENTS
     layerless = Capability.LAYER not in offered
-    return _OF_THE_FUNCTION if layerless and deviation in _OF_EITHER else _OF_THE_LAYER
+    return _FUNCTION if layerless and deviation in _OF_EITHER else _LAYER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,12 +148,12 @@ class Implementation:
             raise AdapterError(msg)
         offered = self.capabilities
         for deviation in sorted(self.deviations, key=lambda d: d.name):
-            where, how = shown_in(deviation, offered)
-            if where not in offered:
+            place = shown_in(deviation, offered)
+            if place.needs not in offered:
                 msg = (
                     f"{self.name!r} declares {deviation.name} ({deviation.value}), which shows "
-                    f"in {_SHOWN[where]} alone, and offers none: no requirement could tell "
-                    f"whether that is true. Remove the declaration, or {how}."
+                    f"in {place.called} alone, and offers none: no requirement could tell "
+                    f"whether that is true. Remove the declaration, or {place.given}."
                 )
                 raise AdapterError(msg)
 

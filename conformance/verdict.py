@@ -14,6 +14,11 @@ RESULT = "a result"
 """What is expected where a call raised, hung or ended its process instead."""
 
 
+def without_arguments(operation: str) -> str:
+    """Return "the call" of "the call with use_running_average=True"."""
+    return operation.partition(" with ")[0]
+
+
 class Outcome(Enum):
     """How judging one requirement ended."""
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from conformance import oracle
 from conformance.case import Case, State
 from conformance.implementation import Config
-from conformance.strategies.cases import cases
+from conformance.strategies.cases import NEVER_FRESH, cases
 from conformance.strategies.palette import DEFAULT
 
 SMALL = tuple(entry for entry in DEFAULT if entry.rows * entry.features <= 24)
@@ -69,7 +69,7 @@ def test_statistics_are_exact(case: Case):
 
 
 @_FEW
-@given(case=cases(SMALL, may_be_fresh=False).strategy())
+@given(case=cases(SMALL, fresh_from=NEVER_FRESH).strategy())
 def test_training_is_exact(case: Case):
     """In training y and both running statistics are what exact arithmetic gives."""
     got = oracle.train(case.config, case.state, case.x)
@@ -86,7 +86,7 @@ def test_training_is_exact(case: Case):
 
 
 @_FEW
-@given(case=cases(SMALL, may_be_fresh=False).strategy())
+@given(case=cases(SMALL, fresh_from=NEVER_FRESH).strategy())
 def test_evaluation_is_exact(case: Case):
     """In evaluation y is what exact arithmetic gives for the stored statistics."""
     state = case.state

@@ -6,8 +6,10 @@ import re
 
 import numpy as np
 import pytest
+from flax import nnx
 from written_modules import OBJECT, SEED_SHAPED, Write, refusal
 
+from conformance.adapters.nnx import NnxLayer
 from conformance.case import State
 from conformance.implementation import Config
 from conformance.judging import judge_requirement
@@ -16,8 +18,10 @@ from conformance.properties.state import path_of
 from conformance.recognition import GUIDE
 from conformance.requirements import REQUIREMENTS
 from conformance.resolution import resolve
+from conformance.scripts import driving
 from conformance.subject import Subject
 from conformance.verdict import Outcome
+from impl.batchnorm import MyBatchNorm
 
 STATE = State(*(np.array([k, k + 0.5], np.float32) for k in (2, 3, 4, 5)))
 
@@ -94,6 +98,21 @@ def test_arrays_of_a_module_inside_are_found(write: Write, name: str):
         assert path_of(layer, array) == ("bn", own[array])
     assert layer.attributes["bn.momentum"] == "0.9"
     assert np.array_equal(layer.restored().state.running_mean, STATE.running_mean)
+
+
+def test_attributes_of_modules_inside_are_seen_once():
+    """The adapter and a script see the same ones, also where a module refers back to its owner."""
+
+    class Circular(MyBatchNorm):
+        def __init__(self, *args, **rest):
+            super().__init__(*args, **rest)
+            self.inner = MyBatchNorm(d=1, momentum=0.5, eps=0.1, rngs=nnx.Rngs(0))
+            self.inner.owner = self
+
+    module = Circular(d=2, momentum=0.9, eps=1e-5, rngs=nnx.Rngs(0))
+    seen = {"momentum": "0.9", "eps": "1e-05", "inner.momentum": "0.5", "inner.eps": "0.1"}
+    assert NnxLayer(module, {}).attributes_now() == seen
+    assert driving.attributes(module) == seen
 
 
 @pytest.mark.parametrize("name", ["Bare", "Two"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,21 +120,15 @@ class NnxLayer:
         return self.around(merged_again(self.module))
 
     def attributes_now(self) -> dict[str, str]:
-        """Return the attributes that are no Variables and no arrays, by their repr."""
-        return dict(_python_attributes(self.module))
-
-
-def _python_attributes(module: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in vars(module).items():
-        if isinstance(value, nnx.Module) and prefix.count(".") < _DEEP:
-            yield from _python_attributes(value, f"{prefix}{name}.")
-        elif not name.startswith("_pytree__") and not isinstance(value, _STATE):
-            yield prefix + name, repr(value)
-
-
-_STATE = nnx.Variable | jax.Array | np.ndarray | nnx.Pytree
-_DEEP = 3
-"""Modules inside modules that are looked through; one may refer back to another."""
+        """Return what is no Variable and no array, by its repr, of modules inside as well."""
+        return {
+            ".".join(map(str, (*path, name))): repr(value)
+            for path, inside in nnx.iter_graph(self.module)
+            if isinstance(inside, nnx.Module)
+            for name, value in vars(inside).items()
+            if not name.startswith("_pytree__")
+            and not isinstance(value, nnx.Variable | jax.Array | np.ndarray | nnx.Pytree)
+        }
 
 
 def build_layer(

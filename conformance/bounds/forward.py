@@ -132,13 +132,29 @@ def output_error(
     direct = gamma * e_z * (1 + 4 * u) + 2 * u * (gamma * np.abs(z) + beta + np.abs(y))
     fused = gamma * r * (1 + rho) * u * (2 * np.abs(x) + 3 * np.abs(mean)) + 2 * u * beta
     flushed = gamma * r * FLUSHED
-    u16 = conventions.output_roundoff()
-    narrow = (1 + u16) * u16 * (3 * gamma * np.abs(z) + beta + np.abs(y))
-    narrow = narrow + conventions.output_spacing() / 2 * (np.abs(z) + gamma + 3)
-    total: Float64 = direct + fused + flushed + narrow
-    largest = np.maximum(np.abs(z), 1) * np.maximum(gamma, 1) + beta + total
-    unlimited: Float64 = np.where(largest > conventions.largest_output(), np.inf, total)
+    total: Float64 = direct + fused + flushed + narrow_error(z, gamma, beta, y)
+    unlimited: Float64 = np.where(may_overflow(z, gamma, beta, total), np.inf, total)
     return unlimited
+
+
+def narrow_error(z: Float64, gamma: Float64, beta: Float64, y: Float64) -> Float64:
+    """Return what a declared output of 16 bits adds to the error of y = γ·z + β; see above.
+
+    ``gamma`` and ``beta`` are |γ| and |β|.
+    """
+    u16, spacing = conventions.output_roundoff(), conventions.output_spacing()
+    rounded = (1 + u16) * u16 * (3 * gamma * np.abs(z) + beta + np.abs(y))
+    error: Float64 = rounded + spacing / 2 * (np.abs(z) + gamma + 3)
+    return error
+
+
+def may_overflow(
+    z: Float64, gamma: Float64, beta: Float64, error: Float64
+) -> npt.NDArray[np.bool_]:
+    """Tell where y of a declared dtype, or what it is made of, may overflow, given its error."""
+    largest = np.maximum(np.abs(z), 1) * np.maximum(gamma, 1) + beta + error
+    beyond: npt.NDArray[np.bool_] = largest > conventions.largest_output()
+    return beyond
 
 
 def ema_error(
@@ -166,7 +182,12 @@ def ema_error(
     u = unit()
     size = np.maximum(np.abs(np.asarray(old, np.float64)), np.abs(new))
     kept = conventions.weight_of_old(momentum, count)
+    error: Float64 = kept * e_old + (1 - kept) * e_new + averaging_error(momentum, size, u, count)
+    return error
+
+
+def averaging_error(momentum: float, size: Float64, u: float, count: Any) -> Float64:
+    """Return what the averaging of exact numbers up to ``size`` adds, see ``ema_error``, (D,)."""
     roundings = conventions.roundings(momentum, count) * max(u, conventions.stored_roundoff())
-    spaced = 2 * conventions.stored_spacing()
-    error: Float64 = kept * e_old + (1 - kept) * e_new + roundings * size + spaced
+    error: Float64 = roundings * size + 2 * conventions.stored_spacing()
     return error

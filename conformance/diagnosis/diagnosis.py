@@ -23,6 +23,7 @@ from conformance.diagnosis.observe import (
 from conformance.implementation import Implementation
 from conformance.proof.matrix import known_faults
 from conformance.subject import Subject
+from conformance.verdict import without_arguments
 
 _ALIKE = 5
 """The most mistakes that may be left over for one of them to be named."""
@@ -160,7 +161,7 @@ def _raising(observations: Sequence[Observation]) -> Diagnosis | None:
     where = [operation for other, operation in ended.values() if other == raised]
     if len(where) <= tried / 2:
         return None
-    step = Counter(operation.partition(" with ")[0] for operation in where).most_common(1)[0][0]
+    step, _ = Counter(map(without_arguments, where)).most_common(1)[0]
     return Diagnosis(
         "observed",
         "raises",

@@ -135,9 +135,8 @@ def moved(m: Model, old: Approximate, new: Approximate, kept: float | None = Non
     size = np.maximum(np.abs(old.value), np.abs(new.value))
     value = kept * old.value + (1 - kept) * new.value
     error = abs(kept) * old.error + abs(1 - kept) * new.error
-    u = max(U, conventions.stored_roundoff())
-    rounded = conventions.roundings(m.momentum, m.count) * u * np.where(np.isfinite(size), size, 0)
-    error = error + rounded + 2 * conventions.stored_spacing()
+    finite = np.where(np.isfinite(size), size, 0)
+    error = error + bounds.averaging_error(m.momentum, finite, U, m.count)
     return Approximate(value, np.where(size > conventions.largest_stored(), np.inf, error))
 
 
@@ -186,15 +185,13 @@ def affine(m: Model, z: Approximate) -> Approximate:
     """Return γ·z + β; in 16 bits z, γ, β, the product and the sum may be rounded to them."""
     scale, shift = m.do("scale"), m.do("shift")
     y: Approximate = scale * z + shift
-    u16, spacing = conventions.output_roundoff(), conventions.output_spacing()
-    if not u16:
+    if not conventions.output_roundoff():
         return y
     gamma, beta = np.abs(scale.value), np.abs(shift.value)
-    size = 3 * gamma * np.abs(z.value) + beta + np.abs(y.value)
-    narrow = (1 + u16) * u16 * size + spacing / 2 * (np.abs(z.value) + gamma + 3)
+    narrow = bounds.narrow_error(z.value, gamma, beta, y.value)
     error = y.error + np.where(np.isfinite(narrow), narrow, 0)
-    largest = np.maximum(np.abs(z.value), 1) * np.maximum(gamma, 1) + beta + error
-    return Approximate(y.value, np.where(largest > conventions.largest_output(), np.inf, error))
+    beyond = bounds.may_overflow(z.value, gamma, beta, error)
+    return Approximate(y.value, np.where(beyond, np.inf, error))
 
 
 def scale(m: Model) -> Approximate:

@@ -38,8 +38,12 @@ def diagnoses(report: Report) -> dict[str, dict[str, Any]]:
 
 
 def _ask(name: str, violated: list[str], judged: list[str], *, strictly: bool) -> dict[str, Any]:
-    question: dict[str, Any] = {"implementation": name, "violated": violated, "judged": judged}
-    question["strictly"] = strictly
+    question = {
+        "implementation": name,
+        "violated": violated,
+        "judged": judged,
+        "strictly": strictly,
+    }
     try:
         done = subprocess.run(
             [sys.executable, "-m", "conformance.diagnosis"],

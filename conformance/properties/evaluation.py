@@ -8,7 +8,7 @@ from conformance import bounds
 from conformance.case import Case, State
 from conformance.checks import check_finite, check_identical, check_same, check_within
 from conformance.properties.claims import check_evaluated, check_evaluation, check_kept
-from conformance.properties.poisoning import POISONS, with_row
+from conformance.properties.poisoning import beside, poisons, with_row
 from conformance.properties.registry import requirement
 from conformance.strategies.cases import Rewritten, cases, rewritten_cases
 from conformance.strategies.source import choices
@@ -28,7 +28,7 @@ def evaluation_uses_what_is_stored(subject: Subject, case: Case) -> None:
     share=0.4,
     case=cases,
     trained=lambda _: choices(0, 1),
-    poison=lambda _: choices(0, len(POISONS) - 1),
+    poison=poisons,
 )
 def evaluation_writes_nothing(subject: Subject, case: Case, trained: int, poison: int) -> None:
     """every array and every Python attribute is the same before and after, a NaN in x or not"""
@@ -48,12 +48,12 @@ def evaluation_writes_nothing(subject: Subject, case: Case, trained: int, poison
     share=0.3,
     case=cases,
     row=lambda _: choices(0, 39),
-    poison=lambda _: choices(0, len(POISONS) - 1),
+    poison=poisons,
 )
 def rows_are_independent(subject: Subject, case: Case, row: int, poison: int) -> None:
     """y(x)[i] = y(x[i:i+1])[0], whatever stands in the other rows"""
     i = row % len(case.x)
-    shared, where = with_row(case, i + 1, poison) if len(case.x) > 1 else (case, "")
+    shared, where = beside(case, i, poison)
     layer, before, x = subject.start(shared)
     y = layer.evaluate(x)
     alone = case.with_x(case.x[i : i + 1])

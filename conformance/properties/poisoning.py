@@ -5,9 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from conformance.case import Case
+from conformance.strategies.palette import Entry
+from conformance.strategies.source import Decoder, choices
 
 POISONS = (None, np.nan, np.inf, -np.inf)
 """What a row is replaced by; in one case in four it stays as it is."""
+
+
+def poisons(_: tuple[Entry, ...]) -> Decoder[int]:
+    """Return what draws one of the poisons."""
+    return choices(0, len(POISONS) - 1)
 
 
 def with_nan(case: Case, column: int) -> tuple[Case, int]:
@@ -25,3 +32,8 @@ def with_row(case: Case, row: int, poison: int) -> tuple[Case, str]:
     poisoned = case.x.copy()
     poisoned[row] = value
     return case.with_x(poisoned), f" where row {row} of x is {value}"
+
+
+def beside(case: Case, row: int, poison: int) -> tuple[Case, str]:
+    """Return the case with one of the poisons in the row after this one, if there is another."""
+    return with_row(case, row + 1, poison) if len(case.x) > 1 else (case, "")

@@ -12,7 +12,7 @@ from conformance.properties.claims import (
     check_training,
 )
 from conformance.properties.registry import requirement
-from conformance.strategies.cases import cases, entry_of
+from conformance.strategies.cases import NEVER_FRESH, cases, entry_of
 from conformance.strategies.containers import CONTAINERS
 from conformance.strategies.palette import EAGER, SWEEP
 from conformance.strategies.source import choices
@@ -23,7 +23,7 @@ from conformance.subject import Subject
     "BN-SHAPE-1",
     share=0.02,
     palettes=tuple((entry,) for entry in (*SWEEP, *EAGER)),
-    case=lambda palette: cases(palette, may_be_fresh=False),
+    case=lambda palette: cases(palette, fresh_from=NEVER_FRESH),
 )
 def every_size_is_right(subject: Subject, case: Case) -> None:
     """training, then evaluation with the new statistics, at each size of the sweep"""

@@ -13,7 +13,7 @@ from conformance.report.model import Report
 from conformance.report.summary import Summary, answers
 from conformance.report.text import diagnosis_lines, rerun_command, run_options, violation_text
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import RESULT, Outcome, Verdict
+from conformance.verdict import RESULT, Outcome, Verdict, without_arguments
 
 _MARKS = {
     Outcome.VIOLATES: "violates",
@@ -103,8 +103,7 @@ def _cause(verdict: Verdict) -> str:
     finding = verdict.violation.finding if verdict.violation is not None else None
     if finding is None or finding.expected != RESULT:
         return ""
-    operation, *_ = finding.quantity.partition(" with ")
-    return f"{operation}: {finding.got}"
+    return f"{without_arguments(finding.quantity)}: {finding.got}"
 
 
 def _render_waived(report: Report, console: Console) -> None:

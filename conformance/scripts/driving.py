@@ -103,13 +103,13 @@ def buffer(leaf: Any) -> Any:
 def attributes(layer: Any) -> Any:
     """The Python attributes that are no state, those of modules inside as well."""
     arrays = nnx.Variable | jax.Array | np.ndarray | nnx.Pytree
-    found: dict[str, str] = {}
-    for name, value in vars(layer).items():
-        if isinstance(value, nnx.Module):
-            found |= {f"{name}.{inside}": text for inside, text in attributes(value).items()}
-        elif not name.startswith("_pytree__") and not isinstance(value, arrays):
-            found[name] = repr(value)
-    return found
+    return {
+        ".".join(map(str, (*path, name))): repr(value)
+        for path, inside in nnx.iter_graph(layer)
+        if isinstance(inside, nnx.Module)
+        for name, value in vars(inside).items()
+        if not name.startswith("_pytree__") and not isinstance(value, arrays)
+    }
 
 
 def saved(tree: Any) -> Any:

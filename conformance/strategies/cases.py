@@ -38,6 +38,9 @@ _FRESH_FROM = 230
 OFTEN_FRESH, SOMETIMES_FRESH = 128, 192
 """Half or a quarter of the layers as constructed: where the first updates are looked at."""
 
+NEVER_FRESH = 256
+"""Every layer in a state of its own."""
+
 _PLAIN_FROM = 192
 """In one case in four one of the four arrays is as constructed, and the others are not: what is
 left out where γ is 1, β or the mean is 0, or the variance 1 shows in the others."""
@@ -55,13 +58,7 @@ def state_of(columns: Columns) -> State:
 
 
 @decoded
-def cases(
-    source: Source,
-    palette: Palette,
-    *,
-    may_be_fresh: bool = True,
-    fresh_from: int = _FRESH_FROM,
-) -> Case:
+def cases(source: Source, palette: Palette, *, fresh_from: int = _FRESH_FROM) -> Case:
     """A layer in some state and one batch, of a shape from the palette.
 
     ``fresh_from``: the byte, of 256, from which on the layer is used as constructed.
@@ -69,7 +66,7 @@ def cases(
     which, freshness, container, plain, *_ = source.take(6)
     entry = palette[which % len(palette)]
     columns = columns_of(source, entry)
-    fresh = may_be_fresh and freshness >= fresh_from
+    fresh = freshness >= fresh_from
     state = state_of(columns)
     if plain >= _PLAIN_FROM:
         name = ARRAYS[plain % len(ARRAYS)]
@@ -153,8 +150,8 @@ def rewritten_cases(source: Source, palette: Palette) -> Rewritten:
 @decoded
 def ensembles(source: Source, palette: Palette, *, size: int = 3) -> list[Case]:
     """Cases of one shape and configuration, with states and batches of their own."""
-    first = source.draw(cases(palette, may_be_fresh=False))
-    rest = [source.draw(cases((entry_of(first),), may_be_fresh=False)) for _ in range(size - 1)]
+    first = source.draw(cases(palette, fresh_from=NEVER_FRESH))
+    rest = [source.draw(cases((entry_of(first),), fresh_from=NEVER_FRESH)) for _ in range(size - 1)]
     return [first, *rest]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from conformance.case import Case, Float32
 from conformance.implementation import Config
 from conformance.strategies.cases import (
+    NEVER_FRESH,
     Palette,
     batches,
     cases,
@@ -74,7 +75,7 @@ def scaled_cases(source: Source, palette: Palette) -> Scaled:
 @decoded
 def permuted_cases(source: Source, palette: Palette) -> Permuted:
     """A case with an order of its rows and an order of its features."""
-    case = source.draw(cases(palette, may_be_fresh=False))
+    case = source.draw(cases(palette, fresh_from=NEVER_FRESH))
     rows, features = case.x.shape
     return Permuted(case, source.draw(orders(rows)), source.draw(orders(features)))
 
@@ -155,7 +156,7 @@ def cases_near_eps(source: Source, palette: Palette) -> Case:
     could tell where ε is.
     """
     small = tuple(entry for entry in palette if entry.rows <= 4)  # where kernels take short cuts
-    case = source.draw(cases((*palette, *small), may_be_fresh=False))
+    case = source.draw(cases((*palette, *small), fresh_from=NEVER_FRESH))
     rows, features = case.x.shape
     raw = np.frombuffer(source.take(BLOCK), np.uint8)
     pattern = np.resize(raw % 4, rows)[:, None] * (1 + np.arange(features)[None, :] % 2)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from conformance.case import Case, State
-from conformance.strategies.cases import Palette, cases
+from conformance.strategies.cases import NEVER_FRESH, Palette, cases
 from conformance.strategies.designed import orders
 from conformance.strategies.source import Source, decoded
 
@@ -31,7 +31,7 @@ class Replaced(NamedTuple):
 @decoded
 def distinct_cases(source: Source, palette: Palette) -> Case:
     """A case whose state has 4·D magnitudes, and whose features vary."""
-    case = source.draw(cases(palette, may_be_fresh=False))
+    case = source.draw(cases(palette, fresh_from=NEVER_FRESH))
     (state,) = _states(source, case.config.features, 1)
     return replace(_varying(case), state=state)
 
@@ -39,7 +39,7 @@ def distinct_cases(source: Source, palette: Palette) -> Case:
 @decoded
 def replaced_cases(source: Source, palette: Palette) -> Replaced:
     """A case and another state that shares no magnitude with the first."""
-    case = source.draw(cases(palette, may_be_fresh=False))
+    case = source.draw(cases(palette, fresh_from=NEVER_FRESH))
     state, other = _states(source, case.config.features, 2)
     return Replaced(replace(_varying(case), state=state), other)
 

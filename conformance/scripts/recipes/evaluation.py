@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.case import Case, State
 from conformance.layers import ARRAYS
-from conformance.properties.poisoning import with_row
+from conformance.properties.poisoning import beside, with_row
 from conformance.scripts.recipes.registry import recipe
 from conformance.scripts.scene import (
     build,
@@ -41,13 +41,13 @@ def nothing_written(script: Script, case: Case, trained: int, poison: int) -> No
 @recipe("BN-EVAL-3")
 def one_row(script: Script, case: Case, row: int, poison: int) -> None:
     i = row % len(case.x)
-    shared, where = with_row(case, i + 1, poison) if len(case.x) > 1 else (case, "")
+    shared, where = beside(case, i, poison)
     start(script, shared)
     script(f"y = np.array(evaluate(layer, {handed(script, shared)}))")
     alone = handed(script, case.with_x(case.x[i : i + 1]), "row")
     script(f"y_alone = np.array(evaluate(layer, {alone}))")
-    beside = f"y of row {i} beside others{where}"
-    script.within(beside, f"y[{i}:{i + 1}]", "y_alone.astype(np.float64)")
+    quantity = f"y of row {i} beside others{where}"
+    script.within(quantity, f"y[{i}:{i + 1}]", "y_alone.astype(np.float64)")
 
 
 @recipe("BN-EVAL-4")
