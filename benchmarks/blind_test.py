@@ -53,18 +53,17 @@ def judged(
     task: Task, seeds: tuple[int, ...], profile: str, patterns: list[str]
 ) -> dict[str, object]:
     """Judge one layer; return what was violated by seed, and the first answer of the diagnosis."""
-    from conformance.compilation import remember_compilations
-    from conformance.devices import offer_host_devices
+    from conformance.engine.jax_runtime import offer_host_devices, remember_compilations
 
     warnings.simplefilter("ignore")
     remember_compilations()
     offer_host_devices()
+    from conformance.adapters.implementation import Implementation
+    from conformance.adapters.recognize import recognise
     from conformance.diagnosis import diagnose
-    from conformance.implementation import Implementation
-    from conformance.recognition import recognise
+    from conformance.properties.support.subject import Subject
     from conformance.requirements import REQUIREMENTS
     from conformance.requirements.selection import select
-    from conformance.subject import Subject
 
     module, name = task
     kind = getattr(importlib.import_module(module), name)
@@ -89,8 +88,8 @@ def violations(
     subject: object, rows: list, profile: str, seed: int, *, first: bool
 ) -> dict[str, str]:
     """Return what the layer violates, all of it or the first found, and how it shows."""
-    from conformance.judging import judge_requirement
-    from conformance.profiles import budget
+    from conformance.engine.budget import budget
+    from conformance.engine.judge import judge_requirement
 
     found: dict[str, str] = {}
     for row in rows:

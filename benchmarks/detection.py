@@ -39,11 +39,11 @@ def pairs(only: str, listed: int | None) -> list[tuple[str, str]]:
 
 def cases_to_detection(name: str, identity: str, seeds: range) -> Iterator[tuple[int, bool]]:
     """Yield, for each seed, the cases that were executed and whether the fault was detected."""
-    from conformance.judging import Trial, judge
-    from conformance.profiles import budget
+    from conformance.engine.budget import budget
+    from conformance.engine.judge import Trial, judge
     from conformance.properties import PROPERTIES
-    from conformance.subject import Subject
-    from conformance.verdict import Outcome
+    from conformance.properties.support.subject import Subject
+    from conformance.requirements.verdict import Outcome
     from impl.faulty import FAULTS
 
     subject = Subject(FAULTS[name].implementation)
@@ -86,8 +86,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("detection.jsonl"))
     options = parser.parse_args()
 
-    from conformance.compilation import remember_compilations
-    from conformance.devices import offer_host_devices
+    from conformance.engine.jax_runtime import offer_host_devices, remember_compilations
 
     remember_compilations()
     offer_host_devices()

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from detection import MAX_EXAMPLES
 
-from conformance.profiles import budget
+from conformance.engine.budget import budget
 from conformance.properties import PROPERTIES
 
 ALLOWED = 1e-3

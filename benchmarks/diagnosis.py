@@ -19,9 +19,9 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from conformance.compilation import remember_compilations
+from conformance.adapters.implementation import Implementation
 from conformance.diagnosis import Diagnosis, diagnose
-from conformance.implementation import Implementation
+from conformance.engine.jax_runtime import remember_compilations
 
 TRUTH = Path(__file__).with_name("diagnosis_truth.toml")
 

@@ -62,24 +62,24 @@ def implementations() -> dict[str, Any]:
 
 def cases_of(prop: Any, entries: Any, rng: random.Random) -> Iterator[dict[str, Any]]:
     """Yield what is drawn for a few cases of a property; of its own palettes, for two."""
-    from conformance.strategies.source import SIZE, decoded_from
+    from conformance.strategies.bytestream import SIZE, decoded_from
 
     chosen = rng.sample(prop.palettes, 2) if prop.palettes else [entries]
-    for palette in chosen:
-        decoders = {name: of(palette) for name, of in prop.decoders.items()}
+    for grid in chosen:
+        decoders = {name: of(grid) for name, of in prop.decoders.items()}
         for _ in range(max(1, round(CASES * prop.share))):
             yield decoded_from(rng.randbytes(SIZE), decoders)
 
 
 def judged(subject: Any, seed: int) -> dict[str, Any]:
     """Judge one implementation with one seed on a twentieth of what applies to it."""
-    from conformance.case import literals
-    from conformance.checks import ViolationFound, taking_notes
     from conformance.properties import PROPERTIES
-    from conformance.strategies import palette
+    from conformance.properties.support.checks import ViolationFound, taking_notes
+    from conformance.strategies import shape_grid
+    from conformance.strategies.case import literals
 
     rng = random.Random(f"{seed} {subject.implementation.name}")
-    entries = palette.fresh(seed // SEEDS_PER_PALETTE)
+    entries = shape_grid.fresh(seed // SEEDS_PER_PALETTE)
     largest: dict[str, float] = {}
     alarms, cases, comparisons = [], 0, 0
     offered = subject.implementation.capabilities
@@ -135,13 +135,12 @@ def work(names: list[str], seeds: int, done: frozenset[tuple[int, str]], out: Pa
 
     An implementation stays in one process, because each has compiled programs of its own.
     """
-    from conformance.compilation import remember_compilations
-    from conformance.devices import offer_host_devices
+    from conformance.engine.jax_runtime import offer_host_devices, remember_compilations
 
     warnings.simplefilter("ignore")
     remember_compilations()
     offer_host_devices()
-    from conformance.subject import Subject
+    from conformance.properties.support.subject import Subject
 
     subjects = {name: Subject(implementations()[name]) for name in names}
     for seed in range(seeds):

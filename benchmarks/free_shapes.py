@@ -13,20 +13,20 @@ import itertools
 import time
 
 import impl
-from conformance.judging import Trial, judge
-from conformance.profiles import budget
+from conformance.engine.budget import budget
+from conformance.engine.judge import Trial, judge
 from conformance.properties import PROPERTIES
-from conformance.strategies import palette
-from conformance.subject import Subject
+from conformance.properties.support.subject import Subject
+from conformance.strategies import shape_grid
 
 CHOSEN = ("BN-TRAIN-1", "BN-EMA-1", "BN-EVAL-1", "BN-AFF-1", "BN-IND-1")
 
 
-def free_palette() -> tuple[palette.Entry, ...]:
+def free_palette() -> tuple[shape_grid.Entry, ...]:
     """Return every shape up to 40 × 17, with one configuration each."""
     shapes = itertools.product(range(1, 41), range(1, 18))
-    configs = itertools.cycle((entry.momentum, entry.eps) for entry in palette.DEFAULT)
-    return tuple(palette.Entry(rows, features, *next(configs)) for rows, features in shapes)
+    configs = itertools.cycle((entry.momentum, entry.eps) for entry in shape_grid.DEFAULT)
+    return tuple(shape_grid.Entry(rows, features, *next(configs)) for rows, features in shapes)
 
 
 def judged(subject: Subject, cases: int) -> tuple[int, float]:
@@ -54,10 +54,10 @@ def main() -> None:
     print("| shapes | cases | s | cases per second |\n|---|---|---|---|")
     cold = rate("palette, cold", cases)
     warm = rate("palette, its shapes known", 4 * cases)
-    default = palette.DEFAULT
-    palette.DEFAULT = free_palette()
+    default = shape_grid.DEFAULT
+    shape_grid.DEFAULT = free_palette()
     free = rate("unrestricted", cases)
-    palette.DEFAULT = default
+    shape_grid.DEFAULT = default
     print(f"\npalette ÷ unrestricted: cold {cold / free:.1f}, shapes known {warm / free:.1f}")
 
 

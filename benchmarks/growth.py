@@ -36,10 +36,10 @@ def judged_on(times: int) -> None:
     """Judge flax's layer on a palette that is so many times as large."""
     import side_by_side
 
-    from conformance.strategies import palette
+    from conformance.strategies import shape_grid
 
-    more = [entry for seed in range(times - 1) for entry in palette.fresh(seed)]
-    palette.DEFAULT = (*palette.DEFAULT, *more)
+    more = [entry for seed in range(times - 1) for entry in shape_grid.fresh(seed)]
+    shape_grid.DEFAULT = (*shape_grid.DEFAULT, *more)
     side_by_side.judge("palette")
 
 

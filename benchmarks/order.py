@@ -1,8 +1,8 @@
 """In which order requirements find the faults of the gallery soonest: greedily, kills per second.
 
 The first few are fixed: plain statements about one call, which are the most useful answer where
-they are violated. Prints the tuple for conformance/ordering.py, and how long one process judges
-until the first violation, over the gallery, in that order and in the present one.
+they are violated. Prints the tuple for conformance/engine/scheduling.py, and how long one process
+judges until the first violation, over the gallery, in that order and in the present one.
 
 Usage: conformance run impl flax-wide -j 1 --report FILE; python benchmarks/order.py FILE
 """
@@ -14,7 +14,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.ordering import by_power
+from conformance.engine.scheduling import by_power
 from conformance.report.model import Report
 from conformance.requirements import REQUIREMENTS
 

@@ -19,19 +19,20 @@ from functools import partial, wraps
 from types import FunctionType
 from typing import Any
 
-from conformance.compilation import remember_compilations
+from conformance.engine.jax_runtime import remember_compilations
 
 remember_compilations()  # before jax is imported
 
-from conformance import bounds, checks, oracle  # noqa: E402
-from conformance.checks import taking_notes  # noqa: E402
-from conformance.conventions import in_force  # noqa: E402
-from conformance.judging import Trial, judge, unsupported  # noqa: E402
-from conformance.profiles import budget  # noqa: E402
+from conformance.adapters.resolve import resolve  # noqa: E402
+from conformance.engine.budget import budget  # noqa: E402
+from conformance.engine.judge import Trial, judge, unsupported  # noqa: E402
+from conformance.numerics import bounds, oracle  # noqa: E402
+from conformance.numerics.conventions import in_force  # noqa: E402
 from conformance.properties import PROPERTIES  # noqa: E402
+from conformance.properties.support import checks  # noqa: E402
+from conformance.properties.support.checks import taking_notes  # noqa: E402
+from conformance.properties.support.subject import Subject  # noqa: E402
 from conformance.requirements import REQUIREMENTS  # noqa: E402
-from conformance.resolution import resolve  # noqa: E402
-from conformance.subject import Subject  # noqa: E402
 
 Call = tuple[str, dict[str, Any]]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 
 from conformance.diagnosis.neighbours import nearest
-from conformance.proof.matrix import known_faults
+from conformance.report.kill_matrix import known_faults
 
 
 def main() -> None:

@@ -95,14 +95,14 @@ def _rows() -> list:
 def _without_palette() -> None:
     from free_shapes import free_palette
 
-    from conformance.strategies import palette
+    from conformance.strategies import shape_grid
 
-    palette.DEFAULT = free_palette()
+    shape_grid.DEFAULT = free_palette()
 
 
 def judge(name: str) -> None:
     """Judge flax's layer once, and print the number of cases."""
-    from conformance.compilation import remember_compilations
+    from conformance.engine.jax_runtime import remember_compilations
 
     remember_compilations()  # before jax is imported
     if name == "upstream":
@@ -112,10 +112,10 @@ def judge(name: str) -> None:
         print(upstream.outcome(executed(FLAX), upstream.fetched()))
         return
     import impl
-    from conformance.judging import Trial, judge, unsupported
-    from conformance.profiles import budget
+    from conformance.engine.budget import budget
+    from conformance.engine.judge import Trial, judge, unsupported
     from conformance.properties import PROPERTIES
-    from conformance.subject import Subject
+    from conformance.properties.support.subject import Subject
 
     if name == "naive":
         _without_palette()

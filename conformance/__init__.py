@@ -9,11 +9,13 @@ Importing this package imports neither jax nor NumPy nor Hypothesis.
 
 from __future__ import annotations
 
-from conformance.door import conformance_tests, sequence_machine
-from conformance.implementation import AdapterError, Config, Deviation, Implementation
-from conformance.layers import Layer
+from conformance.adapters.domain import Options, Precision, Wider
+from conformance.adapters.errors import AdapterError
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.protocols import Config, Layer
+from conformance.frontends.testing import conformance_tests, sequence_machine
 from conformance.requirements import REQUIREMENTS, Capability, Level, Requirement
-from conformance.wider import Options, Precision, Wider
+from conformance.requirements.deviations import Deviation
 
 __all__ = [
     "REQUIREMENTS",

@@ -1,5 +1,5 @@
 """``python -m conformance``."""
 
-from conformance.cli import main
+from conformance.frontends.cli import main
 
 main(prog_name="conformance")

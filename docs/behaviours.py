@@ -14,9 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from conformance.behaviours.observing import Observer
-from conformance.behaviours.tables import document
-from conformance.implementation import AdapterError
+from conformance.adapters.errors import AdapterError
+from conformance.diagnosis.behaviours.observer import Observer
+from conformance.diagnosis.behaviours.tables import document
 
 HERE = Path(__file__).parent
 NAMES = (

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from conformance.verdict import Verdict, Violation
+from conformance.requirements.verdict import Verdict, Violation
 
 Shows = Callable[[Violation], bool]
 """Whether a violation is what the cause would give."""

@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
-from conformance.proof.matrix import KNOWN, KillMatrix
+from conformance.report.kill_matrix import KNOWN, KillMatrix
 from conformance.requirements import REQUIREMENTS
 
 NOT_JUDGED, CONFORMS, VIOLATES, LISTED, MISSED = range(5)

@@ -22,10 +22,11 @@ from causes import CAUSES, Cause
 
 import impl
 from conformance.adapters import peers
-from conformance.implementation import AdapterError, Implementation
+from conformance.adapters.errors import AdapterError
+from conformance.adapters.implementation import Implementation
 from conformance.report.model import Report
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import Outcome, Verdict
+from conformance.requirements.verdict import Outcome, Verdict
 
 HERE = Path(__file__).parent
 

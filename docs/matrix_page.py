@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from conformance.proof.matrix import KNOWN, KillMatrix, Row
+from conformance.report.kill_matrix import KNOWN, KillMatrix, Row
 from conformance.requirements import REQUIREMENTS
 
 _HEAD = """# Kill matrix

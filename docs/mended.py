@@ -10,11 +10,11 @@ from typing import Any
 import jax.numpy as jnp
 
 from conformance.adapters import peers
+from conformance.adapters.domain import Options
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.protocols import ARRAYS, Config
 from conformance.adapters.pure import Held
 from conformance.adapters.wide import MaskedPure, WideLayer
-from conformance.implementation import Config, Implementation
-from conformance.layers import ARRAYS
-from conformance.wider import Options
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ it is asked for, so importing this package imports no framework.
 
 from __future__ import annotations
 
-from conformance.implementation import Implementation
+from conformance.adapters.implementation import Implementation
 
 __all__ = ["flax", "flax_default", "flax_wide", "reference", "wide"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from flax import nnx
 
-from conformance.implementation import Deviation, Implementation
-from conformance.wider import AT_LEAST_FLOAT32, Wider
+from conformance.adapters.domain import AT_LEAST_FLOAT32, Wider
+from conformance.adapters.implementation import Implementation
+from conformance.requirements.deviations import Deviation
 
 _DOMAIN = Wider(
     ndim=True,

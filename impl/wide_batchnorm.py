@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from conformance.wider import AT_LEAST_FLOAT32, Wider
+from conformance.adapters.domain import AT_LEAST_FLOAT32, Wider
 from impl.stepwise import Array
 
 DOMAIN = Wider(

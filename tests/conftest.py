@@ -7,8 +7,7 @@ import os
 import pytest
 from hypothesis import settings
 
-from conformance.compilation import remember_compilations
-from conformance.devices import offer_host_devices
+from conformance.engine.jax_runtime import offer_host_devices, remember_compilations
 
 pytest_plugins = ["pytester", "written_modules", "projects", "hostile_runs", "refusing"]
 pytest.register_assert_rewrite("drawn_cases")  # its assertions say what they compared

@@ -9,14 +9,16 @@ from hypothesis import find, settings
 from hypothesis import strategies as st
 from numpy_norm import subject
 
-from conformance.case import Case, State
-from conformance.judging import Trial
-from conformance.profiles import budget
+from conformance.engine.budget import budget
+from conformance.engine.judge import Trial
+from conformance.numerics.state import State
 from conformance.properties import PROPERTIES, Property
 from conformance.requirements import REQUIREMENTS
-from conformance.strategies import palette
+from conformance.strategies import shape_grid
+from conformance.strategies.case import Case
 from conformance.strategies.cases import cases
-from conformance.strategies.designed import (
+from conformance.strategies.shape_grid import DEFAULT
+from conformance.strategies.targeted import (
     cases_at_momentum,
     cases_near_eps,
     cases_with,
@@ -30,13 +32,12 @@ from conformance.strategies.designed import (
     shifted_cases,
     stackable,
 )
-from conformance.strategies.palette import DEFAULT
 
 _SMALLEST_NORMAL = 2.0**-126
 
 CASES = {
     "cases": cases,
-    "compiled": lambda _: cases(palette.COMPILED),
+    "compiled": lambda _: cases(shape_grid.COMPILED),
     "constant_cases": constant_cases,
     "cases_near_eps": cases_near_eps,
     "offset_cases": offset_cases,

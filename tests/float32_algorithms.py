@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from conformance.case import State
+from conformance.numerics.state import State
 from conformance.strategies.columns import BLOCK, Columns, decode
 
 F = np.float32

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from conformance.case import State
+from conformance.numerics.state import State
 from conformance.strategies.columns import BLOCK, decode
 
 F = np.float32

@@ -6,13 +6,13 @@ from typing import Any
 
 from numpy_norm import subject
 
-from conformance.judging import Trial, judge, judge_requirement
-from conformance.profiles import Budget, budget
+from conformance.engine.budget import Budget, budget
+from conformance.engine.judge import Trial, judge, judge_requirement
 from conformance.properties import Property
+from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
+from conformance.requirements.verdict import Verdict
 from conformance.strategies.cases import cases
-from conformance.subject import Subject
-from conformance.verdict import Verdict
 
 
 def judged(subject: Subject, identity: str, **rest: Any) -> Verdict:

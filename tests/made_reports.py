@@ -12,7 +12,7 @@ from conformance.report.model import Footer, Header, Report, environment
 from conformance.report.shards import Shard
 from conformance.report.terminal import render
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import Finding, Outcome, Verdict, Violation
+from conformance.requirements.verdict import Finding, Outcome, Verdict, Violation
 
 FINDING = Finding(
     quantity="running_mean", got=0.75, expected=0.25, bound=1e-6, ratio=5e5, index=(0,)

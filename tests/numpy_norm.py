@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from conformance.case import State
-from conformance.implementation import Config, Deviation, Implementation
-from conformance.subject import Subject
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.protocols import Config
+from conformance.numerics.state import State
+from conformance.properties.support.subject import Subject
+from conformance.requirements.deviations import Deviation
 
 
 class NumpyNorm:

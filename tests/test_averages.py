@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from conformance import bounds, conventions, oracle
-from conformance.bounds import Accuracy
-from conformance.case import State
-from conformance.checks import ViolationFound
-from conformance.conventions import in_force
-from conformance.implementation import Config, Deviation
-from conformance.properties.history import Model
+from conformance.adapters.protocols import Config
+from conformance.numerics import bounds, conventions, oracle
+from conformance.numerics.bounds import Accuracy
+from conformance.numerics.conventions import in_force
+from conformance.numerics.state import State
+from conformance.properties.support.checks import ViolationFound
+from conformance.properties.support.running_stats_model import Model
+from conformance.requirements.deviations import Deviation
 
 F = np.float32
 DEBIASED = frozenset({Deviation.ZERO_DEBIASED_STATISTICS})

@@ -11,7 +11,7 @@ from made_reports import EVERY, WAIVED, complete, report, verdict
 from conformance.report.badge import badge_texts, to_badge
 from conformance.report.model import Report
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import Outcome
+from conformance.requirements.verdict import Outcome
 
 _ALL = len(REQUIREMENTS)
 

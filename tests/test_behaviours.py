@@ -14,11 +14,12 @@ import pytest
 from click.testing import CliRunner
 from flax import nnx
 
-from conformance.behaviours import BEHAVIOURS
-from conformance.behaviours.observing import Observer, observe
-from conformance.cli import main
-from conformance.implementation import AdapterError, Implementation
-from conformance.subject import Subject
+from conformance.adapters.errors import AdapterError
+from conformance.adapters.implementation import Implementation
+from conformance.diagnosis.behaviours import BEHAVIOURS
+from conformance.diagnosis.behaviours.observer import Observer, observe
+from conformance.frontends.cli import main
+from conformance.properties.support.subject import Subject
 from impl import reference, wide
 from impl.batchnorm import MyBatchNorm
 from impl.variants import VARIANTS

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from float32_algorithms import EPS, MOMENTUM, F, far_from_zero, inputs, parameters
 
-from conformance import bounds
-from conformance.bounds import Accuracy, Bound, U
-from conformance.case import State
-from conformance.implementation import Config
+from conformance.adapters.protocols import Config
+from conformance.numerics import bounds
+from conformance.numerics.bounds import Accuracy, Bound, U
+from conformance.numerics.state import State
 
 # By hand
 

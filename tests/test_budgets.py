@@ -5,9 +5,9 @@ from __future__ import annotations
 from judged import claimed, judged
 from numpy_norm import NumpyNorm, subject
 
-from conformance.checks import check_same
-from conformance.profiles import Budget, budget
-from conformance.verdict import Outcome
+from conformance.engine.budget import Budget, budget
+from conformance.properties.support.checks import check_same
+from conformance.requirements.verdict import Outcome
 
 
 def test_the_share_of_a_property_scales_its_cases():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conformance.bounds import Bound
-from conformance.checks import (
+from conformance.numerics.bounds import Bound
+from conformance.properties.support.checks import (
     Notes,
     ViolationFound,
     check_finite,

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from command_line import conformance
 from written_modules import SEED_SHAPED
 
-from conformance.cli import main
+from conformance.frontends.cli import main
 from conformance.report.model import SCHEMA, Report
 from conformance.requirements import REQUIREMENTS
 

@@ -9,7 +9,7 @@ from made_reports import shards, whole
 
 from conformance.report.model import Report
 from conformance.report.shards import ShardError, combine, timeless
-from conformance.verdict import Outcome, Verdict
+from conformance.requirements.verdict import Outcome, Verdict
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 from made_reports import report, verdict
 
-from conformance.cli import main
-from conformance.report.comparison import compare
+from conformance.frontends.cli import main
+from conformance.report.diff import compare
 from conformance.report.model import Report
-from conformance.verdict import Outcome, Verdict
+from conformance.requirements.verdict import Outcome, Verdict
 
 GOOD = verdict("BN-EMA-1")
 BAD = verdict("BN-EMA-1", Outcome.VIOLATES)

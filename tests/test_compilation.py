@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.compilation import (
+from conformance.engine.jax_runtime import (
     forget_old_compilations,
     remember_compilations,
     unload_programs_if_many,

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from numpy_norm import NumpyNorm
 
-from conformance.declarations import SHOWN_BY
-from conformance.implementation import AdapterError, Config, Deviation, Implementation
-from conformance.judging import judge_requirement
-from conformance.layers import STATISTICS
-from conformance.profiles import budget
+from conformance.adapters.errors import AdapterError
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.protocols import STATISTICS, Config
+from conformance.engine.budget import budget
+from conformance.engine.deviations import SHOWN_BY
+from conformance.engine.judge import judge_requirement
+from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
-from conformance.subject import Subject
-from conformance.verdict import Outcome, Verdict
+from conformance.requirements.deviations import Deviation
+from conformance.requirements.verdict import Outcome, Verdict
 from impl import reference
 from impl.forward import batchnorm_forward
 from impl.variants import VARIANTS

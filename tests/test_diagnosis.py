@@ -10,21 +10,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from conformance.bounds import Accuracy
-from conformance.case import State
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.protocols import Config
 from conformance.diagnosis import Diagnosis, diagnose
-from conformance.diagnosis.alternatives import BACKWARD, REGISTERED
 from conformance.diagnosis.approximate import Approximate, maximum, root
-from conformance.diagnosis.cases import gradient_series
-from conformance.diagnosis.explain import evidence_of, matches
-from conformance.diagnosis.gradient import BACKWARD as STEPS
-from conformance.diagnosis.model import Model
+from conformance.diagnosis.backward_model import BACKWARD as STEPS
+from conformance.diagnosis.experiment import gradient_series
+from conformance.diagnosis.fault_model import ALTERNATIVES
+from conformance.diagnosis.fault_models import BACKWARD, REGISTERED
 from conformance.diagnosis.neighbours import nearest
 from conformance.diagnosis.observe import observe
-from conformance.diagnosis.registry import ALTERNATIVES
+from conformance.diagnosis.reference_model import Model
+from conformance.diagnosis.search import evidence_of, matches
 from conformance.diagnosis.textbook import TEXTBOOK
-from conformance.implementation import Config, Implementation
-from conformance.oracle import evaluate, train
+from conformance.numerics.bounds import Accuracy
+from conformance.numerics.oracle import evaluate, train
+from conformance.numerics.state import State
 from impl import flax, flax_default, reference
 from impl.faulty import FAULTS
 from impl.stepwise import StepwiseBatchNorm

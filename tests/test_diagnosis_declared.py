@@ -11,13 +11,14 @@ import pytest
 from flax import nnx
 from numpy_norm import NumpyNorm, implementation
 
-from conformance import conventions
+from conformance.adapters.implementation import Implementation
 from conformance.diagnosis import diagnose
-from conformance.diagnosis.explain import evidence_of
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.observe import observe, observe_gradients
-from conformance.implementation import Deviation, Implementation
-from conformance.subject import Subject
+from conformance.diagnosis.search import evidence_of
+from conformance.numerics import conventions
+from conformance.properties.support.subject import Subject
+from conformance.requirements.deviations import Deviation
 from impl.variants import VARIANTS
 from impl.variants.declared import NewMomentum, UnbiasedStored
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from conformance.implementation import Implementation
-from conformance.judging import judge_requirement
-from conformance.profiles import budget
+from conformance.adapters.implementation import Implementation
+from conformance.engine.budget import budget
+from conformance.engine.judge import judge_requirement
+from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS, select
-from conformance.subject import Subject
-from conformance.verdict import Outcome
+from conformance.requirements.verdict import Outcome
 
 ROOT = Path(__file__).parent.parent
 ADAPTERS = re.findall(

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.checks import ViolationFound
-from conformance.exact import ExactError, decode, encode, identity
-from conformance.profiles import budget
+from conformance.engine.budget import budget
+from conformance.engine.runner import Trial
 from conformance.properties import PROPERTIES
-from conformance.strategies.palette import DEFAULT
-from conformance.strategies.source import SIZE, decoded_from
-from conformance.subject import Subject
-from conformance.trial import Trial
+from conformance.properties.support.checks import ViolationFound
+from conformance.properties.support.subject import Subject
+from conformance.strategies.bytestream import SIZE, decoded_from
+from conformance.strategies.codec import ExactError, decode, encode, identity
+from conformance.strategies.shape_grid import DEFAULT
 from impl.faulty import FAULTS
 
 
@@ -68,8 +68,8 @@ def test_replaying_draws_nothing(monkeypatch: pytest.MonkeyPatch):
         trial()
     found = trial.violation
     assert found is not None
-    monkeypatch.setattr("conformance.trial.expanded", None)
-    monkeypatch.setattr("conformance.trial.decoded_from", None)
+    monkeypatch.setattr("conformance.engine.runner.expanded", None)
+    monkeypatch.setattr("conformance.engine.runner.decoded_from", None)
 
     again = Trial(PROPERTIES["BN-EPS-1"], subject, budget(minimize=False))
     with pytest.raises(ViolationFound) as raised:

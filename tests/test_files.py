@@ -11,7 +11,7 @@ from command_line import conformance
 from made_reports import EVERY, report
 from refusing import refused
 
-from conformance.report.files import write_text
+from conformance.report.atomic_files import write_text
 
 
 def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path):

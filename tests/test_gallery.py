@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.judging import judge_requirement
-from conformance.profiles import budget
+from conformance.engine.budget import budget
+from conformance.engine.judge import judge_requirement
+from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
-from conformance.subject import Subject
-from conformance.verdict import Outcome
+from conformance.requirements.verdict import Outcome
 from impl.faulty import FAULTS, Fault
 
 FIRST = budget(minimize=False)

@@ -32,10 +32,10 @@ from gradient_algorithms import (
     two_pass,
 )
 
-from conformance import bounds, oracle
-from conformance.bounds import Accuracy, Bound
-from conformance.case import State
-from conformance.implementation import Config
+from conformance.adapters.protocols import Config
+from conformance.numerics import bounds, oracle
+from conformance.numerics.bounds import Accuracy, Bound
+from conformance.numerics.state import State
 
 
 def worst(got: Any, wanted: np.ndarray, bound: Bound) -> float:

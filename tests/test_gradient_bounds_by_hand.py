@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from gradient_algorithms import COLUMNS, EPS, ROWS, F, cotangents, far_from_zero, generated, inputs
 
-from conformance import bounds, oracle
-from conformance.bounds import Accuracy, Bound, U
-from conformance.case import State
-from conformance.implementation import Config
+from conformance.adapters.protocols import Config
+from conformance.numerics import bounds, oracle
+from conformance.numerics.bounds import Accuracy, Bound, U
+from conformance.numerics.state import State
+from conformance.strategies.bytestream import SIZE, Source
 from conformance.strategies.cotangents import GRADIENT, pulled_cases
-from conformance.strategies.source import SIZE, Source
 
 
 def test_evaluation_by_hand():

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from conformance import oracle
-from conformance.case import State
-from conformance.implementation import Config
-from conformance.oracle import Gradient
+from conformance.adapters.protocols import Config
+from conformance.numerics import oracle
+from conformance.numerics.oracle import Gradient
+from conformance.numerics.state import State
 from conformance.strategies.cotangents import Pulled, pulled_cases
-from conformance.strategies.palette import DEFAULT
+from conformance.strategies.shape_grid import DEFAULT
 
 SMALL = tuple(entry for entry in DEFAULT if entry.rows * entry.features <= 24)
 _CLOSE = Fraction(1, 10**12)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hostile_runs import GOOD, judged, of
 
-from conformance.isolation.keeper import Keeper
-from conformance.profiles import budget
-from conformance.verdict import Outcome
+from conformance.engine.budget import budget
+from conformance.engine.sandbox.supervisor import Keeper
+from conformance.requirements.verdict import Outcome
 
 DEAD = {
     "exits": "the process ended with exit code 0",

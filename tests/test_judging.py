@@ -9,9 +9,9 @@ import pytest
 from judged import judged
 from numpy_norm import NumpyNorm, OnePass, Refusing, Silent, SwappedMomentum, Unbiased, subject
 
-from conformance.implementation import Deviation
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import Outcome
+from conformance.requirements.deviations import Deviation
+from conformance.requirements.verdict import Outcome
 
 ONE_PASS = Deviation.ONE_PASS_VARIANCE
 
@@ -218,6 +218,8 @@ def test_a_declaration_excuses_nothing_else():
 def test_every_door_makes_room_for_programs(monkeypatch: pytest.MonkeyPatch):
     """Before each judgement compiled programs are dropped if they are about to fill a process."""
     asked: list[bool] = []
-    monkeypatch.setattr("conformance.judging.unload_programs_if_many", lambda: asked.append(True))
+    monkeypatch.setattr(
+        "conformance.engine.judge.unload_programs_if_many", lambda: asked.append(True)
+    )
     judged(subject(NumpyNorm), "BN-EVAL-5")
     assert asked == [True]

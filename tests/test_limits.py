@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conformance.isolation import limits
-from conformance.isolation.limits import GIB, LEAST_MEMORY, Limits, fair_share, resident
+from conformance.engine.sandbox import limits
+from conformance.engine.sandbox.limits import GIB, LEAST_MEMORY, Limits, fair_share, resident
 
 STATM = Path("/proc/self/statm")
 

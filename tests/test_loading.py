@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from written_modules import Write, refusal
 
-from conformance.loading import registered
+from conformance.adapters.resolve import registered
 
 
 def test_unknown_names_are_refused():

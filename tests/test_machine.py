@@ -8,7 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 import impl
 from conformance import AdapterError, Implementation, sequence_machine
-from conformance.checks import ViolationFound
+from conformance.properties.support.checks import ViolationFound
 from impl.faulty import FAULTS
 from impl.forward import batchnorm_forward
 

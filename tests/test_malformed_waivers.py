@@ -8,7 +8,7 @@ import pytest
 from made_reports import EVERY, report, verdict
 from refusing import refused
 
-from conformance.verdict import Outcome
+from conformance.requirements.verdict import Outcome
 
 ENTRY = """
 [[waiver]]

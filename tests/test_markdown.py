@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from made_reports import EVERY, FINDING, WAIVED, complete, report, verdict
 
-from conformance.cli.publishing import summarize_job
-from conformance.errors import printable
+from conformance.adapters.errors import printable
+from conformance.frontends.cli.publishing import summarize_job
 from conformance.report.markdown import code, to_markdown
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import Outcome, Violation
+from conformance.requirements.verdict import Outcome, Violation
 
 EVIL = "a|b\n`c` <script>x</script> **d** @someone #1 \x1b[31m\u202e"
 

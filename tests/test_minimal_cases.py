@@ -10,11 +10,11 @@ from drawn_cases import case_strategy, minimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.case import literals
+from conformance.strategies.bytestream import choices
+from conformance.strategies.case import literals
 from conformance.strategies.cases import batches, cases, states, streams
-from conformance.strategies.designed import orders
-from conformance.strategies.palette import DEFAULT
-from conformance.strategies.source import choices
+from conformance.strategies.shape_grid import DEFAULT
+from conformance.strategies.targeted import orders
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.implementation import Implementation
-from conformance.judging import judge_requirement
-from conformance.profiles import budget
+from conformance.adapters.implementation import Implementation
+from conformance.engine.budget import budget
+from conformance.engine.judge import judge_requirement
+from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS, Capability, select
-from conformance.subject import Subject
-from conformance.verdict import Outcome
+from conformance.requirements.verdict import Outcome
 from impl.faulty.nulls import NULLS
 
 FEW = budget(max_examples=10)

@@ -9,11 +9,12 @@ from fractions import Fraction
 import numpy as np
 from hypothesis import given, settings
 
-from conformance import oracle
-from conformance.case import Case, State
-from conformance.implementation import Config
+from conformance.adapters.protocols import Config
+from conformance.numerics import oracle
+from conformance.numerics.state import State
+from conformance.strategies.case import Case
 from conformance.strategies.cases import NEVER_FRESH, cases
-from conformance.strategies.palette import DEFAULT
+from conformance.strategies.shape_grid import DEFAULT
 
 SMALL = tuple(entry for entry in DEFAULT if entry.rows * entry.features <= 24)
 _FEW = settings(max_examples=60)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.ordering import _PLACES, by_power, dealt
+from conformance.engine.scheduling import _PLACES, by_power, dealt
 from conformance.requirements import REQUIREMENTS
 
 ROWS = tuple(REQUIREMENTS.values())

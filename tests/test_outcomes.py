@@ -7,7 +7,7 @@ from made_reports import EVERY, verdict
 
 from conformance.report.outcome import settle
 from conformance.report.text import violation_text
-from conformance.verdict import Outcome, Verdict
+from conformance.requirements.verdict import Outcome, Verdict
 
 
 @pytest.mark.parametrize("one", [EVERY[0], EVERY[2]], ids=["conforms", "deviates"])

@@ -12,7 +12,7 @@ from made_reports import EVERY, FINDING, WAIVED, report, verdict
 from conformance.report.page import to_html
 from conformance.report.plots import errors, times
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import Outcome, Verdict, Violation
+from conformance.requirements.verdict import Outcome, Verdict, Violation
 
 EVIL = (
     "<b>&\x1b[31m\u202eevil</b><script>document.title='owned'</script>"

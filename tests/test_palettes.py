@@ -5,54 +5,54 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conformance.strategies import palette
+from conformance.strategies import shape_grid
 from conformance.strategies.containers import CONTAINERS
-from conformance.strategies.palette import DEFAULT
+from conformance.strategies.shape_grid import DEFAULT
 
 
 @pytest.mark.parametrize("block", [8, 16, 32, 64, 128, 256, 512, 1024])
 def test_block_boundaries_are_swept(block: int):
     """A block, one row less and one row more are all in the sweep."""
-    assert {block - 1, block, block + 1} <= {entry.rows for entry in palette.SWEEP}
+    assert {block - 1, block, block + 1} <= {entry.rows for entry in shape_grid.SWEEP}
 
 
 def test_widths_are_swept():
     """The sweep has widths around every usual number of lanes, and square batches."""
-    widths = {entry.features for entry in palette.SWEEP}
+    widths = {entry.features for entry in shape_grid.SWEEP}
     assert {7, 9, 31, 33, 127, 129, 255, 257} <= widths
-    assert any(entry.rows == entry.features > 1 for entry in palette.SWEEP)
+    assert any(entry.rows == entry.features > 1 for entry in shape_grid.SWEEP)
 
 
 def test_sizes_of_both_axes_are_swept_together():
     """There are entries with more than 32 and with more than 64 of both, and multiples of 12."""
-    assert any(entry.rows > 32 and entry.features > 32 for entry in palette.SWEEP)
-    assert any(entry.rows > 64 and entry.features > 64 for entry in palette.SWEEP)
-    assert any(entry.rows % 12 == 0 for entry in palette.SWEEP)
-    assert any(entry.features % 12 == 0 for entry in palette.SWEEP)
+    assert any(entry.rows > 32 and entry.features > 32 for entry in shape_grid.SWEEP)
+    assert any(entry.rows > 64 and entry.features > 64 for entry in shape_grid.SWEEP)
+    assert any(entry.rows % 12 == 0 for entry in shape_grid.SWEEP)
+    assert any(entry.features % 12 == 0 for entry in shape_grid.SWEEP)
 
 
 def test_large_sizes_are_also_run_eagerly():
     """Rows and features beyond 256 occur where nothing is compiled as a whole, too."""
-    assert max(entry.rows for entry in palette.EAGER) > 1024
-    assert max(entry.features for entry in palette.EAGER) > 256
+    assert max(entry.rows for entry in shape_grid.EAGER) > 1024
+    assert max(entry.features for entry in shape_grid.EAGER) > 256
 
 
 def test_the_smallest_entry_comes_first():
     """Shrinking ends at two rows of one feature."""
     assert (DEFAULT[0].rows, DEFAULT[0].features) == (2, 1)
-    assert set(palette.SHAPES) == {(entry.rows, entry.features) for entry in DEFAULT}
+    assert set(shape_grid.SHAPES) == {(entry.rows, entry.features) for entry in DEFAULT}
 
 
 def test_fresh_palettes_replay_from_their_seed():
     """The same seed gives the same palette, another seed other shapes."""
-    assert palette.fresh(7) == palette.fresh(7)
-    assert len({palette.fresh(seed) for seed in range(20)}) == 20
+    assert shape_grid.fresh(7) == shape_grid.fresh(7)
+    assert len({shape_grid.fresh(seed) for seed in range(20)}) == 20
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_fresh_palettes_serve_every_strategy(seed: int):
     """A fresh palette keeps the corners: one row, one feature, doubles, and few rows."""
-    entries = palette.fresh(seed)
+    entries = shape_grid.fresh(seed)
     assert {(1, 1), (2, 1), (1, 2)} <= {(entry.rows, entry.features) for entry in entries}
     assert all(0 <= entry.momentum <= 1 and 1e-7 <= entry.eps <= 1 for entry in entries)
     shapes = {(entry.rows, entry.features) for entry in entries}

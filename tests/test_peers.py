@@ -16,15 +16,16 @@ from flax import linen
 
 import impl
 from conformance.adapters import peers
+from conformance.adapters.errors import AdapterError
+from conformance.adapters.implementation import Implementation
 from conformance.adapters.pure import PureLayer
-from conformance.implementation import AdapterError, Implementation
-from conformance.judging import judge_requirement
-from conformance.mistakes import MISTAKES
-from conformance.profiles import budget
+from conformance.diagnosis.adapter_check import problems
+from conformance.diagnosis.adapter_mistakes import MISTAKES
+from conformance.engine.budget import budget
+from conformance.engine.judge import judge_requirement
+from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS, Capability
-from conformance.smoking import problems
-from conformance.subject import Subject
-from conformance.verdict import Outcome
+from conformance.requirements.verdict import Outcome
 
 PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
 POINTS = PROJECT["entry-points"]["conformance.implementations"]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from conformance.adapters.placing import _COMPILED_FROM, placed
+from conformance.adapters.device_put import _COMPILED_FROM, placed
 
 ARRAYS = (
     np.arange(3, dtype=np.float32),

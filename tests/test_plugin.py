@@ -48,7 +48,7 @@ def test_the_plugin_is_inert_without_an_implementation(project: pytest.Pytester)
         import sys
 
         def test_mine(pytestconfig):
-            assert not {"jax", "flax", "conformance.judging"} & set(sys.modules)
+            assert not {"jax", "flax", "conformance.engine.judge"} & set(sys.modules)
             assert not pytestconfig.pluginmanager.has_plugin("conformance-session")
         """
     )

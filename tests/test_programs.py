@@ -12,16 +12,18 @@ import pytest
 from drawn_cases import assert_valid, assert_valid_state, drawn_by
 from hypothesis import given, settings
 
-from conformance import oracle
-from conformance.bounds import Accuracy
-from conformance.case import State, literals
-from conformance.checks import ViolationFound
-from conformance.implementation import Implementation
-from conformance.properties.restoring import COPIED
-from conformance.properties.sequence_model import Expected
+from conformance.adapters.implementation import Implementation
+from conformance.numerics import oracle
+from conformance.numerics.bounds import Accuracy
+from conformance.numerics.state import State
 from conformance.properties.sequences import COPIED_BY, Run, any_sequence_follows_the_model
+from conformance.properties.support.checks import ViolationFound
+from conformance.properties.support.restoring import COPIED
+from conformance.properties.support.sequence_model import Expected
+from conformance.properties.support.subject import Subject
 from conformance.report.text import literal_text
-from conformance.strategies.palette import DEFAULT, TRANSFORMED, fresh
+from conformance.strategies.bytestream import SIZE, Source
+from conformance.strategies.case import literals
 from conformance.strategies.programs import (
     AGAIN,
     COPIES,
@@ -31,8 +33,7 @@ from conformance.strategies.programs import (
     Step,
     programs,
 )
-from conformance.strategies.source import SIZE, Source
-from conformance.subject import Subject
+from conformance.strategies.shape_grid import DEFAULT, TRANSFORMED, fresh
 from impl.stepwise import StepwiseBatchNorm
 
 _FEW = settings(max_examples=40)

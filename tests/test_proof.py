@@ -11,15 +11,15 @@ from types import ModuleType
 import pytest
 from command_line import conformance
 
+from conformance.adapters.errors import AdapterError
+from conformance.adapters.gallery import galleries, member
+from conformance.adapters.resolve import resolve
 from conformance.diagnosis.neighbours import nearest
-from conformance.galleries import galleries, member
-from conformance.implementation import AdapterError
-from conformance.profiles import budget
-from conformance.proof.journal import Journal, digest
-from conformance.proof.matrix import KillMatrix, known_faults
+from conformance.engine.budget import budget
+from conformance.engine.journal import Journal, digest
+from conformance.report.kill_matrix import KillMatrix, known_faults
 from conformance.requirements import REQUIREMENTS
-from conformance.resolution import resolve
-from conformance.verdict import Outcome, Verdict
+from conformance.requirements.verdict import Outcome, Verdict
 from impl.faulty import FAULTS
 
 NAME = "eps-outside"

@@ -10,17 +10,17 @@ from flax import nnx
 from written_modules import OBJECT, SEED_SHAPED, Write, refusal
 
 from conformance.adapters.nnx import NnxLayer
-from conformance.case import State
-from conformance.implementation import Config
-from conformance.judging import judge_requirement
-from conformance.profiles import budget
+from conformance.adapters.protocols import Config
+from conformance.adapters.recognize import GUIDE
+from conformance.adapters.resolve import resolve
+from conformance.engine.budget import budget
+from conformance.engine.judge import judge_requirement
+from conformance.numerics.state import State
 from conformance.properties.state import path_of
-from conformance.recognition import GUIDE
+from conformance.properties.support.subject import Subject
+from conformance.report.reproducers import driving
 from conformance.requirements import REQUIREMENTS
-from conformance.resolution import resolve
-from conformance.scripts import driving
-from conformance.subject import Subject
-from conformance.verdict import Outcome
+from conformance.requirements.verdict import Outcome
 from impl.batchnorm import MyBatchNorm
 
 STATE = State(*(np.array([k, k + 0.5], np.float32) for k in (2, 3, 4, 5)))

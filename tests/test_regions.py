@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from drawn_cases import drawn_by
 
-from conformance.case import Case
+from conformance.strategies.case import Case
 from conformance.strategies.cases import mixed_streams, streams
 from conformance.strategies.columns import _FAMILY_OF_BYTE, _FAMILY_OF_BYTE_IF_TALL, FAMILIES
-from conformance.strategies.designed import (
+from conformance.strategies.targeted import (
     cases_near_eps,
     extreme_cases,
     free_configs,

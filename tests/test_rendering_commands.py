@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from made_reports import EVERY, WAIVED, report
 
-from conformance.cli import main
+from conformance.frontends.cli import main
 from conformance.report.badge import to_badge
 from conformance.report.markdown import to_markdown
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from conformance.cli import main
+from conformance.frontends.cli import main
 
 _LAYER = """
 import jax.numpy as jnp

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from made_reports import EVERY, FINDING, WAIVED, report, verdict
 
-from conformance.case import literals
 from conformance.report.model import SCHEMA, Report, ReportError, environment
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import Outcome, Verdict, Violation
+from conformance.requirements.verdict import Outcome, Verdict, Violation
+from conformance.strategies.case import literals
 
 
 def validate(made: Report) -> None:

@@ -8,9 +8,9 @@ import pytest
 from drawn_cases import drawn_by
 from numpy_norm import NumpyNorm, Unbiased, subject
 
-from conformance.case import literals
 from conformance.properties import PROPERTIES
-from conformance.strategies.source import SIZE, Source
+from conformance.strategies.bytestream import SIZE, Source
+from conformance.strategies.case import literals
 
 
 def literal_run(identity: str, **rest: Any) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 
 from conformance import requirements
 from conformance.properties import PROPERTIES
-from conformance.properties.registry import requirement
+from conformance.properties.support.property import requirement
 from conformance.requirements import (
     REQUIREMENTS,
     TRANSFORMS,

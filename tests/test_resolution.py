@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from written_modules import FLAX_SHAPED, OBJECT, SEED_SHAPED, Write
 
-from conformance.implementation import Config
-from conformance.loading import registered
-from conformance.resolution import resolve
+from conformance.adapters.protocols import Config
+from conformance.adapters.resolve import registered, resolve
 
 
 def works(name: str) -> None:

@@ -8,12 +8,12 @@ from drawn_cases import assert_valid
 from flax import nnx
 from hypothesis import given, settings
 
-from conformance import oracle
-from conformance.case import State
-from conformance.layers import ARRAYS
-from conformance.properties.restoring import RESTORED, pickled
+from conformance.adapters.protocols import ARRAYS
+from conformance.numerics import oracle
+from conformance.numerics.state import State
+from conformance.properties.support.restoring import RESTORED, pickled
 from conformance.strategies.distinct import distinct_cases, replaced_cases
-from conformance.strategies.palette import TRANSFORMED
+from conformance.strategies.shape_grid import TRANSFORMED
 from impl.stepwise import StepwiseBatchNorm
 
 _FEW = settings(max_examples=40)

@@ -11,21 +11,22 @@ import numpy as np
 import pytest
 from judged import judged as judged_by
 
-from conformance.case import State
-from conformance.exact import violation_of
-from conformance.implementation import Deviation, Implementation
-from conformance.oracle import evaluate, evaluation_gradient, train, training_gradient
-from conformance.resolution import resolve
-from conformance.scripts import definition
-from conformance.scripts.blueprint import Blueprint, Place, blueprint_of
-from conformance.scripts.literals import written
-from conformance.scripts.rendering import script_of
-from conformance.scripts.script import NoScript
-from conformance.scripts.writing import write_script
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.resolve import resolve
+from conformance.numerics.oracle import evaluate, evaluation_gradient, train, training_gradient
+from conformance.numerics.state import State
+from conformance.properties.support.subject import Subject
+from conformance.report.reproducers import definition
+from conformance.report.reproducers.construction_spec import Blueprint, Place, blueprint_of
+from conformance.report.reproducers.literals import written
+from conformance.report.reproducers.render import script_of
+from conformance.report.reproducers.script import NoScript
+from conformance.report.reproducers.verify import write_script
+from conformance.requirements.deviations import Deviation
+from conformance.requirements.verdict import Finding, Outcome, Verdict, Violation
+from conformance.strategies.bytestream import SIZE, decoded_from
+from conformance.strategies.codec import violation_of
 from conformance.strategies.cotangents import GRADIENT, pulled_cases
-from conformance.strategies.source import SIZE, decoded_from
-from conformance.subject import Subject
-from conformance.verdict import Finding, Outcome, Verdict, Violation
 from impl import reference
 from impl.faulty import FAULTS
 

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from conformance.implementation import Implementation
-from conformance.judging import judge_requirement
-from conformance.profiles import budget
+from conformance.adapters.implementation import Implementation
+from conformance.engine.budget import budget
+from conformance.engine.judge import judge_requirement
+from conformance.properties.support.subject import Subject
+from conformance.report.reproducers.construction_spec import Blueprint, Place, blueprint_of
+from conformance.report.reproducers.recipes import RECIPES
+from conformance.report.reproducers.render import script_of
 from conformance.requirements import REQUIREMENTS, Capability, Requirement
-from conformance.scripts.blueprint import Blueprint, Place, blueprint_of
-from conformance.scripts.recipes import RECIPES
-from conformance.scripts.rendering import script_of
-from conformance.subject import Subject
-from conformance.verdict import Outcome, Verdict
+from conformance.requirements.verdict import Outcome, Verdict
 from impl.faulty import FAULTS, Fault
 
 _BY_CHANCE = {"names-collide-on-disk"}

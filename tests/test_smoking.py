@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy_norm import NumpyNorm, OnePass, SwappedMomentum, Unbiased, implementation
 
-from conformance import smoking
-from conformance.mistakes import MISTAKES
-from conformance.subject import Subject
+from conformance.diagnosis import adapter_check
+from conformance.diagnosis.adapter_mistakes import MISTAKES
+from conformance.properties.support.subject import Subject
 
 
 class MomentumNotPassed(NumpyNorm):
@@ -287,9 +287,9 @@ def test_each_mistake_is_named(layer, words):
 )
 def test_the_first_broken_step_is_told_once(layer, words, monkeypatch):
     """What follows the first problem would repeat it, and is not looked at."""
-    monkeypatch.setattr(smoking, "resolve", lambda _: implementation(layer))
+    monkeypatch.setattr(adapter_check, "resolve", lambda _: implementation(layer))
 
-    told = [problem for _, problem in smoking.problems("given") if problem is not None]
+    told = [problem for _, problem in adapter_check.problems("given") if problem is not None]
 
     assert len(told) == 1
     assert told[0].startswith(words), told
@@ -298,9 +298,9 @@ def test_the_first_broken_step_is_told_once(layer, words, monkeypatch):
 @pytest.mark.parametrize("layer", [Cumulative, KeepsWhatItIsGiven])
 def test_a_sound_adapter_has_no_step_that_fails(layer, monkeypatch):
     """Neither averages of another kind nor arrays that are kept and moved are mistakes."""
-    monkeypatch.setattr(smoking, "resolve", lambda _: implementation(layer))
+    monkeypatch.setattr(adapter_check, "resolve", lambda _: implementation(layer))
 
-    assert [problem for _, problem in smoking.problems("given") if problem is not None] == []
+    assert [problem for _, problem in adapter_check.problems("given") if problem is not None] == []
 
 
 @pytest.mark.parametrize("layer", [NumpyNorm, OnePass, Unbiased, Cumulative])

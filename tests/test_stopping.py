@@ -9,9 +9,9 @@ import time
 import pytest
 from command_line import conformance
 
-from conformance.isolation.host import Process, Stopped
-from conformance.isolation.limits import Limits
-from conformance.profiles import budget
+from conformance.engine.budget import budget
+from conformance.engine.sandbox.limits import Limits
+from conformance.engine.sandbox.worker_process import Process, Stopped
 
 
 def test_the_violation_is_printed_once_and_before_the_table(tmp_path):

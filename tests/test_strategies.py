@@ -8,10 +8,11 @@ from drawn_cases import CASES, assert_plain, assert_valid, assert_valid_state, c
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.case import Case
-from conformance.strategies import palette
+from conformance.strategies import shape_grid
+from conformance.strategies.case import Case
 from conformance.strategies.cases import cases, ensembles, mixed_streams, rewritten_cases, streams
-from conformance.strategies.designed import (
+from conformance.strategies.shape_grid import DEFAULT, Entry
+from conformance.strategies.targeted import (
     constant_cases,
     free_configs,
     permuted_cases,
@@ -20,7 +21,6 @@ from conformance.strategies.designed import (
     shifted_cases,
     stackable,
 )
-from conformance.strategies.palette import DEFAULT, Entry
 
 _FEW = settings(max_examples=40)
 
@@ -46,7 +46,7 @@ def test_shapes_and_configurations_come_from_the_palette(case: Case):
 
 
 @settings(max_examples=8)
-@given(st.sampled_from(palette.SWEEP).flatmap(lambda entry: cases((entry,)).strategy()))
+@given(st.sampled_from(shape_grid.SWEEP).flatmap(lambda entry: cases((entry,)).strategy()))
 def test_wide_and_long_cases_are_valid(case: Case):
     """Hundreds of rows or features are filled like any other case."""
     assert_valid(case)
@@ -79,7 +79,7 @@ def test_mixed_streams_have_one_width(drawn):
     assert 1 <= len(drawn.following) <= 3
     for batch in drawn.following:
         assert_plain(batch, (len(batch), drawn.case.config.features))
-        assert batch.shape in palette.SHAPES
+        assert batch.shape in shape_grid.SHAPES
 
 
 @_FEW
@@ -91,7 +91,7 @@ def test_rewritten_states_fit(drawn):
 
 
 @_FEW
-@given(ensembles(palette.COMPILED).strategy())
+@given(ensembles(shape_grid.COMPILED).strategy())
 def test_ensembles_agree(lanes: list[Case]):
     """The lanes of an ensemble share shape and configuration, and each has a state."""
     assert len(lanes) == 3
@@ -148,4 +148,4 @@ def test_constant_cases_are_constant(case: Case):
 def test_stacked_shapes_are_in_the_palette(case: Case):
     """A batch stacked on itself has a shape that is compiled already."""
     rows, features = case.x.shape
-    assert (2 * rows, features) in palette.SHAPES
+    assert (2 * rows, features) in shape_grid.SHAPES

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import pytest
 from flax import nnx
 
-from conformance.adapters import streams
-from conformance.adapters.streams import constructed
+from conformance.adapters import rngs
+from conformance.adapters.rngs import constructed
 
 _HELD: list[Any] = []
 
@@ -19,7 +19,7 @@ _HELD: list[Any] = []
 @pytest.fixture(autouse=True)
 def nothing_lent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start without streams from other tests."""
-    monkeypatch.setattr(streams, "_UNUSED", {})
+    monkeypatch.setattr(rngs, "_UNUSED", {})
     _HELD.clear()
 
 
@@ -32,7 +32,7 @@ def test_each_constructor_draws_the_same_keys():
     """Drawing from the streams does not show in the next construction, and they are lent again."""
     wanted = drawn(nnx.Rngs(3))
     assert [constructed(drawn, 3, {}) for _ in range(3)] == [wanted] * 3
-    assert len(streams._UNUSED) == 1
+    assert len(rngs._UNUSED) == 1
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_streams_that_were_kept_or_changed_are_not_lent_again(keep: Callable[[An
         keep(rngs)
 
     constructed(keeping, 3, {})
-    assert streams._UNUSED == {}
+    assert rngs._UNUSED == {}
     assert constructed(drawn, 3, {}) == drawn(nnx.Rngs(3))
 
 
@@ -66,4 +66,4 @@ def test_streams_are_new_under_a_transform():
 
     assert jax.eval_shape(abstract).shape == (2,)
     assert constructed(drawn, 3, {}) == drawn(nnx.Rngs(3))
-    assert jnp.asarray(streams._UNUSED[3][0].default.count.get_value()) == 0
+    assert jnp.asarray(rngs._UNUSED[3][0].default.count.get_value()) == 0

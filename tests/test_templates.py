@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from conformance.cli import main
+from conformance.frontends.cli import main
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = (".github/workflows/conformance.yml", "action.yml", "ci/gitlab.yml")

@@ -11,7 +11,7 @@ from made_reports import EVERY, FINDING, INPUTS, WAIVED, rendered, report, verdi
 from conformance.report.terminal import conclusion, heading
 from conformance.report.text import literal_text, rerun_command, violation_text
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import RESULT, Finding, Outcome, Verdict, Violation
+from conformance.requirements.verdict import RESULT, Finding, Outcome, Verdict, Violation
 
 # Text
 

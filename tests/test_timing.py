@@ -7,12 +7,11 @@ import time
 import pytest
 from numpy_norm import NumpyNorm, OnePass, SwappedMomentum, subject
 
-from conformance.implementation import Deviation
-from conformance.judging import Trial, judge
-from conformance.profiles import budget
+from conformance.engine.budget import FIRST_CASES, Clock, budget
+from conformance.engine.judge import Trial, judge
 from conformance.properties import PROPERTIES
-from conformance.timing import FIRST_CASES, Clock
-from conformance.verdict import Outcome, Verdict
+from conformance.requirements.deviations import Deviation
+from conformance.requirements.verdict import Outcome, Verdict
 
 
 def judged(identity: str, until: float, layer: type = NumpyNorm, *declared: Deviation) -> Verdict:

@@ -7,9 +7,10 @@ from hypothesis import reject
 from judged import claimed, judged
 from numpy_norm import implementation, subject
 
-from conformance.implementation import AdapterError, Implementation
-from conformance.subject import Subject
-from conformance.verdict import Outcome
+from conformance.adapters.errors import AdapterError
+from conformance.adapters.implementation import Implementation
+from conformance.properties.support.subject import Subject
+from conformance.requirements.verdict import Outcome
 
 
 def test_a_missing_capability_is_unsupported():

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from conformance.implementation import Deviation, Implementation
-from conformance.judging import judge_requirement
-from conformance.profiles import budget
+from conformance.adapters.implementation import Implementation
+from conformance.engine.budget import budget
+from conformance.engine.judge import judge_requirement
+from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS, Capability, select
-from conformance.subject import Subject
-from conformance.verdict import Outcome
+from conformance.requirements.deviations import Deviation
+from conformance.requirements.verdict import Outcome
 from impl import flax, flax_default, reference, wide
 from impl.faulty import FAULTS
 from impl.variants import VARIANTS

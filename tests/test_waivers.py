@@ -14,8 +14,15 @@ from typing import Any
 
 import pytest
 
-from conformance.verdict import Finding, Outcome, Verdict, Violation
-from conformance.waivers import WaiverError, read_waivers, skeleton, stale, waived, waiver_for
+from conformance.report.waivers import (
+    WaiverError,
+    read_waivers,
+    skeleton,
+    stale,
+    waived,
+    waiver_for,
+)
+from conformance.requirements.verdict import Finding, Outcome, Verdict, Violation
 
 _ENTRY = """
 [[waiver]]

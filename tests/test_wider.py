@@ -14,14 +14,16 @@ import pytest
 from flax import nnx
 
 import impl.faulty
-from conformance import devices
-from conformance.implementation import Config, Deviation, Implementation
-from conformance.judging import judge_requirement
-from conformance.profiles import budget
+from conformance.adapters.domain import Options, Precision, Wider
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.protocols import Config
+from conformance.engine import jax_runtime
+from conformance.engine.budget import budget
+from conformance.engine.judge import judge_requirement
+from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS, Capability, select
-from conformance.subject import Subject
-from conformance.verdict import Outcome
-from conformance.wider import Options, Precision, Wider
+from conformance.requirements.deviations import Deviation
+from conformance.requirements.verdict import Outcome
 from impl import flax, flax_wide, reference, wide
 from impl.variants import VARIANTS
 from impl.wide_batchnorm import DOMAIN, WideBatchNorm
@@ -151,10 +153,10 @@ def test_64_bit_mode_is_left_again():
 def test_too_few_devices_are_told():
     """On a single device BN-SYNC-1 is not silently judged by half: it says what to set."""
     code = (
-        "from conformance.judging import judge_requirement as judge\n"
-        "from conformance.profiles import budget\n"
+        "from conformance.engine.judge import judge_requirement as judge\n"
+        "from conformance.engine.budget import budget\n"
         "from conformance.requirements import REQUIREMENTS\n"
-        "from conformance.subject import Subject\n"
+        "from conformance.properties.support.subject import Subject\n"
         "from impl import wide\n"
         "verdict = judge(REQUIREMENTS['BN-SYNC-1'], Subject(wide()), budget(max_examples=20))\n"
         "print(verdict.outcome.value, verdict.detail)"
@@ -171,15 +173,15 @@ def test_devices_are_offered_unless_the_user_has_chosen(monkeypatch):
     """The number of devices is set once, and never over one that is there."""
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     monkeypatch.delenv("JAX_NUM_CPU_DEVICES", raising=False)
-    devices.offer_host_devices()
-    assert devices.os.environ["JAX_NUM_CPU_DEVICES"] == str(devices.HOST_DEVICES)
+    jax_runtime.offer_host_devices()
+    assert jax_runtime.os.environ["JAX_NUM_CPU_DEVICES"] == str(jax_runtime.HOST_DEVICES)
     monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "2")
-    devices.offer_host_devices()
-    assert devices.os.environ["JAX_NUM_CPU_DEVICES"] == "2"
+    jax_runtime.offer_host_devices()
+    assert jax_runtime.os.environ["JAX_NUM_CPU_DEVICES"] == "2"
     monkeypatch.delenv("JAX_NUM_CPU_DEVICES")
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=3")
-    devices.offer_host_devices()
-    assert "JAX_NUM_CPU_DEVICES" not in devices.os.environ
+    jax_runtime.offer_host_devices()
+    assert "JAX_NUM_CPU_DEVICES" not in jax_runtime.os.environ
 
 
 def test_the_place_of_a_deviation_is_that_in_the_batch():

@@ -12,13 +12,14 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from conformance import bounds, oracle, precise
-from conformance.bounds import Accuracy, Bound
-from conformance.bounds.model import U, arithmetic, unit
-from conformance.bounds.precision import LARGEST
-from conformance.case import State
-from conformance.conventions import in_force
-from conformance.implementation import Config, Deviation
+from conformance.adapters.protocols import Config
+from conformance.numerics import bounds, decimal_oracle, oracle
+from conformance.numerics.bounds import Accuracy, Bound
+from conformance.numerics.bounds.accuracy import U, arithmetic, unit
+from conformance.numerics.bounds.narrow import LARGEST
+from conformance.numerics.conventions import in_force
+from conformance.numerics.state import State
+from conformance.requirements.deviations import Deviation
 from conformance.strategies.columns import BLOCK, Columns, decode
 
 F = np.float32
@@ -301,7 +302,7 @@ def train64(x: np.ndarray, state: State, single: str = "") -> oracle.Training:
 
 def ratios64(rows: int, stored: str, single: str = "") -> dict[str, float]:
     x, state = doubles(rows), state_of(generated(rows))
-    truth = precise.train(CONFIG, state, x)
+    truth = decimal_oracle.train(CONFIG, state, x)
     limit = bounds.train_in_float64(CONFIG, state, x, Accuracy.STABLE, stored)
     got = train64(x, state, single)
     return {
@@ -329,7 +330,7 @@ def test_the_decimal_oracle_is_right_to_the_last_digit():
     """Its statistics are those of exact fractions, rounded once; its y is that of float64."""
     x, state = doubles(5)[:, :20], state_of(generated(5)).take(slice(20))
     config = Config(features=20, momentum=0.9, eps=1e-5)
-    found = precise.train(config, state, x)
+    found = decimal_oracle.train(config, state, x)
     for column in range(20):
         values = [Fraction(value) for value in x[:, column].tolist()]
         mean = sum(values) / 5
@@ -337,7 +338,7 @@ def test_the_decimal_oracle_is_right_to_the_last_digit():
         assert found.var[column] == float(sum((v - mean) ** 2 for v in values) / 5)
     assert np.allclose(found.y, oracle.train(config, state, x).y, rtol=1e-4, atol=1e-4)
     evaluated = oracle.evaluate(config, state, x)
-    assert np.allclose(precise.evaluate(config, state, x), evaluated, rtol=1e-12)
+    assert np.allclose(decimal_oracle.evaluate(config, state, x), evaluated, rtol=1e-12)
 
 
 def test_the_unit_roundoff_is_that_of_float32_again():

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.bounds.precision import LARGEST
-from conformance.exact import decode, encode
-from conformance.strategies import wide
-from conformance.strategies.source import Decoder, Source, expanded
+from conformance.numerics.bounds.narrow import LARGEST
+from conformance.strategies import domain_cases
+from conformance.strategies.bytestream import Decoder, Source, expanded
+from conformance.strategies.codec import decode, encode
 
 SEEDS = [bytes([1, k % 256, k // 256]) for k in range(400)]
 
@@ -19,15 +19,15 @@ def drawn(decoder: Decoder[Any]) -> list[Any]:
     return [Source(expanded(seed)).draw(decoder) for seed in SEEDS]
 
 
-MASKED = drawn(wide.masked_cases(wide.MASKED))
-SPECIAL = drawn(wide.masked_cases(wide.MASKED, special=True))
-FOLDED = drawn(wide.folded_cases(wide.LAYOUTS))
-PULLED_HALF = drawn(wide.pulled_half_cases(wide.PRECISE))
-HALF = drawn(wide.half_cases(wide.PRECISE[:2]))
-DOUBLE = drawn(wide.double_cases(wide.DOUBLE))
-WHOLE = drawn(wide.spread_cases(wide.CUTS))
-UNEVEN = drawn(wide.uneven_cases(wide.CUTS[1:]))
-EMPTY = drawn(wide.uneven_cases((wide.CUTS[0], wide.CUTS[2]), empty=True))
+MASKED = drawn(domain_cases.masked_cases(domain_cases.MASKED))
+SPECIAL = drawn(domain_cases.masked_cases(domain_cases.MASKED, special=True))
+FOLDED = drawn(domain_cases.folded_cases(domain_cases.LAYOUTS))
+PULLED_HALF = drawn(domain_cases.pulled_half_cases(domain_cases.PRECISE))
+HALF = drawn(domain_cases.half_cases(domain_cases.PRECISE[:2]))
+DOUBLE = drawn(domain_cases.double_cases(domain_cases.DOUBLE))
+WHOLE = drawn(domain_cases.spread_cases(domain_cases.CUTS))
+UNEVEN = drawn(domain_cases.uneven_cases(domain_cases.CUTS[1:]))
+EMPTY = drawn(domain_cases.uneven_cases((domain_cases.CUTS[0], domain_cases.CUTS[2]), empty=True))
 
 
 def share(values: list[Any], holds: Any) -> float:
@@ -65,9 +65,9 @@ def test_everything_that_padding_may_hold_occurs(value: float):
 def test_layouts_are_undone():
     """Folding and unfolding give the rows back, and the features are where they should be."""
     for each in FOLDED:
-        x = wide.fold(each.case.x, each.around, each.axis)
+        x = domain_cases.fold(each.case.x, each.around, each.axis)
         assert x.shape[each.axis] == each.case.config.features
-        assert np.array_equal(wide.unfold(x, each.axis), each.case.x)
+        assert np.array_equal(domain_cases.unfold(x, each.axis), each.case.x)
     assert {len(each.around) + 1 for each in FOLDED} == {2, 3, 4, 5}
     assert {each.axis for each in FOLDED} == {0, 1, -1, -2}
 
@@ -75,7 +75,7 @@ def test_layouts_are_undone():
 def test_a_layout_by_hand():
     """Rows of (2, 3) positions with two features, features in the middle."""
     rows = np.arange(12).reshape(6, 2)
-    folded = wide.fold(rows, (2, 3), 1)
+    folded = domain_cases.fold(rows, (2, 3), 1)
     assert folded.shape == (2, 2, 3)
     assert folded[1, 0].tolist() == [6, 8, 10]
 
@@ -83,7 +83,7 @@ def test_a_layout_by_hand():
 def test_half_inputs_are_exact():
     """x is what the 16-bit dtype holds, within float16 far from its ends."""
     for each in HALF:
-        assert np.array_equal(wide.rounded(each.case.x, each.dtype), each.case.x)
+        assert np.array_equal(domain_cases.rounded(each.case.x, each.dtype), each.case.x)
         if each.dtype == "float16":
             assert np.abs(each.case.x).max() <= LARGEST
     assert {each.dtype for each in HALF} == {"bfloat16", "float16"}
@@ -118,7 +118,7 @@ def test_spread_cases_divide():
     }  # fmt: skip
 
 
-def counts(spread: wide.Spread) -> np.ndarray:
+def counts(spread: domain_cases.Spread) -> np.ndarray:
     """Return |K_s| for each shard."""
     return spread.kept.reshape(spread.shards, -1).sum(axis=1)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.implementation import AdapterError
-from conformance.resolution import resolve
+from conformance.adapters.errors import AdapterError
+from conformance.adapters.resolve import resolve
 
 SEED_SHAPED = """
 import jax.numpy as jnp

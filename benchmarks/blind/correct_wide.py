@@ -9,8 +9,8 @@ from jax import lax
 
 from blind.wide_base import Wide
 from blind.wide_declared import _Aged, _ByAverages, _First, _OnePass, _Refusing, _Stored, _Unbiased
-from conformance.implementation import Deviation
-from conformance.wider import Wider
+from conformance.adapters.domain import Wider
+from conformance.requirements.deviations import Deviation
 from impl.wide_batchnorm import DOMAIN
 
 

@@ -8,7 +8,7 @@ from flax import nnx
 
 from blind.base import Base, sg
 from blind.wide_base import Wide
-from conformance.implementation import Deviation
+from conformance.requirements.deviations import Deviation
 from impl.wide_batchnorm import DOMAIN
 
 

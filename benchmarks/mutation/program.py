@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from conformance.implementation import Config, Implementation
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.protocols import Config
 
 _SHAPES = ((1, 1), (1, 3), (4, 1), (5, 3), (3, 5), (2, 2))
 _SETTINGS = ((0.9, 1e-5), (0.0, 1e-3), (1.0, 0.5), (0.37, 2e-4))

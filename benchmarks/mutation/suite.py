@@ -5,17 +5,17 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from conformance.compilation import remember_compilations
+from conformance.engine.jax_runtime import remember_compilations
 
 remember_compilations()  # must come before jax is imported
 
-from conformance.implementation import Implementation  # noqa: E402
-from conformance.judging import Trial, judge, unsupported  # noqa: E402
-from conformance.profiles import budget  # noqa: E402
+from conformance.adapters.implementation import Implementation  # noqa: E402
+from conformance.engine.budget import budget  # noqa: E402
+from conformance.engine.judge import Trial, judge, unsupported  # noqa: E402
 from conformance.properties import PROPERTIES  # noqa: E402
+from conformance.properties.support.subject import Subject  # noqa: E402
 from conformance.requirements import REQUIREMENTS, Level, Requirement  # noqa: E402
-from conformance.subject import Subject  # noqa: E402
-from conformance.verdict import Outcome, Verdict  # noqa: E402
+from conformance.requirements.verdict import Outcome, Verdict  # noqa: E402
 from mutation.catalogue import Mutant  # noqa: E402
 from mutation.probes import lines, noting_lines  # noqa: E402
 from mutation.program import program  # noqa: E402

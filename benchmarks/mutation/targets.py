@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
-from conformance.implementation import Implementation
+from conformance.adapters.implementation import Implementation
 from mutation.catalogue import Mutant, mutants_of, used_definitions
 from mutation.probes import probed
 

@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 from unittest import mock
 
-from conformance.compilation import cache_directory, remember_compilations
+from conformance.engine.jax_runtime import cache_directory, remember_compilations
 from mutation.catalogue import Mutant
 from mutation.probes import lines, noting_lines
 

@@ -1,1 +1,1 @@
-"""How each kind of implementation is driven; one module per framework, imported on demand."""
+"""What an implementation is, how a name becomes one, and how each framework is driven."""

@@ -15,11 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from conformance.adapters.domain import Options
+from conformance.adapters.protocols import COUNT, MANY, STATISTICS, Config
 from conformance.adapters.pure import SUMS, Held, Pure, PureLayer, SummedLayer
 from conformance.adapters.wide import MaskedPure, WideLayer, long_trained
-from conformance.implementation import Config
-from conformance.layers import COUNT, MANY, STATISTICS
-from conformance.wider import Options
 
 Mode = Literal["batch", "ema"]
 

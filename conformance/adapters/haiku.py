@@ -10,11 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from conformance.adapters.domain import Options
+from conformance.adapters.protocols import ARRAYS, COUNT, MANY, Config
 from conformance.adapters.pure import SUMS, Held, Pure, PureLayer, SummedLayer
 from conformance.adapters.wide import MaskedPure, WideLayer, long_trained
-from conformance.implementation import Config
-from conformance.layers import ARRAYS, COUNT, MANY
-from conformance.wider import Options
 
 _NAME = "batch_norm"
 _AVERAGES = {"running_mean": f"{_NAME}/~/mean_ema", "running_var": f"{_NAME}/~/var_ema"}

@@ -12,11 +12,11 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import jax
 import keras
 
+from conformance.adapters.domain import Options
+from conformance.adapters.errors import AdapterError
+from conformance.adapters.protocols import ARRAYS, Config
 from conformance.adapters.pure import Held, Pure, PureLayer
 from conformance.adapters.wide import MaskedPure, WideLayer
-from conformance.implementation import AdapterError, Config
-from conformance.layers import ARRAYS
-from conformance.wider import Options
 
 if keras.backend.backend() != "jax":
     msg = (

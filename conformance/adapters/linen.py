@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 from flax import linen
 
+from conformance.adapters.domain import Options
+from conformance.adapters.protocols import Config
 from conformance.adapters.pure import Held, Pure, PureLayer
 from conformance.adapters.wide import MaskedPure, WideLayer
-from conformance.implementation import Config
-from conformance.wider import Options
 
 
 def build(config: Config) -> PureLayer:

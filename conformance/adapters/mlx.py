@@ -10,8 +10,7 @@ import mlx.core as mx
 import mlx.nn
 import numpy as np
 
-from conformance.implementation import Config
-from conformance.layers import ARRAYS
+from conformance.adapters.protocols import ARRAYS, Config
 
 _NAMES = dict(zip(ARRAYS, ("weight", "bias", "running_mean", "running_var"), strict=True))
 

@@ -11,10 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from conformance.adapters.placing import placed
-from conformance.adapters.streams import constructed
-from conformance.implementation import Config
-from conformance.layers import ARRAYS, COUNT, MANY, STATISTICS
+from conformance.adapters.device_put import placed
+from conformance.adapters.protocols import ARRAYS, COUNT, MANY, STATISTICS, Config
+from conformance.adapters.rngs import constructed
 
 
 def apply(module: Any, x: Any, use_running_average: Any) -> Any:

@@ -13,9 +13,8 @@ import numpy as np
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-from conformance.case import State
-from conformance.implementation import Config
-from conformance.layers import ARRAYS
+from conformance.adapters.protocols import ARRAYS, Config
+from conformance.numerics.state import State
 
 _OPSET = 15
 """The version of the operator with one training output per running statistic."""

@@ -8,9 +8,11 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from conformance.implementation import AdapterError, Config, Deviation, Implementation
-from conformance.layers import Layer
-from conformance.wider import AT_LEAST_FLOAT32, Options, Precision, Wider
+from conformance.adapters.domain import AT_LEAST_FLOAT32, Options, Precision, Wider
+from conformance.adapters.errors import AdapterError
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.protocols import Config, Layer
+from conformance.requirements.deviations import Deviation
 
 _THROUGH = frozenset({Deviation.GRADIENT_THROUGH_STATISTICS})
 _DEBIASED = _THROUGH | {Deviation.ZERO_DEBIASED_STATISTICS}

@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from conformance.adapters.transformed import PureTransforms
-from conformance.layers import ARRAYS, COUNT, MANY, STATISTICS
+from conformance.adapters.protocols import ARRAYS, COUNT, MANY, STATISTICS
+from conformance.adapters.pure_transforms import PureTransforms
 
 Held = dict[str, Any]
 """The four arrays by the suite's names, and whatever else a framework keeps with them."""

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from conformance.implementation import Config
-from conformance.layers import ARRAYS
+from conformance.adapters.protocols import ARRAYS, Config
 
 _NAMES = dict(zip(ARRAYS, ("weight", "bias", "running_mean", "running_var"), strict=True))
 

@@ -17,8 +17,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from conformance.adapters.nnx import NnxLayer
+from conformance.adapters.protocols import ARRAYS, PARAMETERS
 from conformance.adapters.pure import SUMS, Held, Pure
-from conformance.layers import ARRAYS, PARAMETERS
 
 MaskedPure = Callable[[Held, Any, Any, Any], tuple[Any, Held]]
 """``f(held, x, use_running_average, mask) -> (y, held after the call)``; the mask may be None."""

@@ -13,12 +13,12 @@ import warnings
 
 def main() -> None:
     """Read the question, print the answer."""
-    from conformance.compilation import remember_compilations  # noqa: PLC0415  before jax
+    from conformance.engine.jax_runtime import remember_compilations  # noqa: PLC0415  before jax
 
     warnings.simplefilter("ignore")  # the layer's warnings are not the answer
     remember_compilations()
+    from conformance.adapters.resolve import resolve  # noqa: PLC0415
     from conformance.diagnosis import diagnose  # noqa: PLC0415
-    from conformance.resolution import resolve  # noqa: PLC0415
 
     asked = json.load(sys.stdin)
     implementation = resolve(asked["implementation"]).read(strictly=asked["strictly"])

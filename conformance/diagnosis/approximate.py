@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from conformance.bounds import U
+from conformance.numerics.bounds import U
 
 Float64 = npt.NDArray[np.float64]
 Operand: TypeAlias = "Approximate | Float64 | float"

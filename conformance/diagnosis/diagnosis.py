@@ -7,10 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from conformance import conventions
-from conformance.diagnosis.alternatives import BACKWARD
-from conformance.diagnosis.cases import DECOY
-from conformance.diagnosis.explain import Match, evidence_of, matches, without_raised
+from conformance.adapters.implementation import Implementation
+from conformance.diagnosis.experiment import DECOY
+from conformance.diagnosis.fault_models import BACKWARD
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.neighbours import nearest
 from conformance.diagnosis.observe import (
@@ -20,10 +19,11 @@ from conformance.diagnosis.observe import (
     observe,
     observe_gradients,
 )
-from conformance.implementation import Implementation
-from conformance.proof.matrix import known_faults
-from conformance.subject import Subject
-from conformance.verdict import without_arguments
+from conformance.diagnosis.search import Match, evidence_of, matches, without_raised
+from conformance.numerics import conventions
+from conformance.properties.support.subject import Subject
+from conformance.report.kill_matrix import known_faults
+from conformance.requirements.verdict import without_arguments
 
 _ALIKE = 5
 """The most mistakes that may be left over for one of them to be named."""

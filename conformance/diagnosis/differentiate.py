@@ -7,10 +7,10 @@ from typing import Any, cast
 import jax.numpy as jnp
 from flax import nnx
 
-from conformance.adapters.gradients import Call as Differentiable
 from conformance.adapters.nnx import NnxLayer, apply
-from conformance.diagnosis.cases import Call
-from conformance.subject import LiveLayer
+from conformance.adapters.nnx_gradients import Call as Differentiable
+from conformance.diagnosis.experiment import Call
+from conformance.properties.support.subject import LiveLayer
 
 
 def taken(layer: LiveLayer, call: Call) -> dict[str, Any]:

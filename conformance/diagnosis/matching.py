@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from conformance.bounds import Accuracy
+from conformance.diagnosis.fault_model import Alternative
 from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.prediction import (
     Predictor,
@@ -21,8 +21,8 @@ from conformance.diagnosis.prediction import (
     observed,
     ratios,
 )
-from conformance.diagnosis.registry import Alternative
 from conformance.diagnosis.scopes import EVERYWHERE, Scope
+from conformance.numerics.bounds import Accuracy
 
 
 @dataclass(slots=True)

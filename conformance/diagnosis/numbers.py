@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.case import Float32, State
+from conformance.numerics.state import Float32, State
 
 _RATIOS = {"near": 1.0, "below": 0.3, "above": 3.0}
 """Standard deviations in units of √ε."""

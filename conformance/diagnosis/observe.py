@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from conformance import conventions
-from conformance.case import Float32, State
-from conformance.checks import ViolationFound
-from conformance.diagnosis.cases import (
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.protocols import Config
+from conformance.diagnosis.experiment import (
     DECOY,
     Call,
     Series,
@@ -21,8 +20,10 @@ from conformance.diagnosis.cases import (
     gradient_series,
     layer_series,
 )
-from conformance.implementation import Config, Implementation
-from conformance.subject import LiveLayer, Subject
+from conformance.numerics import conventions
+from conformance.numerics.state import Float32, State
+from conformance.properties.support.checks import ViolationFound
+from conformance.properties.support.subject import LiveLayer, Subject
 
 Array = npt.NDArray[Any]
 

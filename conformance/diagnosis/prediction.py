@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from conformance.bounds import Accuracy
-from conformance.diagnosis import gradient
+from conformance.diagnosis import backward_model
 from conformance.diagnosis.approximate import Approximate, Float64, exact
-from conformance.diagnosis.model import Model, RaisesError, Steps
 from conformance.diagnosis.observe import Observation
+from conformance.diagnosis.reference_model import Model, RaisesError, Steps
 from conformance.diagnosis.scopes import Scope
 from conformance.diagnosis.textbook import refuse_single_row
+from conformance.numerics.bounds import Accuracy
 
 Quantities = dict[str, Approximate]
 
@@ -135,8 +135,8 @@ def _differentiated(model: Model, observation: Observation, x: Float64) -> Quant
         refuse_single_row(x.shape[0])
     w = call.cotangent.astype(np.float64)
     if call.kind == "update":
-        return gradient.updated(model, x)
+        return backward_model.updated(model, x)
     if call.kind == "through":
-        leaked = gradient.through_statistics(model, x, w[0], w[1])
+        leaked = backward_model.through_statistics(model, x, w[0], w[1])
         return {"gradient through the statistics": leaked}
-    return gradient.gradients(model, x, w, training=call.training)
+    return backward_model.gradients(model, x, w, training=call.training)

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from conformance import bounds, conventions
-from conformance.bounds import Accuracy, U
-from conformance.case import State
 from conformance.diagnosis.approximate import Approximate, Float64, arranged, exact, root
-from conformance.implementation import Deviation
+from conformance.numerics import bounds, conventions
+from conformance.numerics.bounds import Accuracy, U
+from conformance.numerics.state import State
+from conformance.requirements.deviations import Deviation
 
 if TYPE_CHECKING:
-    from conformance.diagnosis.model import Model, Pair, Steps
+    from conformance.diagnosis.reference_model import Model, Pair, Steps
 
 
 class RaisesError(Exception):

@@ -1,4 +1,4 @@
-"""The properties: one requirement, one function, one claim; a module per family.
+"""One function per requirement, a module per theme; what they share is in ``support``.
 
 Each function takes a ``Subject`` and generated values, acts, asks the oracle and the bounds,
 and makes its checks. It has no ``test_`` prefix: the plugin collects by requirement, whatever
@@ -7,55 +7,12 @@ naming rules the user's project has for its own tests.
 
 from __future__ import annotations
 
-from conformance.properties import (
-    affine,
-    compiled,
-    dimensions,
-    ema,
-    evaluation,
-    forward,
-    gradients,
-    independence,
-    initial,
-    jitted,
-    masks,
-    numerics,
-    owners,
-    precision,
-    refusals,
-    sequences,
-    serialisation,
-    shapes,
-    state,
-    synchronised,
-    training,
-    transforms,
-)
-from conformance.properties.registry import PROPERTIES, Property
+from importlib import import_module
 
-__all__ = [
-    "PROPERTIES",
-    "Property",
-    "affine",
-    "compiled",
-    "dimensions",
-    "ema",
-    "evaluation",
-    "forward",
-    "gradients",
-    "independence",
-    "initial",
-    "jitted",
-    "masks",
-    "numerics",
-    "owners",
-    "precision",
-    "refusals",
-    "sequences",
-    "serialisation",
-    "shapes",
-    "state",
-    "synchronised",
-    "training",
-    "transforms",
-]
+from conformance.properties.support.property import PROPERTIES, Property
+from conformance.requirements import THEMES
+
+__all__ = ["PROPERTIES", "Property"]
+
+for _theme in THEMES:
+    import_module(f"conformance.properties.{_theme}")

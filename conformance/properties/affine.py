@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.case import Case, Float32
-from conformance.properties.claims import check_evaluation, check_training
-from conformance.properties.registry import requirement
+from conformance.numerics.state import Float32
+from conformance.properties.support.claims import check_evaluation, check_training
+from conformance.properties.support.property import requirement
+from conformance.properties.support.subject import Subject
+from conformance.strategies.bytestream import choices
+from conformance.strategies.case import Case
 from conformance.strategies.cases import Rewritten, cases, rewritten_cases
-from conformance.strategies.designed import cases_near_eps
-from conformance.strategies.source import choices
-from conformance.subject import Subject
+from conformance.strategies.targeted import cases_near_eps
 
 _SIZES = np.array([0, 1, -1, 0.5, -2, 12, -40, 1e3, -1e4, 1e-3, 1e-6, 1.001], np.float32)
 _SHORTCUTS = ((1, None), (None, 0), (0, None), (None, 1))

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.checks import check_shape
-from conformance.properties.registry import requirement
-from conformance.properties.widened import call, check_results, declared, start, state_of
-from conformance.strategies.wide import LAYOUTS, Folded, fold, folded_cases, unfold
-from conformance.subject import Subject
-from conformance.wider import Options
+from conformance.adapters.domain import Options
+from conformance.properties.support.checks import check_shape
+from conformance.properties.support.domain_checks import (
+    call,
+    check_results,
+    declared,
+    start,
+    state_of,
+)
+from conformance.properties.support.property import requirement
+from conformance.properties.support.subject import Subject
+from conformance.strategies.domain_cases import LAYOUTS, Folded, fold, folded_cases, unfold
 
 
 @requirement("BN-ND-1", share=1.0, drawn=lambda _: folded_cases(LAYOUTS))

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance import bounds
-from conformance.case import Case, State
-from conformance.checks import check_finite, check_identical, check_same, check_within
-from conformance.properties.claims import check_evaluated, check_evaluation, check_kept
-from conformance.properties.poisoning import beside, poisons, with_row
-from conformance.properties.registry import requirement
+from conformance.numerics import bounds
+from conformance.numerics.state import State
+from conformance.properties.support.checks import (
+    check_finite,
+    check_identical,
+    check_same,
+    check_within,
+)
+from conformance.properties.support.claims import check_evaluated, check_evaluation, check_kept
+from conformance.properties.support.poisoning import beside, poisons, with_row
+from conformance.properties.support.property import requirement
+from conformance.properties.support.subject import Subject
+from conformance.strategies.bytestream import choices
+from conformance.strategies.case import Case
 from conformance.strategies.cases import Rewritten, cases, rewritten_cases
-from conformance.strategies.source import choices
-from conformance.subject import Subject
 
 
 @requirement("BN-EVAL-1", case=cases)

@@ -11,10 +11,16 @@ from dataclasses import replace
 import numpy as np
 from flax import nnx
 
-from conformance import conventions
-from conformance.checks import check_finite, check_identical, check_same, check_within
-from conformance.layers import PARAMETERS
-from conformance.properties.differentiation import (
+from conformance.adapters.protocols import PARAMETERS
+from conformance.numerics import conventions
+from conformance.properties.state import path_of
+from conformance.properties.support.checks import (
+    check_finite,
+    check_identical,
+    check_same,
+    check_within,
+)
+from conformance.properties.support.differentiation import (
     GRADIENTS,
     as_gradients,
     call_of,
@@ -27,8 +33,10 @@ from conformance.properties.differentiation import (
     value_and_grad,
     value_and_grad_of_params,
 )
-from conformance.properties.registry import requirement
-from conformance.properties.state import path_of
+from conformance.properties.support.optimizer import RATES, STEP, check_descended
+from conformance.properties.support.property import requirement
+from conformance.properties.support.subject import Subject, as_numpy, calling
+from conformance.strategies.bytestream import choices
 from conformance.strategies.cotangents import (
     EAGER,
     GRADIENT,
@@ -40,8 +48,6 @@ from conformance.strategies.cotangents import (
     pulled_cases,
     pulled_twice,
 )
-from conformance.strategies.source import choices
-from conformance.subject import Subject, as_numpy, calling
 
 
 @requirement(
@@ -168,3 +174,21 @@ def each_backward_pass_has_its_own_residuals(
         check_gradient(name, of_second, expected, "the second call")
         what = f"the gradient of {name}, pulled back again"
         check_identical(what, again[name], once[name], rule="as at first")
+
+
+@requirement(
+    "BN-GRAD-7",
+    share=0.4,
+    drawn=lambda _: pulled_cases(STEPS),
+    rate=lambda _: choices(0, len(RATES) - 1),
+)
+def the_optimizer_moves_gamma_and_beta_only(subject: Subject, drawn: Pulled, rate: int) -> None:
+    """γ' = γ − η·(dγ + λ·γ), likewise β; rm' = m·rm + (1−m)·μ, likewise rv"""
+    case, w, _ = drawn
+    layer, before, x = subject.start(case)
+    with calling("a step of nnx.Optimizer under nnx.jit"):
+        STEP(layer.module, x, w, RATES[rate])
+
+    pulled = expected_gradients(subject, before, case, w, evaluate=False)
+    check_descended(layer, before, [pulled], RATES[rate])
+    check_one_update(subject, layer, before, case)

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from conformance.adapters.domain import Options
+from conformance.adapters.protocols import ARRAYS, PARAMETERS
 from conformance.adapters.wide import Results
-from conformance.case import Case, State
-from conformance.checks import check_finite, check_shape, check_true
-from conformance.layers import ARRAYS, PARAMETERS
-from conformance.properties.claims import check_kept
-from conformance.properties.registry import requirement
-from conformance.properties.widened import (
+from conformance.numerics.state import State
+from conformance.properties.support.checks import check_finite, check_shape, check_true
+from conformance.properties.support.claims import check_kept
+from conformance.properties.support.domain_checks import (
     call,
     check_results,
     check_statistics,
@@ -20,9 +20,10 @@ from conformance.properties.widened import (
     start,
     state_of,
 )
-from conformance.strategies.wide import MASKED, Masked, masked_cases, subset
-from conformance.subject import Subject
-from conformance.wider import Options
+from conformance.properties.support.property import requirement
+from conformance.properties.support.subject import Subject
+from conformance.strategies.case import Case
+from conformance.strategies.domain_cases import MASKED, Masked, masked_cases, subset
 
 
 def shape_of(subject: Subject, drawn: Masked) -> tuple[int, ...]:

@@ -8,21 +8,24 @@ import jax
 import jax.numpy as jnp
 from hypothesis import reject
 
-from conformance import bounds, oracle, precise
+from conformance.adapters.domain import Options, Precision
+from conformance.adapters.protocols import ARRAYS, STATISTICS
 from conformance.adapters.wide import Results, WideLayer
-from conformance.case import Case, State
-from conformance.checks import check_same, check_shape, check_within
-from conformance.layers import ARRAYS, STATISTICS
-from conformance.properties.differentiation import expected_gradients
-from conformance.properties.registry import requirement
-from conformance.properties.widened import (
+from conformance.numerics import bounds, decimal_oracle, oracle
+from conformance.numerics.state import State
+from conformance.properties.support.checks import check_same, check_shape, check_within
+from conformance.properties.support.differentiation import expected_gradients
+from conformance.properties.support.domain_checks import (
     call,
     check_statistics,
     declared,
     start,
     state_of,
 )
-from conformance.strategies.wide import (
+from conformance.properties.support.property import requirement
+from conformance.properties.support.subject import AnyArray, Subject
+from conformance.strategies.case import Case
+from conformance.strategies.domain_cases import (
     DOUBLE,
     PRECISE,
     Double,
@@ -32,8 +35,6 @@ from conformance.strategies.wide import (
     half_cases,
     pulled_half_cases,
 )
-from conformance.subject import AnyArray, Subject
-from conformance.wider import Options, Precision
 
 
 def of_half(
@@ -140,12 +141,12 @@ def check_double(
     subject: Subject, case: Case, before: State, x: AnyArray, results: Results, stored: str
 ) -> None:
     """Check both outputs and the running statistics against the decimal oracle."""
-    expected = precise.train(case.config, before, x)
+    expected = decimal_oracle.train(case.config, before, x)
     limit = bounds.train_in_float64(case.config, before, x, subject.accuracy, stored)
     check_within("y in training on float64", results.y, expected.y, limit.y)
     for name in STATISTICS:
         wanted, bound = getattr(expected, name), getattr(limit, name)
         check_within(f"{name} from float64", results.after[name], wanted, bound)
-    wanted = precise.evaluate(case.config, before, x)
+    wanted = decimal_oracle.evaluate(case.config, before, x)
     bound = bounds.evaluate_in_float64(case.config, before, x)
     check_within("y in evaluation on float64", results.evaluated, wanted, bound)

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from conformance.case import Float32, State
-from conformance.checks import ViolationFound, check_identical, check_within
-from conformance.layers import ARRAYS
-from conformance.properties.claims import check_evaluated
-from conformance.properties.registry import requirement
-from conformance.properties.restoring import COPIED
-from conformance.properties.sequence_model import Expected
+from conformance.adapters.protocols import ARRAYS
+from conformance.numerics.state import Float32, State
+from conformance.properties.support.checks import ViolationFound, check_identical, check_within
+from conformance.properties.support.claims import check_evaluated
+from conformance.properties.support.property import requirement
+from conformance.properties.support.restoring import COPIED
+from conformance.properties.support.sequence_model import Expected
+from conformance.properties.support.subject import AnyArray, LiveLayer, Subject, as_numpy, calling
 from conformance.strategies.programs import AGAIN, RUNS, Program, Step, mutated, programs
-from conformance.subject import AnyArray, LiveLayer, Subject, as_numpy, calling
 
 
 @requirement("BN-SEQ-1", share=0.3, program=programs)

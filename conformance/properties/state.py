@@ -9,16 +9,21 @@ import jax
 import numpy as np
 from flax import nnx
 
-from conformance import bounds, conventions, oracle
 from conformance.adapters.nnx import as_plain
-from conformance.case import Case
-from conformance.checks import check_identical, check_same, check_true, check_within
-from conformance.layers import ARRAYS, COUNT, PARAMETERS, STATISTICS
-from conformance.properties.claims import check_kept
-from conformance.properties.registry import requirement
+from conformance.adapters.protocols import ARRAYS, COUNT, PARAMETERS, STATISTICS
+from conformance.numerics import bounds, conventions, oracle
+from conformance.properties.support.checks import (
+    check_identical,
+    check_same,
+    check_true,
+    check_within,
+)
+from conformance.properties.support.claims import check_kept
+from conformance.properties.support.property import requirement
+from conformance.properties.support.subject import LiveLayer, Subject, calling
+from conformance.strategies.bytestream import choices
+from conformance.strategies.case import Case
 from conformance.strategies.cases import cases
-from conformance.strategies.source import choices
-from conformance.subject import LiveLayer, Subject, calling
 
 
 def holders(layer: LiveLayer) -> dict[str, Any]:

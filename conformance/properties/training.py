@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from conformance import bounds, conventions, oracle
-from conformance.bounds import Bound
-from conformance.case import Case, State
-from conformance.checks import check_finite, check_same, check_within
-from conformance.properties.registry import requirement
+from conformance.numerics import bounds, conventions, oracle
+from conformance.numerics.bounds import Bound
+from conformance.numerics.state import State
+from conformance.properties.support.checks import check_finite, check_same, check_within
+from conformance.properties.support.property import requirement
+from conformance.properties.support.subject import AnyArray, Subject
+from conformance.strategies.case import Case
 from conformance.strategies.cases import Rewritten, cases, rewritten_cases
-from conformance.strategies.designed import (
+from conformance.strategies.targeted import (
     Permuted,
     Poisoned,
     Scaled,
@@ -25,7 +27,6 @@ from conformance.strategies.designed import (
     shifted_cases,
     stackable,
 )
-from conformance.subject import AnyArray, Subject
 
 
 @requirement("BN-TRAIN-1", share=0.8, case=cases)

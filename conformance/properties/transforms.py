@@ -1,10 +1,8 @@
-"""VMAP-2, SCAN, REMAT, SHARED, SHAPE-EVAL: where the layer meets a transform.
-
-Values and states are compared with the oracle, never with the same code run eagerly.
-"""
+"""VMAP, SCAN, REMAT, SHARED, SHAPE-EVAL: the layer under transforms, and used more than once."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,25 +10,71 @@ import jax
 import numpy as np
 from flax import nnx
 
-from conformance import bounds, conventions
-from conformance.adapters.placing import placed
-from conformance.case import Case
-from conformance.checks import check_same, check_true, check_within
-from conformance.layers import PARAMETERS
-from conformance.properties.claims import (
+from conformance.adapters.device_put import placed
+from conformance.adapters.protocols import ARRAYS, PARAMETERS
+from conformance.numerics import bounds, conventions
+from conformance.properties.support.checks import check_same, check_true, check_within
+from conformance.properties.support.claims import (
     check_evaluated,
     check_evaluation,
+    check_kept,
     check_trained,
 )
-from conformance.properties.differentiation import check_gradient, expected_gradients
-from conformance.properties.history import Model
-from conformance.properties.registry import requirement
-from conformance.properties.transforming import merged_call, transforms_of
-from conformance.strategies.cases import Stream, cases, streams
-from conformance.strategies.cotangents import Pulled, pulled_cases
-from conformance.strategies.palette import TRANSFORMED
-from conformance.strategies.source import choices
-from conformance.subject import Subject, as_numpy, calling
+from conformance.properties.support.differentiation import (
+    check_gradient,
+    expected_gradients,
+)
+from conformance.properties.support.nnx_transforms import merged_call, transforms_of
+from conformance.properties.support.optimizer import (
+    OTHER_EPS,
+    OTHER_MOMENTUM,
+    RATES,
+    STEP_OF_TWO,
+    check_descended,
+)
+from conformance.properties.support.property import requirement
+from conformance.properties.support.running_stats_model import Model
+from conformance.properties.support.subject import Subject, as_numpy, calling
+from conformance.strategies.bytestream import choices
+from conformance.strategies.case import Case
+from conformance.strategies.cases import Stream, cases, ensembles, streams
+from conformance.strategies.cotangents import (
+    STEPS,
+    Interleaved,
+    Pulled,
+    interleaved_cases,
+    pulled_cases,
+)
+from conformance.strategies.shape_grid import COMPILED, TRANSFORMED
+
+
+@requirement(
+    "BN-VMAP-1",
+    share=0.2,
+    lanes=lambda _: ensembles(COMPILED),
+    evaluate=lambda _: choices(0, 1),
+)
+def a_stack_of_layers_equals_the_loop(subject: Subject, lanes: list[Case], evaluate: int) -> None:
+    """vmap(layer)(stack, xs)[i] = layer_i(x_i), and each lane has its own statistics"""
+    layers = [subject.start(case)[0] for case in lanes]
+    before = [layer.usable_state for layer in layers]
+    transforms = transforms_of(subject, layers[0])
+    under = f"{transforms.library}.vmap"
+    with calling(f"{under} over a stack of layers"):
+        others = [layer.layer for layer in layers[1:]]
+        xs = placed(np.stack([case.x for case in lanes]))[0]
+        mapped, stacked = transforms.stacked(others, xs, evaluate=bool(evaluate))
+        ys = np.array(mapped)
+    after = layers[0].holding(stacked).state
+
+    for lane, case in enumerate(lanes):
+        start, end, y, of = before[lane], after.take(lane), ys[lane], f" of lane {lane}"
+        kept = ARRAYS if evaluate else PARAMETERS
+        check_kept(end, start, f"as before the call under {under}", names=kept, of=of)
+        if evaluate:
+            check_evaluated(case.config, start, case.x, y)
+        else:
+            check_trained(subject, case, start, y, end, what=f"y{of}", of=of)
 
 
 @requirement("BN-VMAP-2", share=0.2, drawn=lambda _: streams(TRANSFORMED, min_size=3, max_size=3))
@@ -151,3 +195,37 @@ def _is_abstract(holder: Any) -> bool:
 
 def _is_value(holder: Any) -> bool:
     return isinstance(holder, jax.Array | np.ndarray)
+
+
+@requirement(
+    "BN-SHARED-2",
+    share=0.2,
+    drawn=lambda _: interleaved_cases(STEPS[:1]),
+    rate=lambda _: choices(0, len(RATES) - 1),
+)
+def uses_add_up_and_layers_do_not_mix(subject: Subject, drawn: Interleaved, rate: int) -> None:
+    """loss = Σ w·a(x) + Σ w*·a(x*) + Σ w·b(x*): one optimiser step, 2 and 1 updates"""
+    case, state, x, w, other = drawn
+    again = replace(case, x=x)
+    config = replace(case.config, momentum=OTHER_MOMENTUM, eps=OTHER_EPS)
+    beside = replace(again, state=state, config=config)
+    first, before, _ = subject.start(case)
+    second, start, _ = subject.start(beside)
+    with calling("a step of nnx.Optimizer on a model of two layers, under nnx.jit"):
+        STEP_OF_TWO(nnx.List([first.module, second.module]), case.x, x, w, other, RATES[rate])
+
+    pulled = [
+        expected_gradients(subject, before, each, cotangent, evaluate=False)
+        for each, cotangent in ((case, w), (again, other))
+    ]
+    check_descended(first, before, pulled, RATES[rate], of=" of the layer used twice")
+    alone = expected_gradients(subject, start, beside, w, evaluate=False)
+    check_descended(second, start, [alone], RATES[rate], of=" of the other layer")
+    for layer, owner, origin, batches in (
+        (first, case.config, before, (case.x, x)),
+        (second, config, start, (x,)),
+    ):
+        model = Model.starting(owner, origin, subject.accuracy)
+        for batch in batches:
+            model.train(batch)
+        model.check_statistics(layer.state)

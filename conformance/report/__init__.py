@@ -1,1 +1,1 @@
-"""One JSON report, and its renderings; every rendering is a pure function of the report."""
+"""From verdicts to what people and tools read: the report, its renderings, waivers, reproducers."""

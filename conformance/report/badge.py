@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from conformance.errors import printable
+from conformance.adapters.errors import printable
 from conformance.report.model import Report
 from conformance.report.summary import Summary, partial, plural, summary
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from conformance.errors import printable
+from conformance.adapters.errors import printable
 from conformance.report.model import Report
 from conformance.report.summary import answers, partial
 from conformance.report.text import literal_text
-from conformance.verdict import Outcome, Verdict
+from conformance.requirements.verdict import Outcome, Verdict
 
 _SHOWN = 20
 """Failures that are named; a pull request is no place for hundreds."""

@@ -18,10 +18,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from conformance.report.checking import ReportError, checked
-from conformance.report.files import write_text
+from conformance.report.atomic_files import write_text
+from conformance.report.validation import ReportError, checked
 from conformance.requirements import REQUIREMENTS, TRANSFORMS
-from conformance.verdict import Outcome, Verdict
+from conformance.requirements.verdict import Outcome, Verdict
 
 VERSION = 1
 FORMAT = "batchnorm-conformance-report"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from conformance.report.text import violation_text
-from conformance.verdict import Outcome, Verdict
+from conformance.requirements.verdict import Outcome, Verdict
 
 
 def settle(verdict: Verdict, *, strict: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from conformance.errors import printable
+from conformance.adapters.errors import printable
 from conformance.report.model import Report
 from conformance.report.plots import MARKS, WIDTH, errors, kills, ratio, times
 from conformance.report.summary import answers, partial
@@ -23,8 +23,8 @@ from conformance.report.text import (
     run_options,
 )
 from conformance.requirements import REQUIREMENTS
-from conformance.requirements.model import family_of
-from conformance.verdict import Outcome, Verdict
+from conformance.requirements.requirement import family_of
+from conformance.requirements.verdict import Outcome, Verdict
 
 _HERE = Path(__file__).parent
 _MARKS = {"conforms": "✓", "violates": "✗", "deviates": "≈", "unsupported": "–"}

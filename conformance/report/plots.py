@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.report.model import Report
-from conformance.requirements.model import family_of
-from conformance.verdict import Verdict
+from conformance.requirements.requirement import family_of
+from conformance.requirements.verdict import Verdict
 
 WIDTH = 440
 """Of a plot, in units of its view box: few enough to be read on a phone without scrolling."""

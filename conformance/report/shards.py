@@ -13,7 +13,7 @@ from typing import Any
 from conformance.report.model import Footer, Header, Report, in_order
 from conformance.report.outcome import exit_code
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import Verdict, item_name
+from conformance.requirements.verdict import Verdict, item_name
 
 
 class ShardError(Exception):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from conformance.report.model import Report
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import Outcome, Verdict
+from conformance.requirements.verdict import Outcome, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

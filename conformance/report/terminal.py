@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.markup import escape as without_markup
 from rich.table import Table
 
-from conformance.errors import printable
+from conformance.adapters.errors import printable
 from conformance.report.model import Report
 from conformance.report.summary import Summary, answers
 from conformance.report.text import diagnosis_lines, rerun_command, run_options, violation_text
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import RESULT, Outcome, Verdict, without_arguments
+from conformance.requirements.verdict import RESULT, Outcome, Verdict, without_arguments
 
 _MARKS = {
     Outcome.VIOLATES: "violates",

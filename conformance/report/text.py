@@ -8,7 +8,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from conformance.requirements import REQUIREMENTS
-from conformance.verdict import Finding, Outcome, Verdict
+from conformance.requirements.verdict import Finding, Outcome, Verdict
 
 if TYPE_CHECKING:
     from conformance.report.model import Header

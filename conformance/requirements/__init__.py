@@ -1,26 +1,18 @@
-"""The requirement table: the normative text of the suite, as data.
+"""The vocabulary, standard library only: requirement tables by theme, deviations, verdicts.
 
-Standard library only, so that listing and explaining requirements costs nothing.
+Listing and explaining requirements costs nothing.
 """
 
 from __future__ import annotations
 
-from conformance.requirements import (
-    construction,
-    domain,
-    evaluation,
-    gradients,
-    harness,
-    robustness,
-    serialisation,
-    training,
-    transforms,
-)
-from conformance.requirements.model import TRANSFORMS, Capability, Level, Requirement
+from importlib import import_module
+
+from conformance.requirements.requirement import TRANSFORMS, Capability, Level, Requirement
 from conformance.requirements.selection import UnknownRequirement, select
 
 __all__ = [
     "REQUIREMENTS",
+    "THEMES",
     "TRANSFORMS",
     "Capability",
     "Level",
@@ -30,22 +22,33 @@ __all__ = [
     "select",
 ]
 
+THEMES = (
+    "initialization",
+    "state",
+    "training",
+    "running_stats",
+    "evaluation",
+    "affine",
+    "flags",
+    "robustness",
+    "compilation",
+    "transforms",
+    "gradients",
+    "serialization",
+    "sequences",
+    "dimensions",
+    "masks",
+    "precision",
+    "synchronization",
+)
+"""The modules of ``requirements`` and of ``properties``, in the order of presentation."""
+
 REQUIREMENTS: dict[str, Requirement] = {
     row.id: row
-    for table in (
-        construction,
-        training,
-        evaluation,
-        harness,
-        robustness,
-        transforms,
-        gradients,
-        serialisation,
-        domain,
-    )
-    for row in table.ROWS
+    for theme in THEMES
+    for row in import_module(f"conformance.requirements.{theme}").ROWS
 }
-"""Every requirement by id, in the order in which they are presented."""
+"""Every requirement by id, in the order of presentation."""
 
 
 def families() -> tuple[str, ...]:

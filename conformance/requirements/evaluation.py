@@ -1,6 +1,6 @@
-"""EVAL, AFF and EPS: using the running statistics, the gain, the offset and epsilon."""
+"""Evaluation with the running statistics."""
 
-from conformance.requirements.model import Capability, Level, Requirement
+from conformance.requirements.requirement import Capability, Level, Requirement
 
 _INFERENCE = "Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 2"
 
@@ -83,44 +83,5 @@ ROWS = (
             "a cache keyed on the identity of the layer",
         ),
         source="LaurentMazare/tch-rs#628: evaluation used initial statistics",
-    ),
-    Requirement(
-        id="BN-AFF-1",
-        statement=(
-            "gamma and beta act per feature, in both modes, for every sign and size, exact 0 "
-            "included."
-        ),
-        formula="y_j = γ_j·z_j + β_j",
-        level=Level.MUST,
-        needs=Capability.LAYER,
-        why="A fresh layer has γ = 1 and β = 0, so tests on fresh layers never see them.",
-        mistakes=(
-            "gamma or beta unused, applied twice, or only in one mode",
-            "|γ|, 1+γ, β before γ, clipped or rounded γ",
-            "γ[0] for all features",
-        ),
-        source="Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1",
-    ),
-    Requirement(
-        id="BN-AFF-2",
-        statement="A change of gamma or beta from outside is seen by the next call.",
-        level=Level.MUST,
-        needs=Capability.LAYER,
-        why="Every optimiser step is such a change.",
-        mistakes=("a copy taken at construction or at the first call",),
-        source="flax NNX: an optimiser updates Variables in place",
-    ),
-    Requirement(
-        id="BN-EPS-1",
-        statement=(
-            "eps sits inside the root, added once, in both modes, also where the variance is "
-            "far below eps and where eps is below 1e-5."
-        ),
-        formula="1/√(v+ε)",
-        level=Level.MUST,
-        needs=Capability.LAYER,
-        why="With v ≫ ε no test can tell where ε is; features that barely vary can.",
-        mistakes=("√v + ε", "√(v+ε²)", "max(v, ε)", "ε twice", "ε hard-coded or clamped"),
-        source="Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1",
     ),
 )

@@ -1,9 +1,6 @@
-"""GRAD: what JAX derives from a call of the layer.
+"""The backward pass, and what an optimizer step changes."""
 
-w is the cotangent of y, (N, D): the gradients are those of the loss Σ w·y.
-"""
-
-from conformance.requirements.model import Capability, Level, Requirement
+from conformance.requirements.requirement import Capability, Level, Requirement
 
 _PAPER = "Ioffe & Szegedy 2015, arXiv:1502.03167, section 3: the chain rule through μ and v"
 _STATE = "flax NNX: nnx.grad differentiates nnx.Param and carries the other Variables out"

@@ -1,6 +1,6 @@
-"""IND, NUM, SHAPE and ERR: independence, accuracy, every size, and sizes that do not fit."""
+"""Determinism, numerical range, shapes and containers, invalid input."""
 
-from conformance.requirements.model import Capability, Level, Requirement
+from conformance.requirements.requirement import Capability, Level, Requirement
 
 ROWS = (
     Requirement(

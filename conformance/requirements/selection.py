@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from conformance.requirements.model import Level, Requirement
+from conformance.requirements.requirement import Level, Requirement
 
 
 class UnknownRequirement(ValueError):

@@ -1,1 +1,1 @@
-"""How inputs are generated: a palette of shapes, columns with a character, cases from both."""
+"""Generated inputs: byte strategies, cases, shape grids, their lossless codec and shrinker."""

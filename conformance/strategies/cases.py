@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from conformance.case import Case, Float32, State
-from conformance.layers import ARRAYS
+from conformance.adapters.protocols import ARRAYS
+from conformance.numerics.state import Float32, State
+from conformance.strategies.bytestream import Source, choices, decoded
+from conformance.strategies.case import Case
 from conformance.strategies.columns import BLOCK, Columns, decode
-from conformance.strategies.palette import Entry
-from conformance.strategies.source import Source, choices, decoded
+from conformance.strategies.shape_grid import Entry
 
 Palette = tuple[Entry, ...]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.case import Float32
+from conformance.numerics.state import Float32
 
 
 def _strided(x: Float32) -> Float32:

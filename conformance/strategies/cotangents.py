@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from conformance.case import Case, Float32, State
+from conformance.numerics.state import Float32, State
+from conformance.strategies.bytestream import Source, choices, decoded
+from conformance.strategies.case import Case
 from conformance.strategies.cases import Palette, batches, cases, entry_of, rewritten_cases
 from conformance.strategies.columns import BLOCK
-from conformance.strategies.palette import COMPILED, Entry
-from conformance.strategies.source import Source, choices, decoded
+from conformance.strategies.shape_grid import COMPILED, Entry
 
 _TAIL = Entry(129, 1, 0.75, 1e-2)
 

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from conformance.case import Case, State
+from conformance.numerics.state import State
+from conformance.strategies.bytestream import Source, decoded
+from conformance.strategies.case import Case
 from conformance.strategies.cases import NEVER_FRESH, Palette, cases
-from conformance.strategies.designed import orders
-from conformance.strategies.source import Source, decoded
+from conformance.strategies.targeted import orders
 
 _FIRST, _STEP = 0.6, 0.25
 """Magnitudes are 0.6, 0.85, 1.1 and so on: never 1, and none of them is exact in float16."""

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from conformance.case import Case, Float32, State, literals
-from conformance.layers import ARRAYS
+from conformance.adapters.protocols import ARRAYS
+from conformance.numerics.state import Float32, State
+from conformance.strategies.bytestream import Source, choices, decoded
+from conformance.strategies.case import Case, literals
 from conformance.strategies.cases import Palette, batches, cases, entry_of, states
-from conformance.strategies.palette import TRANSFORMED, Entry
-from conformance.strategies.source import Source, choices, decoded
+from conformance.strategies.shape_grid import TRANSFORMED, Entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from conformance.implementation import Deviation
+from conformance.requirements.deviations import Deviation
 from impl.debiased import DebiasedBatchNorm
 from impl.faulty.record import fault
 from impl.stepwise import Array, StepwiseBatchNorm

@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from conformance.adapters.protocols import Config
 from conformance.adapters.pure import Held, PureLayer
-from conformance.implementation import Config
 from impl.faulty.lanes import averaged
 from impl.faulty.record import fault
 from impl.functional import FunctionalBatchNorm

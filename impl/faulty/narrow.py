@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from conformance.implementation import Deviation
+from conformance.requirements.deviations import Deviation
 from impl.faulty.record import fault
 from impl.narrow_batchnorm import Bfloat16Statistics, Float16Statistics
 from impl.stepwise import Array, StepwiseBatchNorm

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from conformance.implementation import Deviation, Implementation
-from conformance.wider import Wider
+from conformance.adapters.domain import Wider
+from conformance.adapters.implementation import Implementation
+from conformance.requirements.deviations import Deviation
 from impl.functional import FunctionalBatchNorm
 
 Subject = TypeVar("Subject", bound=Callable[..., Any])

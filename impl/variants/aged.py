@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from conformance.implementation import Deviation
+from conformance.requirements.deviations import Deviation
 from impl.debiased import DebiasedBatchNorm
 from impl.stepwise import Array
 from impl.variants.record import variant

@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from conformance.adapters.protocols import Config
 from conformance.adapters.pure import Held, PureLayer
-from conformance.implementation import Config
 from impl.functional import FunctionalBatchNorm
 from impl.stepwise import Array
 from impl.variants.record import variant

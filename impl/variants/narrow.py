@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from conformance.implementation import Deviation
+from conformance.requirements.deviations import Deviation
 from impl.narrow_batchnorm import Bfloat16Statistics, Float16Statistics
 from impl.stepwise import Array, StepwiseBatchNorm
 from impl.variants.record import variant

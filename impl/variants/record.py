@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from conformance.implementation import Deviation, Implementation
-from conformance.wider import Wider
+from conformance.adapters.domain import Wider
+from conformance.adapters.implementation import Implementation
+from conformance.requirements.deviations import Deviation
 from impl.functional import FunctionalBatchNorm
 
 Module = TypeVar("Module", bound=type)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from conformance.implementation import Deviation
+from conformance.requirements.deviations import Deviation
 from impl.stepwise import Array, StepwiseBatchNorm
 from impl.variants.record import variant
 

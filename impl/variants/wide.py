@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from conformance.implementation import Deviation
+from conformance.requirements.deviations import Deviation
 from impl.stepwise import Array
 from impl.variants.record import variant
 from impl.wide_batchnorm import DOMAIN, WideBatchNorm

@@ -1,0 +1,100 @@
+"""Differentiating a call of an NNX layer, as a pure function of gamma, beta and x."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from conformance.adapters.device_put import placed
+from conformance.adapters.nnx import NnxLayer
+from conformance.adapters.protocols import STATISTICS
+
+Pullback = Callable[[Any], tuple[Any, Any, Any]]
+"""From a cotangent of y to the gradients with respect to gamma, beta and x."""
+
+
+class Program(NamedTuple):
+    """What a layer is apart from its arrays, and the mode: what compiled code is kept by."""
+
+    graphdef: Any
+    attributes: tuple[tuple[str, str], ...]
+    evaluate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call at given arrays, ready to be differentiated."""
+
+    program: Program
+    leaves: Any
+    gamma: Any
+    beta: Any
+    x: Any
+
+    @classmethod
+    def of(cls, layer: NnxLayer, x: Any, *, evaluate: bool) -> Call:
+        """Take a layer apart; the layer itself is not called."""
+        graphdef, leaves = nnx.split(layer.module)
+        held = layer.read()
+        program = Program(graphdef, tuple(layer.attributes.items()), evaluate)
+        return cls(program, leaves, held["gamma"], held["beta"], *placed(x))
+
+    def output(self, x: Any) -> Any:
+        """Return y for another input."""
+        return _output(self.program, self.leaves, self.gamma, self.beta, x)
+
+    def gradients(self, w: Any) -> tuple[Any, Any, Any]:
+        """Return the gradients of Σ w·y, by one program compiled for shapes and mode."""
+        held = (self.leaves, self.gamma, self.beta)
+        of_gamma, of_beta, of_x = _compiled(self.program, *held, self.x, w)
+        return of_gamma, of_beta, of_x
+
+    def pullback(self) -> Pullback:
+        """Run the forward pass, operation by operation, and return the backward pass."""
+        call = partial(_output, self.program, self.leaves)
+        _, pullback = jax.vjp(call, self.gamma, self.beta, self.x)
+        return lambda w: pullback(*placed(w))
+
+    def through_statistics(self, of_mean: Any, of_var: Any) -> Any:
+        """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x."""
+        held = (self.leaves, self.gamma, self.beta)
+        return _compiled_through_statistics(self.program, *held, self.x, (of_mean, of_var))
+
+
+def _called(
+    program: Program, leaves: Any, gamma: Any, beta: Any, x: Any
+) -> tuple[Any, tuple[Any, ...]]:
+    """Return y and the running statistics after the call."""
+    copied = jax.tree.map(lambda leaf: leaf, leaves)  # Variables of this trace, writable in it
+    layer = NnxLayer(nnx.merge(program.graphdef, copied), dict(program.attributes))
+    layer.write({"gamma": gamma, "beta": beta})
+    y = layer(x, program.evaluate)
+    after = layer.read()
+    return y, tuple(after[name] for name in STATISTICS)
+
+
+def _output(program: Program, leaves: Any, gamma: Any, beta: Any, x: Any) -> Any:
+    return _called(program, leaves, gamma, beta, x)[0]
+
+
+@partial(jax.jit, static_argnums=0)
+def _compiled(program: Program, leaves: Any, gamma: Any, beta: Any, x: Any, w: Any) -> Any:
+    return jax.vjp(partial(_output, program, leaves), gamma, beta, x)[1](w)
+
+
+@partial(jax.jit, static_argnums=0)
+def _compiled_through_statistics(
+    program: Program, leaves: Any, gamma: Any, beta: Any, x: Any, cotangents: Any
+) -> Any:
+    def statistics(x: Any) -> tuple[Any, ...]:
+        return _called(program, leaves, gamma, beta, x)[1]
+
+    after, pullback = jax.vjp(statistics, x)
+    given = (jnp.asarray(w, a.dtype) for w, a in zip(cotangents, after, strict=True))
+    return pullback(tuple(given))[0]

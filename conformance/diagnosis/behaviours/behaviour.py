@@ -1,0 +1,62 @@
+"""The table of behaviours, and what an observation is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from conformance.properties.support.subject import Subject
+
+Observe = Callable[[Subject], str]
+"""From an implementation with a layer to one sentence, without its subject and full stop."""
+
+
+class NotObserved(Exception):
+    """The behaviour cannot be seen on this implementation; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """One question that the requirements leave open, and the function that finds the answer."""
+
+    name: str
+    question: str
+    observe: Observe
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one implementation does: a sentence, or the reason why nothing was observed."""
+
+    behaviour: str
+    observed: bool
+    answer: str
+
+    def __str__(self) -> str:
+        return self.answer if self.observed else f"not observed: {self.answer}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the observation as JSON values."""
+        return asdict(self)
+
+
+BEHAVIOURS: dict[str, Behaviour] = {}
+"""Every behaviour by name, in the order of the table."""
+
+
+def behaviour(name: str, question: str) -> Callable[[Observe], Observe]:
+    """Record the decorated function as the one that answers a question.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if name in BEHAVIOURS:
+        msg = f"there is a behaviour {name!r} already"
+        raise ValueError(msg)
+
+    def record(observe: Observe) -> Observe:
+        BEHAVIOURS[name] = Behaviour(name, question, observe)
+        return observe
+
+    return record

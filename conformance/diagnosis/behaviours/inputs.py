@@ -1,0 +1,153 @@
+"""Inputs and masks that no requirement speaks of."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from conformance.adapters.domain import Options
+from conformance.diagnosis.behaviours.behaviour import NotObserved, behaviour
+from conformance.diagnosis.behaviours.calling import (
+    CONFIG,
+    Raised,
+    attempt,
+    both_modes,
+    built,
+    called,
+    statistics_now,
+    values_of,
+)
+from conformance.diagnosis.sample_data import STATE, X
+from conformance.properties.support.subject import AnyArray, LiveLayer, Subject
+
+
+@behaviour("no-rows", "What does a batch of shape (0, D) give?")
+def no_rows(subject: Subject) -> str:
+    """x of shape (0, 3)"""
+
+    def tell(y: AnyArray, layer: LiveLayer) -> str:
+        return f"an output of shape {y.shape}, {statistics_now(layer)}"
+
+    return both_modes(subject, np.zeros((0, 3), np.float32), tell)
+
+
+@behaviour("one-axis", "What does an input of shape (D,), without an axis for rows, give?")
+def one_axis(subject: Subject) -> str:
+    """x of shape (3,)"""
+
+    def tell(y: AnyArray, layer: LiveLayer) -> str:
+        return f"a {values_of(y)} output of shape {y.shape}, {statistics_now(layer)}"
+
+    return both_modes(subject, X[1], tell)
+
+
+@behaviour("nan-batch", "What does a single NaN in a batch do, then and later?")
+def nan_batch(subject: Subject) -> str:
+    """NaN at [0, 1], then two batches of finite numbers"""
+    poisoned = X.copy()
+    poisoned[0, 1] = np.nan
+    layer = built(subject)
+    y = called(layer, poisoned, False)
+    if isinstance(y, Raised):
+        return f"training {y}"
+    column = np.isnan(y[:, 1])
+    rows = "every row" if column.all() else "its row" if column[0] else "no row"
+    now = statistics_now(layer)
+    for _ in range(2):
+        called(layer, X, False)
+    later = layer.state
+    lasting = np.isnan(later.running_mean[1]) or np.isnan(later.running_var[1])
+    end = "two clean batches do not cure it" if lasting else "nothing is left after clean batches"
+    return f"training gives NaN in {rows} of that feature, {now}; {end}"
+
+
+@behaviour("overflow", "What do numbers give whose squares overflow float32?")
+def overflow(subject: Subject) -> str:
+    """x up to 6e19"""
+
+    def tell(y: AnyArray, layer: LiveLayer) -> str:
+        zero = "0 wherever γ·z should be" if np.array_equal(y, _betas(y)) else values_of(y)
+        return f"y is {zero}, {statistics_now(layer)}"
+
+    layer = built(subject)
+    y = called(layer, X * np.float32(1e19), False)
+    return f"training {y}" if isinstance(y, Raised) else f"in training {tell(y, layer)}"
+
+
+def _betas(y: AnyArray) -> AnyArray:
+    return np.broadcast_to(STATE.beta, y.shape)
+
+
+def _of_dtype(subject: Subject, x: AnyArray) -> str:
+    """Return what an input of another dtype gives, compared with the same numbers in float32."""
+    numbers = x.real.astype(np.float32)
+
+    def tell(y: AnyArray, layer: LiveLayer) -> str:
+        evaluated = np.array_equal(layer.state.running_mean, STATE.running_mean)
+        wanted = called(built(subject), numbers, bool(evaluated))
+        same = not isinstance(wanted, Raised) and np.allclose(y, wanted, 1e-3, 1e-3)
+        dtypes = {str(array.dtype) for array in layer.state.arrays().values()}
+        kept = "" if dtypes == {"float32"} else f", arrays of {' and '.join(sorted(dtypes))}"
+        numbers_in = "its real part" if np.iscomplexobj(x) else "the same numbers"
+        alike = f"as for {numbers_in} in float32" if same else "with other values"
+        return f"y is {y.dtype}, {alike}{kept}"
+
+    return both_modes(subject, x, tell)
+
+
+@behaviour("integers", "What does an input of int32 give?")
+def integers(subject: Subject) -> str:
+    """x of int32"""
+    return _of_dtype(subject, X.astype(np.int32))
+
+
+@behaviour("booleans", "What does an input of bool give?")
+def booleans(subject: Subject) -> str:
+    """x of bool"""
+    return _of_dtype(subject, X > 1)
+
+
+@behaviour("complex-numbers", "What does an input of complex64 give?")
+def complex_numbers(subject: Subject) -> str:
+    """x + i"""
+    return _of_dtype(subject, X.astype(np.complex64) + np.complex64(1j))
+
+
+_MASKS = {
+    "0/1 in float32": np.array([1, 0, 1, 1], np.float32),
+    "0/1 in int32": np.array([1, 0, 1, 1], np.int32),
+    "weights .5 and 2": np.array([0.5, 0, 2, 1], np.float32),
+}
+
+
+@behaviour("masks", "What do masks that are not boolean do?")
+def masks(subject: Subject) -> str:
+    """rows weighted 1, 0, 1, 1 and .5, 0, 2, 1"""
+    wider = subject.implementation.wider
+    if wider is None or not wider.mask or wider.build is None:
+        msg = "it declares no mask"
+        raise NotObserved(msg)
+    layer = wider.build(CONFIG, Options())
+
+    def mean_with(mask: AnyArray) -> Any:
+        given = mask if wider.mask_by_row else mask[:, None]
+        return np.asarray(layer.pure(layer.held, X, False, given)[1]["running_mean"])
+
+    told: dict[str, list[str]] = {}
+    for name, mask in _MASKS.items():
+        found = attempt(f"a training call with a mask of {name}", partial(mean_with, mask))
+        told.setdefault(_meaning(found, mask), []).append(name)
+    return "; ".join(f"{', '.join(names)}: {what}" for what, names in told.items())
+
+
+def _meaning(found: Any, mask: AnyArray) -> str:
+    if isinstance(found, Raised):
+        return str(found)
+    share = 1 - CONFIG.momentum
+    kept, weighted = X[mask != 0].mean(axis=0), np.average(X, axis=0, weights=mask)
+    for mean, words in ((kept, "what is not 0 counts"), (weighted, "taken as weights")):
+        if np.allclose(found, share * mean, 1e-4, 1e-4):
+            return words
+    return "another mean"

@@ -1,0 +1,141 @@
+"""Flags and constructor arguments that no requirement speaks of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from conformance.adapters.protocols import Config
+from conformance.diagnosis.behaviours.behaviour import NotObserved, behaviour
+from conformance.diagnosis.behaviours.calling import (
+    CONFIG,
+    Raised,
+    attempt,
+    built,
+    called,
+    statistics_now,
+)
+from conformance.diagnosis.sample_data import STATE, X
+from conformance.numerics import conventions, oracle
+from conformance.properties.support.subject import AnyArray, LiveLayer, Subject
+
+
+def _mode(subject: Subject, y: AnyArray, layer: LiveLayer) -> str:
+    """Return which mode a call was in, by its output and by the state after it."""
+    with conventions.in_force(subject.implementation.deviations):
+        trained = np.allclose(y, oracle.train(CONFIG, STATE, X).y, 1e-2, 1e-2)
+    evaluated = np.allclose(y, oracle.evaluate(CONFIG, STATE, X), 1e-2, 1e-2)
+    moved = not np.array_equal(layer.state.running_mean, STATE.running_mean)
+    if trained and moved:
+        return "trains"
+    if evaluated and not moved:
+        return "evaluates"
+    return f"gives what neither mode gives, {statistics_now(layer)}"
+
+
+@behaviour("nan-flag", "What does the layer do with a flag that is NaN, or .3?")
+def nan_flag(subject: Subject) -> str:
+    """use_running_average=nan, use_running_average=.3"""
+    told = {}
+    for name, flag in {"NaN": float("nan"), ".3": 0.3}.items():
+        layer = built(subject)
+        y = called(layer, X, flag)
+        told[name] = str(y) if isinstance(y, Raised) else _mode(subject, y, layer)
+    if len(set(told.values())) == 1:
+        return f"NaN and .3: {told['NaN']}"
+    return "; ".join(f"{name}: {words}" for name, words in told.items())
+
+
+@behaviour("traced-flag", "Can the flag be an argument of a compiled function?")
+def traced_flag(subject: Subject) -> str:
+    """jit(lambda layer, x, flag: layer(x, flag))"""
+    told = {}
+    for flag in (False, True):
+        layer = built(subject)
+        y = attempt("the call under jit with a traced flag", partial(_jitted, layer, flag))
+        told[flag] = str(y) if isinstance(y, Raised) else _mode(subject, np.asarray(y), layer)
+    if told == {False: "trains", True: "evaluates"}:
+        return "yes: False trains, True evaluates"
+    if told[False] == told[True]:
+        return f"no: {told[True]}"
+    return f"False {told[False]}; True {told[True]}"
+
+
+def _jitted(layer: LiveLayer, flag: bool) -> Any:
+    import jax  # noqa: PLC0415  only layers of JAX get as far as that
+    import jax.numpy as jnp  # noqa: PLC0415
+
+    inner: Any = layer.layer
+    if hasattr(inner, "pure"):
+        y, inner.held = jax.jit(inner.pure)(inner.held, jnp.asarray(X), jnp.asarray(flag))
+        return y
+    from flax import nnx  # noqa: PLC0415
+
+    from conformance.adapters.nnx import apply  # noqa: PLC0415
+
+    if not hasattr(inner, "module") or not isinstance(inner.module, nnx.Module):
+        raise NotObserved(_NO_JIT)
+    return nnx.jit(apply)(inner.module, jnp.asarray(X), jnp.asarray(flag))
+
+
+_NO_JIT = "the layer is not called under JAX"
+
+
+def _built_with(subject: Subject, config: Config) -> Any:
+    """Return a layer in ``STATE``, or what its constructor has raised."""
+    build: Any = subject.implementation.build
+    given = conventions.constructed(config, subject.implementation.deviations)
+    layer = attempt(f"the constructor with {config}", partial(build, given))
+    if isinstance(layer, Raised):
+        return layer
+    live = LiveLayer(layer, config)
+    live.write(STATE)
+    return live
+
+
+@behaviour("momentum-outside", "What does momentum outside [0, 1] do?")
+def momentum_outside(subject: Subject) -> str:
+    """momentum 1.5 and −.5"""
+    told = {}
+    for momentum in (1.5, -0.5):
+        config = replace(CONFIG, momentum=momentum)
+        layer = _built_with(subject, config)
+        if isinstance(layer, Raised):
+            told[momentum] = f"the constructor {layer}"
+            continue
+        y = called(layer, X, False)
+        if isinstance(y, Raised):
+            told[momentum] = f"training {y}"
+            continue
+        with conventions.in_force(subject.implementation.deviations):
+            wanted = oracle.train(config, STATE, X).running_mean
+        taken = np.allclose(layer.state.running_mean, wanted, 1e-3, 1e-3)
+        told[momentum] = "taken as it is" if taken else f"taken; {statistics_now(layer)}"
+    if len(set(told.values())) == 1:
+        return f"1.5 and −.5: {told[1.5]}"
+    return f"1.5: {told[1.5]}; −.5: {told[-0.5]}"
+
+
+@behaviour("eps-zero", "What does eps = 0 give where the variance is 0?")
+def eps_zero(subject: Subject) -> str:
+    """ε = 0 and a feature that is constant"""
+    layer = _built_with(subject, replace(CONFIG, eps=0.0))
+    if isinstance(layer, Raised):
+        return f"the constructor {layer}"
+    x = X.copy()
+    x[:, 1] = 4
+    y = called(layer, x, False)
+    if isinstance(y, Raised):
+        return f"training {y}"
+    column = y[:, 1]
+    words = "β" if np.allclose(column, STATE.beta[1]) else _kind(column)
+    return f"training gives {words} in that feature, {statistics_now(layer)}"
+
+
+def _kind(column: AnyArray) -> str:
+    if np.isnan(column).all():
+        return "NaN"
+    return "finite numbers that are not β" if np.isfinite(column).all() else "infinite numbers"

@@ -1,0 +1,117 @@
+"""Recovering the constant of a mistake: solved for on one number, verified on all others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from conformance.diagnosis.fault_model import Alternative
+from conformance.diagnosis.matching import Evidence
+from conformance.diagnosis.prediction import Predictor, Quantities, ratios
+from conformance.diagnosis.scopes import EVERYWHERE
+
+_PROBES = 3
+"""Numbers on which the constant is solved for, each of another call."""
+
+_STEPS = 60
+_DIGITS = 7
+"""A float32 has 7 digits; a constant with more of them would be fitted, not found."""
+
+
+def constants(evidence: Evidence, alternative: Alternative) -> Iterator[float]:
+    """Yield the constants that may be behind what was observed, the shortest first."""
+    assert alternative.parameter is not None, "has a constant"  # noqa: S101
+    if alternative.parameter.threshold:
+        yield from alternative.parameter.grid
+        return
+    seen: set[float] = set()
+    for predict, got in _probes(evidence, alternative):
+        found = list(_roots(predict, got, alternative.parameter.grid))
+        if not found:
+            return  # the mistake would have to reproduce this number, too
+        for exact_constant in found:
+            for constant in _rounded(exact_constant):
+                if constant not in seen:
+                    seen.add(constant)
+                    yield constant
+
+
+def _probes(
+    evidence: Evidence, alternative: Alternative
+) -> Iterator[tuple[Callable[[float], float], float]]:
+    """Yield functions from the constant to one predicted number, and that number as observed."""
+    yielded = 0
+    for index in evidence.deviant:
+        if yielded == _PROBES:
+            return
+        truth, seen = evidence.truth[index], evidence.seen[index]
+        if truth is None or evidence.observations[index].raised:
+            continue
+        place = _worst_place(truth, seen)
+        if place is None:
+            continue
+        name, where = place
+
+        def predict(
+            constant: float, index: int = index, name: str = name, where: int = where
+        ) -> float:
+            predictor = Predictor(alternative.steps(constant), EVERYWHERE, evidence.accuracy)
+            predicted = predictor.one(evidence.observations[index])
+            if predicted is None or name not in predicted:
+                return float("nan")
+            values = predicted[name].value.ravel()
+            return float(values[where]) if where < values.size else float("nan")
+
+        yielded += 1
+        yield predict, float(seen[name].value.ravel()[where])
+
+
+def _worst_place(truth: Quantities, seen: Quantities) -> tuple[str, int] | None:
+    worst, place = 1.0, None
+    for name, ratio in ratios(truth, seen).items():
+        if name in seen and ratio.size == seen[name].value.size > 0:
+            usable = np.where(np.isfinite(seen[name].value) & np.isfinite(ratio), ratio, 0).ravel()
+            if usable.max() > worst:
+                worst, place = float(usable.max()), (name, int(usable.argmax()))
+    return place
+
+
+def _roots(predict: Callable[[float], float], got: float, grid: object) -> Iterator[float]:
+    """Yield constants for which the prediction crosses the observed number."""
+    points = [float(c) for c in grid]  # type: ignore[attr-defined]
+    if len({predict(points[i]) for i in (0, len(points) // 2, -1)}) == 1:
+        return  # the constant does not touch this number
+    gaps = [predict(c) - got for c in points]
+    for left, right, first, last in zip(points, points[1:], gaps, gaps[1:], strict=False):
+        if first == 0:
+            yield left
+        elif np.isfinite(first) and np.isfinite(last) and (first < 0) != (last < 0):
+            yield _bisected(predict, got, left, right, first < 0)
+    if gaps and gaps[-1] == 0:
+        yield points[-1]
+
+
+def _bisected(
+    predict: Callable[[float], float], got: float, left: float, right: float, rising: bool
+) -> float:
+    for _ in range(_STEPS):
+        geometric = left * right > 0
+        middle = np.sign(left) * np.sqrt(left * right) if geometric else (left + right) / 2
+        if (predict(float(middle)) - got < 0) == rising:
+            left = float(middle)
+        else:
+            right = float(middle)
+        if abs(right - left) <= 1e-12 * abs(right):
+            break
+    return right
+
+
+def _rounded(constant: float) -> Iterator[float]:
+    """Yield the constant with 1, 2, … significant digits."""
+    last = None
+    for digits in range(1, _DIGITS + 1):
+        short = float(f"{constant:.{digits}g}")
+        if short != last:
+            yield short
+        last = short

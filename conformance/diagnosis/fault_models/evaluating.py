@@ -1,0 +1,225 @@
+"""Evaluation that remembers too much, or mixes in what it should not."""
+
+from __future__ import annotations
+
+# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# ruff: noqa: ARG001, ARG005
+from typing import Any
+
+import numpy as np
+
+from conformance.diagnosis import textbook
+from conformance.diagnosis.approximate import (
+    Approximate,
+    exact,
+    maximum,
+    minimum,
+)
+from conformance.diagnosis.fault_model import Parameter, alternative, family
+from conformance.diagnosis.fault_models.variance import CONSTANTS
+from conformance.diagnosis.reference_model import Model
+from conformance.numerics.bounds import U
+
+_train, _evaluate, _statistics = textbook.train, textbook.evaluate, textbook.statistics
+_LEAVE = "leave the running statistics alone in evaluation"
+
+
+def _frozen(m: Model, array: str) -> Approximate:
+    kept: Approximate = m.memory.setdefault(f"first {array}", getattr(m, array))
+    return kept
+
+
+def _keeping(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Any:
+    m.memory["of the batch"] = mean, var
+    return mean, var
+
+
+alternative(
+    "evaluation-uses-last-batch",
+    "after a training call, evaluation normalises with the statistics of that batch",
+    remedy="evaluate with the running statistics as they are",
+    remembers=True,
+    used=_keeping,
+    evaluated=lambda m, x: m.memory.get("of the batch", (m.running_mean, m.running_var)),
+)
+alternative(
+    "evaluation-uses-last-batch-or-nothing",
+    "evaluation normalises with the statistics of the last training batch, or with 0 and 1",
+    remedy="evaluate with the running statistics as they are",
+    remembers=True,
+    used=_keeping,
+    evaluated=lambda m, x: m.memory.get("of the batch", _zero_and_one(x)),
+)
+
+
+def _zero_and_one(x: Approximate) -> Any:
+    features = x.shape[1]
+    return Approximate(np.zeros(features)), Approximate(np.ones(features))
+
+
+def _debiased(m: Model, x: Approximate) -> Any:
+    kept = m.momentum**m.calls
+    if kept == 1:
+        return m.running_mean, m.running_var
+    weight = exact(1.0) - Approximate(kept, (m.calls + 4) * U * kept)
+    return m.running_mean / weight, m.running_var / weight
+
+
+alternative(
+    "evaluation-debiases",
+    "evaluation divides both running statistics by 1 − momentum^calls",
+    "rm/(1−m^t), rv/(1−m^t)",
+    remedy="use the running statistics as they are: they start at 0 and 1, not both at 0",
+    convention="Haiku's ExponentialMovingAverage and Adam correct for a start at zero.",
+    evaluated=_debiased,
+)
+alternative(
+    "captured-at-first-evaluation",
+    "evaluation uses the statistics of its first call",
+    remembers=True,
+    evaluated=lambda m, x: (_frozen(m, "running_mean"), _frozen(m, "running_var")),
+)
+
+
+def _folded(m: Model, x: Approximate) -> Approximate:
+    """Evaluate with γ/√(rv+ε) and β − rm·γ/√(rv+ε) as they were at first."""
+    for array in ("gamma", "beta", "running_mean", "running_var"):
+        m.memory.setdefault(f"folded {array}", getattr(m, array))
+    held = m.held()
+    m.hold({array: m.memory[f"folded {array}"] for array in held})
+    y = _evaluate(m, x)
+    m.hold(held)
+    return y
+
+
+def _unfolded(m: Model, x: Approximate) -> Approximate:
+    for array in ("gamma", "beta", "running_mean", "running_var"):
+        m.memory.pop(f"folded {array}", None)
+    return _train(m, x)
+
+
+_REFOLD = "fold again whenever the state changes, or do not fold"
+alternative(
+    "folded-once",
+    "evaluation uses scale and shift that were folded at its first call and never renewed",
+    remedy=_REFOLD,
+    remembers=True,
+    evaluate=_folded,
+)
+alternative(
+    "folded-until-training",
+    "evaluation uses folded scale and shift that only training renews",
+    remedy=_REFOLD,
+    remembers=True,
+    evaluate=_folded,
+    train=_unfolded,
+)
+
+
+def _root_kept(key: str) -> Any:
+    """Return a step that keeps the running variance for as long as an array does not change."""
+
+    def evaluated(m: Model, x: Approximate) -> Any:
+        now = getattr(m, key).value
+        if "key" not in m.memory or not np.array_equal(m.memory["key"], now):
+            m.memory["key"], m.memory["var"] = now, m.running_var
+        return m.running_mean, m.memory["var"]
+
+    return evaluated
+
+
+alternative(
+    "root-kept-with-mean",
+    "evaluation keeps the inverse root for as long as the running mean does not change",
+    remedy="renew it whenever the running variance changes",
+    remembers=True,
+    needs=2,
+    evaluated=_root_kept("running_mean"),
+)
+
+
+def _mean_kept(m: Model, x: Approximate) -> Any:
+    now = m.running_var.value
+    if "key" not in m.memory or not np.array_equal(m.memory["key"], now):
+        m.memory["key"], m.memory["mean"] = now, m.running_mean
+    return m.memory["mean"], m.running_var
+
+
+alternative(
+    "mean-kept-with-variance",
+    "evaluation keeps the running mean for as long as the running variance does not change",
+    remembers=True,
+    needs=2,
+    evaluated=_mean_kept,
+)
+
+
+def _adds_eps(m: Model, x: Approximate) -> Approximate:
+    y = textbook.evaluate(m, x)
+    m.running_var = m.running_var + m.eps
+    return y
+
+
+alternative(
+    "evaluation-adds-eps",
+    "evaluation writes the running variance back with ε in it",
+    remedy=_LEAVE,
+    evaluate=_adds_eps,
+)
+family(
+    "stored-variance-floor",
+    "evaluation raises running variances below {c} to it",
+    "max(rv, c)",
+    CONSTANTS,
+    lambda c: {"evaluated": lambda m, x: (m.running_mean, maximum(m.running_var, c))},
+    remedy="let ε alone keep the root from zero",
+    needs=2,
+)
+family(
+    "stored-variance-cap",
+    "evaluation cuts running variances above {c} to it",
+    "min(rv, c)",
+    CONSTANTS,
+    lambda c: {"evaluated": lambda m, x: (m.running_mean, minimum(m.running_var, c))},
+    needs=2,
+)
+alternative(
+    "stored-variance-floor-eps",
+    "evaluation raises running variances below ε to it",
+    evaluated=lambda m, x: (m.running_mean, maximum(m.running_var, m.eps)),
+    needs=2,
+)
+_SHARES = Parameter((1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99))
+family(
+    "evaluation-recentres",
+    "evaluation moves the mean it subtracts by {c} towards that of its batch",
+    "(1−c)·rm + c·mean(x)",
+    _SHARES,
+    lambda c: {
+        "evaluated": lambda m, x: ((1 - c) * m.running_mean + c * m.do("mean", x), m.running_var)
+    },
+    remedy="evaluate with the running statistics alone",
+)
+family(
+    "evaluation-rescales",
+    "evaluation moves the variance it uses by {c} towards that of its batch",
+    "(1−c)·rv + c·var(x)",
+    _SHARES,
+    lambda c: {
+        "evaluated": lambda m, x: (
+            m.running_mean,
+            (1 - c) * m.running_var + c * _statistics(m, x)[1],
+        )
+    },
+)
+family(
+    "output-recentres",
+    "the input is shifted by {c} of the distance between its mean and the mean subtracted",
+    "x − c·(mean(x) − mean)",
+    _SHARES,
+    lambda c: {
+        "output": lambda m, x, mean, var: textbook.output(
+            m, x - c * (textbook.mean_of(m, x) - mean), mean, var
+        )
+    },
+)

@@ -1,0 +1,219 @@
+"""Mistakes of a forward function f(seed, x, flag): the flag, the layout, memory, the seed."""
+
+from __future__ import annotations
+
+# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# ruff: noqa: ARG001, ARG005, PLW0108
+from typing import Any
+
+import numpy as np
+
+from conformance.diagnosis import textbook
+from conformance.diagnosis.approximate import Approximate, Float64, arranged, exact, mapped
+from conformance.diagnosis.fault_model import Parameter, alternative, family
+from conformance.diagnosis.reference_model import Model, RaisesError
+
+_forward = textbook.forward
+_FLAG = "bool(flag >= 0.5)"
+
+_READINGS = {
+    "truthy": ("is taken as a truth value, so 0.3 and NaN evaluate", lambda flag: bool(flag)),
+    "rounded": (
+        "trains at 0.5: it is compared by >, or rounded to even",
+        lambda flag: bool(np.round(float(flag)) >= 1),
+    ),
+    "rounded-not-zero": (
+        "is rounded and taken as a truth value",
+        lambda flag: bool(np.round(float(flag)) != 0),
+    ),
+    "equals-one": ("evaluates only if it equals 1", lambda flag: bool(flag == 1)),
+    "int": ("is cut to an integer, so 0.9 trains", lambda flag: bool(_integer(flag) != 0)),
+    "int-raises": (
+        "is cut to an integer, so 0.9 trains and NaN raises",
+        lambda flag: bool(_integer_or_raise(flag)),
+    ),
+    "int-positive": ("is cut to an integer, so 0.9 trains", lambda flag: bool(_integer(flag) >= 1)),
+    "positive": ("evaluates wherever it is positive", lambda flag: bool(flag > 0)),
+    "not-below-half": (
+        "trains below 0.5 only, so NaN evaluates",
+        lambda flag: not flag < 0.5,
+    ),
+    "absolute": ("is taken by its size, so −1 evaluates", lambda flag: bool(abs(flag) >= 0.5)),
+    "inverted-not-below": ("is read as 'training', NaN as false", lambda flag: bool(flag < 0.5)),
+    "float-only": (
+        "evaluates only as a Python float",
+        lambda flag: isinstance(flag, float) and bool(flag >= 0.5),
+    ),
+}
+
+
+def _integer(flag: Any) -> int:
+    """Return the flag cut to an integer; NaN, which cannot be cut, trains."""
+    try:
+        return int(flag)
+    except ValueError:
+        return 0
+
+
+def _integer_or_raise(flag: Any) -> int:
+    try:
+        return int(flag)
+    except ValueError as error:
+        raise RaisesError from error
+
+
+for _name, (_words, _function) in _READINGS.items():
+    alternative(
+        f"flag-{_name}",
+        f"the flag {_words}",
+        _FLAG,
+        remedy=f"use {_FLAG}",
+        needs=1,
+        evaluates=lambda m, flag, f=_function: f(flag),
+    )
+
+_FLAT = "flatten row by row: y.reshape(-1)"
+alternative(
+    "not-flat",
+    "the result keeps the shape of the input",
+    remedy=_FLAT,
+    flat=lambda m, y: y,
+)
+alternative(
+    "column-major",
+    "the result is flattened feature by feature",
+    remedy=_FLAT,
+    flat=lambda m, y: arranged(lambda a: np.ravel(a.T), y),
+)
+alternative(
+    "squeezed",
+    "axes of length one are removed from the result, and others kept",
+    remedy=_FLAT,
+    flat=lambda m, y: arranged(np.squeeze, y),
+)
+alternative(
+    "memory-order",
+    "the result is flattened in the order in which the input lies in memory",
+    remedy=_FLAT,
+    needs=2,
+    flat=lambda m, y: arranged(lambda a: np.ravel(a, order="F" if m.container == "F" else "C"), y),
+)
+alternative(
+    "memory-order-unless-c",
+    "the result is flattened feature by feature unless the input lies row by row in memory",
+    remedy=_FLAT,
+    needs=2,
+    flat=lambda m, y: arranged(
+        lambda a: np.ravel(a, order="C" if m.container in {"C", "jax"} else "F"), y
+    ),
+)
+
+
+def _blended(m: Model, seed: Any, x: Float64, flag: Any) -> Approximate:
+    share = float(np.clip(np.nan_to_num(float(flag)), 0, 1))
+    evaluated, trained = _forward(m, seed, x, True), _forward(m, seed, x, False)
+    blend: Approximate = share * evaluated + (1 - share) * trained
+    return blend
+
+
+alternative(
+    "flag-blends",
+    "the flag mixes the results of both modes",
+    "flag·evaluated + (1−flag)·trained",
+    remedy=f"choose by {_FLAG}",
+    forward=_blended,
+)
+
+
+def _transposed(m: Model, seed: Any, x: Float64, flag: Any) -> Approximate:
+    m.hold(_fresh_of(m, x.shape[0]))
+    return arranged(lambda a: np.ravel(a.T), m.call(x.T, flag))
+
+
+def _fresh_of(m: Model, features: int) -> dict[str, Approximate]:
+    ones, zeros = exact(np.ones(features)), exact(np.zeros(features))
+    return {"gamma": ones, "beta": zeros, "running_mean": zeros, "running_var": ones}
+
+
+alternative(
+    "forward-transposed",
+    "the batch is taken as transposed",
+    remedy="rows are examples, whatever the shape",
+    forward=_transposed,
+)
+
+
+def _cached(m: Model, seed: Any, x: Float64, flag: Any, by_seed: bool) -> Approximate:
+    layers = m.memory.setdefault("layers", {})
+    key = (x.shape[1], int(seed) if by_seed else 0)
+    m.hold(layers.get(key) or m.do("start"))
+    y = m.call(x, flag)
+    layers[key] = m.held()
+    return arranged(np.ravel, y)
+
+
+_FRESH = "build a fresh layer at every call"
+alternative(
+    "layer-cached",
+    "the layer is kept between calls, so training shows in later evaluations",
+    remedy=_FRESH,
+    remembers=True,
+    forward=lambda m, seed, x, flag: _cached(m, seed, x, flag, by_seed=False),
+)
+alternative(
+    "layer-cached-by-seed",
+    "the layer is kept between calls with one seed, so training shows in later evaluations",
+    remedy=_FRESH,
+    remembers=True,
+    forward=lambda m, seed, x, flag: _cached(m, seed, x, flag, by_seed=True),
+)
+
+
+def _integer_seed(m: Model, seed: Any, x: Float64, flag: Any) -> Approximate:
+    if not float(seed).is_integer():
+        raise RaisesError
+    result: Approximate = _forward(m, seed, x, flag)
+    return result
+
+
+def _no_float_seed(m: Model, seed: Any, x: Float64, flag: Any) -> Approximate:
+    if seed and isinstance(seed, float):
+        raise RaisesError
+    result: Approximate = _forward(m, seed, x, flag)
+    return result
+
+
+_CAST = "cast it: int(seed)"
+alternative(
+    "seed-not-cast",
+    "a seed that is a float raises: it is passed on without the cast",
+    remedy=_CAST,
+    forward=_no_float_seed,
+)
+alternative(
+    "seed-not-cut",
+    "a seed with a fraction raises",
+    remedy=_CAST,
+    forward=_integer_seed,
+)
+
+
+def _rounding(decimals: float) -> dict[str, Any]:
+    def rounded(m: Model, x: Float64) -> Approximate:
+        return exact(x) if m.container == "jax" else mapped(_to(decimals), x)
+
+    return {"input": rounded, "input_afterwards": rounded}
+
+
+def _to(decimals: float) -> Any:
+    return lambda a: np.asarray(np.round(np.asarray(a, np.float32), int(decimals)), np.float64)
+
+
+family(
+    "rounded-in-place",
+    "the caller's NumPy array is rounded in place to {c} decimals",
+    "",
+    Parameter((0, 1, 2, 3, 4, 5, 6), threshold=True),
+    _rounding,
+    remedy="copy before writing into an array that was given",
+)

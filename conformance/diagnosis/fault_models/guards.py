@@ -1,0 +1,234 @@
+"""Guards against what is not finite, constant or large, and results that are not computed."""
+
+from __future__ import annotations
+
+# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# ruff: noqa: ARG001, ARG005
+from typing import Any
+
+import numpy as np
+
+from conformance.diagnosis import textbook
+from conformance.diagnosis.approximate import (
+    Approximate,
+    absolute,
+    arranged,
+    exact,
+    where,
+)
+from conformance.diagnosis.fault_model import Parameter, alternative, family
+from conformance.diagnosis.reference_model import Model
+
+_normalized, _affine = textbook.normalized, textbook.affine
+
+
+def _replaced(x: Approximate, bad: Any, value: float) -> Approximate:
+    return where(bad, value, x)
+
+
+def _nan_to_num(x: Approximate) -> Approximate:
+    """Return NumPy's nan_to_num in float32: infinities become the largest number."""
+    largest = float(np.finfo(np.float32).max)
+    value = np.nan_to_num(x.value, nan=0.0, posinf=largest, neginf=-largest)
+    return Approximate(value, np.where(np.isfinite(x.value), x.error, 0))
+
+
+def _without_nan(z: Approximate) -> Approximate:
+    bad = np.isnan(z.value)
+    return Approximate(np.where(bad, 0, z.value), np.where(bad, 0, z.error))
+
+
+def _any_bad(x: Approximate) -> bool:
+    return not np.isfinite(x.value).all()
+
+
+_LET = "let a feature that is not finite stay so; it must not touch others"
+alternative(
+    "nan-is-zero",
+    "NaN in the input is replaced by zero",
+    remedy=_LET,
+    needs=2,
+    input=lambda m, x: _replaced(exact(x), np.isnan(x), 0.0),
+)
+alternative(
+    "not-finite-is-zero",
+    "what is not finite in the input is replaced by zero",
+    remedy=_LET,
+    needs=2,
+    input=lambda m, x: _replaced(exact(x), ~np.isfinite(x), 0.0),
+)
+alternative(
+    "nan-to-num",
+    "nan_to_num is applied to the input",
+    needs=1,
+    input=lambda m, x: _nan_to_num(exact(x)),
+)
+alternative(
+    "nan-of-y-is-zero",
+    "NaN in the result is replaced by zero",
+    remedy=_LET,
+    needs=2,
+    finished=lambda m, y: Approximate(
+        np.where(np.isnan(y.value), 0, y.value), np.where(np.isnan(y.value), 0, y.error)
+    ),
+)
+alternative(
+    "nan-of-y-is-beta",
+    "NaN in the result is replaced by β",
+    remedy=_LET,
+    needs=2,
+    normalized=lambda m, *given: _without_nan(_normalized(m, *given)),
+)
+alternative(
+    "nan-to-num-of-y",
+    "nan_to_num is applied to the result",
+    remedy=_LET,
+    needs=2,
+    finished=lambda m, y: _nan_to_num(y),
+)
+alternative(
+    "batch-zeroed-if-not-finite",
+    "the whole batch is replaced by zeros if anything in it is not finite",
+    remedy=_LET,
+    needs=2,
+    input=lambda m, x: exact(np.zeros_like(x)) if _any_bad(exact(x)) else exact(x),
+)
+
+
+alternative(
+    "not-finite-rows-zeroed",
+    "rows with anything that is not finite are replaced by zeros",
+    remedy=_LET,
+    needs=2,
+    input=lambda m, x: where(
+        np.isfinite(exact(x).value).all(axis=1, keepdims=True), exact(x), exact(np.zeros(x.shape))
+    ),
+)
+
+
+def _spreads(m: Model, x: Approximate) -> Approximate:
+    return where(np.isfinite(x.value).all(), x, exact(np.full(x.shape, np.nan)))
+
+
+alternative(
+    "not-finite-spreads",
+    "one value that is not finite makes all features undefined",
+    remedy=_LET,
+    needs=2,
+    input=lambda m, x: _spreads(m, exact(x)),
+)
+
+
+def _as_it_is(m: Model, x: Approximate, condition: Any) -> Any:
+    """Return x where the condition holds, and else what training gives."""
+    y = (textbook.train if m.training else textbook.evaluate)(m, x)
+    return where(condition, x, y)
+
+
+def _constant(x: Approximate) -> Any:
+    return x.value.max(axis=0) == x.value.min(axis=0)
+
+
+alternative(
+    "constant-identity",
+    "a constant feature is returned as it is",
+    remedy="y = β for a constant feature",
+    needs=2,
+    train=lambda m, x: _as_it_is(m, x, _constant(x)),
+)
+alternative(
+    "constant-zero",
+    "a constant feature gives zero instead of β",
+    needs=2,
+    train=lambda m, x: where(_constant(x), 0.0, textbook.train(m, x)),
+)
+alternative(
+    "identity",
+    "the input is returned as it is",
+    train=lambda m, x: _as_it_is(m, x, True),
+    evaluate=lambda m, x: _as_it_is(m, x, True),
+)
+alternative(
+    "identity-in-training",
+    "training returns its input as it is",
+    needs=2,
+    train=lambda m, x: _as_it_is(m, x, True),
+)
+alternative(
+    "identity-in-evaluation",
+    "evaluation returns its input as it is",
+    needs=2,
+    evaluate=lambda m, x: _as_it_is(m, x, True),
+)
+alternative(
+    "signs",
+    "z is the sign of x − μ",
+    "z = ±1",
+    normalized=lambda m, x, mean, var: exact(np.sign(x.value - mean.value)),
+)
+family(
+    "large-is-missing",
+    "values beyond ±{c} are set to zero",
+    "",
+    Parameter(tuple(10.0**k for k in range(1, 10)), threshold=True),
+    lambda c: {"input": lambda m, x: _replaced(exact(x), np.abs(exact(x).value) > c, 0.0)},
+    remedy="take the input as it is",
+    needs=2,
+)
+alternative(
+    "only-beta",
+    "the result is β in every row",
+    normalized=lambda m, x, mean, var: exact(np.zeros(x.shape)),
+)
+
+
+def _zero_if_constant(m: Model, x: Approximate) -> Approximate:
+    """Return y, with zero where the variance is; rounded, it may be a little above zero."""
+    y = textbook.train(m, x)
+    rows = x.shape[0]
+    constant = (x.value == x.value[:1]).all(axis=0)
+    surely = constant & ((x.value[0] == 0) | (rows <= 2))
+    either = Approximate(np.zeros(y.shape), np.where(surely, 0, np.abs(y.value) + y.error))
+    return where(np.broadcast_to(constant, y.shape), either, y)
+
+
+alternative(
+    "constant-is-zero",
+    "training gives zero, without β, where a feature is constant in the batch",
+    remedy="ε keeps the root from zero: y = β there",
+    needs=2,
+    train=_zero_if_constant,
+)
+alternative("zeros", "the result is zero", finished=lambda m, y: exact(np.zeros(y.shape)))
+alternative(
+    "z-only-of-last-row",
+    "every row gets the result of the last",
+    finished=lambda m, y: arranged(lambda a: np.broadcast_to(a[-1:], a.shape).copy(), y),
+)
+alternative("x-absolute", "the input loses its sign", input=lambda m, x: absolute(x))
+alternative(
+    "rows-sorted",
+    "rows are sorted and not put back: values of a feature come out in ascending order",
+    remedy="keep the order of rows",
+    input=lambda m, x: arranged(lambda a: np.sort(a, axis=0), x),
+)
+alternative(
+    "rows-reversed",
+    "rows come out in reverse order",
+    input=lambda m, x: arranged(lambda a: a[::-1], x),
+)
+alternative(
+    "rows-rolled",
+    "rows come out shifted by one",
+    finished=lambda m, y: arranged(lambda a: np.roll(a, 1, axis=0), y),
+)
+alternative(
+    "rows-rolled-back",
+    "rows come out shifted by one, upwards",
+    finished=lambda m, y: arranged(lambda a: np.roll(a, -1, axis=0), y),
+)
+alternative(
+    "features-reversed",
+    "features come out in reverse order",
+    finished=lambda m, y: arranged(lambda a: a[:, ::-1], y),
+)

@@ -1,0 +1,233 @@
+"""Mistakes in the root, and in what becomes of ε."""
+
+from __future__ import annotations
+
+# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# ruff: noqa: ARG005
+from typing import Any
+
+import numpy as np
+
+from conformance.diagnosis import textbook
+from conformance.diagnosis.approximate import (
+    Approximate,
+    exact,
+    mapped,
+    maximum,
+    root,
+    single,
+    where,
+)
+from conformance.diagnosis.fault_model import Parameter, alternative, family
+from conformance.diagnosis.fault_models.digits import to_bfloat16, to_float16
+from conformance.diagnosis.fault_models.variance import CONSTANTS
+from conformance.diagnosis.reference_model import Model
+from conformance.diagnosis.textbook import raised
+
+_INSIDE = "add ε to the variance, under the root"
+
+
+def _inverse(m: Model, divisor: Approximate) -> Approximate:
+    del m
+    return 1 / divisor
+
+
+alternative(
+    "eps-missing",
+    "there is no ε",
+    "1/√v",
+    remedy=_INSIDE,
+    inverse_std=lambda m, var: _inverse(m, root(var)),
+)
+alternative(
+    "eps-outside",
+    "ε is added outside the root",
+    "1/(√v + ε)",
+    remedy=_INSIDE,
+    inverse_std=lambda m, var: _inverse(m, root(var) + m.eps),
+)
+alternative(
+    "eps-squared",
+    "ε is squared before it is added",
+    "1/√(v + ε²)",
+    remedy=_INSIDE,
+    epsilon=lambda m: m.eps**2,
+)
+alternative(
+    "eps-twice",
+    "ε is added twice",
+    "1/√(v + 2ε)",
+    remedy="add ε once",
+    epsilon=lambda m: 2 * m.eps,
+)
+alternative(
+    "eps-inside-and-outside",
+    "ε is added inside the root and outside",
+    "1/(√(v+ε) + ε)",
+    remedy=_INSIDE,
+    inverse_std=lambda m, var: _inverse(m, root(raised(var, m.eps)) + m.eps),
+)
+alternative("eps-halved", "half of ε is added", epsilon=lambda m: m.eps / 2)
+alternative("eps-rooted", "the root of ε is added to the variance", epsilon=lambda m: m.eps**0.5)
+alternative(
+    "root-of-eps-outside",
+    "√ε is added outside the root",
+    "1/(√v + √ε)",
+    remedy=_INSIDE,
+    inverse_std=lambda m, var: _inverse(m, root(var) + m.eps**0.5),
+)
+alternative(
+    "eps-subtracted",
+    "ε is subtracted",
+    "1/√(v − ε)",
+    inverse_std=lambda m, var: _inverse(m, root(var - m.eps)),
+)
+alternative(
+    "eps-relative",
+    "ε is taken relative to the variance",
+    "1/√(v·(1+ε))",
+    inverse_std=lambda m, var: _inverse(m, root(var * (1 + m.eps))),
+)
+alternative(
+    "eps-as-floor",
+    "ε is a lower limit of the variance instead of being added",
+    "1/√max(v, ε)",
+    remedy=_INSIDE,
+    inverse_std=lambda m, var: _inverse(m, root(maximum(var, m.eps))),
+)
+alternative(
+    "eps-as-floor-of-std",
+    "ε is a lower limit of the standard deviation instead of being added",
+    "1/max(√v, ε)",
+    remedy=_INSIDE,
+    inverse_std=lambda m, var: _inverse(m, maximum(root(var), m.eps)),
+)
+family(
+    "constant-floor-for-eps",
+    "a lower limit of {c} for the variance stands in for ε",
+    "1/√max(v, c)",
+    CONSTANTS,
+    lambda c: {"inverse_std": lambda m, var: _inverse(m, root(maximum(var, float(c))))},
+    remedy=_INSIDE,
+)
+alternative(
+    "eps-only-if-zero",
+    "ε is added only where the variance is zero",
+    inverse_std=lambda m, var: _inverse(m, root(where(var.value == 0, exact(m.eps), exact(var)))),
+)
+alternative(
+    "eps-only-if-small",
+    "ε is added only where the variance is below ε",
+    inverse_std=lambda m, var: _inverse(
+        m, root(where(var.value < single(m.eps), raised(var, m.eps), exact(var)))
+    ),
+)
+alternative(
+    "eps-divided-by-rows",
+    "ε is added to the sum of squares, so it is divided by N",
+    epsilon=lambda m: m.eps / m.rows,
+)
+alternative(
+    "root-missing",
+    "the root is missing: it is divided by the variance",
+    "(x−μ)/(v + ε)",
+    remedy="divide by √(v + ε)",
+    inverse_std=lambda m, var: _inverse(m, raised(var, m.eps)),
+)
+alternative(
+    "variance-and-eps-squared",
+    "v + ε is squared instead of rooted",
+    "(x−μ)/(v + ε)²",
+    inverse_std=lambda m, var: _inverse(m, raised(var, m.eps) * raised(var, m.eps)),
+)
+alternative(
+    "fourth-root",
+    "the root is taken twice",
+    inverse_std=lambda m, var: _inverse(m, root(root(raised(var, m.eps)))),
+)
+alternative(
+    "multiplied-by-std",
+    "it is multiplied by the standard deviation instead of divided",
+    inverse_std=lambda m, var: root(raised(var, m.eps)),
+)
+alternative(
+    "not-scaled",
+    "values are centred but not divided by the standard deviation",
+    "y = γ·(x−μ) + β",
+    inverse_std=lambda m, var: exact(np.ones(var.shape)),
+)
+for _kind, _round in (("bfloat16", to_bfloat16), ("float16", to_float16)):
+    alternative(
+        f"eps-{_kind}",
+        f"ε is rounded to {_kind}",
+        remedy="keep ε as a Python float",
+        epsilon=lambda m, f=_round: float(f(np.array(m.eps))),
+    )
+    alternative(
+        f"inverse-std-{_kind}",
+        f"1/√(v+ε) is rounded to {_kind}",
+        inverse_std=lambda m, var, f=_round: _rounded_inverse(m, var, f),
+    )
+
+
+def _rounded_inverse(m: Model, var: Approximate, function: Any) -> Approximate:
+    return mapped(function, textbook.inverse_std(m, var))
+
+
+_EPS = Parameter(tuple(10.0**k for k in range(-12, 3)))
+_ASKED = "use the eps that the constructor was given"
+family(
+    "eps-hard-coded",
+    "ε is {c}, whatever was asked for",
+    "1/√(v + c)",
+    _EPS,
+    lambda c: {"epsilon": lambda m: c},
+    remedy=_ASKED,
+    convention="1e-5 is the default of PyTorch and flax, 1e-3 that of Keras and TensorFlow.",
+)
+family(
+    "eps-at-least",
+    "ε is raised to {c} where it is smaller",
+    "1/√(v + max(ε, c))",
+    _EPS,
+    lambda c: {"epsilon": lambda m: max(m.eps, c)},
+    remedy=_ASKED,
+    convention="cuDNN, and with it fused TensorFlow, takes 1.001e-5 as the least ε.",
+    needs=2,
+)
+family(
+    "eps-at-most",
+    "ε is cut to {c} where it is larger",
+    "1/√(v + min(ε, c))",
+    _EPS,
+    lambda c: {"epsilon": lambda m: min(m.eps, c)},
+    remedy=_ASKED,
+    needs=2,
+)
+family(
+    "eps-scaled",
+    "ε is {c} times what was asked for",
+    "1/√(v + c·ε)",
+    Parameter((1e-6, 1e-3, 0.01, 0.1, 0.3, 0.9, 1.1, 3, 10, 100, 1e3, 1e6)),
+    lambda c: {"epsilon": lambda m: c * m.eps},
+    remedy=_ASKED,
+)
+family(
+    "eps-added",
+    "{c} is added to ε",
+    "1/√(v + ε + c)",
+    CONSTANTS,
+    lambda c: {"epsilon": lambda m: m.eps + c},
+    remedy=_ASKED,
+)
+family(
+    "variance-below-is-constant",
+    "features with a variance below {c} are taken as constant: z = 0",
+    "",
+    Parameter(tuple(10.0**k for k in range(-16, 1)), threshold=True),
+    lambda c: {
+        "inverse_std": lambda m, var: where(var.value < c, exact(0.0), textbook.inverse_std(m, var))
+    },
+    remedy="let ε take care of small variances",
+    needs=2,
+)

@@ -1,0 +1,228 @@
+"""Mistakes in which rows count, and what is mixed into the batch statistics."""
+
+from __future__ import annotations
+
+# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# ruff: noqa: ARG001, ARG005
+from typing import Any
+
+import numpy as np
+
+from conformance.diagnosis import textbook
+from conformance.diagnosis.approximate import (
+    Approximate,
+    Float64,
+    average,
+    exact,
+    total,
+    where,
+)
+from conformance.diagnosis.fault_model import Parameter, alternative, family
+from conformance.diagnosis.reference_model import Model
+
+_mean, _var, _statistics = textbook.mean_of, textbook.var_of, textbook.statistics
+BLOCKS = (4, 8, 16, 32, 64, 100, 128, 256, 500, 512, 1000, 1024)
+
+
+def _full_blocks(x: Approximate, block: float) -> Approximate:
+    full = int(x.shape[0] // block * block)
+    return x[: full or None]
+
+
+def _of(rows: Any, *steps: str) -> dict[str, Any]:
+    """Return steps that take the statistics of some of the rows only."""
+    replaced = {
+        "mean": lambda m, x: _mean(m, rows(x)),
+        "var": lambda m, x, mean: _var(m, rows(x), mean),
+    }
+    return {step: replaced[step] for step in steps}
+
+
+_BLOCK = Parameter(BLOCKS, threshold=True)
+_COUNT = Parameter((1, 2, 3, 4, 5, 6, 8, 10, 16, 32, 64, 100, 128, 256, 512, 1000, 1024), True)
+for _step, _words in (("mean", "mean"), ("var", "variance")):
+    family(
+        f"first-rows-only-{_step}",
+        f"the {_words} comes from the first {{c}} rows",
+        "",
+        _COUNT,
+        lambda c, step=_step: _of(lambda x: x[: int(c)], step),
+        needs=1,
+    )
+    family(
+        f"tail-left-out-of-{_step}",
+        f"rows beyond the last full block of {{c}} do not count for the {_words}",
+        "",
+        _BLOCK,
+        lambda c, step=_step: _of(lambda x: _full_blocks(x, c), step),
+        remedy="handle the ragged last block",
+        needs=1,
+    )
+family(
+    "first-rows-only",
+    "the batch statistics come from the first {c} rows",
+    "",
+    _COUNT,
+    lambda c: _of(lambda x: x[: int(c)], "mean", "var"),
+    needs=1,
+)
+family(
+    "tail-left-out",
+    "rows beyond the last full block of {c} do not count in the batch statistics",
+    "",
+    _BLOCK,
+    lambda c: _of(lambda x: _full_blocks(x, c), "mean", "var"),
+    remedy="handle the ragged last block",
+    needs=1,
+)
+
+
+def _of_chunks(x: Approximate, size: float) -> Approximate:
+    """Return the mean of the means of chunks of rows, the last one shorter."""
+    starts = range(0, x.shape[0], int(size))
+    means = [average(x[at : at + int(size)], 0)[0] for at in starts]
+    return Approximate(
+        np.mean([mean.value for mean in means], axis=0),
+        np.max([mean.error for mean in means], axis=0),
+    )
+
+
+family(
+    "chunks-weighted-equally",
+    "the mean is the mean of the means of chunks of {c} rows, the last one shorter",
+    "",
+    _BLOCK,
+    lambda c: {"mean": lambda m, x: _of_chunks(x, c)},
+    remedy="weigh each chunk by its rows",
+    needs=2,
+)
+
+
+def _within_chunks(x: Approximate, size: float) -> Approximate:
+    """Return the variance of rows around the mean of their own chunk."""
+    starts = range(0, x.shape[0], int(size))
+    chunks = [x[at : at + int(size)] for at in starts]
+    centred = [chunk - average(chunk, 0)[0] for chunk in chunks]
+    squares = [total(d * d, 0)[0] for d in centred]
+    rest = squares[1:]
+    summed = sum(rest, start=squares[0])
+    return summed / float(x.shape[0])
+
+
+family(
+    "variance-within-chunks",
+    "the variance is that within chunks of {c} rows, without the spread of their means",
+    "",
+    _BLOCK,
+    lambda c: {"var": lambda m, x, mean: _within_chunks(x, c)},
+    remedy="add the squared distances of the chunks' means when chunks are merged",
+    needs=2,
+)
+
+
+def _weighted(x: Approximate, weight: Float64) -> tuple[Approximate, Approximate]:
+    """Return mean and variance with weights, (N, 1) or (N, D), that add up to one."""
+    mean = total(x * weight, 0)[0]
+    return mean, total((x - mean) * (x - mean) * weight, 0)[0]
+
+
+def _each_row_once(x: Approximate) -> tuple[Approximate, Approximate]:
+    equal = (x.value[:, None] == x.value[None]).all(axis=2)
+    weight = 1 / equal.sum(axis=1, keepdims=True)
+    return _weighted(x, weight / weight.sum())
+
+
+def _without_outliers(m: Model, x: Approximate, limit: float) -> tuple[Approximate, Approximate]:
+    mean, var = textbook.statistics(m, x)
+    near = np.square(x.value - mean.value) <= limit**2 * var.value
+    return _weighted(x, near / np.maximum(near.sum(axis=0), 1))
+
+
+def _without_zero_rows(m: Model, x: Approximate) -> tuple[Approximate, Approximate]:
+    kept = (x.value != 0).any(axis=1, keepdims=True)
+    mean = total(x * kept, 0)[0] / float(max(kept.sum(), 1))
+    return mean, total((x - mean) * (x - mean) * kept, 0)[0] / float(max(kept.sum(), 1))
+
+
+alternative(
+    "zero-rows-left-out",
+    "rows of zeros do not count in the batch statistics",
+    remedy="count every row: there is no mask",
+    needs=1,
+    statistics=_without_zero_rows,
+)
+alternative(
+    "equal-rows-once",
+    "equal rows count once in the batch statistics",
+    remedy="count every row",
+    needs=2,
+    statistics=lambda m, x: _each_row_once(x),
+)
+family(
+    "outliers-left-out",
+    "values more than {c} standard deviations away do not count in the batch statistics",
+    "",
+    Parameter((2, 2.5, 3, 4, 5, 6, 8, 10), threshold=True),
+    lambda c: {"statistics": lambda m, x: _without_outliers(m, x, c)},
+    remedy="count every row",
+    needs=1,
+)
+alternative(
+    "integer-mean",
+    "the mean of features that hold integers is cut to an integer",
+    remedy="convert to float before dividing",
+    mean=lambda m, x: where(
+        (x.value == np.round(x.value)).all(axis=0),
+        exact(np.floor(textbook.mean_of(m, x).value)),
+        textbook.mean_of(m, x),
+    ),
+)
+
+
+def _blended(share: float) -> dict[str, Any]:
+    def used(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Any:
+        return (1 - share) * mean + share * m.running_mean, var
+
+    return {"used": used}
+
+
+def _blended_var(share: float) -> dict[str, Any]:
+    def used(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Any:
+        return mean, (1 - share) * var + share * m.running_var
+
+    return {"used": used}
+
+
+def _blended_both(share: float) -> dict[str, Any]:
+    def used(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Any:
+        return _blended(share)["used"](m, x, mean, var)[0], (
+            (1 - share) * var + share * m.running_var
+        )
+
+    return {"used": used}
+
+
+SHARES = Parameter((1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999))
+family(
+    "mean-blended",
+    "training subtracts the batch mean with {c} of the running mean in it",
+    "(1−c)·μ + c·rm",
+    SHARES,
+    _blended,
+    remedy="subtract the batch mean alone",
+)
+family(
+    "var-blended",
+    "training divides by the batch variance with {c} of the running variance in it",
+    "(1−c)·v + c·rv",
+    SHARES,
+    _blended_var,
+)
+family(
+    "statistics-blended",
+    "training normalises with batch statistics that have {c} of the running ones in them",
+    "(1−c)·batch + c·running",
+    SHARES,
+    _blended_both,
+    convention="Batch Renormalization and some streaming variants blend on purpose.",
+)

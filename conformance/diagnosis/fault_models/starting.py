@@ -1,0 +1,125 @@
+"""Wrong start values, and construction that does too much."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from conformance.adapters.protocols import ARRAYS
+from conformance.diagnosis import textbook
+from conformance.diagnosis.approximate import Approximate
+from conformance.diagnosis.fault_model import Parameter, alternative, family
+from conformance.diagnosis.reference_model import Model, RaisesError
+from conformance.numerics.bounds import U
+
+_WORDS = {
+    "gamma": ("γ", "one"),
+    "beta": ("β", "zero"),
+    "running_mean": ("the running mean", "zero"),
+    "running_var": ("the running variance", "one"),
+}
+_start = textbook.start
+
+
+def _with(m: Model, **arrays: float) -> dict[str, Approximate]:
+    constants = {
+        name: Approximate(np.full(m.config.features, c), 2 * U * abs(c))
+        for name, c in arrays.items()
+    }
+    return {**_start(m), **constants}
+
+
+def _varied(m: Model, array: str) -> dict[str, Approximate]:
+    """Return start values of which one array may be anything; seen at construction only."""
+    if m.forwarding:
+        raise RaisesError
+    unknown = Approximate(np.zeros(m.config.features), np.full(m.config.features, 1e9))
+    return {**_start(m), array: unknown}
+
+
+_VALUES = Parameter(
+    (-10, -1, -0.1, -1e-3, -1e-6, 0.0, 1e-8, 1e-5, 1e-3, 0.05, 0.5, 0.9, 2, 10, 1e3)
+)
+for _array, (_name, _right) in _WORDS.items():
+    for _value, _is in ((0.0, "zero"), (1.0, "one"), (-1.0, "minus one")):
+        if _is != _right:
+            alternative(
+                f"{_array.replace('_', '-')}-starts-at-{_is.replace(' ', '-')}",
+                f"{_name} starts at {_is}",
+                remedy=f"start it at {_right}",
+                start=lambda m, a=_array, v=_value: _with(m, **{a: v}),
+            )
+    family(
+        f"{_array.replace('_', '-')}-starts-at",
+        f"{_name} starts at {{c}}",
+        "",
+        _VALUES,
+        lambda c, array=_array: {"start": lambda m: _with(m, **{array: c})},
+        remedy=f"start it at {_right}",
+    )
+    alternative(
+        f"{_array.replace('_', '-')}-starts-at-eps",
+        f"{_name} starts at ε",
+        start=lambda m, a=_array: _with(m, **{a: m.eps}),
+    )
+    alternative(
+        f"{_array.replace('_', '-')}-starts-varied",
+        f"{_name} does not start at one value: it is random, or shared with other layers",
+        remedy=f"start it at {_right}",
+        widens=True,
+        start=lambda m, a=_array: _varied(m, a),
+    )
+
+_ARRAYS_EXCHANGED = {
+    "affine": ("γ starts at zeros and β at ones", {"gamma": 0.0, "beta": 1.0}),
+    "statistics": (
+        "the running mean starts at ones and the running variance at zeros",
+        {"running_mean": 1.0, "running_var": 0.0},
+    ),
+    "zeros": ("all four arrays start at zero", dict.fromkeys(ARRAYS, 0.0)),
+    "ones": ("all four arrays start at one", dict.fromkeys(ARRAYS, 1.0)),
+}
+for _name, (_sentence, _given) in _ARRAYS_EXCHANGED.items():
+    alternative(
+        f"start-{_name}",
+        _sentence,
+        remedy="start γ and the running variance at one, β and the running mean at zero",
+        start=lambda m, given=_given: _with(m, **given),
+    )
+
+
+def _dummy(batch: float) -> Any:
+    """Return the fresh state after a training call on a constant batch."""
+
+    def start(m: Model) -> dict[str, Approximate]:
+        fresh = _start(m)
+        mean, var = (
+            Approximate(np.full(m.config.features, batch)),
+            Approximate(np.zeros(m.config.features)),
+        )
+        moved_mean = textbook.moved(m, fresh["running_mean"], mean)
+        moved_var = textbook.moved(m, fresh["running_var"], var)
+        return {**fresh, "running_mean": moved_mean, "running_var": moved_var}
+
+    return start
+
+
+for _value, _words in ((0.0, "zeros"), (1.0, "ones")):
+    alternative(
+        f"dummy-batch-of-{_words}",
+        f"construction trains on a batch of {_words}",
+        "rv = m·1 + (1−m)·0 after construction",
+        remedy="build the arrays from the number of features",
+        convention="Linen skips the update while it initialises for this reason.",
+        start=_dummy(_value),
+    )
+alternative(
+    "gamma-plus-one-from-zero",
+    "γ starts at zero and one is added to it",
+    "y = (1+γ)·z + β",
+    remedy="start γ at one and apply it as it is",
+    convention="Gains centred on zero are used by some transformer libraries.",
+    start=lambda m: _with(m, gamma=0.0),
+    scale=lambda m: 1 + m.gamma,
+)

@@ -1,0 +1,126 @@
+"""Which known mistake reproduces what was observed; nothing rather than something wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from conformance.diagnosis.constants import constants
+from conformance.diagnosis.fault_model import ALTERNATIVES, Alternative
+from conformance.diagnosis.fault_models import REGISTERED
+from conformance.diagnosis.matching import Evidence, gather, tally
+from conformance.diagnosis.observe import Observation
+from conformance.diagnosis.prediction import Predictor
+from conformance.diagnosis.scopes import EVERYWHERE, Scope, scopes
+from conformance.numerics.bounds import Accuracy
+
+_AFFORDABLE = 2
+"""The most that may be assumed beyond a mistake. More assumptions fit anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An alternative that reproduces everything.
+
+    ``explained``: how many calls it explains that the truth does not. ``constants``: those with
+    which it does; several if the inputs cannot tell them apart.
+    """
+
+    alternative: Alternative
+    scope: Scope
+    constants: tuple[float, ...]
+    explained: int
+
+    @property
+    def cost(self) -> int:
+        """What is assumed beyond the mistake itself: a scope, a constant, a wider bound."""
+        return cost_of(self.alternative, self.scope)
+
+    @property
+    def id(self) -> str:
+        """The alternative's id, with the scope after an @."""
+        return self.alternative.id + (f"@{self.scope.id}" if self.scope.id else "")
+
+
+def cost_of(alternative: Alternative, scope: Scope) -> int:
+    """Return how much is assumed beyond a mistake without a constant, made everywhere."""
+    return scope.cost + (alternative.parameter is not None) + 2 * alternative.widens
+
+
+def evidence_of(observations: list[Observation], accuracy: Accuracy) -> Evidence:
+    """Compare everything that was observed with the truth."""
+    return gather(observations, accuracy, Predictor({}, EVERYWHERE, accuracy))
+
+
+_MOSTLY = 0.8
+"""The least part of all calls that has to return for the rest to be left aside."""
+
+
+def without_raised(evidence: Evidence) -> Evidence:
+    """Return the evidence without calls that raised, or nothing to explain if they are many.
+
+    A layer may crash where its mistake meets something else; what it returned still counts.
+    """
+    kept = [i for i, o in enumerate(evidence.observations) if not o.raised]
+    if not _MOSTLY <= len(kept) / len(evidence.observations) < 1:
+        return Evidence([], [], [], [], evidence.accuracy)
+    order = {index: position for position, index in enumerate(kept)}
+    return Evidence(
+        observations=[evidence.observations[i] for i in kept],
+        seen=[evidence.seen[i] for i in kept],
+        truth=[evidence.truth[i] for i in kept],
+        deviant=[order[i] for i in evidence.deviant if i in order],
+        accuracy=evidence.accuracy,
+    )
+
+
+def matches(evidence: Evidence, tried: Sequence[str] = REGISTERED) -> list[Match]:
+    """Return the matches that assume the least; none if nothing deviates from the truth.
+
+    Several are returned if they cannot be told apart, in the order of the registry.
+    """
+    if not evidence.deviant:
+        return []
+    where = list(scopes(evidence.observations, set(evidence.deviant)))
+    found = [m for name in tried if (m := _match(evidence, ALTERNATIVES[name], where))]
+    least = min((match.cost for match in found), default=0)
+    return [match for match in found if match.cost == least]
+
+
+def _match(evidence: Evidence, alternative: Alternative, where: Sequence[Scope]) -> Match | None:
+    affordable = [s for s in where if cost_of(alternative, s) <= _AFFORDABLE]
+    if alternative.remembers:
+        return _remembering(evidence, alternative, affordable)
+    if alternative.parameter is None:
+        return _first(evidence, alternative, affordable, (float("nan"),))
+    tried = constants(evidence, alternative)
+    if not alternative.parameter.threshold:
+        found = (_first(evidence, alternative, affordable, (constant,)) for constant in tried)
+        return next((match for match in found if match), None)
+    return _first(evidence, alternative, affordable, tried)
+
+
+def _first(
+    evidence: Evidence, alternative: Alternative, where: Sequence[Scope], tried: Iterable[float]
+) -> Match | None:
+    """Return the match in the widest scope: what a call gives does not depend on the scope."""
+    tallies = {constant: tally(evidence, alternative, constant) for constant in tried}
+    for scope in where:
+        explained = {c: t.explained(scope) for c, t in tallies.items() if t is not None}
+        enough = {c: n for c, n in explained.items() if n >= alternative.needs}
+        if enough:
+            return Match(alternative, scope, tuple(enough), min(enough.values()))
+    return None
+
+
+def _remembering(
+    evidence: Evidence, alternative: Alternative, where: Sequence[Scope]
+) -> Match | None:
+    """Return the match of a mistake that depends on earlier calls, replayed in each scope."""
+    for scope in where:
+        if scope.cost > 1:
+            continue
+        tallied = tally(evidence, alternative, float("nan"), scope)
+        if tallied is not None and tallied.explained(scope) >= alternative.needs:
+            return Match(alternative, scope, (float("nan"),), tallied.explained(scope))
+    return None

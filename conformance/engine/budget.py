@@ -1,0 +1,87 @@
+"""How thoroughly to judge. Importing this costs nothing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """The resolved choices of a run that decide which cases are generated.
+
+    ``max_examples``: cases per property, before its share. ``seed``: None lets Hypothesis
+    choose, by its own options. ``palette_seed``: draw shapes from this seed; None keeps the
+    default palette. ``hypothesis``: the ``hypothesis.settings`` to start from, if the user
+    loaded a profile. ``minimize``: make counterexamples small, instead of reporting the first
+    one found.
+    """
+
+    profile: str = "default"
+    max_examples: int = 100
+    seed: int | None = 0
+    palette_seed: int | None = None
+    hypothesis: Any = None
+    minimize: bool = True
+
+
+_MAX_EXAMPLES = {"quick": 20, "default": 100, "thorough": 1000}
+
+PROFILES = tuple(_MAX_EXAMPLES)
+"""``quick`` for a glance, ``default`` reproducible, ``thorough`` random on fresh shapes."""
+
+
+def chosen_seed(profile: str, seed: int | None) -> int:
+    """Return the seed of a run: given, 0 for reproducible profiles, else a new one."""
+    if seed is not None:
+        return seed
+    if profile != "thorough":
+        return 0
+    import secrets  # noqa: PLC0415  imports OpenSSL, which every command would pay for
+
+    return secrets.randbelow(2**31)
+
+
+def budget(
+    profile: str = "default",
+    *,
+    seed: int | None = 0,
+    max_examples: int | None = None,
+    hypothesis: Any = None,
+    minimize: bool = True,
+) -> Budget:
+    """Return the budget of a profile, with what the user overrides."""
+    return Budget(
+        profile=profile,
+        max_examples=max_examples or _MAX_EXAMPLES[profile],
+        seed=seed,
+        palette_seed=seed if profile == "thorough" else None,
+        hypothesis=hypothesis,
+        minimize=minimize,
+    )
+
+
+FIRST_CASES = 5
+"""What every requirement gets, however little time is left."""
+
+
+class Clock:
+    """Tells each requirement of one process until when it may go on.
+
+    ``ends``: seconds since 1970, the same in all processes. ``weight``: the sum of the shares of
+    what this process is expected to judge, a share being the part of the cases per property
+    that buys detection. What one requirement leaves is there for those after it; what a
+    requirement needs for its first cases, beyond its part, they lack.
+    """
+
+    def __init__(self, ends: float, weight: float) -> None:
+        self.ends = ends
+        self._left = weight
+
+    def until(self, share: float) -> float:
+        """Return when a requirement of this share has to stop, as seconds since 1970."""
+        now = time.time()
+        part = min(1.0, share / max(self._left, share))
+        self._left -= share
+        return now + max(0.0, self.ends - now) * part

@@ -1,0 +1,103 @@
+"""Keeping compiled programs between runs and between workers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def cache_directory() -> Path:
+    """Return where the suite keeps what can be made again, following the XDG convention."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "batchnorm-conformance"
+
+
+def _programs() -> Path:
+    return cache_directory() / "xla"
+
+
+def remember_compilations() -> None:
+    """Turn on JAX's persistent compilation cache, unless the user has set it up.
+
+    Nearly all of a cold run is spent compiling small programs, so both thresholds of the
+    cache are zero. Must run before jax is imported, because jax reads these variables then.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    directory = _programs()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # a home that cannot be written to costs time, not the answer
+    os.environ |= {
+        "JAX_COMPILATION_CACHE_DIR": str(directory),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+    }
+
+
+LIMIT = 256 * 2**20
+"""Bytes that compiled programs may take between runs; a run of the default profile leaves 7 MB."""
+
+
+def forget_old_compilations(limit: int = LIMIT) -> int:
+    """Delete the programs used longest ago until the rest takes ``limit`` bytes; return how many.
+
+    JAX can bound its cache itself, but looks through all of it whenever it adds a program.
+    """
+    try:
+        found = [(entry, entry.stat()) for entry in os.scandir(_programs()) if entry.is_file()]
+    except OSError:
+        return 0
+    found.sort(key=lambda pair: max(pair[1].st_atime, pair[1].st_mtime))
+    excess, deleted = sum(stat.st_size for _, stat in found) - limit, 0
+    for entry, stat in found:
+        if excess <= 0:
+            break
+        Path(entry.path).unlink(missing_ok=True)  # another run may have been faster
+        excess -= stat.st_size
+        deleted += 1
+    return deleted
+
+
+_MAPPINGS = Path("/proc/self/maps")
+_MAPPINGS_ALLOWED = Path("/proc/sys/vm/max_map_count")
+
+
+def unload_programs_if_many(share: float = 0.4) -> bool:
+    """Drop the compiled programs of this process if they take up much of what Linux allows.
+
+    Each program takes some three memory mappings. A process that has judged hundreds of
+    layers, or a few whose programs are large, runs into the limit: the next compilation fails for
+    want of memory, which is no fault of the layer, or ends the process.
+    Return whether they were dropped; other systems have no such limit.
+    """
+    try:
+        allowed = int(_MAPPINGS_ALLOWED.read_text())
+        taken = _MAPPINGS.read_bytes().count(b"\n")
+    except (OSError, ValueError):
+        return False
+    if taken < share * allowed:
+        return False
+    jax: Any = sys.modules.get("jax")
+    if jax is None:
+        return False  # these are the mappings of something else
+    jax.clear_caches()
+    return True
+
+
+HOST_DEVICES = 4
+"""How many devices a host is presented as; on CPU they cost no time unless they are used."""
+
+_FLAG = "xla_force_host_platform_device_count"
+
+
+def offer_host_devices() -> None:
+    """Let JAX present this host as several devices, unless the user has chosen a number.
+
+    Must run before jax starts, because jax reads the variable then.
+    """
+    if _FLAG not in os.environ.get("XLA_FLAGS", ""):
+        os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(HOST_DEVICES))

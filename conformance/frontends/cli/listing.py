@@ -1,0 +1,112 @@
+"""``list``, ``explain`` and ``implementations``: looking without running."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from pathlib import Path
+
+import click
+
+import conformance
+from conformance.requirements import (
+    REQUIREMENTS,
+    Level,
+    Requirement,
+    UnknownRequirement,
+    select,
+)
+
+_WIDTH = 78
+
+
+def chosen(patterns: tuple[str, ...], level: str | None) -> tuple[Requirement, ...]:
+    """Return the selected rows, or end with a usage error."""
+    if any(not text.strip(" ,") for text in patterns):
+        msg = f"the filter {next(t for t in patterns if not t.strip(' ,'))!r} is empty"
+        raise click.UsageError(msg)
+    try:
+        rows = select(REQUIREMENTS, patterns, Level(level) if level else None)
+    except UnknownRequirement as error:
+        raise click.UsageError(str(error)) from error
+    if not rows:
+        msg = f"the filter {', '.join(patterns)} has no requirement of level {level}"
+        raise click.UsageError(msg)
+    return rows
+
+
+@click.command("list")
+@click.option(
+    "-k", "--filter", "patterns", multiple=True, metavar="PATTERN", help="Ids, families or globs."
+)
+@click.option("--level", type=click.Choice(["must", "should"]), help="Only this level.")
+def list_requirements(patterns: tuple[str, ...], level: str | None) -> None:
+    """List the requirements."""
+    rows = chosen(patterns, level)
+    for row in rows:
+        head = f"{row.id:<12} {row.level.value.upper():<6} "
+        click.echo(textwrap.fill(head + row.statement, _WIDTH, subsequent_indent=" " * 20))
+    click.echo(f"{len(rows)} requirements. `conformance explain ID` tells more about one.")
+
+
+@click.command()
+@click.argument("identity", metavar="ID")
+def explain(identity: str) -> None:
+    """Explain one requirement.
+
+    Statement, formula, reason, classical mistakes, and the source of its property.
+    """
+    rows = chosen((identity,), None)
+    for number, row in enumerate(rows):
+        if number:
+            click.echo()
+        _explain(row)
+
+
+def _explain(row: Requirement) -> None:
+    click.echo(click.style(f"{row.id}  ({row.level.value.upper()})", bold=True))
+    click.echo(textwrap.fill(row.statement, _WIDTH, initial_indent="  ", subsequent_indent="  "))
+    if row.formula:
+        click.echo(f"\n  {row.formula}")
+    click.echo("\n  Why it matters")
+    click.echo(textwrap.fill(row.why, _WIDTH, initial_indent="    ", subsequent_indent="    "))
+    click.echo("\n  Classical mistakes")
+    for mistake in row.mistakes:
+        click.echo(textwrap.fill(mistake, _WIDTH, initial_indent="  - ", subsequent_indent="    "))
+    click.echo(f"\n  Needs: {row.needs.value}    Source: {row.source}")
+    click.echo("\n  How it is judged")
+    click.echo(textwrap.indent(property_source(row.id), "    "))
+
+
+def property_source(identity: str) -> str:
+    """Return the source of a property, found by reading and not by importing it."""
+    directory = Path(conformance.__file__).parent / "properties"
+    for path in sorted(directory.glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if f'"{identity}"' not in text:
+            continue
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.FunctionDef) and _judges(node, identity):
+                first = min(d.lineno for d in node.decorator_list)
+                return "\n".join(text.splitlines()[first - 1 : node.end_lineno])
+    msg = f"{identity} has no property"
+    raise LookupError(msg)
+
+
+def _judges(node: ast.FunctionDef, identity: str) -> bool:
+    return any(
+        isinstance(d, ast.Call) and d.args and ast.unparse(d.args[0]) == repr(identity)
+        for d in node.decorator_list
+    )
+
+
+@click.command()
+def implementations() -> None:
+    """List the registered implementations."""
+    from conformance.adapters.resolve import GROUP, registered  # noqa: PLC0415  only needed here
+
+    for name, point in registered().items():
+        package = point.dist.name if point.dist is not None else "unknown"
+        click.echo(f"{name:<20} {point.value:<36} {package}")
+    click.echo(f"\nRegistered under the entry-point group {GROUP}.")
+    click.echo("Anything else is named module:attribute or path/to/file.py:attribute.")

@@ -1,0 +1,93 @@
+"""Writing the renderings of a report: HTML, Markdown, badge, and the summary of a CI job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from conformance.adapters.errors import printable
+from conformance.frontends.cli.parameters import FILE, writable
+from conformance.report.atomic_files import write_text
+
+if TYPE_CHECKING:
+    from conformance.report.model import Report
+
+_FORMS = {
+    "html": "Write the report as one HTML file.",
+    "markdown": "Write a short table as Markdown.",
+    "badge": "Write a badge as SVG.",
+}
+
+
+def rendering_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--html``, ``--markdown`` and ``--badge`` to a command."""
+    for name, told in reversed(_FORMS.items()):
+        option = click.option(f"--{name}", type=FILE, metavar="FILE", callback=writable, help=told)
+        command = option(command)
+    return command
+
+
+def different_files(**paths: Path | None) -> None:
+    """Refuse options that name the same file, of which all but the last would be lost.
+
+    Raises:
+        click.UsageError: two of them do; the message names them.
+    """
+    seen: dict[Path, str] = {}
+    for option, path in paths.items():
+        if path is None:
+            continue
+        other = seen.setdefault(path.resolve(), option)
+        if other != option:
+            msg = f"--{other} and --{option} both write {path}: name two files"
+            raise click.UsageError(msg)
+
+
+def publish(report: Report, **wanted: Path | None) -> None:
+    """Write the renderings that are wanted, by the name of their option.
+
+    Raises:
+        click.UsageError: a file cannot be written.
+    """
+    for form, path in wanted.items():
+        if path is not None:
+            write(form, path, _rendered(report, form))
+
+
+def write(option: str, path: Path, text: str) -> None:
+    """Write the file that an option names.
+
+    Raises:
+        click.UsageError: it cannot be written.
+    """
+    try:
+        write_text(path, text)
+    except OSError as error:
+        msg = f"--{option} {path} cannot be written: {error.strerror}. Name another file."
+        raise click.UsageError(printable(msg)) from error
+
+
+def _rendered(report: Report, form: str) -> str:
+    from conformance.report.badge import to_badge  # noqa: PLC0415  only what is wanted
+    from conformance.report.kill_matrix import known_faults  # noqa: PLC0415
+    from conformance.report.markdown import to_markdown  # noqa: PLC0415
+    from conformance.report.page import to_html  # noqa: PLC0415  imports jinja2
+
+    if form == "html":
+        return to_html(report, known_faults())
+    return to_markdown(report) if form == "markdown" else to_badge(report)
+
+
+def summarize_job(report: Report) -> None:
+    """Append the Markdown to the summary of a GitHub job, where there is one."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        try:
+            with Path(path).open("a", encoding="utf-8") as summary:
+                summary.write(_rendered(report, "markdown"))
+        except OSError as error:
+            click.echo(f"Warning: no job summary: {path}: {error.strerror}", err=True)

@@ -1,0 +1,85 @@
+"""``waivers update``: entries for the violations of a report, to be filled in."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import click
+
+from conformance.adapters.errors import printable
+from conformance.frontends.cli.parameters import FILE
+from conformance.frontends.cli.reporting import read
+from conformance.report.atomic_files import write_text
+from conformance.report.waivers import WaiverError, entries_in, skeleton
+from conformance.requirements.verdict import Outcome
+
+
+@click.group()
+def waivers() -> None:
+    """Violations that are known: a file with a reason and an issue for each."""
+
+
+@waivers.command()
+@click.option(
+    "--report",
+    "source",
+    required=True,
+    type=FILE,
+    metavar="FILE",
+    help="The report whose violations are to be waived.",
+)
+@click.option(
+    "--file",
+    "target",
+    default=Path("waivers.toml"),
+    show_default=True,
+    type=FILE,
+    metavar="FILE",
+    help="The file to add to; what it has is kept.",
+)
+def update(source: Path, target: Path) -> None:
+    """Add an entry for each violation that has none, with its counterexample pinned.
+
+    Reason and issue are left empty, and must be filled in before the file can be used.
+    """
+    report = read(source)
+    before, known = _there(target)
+    added = [
+        skeleton(verdict)
+        for verdict in report.verdicts
+        if verdict.outcome is Outcome.VIOLATES
+        and (verdict.requirement, verdict.implementation) not in known
+    ]
+    if added:
+        _write(target, "\n".join([before.rstrip("\n") + "\n"] * bool(before) + added))
+    click.echo(f"{printable(str(target))}: {len(added)} added, {len(known)} were there.")
+
+
+def _there(target: Path) -> tuple[str, set[tuple[str, str]]]:
+    """Return a file's text, and the pairs that it has entries for, filled in or not."""
+    if not target.exists():
+        return "", set()
+    try:
+        entries = entries_in(target)
+        known = {(entry["requirement"], entry["implementation"]) for entry in entries}
+        return target.read_text(encoding="utf-8"), known
+    except WaiverError as error:
+        raise click.UsageError(printable(str(error))) from error
+    except (KeyError, TypeError) as error:
+        msg = f"{target}: an entry names no requirement or no implementation. Mend or remove it."
+        raise click.UsageError(printable(msg)) from error
+
+
+def _write(target: Path, text: str) -> None:
+    """Write the file, if it is one of waivers with what was added."""
+    try:
+        tomllib.loads(text)
+        write_text(target, text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"--file {target}: nothing can be added to it: {error}. Write its entries as "
+        msg += "[[waiver]], or name another file."
+        raise click.UsageError(printable(msg)) from error
+    except (OSError, ValueError) as error:
+        msg = f"--file {target}: cannot be written: {error}. Name another file."
+        raise click.UsageError(printable(msg)) from error

@@ -1,0 +1,83 @@
+"""How far a correct implementation may be from the oracle: forward-error bounds.
+
+This is the only place in the suite with tolerances. Each is derived from the inputs alone,
+never from what an implementation returned, and holds for every way of summing.
+
+Notation
+    u = 2⁻²⁴, the unit roundoff of float32; N rows; h = N−1 additions at most that a summand
+    passes through (sequential sums really reach N/4·u on constant columns, so √N or log N
+    would be wrong); per feature: μ, v, σ = √v of the batch; A = mean|x|; w = v + ε;
+    r = 1/√w; z = (x−μ)·r. e_q is the bound on the error of a computed quantity q.
+First-order bounds are multiplied by 1.05 for the terms of higher order (h·u < 1e-4 for every
+size in use), and get a floor for results that a processor flushes to zero.
+"""
+
+from __future__ import annotations
+
+from conformance.numerics.bounds.accuracy import Accuracy, Bound, U
+from conformance.numerics.bounds.averaged import averaged_gradient
+from conformance.numerics.bounds.backward import (
+    GradientBounds,
+    evaluation_gradient,
+    step,
+    total,
+    training_gradient,
+)
+from conformance.numerics.bounds.forward import (
+    TrainingBounds,
+    averaging_error,
+    ema_error,
+    evaluate,
+    inverse_root_error,
+    may_overflow,
+    narrow_error,
+    output_error,
+    train,
+)
+from conformance.numerics.bounds.merged import merged_statistics
+from conformance.numerics.bounds.moments import (
+    mean_error,
+    one_pass_error,
+    perturbed_statistics,
+    statistics,
+    variance_error,
+)
+from conformance.numerics.bounds.narrow import (
+    evaluate_in_float64,
+    narrowed_gradient,
+    representable,
+    rounded_output,
+    train_in_float64,
+)
+
+__all__ = [
+    "Accuracy",
+    "Bound",
+    "GradientBounds",
+    "TrainingBounds",
+    "U",
+    "averaged_gradient",
+    "averaging_error",
+    "ema_error",
+    "evaluate",
+    "evaluate_in_float64",
+    "evaluation_gradient",
+    "inverse_root_error",
+    "may_overflow",
+    "mean_error",
+    "merged_statistics",
+    "narrow_error",
+    "narrowed_gradient",
+    "one_pass_error",
+    "output_error",
+    "perturbed_statistics",
+    "representable",
+    "rounded_output",
+    "statistics",
+    "step",
+    "total",
+    "train",
+    "train_in_float64",
+    "training_gradient",
+    "variance_error",
+]

@@ -1,0 +1,193 @@
+"""Forward-error bounds for the output and the running statistics.
+
+Notation as in the package: u, N, h = N−1, μ, v, σ = √v, A = mean|x|, w = v + ε, r = 1/√w,
+z = (x−μ)·r; e_q is the bound on the error of a computed quantity q.
+
+Source: Higham 2002, Accuracy and Stability of Numerical Algorithms, chapters 3 and 4; Chan,
+Golub & LeVeque 1983 for the variance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.adapters.protocols import Config
+from conformance.numerics import conventions, oracle
+from conformance.numerics.bounds.accuracy import FLUSHED, Accuracy, Bound, Float64, unit
+from conformance.numerics.bounds.moments import statistics
+from conformance.numerics.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingBounds:
+    """Bounds for the results of one training call, by the names of ``oracle.Training``."""
+
+    mean: Bound
+    var: Bound
+    y: Bound
+    running_mean: Bound
+    running_var: Bound
+
+
+def train(
+    config: Config,
+    state: State,
+    x: npt.ArrayLike,
+    accuracy: Accuracy,
+    errors: tuple[Bound, Bound] | None = None,
+) -> TrainingBounds:
+    """Return the bounds for a training call on ``x`` starting from ``state``.
+
+    ``errors``: the bounds for mean and variance, if they are not those of ``statistics``.
+    """
+    x64 = np.asarray(x, np.float64)
+    truth = oracle.train(config, state, x64)
+    e_mean_bound, e_var_bound = errors or statistics(x64, accuracy)
+    e_mean, strict, wider = e_mean_bound.strict, e_var_bound.strict, e_var_bound.allowed
+
+    share = conventions.share_stored(len(x64))
+
+    def running(old: npt.ArrayLike, new: Float64, e_new: Float64) -> Float64:
+        return ema_error(config.momentum, np.zeros_like(new), e_new, old, new, state.count)
+
+    def running_var(e_var: Float64) -> Float64:
+        return running(state.running_var, truth.var * share, e_var * share)
+
+    def output(e_var: Float64) -> Float64:
+        if not conventions.normalises_with_average():
+            return output_error(x64, truth.mean, truth.var, e_mean, e_var, config.eps, state)
+        error = running(state.running_mean, truth.mean, e_mean)
+        average = (truth.running_mean, truth.running_var, error, running_var(e_var))
+        return output_error(x64, *average, config.eps, state)
+
+    def of_both(error: Callable[[Float64], Float64]) -> Bound:
+        return Bound.of(error(strict), None if wider is strict else error(wider))
+
+    return TrainingBounds(
+        mean=e_mean_bound,
+        var=e_var_bound,
+        y=of_both(output),
+        running_mean=Bound.of(running(state.running_mean, truth.mean, e_mean)),
+        running_var=of_both(running_var),
+    )
+
+
+def evaluate(config: Config, state: State, x: npt.ArrayLike) -> Bound:
+    """Return the bound for an evaluation call: the statistics are given, so e_μ = e_v = 0."""
+    x64 = np.asarray(x, np.float64)
+    mean = state.running_mean.astype(np.float64)
+    var = state.running_var.astype(np.float64)
+    exact = np.zeros_like(mean)
+    return Bound.of(output_error(x64, mean, var, exact, exact, config.eps, state))
+
+
+def inverse_root_error(var: Float64, e_var: Float64, eps: float) -> Float64:
+    """Return ρ, the relative error of a computed r = 1/√(var+ε), (D,).
+
+    The computed w lies in [max(w−e_v, ε), w+e_v], since no admissible variance is negative.
+    An inverse square root errs by up to 4u (3.4u measured on XLA CPU, where a/√b becomes
+    a·rsqrt(b)), so r errs by the relative ρ = max(√(w/w_lo)−1, 1−√(w/w_hi)) + 4u.
+    """
+    u = unit()
+    w = var + eps
+    low = np.sqrt(w / np.maximum(w - e_var, eps)) - 1
+    high = 1 - np.sqrt(w / (w + e_var))
+    rho: Float64 = np.maximum(low, high) + 4 * u
+    return rho
+
+
+def output_error(
+    x: Float64,
+    mean: Float64,
+    var: Float64,
+    e_mean: Float64,
+    e_var: Float64,
+    eps: float,
+    state: State,
+) -> Float64:
+    """Return e_y for y = γ·(x−mean)/√(var+ε) + β, (N, D).
+
+    With the relative error ρ of r, e_z ≤ |z|·(ρ+3u) + e_μ·r·(1+ρ).
+    Direct form, γ·z + β in any association: e_y ≤ |γ|·e_z·(1+4u) + 2u·(|γz|+|β|+|y|).
+    Fused form, x·s + (β−μ·s) with s = γ·r, is correct too and rounds x·s and μ·s, which may be
+    far larger than z: it adds |γ|·r·(1+ρ)·u·(2|x|+3|μ|) + 2u|β|.
+    An output that is declared to have 16 bits may be made of z, γ and β rounded to them, with the
+    product and the sum rounded as well: u₁₆·(3|γz| + |β| + |y|) more. In float16 each of the five
+    may be off by half the spacing s of its smallest numbers instead, s/2·(|z| + |γ| + 3) more, and
+    where z, γ, β or one of the results may overflow, no error is too large.
+    """
+    u = unit()
+    gamma = np.abs(state.gamma.astype(np.float64))
+    beta = np.abs(state.beta.astype(np.float64))
+    r = 1 / np.sqrt(var + eps)
+    rho = inverse_root_error(var, e_var, eps)
+    z = (x - mean) * r
+    y = oracle.affine(z, state)
+    e_z = np.abs(z) * (rho + 3 * u) + e_mean * r * (1 + rho)
+    direct = gamma * e_z * (1 + 4 * u) + 2 * u * (gamma * np.abs(z) + beta + np.abs(y))
+    fused = gamma * r * (1 + rho) * u * (2 * np.abs(x) + 3 * np.abs(mean)) + 2 * u * beta
+    flushed = gamma * r * FLUSHED
+    total: Float64 = direct + fused + flushed + narrow_error(z, gamma, beta, y)
+    unlimited: Float64 = np.where(may_overflow(z, gamma, beta, total), np.inf, total)
+    return unlimited
+
+
+def narrow_error(z: Float64, gamma: Float64, beta: Float64, y: Float64) -> Float64:
+    """Return what a declared output of 16 bits adds to the error of y = γ·z + β; see above.
+
+    ``gamma`` and ``beta`` are |γ| and |β|.
+    """
+    u16, spacing = conventions.output_roundoff(), conventions.output_spacing()
+    rounded = (1 + u16) * u16 * (3 * gamma * np.abs(z) + beta + np.abs(y))
+    error: Float64 = rounded + spacing / 2 * (np.abs(z) + gamma + 3)
+    return error
+
+
+def may_overflow(
+    z: Float64, gamma: Float64, beta: Float64, error: Float64
+) -> npt.NDArray[np.bool_]:
+    """Tell where y of a declared dtype, or what it is made of, may overflow, given its error."""
+    largest = np.maximum(np.abs(z), 1) * np.maximum(gamma, 1) + beta + error
+    beyond: npt.NDArray[np.bool_] = largest > conventions.largest_output()
+    return beyond
+
+
+def ema_error(
+    momentum: float,
+    e_old: Float64,
+    e_new: Float64,
+    old: npt.ArrayLike,
+    new: Float64,
+    count: Any = None,
+) -> Float64:
+    """Return the bound after one update m·old + (1−m)·new, (D,).
+
+    e ≤ m·e_old + (1−m)·e_new + 5u·max(|old|, |new|) covers both m·r+(1−m)·b and r+(1−m)(b−r),
+    with 1−m taken in any precision. Scaling the last term by m·|old|+(1−m)·|new| instead
+    would be wrong: float32(1−m) breaks that, and the second form is unbounded there.
+
+    ``count`` updates came before, which matters for declared deviations alone. A zero-debiased
+    average after t updates is a sum that errs by those 5u, divided by 1−mᵗ; m itself is rounded,
+    which moves mᵗ by t·u·mᵗ, the power errs by 4u·mᵗ, and two operations follow. This counts
+    twice where the average is moved by (1−m)/(1−mᵗ)·(b−r), so that in all
+    e ≤ … + u·max(|old|, |new|)·(5 + 2(t+6)·mᵗ)/(1−mᵗ), which is the above where mᵗ is 0.
+    Statistics that are declared to have 16 bits may be averaged in them: then u is theirs. In
+    float16 four roundings, of b, of both products and of the sum, may be by half its spacing s.
+    """
+    u = unit()
+    size = np.maximum(np.abs(np.asarray(old, np.float64)), np.abs(new))
+    kept = conventions.weight_of_old(momentum, count)
+    error: Float64 = kept * e_old + (1 - kept) * e_new + averaging_error(momentum, size, u, count)
+    return error
+
+
+def averaging_error(momentum: float, size: Float64, u: float, count: Any) -> Float64:
+    """Return what the averaging of exact numbers up to ``size`` adds, see ``ema_error``, (D,)."""
+    roundings = conventions.roundings(momentum, count) * max(u, conventions.stored_roundoff())
+    error: Float64 = roundings * size + 2 * conventions.stored_spacing()
+    return error

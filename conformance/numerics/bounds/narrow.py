@@ -1,0 +1,157 @@
+"""Bounds for outputs and inputs of 16 bits, and for float64 arithmetic.
+
+u₁₆ is the unit roundoff of the 16-bit dtype: 2⁻⁸ for bfloat16, 2⁻¹¹ for float16.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.adapters.protocols import Config
+from conformance.numerics import conventions, oracle
+from conformance.numerics.bounds import forward
+from conformance.numerics.bounds.accuracy import Accuracy, Bound, Float64, arithmetic
+from conformance.numerics.bounds.backward import batch_of
+from conformance.numerics.bounds.forward import TrainingBounds, ema_error
+from conformance.numerics.bounds.moments import statistics
+from conformance.numerics.state import State
+
+ROUNDOFF = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
+
+_SPACING_AT_ZERO = {"bfloat16": 0.0, "float16": 2.0**-24}
+"""Below 2⁻¹⁴ numbers in float16 are evenly spaced; those of bfloat16 end where float32 does."""
+
+LARGEST = 3e4
+"""Beyond, something in float16 may overflow: half of what it holds."""
+
+
+def rounded_output(bound: Bound, z: Float64, y: Float64, state: State, dtype: str) -> Bound:
+    """Widen the float32 bound of y, (N, D), for an output of another dtype.
+
+    An output of 16 bits may be made of z, γ and β rounded to 16 bits, with the product and the sum
+    rounded as well: e ≤ e₃₂ + u₁₆·(3|γz| + |β| + |y|), and in float16 half the spacing of the
+    smallest numbers for z, γz and y: (|γ|+2)·2⁻²⁵. The statistics, x−μ and r are float32 in this,
+    so a bound that depends on the size of x and μ is that of float32.
+    """
+    if dtype not in _SPACING_AT_ZERO:
+        return bound
+    u = ROUNDOFF[dtype]
+    gamma, beta = (np.abs(a.astype(np.float64)) for a in (state.gamma, state.beta))
+    rounding = u * (3 * gamma * np.abs(z) + beta + np.abs(y))
+    spacing = (gamma + 2) * _SPACING_AT_ZERO[dtype] / 2
+    return bound + Bound.of((1 + u) * (rounding + spacing))
+
+
+def representable(z: Float64, y: Float64, bound: Bound, state: State) -> npt.NDArray[np.bool_]:
+    """Return where no step towards y, (N, D), can overflow in float16.
+
+    ``bound`` is that of y in float32, which a one-pass variance may make large.
+    """
+    gamma, beta = (np.abs(a.astype(np.float64)) for a in (state.gamma, state.beta))
+    error = bound.allowed / np.where(gamma == 0, 1, np.minimum(gamma, 1))
+    largest: Float64 = np.maximum(np.maximum(np.abs(z), gamma * np.abs(z)), np.abs(y))
+    return np.maximum(largest + error, beta) <= LARGEST
+
+
+def narrowed_gradient(
+    config: Config,
+    state: State,
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    found: Bound,
+    dtype: str,
+    accuracy: Accuracy,
+) -> tuple[Bound, npt.NDArray[np.bool_]]:
+    """Return the bound for dx, (N, D), from x of 16 bits in at least 32, and where it holds.
+
+    It does where no part can overflow in float16. ``found`` is the bound of float32. A layer that
+    widens x once rounds dx once. One that widens x k times gets k parts, each rounded to the dtype
+    of x, and adds them in that dtype: k roundings of parts of at most
+    P = |γ|r·c·(|w| + G₁ + (|z|+R)·(G₂+a·G₁)) together, and k−1 of sums of at most P. With k = 4,
+    for Σ, the deviation, its square and the output: 7·u₁₆·P, as well as half the spacing of the
+    smallest numbers for each part. In one pass the parts of E[x²] and of μ² cancel, and are
+    (|x|+|μ|)·r instead of |z|+R. Letters as in ``conformance.numerics.bounds.backward``.
+    """
+    x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
+    mean, var = oracle.statistics(x64)
+    e_mean, e_var = statistics(x64, accuracy)
+    batch = batch_of(x64, w64, mean, var, e_mean.strict, e_var.allowed, config.eps)
+    spread = np.abs(batch.z) + np.ptp(x64, axis=0) * batch.r
+    if accuracy is Accuracy.ONE_PASS:
+        spread = np.maximum(spread, 2 * (batch.size + batch.center))
+    g = batch.projected + batch.shift * batch.pulled
+    parts = np.abs(batch.w) + batch.pulled + (1 + batch.rho) ** 2 * spread * g
+    scale = np.abs(state.gamma.astype(np.float64)) * batch.r * (1 + batch.rho)
+    sizes = scale * parts + found.allowed
+    rounding = (2 * _PARTS - 1) * ROUNDOFF[dtype] * sizes
+    limit = found + Bound.of(rounding + _PARTS * _SPACING_AT_ZERO[dtype] / 2)
+    return limit, sizes <= (LARGEST if dtype == "float16" else np.inf)
+
+
+_PARTS = 4
+"""How often x is made wider, at most: for its sum, for deviations, and for the output."""
+
+
+def train_in_float64(
+    config: Config, state: State, x: npt.ArrayLike, accuracy: Accuracy, stored: str
+) -> TrainingBounds:
+    """Return the bounds for a training call in float64 with arrays of the dtype ``stored``.
+
+    The formulas are those of float32 with u = 2⁻⁵³. One rounding is added for the oracle, whose
+    decimal result is rounded to float64. Running statistics that are stored as float32 may be
+    averaged in float32, too: they err by 5·2⁻²⁴·max(|old|, |new|) more. So does what y is made of
+    where training normalises with them.
+    """
+    with arithmetic(ROUNDOFF["float64"]):
+        found = forward.train(config, state, x, accuracy)
+    truth = oracle.train(config, state, x)
+
+    def running(bound: Bound, old: npt.ArrayLike, new: Float64) -> Bound:
+        exact = np.zeros_like(new)
+        own = Bound.of(ema_error(config.momentum, exact, exact, old, new))
+        return bound + own if stored == "float32" else bound + once(new)
+
+    running_mean = running(found.running_mean, state.running_mean, truth.mean)
+    stored_var = truth.var * conventions.share_stored(len(np.asarray(x)))
+    running_var = running(found.running_var, state.running_var, stored_var)
+    y = found.y
+    if conventions.normalises_with_average() and stored == "float32":
+        y = _by_average(config, state, np.asarray(x, np.float64), truth, running_mean, running_var)
+    return TrainingBounds(
+        mean=found.mean,
+        var=found.var,
+        y=y + once(truth.y),
+        running_mean=running_mean,
+        running_var=running_var,
+    )
+
+
+def _by_average(
+    config: Config,
+    state: State,
+    x: Float64,
+    truth: oracle.Training,
+    e_mean: Bound,
+    e_var: Bound,
+) -> Bound:
+    """Return the bound for y in float64, made of averages that err by ``e_mean`` and ``e_var``."""
+    used = truth.running_mean, truth.running_var, e_mean.allowed
+    with arithmetic(ROUNDOFF["float64"]):
+        strict, wider = (
+            forward.output_error(x, *used, e, config.eps, state)
+            for e in (e_var.strict, e_var.allowed)
+        )
+    return Bound.of(strict, wider)
+
+
+def evaluate_in_float64(config: Config, state: State, x: npt.ArrayLike) -> Bound:
+    """Return the bound for an evaluation call in float64."""
+    with arithmetic(ROUNDOFF["float64"]):
+        found = forward.evaluate(config, state, x)
+    return found + once(oracle.evaluate(config, state, x))
+
+
+def once(value: Float64) -> Bound:
+    """Return the bound for one rounding to float64; twice that, as the value is computed, too."""
+    return Bound.of(2 * ROUNDOFF["float64"] * np.abs(value))

@@ -1,1 +1,0 @@
-"""Proof of the suite's own power: which fault is caught by which requirement."""

@@ -1,0 +1,193 @@
+"""JIT: the compiled layer.
+
+A new configuration compiles, so these draw from ``shape_grid.COMPILED``: few shapes and
+configurations, many values.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import jax
+from flax import nnx
+
+from conformance.adapters.device_put import placed
+from conformance.adapters.nnx import apply, train
+from conformance.adapters.protocols import ARRAYS, PARAMETERS
+from conformance.properties.support.checks import check_true
+from conformance.properties.support.claims import (
+    check_evaluated,
+    check_evaluation,
+    check_kept,
+    check_trained,
+)
+from conformance.properties.support.nnx_transforms import compiled, transforms_of
+from conformance.properties.support.property import requirement
+from conformance.properties.support.running_stats_model import Model
+from conformance.properties.support.subject import Subject, as_numpy, calling
+from conformance.strategies.bytestream import choices
+from conformance.strategies.case import Case
+from conformance.strategies.cases import (
+    Rewritten,
+    Stream,
+    cases,
+    rewritten_cases,
+    streams,
+)
+from conformance.strategies.shape_grid import COMPILED, TRANSFORMED
+
+
+@requirement(
+    "BN-JIT-1", share=0.5, case=lambda _: cases(COMPILED), evaluate=lambda _: choices(0, 1)
+)
+def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> None:
+    """jit(layer)(x) meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
+    layer, before, x = subject.start(case)
+    y = compiled(subject, layer, x, evaluate=bool(evaluate))
+
+    after, kept = layer.state, ARRAYS if evaluate else PARAMETERS
+    check_kept(after, before, "as before the compiled call", names=kept)
+    if evaluate:
+        check_evaluated(case.config, before, case.x, y)
+    else:
+        check_trained(subject, case, before, y, after, what="y under jit")
+
+
+@requirement("BN-JIT-2", share=0.4, drawn=lambda _: streams(COMPILED))
+def updates_leave_the_jitted_function(subject: Subject, drawn: Stream) -> None:
+    """n compiled calls are n steps of the recursion"""
+    layer, before, _ = subject.start(drawn.case)
+    model = Model.starting(drawn.case.config, before, subject.accuracy)
+
+    for batch in (drawn.case.x, *drawn.following):
+        compiled(subject, layer, batch, evaluate=False)
+        model.train(batch)
+        model.check_statistics(layer.state)
+
+
+TRACES = 2
+"""One per mode; a state that settles after its first update may cost one more in each."""
+
+
+@requirement("BN-JIT-3", share=0.08, drawn=lambda _: streams(COMPILED, min_size=4))
+def one_trace_per_mode(subject: Subject, drawn: Stream) -> None:
+    """after the second call of each mode nothing is traced again, and each mode is right"""
+    case = drawn.case
+    layer, before, _ = subject.start(case)
+    traced: list[bool] = []
+    transforms = transforms_of(subject, layer)
+    jitted = transforms.jitted_anew(traced)
+    model = Model.starting(case.config, before, subject.accuracy)
+    for batch in (case.x, *drawn.following):
+        with calling(f"the call under {transforms.library}.jit"):
+            jitted(batch, False)
+            y = as_numpy("y", jitted(batch, True))
+        model.train(batch)
+        model.check_statistics(layer.state)
+        check_evaluated(case.config, layer.usable_state, batch, y)
+
+    for flag, mode in ((False, "training"), (True, "evaluation")):
+        count = traced.count(flag)
+        calls = 1 + len(drawn.following)
+        got = f"{count} traces in {calls} calls"
+        what = f"traces of {mode} on one shape"
+        check_true(what, count <= TRACES, got=got, expected="1")
+
+
+@requirement(
+    "BN-JIT-4",
+    share=0.4,
+    drawn=lambda _: rewritten_cases(COMPILED),
+    evaluate=lambda _: choices(0, 1),
+)
+def nothing_is_baked_in(subject: Subject, drawn: Rewritten, evaluate: int) -> None:
+    """call, change the four arrays or one, call the same jitted function: the change counts"""
+    case, other = drawn
+    layer, _, x = subject.start(case)
+    compiled(subject, layer, x, evaluate=bool(evaluate))
+    layer.write(other)
+    y = compiled(subject, layer, x, evaluate=bool(evaluate))
+
+    if evaluate:
+        check_evaluated(case.config, other, case.x, y)
+    else:
+        check_trained(subject, case, other, y, layer.state)
+
+
+@requirement("BN-JIT-5", share=0.03, case=lambda _: cases(TRANSFORMED))
+def no_tracer_escapes(subject: Subject, case: Case) -> None:
+    """after nnx.jit in both modes no new tracer is alive, and the layer works eagerly"""
+    layer, _, x = subject.start(case)
+    with _new_tracers() as alive, calling("the call under nnx.jit"):
+        for flag in (False, True):
+            nnx.jit(partial(apply, use_running_average=flag))(layer.module, x)
+
+    shapes = ", ".join(sorted({str(tracer.aval) for tracer in alive}))
+    got = f"{len(alive)} alive: {shapes}"
+    check_true("tracers after the transform", not alive, got=got, expected="none")
+    check_evaluation(layer, case, x)
+    before = layer.usable_state
+    check_trained(subject, case, before, layer.train(x), layer.state)
+
+
+@requirement(
+    "BN-JIT-6", share=0.3, case=lambda _: cases(COMPILED), evaluate=lambda _: choices(0, 1)
+)
+def the_functional_form_is_right(subject: Subject, case: Case, evaluate: int) -> None:
+    """jit of the layer as a pure function meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
+    layer, before, x = subject.start(case)
+    with calling("jax.jit of the layer as a function of its state"):
+        y, other = transforms_of(subject, layer).apart(x, evaluate=bool(evaluate))
+    after = layer.holding(other).state
+
+    check_kept(after, before, "as before", names=ARRAYS if evaluate else PARAMETERS)
+    rule = "as before: the call was on a copy of its state"
+    check_kept(layer.state, before, rule, of=" of the layer taken apart")
+    if evaluate:
+        check_evaluated(case.config, before, case.x, as_numpy("y", y))
+    else:
+        check_trained(subject, case, before, as_numpy("y", y), after)
+
+
+@requirement(
+    "BN-JIT-7",
+    share=0.15,
+    drawn=lambda _: streams(TRANSFORMED),
+    fresh=lambda _: choices(0, 2),
+)
+def donated_state_is_replaced(subject: Subject, drawn: Stream, fresh: int) -> None:
+    """with the module donated, n compiled calls are n steps, and evaluation follows"""
+    layer = subject.build(drawn.case.config, None if fresh else drawn.case.state)
+    before = layer.usable_state
+    model = Model.starting(drawn.case.config, before, subject.accuracy)
+
+    for batch in (drawn.case.x, *drawn.following):
+        with calling("the call under nnx.jit with the module donated"):
+            _DONATING(layer.module, *placed(batch))
+        model.train(batch)
+        model.check_statistics(layer.state)
+    check_evaluation(layer, drawn.case, subject.input(drawn.case))
+
+
+@contextmanager
+def _new_tracers() -> Iterator[list[Any]]:
+    """Collect the tracers made inside the block that something still refers to at its end.
+
+    JAX's own checker, ``jax.checking_leaks``, asks whether the trace is referred to; it also
+    reports correct code with a ``custom_vjp``, without naming any tracer.
+    """
+    found: list[Any] = []
+    gc.freeze()  # what exists by now, garbage too, is neither looked through nor listed
+    try:
+        yield found
+        gc.collect()
+        found += [held for held in gc.get_objects() if isinstance(held, jax.core.Tracer)]
+    finally:
+        gc.unfreeze()
+
+
+_DONATING = nnx.jit(train, donate_argnums=0)

@@ -1,0 +1,175 @@
+"""FLAG and FWD: how the mode is chosen, and the forward function."""
+
+from __future__ import annotations
+
+import numpy as np
+from flax import nnx
+
+from conformance.adapters.protocols import Config
+from conformance.numerics import bounds, oracle
+from conformance.numerics.conventions import evaluates
+from conformance.numerics.state import State
+from conformance.properties.support.checks import check_identical, check_shape, check_within
+from conformance.properties.support.claims import check_evaluation, check_training
+from conformance.properties.support.property import requirement
+from conformance.properties.support.subject import AnyArray, Subject, calling
+from conformance.strategies.bytestream import choices
+from conformance.strategies.case import Case
+from conformance.strategies.cases import cases
+from conformance.strategies.containers import CONTAINERS
+
+MOMENTUM, EPS = 0.9, 1e-5
+"""The configuration that the forward function is defined with."""
+
+_ENCODINGS = 12
+BETWEEN = (0.3, 0.5, 0.9, -1.0, float("nan"), 0.49, 0.51, 2.0)
+"""Flags that are neither 0 nor 1."""
+
+
+def encoded(bit: int, encoding: int) -> object:
+    """Return the flag 0 or 1 in one of the ways in which it reaches a layer."""
+    import jax.numpy as jnp  # noqa: PLC0415  JAX scalars are among the encodings
+
+    forms = (
+        float,
+        bool,
+        int,
+        np.bool_,
+        np.float32,
+        np.float64,
+        np.int32,
+        lambda b: np.array(b, np.float32),
+        lambda b: np.array(bool(b)),
+        lambda b: jnp.asarray(b, jnp.float32),
+        lambda b: jnp.asarray(bool(b)),
+        lambda b: jnp.asarray(b, jnp.int32),
+    )
+    form = forms[encoding]
+    return form(bit)
+
+
+def check_forward(subject: Subject, x: AnyArray, result: AnyArray, *, evaluates: bool) -> None:
+    """Check a flat result against a fresh layer in one of the two modes."""
+    config = Config(features=x.shape[1], momentum=MOMENTUM, eps=EPS)
+    fresh = State.fresh(x.shape[1])
+    if evaluates:
+        expected = oracle.evaluate(config, fresh, x)
+        bound = bounds.evaluate(config, fresh, x)
+    else:
+        expected = oracle.train(config, fresh, x).y
+        bound = bounds.train(config, fresh, x, subject.accuracy).y
+    check_shape("the result", result, (x.size,))
+    mode = "evaluation" if evaluates else "training"
+    check_within(f"the result of {mode}", result.reshape(x.shape), expected, bound)
+
+
+@requirement(
+    "BN-FLAG-1",
+    share=0.4,
+    case=cases,
+    bit=lambda _: choices(0, 1),
+    encoding=lambda _: choices(0, _ENCODINGS - 1),
+)
+def every_encoding_selects_its_mode(subject: Subject, case: Case, bit: int, encoding: int) -> None:
+    """flag >= 0.5 evaluates, in every type that holds 0 or 1"""
+    result = subject.forward(0.0, subject.input(case), encoded(bit, encoding))
+
+    check_forward(subject, case.x, result, evaluates=bool(bit))
+
+
+@requirement("BN-FLAG-2", case=cases, which=lambda _: choices(0, len(BETWEEN) - 1))
+def the_threshold_is_one_half(subject: Subject, case: Case, which: int) -> None:
+    """.3 trains, .5 and .9 evaluate, −1 trains, NaN trains"""
+    flag = BETWEEN[which]
+    result = subject.forward(0.0, subject.input(case), flag)
+
+    check_forward(subject, case.x, result, evaluates=evaluates(flag))
+
+
+@requirement("BN-FLAG-3", share=0.4, case=cases)
+def the_layer_takes_true_and_false(subject: Subject, case: Case) -> None:
+    """True evaluates, False trains"""
+    layer, before, x = subject.start(case)
+
+    check_evaluation(layer, case, x, flag=True)
+    check_training(subject, layer, before, case, x, flag=False)
+
+
+@requirement("BN-FLAG-4", share=0.4, case=cases, form=lambda _: choices(0, 2))
+def the_layer_takes_zero_and_one(subject: Subject, case: Case, form: int) -> None:
+    """np.bool_, 0 and 1, 0.0 and 1.0 work as False and True"""
+    as_flag = (np.bool_, int, float)[form]
+    layer, before, x = subject.start(case)
+
+    check_evaluation(layer, case, x, flag=as_flag(1))
+    check_training(subject, layer, before, case, x, flag=as_flag(0))
+
+
+@requirement("BN-FLAG-5", share=0.2, case=cases)
+def the_mode_of_the_module_does_not_count(subject: Subject, case: Case) -> None:
+    """eval(), then train as told; train(), then evaluate as told"""
+    layer, before, x = subject.start(case)
+    with calling("module.eval()"):
+        nnx.Module.eval(layer.module)  # a layer may have a method of its own by that name
+    check_training(subject, layer, before, case, x)
+    with calling("module.train()"):
+        nnx.Module.train(layer.module)
+    check_evaluation(layer, case, x)
+
+
+@requirement(
+    "BN-FWD-1",
+    share=0.6,
+    case=cases,
+    flag=lambda _: choices(0, 1),
+    container=lambda _: choices(0, len(CONTAINERS) - 1),
+)
+def the_result_is_flat_in_row_major_order(
+    subject: Subject, case: Case, flag: int, container: int
+) -> None:
+    """out[i·D + j] = y[i, j], whatever the order of x in memory"""
+    result = subject.forward(0.0, CONTAINERS[container](case.x), float(flag))
+
+    check_shape("the result", result, (case.x.size,))
+    check_forward(subject, case.x, result, evaluates=bool(flag))
+
+
+@requirement("BN-FWD-2", case=cases)
+def a_training_flag_trains_a_fresh_layer(subject: Subject, case: Case) -> None:
+    """y = (x−μ)/√(v+1e-5)"""
+    result = subject.forward(0.0, subject.input(case), 0.0)
+
+    check_forward(subject, case.x, result, evaluates=False)
+
+
+@requirement("BN-FWD-3", share=0.4, case=cases)
+def an_evaluation_flag_evaluates_a_fresh_layer(subject: Subject, case: Case) -> None:
+    """y = x/√(1+1e-5)"""
+    result = subject.forward(0.0, subject.input(case), 1.0)
+
+    check_forward(subject, case.x, result, evaluates=True)
+
+
+@requirement("BN-FWD-4", share=0.4, case=cases, seed=lambda _: choices(0, 9999))
+def the_seed_changes_nothing(subject: Subject, case: Case, seed: int) -> None:
+    """f(seed, x, flag) = f(0, x, flag), for seeds such as 3.0 and 3.7"""
+    as_seed = (float, lambda s: s + 0.7, np.float32)[seed % 3](seed)
+    x = subject.input(case)
+    result = subject.forward(as_seed, x, float(seed % 2))
+
+    check_forward(subject, case.x, result, evaluates=bool(seed % 2))
+    expected = subject.forward(0.0, x, float(seed % 2))
+    check_identical("the result", result, expected, rule="as with seed 0")
+
+
+@requirement("BN-FWD-5", share=0.5, case=cases, flag=lambda _: choices(0, 1))
+def the_function_has_no_memory(subject: Subject, case: Case, flag: int) -> None:
+    """the same arguments give an identical result, whatever was called in between"""
+    x = subject.input(case)
+    first = subject.forward(1.0, x, float(flag))
+    subject.forward(1.0, subject.input(case.with_x(3 * case.x + 1)), 0.0)
+    again = subject.forward(1.0, x, float(flag))
+
+    check_identical("the repeated result", again, first, rule="as in the first call")
+    check_identical("x", np.asarray(x), case.x, rule="untouched")
+    check_forward(subject, case.x, again, evaluates=bool(flag))

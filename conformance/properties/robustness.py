@@ -1,0 +1,228 @@
+"""IND, NUM, SHAPE, ERR: determinism, numerical range, shapes, invalid input."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+
+from conformance.numerics import conventions
+from conformance.numerics.state import Float32
+from conformance.properties.support.checks import (
+    check_identical,
+    check_nan,
+    check_same,
+    check_shape,
+    check_true,
+)
+from conformance.properties.support.claims import (
+    check_evaluated,
+    check_evaluation,
+    check_kept,
+    check_trained,
+    check_training,
+)
+from conformance.properties.support.poisoning import with_nan
+from conformance.properties.support.property import requirement
+from conformance.properties.support.single_row import refuses
+from conformance.properties.support.subject import Subject, as_numpy, calling
+from conformance.strategies.bytestream import choices
+from conformance.strategies.case import Case
+from conformance.strategies.cases import (
+    NEVER_FRESH,
+    Stream,
+    cases,
+    entry_of,
+    mixed_streams,
+    streams,
+)
+from conformance.strategies.containers import CONTAINERS
+from conformance.strategies.shape_grid import EAGER, SWEEP, Entry
+from conformance.strategies.targeted import extreme_cases, offset_cases, scale_cases
+
+
+@requirement("BN-IND-1", share=0.4, case=cases)
+def the_same_call_gives_the_same_result(subject: Subject, case: Case) -> None:
+    """two layers in the same state: identical y and identical new state"""
+    one, before, x = subject.start(case)
+    two = subject.build(case.config, before)
+    y_one, y_two = one.train(x), two.train(x)
+
+    check_identical("y in training", y_two, y_one, rule="as from the first layer")
+    check_kept(two.state, one.state, "as in the first layer")
+    y = one.evaluate(x)
+    check_identical("y in evaluation", two.evaluate(x), y, rule="as from the first layer")
+
+
+ANOTHER_MOMENTUM, ANOTHER_EPS = 0.35, 0.02
+"""The hyper-parameters of other instances: what is kept on the class is theirs then."""
+
+
+@requirement("BN-IND-2", share=0.5, drawn=mixed_streams, evaluate=lambda _: choices(0, 1))
+def nothing_but_state_and_input_matters(subject: Subject, drawn: Stream, evaluate: int) -> None:
+    """after calls of other sizes, other instances and random states the result is the same"""
+    case = drawn.case
+    layer, before, x = subject.start(case)
+    for index, batch in enumerate(drawn.following):
+        other = replace(case.with_x(batch), as_jax=index % 2 == 0)
+        layer.call(subject.input(other), bool(evaluate))
+    layer.write(before)
+    for batch in drawn.following:
+        subject.build(case.config).train(subject.input(case.with_x(batch)))
+    config = replace(case.config, momentum=ANOTHER_MOMENTUM, eps=ANOTHER_EPS)
+    different = subject.build(config, before)
+    different.call(subject.input(case.with_x(drawn.following[0])), bool(evaluate))
+    subject.build(replace(config, features=config.features + 1))
+    np.random.seed(len(drawn.following))  # noqa: NPY002  the legacy state is what may leak in
+    random.seed(len(drawn.following))
+
+    check_evaluation(layer, case, x)
+    check_training(subject, layer, before, case, x)
+
+
+@requirement("BN-IND-3", share=0.5, drawn=streams, evaluate=lambda _: choices(0, 1))
+def inputs_and_earlier_results_stay_as_they_are(
+    subject: Subject, drawn: Stream, evaluate: int
+) -> None:
+    """x, an earlier y and an earlier snapshot are unchanged by the calls that follow"""
+    case = drawn.case
+    layer, _, x = subject.start(case)
+    snapshot = layer.raw
+    kept = {name: as_numpy(name, value) for name, value in snapshot.items()}
+    with calling("the call"):
+        y = layer.layer(x, bool(evaluate))
+    y_then = as_numpy("y", y)
+    for batch in drawn.following:
+        layer.train(subject.input(case.with_x(batch)))
+
+    check_identical("x", np.asarray(x), case.x, rule="untouched")
+    check_identical("the first y", np.asarray(y), y_then, rule="as it was returned")
+    for name, value in snapshot.items():
+        rule = "as in the snapshot"
+        check_identical(f"the snapshot of {name}", np.asarray(value), kept[name], rule=rule)
+
+
+@requirement("BN-NUM-1", share=0.5, case=offset_cases)
+def offsets_cost_no_more_than_two_passes_lose(subject: Subject, case: Case) -> None:
+    """|error| ≤ the two-pass bound for |μ|/σ ≤ 1e4"""
+    layer, before, x = subject.start(case)
+
+    check_training(subject, layer, before, case, x)
+    check_evaluation(layer, case, x)
+
+
+@requirement("BN-NUM-2", share=0.6, case=scale_cases)
+def scales_side_by_side_do_not_meet(subject: Subject, case: Case) -> None:
+    """σ from 1e-6 to 1e6 in the features of one batch"""
+    layer, before, x = subject.start(case)
+
+    check_training(subject, layer, before, case, x)
+    check_evaluation(layer, case, x)
+
+
+@requirement("BN-NUM-3", case=extreme_cases, column=lambda _: choices(0, 39))
+def nothing_is_clipped_rounded_or_replaced(subject: Subject, case: Case, column: int) -> None:
+    """outliers, zeros, integers and large values are normalised; NaN in, NaN out"""
+    layer, before, x = subject.start(case)
+    check_training(subject, layer, before, case, x)
+    check_evaluation(layer, case, x)
+
+    poisoned, column = with_nan(case, column)
+    layer, _, x = subject.start(poisoned)
+    where = f"where x[0, {column}] is NaN"
+    check_nan(f"y in evaluation {where}", layer.evaluate(x)[:1, [column]])
+    check_nan(f"y in training {where}", layer.train(x)[:, [column]])
+
+
+@requirement(
+    "BN-SHAPE-1",
+    share=0.02,
+    palettes=tuple((entry,) for entry in (*SWEEP, *EAGER)),
+    case=lambda palette: cases(palette, fresh_from=NEVER_FRESH),
+)
+def every_size_is_right(subject: Subject, case: Case) -> None:
+    """training, then evaluation with the new statistics, at each size of the sweep"""
+    layer, before, x = subject.start(case)
+    rounds = conventions.stored_roundoff() > 0  # one program need not round what it reads again
+    if rounds or entry_of(case) in EAGER:
+        y_train, y_eval = layer.train(x), layer.evaluate(x)
+    else:
+        y_train, y_eval = subject.train_then_evaluate(layer, x)
+    after = layer.usable_state
+
+    check_trained(subject, case, before, y_train, after)
+    check_evaluated(case.config, after, case.x, y_eval)
+
+
+@requirement(
+    "BN-SHAPE-2",
+    share=0.6,
+    case=cases,
+    container=lambda _: choices(1, len(CONTAINERS) - 1),
+)
+def containers_do_not_matter(subject: Subject, case: Case, container: int) -> None:
+    """NumPy or JAX, C or Fortran order, strided, reversed or read-only: the same result"""
+    layer, before, _ = subject.start(case)
+    x = CONTAINERS[container](case.x)
+
+    check_evaluation(layer, case, x)
+    check_training(subject, layer, before, case, x)
+
+
+@requirement("BN-SHAPE-3", share=0.15, case=cases)
+def y_is_declared(subject: Subject, case: Case) -> None:
+    """y is (N, D), float32 or what is declared"""
+    layer, _, x = subject.start(case)
+    dtype = conventions.output_dtype() or "float32"
+
+    for y, mode in ((layer.evaluate(x), "evaluation"), (layer.train(x), "training")):
+        check_shape(f"y in {mode}", y, case.x.shape)
+        check_same(f"dtype of y in {mode}", str(y.dtype), dtype)
+
+
+_SEVERAL = (
+    Entry(2, 2, 0.75, 1e-5),
+    Entry(4, 3, 0.9, 1e-3),
+    Entry(3, 5, 0.3, 0.1),
+    Entry(5, 4, 0.6, 1e-6),
+)
+"""More than one feature: a single one broadcasts. N is D, D + 1, below D − 1, and D + 1."""
+
+
+@requirement("BN-ERR-1", share=0.12, case=lambda _: cases(_SEVERAL))
+def a_wrong_width_is_refused(subject: Subject, case: Case) -> None:
+    """one feature too many, one too few, or twice as many: an exception, and all as before"""
+    layer, before, x = subject.start(case)
+    for wrong, flag in product(range(3), (False, True)):
+        misfit = with_wrong_width(case.x, wrong)
+        check_true(
+            f"the call with x of shape {misfit.shape} on a layer of {case.x.shape[1]} features",
+            refuses(layer, misfit, flag=flag),
+            got="a result",
+            expected="an exception",
+        )
+        check_kept(layer.state, before, "as before the call that raised")
+    check_evaluation(layer, case, x)
+
+
+@requirement("BN-ERR-2", share=0.12, case=lambda _: cases(_SEVERAL))
+def a_call_that_raises_moves_nothing(subject: Subject, case: Case) -> None:
+    """x of shape (N, 1), D > 1: a result, or an exception, and then all is as before"""
+    for flag in (False, True):
+        layer, before, x = subject.start(case)
+        if refuses(layer, case.x[:, :1], flag=flag):
+            check_kept(layer.state, before, "as before the call that raised")
+            check_evaluation(layer, case, x)
+        elif flag:
+            check_kept(layer.state, before, "as before a call in evaluation")
+
+
+def with_wrong_width(x: Float32, wrong: int) -> Float32:
+    """Return x with D + 1, D − 1 or 2D features; never with one, which would broadcast."""
+    features = x.shape[1]
+    width = (features + 1, max(features - 1, 2), 2 * features)[wrong]
+    if width == features:
+        width = features + 1
+    return x[:, np.arange(width) % features]

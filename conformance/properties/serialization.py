@@ -1,0 +1,184 @@
+"""SER: taking a layer apart, copying it, and restoring it.
+
+A restored layer must hold the values, and use them: so it is evaluated, eagerly and compiled,
+then trained one step, then evaluated again, each time judged by the oracle at the state that
+was saved. No two numbers of a saved state are equal, so that no swap of slots survives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from flax import nnx
+
+from conformance.adapters.protocols import ARRAYS, COUNT, PARAMETERS, STATISTICS
+from conformance.numerics import conventions
+from conformance.numerics.state import State
+from conformance.properties.state import path_of
+from conformance.properties.support.claims import (
+    check_evaluated,
+    check_evaluation,
+    check_kept,
+    check_trained,
+)
+from conformance.properties.support.nnx_transforms import compiled
+from conformance.properties.support.property import requirement
+from conformance.properties.support.restoring import COPIED, RESTORED, through_checkpoint
+from conformance.properties.support.subject import LiveLayer, Subject, calling
+from conformance.strategies.bytestream import choices
+from conformance.strategies.case import Case
+from conformance.strategies.distinct import Replaced, distinct_cases, replaced_cases
+from conformance.strategies.shape_grid import TRANSFORMED
+
+
+def check_state(what: str, layer: LiveLayer, expected: State, rule: str) -> None:
+    """Check that all four arrays are identical to those of a state."""
+    check_kept(layer.state, expected, rule, of=f" of {what}")
+
+
+def check_in_use(subject: Subject, case: Case, layer: LiveLayer, held: State) -> None:
+    """Check that the state which the layer holds is the one that it uses, in both modes."""
+    x = subject.input(case)
+    check_evaluated(case.config, held, case.x, layer.evaluate(x))
+    y = compiled(subject, layer, x, evaluate=True)
+    check_evaluated(case.config, held, case.x, y)
+    check_trained(subject, case, held, layer.train(x), layer.state)
+    check_evaluation(layer, case, x)
+
+
+def elsewhere(subject: Subject, case: Case) -> LiveLayer:
+    """Return a fresh layer of the same configuration, built from another seed."""
+    return subject.build(replace(case.config, seed=case.config.seed + 1))
+
+
+@requirement(
+    "BN-SER-1",
+    share=0.4,
+    case=lambda _: distinct_cases(TRANSFORMED),
+    way=lambda _: choices(0, len(RESTORED) - 1),
+    trained=lambda _: choices(0, 1),
+)
+def taking_apart_and_restoring(subject: Subject, case: Case, way: int, trained: int) -> None:
+    """merge(split(layer)), and the same through other forms of the state, is the layer"""
+    layer, _, x = subject.start(case)
+    layer.evaluate(x)
+    if trained:
+        layer.train(x)
+    saved = layer.usable_state
+    through = list(RESTORED)[way]
+    with calling(f"restoring through {through}"):
+        restored = RESTORED[through](layer.module, elsewhere(subject, case).module)
+    again = layer.around(restored)
+
+    check_state("the restored layer", again, saved, rule=f"as saved through {through}")
+    check_in_use(subject, case, again, saved)
+
+
+@requirement(
+    "BN-SER-2",
+    share=0.4,
+    drawn=lambda _: replaced_cases(TRANSFORMED),
+    way=lambda _: choices(0, len(COPIED) - 1),
+    first=lambda _: choices(0, 1),
+)
+def copies_are_equal_and_independent(
+    subject: Subject, drawn: Replaced, way: int, first: int
+) -> None:
+    """copy = layer; training or writing one of them leaves the other alone, in both directions"""
+    case, different = drawn
+    layer, before, x = subject.start(case)
+    name = list(COPIED)[way]
+
+    def copied(original: LiveLayer) -> LiveLayer:
+        with calling(name):
+            return original.around(COPIED[name](original.module))
+
+    early = copied(layer)
+    layer.evaluate(x)
+    layer.train(x)
+    saved = layer.usable_state
+    late = copied(layer)
+    check_state("the copy", late, saved, rule=f"as in the layer that {name} was given")
+
+    pair = {"the copy": late, "the layer copied": layer}
+    one, other = reversed(pair) if first else pair
+    for name_of, moved in ((one, other), (other, one)):
+        kept = pair[name_of].usable_state
+        pair[moved].train(x)
+        rule = f"as before a training call on {moved}"
+        check_state(name_of, pair[name_of], kept, rule=rule)
+        pair[moved].write(different)
+        check_state(name_of, pair[name_of], kept, rule=f"as before a write to {moved}")
+        check_in_use(subject, case, pair[name_of], kept)
+    of_early = copied(early)
+    of_early.train(x)
+    rule = "as when it was made, whatever became of the layer, and of a copy of the copy"
+    check_state("the earlier copy", early, before, rule=rule)
+    check_in_use(subject, case, early, before)
+
+
+@requirement("BN-SER-3", share=0.03, case=lambda _: distinct_cases(TRANSFORMED))
+def a_checkpoint_restores_the_layer(subject: Subject, case: Case) -> None:
+    """train, save to disk, restore into a fresh layer from another seed: the same evaluation"""
+    layer, _, x = subject.start(case)
+    layer.train(x)
+    saved = layer.usable_state
+    restored = elsewhere(subject, case)
+    restored.evaluate(x)
+    through_checkpoint(layer.module, restored.module)
+
+    rule = "as when the checkpoint was written"
+    check_state("the restored layer", restored, saved, rule=rule)
+    check_in_use(subject, case, restored, saved)
+    check_state("the layer saved", layer, saved, rule=rule)
+
+
+GIVEN = (
+    ARRAYS,
+    *((name,) for name in ARRAYS),
+    PARAMETERS,
+    STATISTICS,
+)
+"""What one update writes: all four arrays, one of them, or one kind."""
+
+
+@requirement(
+    "BN-SER-4",
+    share=0.2,
+    drawn=lambda _: replaced_cases(TRANSFORMED),
+    which=lambda _: choices(0, len(GIVEN) - 1),
+)
+def updates_go_to_their_own_slots(subject: Subject, drawn: Replaced, which: int) -> None:
+    """nnx.update(layer, new): what is given is held and used, the rest stays; and once more"""
+    case, other = drawn
+    layer, before, x = subject.start(case)
+    layer.evaluate(x)
+    layer.train(x)
+    now = layer.usable_state
+    names = GIVEN[which]
+    _update(layer, subject.build(case.config, other), names)
+
+    given: dict[str, Any] = {n: array for n, array in other.arrays().items() if n in names}
+    if _updates_count(names):
+        given["count"] = None  # that of a layer which was written, any number
+    expected = now.replace(**given)
+    rule = f"after nnx.update of {', '.join(names)}"
+    check_state("the updated layer", layer, expected, rule=rule)
+    check_in_use(subject, case, layer, expected)
+    _update(layer, subject.build(case.config, before), ARRAYS)
+    check_state("the layer", layer, before, rule="after a second nnx.update, of all four arrays")
+    check_in_use(subject, case, layer, before)
+
+
+def _updates_count(names: tuple[str, ...]) -> bool:
+    """Averages that know their age are updated together with it, if a layer has such."""
+    return conventions.counts() and set(STATISTICS) <= set(names)
+
+
+def _update(layer: LiveLayer, source: LiveLayer, names: tuple[str, ...]) -> None:
+    """Write the named arrays of another layer into a living one."""
+    paths = {path_of(layer, n) for n in (*names, *(COUNT,) * _updates_count(names))}
+    with calling("nnx.update"):
+        flat = nnx.to_flat_state(nnx.state(source.module))
+        nnx.update(layer.module, nnx.from_flat_state([(p, v) for p, v in flat if p in paths]))

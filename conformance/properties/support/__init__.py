@@ -1,0 +1,1 @@
+"""What several properties share: the subject they act on, the checks, and models of a layer."""

@@ -1,0 +1,191 @@
+"""The few comparisons that properties make.
+
+A check raises ``ViolationFound`` with the full story or returns nothing; it never returns a
+truth value. Every check notes what it compared in the ``Notes`` of the running judgement, so
+that a verdict can say how much it rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.numerics.bounds import Bound
+from conformance.requirements.verdict import Finding
+
+
+class ViolationFound(AssertionError):
+    """The implementation contradicts the requirement that is being judged."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.sentence())
+        self.finding = finding
+
+
+@dataclass(slots=True)
+class Notes:
+    """What the checks of one judgement compared.
+
+    ``worst`` is the largest error ÷ allowed bound that was accepted; ``worst_strict`` the
+    largest error ÷ strict bound, above 1 only where a declared deviation was needed.
+    ``by_quantity`` is the largest error ÷ allowed bound of each quantity.
+    """
+
+    comparisons: int = 0
+    worst: float = 0.0
+    worst_quantity: str | None = None
+    worst_strict: float = 0.0
+    measured: bool = False
+    by_quantity: dict[str, float] = field(default_factory=dict)
+
+
+_notes: ContextVar[Notes] = ContextVar("notes")
+
+
+@contextmanager
+def taking_notes() -> Iterator[Notes]:
+    """Collect the notes of every check made inside the block."""
+    notes = Notes()
+    token = _notes.set(notes)
+    try:
+        yield notes
+    finally:
+        _notes.reset(token)
+
+
+def _count(comparisons: int) -> Notes:
+    notes = _notes.get(None)
+    if notes is None:
+        notes = Notes()  # a check used outside a judgement still checks
+    notes.comparisons += comparisons
+    return notes
+
+
+def violation(quantity: str, got: Any, expected: Any, **rest: Any) -> NoReturn:
+    """Raise the violation of a rule that has no error bound."""
+    raise ViolationFound(
+        Finding(quantity=quantity, got=_words(got), expected=_words(expected), **rest)
+    )
+
+
+def check_same(quantity: str, got: Any, expected: Any) -> None:
+    """Check that two plain values, such as shapes, types or names, are equal."""
+    _count(1)
+    if got != expected:
+        violation(quantity, got, expected)
+
+
+def check_true(quantity: str, holds: bool, *, got: Any, expected: Any) -> None:
+    """Check a fact that has no second value to compare with; words describe both sides."""
+    _count(1)
+    if not holds:
+        violation(quantity, got, expected)
+
+
+def check_shape(quantity: str, got: npt.NDArray[Any], expected: tuple[int, ...]) -> None:
+    """Check the shape alone."""
+    check_same(f"shape of {quantity}", got.shape, expected)
+
+
+def check_finite(quantity: str, got: npt.NDArray[Any]) -> None:
+    """Check that every number is finite."""
+    _check_each(quantity, got, np.isfinite(got.astype(np.float64)), "a finite number")
+
+
+def check_nan(quantity: str, got: npt.NDArray[Any]) -> None:
+    """Check that every number is NaN."""
+    _check_each(quantity, got, np.isnan(got.astype(np.float64)), "NaN")
+
+
+def _check_each(
+    quantity: str, got: npt.NDArray[Any], right: npt.NDArray[np.bool_], expected: str
+) -> None:
+    _count(got.size)
+    bad = np.argwhere(~right)
+    if bad.size:
+        index = tuple(int(i) for i in bad[0])
+        violation(quantity, float(got[index]), expected, index=index)
+
+
+def check_identical(
+    quantity: str, got: npt.NDArray[Any], expected: npt.NDArray[Any], *, rule: str = ""
+) -> None:
+    """Check that two arrays have the same shape, dtype and values, NaN equal to NaN."""
+    same_kind = got.dtype == expected.dtype and got.shape == expected.shape
+    if same_kind and got.tobytes() == expected.tobytes():  # as a rule, and much faster
+        _count(got.size + 2)
+        return
+    check_shape(quantity, got, expected.shape)
+    check_same(f"dtype of {quantity}", str(got.dtype), str(expected.dtype))
+    _count(got.size)
+    differs = (got != expected) & ~(np.isnan(got) & np.isnan(expected))
+    if differs.any():
+        index = tuple(int(i) for i in np.argwhere(differs)[0])
+        wanted = f"{expected[index]}, {rule or 'identical'}"
+        violation(quantity, float(got[index]), wanted, index=index)
+
+
+def check_within(
+    quantity: str, got: npt.NDArray[Any], expected: npt.NDArray[Any], bound: Bound
+) -> None:
+    """Check |got − expected| ≤ bound element by element: shape, finiteness, then values.
+
+    ``expected`` is the oracle's value, or, for a relation, the other computed value; then
+    ``bound`` is the sum of both bounds. Where it is infinite nothing is compared.
+    """
+    check_shape(quantity, got, expected.shape)
+    unlimited = np.broadcast_to(np.isinf(bound.allowed), expected.shape)
+    measured = np.where(unlimited, expected, got.astype(np.float64))
+    notes = _count(got.size - int(unlimited.sum()))
+    wrong = ~np.isfinite(measured)
+    if wrong.any():
+        index = tuple(int(i) for i in np.argwhere(wrong)[0])
+        limit = float(np.broadcast_to(bound.allowed, measured.shape)[index])
+        found, wanted = float(measured[index]), _wanted(expected[index])
+        violation(quantity, found, wanted, index=index, bound=limit)
+    error = np.abs(measured - expected)
+    ratio = np.where(np.isnan(error), np.inf, error / bound.allowed)
+    worst = np.unravel_index(int(ratio.argmax()), ratio.shape)
+    if ratio[worst] > 1:
+        raise ViolationFound(_measured(quantity, worst, measured, expected, bound, ratio))
+    notes.measured = True
+    notes.worst_strict = max(notes.worst_strict, float((error / bound.strict).max()))
+    largest = max(float(ratio[worst]), notes.by_quantity.get(quantity, 0.0))
+    notes.by_quantity[quantity] = largest
+    if ratio[worst] >= notes.worst:
+        notes.worst, notes.worst_quantity = float(ratio[worst]), quantity
+
+
+def _wanted(expected: float) -> float | str:
+    """Return what to ask for; in a relation the other side may be broken as well."""
+    return float(expected) if np.isfinite(expected) else "a finite number"
+
+
+def _measured(
+    quantity: str,
+    worst: tuple[Any, ...],
+    got: npt.NDArray[Any],
+    expected: npt.NDArray[Any],
+    bound: Bound,
+    ratio: npt.NDArray[Any],
+) -> Finding:
+    return Finding(
+        quantity=quantity,
+        got=float(got[worst]),
+        expected=float(expected[worst]),
+        bound=float(np.broadcast_to(bound.allowed, ratio.shape)[worst]),
+        ratio=float(ratio[worst]),
+        index=tuple(int(i) for i in worst),
+    )
+
+
+def _words(value: Any) -> float | str:
+    if isinstance(value, float):
+        return value
+    return value if isinstance(value, str) else repr(value)

@@ -1,0 +1,82 @@
+"""The two claims that many requirements share: a training call and an evaluation call.
+
+A requirement that is about something else, such as a flag or a shape, says it through these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from conformance.adapters.protocols import ARRAYS, STATISTICS, Config
+from conformance.numerics import bounds, conventions, oracle
+from conformance.numerics.state import State
+from conformance.properties.support.checks import check_identical, check_within
+from conformance.properties.support.running_stats_model import check_count
+from conformance.properties.support.subject import AnyArray, LiveLayer, Subject
+from conformance.strategies.case import Case
+
+
+def check_training(
+    subject: Subject, layer: LiveLayer, before: State, case: Case, x: Any, flag: Any = False
+) -> None:
+    """Train once, from the state ``before``; y and both running statistics must be right."""
+    y = layer.call(x, flag)
+    check_trained(subject, case, before, y, layer.state)
+
+
+def check_evaluation(layer: LiveLayer, case: Case, x: Any, flag: Any = True) -> None:
+    """Evaluate with whatever the layer holds now; y must be right."""
+    now = layer.usable_state
+    check_evaluated(case.config, now, case.x, layer.call(x, flag))
+
+
+def check_evaluated(config: Config, state: State, x: AnyArray, y: AnyArray) -> None:
+    """Check an output of evaluation against the oracle."""
+    expected = oracle.evaluate(config, state, x)
+    check_within("y in evaluation", y, expected, bounds.evaluate(config, state, x))
+
+
+def check_trained(
+    subject: Subject,
+    case: Case,
+    before: State,
+    y: AnyArray | None,
+    after: State,
+    *,
+    what: str = "y in training",
+    of: str = "",
+) -> None:
+    """Check what one training call from ``before`` has given; None leaves out y.
+
+    ``what`` is how a violation calls y, ``of`` what it adds to the names of the statistics.
+    """
+    expected = oracle.train(case.config, before, case.x)
+    bound = bounds.train(case.config, before, case.x, subject.accuracy)
+    if y is not None:
+        check_within(what, y, expected.y, bound.y)
+    compare_statistics(after.arrays(), expected, bound, of=of)
+    check_count(after, conventions.counted(before.count), of)
+
+
+def compare_statistics(
+    after: Mapping[str, AnyArray],
+    expected: oracle.Training,
+    bound: bounds.TrainingBounds,
+    *,
+    of: str = "",
+) -> None:
+    """Check both running statistics by name against a training call of the oracle."""
+    for name in STATISTICS:
+        wanted, limit = getattr(expected, name), getattr(bound, name)
+        check_within(f"{name}{of}", after[name], wanted, limit)
+
+
+def check_kept(
+    after: State, before: State, rule: str, *, names: Sequence[str] = ARRAYS, of: str = ""
+) -> None:
+    """Check that the named arrays are identical; ``of`` is what a violation adds to their names."""
+    for name in names:
+        check_identical(f"{name}{of}", after.arrays()[name], before.arrays()[name], rule=rule)
+    if any(name in names for name in STATISTICS):
+        check_count(after, before.count, f"{of}, {rule}")

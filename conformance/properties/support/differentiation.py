@@ -1,0 +1,128 @@
+"""What the gradient requirements share: taking gradients, and comparing them with the oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from flax import nnx
+
+from conformance.adapters.nnx import NnxLayer, train
+from conformance.adapters.nnx_gradients import Call
+from conformance.adapters.protocols import PARAMETERS, Differentiable, DifferentiableCall
+from conformance.numerics import bounds, conventions, oracle
+from conformance.numerics.bounds import Bound, GradientBounds
+from conformance.numerics.oracle import Gradient
+from conformance.numerics.state import State
+from conformance.properties.state import path_of
+from conformance.properties.support.checks import check_within, violation
+from conformance.properties.support.claims import check_trained
+from conformance.properties.support.subject import AnyArray, LiveLayer, Subject, as_numpy, calling
+from conformance.strategies.case import Case
+from conformance.strategies.cotangents import Pulled
+
+GRADIENTS = ("gamma", "beta", "x")
+
+
+def call_of(layer: LiveLayer, x: Any, *, evaluate: bool) -> DifferentiableCall:
+    """Return the call of a layer in its present state, to be differentiated."""
+    with calling("taking the layer apart"):
+        if hasattr(layer.layer, "call"):
+            return cast("Differentiable", layer.layer).call(x, evaluate=evaluate)
+        return Call.of(cast("NnxLayer", layer.layer), x, evaluate=evaluate)
+
+
+def as_gradients(pulled: tuple[Any, ...]) -> dict[str, AnyArray]:
+    """Copy the gradients by the names of ``oracle.Gradient``."""
+    return {
+        name: as_numpy(f"the gradient of {name}", value)
+        for name, value in zip(GRADIENTS, pulled, strict=True)
+    }
+
+
+def gradients_of(
+    layer: LiveLayer, x: Any, w: AnyArray, *, evaluate: bool, eager: bool = False
+) -> dict[str, AnyArray]:
+    """Pull w back through a call: by the program that one shape shares, or by operations."""
+    call = call_of(layer, x, evaluate=evaluate)
+    with calling("differentiating the call" + " under jax.jit" * (not eager)):
+        return as_gradients(call.pullback()(w) if eager else call.gradients(w))
+
+
+def expected_gradients(
+    subject: Subject,
+    before: State,
+    case: Case,
+    w: AnyArray,
+    *,
+    evaluate: bool,
+    errors: tuple[Bound, Bound] | None = None,
+) -> tuple[Gradient, GradientBounds]:
+    """Return the gradients of Σ w·y, and how far a correct layer may be from them.
+
+    ``errors``: the bounds for mean and variance, where they are not those of a single batch.
+    """
+    if evaluate:
+        return (
+            oracle.evaluation_gradient(case.config, before, case.x, w),
+            bounds.evaluation_gradient(case.config, before, case.x, w),
+        )
+    if conventions.normalises_with_average():
+        return (
+            oracle.averaged_gradient(case.config, before, case.x, w),
+            bounds.averaged_gradient(case.config, before, case.x, w, subject.accuracy),
+        )
+    return (
+        oracle.training_gradient(case.config, before, case.x, w),
+        bounds.training_gradient(case.config, before, case.x, w, subject.accuracy, errors),
+    )
+
+
+def check_gradient(
+    name: str, got: dict[str, AnyArray], expected: tuple[Gradient, GradientBounds], when: str
+) -> None:
+    """Check one of the three gradients against the oracle."""
+    wanted, bound = expected
+    what = f"the gradient of {name} in {when}"
+    check_within(what, got[name], getattr(wanted, name), getattr(bound, name))
+
+
+def check_pulled(subject: Subject, drawn: Pulled, name: str, *, evaluate: bool) -> None:
+    """Pull the cotangent of a case back through one call, and check one of the gradients."""
+    layer, before, x = subject.start(drawn.case)
+    got = gradients_of(layer, x, drawn.w, evaluate=evaluate, eager=drawn.eager)
+
+    expected = expected_gradients(subject, before, drawn.case, drawn.w, evaluate=evaluate)
+    check_gradient(name, got, expected, "evaluation" if evaluate else "training")
+
+
+def of_params(layer: LiveLayer, gradients: Any) -> dict[str, AnyArray]:
+    """Return what nnx.grad gives for gamma and beta, by the suite's names."""
+    found = dict(nnx.to_flat_state(gradients))
+    for name in PARAMETERS:
+        if path_of(layer, name) not in found:
+            violation(f"the gradient of {name}", "absent", "a leaf of the gradients")
+    return {n: as_numpy(f"the gradient of {n}", found[path_of(layer, n)]) for n in PARAMETERS}
+
+
+def check_one_update(subject: Subject, layer: LiveLayer, before: State, case: Case) -> None:
+    """Check that the running statistics have moved by one batch."""
+    check_trained(subject, case, before, None, layer.state)
+
+
+def loss(module: Any, x: Any, w: Any) -> Any:
+    """Return Σ w·y of a training call."""
+    return (w * train(module, x)).sum()
+
+
+def _value_and_grad(module: Any, x: Any, w: Any) -> Any:
+    return nnx.value_and_grad(loss)(module, x, w)
+
+
+def value_and_grad_of_params(module: Any, x: Any, w: Any) -> Any:
+    """Return the same, not compiled, with nnx.Param named as what to differentiate."""
+    return nnx.value_and_grad(loss, argnums=nnx.DiffState(0, nnx.Param))(module, x, w)
+
+
+value_and_grad: Callable[[Any, Any, Any], Any] = nnx.jit(_value_and_grad)
+"""Return Σ w·y of a training call, and its gradients; compiled, as training steps are."""

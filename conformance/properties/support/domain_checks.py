@@ -1,0 +1,134 @@
+"""What the requirements of a wider domain share: building such layers, and one compiled call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.adapters.domain import Options, Wider
+from conformance.adapters.protocols import ARRAYS, PARAMETERS, Config
+from conformance.adapters.wide import Lanes, Results, WideLayer, run
+from conformance.numerics import bounds, conventions, oracle
+from conformance.numerics.bounds import Bound
+from conformance.numerics.conventions import constructed
+from conformance.numerics.state import State
+from conformance.properties.support.checks import check_within
+from conformance.properties.support.claims import check_kept, compare_statistics
+from conformance.properties.support.differentiation import (
+    GRADIENTS,
+    as_gradients,
+    expected_gradients,
+)
+from conformance.properties.support.subject import AnyArray, Subject, as_numpy, calling
+from conformance.strategies.case import Case
+
+Errors = tuple[Bound, Bound] | None
+"""Bounds for mean and variance, or None for those of a single batch."""
+
+
+def declared(subject: Subject) -> Wider:
+    """Return what is declared."""
+    wider = subject.implementation.wider
+    assert wider is not None, "gated by the capabilities"  # noqa: S101
+    return wider
+
+
+def start(subject: Subject, config: Config, state: State | None, options: Options) -> WideLayer:
+    """Construct a layer and, unless it is to stay fresh, give it a state, each array as (D,)."""
+    build = declared(subject).build
+    assert build is not None, "Implementation.nnx fills it in"  # noqa: S101
+    with calling(f"the constructor with {_words(options)}"):
+        layer: WideLayer = build(constructed(config, subject.implementation.deviations), options)
+        if state is None:
+            return layer
+        given = {
+            name: array.astype(layer.held[name].dtype) for name, array in state.arrays().items()
+        }
+        return WideLayer(layer.pure, {**layer.held, **given})
+
+
+def _words(options: Options) -> str:
+    given = ((name, getattr(options, name)) for name in ("axis", "dtype", "axis_name"))
+    return (
+        ", ".join(f"{name}={value!r}" for name, value in given if value is not None) or "no options"
+    )
+
+
+def state_of(held: dict[str, Any]) -> State:
+    """Copy the four arrays."""
+    return State(**{name: as_numpy(name, held[name]) for name in ARRAYS})
+
+
+def call(
+    layer: WideLayer, x: Any, w: Any = None, mask: Any = None, lanes: Lanes | None = None
+) -> Results:
+    """Train, differentiate and evaluate; everything is copied to NumPy."""
+    where = "" if lanes is None else " under " + ("jax.vmap", "jax.shard_map")[lanes.on_devices]
+    with calling(f"the compiled call{where}"):
+        y, after, gradients, evaluated = run(layer, x, w, mask, lanes)
+    copied = {name: as_numpy(name, value) for name, value in after.items()}
+    pulled = as_gradients(gradients) if gradients else {}
+    return Results(as_numpy("y", y), copied, tuple(pulled.values()), as_numpy("y", evaluated))
+
+
+def check_results(
+    subject: Subject,
+    case: Case,
+    before: State,
+    results: Results,
+    w: AnyArray,
+    *,
+    of: str = "",
+    errors: Errors = None,
+) -> None:
+    """Check all that a call gives on a case: both outputs, the state, and the gradients.
+
+    The results are those of the rows of the case, (N, D); ``of`` is added to the names. ``errors``:
+    the bounds for mean and variance, where they are not those of a single batch.
+    """
+    check_kept(State(**results.after), before, "as before the call", names=PARAMETERS)
+    expected = oracle.train(case.config, before, case.x)
+    bound = bounds.train(case.config, before, case.x, subject.accuracy, errors)
+    compare_statistics(results.after, expected, bound)
+    check_within(f"y in training{of}", results.y, expected.y, bound.y)
+    wanted = oracle.evaluate(case.config, before, case.x)
+    limit = bounds.evaluate(case.config, before, case.x)
+    check_within(f"y in evaluation{of}", results.evaluated, wanted, limit)
+    if not conventions.output_roundoff():  # a cotangent of 16 bits is another one
+        check_gradients(subject, case, before, w, results, f"training{of}", errors)
+
+
+def check_statistics(
+    subject: Subject,
+    case: Case,
+    before: State,
+    after: dict[str, AnyArray],
+    *,
+    of: str = "",
+    errors: Errors = None,
+) -> None:
+    """Check both running statistics after a training call on the case."""
+    expected = oracle.train(case.config, before, case.x)
+    bound = bounds.train(case.config, before, case.x, subject.accuracy, errors)
+    compare_statistics(after, expected, bound, of=of)
+
+
+def check_gradients(
+    subject: Subject,
+    case: Case,
+    before: State,
+    w: AnyArray,
+    results: Results,
+    when: str,
+    errors: Errors,
+) -> None:
+    """Check the three gradients of Σ w·y in training."""
+    expected, limits = expected_gradients(subject, before, case, w, evaluate=False, errors=errors)
+    for name, got in reversed([*zip(GRADIENTS, results.gradients, strict=True)]):
+        wanted, bound = getattr(expected, name), getattr(limits, name)
+        if errors is not None:
+            bound = bound.scaled(_ROUNDINGS_OF_SHARDS)
+        check_within(f"the gradient of {name} in {when}", got, wanted, bound)
+
+
+_ROUNDINGS_OF_SHARDS = 2
+"""A sum over shards adds two roundings to the at least h+2 that a gradient is allowed."""

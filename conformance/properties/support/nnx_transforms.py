@@ -1,0 +1,142 @@
+"""Layers under transforms, modules of NNX among them; one form for all properties."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from conformance.adapters.nnx import NnxLayer, apply, evaluate, train
+from conformance.adapters.protocols import Layer, Transformable, Transforms
+from conformance.properties.support.differentiation import of_params
+from conformance.properties.support.subject import AnyArray, LiveLayer, Subject, as_numpy, calling
+
+
+def transforms_of(subject: Subject, layer: LiveLayer) -> Transforms:
+    """Return the layer under transforms: its own, or those of NNX for a module."""
+    if hasattr(layer.layer, "transforms"):
+        return cast("Transformable", layer.layer).transforms()
+    return NnxTransforms(layer, subject)
+
+
+def compiled(subject: Subject, layer: LiveLayer, x: Any, *, evaluate: bool) -> AnyArray:
+    """Call the layer under the jit that all properties share."""
+    transforms = transforms_of(subject, layer)
+    with calling(f"the call under {transforms.library}.jit"):
+        return as_numpy("y", transforms.jitted(x, evaluate=evaluate))
+
+
+def merged_call(graphdef: Any, state: Any, x: Any, *, evaluate: bool) -> tuple[Any, Any]:
+    """Return y and the new state of a module that is put together, called and taken apart."""
+    module = nnx.merge(graphdef, state)
+    y = apply(module, x, evaluate)
+    return y, nnx.state(module)
+
+
+@dataclass(frozen=True, slots=True)
+class NnxTransforms:
+    """A live module under transforms; see ``conformance.adapters.protocols.Transforms``.
+
+    Compiled functions are kept at module level, by the graph definition and its shapes.
+    """
+
+    live: LiveLayer
+    subject: Subject
+    library: str = "nnx"
+
+    def jitted(self, x: Any, *, evaluate: bool) -> Any:
+        return self.subject.jitted(self.live.module, x, evaluate)
+
+    def jitted_anew(self, traced: list[bool]) -> Callable[[Any, bool], Any]:
+        def call(module: Any, x: Any, flag: bool) -> Any:
+            traced.append(flag)
+            return apply(module, x, flag)
+
+        program = nnx.jit(call, static_argnums=2)
+        return lambda x, flag: program(self.live.module, x, flag)
+
+    def apart(self, x: Any, *, evaluate: bool) -> tuple[Any, Layer]:
+        graphdef, state = nnx.split(self.live.module)
+        y, after = _functional(graphdef, state, x, evaluate)
+        return y, self._around(nnx.merge(graphdef, after))
+
+    def stacked(self, others: Sequence[Layer], xs: Any, *, evaluate: bool) -> tuple[Any, Layer]:
+        modules = [self.live.module, *(cast("NnxLayer", other).module for other in others)]
+        graphdef = nnx.graphdef(self.live.module)
+        stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(nnx.state, modules))
+        stacked = nnx.merge(graphdef, stack)
+        return _VMAPPED[evaluate](stacked, xs), self._around(stacked)
+
+    def lanes(self, xs: Any) -> tuple[Any, list[Layer]]:
+        graphdef, state = nnx.split(self.live.module)
+        ys, after = _lanes(graphdef, state, xs, False)
+        of_lane = (jax.tree.map(lambda leaf, i=i: leaf[i], after) for i in range(len(xs)))
+        return ys, [self._around(nnx.merge(graphdef, one)) for one in of_lane]
+
+    def evaluated_lanes(self, xs: Any) -> list[Any]:
+        graphdef, state = nnx.split(self.live.module)
+        return [_lanes(graphdef, state, xs, True)[0], _nnx_lanes(graphdef, state, xs)]
+
+    def scanned(self, xs: Any) -> Any:
+        return _SCANNED(self.live.module, xs)[1]
+
+    def rematerialized(self, x: Any, w: Any) -> dict[str, Any]:
+        _, gradients = _REMATERIALIZED(self.live.module, x, w)
+        return dict(of_params(self.live, gradients))
+
+    def twice(self, x: Any) -> Any:
+        return _TWICE(self.live.module, x)[0]
+
+    def _around(self, module: Any) -> Layer:
+        return self.live.around(module).layer
+
+
+@partial(jax.jit, static_argnums=(0, 3))
+def _functional(graphdef: Any, state: Any, x: Any, evaluate: bool) -> tuple[Any, Any]:
+    return merged_call(graphdef, state, x, evaluate=evaluate)
+
+
+@partial(jax.jit, static_argnums=(0, 3))
+def _lanes(graphdef: Any, state: Any, xs: Any, evaluate: bool) -> tuple[Any, Any]:
+    call = partial(merged_call, graphdef, evaluate=evaluate)
+    mapped: tuple[Any, Any] = jax.vmap(call, in_axes=(None, 0))(state, xs)
+    return mapped
+
+
+@partial(jax.jit, static_argnums=0)
+def _nnx_lanes(graphdef: Any, state: Any, xs: Any) -> Any:
+    """Evaluate one layer on each batch, by nnx.vmap.
+
+    Each lane has a copy: a layer that writes its statistics in evaluation, the same values as
+    before, is right, and nnx.vmap refuses to let lanes write to a layer that they share.
+    """
+
+    def lane(x: Any) -> Any:
+        copied = jax.tree.map(jnp.asarray, state)  # Variables of this lane, with the same values
+        return merged_call(graphdef, copied, x, evaluate=True)[0]
+
+    return nnx.vmap(lane)(xs)
+
+
+def _step(module: Any, x: Any) -> tuple[Any, Any]:
+    return module, train(module, x)
+
+
+def _trained_twice(module: Any, x: Any) -> tuple[Any, Any]:
+    first = train(module, x)
+    return first, train(module, first)
+
+
+def _weighted_sum(module: Any, x: Any, w: Any) -> Any:
+    return jnp.sum(w * nnx.remat(train)(module, x))
+
+
+_VMAPPED = {False: nnx.jit(nnx.vmap(train)), True: nnx.jit(nnx.vmap(evaluate))}
+_SCANNED = nnx.jit(nnx.scan(_step, in_axes=(nnx.Carry, 0), out_axes=(nnx.Carry, 0)))
+_REMATERIALIZED = nnx.jit(nnx.value_and_grad(_weighted_sum))
+_TWICE = nnx.jit(_trained_twice)

@@ -1,0 +1,74 @@
+"""Optimizer steps under jit, and the check that gamma and beta descended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import optax
+from flax import nnx
+
+from conformance.adapters.protocols import PARAMETERS
+from conformance.numerics import bounds
+from conformance.numerics.bounds import GradientBounds
+from conformance.numerics.oracle import Gradient
+from conformance.numerics.state import State
+from conformance.properties.support.checks import check_within
+from conformance.properties.support.differentiation import (
+    loss,
+)
+from conformance.properties.support.subject import LiveLayer
+
+RATES = (0.5, 0.125, 2.0**-10)
+
+
+DECAY = 0.25
+
+
+OTHER_MOMENTUM, OTHER_EPS = 0.4, 0.05
+"""The configuration of the other layer."""
+
+
+def check_descended(
+    layer: LiveLayer,
+    before: State,
+    pulled: Sequence[tuple[Gradient, GradientBounds]],
+    rate: float,
+    *,
+    of: str = "",
+) -> None:
+    """Check gamma and beta after a step along the sum of the gradients of several uses."""
+    after = layer.state.arrays()
+    for name in PARAMETERS:
+        old = before.arrays()[name].astype(np.float64)
+        parts = [getattr(wanted, name) for wanted, _ in pulled]
+        limit = bounds.total(parts, [getattr(bound, name) for _, bound in pulled])
+        gradient = sum(parts[1:], start=parts[0])
+        moved = old - rate * (gradient + DECAY * old)
+        bound = bounds.step(old, gradient, limit, rate, DECAY)
+        check_within(f"{name}{of} after the step", after[name], moved, bound)
+
+
+def _descend(model: Any, gradients: Any, rate: Any) -> None:
+    """Take one step, with weight decay, on every nnx.Param."""
+    rule = optax.chain(optax.add_decayed_weights(DECAY), optax.sgd(rate))
+    nnx.Optimizer(model, rule, wrt=nnx.Param).update(model, gradients)
+
+
+def _step(module: Any, x: Any, w: Any, rate: Any) -> None:
+    _descend(module, nnx.grad(loss)(module, x, w), rate)
+
+
+def _step_of_two(model: Any, x: Any, following: Any, w: Any, other: Any, rate: Any) -> None:
+    def total(model: Any) -> Any:
+        twice = loss(model[0], x, w) + loss(model[0], following, other)
+        return twice + loss(model[1], following, w)
+
+    _descend(model, nnx.grad(total)(model), rate)
+
+
+STEP = nnx.jit(_step)
+
+
+STEP_OF_TWO = nnx.jit(_step_of_two)

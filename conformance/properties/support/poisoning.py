@@ -1,0 +1,39 @@
+"""NaN and infinities in a batch: what must not spread, and what must not be hidden."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conformance.strategies.bytestream import Decoder, choices
+from conformance.strategies.case import Case
+from conformance.strategies.shape_grid import Entry
+
+POISONS = (None, np.nan, np.inf, -np.inf)
+"""What a row is replaced by; in one case in four it stays as it is."""
+
+
+def poisons(_: tuple[Entry, ...]) -> Decoder[int]:
+    """Return what draws one of the poisons."""
+    return choices(0, len(POISONS) - 1)
+
+
+def with_nan(case: Case, column: int) -> tuple[Case, int]:
+    """Return the case with a NaN in the first row of a feature, counted round, and its number."""
+    poisoned, column = case.x.copy(), column % case.config.features
+    poisoned[0, column] = np.nan
+    return case.with_x(poisoned), column
+
+
+def with_row(case: Case, row: int, poison: int) -> tuple[Case, str]:
+    """Return the case with a row, counted round, of one of the poisons, and words for it."""
+    value, row = POISONS[poison], row % len(case.x)
+    if value is None:
+        return case, ""
+    poisoned = case.x.copy()
+    poisoned[row] = value
+    return case.with_x(poisoned), f" where row {row} of x is {value}"
+
+
+def beside(case: Case, row: int, poison: int) -> tuple[Case, str]:
+    """Return the case with one of the poisons in the row after this one, if there is another."""
+    return with_row(case, row + 1, poison) if len(case.x) > 1 else (case, "")

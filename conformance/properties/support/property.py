@@ -1,0 +1,68 @@
+"""Which function judges which requirement."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.requirements import REQUIREMENTS, Requirement
+from conformance.strategies.bytestream import Decoder
+from conformance.strategies.shape_grid import Entry
+
+Claim = Callable[..., None]
+DecoderOf = Callable[[tuple[Entry, ...]], Decoder[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A requirement, the function that judges it, and what that function is fed with.
+
+    ``share`` is the part of the run's cases per property that buys detection here: a
+    requirement about a fresh layer has little to vary, one that runs hundreds of steps costs
+    much per case. ``palettes`` replaces the palette of the run; with several, the property
+    is judged on each in turn.
+    """
+
+    requirement: Requirement
+    claim: Claim
+    decoders: Mapping[str, DecoderOf]
+    share: float
+    palettes: tuple[tuple[Entry, ...], ...]
+
+    @property
+    def source(self) -> str:
+        """The source text of the claim."""
+        return inspect.getsource(self.claim)
+
+
+PROPERTIES: dict[str, Property] = {}
+"""Every property by requirement id; filled when ``conformance.properties`` is imported."""
+
+
+def requirement(
+    identity: str,
+    *,
+    share: float = 1.0,
+    palettes: tuple[tuple[Entry, ...], ...] = (),
+    **decoders: DecoderOf,
+) -> Callable[[Claim], Claim]:
+    """Register the decorated function as the one property of a requirement.
+
+    Raises:
+        ValueError: the id is not in the table, or has a property already.
+    """
+    if identity not in REQUIREMENTS:
+        msg = f"{identity!r} is not in the requirement table: add the row first"
+        raise ValueError(msg)
+    if identity in PROPERTIES:
+        msg = f"{identity} is judged by {PROPERTIES[identity].claim.__name__} already"
+        raise ValueError(msg)
+
+    def register(claim: Claim) -> Claim:
+        row = REQUIREMENTS[identity]
+        PROPERTIES[identity] = Property(row, claim, decoders, share, palettes)
+        return claim
+
+    return register

@@ -1,0 +1,127 @@
+"""The ways in which a layer is taken apart, copied and restored."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+from flax import nnx
+
+from conformance.adapters.nnx import merged_again, stored
+from conformance.properties.support.subject import calling
+
+
+def _merged(module: Any, fresh: Any) -> Any:
+    del fresh
+    return merged_again(module)
+
+
+def _merged_from_two_states(module: Any, fresh: Any) -> Any:
+    del fresh
+    graphdef, parameters, rest = nnx.split(module, nnx.Param, ...)
+    return nnx.merge(graphdef, stored(parameters), stored(rest))
+
+
+def _through_pure_dict(module: Any, fresh: Any) -> Any:
+    values = stored(nnx.to_pure_dict(nnx.state(module)))
+    graphdef, state = nnx.split(fresh)
+    nnx.replace_by_pure_dict(state, values)
+    return nnx.merge(graphdef, state)
+
+
+def _through_flat_state(module: Any, fresh: Any) -> Any:
+    flat = nnx.to_flat_state(nnx.state(module))
+    leaves = [(path, stored(leaf)) for path, leaf in flat]
+    return nnx.merge(nnx.graphdef(fresh), nnx.from_flat_state(leaves))
+
+
+def _through_leaves(module: Any, fresh: Any) -> Any:
+    leaves = stored(jax.tree.leaves(nnx.state(module)))
+    structure = jax.tree.structure(nnx.state(fresh))
+    nnx.update(fresh, jax.tree.unflatten(structure, leaves))
+    return fresh
+
+
+RESTORED: dict[str, Callable[[Any, Any], Any]] = {
+    "nnx.split and nnx.merge": _merged,
+    "a pure dictionary": _through_pure_dict,
+    "nnx.split by nnx.Param and nnx.merge": _merged_from_two_states,
+    "a flat state": _through_flat_state,
+    "the list of leaves": _through_leaves,
+}
+"""Functions of a module, and of a fresh one from another seed, that return a restored module."""
+
+
+def _found_by_name(kind: type) -> bool:
+    """Whether pickle can find a class again under the name that it has."""
+    found: Any = sys.modules.get(kind.__module__)
+    for part in kind.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is kind
+
+
+def pickled(module: Any) -> Any:
+    """Return what pickle makes of a module.
+
+    A class that was made inside a function, or loaded from a file, cannot be found by name.
+    That is where it stands and not what it does, so such classes, and they alone, are handed
+    over by reference; whatever else refuses to be pickled counts.
+    """
+    classes: dict[str, type] = {}
+
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, obj: Any) -> str | None:
+            if not isinstance(obj, type) or _found_by_name(obj):
+                return None
+            classes[f"{obj.__qualname__} {id(obj)}"] = obj
+            return f"{obj.__qualname__} {id(obj)}"
+
+    class Unpickler(pickle.Unpickler):
+        def persistent_load(self, pid: str) -> type:
+            return classes[pid]
+
+    written = io.BytesIO()
+    Pickler(written, pickle.HIGHEST_PROTOCOL).dump(module)
+    return Unpickler(io.BytesIO(written.getvalue())).load()
+
+
+COPIED: dict[str, Callable[[Any], Any]] = {
+    "nnx.clone": nnx.clone,
+    "copy.deepcopy": copy.deepcopy,
+    "pickle": pickled,
+}
+"""Functions that return an independent copy of a module."""
+
+
+def through_checkpoint(module: Any, fresh: Any) -> None:
+    """Write the state of a module to disk with Orbax and restore it into a fresh one.
+
+    Raises:
+        ImportError: Orbax cannot be imported; the requirement is then errored, never conforming.
+        OSError: the disk refuses; likewise, since the layer is not to blame.
+    """
+    # late: importing it takes a second, and one requirement alone needs it
+    import orbax.checkpoint as orbax  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    refused: OSError | None = None
+    with (
+        tempfile.TemporaryDirectory(prefix="conformance-") as folder,
+        orbax.StandardCheckpointer() as checkpointer,
+        calling("the Orbax checkpoint"),
+    ):
+        path = Path(folder).resolve() / "state"
+        try:
+            checkpointer.save(path, nnx.state(module))
+            checkpointer.wait_until_finished()
+            nnx.update(fresh, checkpointer.restore(path, nnx.state(fresh)))
+        except OSError as error:
+            refused = error
+    if refused is not None:
+        raise refused

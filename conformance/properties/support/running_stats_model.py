@@ -1,0 +1,114 @@
+"""A NumPy model of the running statistics over many calls, with the bound it may be off by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.adapters.protocols import Config
+from conformance.numerics import bounds, conventions, oracle
+from conformance.numerics.bounds import Accuracy, Bound
+from conformance.numerics.state import State
+from conformance.properties.support.checks import check_same, check_within
+
+Float64 = npt.NDArray[np.float64]
+
+
+def check_count(state: State, expected: Any, of: str = "") -> None:
+    """Check the number of updates that a layer says it has made, where it has to say it."""
+    if expected is not None and state.count is not None:
+        check_same(f"count{of}", int(state.count), int(expected))
+
+
+@dataclass(slots=True)
+class _Tracked:
+    """One running statistic: its exact value, and the error accumulated so far, (D,)."""
+
+    value: Float64
+    allowed: Float64
+    strict: Float64
+
+    @classmethod
+    def starting(cls, values: npt.NDArray[np.float32]) -> _Tracked:
+        exact = np.zeros(values.shape)
+        return cls(values.astype(np.float64), exact, exact)
+
+    def update(self, momentum: float, new: Float64, e_new: Bound, count: Any = None) -> None:
+        """Apply one step: e_k = m·e_{k−1} + (1−m)·e_new + 5u·max(|old|, |new|)."""
+
+        def step(e_old: Float64, e: Float64) -> Float64:
+            return bounds.ema_error(momentum, e_old, e, self.value, new, count)
+
+        same = self.allowed is self.strict and e_new.allowed is e_new.strict
+        self.strict, before = step(self.strict, e_new.strict), self.allowed
+        self.allowed = self.strict if same else step(before, e_new.allowed)
+        self.value = oracle.ema(conventions.weight_of_old(momentum, count), self.value, new)
+
+
+@dataclass(slots=True)
+class Model:
+    """What the running statistics must be after any number of training calls.
+
+    ``count`` is the number of updates behind them, None where it does not matter.
+    """
+
+    config: Config
+    accuracy: Accuracy
+    mean: _Tracked
+    var: _Tracked
+    count: Any = None
+    calls: int = 0
+
+    @classmethod
+    def starting(cls, config: Config, state: State, accuracy: Accuracy) -> Model:
+        """Return the model of a layer that holds ``state``."""
+        mean, var = state.running_mean, state.running_var
+        tracked = _Tracked.starting(mean), _Tracked.starting(var)
+        return cls(config, accuracy, *tracked, state.count)
+
+    def train(self, x: npt.NDArray[np.float32], *, inaccurate_by: Bound | None = None) -> None:
+        """Follow one training call on x, whose elements may be off by some bound, (N, D)."""
+        mean, var = oracle.statistics(x)
+        e_mean, e_var = bounds.statistics(x, self.accuracy)
+        if inaccurate_by is not None:
+            more_mean, more_var = bounds.perturbed_statistics(var, inaccurate_by)
+            e_mean, e_var = e_mean + more_mean, e_var + more_var
+        momentum, count = self.config.momentum, self.count
+        self.mean.update(momentum, mean, e_mean, count)
+        share = conventions.share_stored(len(x))
+        self.var.update(momentum, var * share, e_var.scaled(share), count)
+        self.count = conventions.counted(count)
+        self.calls += 1
+
+    def output(self, x: npt.NDArray[np.float32], state: State) -> tuple[Float64, Bound]:
+        """Return y of the training call on x that was followed last, and its bound, (N, D).
+
+        gamma and beta are those of ``state``; its statistics matter to no call, except that a
+        declared deviation makes y of the averages: then it is of the model's own.
+        """
+        if not conventions.normalises_with_average():
+            found = bounds.train(self.config, state, x, self.accuracy)
+            return oracle.train(self.config, state, x).y, found.y
+        eps, mean, var = self.config.eps, self.mean, self.var
+        x64 = np.asarray(x, np.float64)
+        y = oracle.affine(oracle.normalized(x64, mean.value, var.value, eps), state)
+
+        def error(which: str) -> Float64:
+            errors = getattr(mean, which), getattr(var, which)
+            return bounds.output_error(x64, mean.value, var.value, *errors, eps, state)
+
+        return y, Bound.of(error("strict"), error("allowed"))
+
+    def check_statistics(self, state: State) -> None:
+        """Check both running statistics of the layer against the model."""
+        after = f"after {self.calls} training calls"
+        for name, got, tracked in (
+            ("running_mean", state.running_mean, self.mean),
+            ("running_var", state.running_var, self.var),
+        ):
+            bound = Bound.of(tracked.strict, tracked.allowed)
+            check_within(f"{name} {after}", got, tracked.value, bound)
+        check_count(state, self.count, f" {after}")

@@ -1,0 +1,102 @@
+"""What declared deviations make of a case: single rows, momentum 1, and what has no room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import reject
+
+from conformance.adapters.protocols import Config
+from conformance.numerics import conventions
+from conformance.numerics.state import State
+from conformance.properties.support.checks import check_true
+from conformance.properties.support.claims import check_kept
+from conformance.properties.support.subject import LiveLayer, Subject
+from conformance.requirements.deviations import Deviation
+from conformance.strategies.case import Case
+
+
+def settled(subject: Subject, drawn: Mapping[str, Any]) -> bool:
+    """Judge the refusal itself on a case with a single row, if it is declared.
+
+    A sequence in which some batch has a single row is rejected, and so is momentum 1 where it
+    would divide by 1 − 1ᵗ. So is a case whose statistics may overflow in the declared dtype.
+
+    Returns True if the case is settled, and False if its claim has to be judged. Raises what
+    Hypothesis raises for a rejected case.
+    """
+    if conventions.largest_momentum() < 1 and has_momentum_one(drawn):
+        reject()
+    if conventions.statistics_dtype() == "float16" and overflows(drawn):
+        reject()
+    if not conventions.follows(Deviation.SINGLE_ROW_REFUSED) or not has_single_row(drawn):
+        return False
+    case = next(filter(None, map(_single_row_case, drawn.values())), None)
+    if case is None:
+        reject()
+    layer, before, x = subject.start(case)
+    check_true(
+        "a training call on a single row",
+        refuses(layer, x, flag=False),
+        got="a result",
+        expected="an exception, as declared",
+    )
+    check_kept(layer.state, before, "as before the call that raised")
+    return True
+
+
+def _single_row_case(drawn: Any) -> Case | None:
+    """Return the case that was drawn, by itself or with something else, if it has one row."""
+    case = getattr(drawn, "case", drawn)
+    return case if isinstance(case, Case) and len(case.x) == 1 else None
+
+
+def has_single_row(drawn: Any) -> bool:
+    """Tell whether a batch of one row is anywhere in what was drawn."""
+    arrays = (value for value in _parts(drawn) if isinstance(value, np.ndarray))
+    return any(array.ndim == 2 and array.shape[0] == 1 for array in arrays)
+
+
+def has_momentum_one(drawn: Any) -> bool:
+    """Tell whether a layer with momentum 1 is anywhere in what was drawn."""
+    return any(isinstance(value, Config) and value.momentum == 1 for value in _parts(drawn))
+
+
+def overflows(drawn: Any) -> bool:
+    """Tell whether statistics of what was drawn, mean, variance or stored, may be too large."""
+    for value in _parts(drawn):
+        if isinstance(value, State):
+            stored = np.abs([value.running_mean, value.running_var])
+            if stored.max() > conventions.LARGEST_IN_FLOAT16:
+                return True
+        elif isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim == 2:
+            largest = np.maximum(np.abs(value).max(axis=0), (2 * value.std(axis=0)) ** 2)
+            if not largest.max() <= conventions.LARGEST_IN_FLOAT16:
+                return True
+    return False
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Yield a drawn value and everything that it is made of."""
+    yield value
+    inside: Iterable[Any] = ()
+    if is_dataclass(value):
+        inside = (getattr(value, field.name) for field in fields(value))
+    elif isinstance(value, Mapping):
+        inside = value.values()
+    elif isinstance(value, list | tuple):
+        inside = value
+    for each in inside:
+        yield from _parts(each)
+
+
+def refuses(layer: LiveLayer, x: Any, *, flag: bool) -> bool:
+    """Tell whether the call raises; any exception is a refusal."""
+    try:
+        layer.layer(x, flag)
+    except Exception:  # noqa: BLE001  the rule does not say which
+        return True
+    return False

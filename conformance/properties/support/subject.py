@@ -1,0 +1,234 @@
+"""An implementation in the hands of a property: NumPy in, NumPy out, errors told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.adapters import call_hooks
+from conformance.adapters.errors import described
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.protocols import ARRAYS, COUNT, Config, Layer
+from conformance.numerics.bounds import Accuracy
+from conformance.numerics.conventions import as_count, constructed, counts
+from conformance.numerics.state import State
+from conformance.properties.support.checks import ViolationFound, check_same, check_true, violation
+from conformance.requirements.deviations import Deviation
+from conformance.requirements.verdict import RESULT
+from conformance.strategies.case import Case
+
+AnyArray = npt.NDArray[Any]
+
+
+@contextmanager
+def calling(operation: str) -> Iterator[None]:
+    """Turn an exception of the implementation into a violation of the requirement judged."""
+    call_hooks.operation(operation)
+    try:
+        yield
+    except ViolationFound:
+        raise
+    except BaseException as error:
+        if not call_hooks.its_own(error):
+            raise
+        try:
+            violation(operation, described(error), RESULT)
+        except AssertionError as found:
+            raise found from error
+
+
+def as_numpy(what: str, value: Any) -> AnyArray:
+    """Copy a returned array; anything that is no numeric array is a violation."""
+    try:
+        array = np.array(value)
+        numeric = array.dtype != object and array.astype(np.float64) is not None
+    except Exception:  # noqa: BLE001  whatever conversion raises, it is no array
+        numeric = False
+    if not numeric:
+        violation(what, type(value).__name__, "a numeric array")
+    return array
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLayer:
+    """A built layer; every call hands back copies, never views of live state."""
+
+    layer: Layer
+    fresh_config: Config
+
+    def call(self, x: Any, flag: Any) -> AnyArray:
+        """Apply the layer with a raw flag and return y."""
+        with calling(f"the call with use_running_average={flag!r}"):
+            return as_numpy("y", self.layer(x, flag))
+
+    def train(self, x: Any) -> AnyArray:
+        """Apply the layer in training mode."""
+        return self.call(x, False)
+
+    def evaluate(self, x: Any) -> AnyArray:
+        """Apply the layer in evaluation mode."""
+        return self.call(x, True)
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The four arrays as the layer holds them; a missing one is a violation."""
+        held = self._read()
+        return {name: held[name] for name in ARRAYS}
+
+    def _read(self) -> dict[str, Any]:
+        with calling("reading the state"):
+            held = dict(self.layer.read())
+        for name in ARRAYS:
+            if name not in held:
+                violation(name, "missing", f"an array of shape ({self.fresh_config.features},)")
+        return held
+
+    @property
+    def state(self) -> State:
+        """A copy of the four arrays, with the shape and dtype that they have."""
+        held = self._read()
+        arrays = {name: as_numpy(name, held[name]) for name in ARRAYS}
+        return State(**arrays, count=self._count(held) if counts() else None)
+
+    def _count(self, held: dict[str, Any]) -> Any:
+        """Return the number of updates that the layer says are behind its averages."""
+        if COUNT not in held:
+            violation(COUNT, "missing", "the number of updates, by the declared deviation")
+        return as_count(as_numpy(COUNT, held[COUNT]))
+
+    @property
+    def usable_state(self) -> State:
+        """The state as the starting point of an expectation; each array must be (D,)."""
+        state = self.state
+        for name, array in state.arrays().items():
+            check_same(f"shape of {name}", array.shape, (self.fresh_config.features,))
+        return state
+
+    def write(self, state: State) -> None:
+        """Replace all four arrays from outside, by copies: a layer may keep and change them."""
+        age = {} if state.count is None else {COUNT: np.asarray(state.count)}
+        arrays = {name: array.copy() for name, array in state.arrays().items()}
+        with calling("writing the state"):
+            self.layer.write({**arrays, **age})
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The Python attributes that are not state, rendered; empty where none can be seen."""
+        with calling("reading the attributes"):
+            return dict(getattr(self.layer, "attributes_now", dict)())
+
+    def restored(self) -> LiveLayer:
+        """Return a copy made through the framework's own way of taking a layer apart.
+
+        A layer whose adapter knows no such way is returned as it is.
+        """
+        restore = getattr(self.layer, "restored", None)
+        if restore is None:
+            return self
+        with calling("taking the layer apart and putting it together again"):
+            return LiveLayer(restore(), self.fresh_config)
+
+    @property
+    def module(self) -> Any:
+        """The live ``nnx.Module``; only for requirements that need the capability."""
+        return cast("Any", self.layer).module
+
+    def holding(self, layer: Layer) -> LiveLayer:
+        """Return the same view of another layer."""
+        return LiveLayer(layer, self.fresh_config)
+
+    def around(self, module: Any) -> LiveLayer:
+        """Return the same view of another module."""
+        return LiveLayer(cast("Any", self.layer).around(module), self.fresh_config)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One implementation, and the accuracy by which its declarations have it judged."""
+
+    implementation: Implementation
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """The family of variance algorithms that the bounds have to admit."""
+        declared = Deviation.ONE_PASS_VARIANCE in self.implementation.deviations
+        return Accuracy.ONE_PASS if declared else Accuracy.STABLE
+
+    def build(self, config: Config, state: State | None = None) -> LiveLayer:
+        """Construct a layer and, unless it is to stay fresh, give it a state."""
+        build = self.implementation.build
+        assert build is not None, "gated by Capability.LAYER"  # noqa: S101
+        with calling(f"the constructor with momentum={config.momentum}, eps={config.eps}"):
+            layer = build(constructed(config, self.implementation.deviations))
+        live = LiveLayer(layer, config)
+        if state is not None:
+            live.write(state)
+        return live
+
+    def start(self, case: Case) -> tuple[LiveLayer, State, Any]:
+        """Return a layer in the state of the case, that state read back, and the input."""
+        layer = self.build(case.config, case.state)
+        before = layer.usable_state
+        if counts():
+            fresh = case.state is None
+            check_true(
+                "count before the first call",
+                bool(before.count == 0) == fresh,
+                got=str(before.count),
+                expected="0" if fresh else "the number of updates behind what was written, not 0",
+            )
+        return layer, before, self.input(case)
+
+    def input(self, case: Case) -> Any:
+        """Return x in the container that the case asks for."""
+        if not case.as_jax:
+            return case.x.copy()
+        from conformance.adapters.device_put import placed  # noqa: PLC0415  imports JAX
+
+        return placed(case.x)[0]
+
+    def forward(self, seed: Any, x: Any, flag: Any) -> AnyArray:
+        """Call the forward function."""
+        forward = self.implementation.forward
+        assert forward is not None, "gated by Capability.FORWARD"  # noqa: S101
+        with calling(f"forward with seed={seed!r}, use_running_average={flag!r}"):
+            return as_numpy("the result", forward(seed, x, flag))
+
+    def train_then_evaluate(self, layer: LiveLayer, x: Any) -> tuple[AnyArray, AnyArray]:
+        """Train, then evaluate, on a shape that is used once.
+
+        A layer that can be compiled is, because compiling one program for a new shape costs
+        a third of compiling each of its operations.
+        """
+        if not self.implementation.nnx_module:
+            return layer.train(x), layer.evaluate(x)
+        with calling("the compiled call"):
+            trained, evaluated = self.jitted_both(layer.module, x)
+        return as_numpy("y", trained), as_numpy("y", evaluated)
+
+    @cached_property
+    def jitted_both(self) -> Callable[[Any, Any], tuple[Any, Any]]:
+        """``nnx.jit`` of a training call followed by an evaluation call."""
+        from flax import nnx  # noqa: PLC0415  only NNX layers come here
+
+        from conformance.adapters.nnx import apply  # noqa: PLC0415
+
+        def both(module: Any, x: Any) -> tuple[Any, Any]:
+            return apply(module, x, False), apply(module, x, True)
+
+        return cast("Callable[[Any, Any], tuple[Any, Any]]", nnx.jit(both))
+
+    @cached_property
+    def jitted(self) -> Callable[[Any, Any, bool], Any]:
+        """``nnx.jit`` of a call, with the flag static; shared by all properties."""
+        from flax import nnx  # noqa: PLC0415  only NNX properties come here
+
+        from conformance.adapters.nnx import apply  # noqa: PLC0415
+
+        return cast("Callable[[Any, Any, bool], Any]", nnx.jit(apply, static_argnums=2))

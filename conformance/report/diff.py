@@ -1,0 +1,108 @@
+"""What changed between two reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from conformance.report.model import Report
+from conformance.requirements.verdict import Outcome, Verdict
+
+DRIFT = 2.0
+"""By which factor the worst error ÷ bound has to grow to be called drift."""
+
+FEWER = 2.0
+"""By which factor the cases have to shrink to be told; `--max-time` does that, for one."""
+
+SLOWER = 2.0
+"""By which factor a requirement has to take longer to be called slower."""
+
+_NOISE, _SHORT = 0.01, 1.0
+"""Below this error ÷ bound, or this many seconds, growth is noise."""
+
+
+@dataclass(slots=True)
+class Comparison:
+    """Changes, each as lines that name the pair: ``BN-EMA-1[impl]``, and what changed."""
+
+    newly_failing: list[str] = field(default_factory=list)
+    fixed: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    drift: list[str] = field(default_factory=list)
+    slower: list[str] = field(default_factory=list)
+    fewer_cases: list[str] = field(default_factory=list)
+    appeared: list[str] = field(default_factory=list)
+    vanished: list[str] = field(default_factory=list)
+    configuration: list[str] = field(default_factory=list)
+
+    @property
+    def worse(self) -> bool:
+        """Whether a pipeline should stop: something fails newly, or is no longer judged."""
+        return bool(self.newly_failing or self.vanished)
+
+
+def compare(old: Report, new: Report) -> Comparison:
+    """Return what changed; a pair that was judged and is unsupported now has vanished."""
+    found = Comparison(configuration=_configuration(old, new))
+    before, after = (_by_pair(report) for report in (old, new))
+    for pair in dict.fromkeys((*before, *after)):
+        _note(found, pair, before.get(pair), after.get(pair))
+    return found
+
+
+def _by_pair(report: Report) -> dict[str, Verdict]:
+    return {verdict.pair: verdict for verdict in report.verdicts}
+
+
+def _configuration(old: Report, new: Report) -> list[str]:
+    """Return in which conditions the runs differ, since these may explain the rest."""
+    lines = [
+        f"{key}: {getattr(old.header, key)} → {getattr(new.header, key)}"
+        for key in ("profile", "seed", "max_examples", "strict", "strict_reading")
+        if getattr(old.header, key) != getattr(new.header, key)
+    ]
+    mine, theirs = old.header.environment, new.header.environment
+    return lines + [
+        f"{key}: {mine.get(key, 'none')} → {theirs.get(key, 'none')}"
+        for key in dict.fromkeys((*mine, *theirs))
+        if mine.get(key) != theirs.get(key)
+    ]
+
+
+def _note(found: Comparison, pair: str, old: Verdict | None, new: Verdict | None) -> None:
+    if new is None:
+        found.vanished.append(f"{pair}: was {_word(old)}")
+        return
+    if old is None:
+        found.appeared.append(f"{pair}: {_word(new)}")
+    if new.outcome.bad and not (old is not None and old.outcome.bad):
+        found.newly_failing.append(f"{pair}: {_word(old)} → {_word(new)}")
+    if old is None:
+        return
+    if new.outcome is Outcome.UNSUPPORTED and old.outcome is not Outcome.UNSUPPORTED:
+        found.vanished.append(f"{pair}: {_word(old)} → unsupported")
+    elif _fails(old) and not _fails(new):
+        found.fixed.append(f"{pair}: {_word(old)} → {_word(new)}")
+    elif old.outcome is not new.outcome and (old.outcome.bad or not new.outcome.bad):
+        found.changed.append(f"{pair}: {_word(old)} → {_word(new)}")
+    if not (_fails(old) or _fails(new)):  # a violation ends early, wherever it is met
+        _note_evidence(found, pair, old, new)
+    if new.seconds > SLOWER * old.seconds and new.seconds - old.seconds > _SHORT:
+        found.slower.append(f"{pair}: {old.seconds:.1f} s → {new.seconds:.1f} s")
+
+
+def _note_evidence(found: Comparison, pair: str, old: Verdict, new: Verdict) -> None:
+    """Note on how much less, or how much nearer to the limit, the same answer rests."""
+    before, after = old.worst, new.worst
+    if before is not None and after is not None and after > max(DRIFT * before, _NOISE):
+        found.drift.append(f"{pair}: error ÷ bound {before:.2g} → {after:.2g}")
+    if new.outcome is not Outcome.UNSUPPORTED and FEWER * new.cases < old.cases:
+        found.fewer_cases.append(f"{pair}: {old.cases} → {new.cases} cases")
+
+
+def _fails(verdict: Verdict) -> bool:
+    """Whether the outcome is bad, or would be but for a waiver, which mends nothing."""
+    return verdict.outcome.bad or verdict.outcome is Outcome.WAIVED
+
+
+def _word(verdict: Verdict | None) -> str:
+    return "absent" if verdict is None else verdict.outcome.value

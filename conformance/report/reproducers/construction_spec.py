@@ -1,0 +1,125 @@
+"""How an implementation is made, in words: what a script has to import, and how to build it."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conformance.adapters.errors import printable
+from conformance.adapters.implementation import Construction, Implementation
+
+_FROM_FILE = "implementation_"
+"""How ``conformance.adapters.resolve`` calls the module that a file becomes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where something is imported from: ``from module import name``; ``file`` if it is in one."""
+
+    module: str
+    name: str
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """What a script has to know of an implementation; JSON values, which cross process borders.
+
+    ``keywords`` and ``attributes`` are the layer's own names by those of the suite, ``arguments``
+    further arguments of its constructor as source text. ``mask`` to ``axis_name`` are the
+    arguments of a wider domain. ``obstacle`` is why a layer cannot be built by a script.
+    """
+
+    layer: Place | None = None
+    forward: Place | None = None
+    keywords: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)
+    arguments: dict[str, str] = field(default_factory=dict)
+    wider: dict[str, Any] = field(default_factory=dict)
+    deviations: tuple[str, ...] = ()
+    obstacle: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the blueprint as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Blueprint:
+        """Return the blueprint that ``to_json`` wrote."""
+        places = {name: data[name] and Place(**data[name]) for name in ("layer", "forward")}
+        return cls(**{**data, **places, "deviations": tuple(data["deviations"])})
+
+
+def blueprint_of(implementation: Implementation) -> Blueprint:
+    """Return what a script has to know of an implementation."""
+    made = implementation.construction
+    layer, obstacle = _layer(implementation, made)
+    forward = (
+        None
+        if implementation.forward is None
+        else _place(implementation.forward, implementation.name)
+    )
+    known = made or Construction(module=Construction)
+    wider = implementation.wider
+    declared: dict[str, Any] = {}
+    if wider is not None:
+        declared = {name: getattr(wider, name) for name in _ARGUMENTS}
+        declared["precisions"] = [asdict(each) for each in wider.precisions]
+    return Blueprint(
+        layer=layer,
+        forward=forward,
+        keywords=dict(known.keywords),
+        attributes=dict(known.attributes),
+        arguments={name: repr(value) for name, value in known.arguments.items()},
+        wider=declared,
+        deviations=tuple(sorted(each.name for each in implementation.deviations)),
+        obstacle=obstacle,
+    )
+
+
+_ARGUMENTS = ("ndim", "axis", "mask", "mask_by_row", "dtype", "axis_name")
+
+
+def _layer(implementation: Implementation, made: Construction | None) -> tuple[Place | None, str]:
+    """Return where the layer's class is, or why a script cannot build it."""
+    name = printable(implementation.name)
+    if made is None:
+        return None, f"{name} is driven by an adapter of the suite, which no script has"
+    place = _place(made.module, implementation.name)
+    if place is None:
+        return None, f"the class of {name} cannot be imported by a name"
+    opaque = [argument for argument, value in made.arguments.items() if not _has_literal(value)]
+    if opaque:
+        return None, f"its constructor's argument {opaque[0]!r} has no literal form"
+    return place, ""
+
+
+def _place(found: Any, typed: str) -> Place | None:
+    """Return where an object can be imported from: as it was typed, or as it calls itself."""
+    where, _, name = typed.rpartition(":")
+    own = getattr(found, "__module__", ""), getattr(found, "__qualname__", "")
+    for module, attribute in ((_module_of(where), name), own):
+        there: Any = sys.modules.get(module)
+        file = getattr(there, "__file__", None) or ""
+        for part in attribute.split("."):
+            there = getattr(there, part, None)
+        if there is found:
+            from_file = module.startswith(_FROM_FILE)
+            stem = module.removeprefix(_FROM_FILE)
+            return Place(module=stem, name=attribute, file=file if from_file else "")
+    return None
+
+
+def _module_of(place: str) -> str:
+    """Return as what the first part of a name was loaded."""
+    return f"{_FROM_FILE}{Path(place).stem}" if place.endswith(".py") else place
+
+
+def _has_literal(value: Any) -> bool:
+    try:
+        return bool(ast.literal_eval(repr(value)) == value)
+    except (ValueError, SyntaxError):
+        return False

@@ -1,0 +1,55 @@
+"""The functions that a script needs: found by the names that it uses, copied as they stand."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from functools import cache
+
+from conformance.report.reproducers import definition, deriving, driving
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes the annotations away, which a script has no use for."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        node.returns = None
+        self.generic_visit(node)
+        return node
+
+
+@cache
+def _functions() -> dict[str, ast.FunctionDef]:
+    """Return the functions of these modules by name, in their order."""
+    return {
+        node.name: node
+        for module in (definition, driving, deriving)
+        for node in ast.parse(inspect.getsource(module)).body
+        if isinstance(node, ast.FunctionDef)
+    }
+
+
+def names_in(text: str) -> set[str]:
+    """Return the names that some source text uses."""
+    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+
+
+def pieces_for(text: str) -> list[str]:
+    """Return the source of the functions that a text uses, directly or not."""
+    functions, needed = _functions(), set[str]()
+    waiting = names_in(text) & functions.keys()
+    while waiting:
+        name = waiting.pop()
+        needed.add(name)
+        waiting |= (names_in(ast.unparse(functions[name])) & functions.keys()) - needed
+    return [_source(node) for name, node in functions.items() if name in needed]
+
+
+@cache
+def _source(node: ast.FunctionDef) -> str:
+    bare = _Bare().visit(ast.parse(ast.unparse(node)))
+    return ast.unparse(bare)

@@ -1,0 +1,62 @@
+"""Values as the source text that makes them again, bit for bit."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from conformance.numerics.state import State
+
+_WIDTH = 96
+
+
+def written(value: Any) -> str:
+    """Return source text for numbers, arrays, states, and lists and tuples of them.
+
+    It uses ``np``, ``inf`` and ``nan``.
+    """
+    if isinstance(value, State):
+        return written(value.arrays())
+    if isinstance(value, Mapping):
+        lines = ",\n".join(f'    "{name}": {written(item)}' for name, item in value.items())
+        return f"{{\n{lines},\n}}"
+    if isinstance(value, np.ndarray):
+        if not value.size:
+            return f"np.zeros({value.shape}, np.{value.dtype})"
+        numbers = _nested(value)
+        text = f"np.array({numbers}, np.{value.dtype})"
+        return text if len(text) <= _WIDTH else f"np.array({_wrapped(numbers)}, np.{value.dtype})"
+    if isinstance(value, np.generic):
+        return f"np.{value.dtype}({_shortest(value)})"
+    if isinstance(value, list | tuple):
+        inside = ", ".join(written(item) for item in value)
+        one = "," if isinstance(value, tuple) and len(value) == 1 else ""
+        return f"[{inside}]" if isinstance(value, list) else f"({inside}{one})"
+    return repr(value)
+
+
+def _nested(array: np.ndarray[Any, Any]) -> str:
+    if array.ndim == 0:
+        return _shortest(array[()])
+    return f"[{', '.join(_nested(item) for item in array)}]"
+
+
+def _shortest(value: Any) -> str:
+    """Return the shortest text that is read back as the same number, its sign of zero included."""
+    if not isinstance(value, np.floating) or not np.isfinite(value):
+        return repr(value.item())
+    text = repr(float(str(value)))
+    same = np.array(float(text), value.dtype).tobytes() == value.tobytes()
+    return text if same else repr(value.item())
+
+
+def _wrapped(numbers: str) -> str:
+    """Return a long list over several lines, each as wide as it may be, broken between rows."""
+    inside = numbers[1:-1]
+    if inside.startswith("["):
+        inside = inside.replace("], [", "],\n[").replace(", ", ",\0").replace("\n", " ")
+    lines = textwrap.wrap(inside, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "[\n" + textwrap.indent("\n".join(lines), "    ").replace("\0", " ") + "\n]"

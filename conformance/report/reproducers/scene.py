@@ -1,0 +1,190 @@
+"""The layers of a script, and the claims that many recipes share.
+
+Every step is written down, and followed here with the state of a correct layer. From it comes how
+far a correct layer may be off in a call. That is the bound of the finding, unless it depends on
+earlier calls: then the finding has the one that belongs to what the faulty layer held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from conformance.adapters.protocols import ARRAYS, PARAMETERS, STATISTICS, Config
+from conformance.numerics import bounds, oracle
+from conformance.numerics.bounds import Accuracy, TrainingBounds
+from conformance.numerics.state import State
+from conformance.report.reproducers.script import Script
+from conformance.strategies.case import Case
+
+
+@dataclass(slots=True)
+class Live:
+    """A layer in a script: its variable, its configuration, and the state of a correct one.
+
+    ``momentum`` and ``eps`` are source text.
+    """
+
+    script: Script
+    name: str
+    config: Config
+    state: State
+    momentum: str
+    eps: str
+
+    def trained(self, x: Any) -> TrainingBounds:
+        """Follow a training call, and return its bounds."""
+        found = bounds.train(self.config, self.state, x, accuracy(self.script))
+        after = oracle.train(self.config, self.state, x)
+        moved = {name: getattr(after, name).astype(np.float32) for name in STATISTICS}
+        self.state = self.state.replace(**moved)
+        return found
+
+    def training(self, x: str, before: str) -> str:
+        """Return the text of what the definition makes of a training call."""
+        return f"trained({x}, {before}, {self.momentum}, {self.eps})"
+
+    def evaluation(self, x: str, state: str) -> str:
+        """Return the text of what the definition makes of an evaluation call."""
+        return f"evaluated({x}, {state}, {self.eps})"
+
+
+def accuracy(script: Script) -> Accuracy:
+    """Return the family of variance algorithms that the declarations admit."""
+    declared = "ONE_PASS_VARIANCE" in script.blueprint.deviations
+    return Accuracy.ONE_PASS if declared else Accuracy.STABLE
+
+
+def build(
+    script: Script,
+    config: Config,
+    state: State | None = None,
+    name: str = "layer",
+    arguments: str = "",
+) -> Live:
+    """Build a layer, and give it a state unless it stays fresh.
+
+    ``arguments``: the text of further ones for the constructor.
+    """
+    momentum, eps = script.let("momentum", config.momentum), script.let("eps", config.eps)
+    more = "" if state is None else f", {script.let('state', state)}"
+    seed = f", seed={config.seed}" * bool(config.seed)
+    also = f", {arguments}" * bool(arguments)
+    script(f"{name} = build({config.features}, {momentum}, {eps}{more}{seed}{also})")
+    held = state or State.fresh(config.features)
+    return Live(script, name, config, held, momentum, eps)
+
+
+def start(script: Script, case: Case, name: str = "layer", before: str = "before") -> Live:
+    """Build the layer of a case, and read its state."""
+    live = build(script, case.config, case.state, name)
+    read(live, before)
+    return live
+
+
+def read(live: Live, into: str) -> None:
+    """Read the state of a layer; each array must be (D,)."""
+    live.script(f"{into} = read({live.name})")
+    for name in ARRAYS:
+        live.script.numeric(name, f'{into}["{name}"]')
+    for name in ARRAYS:
+        shape = f'{into}["{name}"].shape'
+        live.script.same(f"shape of {name}", shape, f"({live.config.features},)")
+
+
+def handed(script: Script, case: Case, name: str = "x") -> str:
+    """Return the text of the batch as it is handed over: a copy, or a JAX array."""
+    chosen = script.let(name, case.x)
+    return f"jnp.asarray({chosen})" if case.as_jax else f"{chosen}.copy()"
+
+
+def rebuilt(live: Live, name: str, before: str = "before", config: Config | None = None) -> Live:
+    """Build another layer in the state that was read from the first."""
+    script, chosen = live.script, config or live.config
+    momentum, eps = script.let("momentum", chosen.momentum), script.let("eps", chosen.eps)
+    script(f"{name} = build({chosen.features}, {momentum}, {eps}, {before})")
+    return Live(script, name, chosen, live.state, momentum, eps)
+
+
+def train(live: Live, x: str, value: Any, into: str = "") -> TrainingBounds:
+    """Train once; keep y under a name, if there is one."""
+    live.script(
+        f"{into} = np.array(train({live.name}, {x}))" if into else f"train({live.name}, {x})"
+    )
+    return live.trained(value)
+
+
+def check_training(live: Live, case: Case, before: str, flag: str = "") -> None:
+    """Train once from ``before``; y and both running statistics must be right."""
+    script, x = live.script, handed(live.script, case)
+    called = f"call({live.name}, {x}, {flag})" if flag else f"train({live.name}, {x})"
+    script(f"y = np.array({called})")
+    check_trained(live, script.let("x", case.x), before, "y", live.trained(case.x))
+
+
+def check_trained(
+    live: Live,
+    x: str,
+    before: str,
+    y: str,
+    bound: TrainingBounds,
+    *,
+    what: str = "y in training",
+    of: str = "",
+    after: str = "",
+) -> None:
+    """Compare what a training call has given; an empty ``y`` leaves it out."""
+    expected = live.training(x, before)
+    if y:
+        live.script.within(what, y, f'{expected}["y"]', bound.y)
+    for name in STATISTICS:
+        limit = getattr(bound, name)
+        got = f'{after or f"read({live.name})"}["{name}"]'
+        live.script.within(f"{name}{of}", got, f'{expected}["{name}"]', limit)
+
+
+def check_evaluation(live: Live, case: Case, flag: str = "") -> None:
+    """Evaluate with whatever the layer holds now; y must be right."""
+    x = handed(live.script, case)
+    read(live, "now")
+    called = f"call({live.name}, {x}, {flag})" if flag else f"evaluate({live.name}, {x})"
+    live.script(f"y = np.array({called})")
+    check_evaluated(live, live.script.let("x", case.x), case.x, "y", "now")
+
+
+def check_evaluated(live: Live, x: str, value: Any, y: str, now: str) -> None:
+    """Compare an output of evaluation."""
+    bound = bounds.evaluate(live.config, live.state, value)
+    live.script.within("y in evaluation", y, live.evaluation(x, now), bound)
+
+
+def kept_names(evaluate: int) -> tuple[str, ...]:
+    """Return what a call has to leave as it is."""
+    return ARRAYS if evaluate else PARAMETERS
+
+
+@dataclass(slots=True)
+class History:
+    """The training calls on a layer so far, and the check of its running statistics after them."""
+
+    live: Live
+    before: str
+    batches: list[str]
+
+    def train(self, x: str) -> None:
+        """Follow one training call, whoever makes it."""
+        self.batches.append(x)
+
+    def check(self) -> None:
+        """Compare both running statistics."""
+        self.check_after(f"[{', '.join(self.batches)}]", len(self.batches))
+
+    def check_after(self, batches: str, calls: int) -> None:
+        """Compare both running statistics after calls on the batches of a list."""
+        expected = f"followed({batches}, {self.before}, {self.live.momentum})"
+        for name in STATISTICS:
+            got = f'read({self.live.name})["{name}"]'
+            quantity = f"{name} after {calls} training calls"
+            self.live.script.within(quantity, got, f'{expected}["{name}"]')

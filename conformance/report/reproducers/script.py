@@ -1,0 +1,152 @@
+"""A script in the making: literals, the steps of a claim, and the comparison that failed.
+
+A recipe follows the claim of its requirement step by step, and asks for every comparison that
+the claim makes. The one that failed ends the recipe; the others leave no trace, so that a script
+is as short as the way to its violation.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from conformance.numerics.bounds import Bound
+from conformance.report.reproducers.construction_spec import Blueprint
+from conformance.report.reproducers.literals import written
+from conformance.requirements.verdict import RESULT, Finding
+
+_RAISED = (RESULT, "a numeric array")
+
+
+class NoScript(Exception):
+    """There is no script for a counterexample; the message says why."""
+
+
+class Complete(Exception):
+    """The comparison that failed is written down; what follows in the claim does not matter."""
+
+
+class Script:
+    """What a recipe writes to.
+
+    ``finding`` is what was found, ``occurrence`` tells which comparison of its quantity is meant,
+    from 0, since a claim may make it repeatedly. ``given`` are the literals by their names,
+    ``lines`` the steps; ``kind`` is how ``got`` and ``expected`` are compared, empty as long as
+    nothing is.
+    """
+
+    def __init__(self, finding: Finding, blueprint: Blueprint, occurrence: int = 0) -> None:
+        self.finding = finding
+        self.quantity = finding.quantity
+        self.blueprint = blueprint
+        self.given: dict[str, str] = {}
+        self.lines: list[str] = []
+        self.kind = ""
+        self.got = self.expected = ""
+        self.allowed = finding.bound
+        self._remaining = occurrence
+
+    @property
+    def raised(self) -> bool:
+        """Whether what was found is an exception, or an answer that is no array."""
+        return self.finding.expected in _RAISED or self.finding.got == "missing"
+
+    def let(self, name: str, value: Any) -> str:
+        """Write a literal down, under a name that is not taken, and return the name."""
+        text = written(value)
+        number = 1
+        chosen = name
+        while self.given.setdefault(chosen, text) != text:
+            number += 1
+            chosen = f"{name}_{number}"
+        return chosen
+
+    def __call__(self, *lines: str) -> None:
+        """Write steps down."""
+        if self.finding.expected == "a numeric array":  # other answers are what was found
+            lines = tuple(re.sub(r"\bnp\.array\(", "numbers(", line) for line in lines)
+        self.lines += lines
+
+    def asks(self, quantity: str) -> bool:
+        """Whether a comparison of this quantity is the one that failed."""
+        if self.raised or quantity != self.quantity:
+            return False
+        self._remaining -= 1
+        return self._remaining < 0
+
+    def within(self, quantity: str, got: str, expected: str, bound: Bound | None = None) -> None:
+        """Compare numbers with what they are to be, within the bound of the finding.
+
+        ``bound``: what a correct layer is allowed in this comparison, where a claim repeats it,
+        or where it depends on what the faulty layer has returned before.
+        """
+        self.numeric(quantity, got)
+        self._same_form(quantity, got, expected)
+        if not self.asks(quantity):
+            return
+        if self.finding.expected == "a finite number" or self.finding.bound is None:
+            self._complete("finite", got, "")
+        elif bound is not None:
+            self._allow(bound, self.finding.bound)
+        self._complete("within", got, expected)
+
+    def numeric(self, quantity: str, got: str) -> None:
+        """Ask for an array of numbers, where it was found that there is none."""
+        absent = self.finding.got == "missing" or self.finding.expected == "a numeric array"
+        if absent and quantity == self.quantity:
+            self._complete("raises", f"numbers({got})", "None")
+
+    def finite(self, quantity: str, got: str) -> None:
+        """Ask for finite numbers."""
+        if self.finding.expected == "a finite number" and self.asks(quantity):
+            self._complete("finite", got, "")
+
+    def nan(self, quantity: str, got: str) -> None:
+        """Ask for NaN."""
+        if self.asks(quantity):
+            self._complete("nan", got, "")
+
+    def identical(self, quantity: str, got: str, expected: str) -> None:
+        """Compare arrays bit by bit, NaN equal to NaN."""
+        self.numeric(quantity, got)
+        self._same_form(quantity, got, expected)
+        self.same(f"dtype of {quantity}", f"str({got}.dtype)", f"str({expected}.dtype)")
+        if self.asks(quantity):
+            self._complete("identical", got, expected)
+
+    def same(self, quantity: str, got: str, expected: str) -> None:
+        """Compare plain values."""
+        if self.asks(quantity):
+            self._complete("same", got, expected)
+
+    def holds(self, quantity: str, fact: str) -> None:
+        """Ask for a fact."""
+        if self.asks(quantity):
+            self._complete("fact", fact, "True")
+
+    def kept(self, before: str, layer: str, names: tuple[str, ...], of: str = "") -> None:
+        """Compare arrays of a layer with those read before."""
+        for name in names:
+            got = f'read({layer})["{name}"]'
+            self.identical(f"{name}{of}", got, f'{before}["{name}"]')
+
+    def _allow(self, bound: Bound, found: float) -> None:
+        """Take the bound that a correct layer has here; as declared, if the finding is so, too."""
+        index = self.finding.index or ()
+        if not _fits(index, np.shape(bound.allowed)):
+            return
+        readings = float(bound.allowed[index]), float(bound.strict[index])
+        self.allowed = min(readings, key=lambda each: abs(np.log(each / found)))
+
+    def _same_form(self, quantity: str, got: str, expected: str) -> None:
+        self.same(f"shape of {quantity}", f"np.shape({got})", f"np.shape({expected})")
+
+    def _complete(self, kind: str, got: str, expected: str) -> None:
+        self.kind, self.got, self.expected = kind, got, expected
+        raise Complete
+
+
+def _fits(index: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    return len(index) == len(shape) and all(i < n for i, n in zip(index, shape, strict=True))

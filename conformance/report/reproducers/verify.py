@@ -1,0 +1,98 @@
+"""Writing a script, once it was seen to show what it is for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from conformance.adapters.errors import printable
+from conformance.engine.sandbox.limits import CALL_LIMIT
+from conformance.report.atomic_files import write_text
+from conformance.report.reproducers.construction_spec import Blueprint
+from conformance.report.reproducers.render import START, limit_of, script_of
+from conformance.report.reproducers.script import NoScript
+from conformance.requirements.verdict import Verdict
+
+_SHOWS = 1
+_SHOWS_NOTHING = 0
+_OCCURRENCES = 8
+"""How many comparisons of the same quantity are tried: a claim repeats few of them more often."""
+
+_TAIL = 400
+
+
+def write_script(
+    verdict: Verdict, blueprint: Blueprint, path: Path, limit: float = CALL_LIMIT + START
+) -> None:
+    """Write the script, once it was seen to end with 1.
+
+    ``limit``: the seconds that it may take; one for a layer that hangs gets its own beyond that.
+
+    Raises:
+        NoScript: there is none, or it does not show what was found; nothing is written.
+    """
+    assert verdict.violation is not None, "the caller looks for one"  # noqa: S101
+    found = str(verdict.violation.finding.got)
+    try:
+        text = _shown(verdict, blueprint, limit + float(limit_of(found) or 0))
+    except NoScript as error:
+        identity = verdict.violation.id
+        msg = (
+            f"{identity} has no script: {error}. `conformance replay {identity}` shows it, "
+            "without a file of its own."
+        )
+        raise NoScript(msg) from error
+    write_text(path, text)
+
+
+def _shown(verdict: Verdict, blueprint: Blueprint, limit: float) -> str:
+    """Return the first script that shows the violation."""
+    for occurrence in range(_OCCURRENCES):
+        try:
+            text = script_of(verdict, blueprint, occurrence)
+        except NoScript:
+            if occurrence == 0:
+                raise
+            break
+        status, said = _tried(text, limit)
+        if status == _SHOWS:
+            return text
+        if status != _SHOWS_NOTHING:
+            msg = f"trying it ended with {status}, which tells nothing of the bug: {said}"
+            raise NoScript(msg)
+    msg = (
+        "trying it ended with 0: from the same inputs the layer does not show it now, so it "
+        "depends on what came before them, on chance, or on another version of the layer"
+    )
+    raise NoScript(msg)
+
+
+def _tried(text: str, limit: float) -> tuple[int, str]:
+    """Run a script once; return its exit code, and what it said last."""
+    with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile() as output:
+        draft = Path(directory) / "draft.py"
+        draft.write_text(text, encoding="utf-8")
+        process = subprocess.Popen(  # noqa: S603  it runs the user's own layer
+            [sys.executable, str(draft)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that what the layer starts is ended with it
+        )
+        try:
+            status = process.wait(timeout=limit)
+        except subprocess.TimeoutExpired as error:
+            msg = f"trying it did not come to an end within {limit:g} s; it was stopped"
+            raise NoScript(msg) from error
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        output.seek(max(0, output.seek(0, os.SEEK_END) - _TAIL))
+        said = output.read().decode("utf-8", "replace").strip().splitlines()
+    return status, printable(said[-1]) if said else "it said nothing"

@@ -1,0 +1,233 @@
+"""Waivers: violations that are known, with a reason, an issue and perhaps an end.
+
+A file has one ``[[waiver]]`` for each requirement and implementation. They are strict: one that
+waives nothing is an error, so that the file never says more than what is.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from conformance.requirements import REQUIREMENTS
+from conformance.requirements.verdict import Outcome, Verdict
+
+_TEXTS = ("requirement", "implementation", "reason", "issue")
+_OPTIONAL = ("expires", "diagnosis", "pin")
+_LARGEST = 1 << 24
+"""Bytes; an entry with a pin has a few thousand."""
+
+
+class WaiverError(Exception):
+    """A file of waivers cannot be used; the message names the entry, the rule and the next step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """One violation that is waived.
+
+    ``expires``: the last day on which it holds, None for ever. ``diagnosis``: words that the
+    diagnosis of the implementation must contain. ``pin``: a counterexample in its exact form.
+    """
+
+    requirement: str
+    implementation: str
+    reason: str
+    issue: str
+    expires: datetime.date | None = None
+    diagnosis: str = ""
+    pin: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"the waiver of {self.requirement} for {self.implementation}"
+
+
+def read_waivers(path: Path, today: datetime.date | None = None) -> tuple[Waiver, ...]:
+    """Return the waivers in a TOML file.
+
+    Raises:
+        WaiverError: it cannot be read, or an entry is incomplete, doubled, unknown or expired.
+    """
+    entries = entries_in(path)
+    found: dict[tuple[str, str], Waiver] = {}
+    for number, entry in enumerate(entries, 1):
+        waiver = _waiver(f"{path}, entry {number}", entry)
+        key = waiver.requirement, waiver.implementation
+        if key in found:
+            msg = f"{path}, entry {number}: {waiver.title} is there twice. Keep one."
+            raise WaiverError(msg)
+        if waiver.expires is not None and waiver.expires < (today or datetime.date.today()):
+            msg = f"{path}, entry {number}: {waiver.title} expired on {waiver.expires}. Mend the "
+            msg += "layer, or give a new date and say why."
+            raise WaiverError(msg)
+        found[key] = waiver
+    return tuple(found.values())
+
+
+def entries_in(path: Path) -> list[Any]:
+    """Return the entries of a file, complete or not.
+
+    Raises:
+        WaiverError: it is no TOML file of ``[[waiver]]`` entries.
+    """
+    hint = "`conformance waivers update` writes one; mend this one, or name another."
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            msg = f"it has more than {_LARGEST} bytes"
+            raise ValueError(msg)  # noqa: TRY301  told as the others are
+        data = tomllib.loads(content.decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        msg = f"{path} is no file of waivers: {why}. {hint}"
+        raise WaiverError(msg) from error
+    entries = data.get("waiver", [])
+    if set(data) - {"waiver"} or not isinstance(entries, list):
+        msg = f"{path}: expected [[waiver]] entries only, found {', '.join(data)}. {hint}"
+        raise WaiverError(msg)
+    return entries
+
+
+def _waiver(where: str, entry: Any) -> Waiver:
+    if not isinstance(entry, dict):
+        msg = f"{where}: {entry!r:.60} is no table. Write [[waiver]], and its keys below it."
+        raise WaiverError(msg)
+    if unknown := sorted(set(entry) - {*_TEXTS, *_OPTIONAL}):
+        keys = ", ".join(_TEXTS + _OPTIONAL)
+        msg = f"{where}: {', '.join(unknown)} is no key of a waiver; there are {keys}."
+        raise WaiverError(msg)
+    for name in _TEXTS:
+        if not isinstance(entry.get(name), str) or not entry[name].strip():
+            msg = f"{where}: {name} is missing or empty. A waiver says what, why and where: "
+            msg += f"{', '.join(_TEXTS)}."
+            raise WaiverError(msg)
+    if entry["requirement"] not in REQUIREMENTS:
+        msg = f"{where}: {entry['requirement']} is no requirement. `conformance list` has them."
+        raise WaiverError(msg)
+    expires = entry.get("expires")
+    if expires is not None and type(expires) is not datetime.date:
+        msg = f"{where}: expires = {expires!r} is no date. Write expires = 2030-01-31, unquoted."
+        raise WaiverError(msg)
+    try:
+        pin = json.loads(entry.get("pin", "{}"))
+        if not isinstance(pin, dict) or not isinstance(entry.get("diagnosis", ""), str):
+            raise TypeError  # noqa: TRY301  told below, with the entry
+    except (TypeError, ValueError, RecursionError) as error:
+        msg = (
+            f"{where}: pin or diagnosis cannot be read. Leave them as `waivers update` wrote them."
+        )
+        raise WaiverError(msg) from error
+    return Waiver(**entry | {"pin": pin})
+
+
+def waiver_for(waivers: Iterable[Waiver], requirement: str, implementation: str) -> Waiver | None:
+    """Return the waiver of a pair, if there is one."""
+    for waiver in waivers:
+        if (waiver.requirement, waiver.implementation) == (requirement, implementation):
+            return waiver
+    return None
+
+
+def waived(verdict: Verdict, waiver: Waiver | None, *, pinned: bool = False) -> Verdict:
+    """Return the verdict, waived if it is a violation that somebody answers for."""
+    if waiver is None or verdict.outcome is not Outcome.VIOLATES:
+        return verdict
+    how = "; the pinned case still violates, and no other was looked for" if pinned else ""
+    detail = f"waived: {waiver.reason} ({waiver.issue}){how}"
+    return replace(verdict, outcome=Outcome.WAIVED, detail=detail)
+
+
+def judged_with(
+    waiver: Waiver | None, judge: Callable[[Mapping[str, Any] | None], Verdict]
+) -> Verdict:
+    """Return the verdict of ``judge``, waived where that applies.
+
+    ``judge`` is asked for the pinned case first, if there is one, and for all cases, by None,
+    only if that does not violate any more.
+    """
+    if waiver is not None and waiver.pin:
+        pinned = judge(waiver.pin)
+        if pinned.outcome is Outcome.VIOLATES:
+            return waived(pinned, waiver, pinned=True)
+        if pinned.outcome is Outcome.ERRORED:
+            return replace(pinned, detail=f"the pin of {waiver.title}: {pinned.detail}")
+    return waived(judge(None), waiver)
+
+
+def stale(
+    waivers: Iterable[Waiver],
+    verdicts: Mapping[tuple[str, str], Verdict],
+    names: Iterable[str],
+    diagnoses: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[str]:
+    """Return what is wrong with waivers after a run, a sentence for each.
+
+    ``names``: the implementations judged. Requirements that were not selected say nothing.
+    ``diagnoses``: by implementation; None where nobody looked for them.
+    """
+    waivers = list(waivers)
+    told = unmatched(waivers, names)
+    for waiver in waivers:
+        verdict = verdicts.get((waiver.requirement, waiver.implementation))
+        if verdict is not None:
+            made = None if diagnoses is None else diagnoses.get(waiver.implementation, {})
+            told += [sentence] if (sentence := unfit(waiver, verdict, made)) else []
+    return told
+
+
+def unmatched(waivers: Iterable[Waiver], names: Iterable[str]) -> list[str]:
+    """Return a sentence for each waiver of an implementation that is not among the names."""
+    judged = set(names)
+    shown = ", ".join(sorted(judged))
+    return [
+        f"{waiver.title} matches nothing: judged was {shown}."
+        for waiver in waivers
+        if waiver.implementation not in judged
+    ]
+
+
+def unfit(waiver: Waiver, verdict: Verdict, diagnosis: Mapping[str, Any] | None = None) -> str:
+    """Return what is wrong with a waiver in view of the verdict on its pair; nothing if it fits.
+
+    ``diagnosis``: what the mistake most likely is, empty if nothing can be said, None where
+    nobody looked for it.
+    """
+    if verdict.outcome is Outcome.UNSUPPORTED:
+        return f"{waiver.title} waives what does not apply. Remove it."
+    if verdict.outcome in {Outcome.CONFORMS, Outcome.DEVIATES}:
+        return f"{waiver.title} is not needed any more: it conforms. Remove it."
+    if waiver.diagnosis and diagnosis is not None and verdict.outcome is Outcome.WAIVED:
+        sentence = str(diagnosis.get("sentence", "none that could be told"))
+        if waiver.diagnosis.lower() not in sentence.lower():
+            return f"{waiver.title} expects {waiver.diagnosis!r}, and found: {sentence}."
+    return ""
+
+
+def skeleton(verdict: Verdict) -> str:
+    """Return the entry that waives a violation, once its reason and issue are filled in."""
+    values = verdict.violation.values if verdict.violation is not None else {}
+    lines = [
+        "[[waiver]]",
+        f"requirement = {_quoted(verdict.requirement)}",
+        f"implementation = {_quoted(verdict.implementation)}",
+        'reason = ""  # why it is accepted',
+        'issue = ""   # where it is being dealt with',
+    ]
+    if values:
+        pin = json.dumps(values, separators=(",", ":"))
+        plain = "'" not in pin and "\x7f" not in pin  # a literal string escapes nothing
+        lines.append(f"pin = '{pin}'" if plain else f"pin = {_quoted(pin)}")
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """Return a string of TOML: as in JSON, but without pairs of surrogates, and DEL escaped."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,143 @@
+"""Drawn values as JSON values and back, exactly: what a counterexample is replayed from.
+
+``case.literals`` is for readers, and leaves out what they do not need. Here nothing is lost but
+the payload of NaN: dtypes, shapes, signs of zero, and which kind of value it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from conformance.adapters import protocols
+from conformance.numerics import state
+from conformance.requirements.verdict import Finding, Violation, finite_or_text
+from conformance.strategies import (
+    case,
+    cases,
+    cotangents,
+    distinct,
+    domain_cases,
+    programs,
+    shape_grid,
+    targeted,
+)
+from conformance.strategies.case import literals
+
+_KIND = "$"
+_MODULES = (
+    *(case, cases, cotangents, distinct, domain_cases, programs, protocols, shape_grid),
+    *(state, targeted),
+)
+"""Where the classes of drawn values are defined."""
+
+
+class ExactError(Exception):
+    """A value has no exact form, or a form cannot be read; the message says which."""
+
+
+def encode(value: Any) -> Any:
+    """Return a drawn value as JSON values.
+
+    Raises:
+        ExactError: it is of a kind that is never drawn.
+    """
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        shown = finite_or_text(value)
+        return {_KIND: "float", "value": shown} if isinstance(shown, str) else shown
+    if isinstance(value, np.ndarray | np.generic):
+        flat = [finite_or_text(item) for item in np.ravel(value).tolist()]
+        dtype = str(value.dtype)
+        kind = "array" if isinstance(value, np.ndarray) else "scalar"
+        return {_KIND: kind, "dtype": dtype, "shape": list(value.shape), "values": flat}
+    name = type(value).__name__
+    if name in _classes() and type(value) is _classes()[name]:
+        given = {field: encode(getattr(value, field)) for field in _fields_of(type(value))}
+        return {_KIND: name, "fields": given}
+    if isinstance(value, tuple | list):
+        return {_KIND: type(value).__name__, "items": [encode(item) for item in value]}
+    msg = f"a value of type {name} has no exact form"
+    raise ExactError(msg)
+
+
+def decode(data: Any) -> Any:
+    """Return the value that ``encode`` wrote.
+
+    Raises:
+        ExactError: it was not.
+    """
+    if not isinstance(data, dict):
+        return data
+    try:
+        return _decoded(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        msg = f"{data.get(_KIND)!r} cannot be read: {error}"
+        raise ExactError(msg) from error
+
+
+def _decoded(data: dict[str, Any]) -> Any:
+    kind = data[_KIND]
+    if kind == "float":
+        return float(data["value"])
+    if kind in {"array", "scalar"}:
+        numbers = [float(v) if isinstance(v, str) else v for v in data["values"]]
+        array = np.array(numbers, np.dtype(data["dtype"])).reshape(data["shape"])
+        return array if kind == "array" else array[()]
+    if kind in {"tuple", "list"}:
+        items = [decode(item) for item in data["items"]]
+        return tuple(items) if kind == "tuple" else items
+    given = {name: decode(item) for name, item in data["fields"].items()}
+    return _classes()[kind](**given)
+
+
+@cache
+def _classes() -> Mapping[str, type]:
+    """Return the classes of drawn values by name."""
+    found: dict[str, type] = {}
+    for module in _MODULES:
+        for value in vars(module).values():
+            own = isinstance(value, type) and value.__module__ == module.__name__
+            if own and (is_dataclass(value) or hasattr(value, "_fields")):
+                found[value.__name__] = value
+    return found
+
+
+def _fields_of(kind: type) -> tuple[str, ...]:
+    if hasattr(kind, "_fields"):
+        return tuple(kind._fields)
+    drawn = (field.name for field in fields(kind) if field.metadata.get("drawn", True))
+    return tuple(drawn)
+
+
+def identity(requirement: str, values: Mapping[str, Any]) -> str:
+    """Return the short id of a counterexample: the same wherever and whenever it is met."""
+    canonical = json.dumps([requirement, values], sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(canonical.encode()).hexdigest()[:6]
+    return f"{requirement.removeprefix('BN-').replace('-', '').lower()}-{digest}"
+
+
+def violation_of(
+    requirement: str,
+    finding: Finding,
+    drawn: Mapping[str, Any],
+    inputs: Mapping[str, Any] | None = None,
+) -> Violation:
+    """Return the violation that a finding on drawn values is.
+
+    ``inputs`` are the literals of ``drawn``, where the caller has them already.
+    """
+    values = {name: encode(value) for name, value in drawn.items()}
+    return Violation(
+        finding=finding,
+        inputs=literals(dict(drawn)) if inputs is None else dict(inputs),
+        values=values,
+        id=identity(requirement, values),
+    )

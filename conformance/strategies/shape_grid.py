@@ -1,0 +1,134 @@
+"""The few shapes and configurations that all properties share.
+
+Under JAX a new shape costs some 0.3 s eagerly and 0.1 s under jit, a known one a millisecond;
+a layer that compiles itself pays the same for each new pair of momentum and eps. So both come
+from a short list that is fixed before the run. Values vary freely.
+
+The order matters: shrinking ends at the first entry, the smallest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass
+
+from conformance.adapters.protocols import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A batch shape (rows, features) and a configuration of the layer."""
+
+    rows: int
+    features: int
+    momentum: float
+    eps: float
+
+    @property
+    def config(self) -> Config:
+        """The constructor arguments of the entry."""
+        return Config(features=self.features, momentum=self.momentum, eps=self.eps)
+
+
+SHAPES = (
+    (2, 1),
+    (1, 1),
+    (1, 2),
+    (3, 2),
+    (4, 1),
+    (3, 3),
+    (5, 3),
+    (8, 2),
+    (7, 5),
+    (16, 2),
+    (4, 9),
+    (17, 3),
+    (33, 1),
+    (40, 4),
+)
+"""N = 1, D = 1, N = D, N < D; odd and even; powers of two, their neighbours; doubles of others."""
+
+_CONFIGS = (
+    (0.75, 1e-5),
+    (0.9, 1e-3),
+    (0.0, 0.5),
+    (0.3, 1e-6),
+    (0.99, 0.1),
+    (0.1, 1e-2),
+    (1.0, 1e-4),
+    (0.5, 1.0),
+    (0.995, 1e-7),
+    (0.6, 3e-5),
+    (0.0, 1e-7),
+    (0.9, 1e-5),
+    (0.05, 0.2),
+    (0.25, 1e-6),
+)
+"""Momentum with both ends and both sides of every usual clip; eps from 1e-7 to 1."""
+
+DEFAULT = tuple(
+    Entry(rows, features, *_CONFIGS[(index + shift) % len(_CONFIGS)])
+    for index, (rows, features) in enumerate(SHAPES)
+    for shift in (0, 5)
+)
+
+BOUNDARIES = (7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
+BOUNDARIES_LARGE = (255, 256, 257, 511, 512, 513, 1023, 1024, 1025)
+DIVISIBLE = (12, 50, 100, 840)
+"""Multiples of what nobody thinks of: 840 is divisible by everything up to 8, and by 10 and 12."""
+
+_SIZES = sorted((*BOUNDARIES, *DIVISIBLE, *BOUNDARIES_LARGE))
+_BOTH = ((1, 1), (1, 3), (2, 2), (6, 6), (10, 10), (33, 33), (9, 1), (257, 1), (129, 65))
+
+SWEEP = tuple(
+    Entry(rows, features, 0.75, 1e-5)
+    for rows, features in (*_BOTH, *zip(_SIZES, reversed(_SIZES), strict=True))
+)
+"""Every size next to a block boundary, for rows and for features; walked through, not drawn.
+
+Each costs a compilation, so the sizes of one axis are paired with those of the other: the
+smallest number of rows with the largest number of features, and so on.
+"""
+
+EAGER = tuple(
+    Entry(rows, features, 0.9, 1e-3) for rows, features in ((1, 257), (65, 40), (300, 3), (1025, 1))
+)
+"""The sizes of the sweep that are not compiled as a whole: a faulty tail may be in one way only."""
+
+COMPILED = (
+    Entry(2, 1, 0.75, 1e-5),
+    Entry(3, 3, 0.9, 1e-3),
+    Entry(7, 2, 0.3, 0.1),
+    Entry(13, 2, 0.0, 1e-10),
+)
+"""For properties that compile: rows 7 and 13 are where fused sums round worst. The least eps is one
+whose inverse root, 1e5, float16 does not have."""
+
+TRANSFORMED = COMPILED[:3]
+"""For properties under transforms whose tracing costs more than the rest."""
+
+
+def fresh(seed: int) -> tuple[Entry, ...]:
+    """Return a palette drawn from a seed, so that in time no shape stays untried.
+
+    It keeps the corners of the default palette and replaces every other shape and momentum.
+    """
+    digest = hashlib.sha256(f"palette {seed}".encode()).digest()
+    rng = random.Random(digest)  # noqa: S311  shapes, not secrets
+    drawn = [
+        Entry(
+            rng.randint(2, 48),
+            rng.choice((1, 2, 3, 4, 6, 9, 12, 20)),
+            rng.choice((0.0, 1.0, round(rng.random(), 3), round(1 - 10 ** rng.uniform(-4, -1), 4))),
+            float(f"{10 ** rng.uniform(-7, 0):.2g}"),
+        )
+        for _ in range(14)
+    ]
+    drawn.sort(key=lambda entry: entry.rows * entry.features)
+    return (*DEFAULT[:12], *drawn)
+
+
+def at_momentum(momentum: float, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Return the entries with another momentum."""
+    return tuple(Entry(e.rows, e.features, momentum, e.eps) for e in entries)
