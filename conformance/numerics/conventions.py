@@ -1,14 +1,11 @@
-"""What a declared deviation changes in the oracle, the bounds, and the building of layers.
-
-Without a declaration every function here returns what the requirements say.
-"""
+"""What a declared deviation changes in the oracle, the bounds, and the construction of layers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,174 +15,275 @@ from conformance.requirements.deviations import Deviation
 
 Declared = frozenset[Deviation]
 
-_NOTHING: Declared = frozenset()
-_in_force: ContextVar[Declared] = ContextVar("deviations in force", default=_NOTHING)
+_COUNTING = frozenset({Deviation.ZERO_DEBIASED_STATISTICS, Deviation.FIRST_BATCH_REPLACES})
+_STORED = {
+    Deviation.STATISTICS_IN_BFLOAT16: "bfloat16",
+    Deviation.STATISTICS_IN_FLOAT16: "float16",
+    Deviation.STATISTICS_IN_FLOAT64: "float64",
+}
+_OUTPUT = {
+    Deviation.OUTPUT_IN_BFLOAT16: "bfloat16",
+    Deviation.OUTPUT_IN_FLOAT16: "float16",
+    Deviation.OUTPUT_IN_FLOAT64: "float64",
+}
+_ROUNDOFF = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
+"""Unit roundoff of the dtypes that have fewer digits than float32."""
+
+LARGEST_IN_FLOAT16 = 3e4
+"""Beyond this size, the sum of two numbers may overflow in float16."""
+
+_SPACING = {"float16": 2.0**-24}
+"""Distance of the smallest numbers; those of bfloat16 end where those of float32 do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conventions:
+    """The conventions that an implementation is judged by.
+
+    Without deviations every method returns what the requirements say.
+
+    Attributes:
+        deviations: The deviations that the implementation declares.
+    """
+
+    deviations: Declared = frozenset()
+
+    def follows(self, deviation: Deviation) -> bool:
+        """Return whether a deviation is declared."""
+        return deviation in self.deviations
+
+    def constructed(self, config: Config) -> Config:
+        """Return the arguments of the constructor: 1−m where momentum weighs the new value."""
+        if Deviation.MOMENTUM_OF_NEW_VALUE not in self.deviations:
+            return config
+        return replace(config, momentum=1 - config.momentum)
+
+    def share_stored(self, rows: int) -> float:
+        """Return the factor s of the variance that is stored: 1, or N/(N−1) if declared.
+
+        A single row has v = 0, which stays 0.
+        """
+        if Deviation.UNBIASED_RUNNING_VARIANCE in self.deviations and rows > 1:
+            return rows / (rows - 1)
+        return 1.0
+
+    def counts(self) -> bool:
+        """Return whether the number of updates behind the running statistics matters."""
+        return not _COUNTING.isdisjoint(self.deviations)
+
+    def as_count(self, read: Any) -> Any:
+        """Return the count of updates that matters; for some layers only the first is special."""
+        if Deviation.ZERO_DEBIASED_STATISTICS in self.deviations:
+            return read
+        return np.minimum(read, 1)
+
+    def counted(self, count: Any) -> Any:
+        """Return the count after one more update; None, which is any number, stays None."""
+        return None if count is None else self.as_count(count + 1)
+
+    def weight_of_old(self, momentum: float, count: Any) -> float:
+        """Return the weight of the old average after ``count`` updates: m by the requirements.
+
+        Zero-debiased averages Σ (1−m)·mᵗ⁻ʲ·b_j / (1−mᵗ) keep m·(1−mᵗ⁻¹)/(1−mᵗ) with t = count + 1.
+        If the first batch replaces the average, the weight is 0 at first and m later.
+        """
+        if count is not None and Deviation.FIRST_BATCH_REPLACES in self.deviations:
+            return 0.0 if count == 0 else momentum
+        power, _ = self.remaining(momentum, count)
+        return (momentum - power) / (1 - power)
+
+    def remaining(self, momentum: float, count: Any) -> tuple[float, int]:
+        """Return mᵗ, the share of a sum that is still 0 after this update, and t; or 0, 0."""
+        if count is None or Deviation.ZERO_DEBIASED_STATISTICS not in self.deviations:
+            return 0.0, 0
+        updates = int(count) + 1
+        return momentum**updates, updates
+
+    def largest_momentum(self) -> float:
+        """Return the largest momentum that makes sense: 1, or less where 1 − mᵗ divides."""
+        return 0.99 if Deviation.ZERO_DEBIASED_STATISTICS in self.deviations else 1.0
+
+    def normalises_with_average(self) -> bool:
+        """Return whether y of a training call is computed from rm' and rv' instead of μ and v."""
+        return Deviation.EMA_NORMALISED_TRAINING in self.deviations
+
+    def follows_gradient_through_averages(self) -> bool:
+        """Return whether averages that normalise carry a gradient to x, or are constants."""
+        return Deviation.GRADIENT_THROUGH_STATISTICS in self.deviations
+
+    def weights_of_new(self, momentum: float, count: Any, rows: int) -> tuple[float, float, float]:
+        """Return k, the weight of the batch in an average, the factor s of v, and e_k.
+
+        e_k, the error of that weight, is that of an average of numbers of size 1.
+        """
+        weight = 1 - self.weight_of_old(momentum, count)
+        return weight, self.share_stored(rows), self.roundings(momentum, count) * 2.0**-24
+
+    def roundings(self, momentum: float, count: Any) -> float:
+        """Return the error in u of one update of an average of numbers of size 1."""
+        power, updates = self.remaining(momentum, count)
+        return (5 + 2 * (updates + 6) * power) / (1 - power)
+
+    def statistics_dtype(self) -> str | None:
+        """Return the declared dtype of the running statistics, None if none is declared."""
+        return next((dtype for each, dtype in _STORED.items() if each in self.deviations), None)
+
+    def stored_roundoff(self) -> float:
+        """Return u of the running statistics where it is larger than that of float32, else 0."""
+        return _ROUNDOFF.get(self.statistics_dtype() or "", 0.0)
+
+    def stored_spacing(self) -> float:
+        """Return the distance of the smallest running statistics where it matters, else 0."""
+        return _SPACING.get(self.statistics_dtype() or "", 0.0)
+
+    def largest_stored(self) -> float:
+        """Return the size up to which computing a running statistic cannot overflow."""
+        return LARGEST_IN_FLOAT16 if self.statistics_dtype() == "float16" else np.inf
+
+    def output_dtype(self) -> str | None:
+        """Return the declared dtype of y, None if none is declared."""
+        return next((dtype for each, dtype in _OUTPUT.items() if each in self.deviations), None)
+
+    def output_roundoff(self) -> float:
+        """Return u of y where it is larger than that of float32, else 0."""
+        return _ROUNDOFF.get(self.output_dtype() or "", 0.0)
+
+    def output_spacing(self) -> float:
+        """Return the distance of the smallest y where it matters, else 0."""
+        return _SPACING.get(self.output_dtype() or "", 0.0)
+
+    def largest_output(self) -> float:
+        """Return the size up to which computing y cannot overflow."""
+        return LARGEST_IN_FLOAT16 if self.output_dtype() == "float16" else np.inf
+
+    def evaluates(self, flag: Any) -> bool:
+        """Return the mode that a flag selects: flag ≥ 0.5, or its truth value if declared."""
+        return bool(flag) if Deviation.TRUTHY_FLAG in self.deviations else flag >= 0.5
+
+
+STRICT = Conventions()
+"""The requirements to the letter."""
+
+
+# What follows passes on to the conventions of the running judgement, until every caller has them.
+_in_force: ContextVar[Conventions] = ContextVar("conventions in force", default=STRICT)
 
 
 @contextmanager
 def in_force(declared: Declared) -> Iterator[None]:
     """Judge by the declared conventions inside the block."""
-    token = _in_force.set(declared)
+    token = _in_force.set(Conventions(declared))
     try:
         yield
     finally:
         _in_force.reset(token)
 
 
-def follows(deviation: Deviation) -> bool:
-    """Tell whether the implementation that is being judged declares the deviation."""
-    return deviation in _in_force.get()
-
-
 def constructed(config: Config, declared: Declared) -> Config:
-    """Return what the constructor gets: 1−m where momentum weighs the new value."""
-    if Deviation.MOMENTUM_OF_NEW_VALUE not in declared:
-        return config
-    return replace(config, momentum=1 - config.momentum)
+    """Return what the constructor gets."""
+    return Conventions(declared).constructed(config)
+
+
+def follows(deviation: Deviation) -> bool:
+    """See ``Conventions``."""
+    return _in_force.get().follows(deviation)
 
 
 def share_stored(rows: int) -> float:
-    """Return by what v is multiplied before it is stored: 1, or N/(N−1) if that is declared.
-
-    A single row has v = 0, which stays 0.
-    """
-    if follows(Deviation.UNBIASED_RUNNING_VARIANCE) and rows > 1:
-        return rows / (rows - 1)
-    return 1.0
-
-
-_COUNTING = (Deviation.ZERO_DEBIASED_STATISTICS, Deviation.FIRST_BATCH_REPLACES)
+    """See ``Conventions``."""
+    return _in_force.get().share_stored(rows)
 
 
 def counts() -> bool:
-    """Tell whether the number of updates behind the running statistics matters."""
-    return any(follows(deviation) for deviation in _COUNTING)
+    """See ``Conventions``."""
+    return _in_force.get().counts()
 
 
 def as_count(read: Any) -> Any:
-    """Return what a layer says of its updates as a count: for some only the first is special."""
-    return read if follows(Deviation.ZERO_DEBIASED_STATISTICS) else np.minimum(read, 1)
+    """See ``Conventions``."""
+    return _in_force.get().as_count(read)
 
 
 def counted(count: Any) -> Any:
-    """Return the count after one more update; None, any number, stays that."""
-    return None if count is None else as_count(count + 1)
+    """See ``Conventions``."""
+    return _in_force.get().counted(count)
 
 
 def weight_of_old(momentum: float, count: Any) -> float:
-    """Return the share that the old average keeps, after ``count`` updates: m by the requirements.
-
-    Zero-debiased averages Σ (1−m)·mᵗ⁻ʲ·b_j / (1−mᵗ) keep m·(1−mᵗ⁻¹)/(1−mᵗ) with t = count + 1;
-    where the first batch replaces them, nothing at first and m later.
-    """
-    if count is not None and follows(Deviation.FIRST_BATCH_REPLACES):
-        return 0.0 if count == 0 else momentum
-    power, _ = remaining(momentum, count)
-    return (momentum - power) / (1 - power)
+    """See ``Conventions``."""
+    return _in_force.get().weight_of_old(momentum, count)
 
 
 def remaining(momentum: float, count: Any) -> tuple[float, int]:
-    """Return mᵗ, the share of a sum that is still 0 after this update, and t; 0, 0 by default."""
-    if count is None or not follows(Deviation.ZERO_DEBIASED_STATISTICS):
-        return 0.0, 0
-    updates = int(count) + 1
-    return momentum**updates, updates
+    """See ``Conventions``."""
+    return _in_force.get().remaining(momentum, count)
 
 
 def largest_momentum() -> float:
-    """Return the largest momentum that makes sense: 1, or less where 1 − mᵗ divides."""
-    return 0.99 if follows(Deviation.ZERO_DEBIASED_STATISTICS) else 1.0
+    """See ``Conventions``."""
+    return _in_force.get().largest_momentum()
 
 
 def normalises_with_average() -> bool:
-    """Tell whether y of a training call comes from rm' and rv' instead of μ and v."""
-    return follows(Deviation.EMA_NORMALISED_TRAINING)
+    """See ``Conventions``."""
+    return _in_force.get().normalises_with_average()
 
 
 def follows_gradient_through_averages() -> bool:
-    """Tell whether averages that y comes from carry a gradient back to x, or are constants."""
-    return follows(Deviation.GRADIENT_THROUGH_STATISTICS)
+    """See ``Conventions``."""
+    return _in_force.get().follows_gradient_through_averages()
 
 
 def weights_of_new(momentum: float, count: Any, rows: int) -> tuple[float, float, float]:
-    """Return the weight of the batch in an average, what v is multiplied by, and e_k.
-
-    e_k, the error of that weight, is that of an average of numbers of size 1.
-    """
-    weight = 1 - weight_of_old(momentum, count)
-    return weight, share_stored(rows), roundings(momentum, count) * 2.0**-24
+    """See ``Conventions``."""
+    return _in_force.get().weights_of_new(momentum, count, rows)
 
 
 def roundings(momentum: float, count: Any) -> float:
-    """Return by how many u an average of numbers of size 1 errs in one update."""
-    power, updates = remaining(momentum, count)
-    return (5 + 2 * (updates + 6) * power) / (1 - power)
-
-
-_STORED = {
-    Deviation.STATISTICS_IN_BFLOAT16: "bfloat16",
-    Deviation.STATISTICS_IN_FLOAT16: "float16",
-    Deviation.STATISTICS_IN_FLOAT64: "float64",
-}
-_ANSWERED = {
-    Deviation.OUTPUT_IN_BFLOAT16: "bfloat16",
-    Deviation.OUTPUT_IN_FLOAT16: "float16",
-    Deviation.OUTPUT_IN_FLOAT64: "float64",
-}
-_ROUNDOFF = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
-"""u of the dtypes that have fewer digits than float32."""
-
-LARGEST_IN_FLOAT16 = 3e4
-"""Beyond, a sum of two numbers may overflow in float16."""
-
-_SPACING = {"float16": 2.0**-24}
-"""Between the smallest numbers; those of bfloat16 end where those of float32 do."""
+    """See ``Conventions``."""
+    return _in_force.get().roundings(momentum, count)
 
 
 def statistics_dtype() -> str | None:
-    """Return the dtype that the running statistics are declared to have, None for no other."""
-    return next((dtype for deviation, dtype in _STORED.items() if follows(deviation)), None)
+    """See ``Conventions``."""
+    return _in_force.get().statistics_dtype()
 
 
 def stored_roundoff() -> float:
-    """Return u of the running statistics, where it is larger than that of float32; else 0."""
-    return _ROUNDOFF.get(statistics_dtype() or "", 0.0)
+    """See ``Conventions``."""
+    return _in_force.get().stored_roundoff()
 
 
 def stored_spacing() -> float:
-    """Return the distance of the smallest running statistics, where it matters; else 0."""
-    return _SPACING.get(statistics_dtype() or "", 0.0)
+    """See ``Conventions``."""
+    return _in_force.get().stored_spacing()
 
 
 def largest_stored() -> float:
-    """Return up to which size a running statistic, and what it is made of, cannot overflow."""
-    return _largest(statistics_dtype())
-
-
-def _largest(dtype: str | None) -> float:
-    return LARGEST_IN_FLOAT16 if dtype == "float16" else np.inf
+    """See ``Conventions``."""
+    return _in_force.get().largest_stored()
 
 
 def output_dtype() -> str | None:
-    """Return the dtype that y is declared to have, None where none is declared."""
-    return next((dtype for deviation, dtype in _ANSWERED.items() if follows(deviation)), None)
+    """See ``Conventions``."""
+    return _in_force.get().output_dtype()
 
 
 def output_roundoff() -> float:
-    """Return u of y, where it is larger than that of float32; else 0."""
-    return _ROUNDOFF.get(output_dtype() or "", 0.0)
+    """See ``Conventions``."""
+    return _in_force.get().output_roundoff()
 
 
 def output_spacing() -> float:
-    """Return the distance of the smallest y, where it matters; else 0."""
-    return _SPACING.get(output_dtype() or "", 0.0)
+    """See ``Conventions``."""
+    return _in_force.get().output_spacing()
 
 
 def largest_output() -> float:
-    """Return up to which size y, and what it is made of, cannot overflow."""
-    return _largest(output_dtype())
+    """See ``Conventions``."""
+    return _in_force.get().largest_output()
 
 
 def evaluates(flag: Any) -> bool:
-    """Return the mode that a flag selects: flag ≥ 0.5, or its truth if that is declared."""
-    return bool(flag) if follows(Deviation.TRUTHY_FLAG) else flag >= 0.5
+    """See ``Conventions``."""
+    return _in_force.get().evaluates(flag)

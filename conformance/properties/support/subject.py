@@ -16,7 +16,7 @@ from conformance.adapters.errors import described
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import ARRAYS, COUNT, Config, Layer
 from conformance.numerics.bounds import Accuracy
-from conformance.numerics.conventions import as_count, constructed, counts
+from conformance.numerics.conventions import Conventions, as_count, constructed, counts
 from conformance.numerics.state import State
 from conformance.properties.support.checks import ViolationFound, check_same, check_true, violation
 from conformance.requirements.deviations import Deviation
@@ -153,6 +153,11 @@ class Subject:
     """One implementation, and the accuracy by which its declarations have it judged."""
 
     implementation: Implementation
+
+    @cached_property
+    def conventions(self) -> Conventions:
+        """The conventions that it declares, by which it is judged."""
+        return Conventions(self.implementation.deviations)
 
     @property
     def accuracy(self) -> Accuracy:
