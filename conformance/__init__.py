@@ -1,21 +1,26 @@
 """A property-based conformance suite for Batch Normalization layers in flax NNX.
 
-Data flows one way: ``strategies`` draw a case, a ``Subject`` builds the layer and acts, a
-property compares what came out with the ``oracle`` under the ``bounds`` by way of ``checks``;
-a ``Trial`` turns that into a ``Verdict``, and verdicts make a ``Report``.
+Data flows one way: ``strategies`` generate a case, a ``Subject`` builds the layer and acts on it,
+a property compares the results with the ``oracle`` within the ``bounds``; the ``engine`` turns
+that into a ``Verdict``, and verdicts make a ``Report``.
 
-Importing this package imports neither jax nor NumPy nor Hypothesis.
+Public names are imported on first use (PEP 562): importing this package imports neither pytest
+nor JAX, NumPy or Hypothesis.
 """
 
 from __future__ import annotations
 
-from conformance.adapters.domain import Options, Precision, Wider
-from conformance.adapters.errors import AdapterError
-from conformance.adapters.implementation import Implementation
-from conformance.adapters.protocols import Config, Layer
-from conformance.frontends.testing import conformance_tests, sequence_machine
-from conformance.requirements import REQUIREMENTS, Capability, Level, Requirement
-from conformance.requirements.deviations import Deviation
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conformance.adapters.domain import Options, Precision, Wider
+    from conformance.adapters.errors import AdapterError
+    from conformance.adapters.implementation import Implementation
+    from conformance.adapters.protocols import Config, Layer
+    from conformance.frontends.testing import conformance_tests, sequence_machine
+    from conformance.requirements import REQUIREMENTS, Capability, Level, Requirement
+    from conformance.requirements.deviations import Deviation
 
 __all__ = [
     "REQUIREMENTS",
@@ -36,3 +41,31 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "adapters.domain": ("Options", "Precision", "Wider"),
+    "adapters.errors": ("AdapterError",),
+    "adapters.implementation": ("Implementation",),
+    "adapters.protocols": ("Config", "Layer"),
+    "frontends.testing": ("conformance_tests", "sequence_machine"),
+    "requirements": ("REQUIREMENTS", "Capability", "Level", "Requirement"),
+    "requirements.deviations": ("Deviation",),
+}
+"""The public names by the module that defines them."""
+
+_MODULES = {name: module for module, names in _PUBLIC.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use."""
+    if name not in _MODULES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names as well, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -69,13 +69,13 @@ def conformance_tests(
     @pytest.mark.filterwarnings("ignore::DeprecationWarning")
     def test_conformance(requirement: str, request: pytest.FixtureRequest) -> None:
         """The implementation meets the requirement."""
-        from conformance.report.outcome import settle, told_properties  # noqa: PLC0415
+        from conformance.frontends.pytest_plugin.outcomes import junit_properties, raise_for_verdict  # noqa: PLC0415
 
         verdict, wrong = judge()(requirement)
-        request.node.user_properties.extend(told_properties(verdict))
+        request.node.user_properties.extend(junit_properties(verdict))
         if wrong:
             pytest.fail(wrong, pytrace=False)
-        settle(verdict, strict=strict)
+        raise_for_verdict(verdict, strict=strict)
 
     if waivers is None:
         return test_conformance

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
+from conformance.report.exit_codes import exit_code_of
 from conformance.report.model import Footer, Header, Report, in_order
-from conformance.report.outcome import exit_code
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Verdict, item_name
 
@@ -109,7 +109,7 @@ def combine(named: Sequence[tuple[str, Report]]) -> Report:
 
 def _exit_code(reports: Sequence[Report], verdicts: Sequence[Verdict]) -> int:
     """Return what the single run would have ended with; 2 if a shard had waivers to complain of."""
-    code = exit_code(verdicts, strict=reports[0].header.strict)
+    code = exit_code_of(verdicts, strict=reports[0].header.strict)
     refused = any(report.footer.exit_code == 2 for report in reports)
     return 2 if refused and code in {0, 5} else code
 

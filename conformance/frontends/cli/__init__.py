@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from conformance import __version__
 from conformance.frontends.cli.behaviours_command import behaviours
 from conformance.frontends.cli.faults import faults
 from conformance.frontends.cli.listing import explain, implementations, list_requirements
@@ -18,7 +17,7 @@ __all__ = ["main"]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88})
-@click.version_option(__version__, prog_name="conformance")
+@click.version_option(package_name="batchnorm-conformance", prog_name="conformance")
 def main() -> None:
     """Judge Batch Normalization layers for flax NNX.
 

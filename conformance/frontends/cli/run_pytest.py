@@ -30,8 +30,8 @@ from conformance.frontends.cli.signals import interrupts
 from conformance.frontends.pytest_plugin import LEDGER, STOP
 from conformance.frontends.pytest_plugin.collector import Ledger
 from conformance.report.atomic_files import replaceable
+from conformance.report.exit_codes import exit_code_of
 from conformance.report.model import Report
-from conformance.report.outcome import exit_code
 from conformance.report.terminal import render_conclusion, render_findings, render_first
 from conformance.requirements.verdict import Outcome, Verdict
 
@@ -96,7 +96,7 @@ class Display:
             self._keep(verdict)
         if verdict.outcome.bad:
             self._bad += 1
-        fails = exit_code([verdict], strict=self.ledger.plan.strict) == 1
+        fails = exit_code_of([verdict], strict=self.ledger.plan.strict) == 1
         if self._tells_first and fails and self.told is None:
             self.told = verdict
             render_first(self.ledger.report(1), verdict, self._console)
@@ -231,5 +231,5 @@ def _exit_code(ledger: Ledger, status: int) -> int:
     verdicts = ledger.verdicts.values()
     if not verdicts and status not in {0, _NOTHING}:
         return USAGE
-    code = exit_code(verdicts, strict=ledger.plan.strict)
+    code = exit_code_of(verdicts, strict=ledger.plan.strict)
     return 1 if code == 0 and status not in {0, 1} else code

@@ -12,7 +12,7 @@ from conformance.engine.budget import Clock
 from conformance.engine.sandbox.supervisor import Keeper
 from conformance.engine.sandbox.worker_process import Stopped
 from conformance.frontends.pytest_plugin.collector import EFFECTS_KEY, PROPERTY_KEY
-from conformance.report.outcome import settle, told_properties
+from conformance.frontends.pytest_plugin.outcomes import junit_properties, raise_for_verdict
 from conformance.report.waivers import Waiver, judged_with, waiver_for
 from conformance.requirements import Requirement
 from conformance.requirements.verdict import Verdict
@@ -44,11 +44,11 @@ class IsolatedItem(pytest.Item):
     def settle(self, verdict: Verdict) -> None:
         """Keep the verdict for the report, and let pytest know how it went."""
         self.user_properties.append((PROPERTY_KEY, json.dumps(verdict.to_json())))
-        self.user_properties.extend(told_properties(verdict))
+        self.user_properties.extend(junit_properties(verdict))
         if effects := self.keeper.effects(self.implementation):
             told = json.dumps([self.implementation, effects])
             self.user_properties.append((EFFECTS_KEY, told))
-        settle(verdict, strict=self.strict)
+        raise_for_verdict(verdict, strict=self.strict)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, self.name

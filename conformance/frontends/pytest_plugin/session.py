@@ -17,7 +17,7 @@ from conformance.engine.sandbox.supervisor import Keeper
 from conformance.engine.sandbox.worker_process import Stopped
 from conformance.engine.scheduling import by_power, dealt
 from conformance.frontends.pytest_plugin.collector import PROPERTY_KEY, Plan
-from conformance.report.outcome import settle, told_properties
+from conformance.frontends.pytest_plugin.outcomes import junit_properties, raise_for_verdict
 from conformance.report.waivers import Waiver, judged_with, waiver_for
 from conformance.requirements import Level, Requirement
 from conformance.requirements.verdict import Verdict, item_name
@@ -57,8 +57,8 @@ class RequirementItem(pytest.Function):
     def settle(self, verdict: Verdict) -> None:
         """Keep the verdict for the report, and let pytest know how it went."""
         self.user_properties.append((PROPERTY_KEY, json.dumps(verdict.to_json())))
-        self.user_properties.extend(told_properties(verdict))
-        settle(verdict, strict=self.strict)
+        self.user_properties.extend(junit_properties(verdict))
+        raise_for_verdict(verdict, strict=self.strict)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, self.name

@@ -1,0 +1,44 @@
+"""Verdicts as pytest outcomes: the one place that says which verdict fails a test."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.report.text import violation_text
+from conformance.requirements.verdict import Outcome, Verdict
+
+
+def raise_for_verdict(verdict: Verdict, *, strict: bool) -> None:
+    """Pass, skip, xfail or fail the running test.
+
+    A violated MUST fails, and so does a verdict that rests on nothing. A violated SHOULD xfails.
+
+    Args:
+        verdict: the verdict on the requirement that the test stands for.
+        strict: a violated SHOULD fails, too.
+
+    Raises:
+        pytest.skip.Exception: the requirement does not apply.
+        pytest.xfail.Exception: the violation is waived, or is of a SHOULD.
+        pytest.fail.Exception: the verdict fails the test.
+    """
+    if verdict.outcome is Outcome.UNSUPPORTED:
+        pytest.skip(verdict.detail)
+    if verdict.outcome is Outcome.WAIVED:
+        pytest.xfail(verdict.detail)
+    if not verdict.outcome.bad:
+        return
+    text = violation_text(verdict)
+    if verdict.outcome is Outcome.VIOLATES and verdict.level == "should" and not strict:
+        pytest.xfail(f"SHOULD: {text}")
+    pytest.fail(text, pytrace=False)
+
+
+def junit_properties(verdict: Verdict) -> list[tuple[str, object]]:
+    """Return the properties of a test case in JUnit XML, besides the verdict as a whole."""
+    return [
+        ("requirement", verdict.requirement),
+        ("implementation", verdict.implementation),
+        ("level", verdict.level),
+        ("outcome", verdict.outcome.value),
+    ]

@@ -1,0 +1,38 @@
+"""The exit codes of ``conformance``: one table for every command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+from conformance.requirements.verdict import Outcome, Verdict
+
+
+class ExitCode(IntEnum):
+    """What a command ended with, as its ``--help`` documents it."""
+
+    OK = 0
+    """Everything that was judged conforms; every fault is caught; nothing got worse."""
+    FAILED = 1
+    """A requirement is violated, a fault is missed, a case still fails, a report got worse."""
+    UNUSABLE = 2
+    """The implementation, the command line or a file cannot be used."""
+    NOTHING_JUDGED = 5
+    """No requirement applied, or none was selected."""
+    INTERRUPTED = 130
+    """Ctrl-C: 128 + SIGINT."""
+    TERMINATED = 143
+    """128 + SIGTERM."""
+
+
+def exit_code_of(verdicts: Iterable[Verdict], *, strict: bool) -> ExitCode:
+    """Return the exit code that verdicts lead to; ``strict`` counts a SHOULD like a MUST."""
+    found = list(verdicts)
+    if not any(v.outcome.judged or v.outcome.bad for v in found):
+        return ExitCode.NOTHING_JUDGED
+    counted = [v for v in found if v.outcome.bad and (v.level == "must" or strict)]
+    if any(v.outcome is Outcome.VIOLATES for v in counted):
+        return ExitCode.FAILED
+    if any(v.outcome is Outcome.ERRORED for v in found):
+        return ExitCode.UNUSABLE  # at any level: nothing is known about the requirement
+    return ExitCode.FAILED if counted else ExitCode.OK
