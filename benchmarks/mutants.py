@@ -1,8 +1,8 @@
-"""Which one-edit mutants of the reference and of flax's BatchNorm the suite notices.
+"""Mutation score: which one-edit mutants of the reference and of flax's BatchNorm are killed.
 
-The reference's are judged as the implementation ``impl``, flax's as ``flax`` and
-``flax-default``, and by flax's own BatchNorm tests too. Every result is written down as it comes
-in; docs/mutants.md is made from the results and from mutation/verdicts.toml.
+Mutants of the reference are judged as the implementation ``impl``, mutants of flax as ``flax`` and
+``flax-default``, and by flax's own BatchNorm tests. Every result is stored as soon as it is known;
+``--render`` prints the figures, and every survivor with its verdict from mutation/verdicts.toml.
 
 Usage: python benchmarks/mutants.py [--target flax] [--only PATTERN] [--resume FILE] [--render]
 """
@@ -16,14 +16,13 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from mutation import page, suite, upstream
+from mutation import report, suite, upstream
 from mutation.catalogue import Mutant
 from mutation.pool import Result, Task, answers
 from mutation.record import Key, Record, opinions
 from mutation.targets import TARGETS
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "mutants.md"
 RESULTS = ROOT / "benchmarks" / "results" / "mutants.jsonl"
 
 Lines = dict[str, set[tuple[str, int]]]
@@ -39,7 +38,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="processes (2)")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds per mutant (600)")
     parser.add_argument("--list", action="store_true", help="print the mutants and stop")
-    parser.add_argument("--render", action="store_true", help=f"only write {PAGE.name}")
+    parser.add_argument("--render", action="store_true", help="only print the stored results")
     return parser.parse_args()
 
 
@@ -134,10 +133,8 @@ def main() -> None:
         record.note("seconds", round(seconds))
         record.note("jobs", options.jobs)
         record.note("versions", {name: version(name) for name in ("flax", "jax")})
-    text = page.rendered(mutants, record, opinions(), suite.BEYOND_THE_PROGRAM)
-    print(page.figures(mutants, record, opinions()))
-    if len(chosen) == len(TARGETS) and options.only == "*":
-        PAGE.write_text(text, encoding="utf-8")
+    show = report.rendered if options.render else report.figures
+    print(show(mutants, record, opinions()))
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
 from mutation.catalogue import mutants_of, used_definitions
-from mutation.page import shortened
 from mutation.probes import lines, noting_lines, probed
 from mutation.record import VERDICTS, opinions
+from mutation.report import shortened
 
 TOY = '''
 import library

@@ -1,4 +1,4 @@
-"""docs/mutants.md: figures, method, and every survivor with the verdict on it."""
+"""The result of a mutation run as text: figures, and every survivor with the verdict on it."""
 
 from __future__ import annotations
 
@@ -15,82 +15,25 @@ _NONE_YET = Opinion("no verdict yet", "To be looked at.")
 _AROUND = 18
 """Characters shown on both sides of what an edit changes."""
 
-_TEXT = """\
-# Mutants
 
-Made by `python benchmarks/mutants.py` from its results and from the verdicts in
-`benchmarks/mutation/verdicts.toml`; do not edit.
-
-A gallery of faults shows what its author thought of. Mutants are made without thinking: every
-single edit, of a fixed list of kinds, that the source of a correct layer admits. Those that
-survive are looked at one by one.
-
-## Figures
-
-{figures}
-
-"Killed" is a MUST or SHOULD requirement violated, or a module that cannot be imported; with
-seed 0 and {cases}.
-"Of those that could be" leaves out survivors that are equivalent or out of the declared scope.
-
-## flax's own tests on the same mutants
-
-{beside}
-
-## Method
-
-* The mutants: one edit each of the reference (`impl/batchnorm.py`, `impl/forward.py`), and of
-  `BatchNorm` in flax {flax} with the functions that it uses in its file. Docstrings, annotations
-  and texts are left alone; edits that give the same syntax tree are made once.
-* The kinds: {kinds}.
-* A name is exchanged for its neighbours in the order in which the function binds them, an
-  attribute of self for its neighbours in the class: `mean` and `var`, `scale` and `bias`.
-* A mutant of the reference is judged as `impl`, one of flax as `flax` and as `flax-default`,
-  by every requirement until one is violated. The counterexample is not made small.
-* A mutant of a statement that the unmutated layer never executes under the suite is not run; it
-  survives.
-* Where the traced program of a mutated layer (construction, both modes, six shapes and four
-  settings) is the text that it was, only the families {families} are run, which
-  look at more than values.
-* flax's own tests are `-k batchnorm` of `tests/nnx/nn/normalization_test.py` in its source
-  distribution ({tests} tests), with `nnx.BatchNorm` and its module replaced. Before each run the
-  unmutated layer has to pass them, its lines have to be executed by them, and a layer that
-  returns its input has to fail.
-* This run took {minutes} minutes in {jobs} processes (jax {jax}).
-
-## Survivors
-
-{survivors}"""
-
-
-def rendered(
-    mutants: list[Mutant], record: Record, given: Opinions, families: tuple[str, ...]
-) -> str:
-    """Return the page."""
-    versions = record.notes.get("versions", {})
-    tests = [r["tests"] for r in record.results.values() if "tests" in r]
-    return _TEXT.format(
-        figures=figures(mutants, record, given),
-        beside=_beside([m for m in mutants if _target(m) == "flax"], record, given),
-        families=", ".join(families),
-        kinds=", ".join(sorted({mutant.kind for mutant in mutants})),
-        flax=versions.get("flax", "?"),
-        jax=versions.get("jax", "?"),
-        tests=max(tests, default=0),
-        cases=_cases(record),
-        minutes=round(record.notes.get("seconds", 0) / 60),
-        jobs=record.notes.get("jobs", "?"),
-        survivors=_survivors(mutants, record, given),
+def rendered(mutants: list[Mutant], record: Record, given: Opinions) -> str:
+    """Return the figures, a comparison with flax's own tests, and every survivor."""
+    of_flax = [mutant for mutant in mutants if _target(mutant) == "flax"]
+    return "\n".join(
+        [
+            f"{figures(mutants, record, given)}\n\nJudged by {_cases(record)}.\n",
+            f"# Beside flax's own tests\n\n{_beside(of_flax, record, given)}\n",
+            f"# Survivors\n\n{_survivors(mutants, record, given)}",
+        ]
     )
 
 
 def _cases(record: Record) -> str:
-    """Return how many cases per property the mutants were judged by."""
+    """Return how many cases per property the mutants were judged with."""
     given = Counter(
         r.get("cases", 100) for (*_, judge), r in record.results.items() if judge == "suite"
     )
-    counts = [f"{cases} cases per property ({number} mutants)" for cases, number in given.items()]
-    return " or ".join(counts)
+    return " or ".join(f"{cases} cases per property ({n} mutants)" for cases, n in given.items())
 
 
 def figures(mutants: list[Mutant], record: Record, given: Opinions) -> str:

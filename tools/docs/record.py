@@ -1,9 +1,9 @@
-"""Run the commands that the README shows, and write what they print there.
+"""Runs the commands that README and docs show, and records their output in the pages.
 
-Each command runs in a directory that holds the files of the README and the layer without its
-declaration; the commands that come without output are left alone.
+Every ``console`` block that consists of one command and its output is recorded. The commands run in
+a directory that contains the files shown in the README, and flax's layer without its declaration.
 
-Usage: python docs/record.py
+Usage: python tools/docs/record.py
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / name for name in ("README.md", "docs/usage.md", "docs/pytest.md")]
 
 _BLOCK = re.compile(r"(```console\n\$ )([^\n]*)(\n)(.+?)(```)", re.DOTALL)
 _FILE = re.compile(r"```python\n# (\S+\.py)\n(.*?)```", re.DOTALL)
@@ -29,8 +30,8 @@ undeclared = replace(flax_default(), name="undeclared.py:undeclared", deviations
 """
 
 
-def printed(command: str, directory: Path) -> str:
-    """Return what a command prints, on 80 columns, without what belongs to this machine."""
+def output_of(command: str, directory: Path) -> str:
+    """Return the output of a command on 80 columns, without paths of this machine."""
     scripts = str(Path(sys.executable).parent)
     done = subprocess.run(
         command,
@@ -49,23 +50,29 @@ def printed(command: str, directory: Path) -> str:
     return re.sub(r"\S*/bin/python\S*", ".venv/bin/python3", text.strip("\n"))
 
 
+def record(page: str, directory: Path) -> str:
+    """Return a page with the output of its commands as it is now."""
+
+    def recorded(block: re.Match[str]) -> str:
+        if block[4].startswith("$ "):
+            return block[0]  # commands only
+        print(block[2], flush=True)
+        return f"{block[1]}{block[2]}\n{output_of(block[2], directory)}\n```"
+
+    return _BLOCK.sub(recorded, page)
+
+
 def main() -> None:
-    """Write the README anew."""
-    text = README.read_text(encoding="utf-8")
+    """Record the output in every page."""
+    pages = {path: path.read_text(encoding="utf-8") for path in PAGES}
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        for file, code in _FILE.findall(text):
-            (directory / file).write_text(code, encoding="utf-8")
+        for page in pages.values():
+            for file, code in _FILE.findall(page):
+                (directory / file).write_text(code, encoding="utf-8")
         (directory / "undeclared.py").write_text(UNDECLARED, encoding="utf-8")
-
-        def recorded(block: re.Match[str]) -> str:
-            if block[4].startswith("$ "):
-                return block[0]  # commands alone
-            print(block[2], flush=True)
-            return f"{block[1]}{block[2]}\n{printed(block[2], directory)}\n```"
-
-        text = _BLOCK.sub(recorded, text)
-    README.write_text(text, encoding="utf-8")
+        for path, page in pages.items():
+            path.write_text(record(page, directory), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Why requirements are violated by the layers of other frameworks: each cause has a script.
+"""The known causes of violations in the layers of other frameworks, each with its script.
 
-A violation is put down to a cause by what it shows, so that another one of the same requirement
-is not swallowed.
+A violation is assigned to a cause by its evidence, so that a different violation of the same
+requirement is not attributed to a known cause.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import jax.numpy as jnp
 
 from conformance.requirements.verdict import Verdict, Violation
 
-Shows = Callable[[Violation], bool]
-"""Whether a violation is what the cause would give."""
+Matches = Callable[[Violation], bool]
+"""Whether the evidence of a violation is that of a cause."""
 
 
 def _not_a_number(violation: Violation) -> bool:
@@ -22,7 +22,7 @@ def _not_a_number(violation: Violation) -> bool:
 
 
 def _negative_variance(violation: Violation) -> bool:
-    """Tell whether mean(x²) − mean(x)² of the counterexample is below 0, or y is NaN by it."""
+    """Return whether mean(x²) − mean(x)² of the counterexample is negative, or the result NaN."""
     if _not_a_number(violation):
         return True
     x = jnp.asarray(violation.inputs.get("x", [[0.0]]), jnp.float32)
@@ -30,19 +30,19 @@ def _negative_variance(violation: Violation) -> bool:
 
 
 def _fresh(violation: Violation) -> bool:
-    """Tell whether the counterexample starts from a layer as constructed, and gives numbers."""
+    """Return whether the counterexample is a fresh layer, and the result a number."""
     written = {"gamma", "beta", "running_mean", "running_var"} & violation.inputs.keys()
     return not written and not _not_a_number(violation)
 
 
 def _variance_too_large(violation: Violation) -> bool:
-    """Tell whether a running variance is larger than it is to be, as one that starts at 1 is."""
+    """Return whether a running variance is too large, as it is if it starts at 1."""
     finding = violation.finding
     too_large = float(finding.got) > float(finding.expected)
     return finding.quantity.startswith("running_var") and too_large
 
 
-def _raises(error: str) -> Shows:
+def _raises(error: str) -> Matches:
     return lambda violation: str(violation.finding.got).startswith(error)
 
 
@@ -68,37 +68,42 @@ def _state_moved(violation: Violation) -> bool:
 
 
 class Cause(NamedTuple):
-    """Why requirements are violated, shown by the script of that name.
+    """One cause of violations, demonstrated by a script.
 
-    ``implementations`` are the names under which it was judged; ``requirements`` those that it can
-    violate, all if there are none. ``declared``: the name under which the same layer was judged by
-    its declarations, which then must not violate the requirement.
+    Attributes:
+        script: name of the script in docs/findings.
+        implementations: names of the implementations that have it.
+        documented: what the authors of the framework document about it.
+        matches: whether a violation is evidence of it.
+        requirements: those that it can violate; empty for any.
+        declared: name of the same layer judged by its declarations, which must not violate the
+            requirement then.
     """
 
     script: str
     implementations: tuple[str, ...]
     documented: str
-    shows: Shows
+    matches: Matches
     requirements: tuple[str, ...] = ()
     declared: str = ""
 
     def explains(self, name: str, verdict: Verdict) -> bool:
-        """Tell whether a violation is one of this cause."""
+        """Return whether a violation has this cause."""
         if verdict.violation is None or name not in self.implementations:
             return False
         if self.requirements and verdict.requirement not in self.requirements:
             return False
-        return self.shows(verdict.violation)
+        return self.matches(verdict.violation)
 
 
 _FLAX_WIDE = ("flax-wide", "linen-wide")
-_FLAX_NNX = ("flax-default", "flax-default, strictly", "flax-wide")
+_FLAX_NNX = ("flax-default", "flax-default, strict", "flax-wide")
 
 CAUSES = (
     Cause("flax-half-made-update", _FLAX_NNX, "no", _state_moved, ("BN-ERR-2",)),
     Cause(
         "flax-one-pass",
-        ("flax-default, strictly",),
+        ("flax-default, strict",),
         "that it is faster and may be less accurate, yes: `use_fast_variance`",
         _anything,
         declared="flax-default",
@@ -156,9 +161,15 @@ CAUSES = (
         _raises("IndexError"),
         ("BN-MASK-1", "BN-MASK-2", "BN-MASK-3"),
     ),
-    Cause("keras-nan-behind-mask", ("keras-wide, mended",), "no", _not_a_number, ("BN-MASK-2",)),
     Cause(
-        "keras-masked-mean", ("keras-wide, mended",), "no", _inaccurate, ("BN-MASK-1", "BN-MASK-3")
+        "keras-nan-behind-mask", ("keras-wide, worked around",), "no", _not_a_number, ("BN-MASK-2",)
+    ),
+    Cause(
+        "keras-masked-mean",
+        ("keras-wide, worked around",),
+        "no",
+        _inaccurate,
+        ("BN-MASK-1", "BN-MASK-3"),
     ),
     Cause("keras-float64", ("keras-wide",), "no", _inaccurate, ("BN-TYPE-3",)),
 )

@@ -1,0 +1,122 @@
+"""Writes the generated pages, and the figures in README and docs.
+
+Usage: python tools/docs/generate.py [--check]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import behaviours
+import figures
+import findings
+
+from conformance.requirements import REQUIREMENTS, TRANSFORMS, Requirement, families
+
+ROOT = figures.ROOT
+DOCS = ROOT / "docs"
+
+_HEAD = """# Requirements
+
+Generated from `conformance/requirements` by `python tools/docs/generate.py`; do not edit.
+
+The normative text of the suite: <!--requirements-->?<!--/--> requirements, <!--must-->?<!--/-->
+of them MUST and <!--should-->?<!--/--> SHOULD. The meaning of an id never changes; a stricter
+reading gets a new id. "Equal" means within the error bound (see [error bounds](error-bounds.md)).
+"Identical" means the same dtype and the same values.
+
+Notation: `x` has shape `(N, D)`; μ and v are the mean and the *biased* variance of the batch over
+axis 0; z = (x−μ)/√(v+ε); γ and β are gamma and beta; rm and rv are the running mean and variance;
+a prime marks a value after the call; m is momentum, the weight of the *old* value; w is the
+cotangent of y.
+
+*Needs* is the capability that an implementation must offer for the requirement to apply. Without
+it the verdict is `unsupported`, never `conforms`.
+
+- `layer`: a layer with the four arrays that can be built, called, read and written.
+- `forward`: a function `f(seed, x, use_running_average)`.
+- `nnx`: a layer that is a `flax.nnx.Module`.
+- `grad`, `nnx grad`: a layer, or an NNX module, that can be differentiated in reverse mode.
+- `transforms`, `transforms grad`: a layer that JAX can transform (and differentiate): an NNX
+  module, under the transforms of NNX, or a pure function of its arrays, under those of JAX.
+- `ndim`, `mask`, `dtypes`, `dtypes grad`, `x64`, `sync`, `masked sync`: the part of the
+  [extended domain](writing-an-adapter.md#extended-domain) that the implementation declares.
+"""
+
+_TRANSFORMS = """## Transforms
+
+The transforms of NNX and JAX under which each requirement calls the layer; all other requirements
+call it eagerly. The JSON report contains this matrix with the outcomes, as `transforms`. Where a
+column names two transforms, the first applies to modules and the second to pure functions.
+"""
+
+
+def requirement_page() -> str:
+    """Return the requirement tables as Markdown."""
+    parts = [_HEAD]
+    for family in families():
+        parts.append(f"## {family}\n\n| id | level | needs | statement | source |")
+        parts.append("|---|---|---|---|---|")
+        parts += [_row(row) for row in REQUIREMENTS.values() if row.family == family]
+        parts.append("")
+    return "\n".join([*parts, _TRANSFORMS, *_transforms()]) + "\n"
+
+
+def _transforms() -> list[str]:
+    """Return the matrix of requirements by transforms, without empty rows."""
+    lines = [
+        "| requirement | " + " | ".join(TRANSFORMS) + " |",
+        "|---" * (len(TRANSFORMS) + 1) + "|",
+    ]
+    for row in REQUIREMENTS.values():
+        if row.transforms:
+            marks = ("●" if transform in row.transforms else "" for transform in TRANSFORMS)
+            lines.append(f"| {row.id.removeprefix('BN-')} | " + " | ".join(marks) + " |")
+    return lines
+
+
+def _row(row: Requirement) -> str:
+    formula = f" `{row.formula}`" if row.formula else ""
+    cells = (row.id, row.level.value.upper(), row.needs.value, row.statement + formula, row.source)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _stored(name: str, page: Callable[[Any], str]) -> str:
+    return page(json.loads((DOCS / "data" / name).read_text(encoding="utf-8")))
+
+
+def generated() -> dict[Path, str]:
+    """Return the text of every file that this tool writes."""
+    table = figures.read() | {"counted": figures.counted()}
+    pages = {
+        DOCS / "requirements.md": requirement_page(),
+        DOCS / "findings.md": _stored("findings.json", findings.page),
+        DOCS / "behaviours.md": _stored("behaviours.json", behaviours.page),
+    }
+    for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))):
+        pages.setdefault(path, path.read_text(encoding="utf-8"))
+    filled = {path: figures.filled(page, table) for path, page in pages.items()}
+    return {figures.FILE: figures.text(table)} | filled
+
+
+def main() -> None:
+    """Write the files, or with ``--check`` report those that are out of date."""
+    stale = []
+    for path, text in generated().items():
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(str(path.relative_to(ROOT)))
+        if "--check" not in sys.argv:
+            path.write_text(text, encoding="utf-8")
+    if "--check" not in sys.argv:
+        print("\n".join(f"wrote {name}" for name in stale) or "everything was up to date")
+    elif stale:
+        sys.exit(f"out of date: {', '.join(stale)}; run python tools/docs/generate.py")
+
+
+if __name__ == "__main__":
+    main()
