@@ -34,6 +34,8 @@ _RESULTS = ROOT / "benchmarks" / "results"
 _VERDICTS = ROOT / "benchmarks" / "mutation" / "verdicts.toml"
 
 _MARKED = re.compile(r"<!--([a-z][\w.]*)-->(.*?)<!--/-->", re.DOTALL)
+_AT_LINE_START = re.compile(r"^ {0,3}<!--[a-z][\w.]*-->.*\S", re.MULTILINE)
+"""Markdown takes a line that starts with a comment for HTML as a whole."""
 _DESELECTED = re.compile(r"\d+(?= deselected)")
 _IN_THE_PYTEST_EXAMPLE = ["EPS", "EMA"]
 """What `-k` selects in the recorded example of pytest."""
@@ -55,14 +57,23 @@ def filled(page: str, figures: dict[str, Any]) -> str:
 
     Raises:
         KeyError: a marker names a figure that does not exist.
+        ValueError: a line of text starts with a marker.
     """
     values = figures["counted"] | _flat(figures["measured"])
     page = _DESELECTED.sub(str(values["deselected"]), page)
-    return _MARKED.sub(lambda m: f"<!--{m[1]}-->{_shown(values[m[1]])}<!--/-->", page)
+    page = _MARKED.sub(lambda m: f"<!--{m[1]}-->{_shown(values[m[1]])}<!--/-->", page)
+    if wrong := _AT_LINE_START.search(page):
+        msg = f"a line must not start with a marker: {wrong[0]!r}"
+        raise ValueError(msg)
+    return page
 
 
 def _flat(measured: dict[str, Any]) -> dict[str, Any]:
-    return {f"{name}.{key}": v for name, entry in measured.items() for key, v in entry.items()}
+    return {
+        f"{name}.{key}": f"`{value}`" if key == "command" else value
+        for name, entry in measured.items()
+        for key, value in entry.items()
+    }
 
 
 def _shown(value: Any) -> str:
