@@ -3,7 +3,7 @@
 Whole processes, programs compiled in a run before. The last rows judge in this process, because
 the palette is no option of the command.
 
-Usage: python benchmarks/growth.py [--picture docs/growth.png]
+Usage: python benchmarks/growth.py [--only ROW]
 """
 
 from __future__ import annotations
@@ -43,33 +43,15 @@ def judged_on(times: int) -> None:
     side_by_side.judge("palette")
 
 
-def draw(rows: dict[str, tuple[float, float]], file: Path) -> None:
-    """Draw wall time over the factor, one line per thing that grows."""
-    from matplotlib import pyplot as plt
-
-    factors = {"¼": 0.25}
-    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    for kind in ("cases", "implementations", "palette"):
-        own = [(name.partition(" × ")[2], wall) for name, (wall, _) in rows.items() if kind in name]
-        points = [(factors.get(factor) or float(factor), wall) for factor, wall in own]
-        axes.plot(*zip(*points, strict=True), marker="o", label=kind)
-    axes.set(xscale="log", yscale="log", xlabel="factor", ylabel="wall s")
-    axes.grid(visible=True, which="both", linewidth=0.3)
-    axes.legend(frameon=False)
-    figure.savefig(file, dpi=110)
-
-
 def main() -> None:
-    """Print the table, and draw it if asked."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--picture", type=Path, metavar="FILE")
     parser.add_argument("--only", default="", metavar="ROW")
     parser.add_argument("--palette", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.palette:
         judged_on(options.palette)
         return
-    found: dict[str, tuple[float, float]] = {}
     print("| | wall s | CPU s | cases |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as directory:
         for command in ([*RUN[:-2], *FOUR, "--no-diagnosis"], [*THIS, "--judge", "palette"]):
@@ -77,10 +59,7 @@ def main() -> None:
         for name, command in ROWS.items():
             if options.only in name:
                 wall, cpu, _, text = measured(command, Path(directory))
-                found[name] = wall, cpu
                 print(f"| {name} | {wall:.1f} | {cpu:.1f} | {cases_in(text)} |", flush=True)
-    if options.picture:
-        draw(found, options.picture)
 
 
 if __name__ == "__main__":

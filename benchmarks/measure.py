@@ -1,4 +1,4 @@
-"""Measure what docs/measurements.md reports: whole processes, median of several runs.
+"""Measure what docs/performance.md reports: whole processes, median of several runs.
 
 Usage: python benchmarks/measure.py [--runs 5] [--only NAME]
 """

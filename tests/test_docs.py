@@ -1,4 +1,4 @@
-"""Generated pages are up to date, and the code that the documentation shows works."""
+"""Generated pages and figures are up to date, links lead somewhere, and the code shown works."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ ADAPTERS = re.findall(
 )
 
 
-def test_generated_pages_are_up_to_date():
-    """docs/generate.py would write what is committed."""
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+
+
+def test_generated_pages_and_figures_are_up_to_date():
+    """tools/docs/generate.py would write what is committed."""
     done = subprocess.run(
-        [sys.executable, ROOT / "docs" / "generate.py", "--check"],
+        [sys.executable, ROOT / "tools" / "docs" / "generate.py", "--check"],
         capture_output=True,
         text=True,
         check=False,
@@ -49,8 +52,22 @@ def test_adapters_in_the_guide_conform(code, tmp_path):
         assert verdict.outcome in {Outcome.CONFORMS, Outcome.DEVIATES}, verdict
 
 
-def test_every_page_that_is_linked_exists():
-    """Relative links in the README and the docs lead to files."""
-    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text("utf-8")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_link_leads_to_a_file_and_a_heading():
+    """Relative links in the README and the docs lead to files, and to headings in them."""
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!http)([^)]+)\)", page.read_text("utf-8")):
+            name, _, anchor = target.partition("#")
+            file = page.parent / name if name else page
+            assert file.exists(), f"{page.name} links to {target}"
+            assert not anchor or anchor in anchors(file), f"{page.name} links to {target}"
+
+
+def test_the_readme_is_short():
+    """It ends within 200 lines; details are on other pages."""
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 200

@@ -1,4 +1,4 @@
-"""equinox.nn.BatchNorm(mode="batch"): evaluation debiases, and the variance starts at 1, not 0."""
+"""equinox.nn.BatchNorm(mode="batch"): evaluation debiases a variance that starts at 1, not 0."""
 
 import equinox as eqx
 import jax

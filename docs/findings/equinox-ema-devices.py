@@ -1,7 +1,7 @@
 """equinox.nn.BatchNorm, mode="ema": a training call on several devices raises under jax.jit.
 
-That the first batch was seen is stored as a constant, whose type is another than that of a value
-inside of jax.shard_map.
+The flag that records the first batch is stored as a constant, and its type differs from that of a
+value inside jax.shard_map.
 """
 
 import os
@@ -22,7 +22,7 @@ for mode in ("batch", "ema"):
         mesh=mesh,
         in_specs=(jax.P("devices"), jax.P()),
         out_specs=(jax.P("devices"), jax.P()),
-        check_vma=False,  # the mean over an axis of vmap and one of devices is refused else
+        check_vma=False,  # else the mean over an axis of vmap and one of devices is refused
     )
     try:
         y, _ = jax.jit(call)(x, state)

@@ -1,4 +1,4 @@
-"""equinox.nn.BatchNorm(mode="ema"): statistics start as 0, 0; the first batch replaces them."""
+"""equinox.nn.BatchNorm(mode="ema"): statistics start at 0 and 0 until the first batch."""
 
 import equinox as eqx
 import jax

@@ -1,4 +1,4 @@
-"""equinox.nn.BatchNorm, mode="ema": an input of 16 bits raises in training.
+"""equinox.nn.BatchNorm, mode="ema": training on a 16-bit input raises.
 
 The first batch and the average are chosen between, and are of two dtypes: the statistics of the
 batch have 16 bits, the average is float32.

@@ -1,6 +1,6 @@
-"""equinox.nn.BatchNorm, mode="batch": of an input of 16 bits the statistics have 16 bits, too.
+"""equinox.nn.BatchNorm, mode="batch": statistics of a 16-bit input are computed in 16 bits.
 
-They are stored as float32, after they were rounded.
+They are stored as float32 after the rounding.
 """
 
 import equinox as eqx

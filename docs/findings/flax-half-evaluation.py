@@ -1,4 +1,4 @@
-"""flax.nnx.BatchNorm, dtype of 16 bits: evaluation rounds the running statistics to it first."""
+"""flax.nnx.BatchNorm, 16-bit dtype: evaluation first rounds the running statistics to it."""
 
 import flax.linen
 import jax

@@ -1,4 +1,4 @@
-"""flax.nnx.BatchNorm: a call on one feature raises after it has moved the statistics of all."""
+"""flax.nnx.BatchNorm: a call on one feature updates all running statistics, then raises."""
 
 import jax.numpy as jnp
 from flax import nnx

@@ -1,4 +1,4 @@
-"""flax.nnx and linen BatchNorm: over a named axis shards weigh the same, whatever masks keep."""
+"""flax.nnx and linen BatchNorm: a named axis weights shards equally, whatever their masks keep."""
 
 import flax.linen
 import jax

@@ -1,6 +1,6 @@
-"""flax.nnx and linen BatchNorm: the mean of no rows is 0/0, and stays in the running statistics.
+"""flax.nnx and linen BatchNorm: a batch with no row kept makes the running statistics NaN for good.
 
-Over a named axis one shard without rows is enough, and all shards get it.
+The mean of no rows is 0/0. Over a named axis, one shard without rows is enough to affect all.
 """
 
 import flax.linen

@@ -1,6 +1,6 @@
 """flax.nnx and linen BatchNorm: by default v = mean(x²) − mean(x)², which cancels at large means.
 
-The running variance keeps what is lost.
+The running variance stores the inaccurate value.
 """
 
 import flax.linen

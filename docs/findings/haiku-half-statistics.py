@@ -1,6 +1,6 @@
-"""haiku.BatchNorm: of an input of 16 bits the statistics and the decay rate have 16 bits, too.
+"""haiku.BatchNorm: statistics and decay rate of a 16-bit input are computed in 16 bits.
 
-A decay rate of 0.999 is 1 in bfloat16, and the averages are 0/0, in float32 as well.
+A decay rate of 0.999 rounds to 1 in bfloat16, which makes the averages 0/0, even in float32.
 """
 
 import haiku as hk

@@ -1,4 +1,4 @@
-"""haiku.BatchNorm: mean(x²) − mean(x)² is not clipped, may be below −ε, and its root is NaN."""
+"""haiku.BatchNorm: mean(x²) − mean(x)² is not clipped; below −ε, the root is NaN."""
 
 import haiku as hk
 import jax

@@ -1,4 +1,4 @@
-"""keras.layers.BatchNormalization on JAX: a mask raises where there is a single feature."""
+"""keras.layers.BatchNormalization on JAX: a mask on a single feature raises."""
 
 import os
 

@@ -1,6 +1,6 @@
 """keras.layers.BatchNormalization on JAX: a masked mean is divided by the count + 1e-7.
 
-Where one row counts, y is not beta, and the variance is not 0.
+If one row counts, y differs from beta, and the variance from 0.
 """
 
 import os

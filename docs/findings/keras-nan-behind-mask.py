@@ -1,4 +1,4 @@
-"""keras.layers.BatchNormalization on JAX: NaN in a masked row reaches other gradients."""
+"""keras.layers.BatchNormalization on JAX: NaN in a masked row reaches other rows' gradients."""
 
 import os
 

@@ -1,6 +1,6 @@
-"""flax.linen.BatchNorm: a float64 batch turns running statistics of float32 into float64.
+"""flax.linen.BatchNorm: a float64 batch turns float32 running statistics into float64.
 
-A second program is compiled for the call after the first, and a scan that carries them raises.
+The next call is compiled again, and a scan that carries the statistics raises.
 """
 
 import os
