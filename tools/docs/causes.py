@@ -104,7 +104,7 @@ CAUSES = (
     Cause(
         "flax-one-pass",
         ("flax-default, strict",),
-        "that it is faster and may be less accurate, yes: `use_fast_variance`",
+        "yes, as faster and possibly less accurate (`use_fast_variance`)",
         _anything,
         declared="flax-default",
     ),
@@ -144,13 +144,13 @@ CAUSES = (
     Cause(
         "equinox-early-variance",
         ("equinox", "equinox-wide"),
-        'no; running statistics "in line with" PyTorch, flax and Haiku are promised',
+        'no; promised are running statistics "in line with" PyTorch, flax and Haiku',
         _variance_too_large,
     ),
     Cause(
         "equinox-ema-fresh",
         ("equinox-ema", "equinox-ema-wide"),
-        "that the first batches fill the statistics in, yes; what evaluation gives before, no",
+        "only that the first batches initialize the statistics, not what evaluation does before",
         _fresh,
     ),
     Cause("haiku-nan", ("haiku", "haiku-wide"), "no", _negative_variance),
