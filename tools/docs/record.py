@@ -4,6 +4,9 @@ Every ``console`` block that consists of one command and its output is recorded.
 a directory that contains the files shown in the README, and flax's layer without its declaration.
 
 Usage: python tools/docs/record.py
+
+Run it on an idle machine, where `pip install .` is all that was installed: other pytest plugins, and
+other work, show in the output.
 """
 
 from __future__ import annotations
