@@ -5,8 +5,8 @@ a directory that contains the files shown in the README, and flax's layer withou
 
 Usage: python tools/docs/record.py
 
-Run it on an idle machine, where `pip install .` is all that was installed: other pytest plugins, and
-other work, show in the output.
+Run it on an idle machine, in an environment where only `pip install .` was run: other work and
+other pytest plugins show in the output.
 """
 
 from __future__ import annotations
