@@ -9,8 +9,14 @@ from hypothesis import settings
 
 from conformance.engine.jax_runtime import offer_host_devices, remember_compilations
 
-pytest_plugins = ["pytester", "written_modules", "projects", "hostile_runs", "refusing"]
-pytest.register_assert_rewrite("drawn_cases")  # its assertions say what they compared
+pytest_plugins = [
+    "pytester",
+    "support.written_modules",
+    "support.projects",
+    "support.hostile_runs",
+    "support.refusing",
+]
+pytest.register_assert_rewrite("support.drawn_cases")  # its assertions say what they compared
 
 os.environ.pop("GITHUB_STEP_SUMMARY", None)  # runs within tests are not what a job is about
 

@@ -1,5 +1,0 @@
-"""The neighbour: nothing is wrong with it, whoever else is judged in the same run."""
-
-from numpy_norm import NumpyNorm, implementation
-
-layer = implementation(NumpyNorm)

@@ -1,0 +1,59 @@
+"""A run with -x: the violation at once, and an end soon after it."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+
+import pytest
+from support.command_line import conformance
+
+from conformance.engine.budget import budget
+from conformance.engine.sandbox.limits import Limits
+from conformance.engine.sandbox.worker_process import Process, Stopped
+
+
+def test_the_violation_is_printed_once_and_before_the_table(tmp_path):
+    """What ends the run comes first; the rest of the report follows without it."""
+    done = conformance(
+        "run", "fault:eps-outside", "-x", "--no-diagnosis", "--max-examples", "5", cwd=tmp_path
+    )
+
+    assert done.returncode == 1
+    told = re.findall(r"^✗ (BN-\S+)", done.stdout, re.MULTILINE)
+    assert len(told) == len(set(told)) >= 1
+    assert done.stdout.index(f"✗ {told[0]}") < done.stdout.index("family")
+    assert done.stdout.count("default profile") == 1
+    assert "Incomplete: " in done.stdout
+    assert "errored" not in done.stdout
+
+
+def test_a_violated_should_does_not_end_the_run(tmp_path):
+    """A run with -x goes on after a warning, and shows it in its place."""
+    done = conformance(
+        *("run", "fault:statistics-carry-gradient", "-x", "-k", "GRAD-8,EMA-1", "-j", "1"),
+        *("--no-diagnosis", "--max-examples", "5"),
+        cwd=tmp_path,
+    )
+
+    assert done.returncode == 0
+    assert done.stdout.index("family") < done.stdout.index("! BN-GRAD-8")
+    assert "2 judgements" in done.stdout
+
+
+def test_a_process_is_ended_while_it_is_waited_for(tmp_path):
+    """Once the file exists, nobody waits for what is being judged."""
+    stop = tmp_path / "stop"
+    process = Process("impl", budget(), Limits(), stop=stop)
+    try:
+        process.answer()
+        timer = threading.Timer(0.2, stop.touch)
+        timer.start()
+        started = time.monotonic()
+        with pytest.raises(Stopped):
+            process.ask(requirement="BN-SEQ-1", until=None, values=None)
+        assert time.monotonic() - started < 30
+        timer.join()
+    finally:
+        process.close()

@@ -1,0 +1,147 @@
+"""Nothing that an implementation does can break a run, or change the verdict on another."""
+
+from __future__ import annotations
+
+import pytest
+from support.hostile_runs import GOOD, judged, of
+
+from conformance.engine.budget import budget
+from conformance.engine.sandbox.supervisor import Keeper
+from conformance.requirements.verdict import Outcome
+
+DEAD = {
+    "exits": "the process ended with exit code 0",
+    "segfault": "the process was ended by SIGSEGV",
+    "abort": "the process was ended by SIGABRT",
+    "killed": "the process was ended by SIGKILL",
+    "recursion": "RecursionError",
+    "memory_hog": "MemoryError",
+    "deaf": "the process closed the line to the suite",
+}
+HOARDING = dict.fromkeys(
+    ("growing", "bursting"), "the process took more than 2 GiB of memory, expected a result"
+)
+HANGING = dict.fromkeys(("in_python", "in_c"), "no result within 4 s")
+CONSTRUCTING = {
+    "raises": "ValueError: features must be a multiple of 128",
+    "hangs": "no result within 4 s",
+    "nothing": "AttributeError: 'NoneType' object has no attribute 'write'",
+}
+ANSWERS = {
+    "shape": "shape of y",
+    "dtype": "y in evaluation: got",
+    "text": "y: got str, expected a numeric array",
+    "nothing": "y: got NoneType, expected a numeric array",
+    "generator": "y: got generator, expected a numeric array",
+    "tracer": "DynamicJaxprTracer, expected a numeric array",
+    "object_": "KeyboardInterrupt",
+    "nan": "got nan",
+    "no_state": "gamma: got NoneType, expected a numeric array",
+    "fickle": "y in evaluation: got",
+}
+RAISED = {
+    "interrupt": "KeyboardInterrupt",
+    "leave": "SystemExit: 0",
+    "generator_exit": "GeneratorExit",
+    "base": "_Base: neither fish nor fowl",
+    "mute": "_Mute, whose message raises RuntimeError",
+    "skip": "Skipped: nothing to see here",
+    "end": "Exit: over",
+    "markup": r"ValueError: [red]boo[/] \x1b]0;title\x07 <b>&\x00 \udcff",
+}
+EFFECTS = {
+    "prints": None,
+    "closes": "sys.stdout",
+    "writes": None,
+    "moves": "the working directory",
+    "seeds": None,
+    "x64": "jax.config.jax_enable_x64",
+    "warns": None,
+    "environment": "os.environ['JAX_PLATFORMS']",
+    "signals": "the handler of SIGTERM",
+    "patches": "jax.numpy.mean",
+    "leaks": None,
+    "threads": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "causes"),
+    [
+        ("constructing", CONSTRUCTING),
+        ("hanging", HANGING),
+        ("dying", DEAD),
+        ("hoarding", HOARDING),
+        ("answering", ANSWERS),
+        ("raising", RAISED),
+    ],
+)
+def test_what_a_layer_does_is_its_own_violation(kind, causes, alone, tmp_path):
+    """Each is found to violate, for the right reason; the layer judged after it is not."""
+    names = {f"support.hostile.{kind}:{name}": cause for name, cause in causes.items()}
+    patient = ["--call-timeout=60"] * (kind == "hoarding")  # filling memory may take a while
+    code, report, said = judged([*names, GOOD], tmp_path, "-k", "EVAL-1", *patient)
+
+    assert code == 1
+    assert of(report, GOOD) == alone
+    for name, cause in names.items():
+        (verdict,) = of(report, name)
+        assert verdict["outcome"] == "violates", verdict
+        finding = verdict["violation"]["finding"]
+        told = f"{finding['quantity']}: got {finding['got']}, expected {finding['expected']}"
+        assert cause in told, name
+        assert verdict["violation"]["inputs"]["x"], name  # the case is known, even of the dead
+    assert not {"\x1b", "\x07", "\0"} & set(said)
+
+
+def test_what_the_process_shares_is_not_shared(alone, tmp_path):
+    """Who changes process-wide state conforms if its numbers do, is told, and harms nobody."""
+    names = {f"support.hostile.meddling:{name}": effect for name, effect in EFFECTS.items()}
+    code, report, said = judged([*names, GOOD], tmp_path, "-k", "EVAL-1")
+
+    assert code == 0
+    assert of(report, GOOD) == alone
+    for name, effect in names.items():
+        (verdict,) = of(report, name)
+        assert verdict["outcome"] == "conforms", verdict
+        told = report["side_effects"].get(name, [])
+        assert (effect in told) if effect else not told, name
+    moved = "support.hostile.meddling:moves changed process-wide state: the working directory."
+    assert moved in said
+    assert "spam" not in said
+
+
+def test_a_backward_pass_may_hang_or_not_exist(tmp_path):
+    """An endless derivative is a violation, and so is a capability that is only declared."""
+    names = ["support.hostile.hanging:Backward", "support.hostile.lying:module"]
+    code, report, _ = judged(names, tmp_path, "-k", "GRAD-3")
+
+    assert code == 1
+    (endless,), (lie,) = (of(report, name) for name in names)
+    assert endless["violation"]["finding"]["got"] == "no result within 4 s"
+    assert "differentiating" in endless["violation"]["finding"]["quantity"]
+    assert lie["outcome"] == "violates", lie
+    assert "module" in lie["violation"]["finding"]["got"]
+
+
+def test_a_layer_that_keeps_dying_is_given_up(tmp_path):
+    """After two lost processes the rest is reported as not judged, and says why, once."""
+    code, report, said = judged(["support.hostile.dying:exits"], tmp_path, "-k", "EVAL")
+
+    assert code == 1
+    outcomes = [v["outcome"] for v in report["verdicts"]]
+    assert outcomes.count("violates") == 2
+    assert outcomes.count("errored") == len(outcomes) - 2
+    assert said.count("not judged any more: 2 processes were lost in BN-EVAL-") == 1
+
+
+def test_correct_layers_have_no_side_effects():
+    """What jax and flax do by themselves is not blamed on the layer."""
+    keeper = Keeper(budget(max_examples=2))
+    try:
+        for requirement in ("BN-EVAL-1", "BN-GRAD-3", "BN-JIT-3"):
+            verdict = keeper.judge(requirement, "impl")
+            assert verdict.outcome is Outcome.CONFORMS
+        assert keeper.effects("impl") == []
+    finally:
+        keeper.close()

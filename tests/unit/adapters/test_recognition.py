@@ -1,0 +1,207 @@
+"""Objects that are no implementation: what each failure says."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from flax import nnx
+from support.written_modules import OBJECT, SEED_SHAPED, Write, refusal
+
+from conformance.adapters.nnx import NnxLayer
+from conformance.adapters.protocols import Config
+from conformance.adapters.recognize import GUIDE
+from conformance.adapters.resolve import resolve
+from conformance.engine.budget import budget
+from conformance.engine.judge import judge_requirement
+from conformance.numerics.state import State
+from conformance.properties.state import path_of
+from conformance.properties.support.subject import Subject
+from conformance.report.reproducers import driving
+from conformance.requirements import REQUIREMENTS
+from conformance.requirements.verdict import Outcome
+from impl.batchnorm import MyBatchNorm
+
+STATE = State(*(np.array([k, k + 0.5], np.float32) for k in (2, 3, 4, 5)))
+
+
+def test_other_classes_are_refused(write: Write):
+    """A class that is no ``nnx.Module`` is answered with how to wrap it."""
+    write("classes.py", "class Norm:\n    pass\n")
+    assert refusal("classes:Norm") == (
+        "classes:Norm is the class Norm, which is no nnx.Module. Wrap it in an Implementation "
+        f"object with `build`, a function from Config to Layer; {GUIDE}"
+    )
+
+
+def test_other_attribute_names_are_refused(write: Write):
+    """A module with names of its own is answered with the call that gives them."""
+    names = {"gamma": "weight", "beta": "bias", "running_mean": "mu", "running_var": "var_"}
+    text = SEED_SHAPED
+    for ours, own in names.items():
+        text = text.replace(f"self.{ours}", f"self.{own}")
+    write("renamed.py", text)
+    assert (
+        refusal("renamed:Norm")
+        == f"""\
+renamed:Norm is an nnx.Module that fits neither known shape.
+  Built as cls(d=3, momentum=0.9, eps=1e-05, rngs=…): ok
+  Expected attributes gamma, beta, running_mean, running_var; found weight, bias, mu, var_.
+  Name them: Implementation.nnx(Norm, gamma=…, beta=…, running_mean=…, running_var=…), and run \
+that object instead; gamma="bn.scale" is an array of a module inside.
+  As flax-shaped nnx.Module: its constructor does not take \
+cls(num_features=3, momentum=0.9, epsilon=1e-05, rngs=…).
+  {GUIDE}"""
+    )
+
+
+WRAPPED = """
+from flax import nnx
+
+class Wrapped(nnx.Module):
+    def __init__(self, d, momentum, eps, rngs):
+        self.bn = nnx.BatchNorm(d, momentum=momentum, epsilon=eps, rngs=rngs)
+
+    def __call__(self, x, use_running_average):
+        return self.bn(x, use_running_average=use_running_average)
+
+class Shown(Wrapped):
+    gamma = property(lambda self: self.bn.scale)
+    beta = property(lambda self: self.bn.bias)
+    running_mean = property(lambda self: self.bn.mean)
+    running_var = property(lambda self: self.bn.var)
+
+class Bare(nnx.Module):
+    def __init__(self, d, momentum, eps, rngs):
+        self.bn = nnx.BatchNorm(d, use_scale=False, rngs=rngs)
+
+class Two(Wrapped):
+    def __init__(self, d, momentum, eps, rngs):
+        super().__init__(d, momentum, eps, rngs)
+        self.other = nnx.BatchNorm(d, rngs=rngs)
+"""
+
+
+@pytest.mark.parametrize("name", ["Wrapped", "Shown"])
+def test_arrays_of_a_module_inside_are_found(write: Write, name: str):
+    """A class around one layer, or with properties that hand out its arrays, is judged as it is."""
+    write(f"around_{name}.py", WRAPPED)
+    subject = Subject(resolve(f"around_{name}:{name}"))
+    layer = subject.build(Config(features=2), STATE)
+
+    assert subject.implementation.kind.endswith(", arrays in bn") == (name == "Wrapped")
+    for array, value in STATE.arrays().items():
+        assert np.array_equal(layer.state.arrays()[array], value)
+        own = {"gamma": "scale", "beta": "bias", "running_mean": "mean", "running_var": "var"}
+        assert np.array_equal(getattr(layer.module.bn, own[array])[...], value)
+        assert path_of(layer, array) == ("bn", own[array])
+    assert layer.attributes["bn.momentum"] == "0.9"
+    assert np.array_equal(layer.restored().state.running_mean, STATE.running_mean)
+
+
+def test_attributes_of_modules_inside_are_seen_once():
+    """The adapter and a script see the same ones, also where a module refers back to its owner."""
+
+    class Circular(MyBatchNorm):
+        def __init__(self, *args, **rest):
+            super().__init__(*args, **rest)
+            self.inner = MyBatchNorm(d=1, momentum=0.5, eps=0.1, rngs=nnx.Rngs(0))
+            self.inner.owner = self
+
+    module = Circular(d=2, momentum=0.9, eps=1e-5, rngs=nnx.Rngs(0))
+    seen = {"momentum": "0.9", "eps": "1e-05", "inner.momentum": "0.5", "inner.eps": "0.1"}
+    assert NnxLayer(module, {}).attributes_now() == seen
+    assert driving.attributes(module) == seen
+
+
+@pytest.mark.parametrize("name", ["Bare", "Two"])
+def test_modules_inside_that_are_not_the_layer_are_not_taken(write: Write, name: str):
+    """Two layers inside, or one without all arrays, are for the author to name."""
+    write(f"without_{name}.py", WRAPPED)
+    said = refusal(f"without_{name}:{name}")
+    assert "found none.\n" in said
+    assert 'gamma="bn.scale"' in said
+
+
+def test_names_with_dots_lead_into_modules_inside(write: Write):
+    """What is not found by itself can be named."""
+    write(
+        "dotted.py",
+        WRAPPED
+        + """
+from conformance import Implementation
+
+own = {"gamma": "bn.scale", "beta": "bn.bias", "running_mean": "bn.mean", "running_var": "bn.var"}
+two = Implementation.nnx(Two, **own)
+""",
+    )
+    subject = Subject(resolve("dotted:two"))
+    verdicts = [
+        judge_requirement(REQUIREMENTS[name], subject, budget(max_examples=5))
+        for name in ("BN-STATE-1", "BN-STATE-4", "BN-EVAL-1", "BN-EVAL-2")
+    ]
+    assert {verdict.outcome for verdict in verdicts} == {Outcome.CONFORMS}, verdicts
+
+
+def test_other_constructors_are_refused(write: Write):
+    """A module that takes other arguments is answered with both known constructors."""
+    text = SEED_SHAPED.replace("(self, d, momentum, eps, rngs)", "(self, d, momentum, eps, axis)")
+    write("other.py", text)
+    assert (
+        refusal("other:Norm")
+        == f"""\
+other:Norm is an nnx.Module that fits neither known shape.
+  As seed-shaped nnx.Module: its constructor does not take \
+cls(d=3, momentum=0.9, eps=1e-05, rngs=…).
+  As flax-shaped nnx.Module: its constructor does not take \
+cls(num_features=3, momentum=0.9, epsilon=1e-05, rngs=…).
+  {GUIDE}"""
+    )
+
+
+def test_constructors_that_raise_are_refused(write: Write):
+    """An exception while building is named, with how it was built."""
+    text = SEED_SHAPED.replace("        self.momentum,", "        raise KeyError('x')\n        #")
+    write("raising.py", text)
+    said = refusal("raising:Norm")
+    assert said.startswith("raising:Norm, built as cls(d=3, momentum=0.9, eps=1e-05, rngs=…), ")
+    assert re.search(r"KeyError: 'x' \(raising\.py, line \d+\)$", said)
+
+
+def test_other_functions_are_refused(write: Write):
+    """A function that cannot take seed, x and flag is shown with its signature."""
+    write("signatures.py", "def f(x):\n    return x\n")
+    assert refusal("signatures:f") == (
+        "signatures:f(x) is no forward function: it must be callable as "
+        f"f(seed, x, use_running_average). {GUIDE}"
+    )
+
+
+def test_makers_of_other_things_are_refused(write: Write):
+    """A function without arguments that returns something else is refused by what it gave."""
+    write("makers_of.py", OBJECT)
+    assert refusal("makers_of:make_nothing") == (
+        "makers_of:make_nothing() returned an int: expected an Implementation object."
+    )
+
+
+def test_makers_that_raise_are_refused(write: Write):
+    """A function without arguments that raises has failed, and was imported all the same."""
+    path = write("makers_in_trouble.py", OBJECT)
+    line = path.read_text().splitlines().index('    raise OSError("no weights")') + 1
+    said = refusal("makers_in_trouble:make_trouble")
+    assert said == (
+        "makers_in_trouble:make_trouble() failed: OSError: no weights "
+        f"(makers_in_trouble.py, line {line})"
+    )
+
+
+def test_other_objects_are_refused(write: Write):
+    """Anything else is refused by its type, with what was expected."""
+    write("things.py", "thing = [1]\nother = 1.5\n")
+    for name, kind in (("thing", "a list"), ("other", "a float")):
+        assert refusal(f"things:{name}") == (
+            f"things:{name} is {kind}: expected an Implementation object, an nnx.Module class or "
+            f"a function f(seed, x, use_running_average). {GUIDE}"
+        )

@@ -1,0 +1,216 @@
+"""Behaviours: what is observed is what a layer does, and none of it is judged."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jax.numpy as jnp
+import pytest
+from click.testing import CliRunner
+from flax import nnx
+
+from conformance.adapters.errors import AdapterError
+from conformance.adapters.implementation import Implementation
+from conformance.diagnosis.behaviours import BEHAVIOURS
+from conformance.diagnosis.behaviours.observer import Observer, observe
+from conformance.frontends.cli import main
+from conformance.properties.support.subject import Subject
+from impl import reference, wide
+from impl.batchnorm import MyBatchNorm
+from impl.variants import VARIANTS
+
+ROOT = Path(__file__).parents[3]
+
+
+class Careful(MyBatchNorm):
+    """Refuses or defines what the reference leaves open."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        if not 0 <= momentum <= 1 or eps <= 0:
+            msg = "momentum is in [0, 1], eps above 0"
+            raise ValueError(msg)
+        super().__init__(d, momentum, eps, rngs)
+
+    def __call__(self, x, use_running_average):
+        if x.ndim != 2 or not len(x):
+            msg = "x is (N, D), N > 0"
+            raise ValueError(msg)
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            raise TypeError(x.dtype)
+        return super().__call__(jnp.nan_to_num(x), use_running_average >= 0.5)
+
+
+CAREFUL = Implementation.nnx(Careful)
+EXPECTED = {
+    "no-rows": (
+        "training: an output of shape (0, 3), the running statistics are NaN; "
+        "evaluation: an output of shape (0, 3), the running statistics are as before",
+        "both modes: raises ValueError: x is (N, D), N > 0",
+    ),
+    "one-axis": (
+        "training: a finite output of shape (3,), the running statistics are updated; "
+        "evaluation: a finite output of shape (3,), the running statistics are as before",
+        "both modes: raises ValueError: x is (N, D), N > 0",
+    ),
+    "nan-batch": (
+        "training gives NaN in every row of that feature, the running statistics are NaN in part; "
+        "two clean batches do not cure it",
+        "training gives NaN in no row of that feature, the running statistics are updated; "
+        "nothing is left after clean batches",
+    ),
+    "overflow": (
+        "in training y is 0 wherever γ·z should be, the running mean is updated, "
+        "the running variance infinite in part",
+    )
+    * 2,
+    "integers": (
+        "both modes: y is float32, as for the same numbers in float32",
+        "both modes: raises TypeError: int32",
+    ),
+    "booleans": (
+        "both modes: y is float32, as for the same numbers in float32",
+        "both modes: raises TypeError: bool",
+    ),
+    "masks": ("not observed: it declares no mask",) * 2,
+    "nan-flag": ("NaN and .3: evaluates", "NaN and .3: trains"),
+    "momentum-outside": (
+        "1.5 and −.5: taken as it is",
+        "1.5 and −.5: the constructor raises ValueError: momentum is in [0, 1], eps above 0",
+    ),
+    "eps-zero": (
+        "training gives NaN in that feature, the running statistics are updated",
+        "the constructor raises ValueError: momentum is in [0, 1], eps above 0",
+    ),
+    "forward-mode": ("jax.jvp of a training call: right",) * 2,
+    "second-derivatives": ("both orders: right",) * 2,
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_what_two_layers_do_is_told_apart(name):
+    """The reference leaves things open that a more careful layer refuses."""
+    answers = tuple(str(observe(name, Subject(made))) for made in (reference(), CAREFUL))
+    assert answers == EXPECTED[name]
+
+
+def test_every_behaviour_is_observed_on_the_reference_but_masks():
+    """The list is complete, and each question has an answer."""
+    assert set(EXPECTED) | {"complex-numbers", "traced-flag"} == set(BEHAVIOURS)
+    found = [observe(name, Subject(reference())) for name in BEHAVIOURS]
+    assert {each.behaviour for each in found if not each.observed} == {"masks"}
+    assert all(each.question.endswith("?") for each in BEHAVIOURS.values())
+
+
+def test_a_traced_flag_is_followed_where_it_can_be():
+    """A layer that selects with jnp.where takes a traced flag; the reference does not."""
+
+    class Selecting(MyBatchNorm):
+        def __call__(self, x, use_running_average):
+            before = self.running_mean[...], self.running_var[...]
+            trained = super().__call__(x, False)
+            after = self.running_mean[...], self.running_var[...]
+            self.running_mean[...], self.running_var[...] = before
+            evaluated = super().__call__(x, True)
+            pairs = zip(before, after, strict=True)
+            chosen = [jnp.where(use_running_average, old, new) for old, new in pairs]
+            self.running_mean[...], self.running_var[...] = chosen
+            return jnp.where(use_running_average, evaluated, trained)
+
+    answer = observe("traced-flag", Subject(Implementation.nnx(Selecting))).answer
+    assert answer == "yes: False trains, True evaluates"
+    assert "TracerBoolConversionError" in observe("traced-flag", Subject(reference())).answer
+
+
+def test_masks_that_are_not_boolean():
+    """The wider reference takes whatever is not 0 as a row that counts."""
+    answer = observe("masks", Subject(wide())).answer
+    assert "what is not 0 counts" in answer
+
+
+def test_a_wrong_derivative_is_seen():
+    """A layer whose own derivative rule has no forward mode says so."""
+    backward = next(made for name, made in VARIANTS.items() if "backward" in name)
+    assert "raises TypeError" in observe("forward-mode", Subject(backward)).answer
+
+
+def test_a_function_has_no_layer_to_observe():
+    """Behaviours are those of layers."""
+    function = Implementation(name="f", forward=print)
+    observation = observe("no-rows", Subject(function))
+    assert str(observation) == "not observed: there is a function, and no layer"
+
+
+def test_what_ends_the_process_is_an_answer_and_breaks_no_other(tmp_path, monkeypatch):
+    """A layer that dies on an empty batch answers everything else."""
+    (tmp_path / "dies.py").write_text(
+        "import os\nfrom impl.batchnorm import MyBatchNorm\n\n\n"
+        "class Dies(MyBatchNorm):\n"
+        "    def __call__(self, x, use_running_average):\n"
+        "        if not len(x):\n"
+        "            os.abort()\n"
+        "        return super().__call__(x, use_running_average)\n",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    names = ("no-rows", "nan-flag")
+    died, flagged = Observer("dies.py:Dies").observations(names)
+    assert died.observed
+    assert "use_running_average=False ends it: the process was ended by SIGABRT" in died.answer
+    assert flagged.answer == EXPECTED["nan-flag"][0]
+
+
+def test_what_does_not_return_is_an_answer(tmp_path, monkeypatch):
+    """A call that hangs is ended after the limit."""
+    (tmp_path / "hangs.py").write_text(
+        "import time\nfrom impl.batchnorm import MyBatchNorm\n\n\n"
+        "class Hangs(MyBatchNorm):\n"
+        "    def __call__(self, x, use_running_average):\n"
+        "        time.sleep(600)\n",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    (hung,) = Observer("hangs.py:Hangs", limit=2).observations(["no-rows"])
+    assert "no result within 2 s" in hung.answer
+
+
+def test_what_cannot_be_resolved_is_an_error():
+    """A name that stands for nothing ends with a sentence."""
+    with pytest.raises(AdapterError, match="nowhere"):
+        list(Observer("nowhere:layer").observations(["no-rows"]))
+    result = CliRunner().invoke(main, ["behaviours", "nowhere:layer"])
+    assert (result.exit_code, "Error:" in result.output) == (2, True)
+
+
+def test_the_command_prints_a_table_and_writes_json(tmp_path):
+    """80 columns are enough, and the document has every behaviour."""
+    target = tmp_path / "observed.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "conformance", "behaviours", "impl", "--json", str(target)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"COLUMNS": "80"},
+        encoding="utf-8",
+    )
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    data = json.loads(target.read_text("utf-8"))
+    (made,) = data["implementations"]
+    found = {each["behaviour"]: each["answer"] for each in made["observations"]}
+    assert list(found) == list(data["behaviours"]) == list(BEHAVIOURS)
+    assert found["nan-flag"] == EXPECTED["nan-flag"][0]
+    assert all(name in done.stdout for name in BEHAVIOURS)
+
+
+def test_the_page_has_every_behaviour_and_what_the_reference_does():
+    """docs/behaviours.md is of this table, and says of the reference what is seen here."""
+    text = (ROOT / "docs" / "behaviours.md").read_text("utf-8")
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == list(BEHAVIOURS)
+    for name, (answer, _) in EXPECTED.items():
+        section = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
+        (row,) = [line for line in section.splitlines() if re.match(r"\| impl[ ,]", line)]
+        assert row.endswith(f"| {answer} |")

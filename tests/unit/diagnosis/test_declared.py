@@ -1,0 +1,112 @@
+"""The diagnosis takes what is declared for no mistake, and finds what is one besides."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import jax
+import pytest
+from flax import nnx
+from support.numpy_norm import NumpyNorm, implementation
+
+from conformance.adapters.implementation import Implementation
+from conformance.diagnosis import diagnose
+from conformance.diagnosis.matching import Evidence
+from conformance.diagnosis.observe import observe, observe_gradients
+from conformance.diagnosis.search import evidence_of
+from conformance.numerics import conventions
+from conformance.properties.support.subject import Subject
+from conformance.requirements.deviations import Deviation
+from impl.variants import VARIANTS
+from impl.variants.declared import NewMomentum, UnbiasedStored
+
+slow = pytest.mark.slow
+
+FEW = (
+    "zero-debiased-declared",
+    "first-batch-ema-declared",
+    "unbiased-declared",
+    "single-row-refused-declared",
+    "float16-averaging-declared",
+    "bfloat16-affine-declared",
+)
+DECLARED = [name for name, variant in VARIANTS.items() if variant.deviations]
+
+
+def evidence(made: Implementation) -> tuple[Evidence, Evidence]:
+    """Return what was observed of calls and of gradients, beside what is right by declaration."""
+    accuracy = Subject(made).accuracy
+    with conventions.in_force(made.deviations):
+        return tuple(evidence_of(seen(made), accuracy) for seen in (observe, observe_gradients))
+
+
+@pytest.mark.parametrize("name", [n if n in FEW else pytest.param(n, marks=slow) for n in DECLARED])
+def test_what_is_declared_is_nothing_to_explain(name: str):
+    """No call of a fair layer deviates from what it declares."""
+    calls, gradients = evidence(VARIANTS[name])
+
+    assert calls.observations
+    assert [calls.observations[i] for i in calls.deviant] == []
+    assert [gradients.observations[i] for i in gradients.deviant] == []
+
+
+def test_without_its_declaration_there_is_something_to_explain():
+    """The same calls deviate where nothing is declared."""
+    calls, _ = evidence(VARIANTS["unbiased-declared"].read(strictly=True))
+
+    assert calls.deviant
+
+
+@pytest.mark.parametrize("base", [NewMomentum, UnbiasedStored])
+def test_the_mistake_beside_a_declaration_is_named(base: type[nnx.Module]):
+    """ε under the root of a layer that declares another convention: that is what is said."""
+
+    class EpsOutside(base):
+        def inverse_std(self, var):
+            return 1 / (jax.numpy.sqrt(var) + self.eps)
+
+    deviations = {
+        NewMomentum: Deviation.MOMENTUM_OF_NEW_VALUE,
+        UnbiasedStored: Deviation.UNBIASED_RUNNING_VARIANCE,
+    }
+    made = Implementation.nnx(EpsOutside, deviations={deviations[base]})
+    found = diagnose(made)
+
+    assert found.kind == "alternative"
+    assert "ε" in found.sentence, found.sentence
+    assert "variance" not in found.sentence, found.sentence
+
+
+@slow
+@pytest.mark.parametrize("strictly", [True, False])
+def test_the_strict_reading_names_what_is_declared(strictly: bool):
+    """Where declarations are left out of account, so they are in the diagnosis."""
+    question = {"implementation": "variant:unbiased-declared", "violated": [], "judged": []}
+    done = subprocess.run(
+        [sys.executable, "-m", "conformance.diagnosis"],
+        input=json.dumps({**question, "strictly": strictly}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found.get("id") == ("unbiased-running" if strictly else None)
+
+
+class Unwritable(NumpyNorm):
+    """Its adapter writes to a name that its layer does not have."""
+
+    def write(self, _):
+        raise KeyError("weights")
+
+
+def test_what_is_raised_everywhere_is_told_as_such():
+    """No fault is said to resemble a layer that only raises, whatever fails with it."""
+    matrix = {"other": {"sentence": "Something else.", "violates": ["X", "Y", "Z"]}}
+    found = diagnose(implementation(Unwritable), ["X", "Y", "Z"], matrix=matrix)
+
+    assert (found.kind, found.id) == ("observed", "raises")
+    assert found.sentence == "writing the state raises KeyError: 'weights'"
+    assert "conformance smoke" in found.remedy

@@ -1,0 +1,121 @@
+"""Malformed files of waivers, for a run and for `waivers update`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from support.made_reports import EVERY, report, verdict
+from support.refusing import refused
+
+from conformance.requirements.verdict import Outcome
+
+ENTRY = """
+[[waiver]]
+requirement = "BN-EMA-2"
+implementation = "norm.py:Norm"
+reason = "it is so"
+issue = "#1"
+"""
+
+
+def without(key: str) -> str:
+    """Return the entry without a line."""
+    return "\n".join(line for line in ENTRY.splitlines() if not line.startswith(key))
+
+
+NO_TOML: dict[str, tuple[str | bytes, str]] = {
+    "text": ("hello", "is no file of waivers: Expected '='"),
+    "cut": (ENTRY[:-2], "is no file of waivers: "),
+    "binary": (b"\xff\xfe\x00", "'utf-8' codec can't decode"),
+    "nested": ("a = " + "[" * 100_000, "it is nested too deeply"),
+    "twice a key": (ENTRY + 'issue = "#2"', "Cannot overwrite a value"),
+    "control": (ENTRY.replace("it is so", "\x1b[2J"), r"Illegal character '\x1b'"),
+    "other tables": ("[tool]\nx = 1", "expected [[waiver]] entries only, found tool"),
+    "number": ("waiver = 3", "expected [[waiver]] entries only"),
+    "future": ("version = 2\n" + ENTRY, "expected [[waiver]] entries only, found version"),
+    "a report": ('{"format": "batchnorm-conformance"}', "is no file of waivers"),
+}
+NO_ENTRY: dict[str, tuple[str, str]] = {
+    "numbers": ("waiver = [1, 2]", "entry 1: 1 is no table"),
+    "a list": ("waiver = [[]]", "entry 1: [] is no table"),
+    "empty": ("[[waiver]]", "requirement is missing or empty"),
+    "no requirement": (without("requirement"), "requirement is missing or empty"),
+    "no implementation": (without("implementation"), "implementation is missing or empty"),
+    "no reason": (without("reason"), "reason is missing or empty"),
+    "no issue": (without("issue"), "issue is missing or empty"),
+    "blank reason": (ENTRY.replace("it is so", " \\t"), "reason is missing or empty"),
+    "reason 3": (ENTRY.replace('"it is so"', "3"), "reason is missing or empty"),
+    "unknown id": (ENTRY.replace("EMA-2", "EMA-99"), "BN-EMA-99 is no requirement"),
+    "evil id": (ENTRY.replace("BN-EMA-2", "\\u001b[2J"), r"\x1b[2J is no requirement"),
+    "unknown key": (ENTRY + "until = 2030-01-01", "until is no key of a waiver"),
+    "evil key": (ENTRY + '"\\u001b" = 1', r"\x1b is no key of a waiver"),
+    "quoted date": (ENTRY + 'expires = "2030-01-31"', "expires = '2030-01-31' is no date"),
+    "a time": (ENTRY + "expires = 2030-01-31T00:00:00", "is no date"),
+    "expired": (ENTRY + "expires = 2020-01-31", "expired on 2020-01-31"),
+    "twice": (ENTRY + ENTRY, "is there twice"),
+    "pin": (ENTRY + 'pin = "{"', "pin or diagnosis cannot be read"),
+    "pin 3": (ENTRY + "pin = 3", "pin or diagnosis cannot be read"),
+    "pin list": (ENTRY + 'pin = "[]"', "pin or diagnosis cannot be read"),
+    "nested pin": (ENTRY + f"pin = '{'[' * 100_000}'", "pin or diagnosis cannot be read"),
+    "diagnosis": (ENTRY + "diagnosis = 3", "pin or diagnosis cannot be read"),
+}
+
+
+@pytest.fixture
+def given(place) -> Callable[[str | bytes], None]:
+    """Write the file of waivers, and a report to update it from."""
+
+    def write(content: str | bytes) -> None:
+        report(*EVERY).write(place / "r.json")
+        data = content if isinstance(content, bytes) else content.encode()
+        (place / "w.toml").write_bytes(data)
+
+    return write
+
+
+@pytest.mark.parametrize("name", [*NO_TOML, *NO_ENTRY])
+def test_a_run_refuses(name, place, given):
+    """The message names the file, the entry and the rule, before anything is judged."""
+    content, message = {**NO_TOML, **NO_ENTRY}[name]
+    given(content)
+    said = refused(place, "run", "--waivers", "w.toml")
+    assert message in said
+    assert "w.toml" in said
+
+
+@pytest.mark.parametrize("name", [*NO_TOML, "numbers", "no requirement", "no implementation"])
+def test_an_update_refuses(name, place, given):
+    """What is there is kept, and nothing is added to what cannot be understood."""
+    given({**NO_TOML, **NO_ENTRY}[name][0])
+    assert "w.toml" in refused(place, "waivers", "update", "--report", "r.json", "--file", "w.toml")
+
+
+@pytest.mark.parametrize(
+    ("content", "target", "message"),
+    [
+        ("waiver = []", "w.toml", "nothing can be added to it: Cannot mutate immutable"),
+        (ENTRY, "r.json/w.toml", "cannot be written: "),
+        (ENTRY, ".", "is a directory"),
+    ],
+)
+def test_an_update_leaves_no_broken_file(content, target, message, place, given):
+    """Nor a file where none can be."""
+    given(content)
+    told = refused(place, "waivers", "update", "--report", "r.json", "--file", target)
+    assert message in told
+
+
+def test_a_huge_file_is_refused(place):
+    """It is not read to its end."""
+    with (place / "w.toml").open("wb") as file:
+        file.truncate(1 << 30)
+    assert "it has more than 16777216 bytes" in refused(place, "run", "--waivers", "w.toml")
+
+
+def test_a_name_that_is_no_text_is_no_entry(place, given):
+    """A report may name what no file can hold; the file is left as it was."""
+    given(ENTRY)
+    report(verdict("BN-EMA-1", Outcome.VIOLATES, implementation="\ud800")).write(place / "r.json")
+    told = refused(place, "waivers", "update", "--report", "r.json", "--file", "w.toml")
+    assert "surrogates not allowed" in told

@@ -1,0 +1,83 @@
+"""Files are written in one step, and nothing else is ever replaced."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from support.command_line import conformance
+from support.made_reports import EVERY, report
+from support.refusing import refused
+
+from conformance.report.atomic_files import write_text
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path):
+    """Devices, too, such as /dev/stdout: to replace them would be to destroy them."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    write_text(pipe, "text\n")
+    reader.join(timeout=30)
+    assert read == ["text\n"]
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_link_stays_a_link(tmp_path: Path):
+    """What it leads to is replaced."""
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "link").symlink_to("file")
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "new"
+
+
+@pytest.mark.parametrize("text", ["\ud800", "new"], ids=["no UTF-8", "a full disk"])
+def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch, text: str):
+    """Neither a draft nor half a file."""
+    (tmp_path / "file").write_text("old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises((OSError, UnicodeError)):
+        write_text(tmp_path / "file", text)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "old"
+
+
+def test_a_disk_that_is_full_is_one_error(place, monkeypatch):
+    """It is found only when the file is written, after everything else."""
+    report(*EVERY).write(place / "r.json")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    told = refused(place, "report", "r.json", "--html", "r.html")
+    assert "--html r.html cannot be written: No space left on device. Name another file." in told
+
+
+def test_a_run_that_is_refused_overwrites_nothing(tmp_path: Path):
+    """Nor does pytest, which writes JUnit XML whatever happened."""
+    for name in ("r.json", "j.xml"):
+        (tmp_path / name).write_text("old")
+    names = ("nowhere:norm", "-k", "EMA-1", "-j1", "--report", "r.json", "--junit", "j.xml")
+    done = conformance("run", *names, cwd=tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert (tmp_path / "r.json").read_text() == (tmp_path / "j.xml").read_text() == "old"
+
+
+def test_a_report_to_a_pipe_is_written_once(tmp_path: Path):
+    """Elsewhere it is written again, when the mistake is known."""
+    run = ("run", "fault:eps-outside", "-k", "EPS-1", "--max-examples", "5", "-j1", "--no-color")
+    done = conformance(*run, "--report", "/dev/stderr", cwd=tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stderr.count('"format": "batchnorm-conformance-report"') == 1
+    assert '"diagnoses": {\n  "fault:eps-outside"' in done.stderr
