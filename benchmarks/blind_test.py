@@ -59,7 +59,7 @@ def judged(
     remember_compilations()
     offer_host_devices()
     from conformance.adapters.implementation import Implementation
-    from conformance.adapters.recognize import recognise
+    from conformance.adapters.recognize import recognize
     from conformance.diagnosis import diagnose
     from conformance.properties.support.subject import Subject
     from conformance.requirements import REQUIREMENTS
@@ -69,7 +69,7 @@ def judged(
     kind = getattr(importlib.import_module(module), name)
     declares = getattr(kind, "declares", None)
     implementation = (
-        recognise(name, kind)
+        recognize(name, kind)
         if declares is None
         else Implementation.nnx(kind, name=name, **declares)
     )

@@ -62,13 +62,13 @@ def implementations() -> dict[str, Any]:
 
 def cases_of(prop: Any, entries: Any, rng: random.Random) -> Iterator[dict[str, Any]]:
     """Yield what is drawn for a few cases of a property; of its own palettes, for two."""
-    from conformance.strategies.bytestream import SIZE, decoded_from
+    from conformance.strategies.bytestream import SIZE, draw_from_bytes
 
     chosen = rng.sample(prop.palettes, 2) if prop.palettes else [entries]
     for grid in chosen:
         decoders = {name: of(grid) for name, of in prop.decoders.items()}
         for _ in range(max(1, round(CASES * prop.share))):
-            yield decoded_from(rng.randbytes(SIZE), decoders)
+            yield draw_from_bytes(rng.randbytes(SIZE), decoders)
 
 
 def judged(subject: Any, seed: int) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def judged(subject: Any, seed: int) -> dict[str, Any]:
     from conformance.strategies.case import literals
 
     rng = random.Random(f"{seed} {subject.implementation.name}")
-    entries = shape_grid.fresh(seed // SEEDS_PER_PALETTE)
+    entries = shape_grid.draw_palette(seed // SEEDS_PER_PALETTE)
     largest: dict[str, float] = {}
     alarms, cases, comparisons = [], 0, 0
     offered = subject.implementation.capabilities

@@ -38,7 +38,7 @@ def judged_on(times: int) -> None:
 
     from conformance.strategies import shape_grid
 
-    more = [entry for seed in range(times - 1) for entry in shape_grid.fresh(seed)]
+    more = [entry for seed in range(times - 1) for entry in shape_grid.draw_palette(seed)]
     shape_grid.DEFAULT = (*shape_grid.DEFAULT, *more)
     side_by_side.judge("palette")
 

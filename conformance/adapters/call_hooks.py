@@ -27,7 +27,7 @@ def watch(watcher: Watcher) -> None:
     _watchers[:] = [watcher]
 
 
-def watched() -> bool:
+def is_watched() -> bool:
     """Whether this process is there for one implementation, and somebody looks after it.
 
     No interrupt of the user comes here: KeyboardInterrupt is the implementation's own.
@@ -35,22 +35,22 @@ def watched() -> bool:
     return bool(_watchers)
 
 
-def case(raw: bytes, entries: tuple[Any, ...]) -> None:
+def notify_case(raw: bytes, entries: tuple[Any, ...]) -> None:
     """Say which case comes next."""
     for watcher in _watchers:
         watcher.case(raw, entries)
 
 
-def operation(name: str) -> None:
+def notify_operation(name: str) -> None:
     """Say which operation comes next."""
     for watcher in _watchers:
         watcher.operation(name)
 
 
-def its_own(error: BaseException) -> bool:
+def is_implementation_error(error: BaseException) -> bool:
     """Whether an exception is the implementation's doing, and not the user's or the runner's.
 
     Where nobody watches, an interrupt may be the user's, and pytest's own exceptions, which
     are no ``Exception`` either, must pass.
     """
-    return watched() or isinstance(error, Exception | SystemExit)
+    return is_watched() or isinstance(error, Exception | SystemExit)

@@ -16,7 +16,7 @@ a shape that has come up this often comes up much more often."""
 _seen: Counter[tuple[Any, ...]] = Counter()
 
 
-def placed(*values: Any) -> tuple[Any, ...]:
+def put_on_device(*values: Any) -> tuple[Any, ...]:
     """Return what ``jnp.asarray`` makes of each value, all of them at the cost of one.
 
     ``jnp.asarray`` compiles a program for each shape, which only shapes that recur pay for, and

@@ -30,7 +30,7 @@ def printable(text: str, keep: str = "\n\t") -> str:
     )
 
 
-def described(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """Return the class of an exception and the first line of its message, escaped and cut."""
     kind = type(error).__name__
     try:
@@ -40,7 +40,7 @@ def described(error: BaseException) -> str:
     return printable(f"{kind}: {lines[0][:_LONGEST]}" if lines else kind)
 
 
-class import_errors:  # noqa: N801  a context manager that reads like a phrase
+class wrap_errors:  # noqa: N801  a context manager that reads like a phrase
     """Turn whatever an import raises into an ``AdapterError`` that names the import."""
 
     def __init__(self, what: str, happened: str = "cannot be imported") -> None:
@@ -52,8 +52,8 @@ class import_errors:  # noqa: N801  a context manager that reads like a phrase
     def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, AdapterError):
             return
-        if error is not None and call_hooks.its_own(error):
-            msg = f"{self.what}: {described(error)}{_last_frame(error)}"
+        if error is not None and call_hooks.is_implementation_error(error):
+            msg = f"{self.what}: {describe(error)}{_last_frame(error)}"
             raise AdapterError(msg) from error
 
 

@@ -18,7 +18,7 @@ GROUP = "conformance.galleries"
 
 
 @cache
-def galleries() -> dict[str, EntryPoint]:
+def find_galleries() -> dict[str, EntryPoint]:
     """Return the registered galleries by name, without importing any of them.
 
     Kept, because finding entry points reads the metadata of every installed distribution, and
@@ -27,19 +27,19 @@ def galleries() -> dict[str, EntryPoint]:
     return {point.name: point for point in sorted(entry_points(group=GROUP))}
 
 
-def members(gallery: str) -> Mapping[str, Any]:
+def load_members(gallery: str) -> Mapping[str, Any]:
     """Return what a gallery holds, by name; this imports it."""
-    held: Mapping[str, Any] = galleries()[gallery].load()
+    held: Mapping[str, Any] = find_galleries()[gallery].load()
     return held
 
 
-def member(gallery: str, name: str) -> Any:
+def load_member(gallery: str, name: str) -> Any:
     """Return the implementation of that name.
 
     Raises:
         AdapterError: there is none; the message names the nearest.
     """
-    held = members(gallery)
+    held = load_members(gallery)
     if name not in held:
         near = difflib.get_close_matches(name, held, n=1)
         hint = f" Did you mean {gallery}:{near[0]}?" if near else ""

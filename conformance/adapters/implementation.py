@@ -142,10 +142,10 @@ class Implementation:
             return build_layer(module, config, keywords, attributes, given)
 
         def build_wide(config: Config, options: Options) -> Any:
-            from conformance.adapters.wide import pure_of  # noqa: PLC0415  imports jax
+            from conformance.adapters.wide import split_layer  # noqa: PLC0415  imports jax
 
             assert wider is not None, "only what declares it gets this"  # noqa: S101
-            return pure_of(build(config, wider.arguments(options)), wider.mask)
+            return split_layer(build(config, wider.arguments(options)), wider.mask)
 
         return cls(
             name=name or str(getattr(module, "__name__", module)),

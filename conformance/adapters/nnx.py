@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from conformance.adapters.device_put import placed
+from conformance.adapters.device_put import put_on_device
 from conformance.adapters.protocols import ARRAYS, COUNT, MANY, STATISTICS, Config
-from conformance.adapters.rngs import constructed
+from conformance.adapters.rngs import construct
 
 
 def apply(module: Any, x: Any, use_running_average: Any) -> Any:
@@ -31,30 +31,34 @@ def evaluate(module: Any, x: Any) -> Any:
     return apply(module, x, True)
 
 
-def stored(tree: Any) -> Any:
+def copy_through_numpy(tree: Any) -> Any:
     """Return the tree with all values copied to NumPy and back, as saving and loading does."""
     return jax.tree.map(_stored, tree)
 
 
 def _stored(leaf: Any) -> Any:
-    held = jnp.asarray(as_plain(leaf))
-    return jax.random.wrap_key_data(held, impl=jax.random.key_impl(leaf)) if is_key(leaf) else held
+    held = jnp.asarray(to_numpy(leaf))
+    return (
+        jax.random.wrap_key_data(held, impl=jax.random.key_impl(leaf))
+        if is_random_key(leaf)
+        else held
+    )
 
 
-def is_key(leaf: Any) -> bool:
+def is_random_key(leaf: Any) -> bool:
     """Return whether a leaf of the state is a typed random key, which NumPy has no form for."""
     return jnp.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.prng_key)
 
 
-def as_plain(leaf: Any) -> np.ndarray[Any, Any]:
+def to_numpy(leaf: Any) -> np.ndarray[Any, Any]:
     """Copy a leaf of the state to NumPy; a key by its data."""
-    return np.array(jax.random.key_data(leaf) if is_key(leaf) else leaf)
+    return np.array(jax.random.key_data(leaf) if is_random_key(leaf) else leaf)
 
 
-def merged_again(module: Any) -> Any:
+def split_and_merge(module: Any) -> Any:
     """Split a module, copy its state to NumPy and back, and merge."""
     graphdef, state = nnx.split(module)
-    return nnx.merge(graphdef, stored(state))
+    return nnx.merge(graphdef, copy_through_numpy(state))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class NnxLayer:
     def write(self, values: Mapping[str, np.ndarray]) -> None:
         if COUNT in self.attributes and any(name in values for name in STATISTICS):
             values = {COUNT: np.asarray(MANY), **values}
-        arrays = placed(*values.values())
+        arrays = put_on_device(*values.values())
         for (array, value), given in zip(values.items(), arrays, strict=True):
             holder = self.holder(array)
             if not isinstance(holder, nnx.Variable):
@@ -116,7 +120,7 @@ class NnxLayer:
         return NnxLayer(module, self.attributes)
 
     def restored(self) -> NnxLayer:
-        return self.around(merged_again(self.module))
+        return self.around(split_and_merge(self.module))
 
     def attributes_now(self) -> dict[str, str]:
         """Return what is no Variable and no array, by its repr, of modules inside as well."""
@@ -143,4 +147,4 @@ def build_layer(
         keywords["momentum"]: config.momentum,
         keywords["eps"]: config.eps,
     }
-    return NnxLayer(constructed(module, config.seed, {**given, **arguments}), attributes)
+    return NnxLayer(construct(module, config.seed, {**given, **arguments}), attributes)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from conformance.adapters.device_put import placed
+from conformance.adapters.device_put import put_on_device
 from conformance.adapters.nnx import NnxLayer
 from conformance.adapters.protocols import STATISTICS
 
@@ -19,7 +19,7 @@ Pullback = Callable[[Any], tuple[Any, Any, Any]]
 """From a cotangent of y to the gradients with respect to gamma, beta and x."""
 
 
-class Program(NamedTuple):
+class NnxProgram(NamedTuple):
     """What a layer is apart from its arrays, and the mode: what compiled code is kept by."""
 
     graphdef: Any
@@ -28,22 +28,22 @@ class Program(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class NnxCall:
     """A call at given arrays, ready to be differentiated."""
 
-    program: Program
+    program: NnxProgram
     leaves: Any
     gamma: Any
     beta: Any
     x: Any
 
     @classmethod
-    def of(cls, layer: NnxLayer, x: Any, *, evaluate: bool) -> Call:
+    def of(cls, layer: NnxLayer, x: Any, *, evaluate: bool) -> NnxCall:
         """Take a layer apart; the layer itself is not called."""
         graphdef, leaves = nnx.split(layer.module)
         held = layer.read()
-        program = Program(graphdef, tuple(layer.attributes.items()), evaluate)
-        return cls(program, leaves, held["gamma"], held["beta"], *placed(x))
+        program = NnxProgram(graphdef, tuple(layer.attributes.items()), evaluate)
+        return cls(program, leaves, held["gamma"], held["beta"], *put_on_device(x))
 
     def output(self, x: Any) -> Any:
         """Return y for another input."""
@@ -59,7 +59,7 @@ class Call:
         """Run the forward pass, operation by operation, and return the backward pass."""
         call = partial(_output, self.program, self.leaves)
         _, pullback = jax.vjp(call, self.gamma, self.beta, self.x)
-        return lambda w: pullback(*placed(w))
+        return lambda w: pullback(*put_on_device(w))
 
     def through_statistics(self, of_mean: Any, of_var: Any) -> Any:
         """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x."""
@@ -68,7 +68,7 @@ class Call:
 
 
 def _called(
-    program: Program, leaves: Any, gamma: Any, beta: Any, x: Any
+    program: NnxProgram, leaves: Any, gamma: Any, beta: Any, x: Any
 ) -> tuple[Any, tuple[Any, ...]]:
     """Return y and the running statistics after the call."""
     copied = jax.tree.map(lambda leaf: leaf, leaves)  # Variables of this trace, writable in it
@@ -79,18 +79,18 @@ def _called(
     return y, tuple(after[name] for name in STATISTICS)
 
 
-def _output(program: Program, leaves: Any, gamma: Any, beta: Any, x: Any) -> Any:
+def _output(program: NnxProgram, leaves: Any, gamma: Any, beta: Any, x: Any) -> Any:
     return _called(program, leaves, gamma, beta, x)[0]
 
 
 @partial(jax.jit, static_argnums=0)
-def _compiled(program: Program, leaves: Any, gamma: Any, beta: Any, x: Any, w: Any) -> Any:
+def _compiled(program: NnxProgram, leaves: Any, gamma: Any, beta: Any, x: Any, w: Any) -> Any:
     return jax.vjp(partial(_output, program, leaves), gamma, beta, x)[1](w)
 
 
 @partial(jax.jit, static_argnums=0)
 def _compiled_through_statistics(
-    program: Program, leaves: Any, gamma: Any, beta: Any, x: Any, cotangents: Any
+    program: NnxProgram, leaves: Any, gamma: Any, beta: Any, x: Any, cotangents: Any
 ) -> Any:
     def statistics(x: Any) -> tuple[Any, ...]:
         return _called(program, leaves, gamma, beta, x)[1]

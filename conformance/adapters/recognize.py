@@ -6,14 +6,14 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from conformance.adapters.errors import AdapterError, import_errors
+from conformance.adapters.errors import AdapterError, wrap_errors
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import ARRAYS
 
 GUIDE = "docs/writing-an-adapter.md shows a complete example."
 
 
-def recognise(name: str, found: Any) -> Implementation:
+def recognize(name: str, found: Any) -> Implementation:
     """Return what was found under a name as an implementation.
 
     Raises:
@@ -41,11 +41,11 @@ def recognise(name: str, found: Any) -> Implementation:
 
 
 def _recognise_function(name: str, found: Callable[..., Any]) -> Implementation:
-    with import_errors(f"the signature of {name}", "cannot be read"):
+    with wrap_errors(f"the signature of {name}", "cannot be read"):
         signature = inspect.signature(found)
     required = [p for p in signature.parameters.values() if p.default is p.empty]
     if not [p for p in required if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]:
-        with import_errors(f"{name}()", "failed"):
+        with wrap_errors(f"{name}()", "failed"):
             made = found()
         if isinstance(made, Implementation):
             return made
@@ -81,7 +81,7 @@ def _recognise_module(name: str, found: type) -> Implementation:
         if not _accepts(found, {*keywords.values(), "rngs"}):
             attempts.append(f"  As {kind}: its constructor does not take {call}.")
             continue
-        with import_errors(f"{name}, built as {call},", "failed"):
+        with wrap_errors(f"{name}, built as {call},", "failed"):
             module, there = _built(found, keywords)
             missing = {a: own for a, own in attributes.items() if not _has(module, own)}
             inside, holder = _inside(module) if missing else (attributes, "")

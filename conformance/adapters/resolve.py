@@ -17,15 +17,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from conformance.adapters.errors import AdapterError, import_errors
-from conformance.adapters.gallery import galleries, member
+from conformance.adapters.errors import AdapterError, wrap_errors
+from conformance.adapters.gallery import find_galleries, load_member
 from conformance.adapters.implementation import Implementation
-from conformance.adapters.recognize import recognise
+from conformance.adapters.recognize import recognize
 
 GROUP = "conformance.implementations"
 
 
-def registered() -> dict[str, EntryPoint]:
+def find_registered() -> dict[str, EntryPoint]:
     """Return the registered implementations by name, without importing any of them."""
     return {point.name: point for point in sorted(entry_points(group=GROUP))}
 
@@ -39,15 +39,15 @@ def load(name: str) -> Any:
     if ":" not in name:
         return _load_registered(name)
     place, _, attribute = name.rpartition(":")
-    if place in galleries():
-        return member(place, attribute)
+    if place in find_galleries():
+        return load_member(place, attribute)
     if not place or not attribute.replace(".", "").isidentifier():
         msg = f"{name!r} is no name: expected module:attribute or path/to/file.py:attribute."
         raise AdapterError(msg)
     module, origin = _load_file(place) if place.endswith(".py") else _load_module(place)
     found: Any = module
     for part in attribute.split("."):
-        with import_errors(f"attribute {part!r} of {origin}", "cannot be read"):
+        with wrap_errors(f"attribute {part!r} of {origin}", "cannot be read"):
             there = hasattr(found, part)
             found_next = getattr(found, part) if there else None
         if not there:
@@ -57,7 +57,7 @@ def load(name: str) -> Any:
 
 
 def _load_registered(name: str) -> Any:
-    known = registered()
+    known = find_registered()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -74,7 +74,7 @@ def _load_registered(name: str) -> Any:
             "Name what you mean as module:attribute."
         )
         raise AdapterError(msg)
-    with import_errors(f"entry point {name!r} ({known[name].value})"):
+    with wrap_errors(f"entry point {name!r} ({known[name].value})"):
         return known[name].load()
 
 
@@ -86,14 +86,14 @@ def _load_module(place: str) -> tuple[ModuleType, str]:
     here = os.getcwd()  # noqa: PTH109  as `python -m` does, and as the user expects
     if here not in sys.path:
         sys.path.insert(0, here)
-    with import_errors(f"module {place!r}"):
+    with wrap_errors(f"module {place!r}"):
         module = importlib.import_module(place)
     return module, f"module {place!r}{_shown_path(module)}"
 
 
 def _load_file(place: str) -> tuple[ModuleType, str]:
     path = Path(place)
-    with import_errors(f"file {place!r:.80}", "cannot be looked for"):
+    with wrap_errors(f"file {place!r:.80}", "cannot be looked for"):
         path = path.expanduser().resolve()
         there = path.is_file()
     if not there:
@@ -109,7 +109,7 @@ def _load_file(place: str) -> tuple[ModuleType, str]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        with import_errors(f"file {place!r}"):
+        with wrap_errors(f"file {place!r}"):
             spec.loader.exec_module(module)
     except AdapterError:
         del sys.modules[name]
@@ -145,4 +145,4 @@ def resolve(name: str) -> Implementation:
     Raises:
         AdapterError: it cannot be found or understood; the message says what to do.
     """
-    return replace(recognise(name, load(name)), name=name)
+    return replace(recognize(name, load(name)), name=name)

@@ -17,7 +17,7 @@ _KEPT = 8
 _BEGINNING = jnp.zeros((), jnp.uint32)
 
 
-def constructed(module: Callable[..., Any], seed: int, arguments: Mapping[str, Any]) -> Any:
+def construct(module: Callable[..., Any], seed: int, arguments: Mapping[str, Any]) -> Any:
     """Return ``module(**arguments, rngs=nnx.Rngs(seed))``.
 
     Making the streams costs more than half as much as the rest of a layer. They are set back

@@ -49,7 +49,7 @@ class NnxPure:
         return y, {**held, **layer.read()}
 
 
-def pure_of(layer: Any, mask: str) -> WideLayer:
+def split_layer(layer: Any, mask: str) -> WideLayer:
     """Take a module apart; the layer itself is not called."""
     graphdef, leaves = nnx.split(layer.module)
     pure = NnxPure(graphdef, tuple(layer.attributes.items()), mask)

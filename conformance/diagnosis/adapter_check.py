@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.adapters.errors import AdapterError, described
+from conformance.adapters.errors import AdapterError, describe
 from conformance.adapters.protocols import ARRAYS, Config
 from conformance.adapters.resolve import resolve
 from conformance.diagnosis.adapter_mistakes import MISTAKES, OF_NAMES
@@ -71,7 +71,7 @@ def _told(action: Callable[[], Problem]) -> Problem:
         return action()
     except ViolationFound as found:
         if isinstance(found.__cause__, Exception):
-            what = f"{found.finding.quantity} raised {described(found.__cause__)}"
+            what = f"{found.finding.quantity} raised {describe(found.__cause__)}"
             return what + _place(found.__cause__)
         return str(found)
     except AdapterError as error:
@@ -114,7 +114,7 @@ def _reads(subject: Subject) -> Problem:
         try:
             held: Any = layer.layer.read()
         except Exception as error:  # noqa: BLE001  whatever an adapter raises is told
-            return f"read raised {described(error)}{_place(error)}; {_READ}"
+            return f"read raised {describe(error)}{_place(error)}; {_READ}"
         if not isinstance(held, Mapping):
             return f"read returned a {type(held).__name__}; {_READ}"
         missing = [name for name in ARRAYS if name not in held]
@@ -174,7 +174,7 @@ def _calls(subject: Subject) -> Problem:
         try:
             returned = layer.layer(_X.copy(), flag)
         except Exception as error:  # noqa: BLE001  whatever an adapter raises is told
-            what = f"the call with use_running_average={flag} raised {described(error)}"
+            what = f"the call with use_running_average={flag} raised {describe(error)}"
             return f"{what}{_place(error)}; {_CALL}"
         kind = type(returned).__name__
         if returned is None or isinstance(returned, tuple | list | dict):
@@ -183,7 +183,7 @@ def _calls(subject: Subject) -> Problem:
             y = np.asarray(returned)
             numeric = y.dtype != object and y.astype(np.float64) is not None
         except Exception as error:  # noqa: BLE001  as above
-            return f"a call returned a {kind}, of which NumPy makes no array: {described(error)}"
+            return f"a call returned a {kind}, of which NumPy makes no array: {describe(error)}"
         if not numeric:
             return f"a call returned a {kind}, of which NumPy makes no array of numbers"
         if y.shape != _X.shape:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from conformance.adapters.nnx import NnxLayer, apply
-from conformance.adapters.nnx_gradients import Call as Differentiable
+from conformance.adapters.nnx_gradients import NnxCall as Differentiable
 from conformance.diagnosis.experiment import Call
 from conformance.properties.support.subject import LiveLayer
 

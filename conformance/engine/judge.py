@@ -27,7 +27,7 @@ from conformance.properties.support.subject import Subject
 from conformance.requirements import Requirement
 from conformance.requirements.deviations import Deviation
 from conformance.requirements.verdict import Outcome, Verdict
-from conformance.strategies.codec import ExactError, decode
+from conformance.strategies.codec import CodecError, decode
 
 __all__ = ["Trial", "judge", "judge_requirement", "judge_stored", "unsupported"]
 
@@ -105,8 +105,8 @@ def judge_stored(trial: Trial, values: Mapping[str, Any]) -> Verdict:
         if sorted(drawn) != sorted(trial.property.decoders):
             needed = ", ".join(sorted(trial.property.decoders))
             msg = f"it has {', '.join(sorted(drawn)) or 'nothing'} where {row.id} has {needed}"
-            raise ExactError(msg)  # noqa: TRY301  told as the others are
-    except ExactError as error:
+            raise CodecError(msg)  # noqa: TRY301  told as the others are
+    except CodecError as error:
         why = f"the stored case cannot be read: {error}"
         return _unjudged(row, trial.subject, Outcome.ERRORED, why)
     return replace(judge(trial, partial(trial.replay, drawn)), cut=0)

@@ -26,10 +26,10 @@ from conformance.properties.support.subject import Subject
 from conformance.requirements import Requirement
 from conformance.requirements.verdict import Violation
 from conformance.strategies import shape_grid
-from conformance.strategies.bytestream import SEEDS, Decoder, decoded_from, expanded
+from conformance.strategies.bytestream import SEEDS, ByteStrategy, draw_from_bytes, expand_seed
 from conformance.strategies.case import literals
-from conformance.strategies.codec import violation_of
-from conformance.strategies.shrinking import Attempt, reduced
+from conformance.strategies.codec import make_violation
+from conformance.strategies.shrinking import Attempt, shrink
 
 _SHRINKING = 250
 """Executions that may go into a smaller counterexample; fewer where each costs much."""
@@ -87,30 +87,30 @@ class Trial:
             raw, entries = self._raw, _SMALL
         self.violation = self.violation or met
         attempts = round(_SHRINKING * min(1.0, 4 * self.property.share))
-        smallest = reduced(raw, lambda candidate: self._outcome_of(candidate, entries), attempts)
+        smallest = shrink(raw, lambda candidate: self._outcome_of(candidate, entries), attempts)
         if smallest is None:
             self.violation = replace(self.violation, flaky=True)
 
     def _outcome_of(self, raw: bytes, entries: tuple[shape_grid.Entry, ...]) -> Attempt:
         """Return the literal form of a candidate, and how to find out whether it violates."""
-        drawn = decoded_from(raw, self._decoders(entries))
+        drawn = draw_from_bytes(raw, self._decoders(entries))
         inputs = literals(drawn)
 
         def violates() -> bool:
-            call_hooks.case(raw, entries)
+            call_hooks.notify_case(raw, entries)
             try:
                 self._claim(drawn)
             except UnsatisfiedAssumption:
                 return False  # a declared deviation does not take it
             except ViolationFound as found:
                 name = self.property.requirement.id
-                self.violation = violation_of(name, found.finding, drawn, inputs)
+                self.violation = make_violation(name, found.finding, drawn, inputs)
                 return True
             return False
 
         return Attempt(repr(inputs), violates)
 
-    def _decoders(self, entries: tuple[shape_grid.Entry, ...]) -> dict[str, Decoder[Any]]:
+    def _decoders(self, entries: tuple[shape_grid.Entry, ...]) -> dict[str, ByteStrategy[Any]]:
         return {name: of(entries) for name, of in self.property.decoders.items()}
 
     @property
@@ -132,9 +132,9 @@ class Trial:
             """Execute a case, and tell whether it was one: not if it was rejected."""
             nonlocal failed
             self._raw, self._entries, failed = raw, entries, raw
-            call_hooks.case(raw, entries)
+            call_hooks.notify_case(raw, entries)
             try:
-                self._execute(decoded_from(raw, decoders))
+                self._execute(draw_from_bytes(raw, decoders))
             except UnsatisfiedAssumption:
                 failed = None
                 return False
@@ -153,7 +153,7 @@ class Trial:
                 if self._time_is_up:
                     self.cut += due - accepted
                     return
-                accepted += execute(expanded(seed, number))
+                accepted += execute(expand_seed(seed, number))
                 if accepted == due:
                     return
             if not accepted:
@@ -185,7 +185,7 @@ class Trial:
             raise
         except ViolationFound as found:
             self._counted_out = True  # what follows makes the counterexample smaller
-            self.violation = violation_of(self.property.requirement.id, found.finding, drawn)
+            self.violation = make_violation(self.property.requirement.id, found.finding, drawn)
             raise
 
     def replay(self, drawn: dict[str, Any]) -> None:
@@ -201,7 +201,7 @@ class Trial:
 def _palette(budget: Budget) -> tuple[shape_grid.Entry, ...]:
     if budget.palette_seed is None:
         return shape_grid.DEFAULT
-    return shape_grid.fresh(budget.palette_seed)
+    return shape_grid.draw_palette(budget.palette_seed)
 
 
 def _stream(seed: int, requirement: Requirement) -> int:

@@ -8,7 +8,7 @@ from conformance.numerics.state import Float32
 from conformance.properties.support.claims import check_evaluation, check_training
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
-from conformance.strategies.bytestream import choices
+from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import Rewritten, cases, rewritten_cases
 from conformance.strategies.targeted import cases_near_eps
@@ -34,9 +34,9 @@ def set_gain_and_offset(
 @requirement(
     "BN-AFF-1",
     case=cases,
-    gain=lambda _: choices(0, len(_SIZES) - 1),
-    offset=lambda _: choices(0, len(_SIZES) - 1),
-    uniform=lambda _: choices(0, 7),
+    gain=lambda _: integers(0, len(_SIZES) - 1),
+    offset=lambda _: integers(0, len(_SIZES) - 1),
+    uniform=lambda _: integers(0, 7),
 )
 def gamma_and_beta_act_per_feature(
     subject: Subject, case: Case, gain: int, offset: int, uniform: int
@@ -50,7 +50,7 @@ def gamma_and_beta_act_per_feature(
     check_training(subject, layer, layer.usable_state, case, x)
 
 
-@requirement("BN-AFF-2", share=0.4, drawn=rewritten_cases, training=lambda _: choices(0, 1))
+@requirement("BN-AFF-2", share=0.4, drawn=rewritten_cases, training=lambda _: integers(0, 1))
 def a_change_from_outside_is_seen(subject: Subject, drawn: Rewritten, training: int) -> None:
     """call, change γ and β, call: the second result follows the change"""
     case, other = drawn

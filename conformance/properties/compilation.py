@@ -15,7 +15,7 @@ from typing import Any
 import jax
 from flax import nnx
 
-from conformance.adapters.device_put import placed
+from conformance.adapters.device_put import put_on_device
 from conformance.adapters.nnx import apply, train
 from conformance.adapters.protocols import ARRAYS, PARAMETERS
 from conformance.properties.support.checks import check_true
@@ -29,7 +29,7 @@ from conformance.properties.support.nnx_transforms import compiled, transforms_o
 from conformance.properties.support.property import requirement
 from conformance.properties.support.running_stats_model import Model
 from conformance.properties.support.subject import Subject, as_numpy, calling
-from conformance.strategies.bytestream import choices
+from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import (
     Rewritten,
@@ -42,7 +42,7 @@ from conformance.strategies.shape_grid import COMPILED, TRANSFORMED
 
 
 @requirement(
-    "BN-JIT-1", share=0.5, case=lambda _: cases(COMPILED), evaluate=lambda _: choices(0, 1)
+    "BN-JIT-1", share=0.5, case=lambda _: cases(COMPILED), evaluate=lambda _: integers(0, 1)
 )
 def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> None:
     """jit(layer)(x) meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
@@ -102,7 +102,7 @@ def one_trace_per_mode(subject: Subject, drawn: Stream) -> None:
     "BN-JIT-4",
     share=0.4,
     drawn=lambda _: rewritten_cases(COMPILED),
-    evaluate=lambda _: choices(0, 1),
+    evaluate=lambda _: integers(0, 1),
 )
 def nothing_is_baked_in(subject: Subject, drawn: Rewritten, evaluate: int) -> None:
     """call, change the four arrays or one, call the same jitted function: the change counts"""
@@ -135,7 +135,7 @@ def no_tracer_escapes(subject: Subject, case: Case) -> None:
 
 
 @requirement(
-    "BN-JIT-6", share=0.3, case=lambda _: cases(COMPILED), evaluate=lambda _: choices(0, 1)
+    "BN-JIT-6", share=0.3, case=lambda _: cases(COMPILED), evaluate=lambda _: integers(0, 1)
 )
 def the_functional_form_is_right(subject: Subject, case: Case, evaluate: int) -> None:
     """jit of the layer as a pure function meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
@@ -157,7 +157,7 @@ def the_functional_form_is_right(subject: Subject, case: Case, evaluate: int) ->
     "BN-JIT-7",
     share=0.15,
     drawn=lambda _: streams(TRANSFORMED),
-    fresh=lambda _: choices(0, 2),
+    fresh=lambda _: integers(0, 2),
 )
 def donated_state_is_replaced(subject: Subject, drawn: Stream, fresh: int) -> None:
     """with the module donated, n compiled calls are n steps, and evaluation follows"""
@@ -167,7 +167,7 @@ def donated_state_is_replaced(subject: Subject, drawn: Stream, fresh: int) -> No
 
     for batch in (drawn.case.x, *drawn.following):
         with calling("the call under nnx.jit with the module donated"):
-            _DONATING(layer.module, *placed(batch))
+            _DONATING(layer.module, *put_on_device(batch))
         model.train(batch)
         model.check_statistics(layer.state)
     check_evaluation(layer, drawn.case, subject.input(drawn.case))

@@ -16,7 +16,7 @@ from conformance.properties.support.claims import check_evaluated, check_evaluat
 from conformance.properties.support.poisoning import beside, poisons, with_row
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
-from conformance.strategies.bytestream import choices
+from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import Rewritten, cases, rewritten_cases
 
@@ -33,7 +33,7 @@ def evaluation_uses_what_is_stored(subject: Subject, case: Case) -> None:
     "BN-EVAL-2",
     share=0.4,
     case=cases,
-    trained=lambda _: choices(0, 1),
+    trained=lambda _: integers(0, 1),
     poison=poisons,
 )
 def evaluation_writes_nothing(subject: Subject, case: Case, trained: int, poison: int) -> None:
@@ -53,7 +53,7 @@ def evaluation_writes_nothing(subject: Subject, case: Case, trained: int, poison
     "BN-EVAL-3",
     share=0.3,
     case=cases,
-    row=lambda _: choices(0, 39),
+    row=lambda _: integers(0, 39),
     poison=poisons,
 )
 def rows_are_independent(subject: Subject, case: Case, row: int, poison: int) -> None:
@@ -88,7 +88,7 @@ def evaluation_is_repeatable(subject: Subject, case: Case) -> None:
     check_identical("y of the second call", layer.evaluate(x), first, rule="as in the first call")
 
 
-@requirement("BN-EVAL-6", share=0.7, drawn=rewritten_cases, event=lambda _: choices(0, 4))
+@requirement("BN-EVAL-6", share=0.7, drawn=rewritten_cases, event=lambda _: integers(0, 4))
 def evaluation_sees_the_statistics_of_now(subject: Subject, drawn: Rewritten, event: int) -> None:
     """evaluate, change the statistics, evaluate: the second result follows the change"""
     case, other = drawn

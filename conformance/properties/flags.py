@@ -13,7 +13,7 @@ from conformance.properties.support.checks import check_identical, check_shape, 
 from conformance.properties.support.claims import check_evaluation, check_training
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import AnyArray, Subject, calling
-from conformance.strategies.bytestream import choices
+from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import cases
 from conformance.strategies.containers import CONTAINERS
@@ -67,8 +67,8 @@ def check_forward(subject: Subject, x: AnyArray, result: AnyArray, *, evaluates:
     "BN-FLAG-1",
     share=0.4,
     case=cases,
-    bit=lambda _: choices(0, 1),
-    encoding=lambda _: choices(0, _ENCODINGS - 1),
+    bit=lambda _: integers(0, 1),
+    encoding=lambda _: integers(0, _ENCODINGS - 1),
 )
 def every_encoding_selects_its_mode(subject: Subject, case: Case, bit: int, encoding: int) -> None:
     """flag >= 0.5 evaluates, in every type that holds 0 or 1"""
@@ -77,7 +77,7 @@ def every_encoding_selects_its_mode(subject: Subject, case: Case, bit: int, enco
     check_forward(subject, case.x, result, evaluates=bool(bit))
 
 
-@requirement("BN-FLAG-2", case=cases, which=lambda _: choices(0, len(BETWEEN) - 1))
+@requirement("BN-FLAG-2", case=cases, which=lambda _: integers(0, len(BETWEEN) - 1))
 def the_threshold_is_one_half(subject: Subject, case: Case, which: int) -> None:
     """.3 trains, .5 and .9 evaluate, −1 trains, NaN trains"""
     flag = BETWEEN[which]
@@ -95,7 +95,7 @@ def the_layer_takes_true_and_false(subject: Subject, case: Case) -> None:
     check_training(subject, layer, before, case, x, flag=False)
 
 
-@requirement("BN-FLAG-4", share=0.4, case=cases, form=lambda _: choices(0, 2))
+@requirement("BN-FLAG-4", share=0.4, case=cases, form=lambda _: integers(0, 2))
 def the_layer_takes_zero_and_one(subject: Subject, case: Case, form: int) -> None:
     """np.bool_, 0 and 1, 0.0 and 1.0 work as False and True"""
     as_flag = (np.bool_, int, float)[form]
@@ -121,8 +121,8 @@ def the_mode_of_the_module_does_not_count(subject: Subject, case: Case) -> None:
     "BN-FWD-1",
     share=0.6,
     case=cases,
-    flag=lambda _: choices(0, 1),
-    container=lambda _: choices(0, len(CONTAINERS) - 1),
+    flag=lambda _: integers(0, 1),
+    container=lambda _: integers(0, len(CONTAINERS) - 1),
 )
 def the_result_is_flat_in_row_major_order(
     subject: Subject, case: Case, flag: int, container: int
@@ -150,7 +150,7 @@ def an_evaluation_flag_evaluates_a_fresh_layer(subject: Subject, case: Case) -> 
     check_forward(subject, case.x, result, evaluates=True)
 
 
-@requirement("BN-FWD-4", share=0.4, case=cases, seed=lambda _: choices(0, 9999))
+@requirement("BN-FWD-4", share=0.4, case=cases, seed=lambda _: integers(0, 9999))
 def the_seed_changes_nothing(subject: Subject, case: Case, seed: int) -> None:
     """f(seed, x, flag) = f(0, x, flag), for seeds such as 3.0 and 3.7"""
     as_seed = (float, lambda s: s + 0.7, np.float32)[seed % 3](seed)
@@ -162,7 +162,7 @@ def the_seed_changes_nothing(subject: Subject, case: Case, seed: int) -> None:
     check_identical("the result", result, expected, rule="as with seed 0")
 
 
-@requirement("BN-FWD-5", share=0.5, case=cases, flag=lambda _: choices(0, 1))
+@requirement("BN-FWD-5", share=0.5, case=cases, flag=lambda _: integers(0, 1))
 def the_function_has_no_memory(subject: Subject, case: Case, flag: int) -> None:
     """the same arguments give an identical result, whatever was called in between"""
     x = subject.input(case)

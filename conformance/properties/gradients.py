@@ -36,7 +36,7 @@ from conformance.properties.support.differentiation import (
 from conformance.properties.support.optimizer import RATES, STEP, check_descended
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject, as_numpy, calling
-from conformance.strategies.bytestream import choices
+from conformance.strategies.bytestream import integers
 from conformance.strategies.cotangents import (
     EAGER,
     GRADIENT,
@@ -54,7 +54,7 @@ from conformance.strategies.cotangents import (
     "BN-GRAD-1",
     share=0.5,
     drawn=lambda _: pulled_cases(GRADIENT, EAGER),
-    evaluate=lambda _: choices(0, 1),
+    evaluate=lambda _: integers(0, 1),
 )
 def beta_receives_the_sum(subject: Subject, drawn: Pulled, evaluate: int) -> None:
     """dβ = Σ w, in both modes"""
@@ -65,7 +65,7 @@ def beta_receives_the_sum(subject: Subject, drawn: Pulled, evaluate: int) -> Non
     "BN-GRAD-2",
     share=0.6,
     drawn=lambda _: pulled_cases(GRADIENT, EAGER),
-    evaluate=lambda _: choices(0, 1),
+    evaluate=lambda _: integers(0, 1),
 )
 def gamma_receives_the_projection_on_z(subject: Subject, drawn: Pulled, evaluate: int) -> None:
     """dγ = Σ w·z, in both modes"""
@@ -85,7 +85,10 @@ def evaluation_is_differentiated_as_a_scaling(subject: Subject, drawn: Pulled) -
 
 
 @requirement(
-    "BN-GRAD-5", share=0.4, drawn=lambda _: pulled_twice(GRADIENT), evaluate=lambda _: choices(0, 1)
+    "BN-GRAD-5",
+    share=0.4,
+    drawn=lambda _: pulled_twice(GRADIENT),
+    evaluate=lambda _: integers(0, 1),
 )
 def gradients_are_linear(subject: Subject, drawn: PulledTwice, evaluate: int) -> None:
     """d(w + w*) = d(w) + d(w*); d(c·w) = c·d(w); finite; Σ dx = 0 in training"""
@@ -150,7 +153,7 @@ def statistics_carry_no_gradient(subject: Subject, drawn: Pulled) -> None:
     "BN-GRAD-9",
     share=0.2,
     drawn=lambda _: interleaved_cases(EAGER),
-    evaluate=lambda _: choices(0, 1),
+    evaluate=lambda _: integers(0, 1),
 )
 def each_backward_pass_has_its_own_residuals(
     subject: Subject, drawn: Interleaved, evaluate: int
@@ -180,7 +183,7 @@ def each_backward_pass_has_its_own_residuals(
     "BN-GRAD-7",
     share=0.4,
     drawn=lambda _: pulled_cases(STEPS),
-    rate=lambda _: choices(0, len(RATES) - 1),
+    rate=lambda _: integers(0, len(RATES) - 1),
 )
 def the_optimizer_moves_gamma_and_beta_only(subject: Subject, drawn: Pulled, rate: int) -> None:
     """γ' = γ − η·(dγ + λ·γ), likewise β; rm' = m·rm + (1−m)·μ, likewise rv"""

@@ -23,7 +23,7 @@ from conformance.properties.support.domain_checks import (
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
 from conformance.strategies.case import Case
-from conformance.strategies.domain_cases import MASKED, Masked, masked_cases, subset
+from conformance.strategies.domain_cases import MASKED, Masked, masked_cases, select_rows
 
 
 def shape_of(subject: Subject, drawn: Masked) -> tuple[int, ...]:
@@ -62,7 +62,7 @@ def called(subject: Subject, drawn: Masked) -> tuple[State, Results, Case]:
         gradients=(of_gamma, of_beta, alone("the gradient of x", of_x)),
         evaluated=alone("y in evaluation", results.evaluated),
     )
-    return state_of(layer.held), kept, subset(drawn.case, drawn.kept)
+    return state_of(layer.held), kept, select_rows(drawn.case, drawn.kept)
 
 
 @requirement("BN-MASK-1", share=0.6, drawn=lambda _: masked_cases(MASKED))
@@ -98,5 +98,5 @@ def a_batch_without_rows_is_survived(subject: Subject, drawn: Masked) -> None:
 
     following = start(subject, case.config, State(**results.after), Options())
     results = call(following, x, w, shaped(subject, drawn, drawn.kept))
-    alone = subset(case, drawn.kept)
+    alone = select_rows(case, drawn.kept)
     check_statistics(subject, alone, state_of(following.held), results.after, of=" after the next")

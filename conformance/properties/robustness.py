@@ -28,7 +28,7 @@ from conformance.properties.support.poisoning import with_nan
 from conformance.properties.support.property import requirement
 from conformance.properties.support.single_row import refuses
 from conformance.properties.support.subject import Subject, as_numpy, calling
-from conformance.strategies.bytestream import choices
+from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import (
     NEVER_FRESH,
@@ -60,7 +60,7 @@ ANOTHER_MOMENTUM, ANOTHER_EPS = 0.35, 0.02
 """The hyper-parameters of other instances: what is kept on the class is theirs then."""
 
 
-@requirement("BN-IND-2", share=0.5, drawn=mixed_streams, evaluate=lambda _: choices(0, 1))
+@requirement("BN-IND-2", share=0.5, drawn=mixed_streams, evaluate=lambda _: integers(0, 1))
 def nothing_but_state_and_input_matters(subject: Subject, drawn: Stream, evaluate: int) -> None:
     """after calls of other sizes, other instances and random states the result is the same"""
     case = drawn.case
@@ -82,7 +82,7 @@ def nothing_but_state_and_input_matters(subject: Subject, drawn: Stream, evaluat
     check_training(subject, layer, before, case, x)
 
 
-@requirement("BN-IND-3", share=0.5, drawn=streams, evaluate=lambda _: choices(0, 1))
+@requirement("BN-IND-3", share=0.5, drawn=streams, evaluate=lambda _: integers(0, 1))
 def inputs_and_earlier_results_stay_as_they_are(
     subject: Subject, drawn: Stream, evaluate: int
 ) -> None:
@@ -122,7 +122,7 @@ def scales_side_by_side_do_not_meet(subject: Subject, case: Case) -> None:
     check_evaluation(layer, case, x)
 
 
-@requirement("BN-NUM-3", case=extreme_cases, column=lambda _: choices(0, 39))
+@requirement("BN-NUM-3", case=extreme_cases, column=lambda _: integers(0, 39))
 def nothing_is_clipped_rounded_or_replaced(subject: Subject, case: Case, column: int) -> None:
     """outliers, zeros, integers and large values are normalised; NaN in, NaN out"""
     layer, before, x = subject.start(case)
@@ -160,7 +160,7 @@ def every_size_is_right(subject: Subject, case: Case) -> None:
     "BN-SHAPE-2",
     share=0.6,
     case=cases,
-    container=lambda _: choices(1, len(CONTAINERS) - 1),
+    container=lambda _: integers(1, len(CONTAINERS) - 1),
 )
 def containers_do_not_matter(subject: Subject, case: Case, container: int) -> None:
     """NumPy or JAX, C or Fortran order, strided, reversed or read-only: the same result"""

@@ -20,7 +20,7 @@ from conformance.properties.support.property import requirement
 from conformance.properties.support.restoring import COPIED
 from conformance.properties.support.sequence_model import Expected
 from conformance.properties.support.subject import AnyArray, LiveLayer, Subject, as_numpy, calling
-from conformance.strategies.programs import AGAIN, RUNS, Program, Step, mutated, programs
+from conformance.strategies.programs import AGAIN, RUNS, Program, Step, mutate, programs
 
 
 @requirement("BN-SEQ-1", share=0.3, program=programs)
@@ -141,8 +141,8 @@ class Run:
         self.now = (self.now + 1) % len(self.live)
 
     def _mutate(self, batch: int) -> None:
-        mutated(self.buffers[batch])
-        mutated(self.inputs[batch])
+        mutate(self.buffers[batch])
+        mutate(self.inputs[batch])
 
     def _up_to_date(self, call: Call) -> Call:
         """Return a call whose JAX array, if it has one, has what the buffer has by now."""

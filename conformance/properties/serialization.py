@@ -26,7 +26,7 @@ from conformance.properties.support.nnx_transforms import compiled
 from conformance.properties.support.property import requirement
 from conformance.properties.support.restoring import COPIED, RESTORED, through_checkpoint
 from conformance.properties.support.subject import LiveLayer, Subject, calling
-from conformance.strategies.bytestream import choices
+from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.distinct import Replaced, distinct_cases, replaced_cases
 from conformance.strategies.shape_grid import TRANSFORMED
@@ -56,8 +56,8 @@ def elsewhere(subject: Subject, case: Case) -> LiveLayer:
     "BN-SER-1",
     share=0.4,
     case=lambda _: distinct_cases(TRANSFORMED),
-    way=lambda _: choices(0, len(RESTORED) - 1),
-    trained=lambda _: choices(0, 1),
+    way=lambda _: integers(0, len(RESTORED) - 1),
+    trained=lambda _: integers(0, 1),
 )
 def taking_apart_and_restoring(subject: Subject, case: Case, way: int, trained: int) -> None:
     """merge(split(layer)), and the same through other forms of the state, is the layer"""
@@ -79,8 +79,8 @@ def taking_apart_and_restoring(subject: Subject, case: Case, way: int, trained: 
     "BN-SER-2",
     share=0.4,
     drawn=lambda _: replaced_cases(TRANSFORMED),
-    way=lambda _: choices(0, len(COPIED) - 1),
-    first=lambda _: choices(0, 1),
+    way=lambda _: integers(0, len(COPIED) - 1),
+    first=lambda _: integers(0, 1),
 )
 def copies_are_equal_and_independent(
     subject: Subject, drawn: Replaced, way: int, first: int
@@ -147,7 +147,7 @@ GIVEN = (
     "BN-SER-4",
     share=0.2,
     drawn=lambda _: replaced_cases(TRANSFORMED),
-    which=lambda _: choices(0, len(GIVEN) - 1),
+    which=lambda _: integers(0, len(GIVEN) - 1),
 )
 def updates_go_to_their_own_slots(subject: Subject, drawn: Replaced, which: int) -> None:
     """nnx.update(layer, new): what is given is held and used, the rest stays; and once more"""

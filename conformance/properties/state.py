@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from conformance.adapters.nnx import as_plain
+from conformance.adapters.nnx import to_numpy
 from conformance.adapters.protocols import ARRAYS, COUNT, PARAMETERS, STATISTICS
 from conformance.numerics import bounds, conventions, oracle
 from conformance.properties.support.checks import (
@@ -21,7 +21,7 @@ from conformance.properties.support.checks import (
 from conformance.properties.support.claims import check_kept
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import LiveLayer, Subject, calling
-from conformance.strategies.bytestream import choices
+from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import cases
 
@@ -74,7 +74,7 @@ def statistics_are_variables_but_not_params(subject: Subject, case: Case) -> Non
         check_true(name, right, got=_title(found), expected=wanted)
 
 
-@requirement("BN-STATE-3", share=0.25, case=cases, trained=lambda _: choices(0, 1))
+@requirement("BN-STATE-3", share=0.25, case=cases, trained=lambda _: integers(0, 1))
 def split_yields_exactly_the_four(subject: Subject, case: Case, trained: int) -> None:
     """state = {gamma, beta, running_mean, running_var}; Param selects the first two"""
     layer, _, x = subject.start(case)
@@ -91,7 +91,7 @@ def split_yields_exactly_the_four(subject: Subject, case: Case, trained: int) ->
     check_same("leaves that are not nnx.Param", rest, wanted[STATISTICS])
 
 
-@requirement("BN-STATE-4", share=0.25, case=cases, other=lambda _: choices(1, 99))
+@requirement("BN-STATE-4", share=0.25, case=cases, other=lambda _: integers(1, 99))
 def hyperparameters_are_no_leaves(subject: Subject, case: Case, other: int) -> None:
     """leaves(m, ε) = leaves(m*, ε*)"""
     changed = replace(case.config, momentum=other / 100, eps=other * 1e-4)
@@ -101,10 +101,10 @@ def hyperparameters_are_no_leaves(subject: Subject, case: Case, other: int) -> N
     check_same("paths of the leaves", sorted(there), sorted(here))
     for path, leaf in there.items():
         name, rule = "/".join(map(str, path)), "whatever momentum and eps are"
-        check_identical(name, as_plain(leaf), as_plain(here[path]), rule=rule)
+        check_identical(name, to_numpy(leaf), to_numpy(here[path]), rule=rule)
 
 
-@requirement("BN-STATE-5", share=0.5, case=cases, evaluate=lambda _: choices(0, 1))
+@requirement("BN-STATE-5", share=0.5, case=cases, evaluate=lambda _: integers(0, 1))
 def a_call_moves_nothing_but_statistics(subject: Subject, case: Case, evaluate: int) -> None:
     """tree, Variables, types, metadata, shapes, dtypes, γ and β are kept; all in evaluation"""
     layer, before, x = subject.start(case)
@@ -149,7 +149,7 @@ def instances_and_leaves_share_nothing(subject: Subject, case: Case) -> None:
     check_kept(two.state, before, "untouched by the training of another instance")
 
 
-@requirement("BN-STATE-8", share=0.25, case=cases, evaluate=lambda _: choices(0, 1))
+@requirement("BN-STATE-8", share=0.25, case=cases, evaluate=lambda _: integers(0, 1))
 def the_graph_definition_is_constant(subject: Subject, case: Case, evaluate: int) -> None:
     """graphdef(before) = graphdef(after)"""
     layer, _, x = subject.start(case)

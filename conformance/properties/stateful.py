@@ -32,7 +32,7 @@ class SequenceMachine(RuleBasedStateMachine):
 
     subject: Subject
 
-    @initialize(program=programs(DEFAULT).strategy())
+    @initialize(program=programs(DEFAULT).to_hypothesis())
     def begin(self, program: Program) -> None:
         """Build the layers of a program; its own steps are left out."""
         self.run = Run.starting(self.subject, program)

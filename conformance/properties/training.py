@@ -25,7 +25,7 @@ from conformance.strategies.targeted import (
     poisoned_cases,
     scaled_cases,
     shifted_cases,
-    stackable,
+    stackable_cases,
 )
 
 
@@ -101,7 +101,7 @@ def permutations_go_through(subject: Subject, drawn: Permuted) -> None:
         )
 
 
-@requirement("BN-TRAIN-5", share=0.4, case=stackable)
+@requirement("BN-TRAIN-5", share=0.4, case=stackable_cases)
 def stacking_the_batch_changes_nothing(subject: Subject, case: Case) -> None:
     """y([x; x]) = [y(x); y(x)], rm', rv' as for x"""
     layer, before, x = subject.start(case)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from conformance.adapters.device_put import placed
+from conformance.adapters.device_put import put_on_device
 from conformance.adapters.protocols import ARRAYS, PARAMETERS
 from conformance.numerics import bounds, conventions
 from conformance.properties.support.checks import check_same, check_true, check_within
@@ -35,7 +35,7 @@ from conformance.properties.support.optimizer import (
 from conformance.properties.support.property import requirement
 from conformance.properties.support.running_stats_model import Model
 from conformance.properties.support.subject import Subject, as_numpy, calling
-from conformance.strategies.bytestream import choices
+from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import Stream, cases, ensembles, streams
 from conformance.strategies.cotangents import (
@@ -52,7 +52,7 @@ from conformance.strategies.shape_grid import COMPILED, TRANSFORMED
     "BN-VMAP-1",
     share=0.2,
     lanes=lambda _: ensembles(COMPILED),
-    evaluate=lambda _: choices(0, 1),
+    evaluate=lambda _: integers(0, 1),
 )
 def a_stack_of_layers_equals_the_loop(subject: Subject, lanes: list[Case], evaluate: int) -> None:
     """vmap(layer)(stack, xs)[i] = layer_i(x_i), and each lane has its own statistics"""
@@ -62,7 +62,7 @@ def a_stack_of_layers_equals_the_loop(subject: Subject, lanes: list[Case], evalu
     under = f"{transforms.library}.vmap"
     with calling(f"{under} over a stack of layers"):
         others = [layer.layer for layer in layers[1:]]
-        xs = placed(np.stack([case.x for case in lanes]))[0]
+        xs = put_on_device(np.stack([case.x for case in lanes]))[0]
         mapped, stacked = transforms.stacked(others, xs, evaluate=bool(evaluate))
         ys = np.array(mapped)
     after = layers[0].holding(stacked).state
@@ -83,7 +83,7 @@ def lanes_share_nothing(subject: Subject, drawn: Stream) -> None:
     case = drawn.case
     layer, before, _ = subject.start(case)
     batches = [case.x, *drawn.following]
-    transforms, xs = transforms_of(subject, layer), placed(np.stack(batches))[0]
+    transforms, xs = transforms_of(subject, layer), put_on_device(np.stack(batches))[0]
     with calling("vmap over batches in evaluation"):
         evaluated = [np.array(ys) for ys in transforms.evaluated_lanes(xs)]
     with calling("jax.vmap over batches in training"):
@@ -104,7 +104,7 @@ ROUNDS = 50
     "BN-SCAN-1",
     share=0.2,
     drawn=lambda _: streams(TRANSFORMED, min_size=4, max_size=4),
-    long=lambda _: choices(0, 4),
+    long=lambda _: integers(0, 4),
 )
 def a_scan_is_a_loop(subject: Subject, drawn: Stream, long: int) -> None:
     """a scan over T batches, few or hundreds: T steps of the recursion, and the y of each"""
@@ -114,7 +114,7 @@ def a_scan_is_a_loop(subject: Subject, drawn: Stream, long: int) -> None:
     rounds = ROUNDS if long == 4 else 1
     transforms = transforms_of(subject, layer)
     with calling(f"{transforms.library}.scan over batches"):
-        (xs,) = placed(np.tile(np.stack(batches), (rounds, 1, 1)))
+        (xs,) = put_on_device(np.tile(np.stack(batches), (rounds, 1, 1)))
         ys = np.array(transforms.scanned(xs))
 
     model = Model.starting(case.config, before, subject.accuracy)
@@ -136,7 +136,7 @@ def rematerialization_changes_nothing(subject: Subject, drawn: Pulled) -> None:
     case, w = drawn.case, drawn.w
     layer, before, x = subject.start(case)
     with calling("differentiating a rematerialised call"):
-        pulled = transforms_of(subject, layer).rematerialized(*placed(x, w))
+        pulled = transforms_of(subject, layer).rematerialized(*put_on_device(x, w))
         got = {name: as_numpy(f"the gradient of {name}", pulled[name]) for name in PARAMETERS}
 
     expected = expected_gradients(subject, before, case, w, evaluate=False)
@@ -161,7 +161,7 @@ def a_shared_layer_updates_at_each_use(subject: Subject, case: Case) -> None:
     again, start, _ = subject.start(case)
     transforms = transforms_of(subject, again)
     with calling(f"a layer used twice under {transforms.library}.jit"):
-        inner = as_numpy("the first y", transforms.twice(*placed(x)))
+        inner = as_numpy("the first y", transforms.twice(*put_on_device(x)))
     model = Model.starting(case.config, start, subject.accuracy)
     model.train(case.x)
     rounding = bounds.train(case.config, start, case.x, subject.accuracy).y
@@ -201,7 +201,7 @@ def _is_value(holder: Any) -> bool:
     "BN-SHARED-2",
     share=0.2,
     drawn=lambda _: interleaved_cases(STEPS[:1]),
-    rate=lambda _: choices(0, len(RATES) - 1),
+    rate=lambda _: integers(0, len(RATES) - 1),
 )
 def uses_add_up_and_layers_do_not_mix(subject: Subject, drawn: Interleaved, rate: int) -> None:
     """loss = Σ w·a(x) + Σ w*·a(x*) + Σ w·b(x*): one optimiser step, 2 and 1 updates"""

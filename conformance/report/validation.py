@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from conformance.adapters.errors import described, printable
+from conformance.adapters.errors import describe, printable
 
 LARGEST = 1 << 30
 """Bytes; a thousand implementations make some hundred million."""
@@ -49,7 +49,7 @@ def _parsed(path: Path) -> Any:
             parse_int=_short,
         )
     except (OSError, ValueError, RecursionError) as error:
-        reason = described(error) if isinstance(error, RecursionError) else str(error)
+        reason = describe(error) if isinstance(error, RecursionError) else str(error)
         hint = f"Write one with `conformance run --report {path}`."
         raise ReportError(printable(f"{path} is no report: {reason}. {hint}")) from error
 

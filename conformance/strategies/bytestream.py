@@ -1,14 +1,17 @@
-"""Where all generated values come from: one fixed-length string of bytes per case.
+"""Strategies that read values from a fixed-length string of bytes, one string per case.
 
-Hypothesis draws seeds; the bytes of several cases are expanded from each, and everything else is
-decoded from them. Compared with drawing every number by itself:
+The idea is Hypothesis's own *choice sequence*: a generator reads choices from a sequence, and a
+failure is made small by making the sequence simpler. Here Hypothesis draws short seeds only, and
+each seed is expanded to the bytes of several cases. Compared with drawing every number through
+Hypothesis:
 
-- a case costs a part of one short draw, whatever its size;
-- every case is new. Hypothesis varies a case by copying one of its draws over another, which
-  with many draws makes three cases in four a near copy of the one before;
-- cases depend on the seed alone. Strategies for numbers now and then return a constant from
-  the user's own source code, so that the same seed gives other cases in another project;
-- bytes shrink towards zero, and zero is the simplest entry of every table.
+- a case costs a fraction of one short draw, whatever its size;
+- every case is new. Hypothesis mutates a case by copying one of its draws over another, and with
+  many draws three cases in four would be near copies of the one before;
+- cases depend on the seed alone. Hypothesis sometimes draws a constant from the user's own source
+  code, so the same seed would generate other cases in another project.
+
+Bytes shrink towards zero, and zero is the simplest entry of every table.
 """
 
 from __future__ import annotations
@@ -29,27 +32,35 @@ SIZE = 256
 """Bytes per case: enough for five batches of three features without reading any byte twice."""
 
 BYTES = st.binary(min_size=SIZE, max_size=SIZE)
-"""The bytes of a case, for tests in which Hypothesis itself makes failures small."""
+"""The bytes of a case, for tests in which Hypothesis itself shrinks failures."""
 
-_SEED = 33
+_SEED_SIZE = 33
 
-SEEDS = st.binary(min_size=_SEED, max_size=_SEED)
-"""What Hypothesis draws in a run: it takes bytes one by one, which for all of them costs more
-than deciding most cases. The length is one that constants in a user's code seldom have."""
+SEEDS = st.binary(min_size=_SEED_SIZE, max_size=_SEED_SIZE)
+"""What Hypothesis draws in a run: it draws byte by byte, so all 256 bytes would cost more than
+judging most cases. Constants in a user's code seldom have this length."""
 
 
-def expanded(seed: bytes, number: int = 0) -> bytes:
-    """Return the bytes of one of the cases that a seed stands for; zero is the simplest case."""
+def expand_seed(seed: bytes, number: int = 0) -> bytes:
+    """Expand a seed to the bytes of one of its cases; the zero seed starts with the simplest case.
+
+    Args:
+        seed: The bytes that Hypothesis drew.
+        number: Which of the seed's cases, from 0 to 65 535.
+
+    Returns:
+        ``SIZE`` bytes.
+    """
     if not any(seed) and number == 0:
         return bytes(SIZE)
     return hashlib.shake_256(seed + number.to_bytes(2)).digest(SIZE)
 
 
-class Source:
-    """A reader of the bytes of one case.
+class ByteReader:
+    """Reads the bytes of one case from front to back.
 
-    Wide or long cases need more than there are; further rounds read the same bytes again, each
-    shifted by an amount of its own.
+    Cases with many numbers need more bytes than there are. They read the same bytes again, with
+    each byte changed by an amount that depends on the round and on its position.
     """
 
     def __init__(self, raw: bytes) -> None:
@@ -57,54 +68,53 @@ class Source:
         self._position = 0
 
     def take(self, count: int) -> bytes:
-        """Return the next bytes."""
+        """Return the next ``count`` bytes."""
         start, self._position = self._position, self._position + count
         while len(self._read) < self._position:
             self._read += self._round(len(self._read) // len(self._raw))
         return self._read[start : self._position]
 
-    def _round(self, turn: int) -> bytes:
-        """Return all bytes again, as they are read the (turn+1)-th time."""
-        return bytes((b + turn * (89 + 2 * place)) % 256 for place, b in enumerate(self._raw))
+    def _round(self, number: int) -> bytes:
+        return bytes((b + number * (89 + 2 * place)) % 256 for place, b in enumerate(self._raw))
 
-    def draw(self, decoder: Decoder[T]) -> T:
-        """Return what the decoder makes of the next bytes."""
-        return decoder.decode(self)
+    def draw(self, strategy: ByteStrategy[T]) -> T:
+        """Return the value that the strategy reads from the next bytes."""
+        return strategy.draw_from(self)
 
 
 @dataclass(frozen=True, slots=True)
-class Decoder(Generic[T]):
-    """How a value is read from a source; the suite's own, cheaper kind of strategy."""
+class ByteStrategy(Generic[T]):
+    """Reads a value from bytes: a cheaper counterpart of Hypothesis's ``SearchStrategy``."""
 
-    decode: Callable[[Source], T]
+    draw_from: Callable[[ByteReader], T]
 
-    def strategy(self) -> SearchStrategy[T]:
-        """Return the Hypothesis strategy for the value."""
-        return BYTES.map(lambda raw: self.decode(Source(raw)))
+    def to_hypothesis(self) -> SearchStrategy[T]:
+        """Return the Hypothesis strategy for the same values."""
+        return BYTES.map(lambda raw: self.draw_from(ByteReader(raw)))
 
 
-def decoded(
-    function: Callable[Concatenate[Source, P], T],
-) -> Callable[P, Decoder[T]]:
-    """Turn a function that reads a source into a function that returns a decoder.
+def composite(
+    function: Callable[Concatenate[ByteReader, P], T],
+) -> Callable[P, ByteStrategy[T]]:
+    """Turn a function of a reader and other arguments into a function that returns a strategy.
 
     The counterpart of ``hypothesis.strategies.composite``.
     """
 
     @wraps(function)
-    def make(*args: P.args, **kwargs: P.kwargs) -> Decoder[T]:
-        return Decoder(lambda source: function(source, *args, **kwargs))
+    def make_strategy(*args: P.args, **kwargs: P.kwargs) -> ByteStrategy[T]:
+        return ByteStrategy(lambda reader: function(reader, *args, **kwargs))
 
-    return make
-
-
-@decoded
-def choices(source: Source, low: int, high: int) -> int:
-    """Integers in [low, high], shrinking to low."""
-    return low + int.from_bytes(source.take(3)) % (high - low + 1)
+    return make_strategy
 
 
-def decoded_from(raw: bytes, decoders: Mapping[str, Decoder[Any]]) -> dict[str, Any]:
-    """Return several values that are read from one source, one after the other."""
-    source = Source(raw)
-    return {name: source.draw(decoder) for name, decoder in decoders.items()}
+@composite
+def integers(reader: ByteReader, min_value: int, max_value: int) -> int:
+    """Integers from ``min_value`` to ``max_value``, both included, shrinking to ``min_value``."""
+    return min_value + int.from_bytes(reader.take(3)) % (max_value - min_value + 1)
+
+
+def draw_from_bytes(raw: bytes, strategies: Mapping[str, ByteStrategy[Any]]) -> dict[str, Any]:
+    """Draw one value from each strategy, in order, from the bytes of one case."""
+    reader = ByteReader(raw)
+    return {name: reader.draw(strategy) for name, strategy in strategies.items()}

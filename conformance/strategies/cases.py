@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from conformance.adapters.protocols import ARRAYS
 from conformance.numerics.state import Float32, State
-from conformance.strategies.bytestream import Source, choices, decoded
+from conformance.strategies.bytestream import ByteReader, composite, integers
 from conformance.strategies.case import Case
-from conformance.strategies.columns import BLOCK, Columns, decode
+from conformance.strategies.columns import BLOCK, Columns, decode_columns
 from conformance.strategies.shape_grid import Entry
 
 Palette = tuple[Entry, ...]
@@ -47,10 +47,10 @@ _PLAIN_FROM = 192
 left out where γ is 1, β or the mean is 0, or the variance 1 shows in the others."""
 
 
-def columns_of(source: Source, entry: Entry) -> Columns:
+def draw_columns(reader: ByteReader, entry: Entry) -> Columns:
     """Read the features of one batch and one state."""
-    blocks = [source.take(BLOCK) for _ in range(entry.features)]
-    return decode(blocks, entry.rows, entry.eps)
+    blocks = [reader.take(BLOCK) for _ in range(entry.features)]
+    return decode_columns(blocks, entry.rows, entry.eps)
 
 
 def state_of(columns: Columns) -> State:
@@ -58,15 +58,15 @@ def state_of(columns: Columns) -> State:
     return State(columns.gamma, columns.beta, columns.running_mean, columns.running_var)
 
 
-@decoded
-def cases(source: Source, palette: Palette, *, fresh_from: int = _FRESH_FROM) -> Case:
+@composite
+def cases(reader: ByteReader, palette: Palette, *, fresh_from: int = _FRESH_FROM) -> Case:
     """A layer in some state and one batch, of a shape from the palette.
 
     ``fresh_from``: the byte, of 256, from which on the layer is used as constructed.
     """
-    which, freshness, container, plain, *_ = source.take(6)
+    which, freshness, container, plain, *_ = reader.take(6)
     entry = palette[which % len(palette)]
-    columns = columns_of(source, entry)
+    columns = draw_columns(reader, entry)
     fresh = freshness >= fresh_from
     state = state_of(columns)
     if plain >= _PLAIN_FROM:
@@ -80,15 +80,15 @@ def cases(source: Source, palette: Palette, *, fresh_from: int = _FRESH_FROM) ->
     )
 
 
-@decoded
-def batches(source: Source, entry: Entry) -> Float32:
+@composite
+def batches(reader: ByteReader, entry: Entry) -> Float32:
     """One more batch of the shape of an entry, (N, D)."""
-    return columns_of(source, entry).x
+    return draw_columns(reader, entry).x
 
 
-@decoded
+@composite
 def streams(
-    source: Source,
+    reader: ByteReader,
     palette: Palette,
     *,
     min_size: int = 2,
@@ -99,48 +99,48 @@ def streams(
 
     One batch in four repeats the one before: an update skipped for a repeated batch shows.
     """
-    case = source.draw(cases(palette, fresh_from=fresh_from))
+    case = reader.draw(cases(palette, fresh_from=fresh_from))
     entry = entry_of(case)
     following: list[Float32] = []
-    for _ in range(source.draw(choices(min_size - 1, max_size - 1))):
+    for _ in range(reader.draw(integers(min_size - 1, max_size - 1))):
         previous = following[-1] if following else case.x
-        repeat = source.draw(choices(0, 3)) == 3
-        following.append(previous if repeat else source.draw(batches(entry)))
+        repeat = reader.draw(integers(0, 3)) == 3
+        following.append(previous if repeat else reader.draw(batches(entry)))
     return Stream(case, following)
 
 
-@decoded
-def mixed_streams(source: Source, palette: Palette) -> Stream:
+@composite
+def mixed_streams(reader: ByteReader, palette: Palette) -> Stream:
     """A case and batches of other sizes that come before it, all of one width.
 
     Sizes come from the palette, too, so nothing new is compiled.
     """
-    case = source.draw(cases(palette))
+    case = reader.draw(cases(palette))
     here = entry_of(case)
     sizes = sorted({entry.rows for entry in palette if entry.features == here.features})
     following: list[Float32] = []
-    for _ in range(source.draw(choices(1, 3))):
-        rows = sizes[source.draw(choices(0, len(sizes) - 1))]
-        following.append(source.draw(batches(replace(here, rows=rows))))
+    for _ in range(reader.draw(integers(1, 3))):
+        rows = sizes[reader.draw(integers(0, len(sizes) - 1))]
+        following.append(reader.draw(batches(replace(here, rows=rows))))
     return Stream(case, following)
 
 
-@decoded
-def states(source: Source, features: int, eps: float) -> State:
+@composite
+def states(reader: ByteReader, features: int, eps: float) -> State:
     """One more state of D features."""
-    return state_of(columns_of(source, Entry(1, features, 0.0, eps)))
+    return state_of(draw_columns(reader, Entry(1, features, 0.0, eps)))
 
 
-@decoded
-def rewritten_cases(source: Source, palette: Palette) -> Rewritten:
+@composite
+def rewritten_cases(reader: ByteReader, palette: Palette) -> Rewritten:
     """A case and another state of the same width.
 
     In two cases of three a single array differs: what is kept for as long as another array has
     not changed shows only then.
     """
-    case = source.draw(cases(palette))
-    other = source.draw(states(case.config.features, case.config.eps))
-    alone = source.draw(choices(0, len(ARRAYS) + 1))
+    case = reader.draw(cases(palette))
+    other = reader.draw(states(case.config.features, case.config.eps))
+    alone = reader.draw(integers(0, len(ARRAYS) + 1))
     if alone >= len(ARRAYS):
         return Rewritten(case, other)
     name = ARRAYS[alone]
@@ -148,11 +148,11 @@ def rewritten_cases(source: Source, palette: Palette) -> Rewritten:
     return Rewritten(case, before.replace(**{name: getattr(other, name)}))
 
 
-@decoded
-def ensembles(source: Source, palette: Palette, *, size: int = 3) -> list[Case]:
+@composite
+def ensembles(reader: ByteReader, palette: Palette, *, size: int = 3) -> list[Case]:
     """Cases of one shape and configuration, with states and batches of their own."""
-    first = source.draw(cases(palette, fresh_from=NEVER_FRESH))
-    rest = [source.draw(cases((entry_of(first),), fresh_from=NEVER_FRESH)) for _ in range(size - 1)]
+    first = reader.draw(cases(palette, fresh_from=NEVER_FRESH))
+    rest = [reader.draw(cases((entry_of(first),), fresh_from=NEVER_FRESH)) for _ in range(size - 1)]
     return [first, *rest]
 
 

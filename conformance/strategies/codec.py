@@ -38,7 +38,7 @@ _MODULES = (
 """Where the classes of drawn values are defined."""
 
 
-class ExactError(Exception):
+class CodecError(Exception):
     """A value has no exact form, or a form cannot be read; the message says which."""
 
 
@@ -65,7 +65,7 @@ def encode(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return {_KIND: type(value).__name__, "items": [encode(item) for item in value]}
     msg = f"a value of type {name} has no exact form"
-    raise ExactError(msg)
+    raise CodecError(msg)
 
 
 def decode(data: Any) -> Any:
@@ -80,7 +80,7 @@ def decode(data: Any) -> Any:
         return _decoded(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         msg = f"{data.get(_KIND)!r} cannot be read: {error}"
-        raise ExactError(msg) from error
+        raise CodecError(msg) from error
 
 
 def _decoded(data: dict[str, Any]) -> Any:
@@ -117,14 +117,14 @@ def _fields_of(kind: type) -> tuple[str, ...]:
     return tuple(drawn)
 
 
-def identity(requirement: str, values: Mapping[str, Any]) -> str:
+def violation_id(requirement: str, values: Mapping[str, Any]) -> str:
     """Return the short id of a counterexample: the same wherever and whenever it is met."""
     canonical = json.dumps([requirement, values], sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(canonical.encode()).hexdigest()[:6]
     return f"{requirement.removeprefix('BN-').replace('-', '').lower()}-{digest}"
 
 
-def violation_of(
+def make_violation(
     requirement: str,
     finding: Finding,
     drawn: Mapping[str, Any],
@@ -139,5 +139,5 @@ def violation_of(
         finding=finding,
         inputs=literals(dict(drawn)) if inputs is None else dict(inputs),
         values=values,
-        id=identity(requirement, values),
+        id=violation_id(requirement, values),
     )

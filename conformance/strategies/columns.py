@@ -79,7 +79,7 @@ _TALL = 26
 something is clipped, and there are few such shapes, so there outliers are more frequent."""
 
 
-def decode(blocks: list[bytes], rows: int, eps: float) -> Columns:
+def decode_columns(blocks: list[bytes], rows: int, eps: float) -> Columns:
     """Return the batch (rows, D) and the state (D,) that D blocks stand for."""
     raw = np.frombuffer(b"".join(blocks), np.uint8).reshape(len(blocks), BLOCK)
     family, kappa, scale, gamma, beta, mean, var, unit = raw[:, :_HEAD].T

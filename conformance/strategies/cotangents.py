@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from conformance.numerics.state import Float32, State
-from conformance.strategies.bytestream import Source, choices, decoded
+from conformance.strategies.bytestream import ByteReader, composite, integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import Palette, batches, cases, entry_of, rewritten_cases
 from conformance.strategies.columns import BLOCK
@@ -62,14 +62,14 @@ class Interleaved(NamedTuple):
     other: Float32
 
 
-@decoded
-def cotangents(source: Source, rows: int, features: int) -> Float32:
+@composite
+def cotangents(reader: ByteReader, rows: int, features: int) -> Float32:
     """Cotangents (N, D): multiples of 2⁻¹³ up to 4, or 2⁸ times as much.
 
     Sums of two are exact in float32, and most values are not exact in 16 bits. By column: of
     both signs, rough or fine, or around 3, or in a single row.
     """
-    raw = np.frombuffer(source.take(BLOCK * features), np.uint8).reshape(features, BLOCK)
+    raw = np.frombuffer(reader.take(BLOCK * features), np.uint8).reshape(features, BLOCK)
     raw = raw.astype(np.int64)
     row = np.arange(rows)
     turn = 1 + 2 * (row // BLOCK)
@@ -84,29 +84,29 @@ def cotangents(source: Source, rows: int, features: int) -> Float32:
     return np.ascontiguousarray((pattern * scale).T, np.float32)
 
 
-@decoded
-def pulled_cases(source: Source, compiled: Palette, eager: Palette = ()) -> Pulled:
+@composite
+def pulled_cases(reader: ByteReader, compiled: Palette, eager: Palette = ()) -> Pulled:
     """A case and a cotangent of its output; one in six is eager, if there are shapes for it."""
-    is_eager = source.draw(choices(0, 5)) == 5 and bool(eager)
-    case = source.draw(cases(eager if is_eager else compiled))
-    return Pulled(case, source.draw(cotangents(*case.x.shape)), is_eager)
+    is_eager = reader.draw(integers(0, 5)) == 5 and bool(eager)
+    case = reader.draw(cases(eager if is_eager else compiled))
+    return Pulled(case, reader.draw(cotangents(*case.x.shape)), is_eager)
 
 
-@decoded
-def pulled_twice(source: Source, palette: Palette) -> PulledTwice:
+@composite
+def pulled_twice(reader: ByteReader, palette: Palette) -> PulledTwice:
     """A case with two cotangents; one case in four has constant features."""
-    case = source.draw(cases(palette))
-    if source.draw(choices(0, 3)) == 3:
+    case = reader.draw(cases(palette))
+    if reader.draw(integers(0, 3)) == 3:
         case = case.with_x(np.broadcast_to(case.x[:1], case.x.shape))
-    w, other = (source.draw(cotangents(*case.x.shape)) for _ in range(2))
-    factor = (-1.0, 2.0**20, -(2.0**-20), 2.0**10, 2.0**-20)[source.draw(choices(0, 4))]
+    w, other = (reader.draw(cotangents(*case.x.shape)) for _ in range(2))
+    factor = (-1.0, 2.0**20, -(2.0**-20), 2.0**10, 2.0**-20)[reader.draw(integers(0, 4))]
     return PulledTwice(case, w, other, factor)
 
 
-@decoded
-def interleaved_cases(source: Source, palette: Palette) -> Interleaved:
+@composite
+def interleaved_cases(reader: ByteReader, palette: Palette) -> Interleaved:
     """Two calls of one layer on one shape, with states, batches and cotangents of their own."""
-    case, state = source.draw(rewritten_cases(palette))
-    x = source.draw(batches(entry_of(case)))
-    w, other = (source.draw(cotangents(*case.x.shape)) for _ in range(2))
+    case, state = reader.draw(rewritten_cases(palette))
+    x = reader.draw(batches(entry_of(case)))
+    w, other = (reader.draw(cotangents(*case.x.shape)) for _ in range(2))
     return Interleaved(case, state, x, w, other)

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from conformance.numerics.state import State
-from conformance.strategies.bytestream import Source, decoded
+from conformance.strategies.bytestream import ByteReader, composite
 from conformance.strategies.case import Case
 from conformance.strategies.cases import NEVER_FRESH, Palette, cases
-from conformance.strategies.targeted import orders
+from conformance.strategies.targeted import permutations
 
 _FIRST, _STEP = 0.6, 0.25
 """Magnitudes are 0.6, 0.85, 1.1 and so on: never 1, and none of them is exact in float16."""
@@ -29,27 +29,27 @@ class Replaced(NamedTuple):
     other: State
 
 
-@decoded
-def distinct_cases(source: Source, palette: Palette) -> Case:
+@composite
+def distinct_cases(reader: ByteReader, palette: Palette) -> Case:
     """A case whose state has 4·D magnitudes, and whose features vary."""
-    case = source.draw(cases(palette, fresh_from=NEVER_FRESH))
-    (state,) = _states(source, case.config.features, 1)
+    case = reader.draw(cases(palette, fresh_from=NEVER_FRESH))
+    (state,) = _states(reader, case.config.features, 1)
     return replace(_varying(case), state=state)
 
 
-@decoded
-def replaced_cases(source: Source, palette: Palette) -> Replaced:
+@composite
+def replaced_cases(reader: ByteReader, palette: Palette) -> Replaced:
     """A case and another state that shares no magnitude with the first."""
-    case = source.draw(cases(palette, fresh_from=NEVER_FRESH))
-    state, other = _states(source, case.config.features, 2)
+    case = reader.draw(cases(palette, fresh_from=NEVER_FRESH))
+    state, other = _states(reader, case.config.features, 2)
     return Replaced(replace(_varying(case), state=state), other)
 
 
-def _states(source: Source, features: int, count: int) -> list[State]:
+def _states(reader: ByteReader, features: int, count: int) -> list[State]:
     """Deal out distinct magnitudes in some order; all but the variances have a sign as well."""
     size = count * 4 * features
-    order = np.array(source.draw(orders(size)))
-    signs = np.array([1 - 2 * (byte % 2) for byte in source.take(size)])
+    order = np.array(reader.draw(permutations(size)))
+    signs = np.array([1 - 2 * (byte % 2) for byte in reader.take(size)])
     values = signs.reshape(count, 4, features) * (
         _FIRST + _STEP * order.reshape(count, 4, features)
     )

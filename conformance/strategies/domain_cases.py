@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.numerics.state import Float32
-from conformance.strategies.bytestream import Source, choices, decoded
+from conformance.strategies.bytestream import ByteReader, composite, integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import Palette, cases
 from conformance.strategies.cotangents import cotangents
@@ -155,37 +155,37 @@ _SPECIAL = (np.nan, np.inf, -np.inf, 1e30, -1e30)
 """What stands in padding: uninitialised memory is any number, or none."""
 
 
-@decoded
-def masks(source: Source, rows: int, *, empty: bool = False) -> Mask:
+@composite
+def masks(reader: ByteReader, rows: int, *, empty: bool = False) -> Mask:
     """Which of N rows count: as a rule some, now and then all or a single one."""
-    raw = np.frombuffer(source.take(rows), np.uint8)
-    single = source.draw(choices(0, 7)) == 7
+    raw = np.frombuffer(reader.take(rows), np.uint8)
+    single = reader.draw(integers(0, 7)) == 7
     kept = np.arange(rows) == raw[0] % rows if single else raw < 150
     if not kept.any() and not empty:
         kept = np.arange(rows) == raw[0] % rows
     return kept
 
 
-@decoded
-def masked_cases(source: Source, palette: Palette, *, special: bool = False) -> Masked:
+@composite
+def masked_cases(reader: ByteReader, palette: Palette, *, special: bool = False) -> Masked:
     """A case with a mask; what stands in masked rows is arbitrary, or NaN and the like."""
-    case = source.draw(cases(palette))
+    case = reader.draw(cases(palette))
     rows, features = case.x.shape
-    kept = source.draw(masks(rows))
+    kept = reader.draw(masks(rows))
     fillers = _SPECIAL if special else _FILLERS
-    filler = fillers[source.draw(choices(0, len(fillers) - 1))]
+    filler = fillers[reader.draw(integers(0, len(fillers) - 1))]
     if filler is not None:
         case = case.with_x(np.where(kept[:, None], case.x, np.float32(filler)))
-    w = np.where(kept[:, None], source.draw(cotangents(rows, features)), np.float32(0))
+    w = np.where(kept[:, None], reader.draw(cotangents(rows, features)), np.float32(0))
     return Masked(case, kept, w, rows > 6, POSITIONS.get(rows, (rows,)))
 
 
-@decoded
-def folded_cases(source: Source, layouts: tuple[Layout, ...]) -> Folded:
+@composite
+def folded_cases(reader: ByteReader, layouts: tuple[Layout, ...]) -> Folded:
     """A case and the layout in which it is handed over."""
-    layout = layouts[source.draw(choices(0, len(layouts) - 1))]
-    case = source.draw(cases((layout.entry,)))
-    return Folded(case, source.draw(cotangents(*case.x.shape)), layout.around, layout.axis)
+    layout = layouts[reader.draw(integers(0, len(layouts) - 1))]
+    case = reader.draw(cases((layout.entry,)))
+    return Folded(case, reader.draw(cotangents(*case.x.shape)), layout.around, layout.axis)
 
 
 def fold(rows: npt.NDArray[Any], around: tuple[int, ...], axis: int) -> npt.NDArray[Any]:
@@ -199,26 +199,26 @@ def unfold(x: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
     return moved.reshape(-1, moved.shape[-1])
 
 
-@decoded
-def spread_cases(source: Source, cuts: tuple[Cut, ...]) -> Spread:
+@composite
+def spread_cases(reader: ByteReader, cuts: tuple[Cut, ...]) -> Spread:
     """A case that is spread, and all of whose rows count."""
-    cut = cuts[source.draw(choices(0, len(cuts) - 1))]
-    case = source.draw(cases((cut.entry,)))
-    w = source.draw(cotangents(*case.x.shape))
+    cut = cuts[reader.draw(integers(0, len(cuts) - 1))]
+    case = reader.draw(cases((cut.entry,)))
+    w = reader.draw(cotangents(*case.x.shape))
     return Spread(case, np.ones(len(w), bool), w, cut.shards, cut.on_devices)
 
 
-@decoded
-def uneven_cases(source: Source, cuts: tuple[Cut, ...], *, empty: bool = False) -> Spread:
+@composite
+def uneven_cases(reader: ByteReader, cuts: tuple[Cut, ...], *, empty: bool = False) -> Spread:
     """A case of which some rows count: some of every shard, or none of one shard."""
-    drawn = source.draw(spread_cases(cuts))
+    drawn = reader.draw(spread_cases(cuts))
     rows = len(drawn.kept)
     place, shard = (
         np.arange(rows) % (rows // drawn.shards),
         np.arange(rows) // (rows // drawn.shards),
     )
-    kept = source.draw(masks(rows))
-    first = source.draw(choices(0, rows - 1))
+    kept = reader.draw(masks(rows))
+    first = reader.draw(integers(0, rows - 1))
     some = np.array([(kept & (shard == s)).any() for s in shard])
     kept = kept | (~some & (place == first % (rows // drawn.shards)))
     if empty:
@@ -230,42 +230,42 @@ _LARGEST, _SMALLEST = 2.0**14, 2.0**-4
 _SMALLEST_NORMAL = 2.0**-14
 
 
-@decoded
-def half_cases(source: Source, palette: Palette) -> Half:
+@composite
+def half_cases(reader: ByteReader, palette: Palette) -> Half:
     """A case in bfloat16 or float16; for float16 its features are scaled by powers of two."""
-    case = source.draw(cases(palette))
-    dtype = ("bfloat16", "float16")[source.draw(choices(0, 1))]
+    case = reader.draw(cases(palette))
+    dtype = ("bfloat16", "float16")[reader.draw(integers(0, 1))]
     x = case.x.astype(np.float64)
     if dtype == "float16":
         size = np.maximum(np.abs(x).max(axis=0), _SMALLEST_NORMAL)
         x = x * 2.0 ** np.floor(np.log2(np.clip(size, _SMALLEST, _LARGEST) / size))
         x = np.where(np.abs(x) < _SMALLEST_NORMAL, 0, x)
-    return Half(case.with_x(rounded(x, dtype)), dtype, source.draw(choices(0, 3)))
+    return Half(case.with_x(round_to(x, dtype)), dtype, reader.draw(integers(0, 3)))
 
 
-@decoded
-def pulled_half_cases(source: Source, palette: Palette) -> PulledHalf:
+@composite
+def pulled_half_cases(reader: ByteReader, palette: Palette) -> PulledHalf:
     """A case in bfloat16 or float16 with a cotangent of its output."""
-    half = source.draw(half_cases(palette))
-    return PulledHalf(*half, source.draw(cotangents(*half.case.x.shape)))
+    half = reader.draw(half_cases(palette))
+    return PulledHalf(*half, reader.draw(cotangents(*half.case.x.shape)))
 
 
-def rounded(x: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
+def round_to(x: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
     """Return x rounded to a 16-bit dtype, as float32."""
     narrow = np.float16 if dtype == "float16" else ml_dtypes.bfloat16
     return x.astype(narrow).astype(np.float32)
 
 
-@decoded
-def double_cases(source: Source, palette: Palette) -> Double:
+@composite
+def double_cases(reader: ByteReader, palette: Palette) -> Double:
     """A case whose x has 53 bits; one in four has those of float32, constants among them."""
-    case = source.draw(cases(palette))
-    exact = source.draw(choices(0, 3)) == 0
-    raw = np.frombuffer(source.take(case.x.size), np.uint8).reshape(case.x.shape)
+    case = reader.draw(cases(palette))
+    exact = reader.draw(integers(0, 3)) == 0
+    raw = np.frombuffer(reader.take(case.x.size), np.uint8).reshape(case.x.shape)
     digits = 0 if exact else (raw - 127.5) * 2.0**-40
     return Double(case, case.x.astype(np.float64) * (1 + digits))
 
 
-def subset(case: Case, kept: Any) -> Case:
+def select_rows(case: Case, kept: Any) -> Case:
     """Return the case of the rows that count alone."""
     return case.with_x(case.x[kept])

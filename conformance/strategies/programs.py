@@ -16,7 +16,7 @@ import numpy as np
 
 from conformance.adapters.protocols import ARRAYS
 from conformance.numerics.state import Float32, State
-from conformance.strategies.bytestream import Source, choices, decoded
+from conformance.strategies.bytestream import ByteReader, composite, integers
 from conformance.strategies.case import Case, literals
 from conformance.strategies.cases import Palette, batches, cases, entry_of, states
 from conformance.strategies.shape_grid import TRANSFORMED, Entry
@@ -135,10 +135,10 @@ class Program:
         return shown | {"program": [repr(step) for step in self.steps]}
 
 
-@decoded
-def steps(source: Source, preferred: str) -> Step | None:
+@composite
+def steps(reader: ByteReader, preferred: str) -> Step | None:
     """One step from three bytes; none at all if the first of them is zero."""
-    which, argument, manner = source.take(3)
+    which, argument, manner = reader.take(3)
     if which == 0:
         return None
     kind = _KINDS[(which - 1) % len(_KINDS)]
@@ -157,29 +157,29 @@ def steps(source: Source, preferred: str) -> Step | None:
     )
 
 
-@decoded
-def programs(source: Source, palette: Palette) -> Program:
+@composite
+def programs(reader: ByteReader, palette: Palette) -> Program:
     """A program of 3 to 30 steps on layers of the compiled shapes.
 
     The sizes of the third batch come from the palette of the run.
     """
-    size = max(source.draw(choices(_SHORTEST, _LONGEST)) for _ in range(2))
-    preferred = COPIES[source.draw(choices(0, len(COPIES) - 1))]
-    drawn = [source.draw(steps(preferred)) for _ in range(size)]
-    case = replace(source.draw(cases(TRANSFORMED)), as_jax=False)
+    size = max(reader.draw(integers(_SHORTEST, _LONGEST)) for _ in range(2))
+    preferred = COPIES[reader.draw(integers(0, len(COPIES) - 1))]
+    drawn = [reader.draw(steps(preferred)) for _ in range(size)]
+    case = replace(reader.draw(cases(TRANSFORMED)), as_jax=False)
     entry = entry_of(case)
     rows = sorted({e.rows for e in palette if e.features == entry.features} - {entry.rows})[:3]
-    another = rows[source.draw(choices(0, len(rows) - 1))] if rows else entry.rows
+    another = rows[reader.draw(integers(0, len(rows) - 1))] if rows else entry.rows
     features = entry.features
     return Program(
         case=case,
         other=Entry(entry.rows, features, *_OTHER),
         batches=(
             case.x,
-            source.draw(batches(entry)),
-            source.draw(batches(replace(entry, rows=another))),
+            reader.draw(batches(entry)),
+            reader.draw(batches(replace(entry, rows=another))),
         ),
-        states=tuple(source.draw(states(features, entry.eps)) for _ in range(2)),
+        states=tuple(reader.draw(states(features, entry.eps)) for _ in range(2)),
         steps=_resolved([step for step in drawn if step is not None] or [Step("evaluate")]),
     )
 
@@ -199,6 +199,6 @@ _OTHER = (0.6, 3e-5)
 """Momentum and eps of the layer beside: what is kept on the class is told apart."""
 
 
-def mutated(x: Float32) -> None:
+def mutate(x: Float32) -> None:
     """Change a batch in place, as a data loader that reuses its buffer does."""
     x[0] += np.float32(3)

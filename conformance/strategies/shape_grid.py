@@ -109,7 +109,7 @@ TRANSFORMED = COMPILED[:3]
 """For properties under transforms whose tracing costs more than the rest."""
 
 
-def fresh(seed: int) -> tuple[Entry, ...]:
+def draw_palette(seed: int) -> tuple[Entry, ...]:
     """Return a palette drawn from a seed, so that in time no shape stays untried.
 
     It keeps the corners of the default palette and replaces every other shape and momentum.
@@ -129,6 +129,6 @@ def fresh(seed: int) -> tuple[Entry, ...]:
     return (*DEFAULT[:12], *drawn)
 
 
-def at_momentum(momentum: float, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+def with_momentum(momentum: float, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """Return the entries with another momentum."""
     return tuple(Entry(e.rows, e.features, momentum, e.eps) for e in entries)

@@ -22,7 +22,7 @@ class Attempt:
     violates: Callable[[], bool]
 
 
-def reduced(raw: bytes, attempt: Callable[[bytes], Attempt], attempts: int) -> bytes | None:
+def shrink(raw: bytes, attempt: Callable[[bytes], Attempt], attempts: int) -> bytes | None:
     """Return the smallest bytes found that still violate; None if ``raw`` itself does not.
 
     At most ``attempts`` candidates are executed. The last execution that violated is that of

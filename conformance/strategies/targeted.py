@@ -9,18 +9,18 @@ import numpy as np
 
 from conformance.adapters.protocols import Config
 from conformance.numerics.state import Float32
-from conformance.strategies.bytestream import Decoder, Source, choices, decoded
+from conformance.strategies.bytestream import ByteReader, ByteStrategy, composite, integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import (
     NEVER_FRESH,
     Palette,
     batches,
     cases,
-    columns_of,
+    draw_columns,
     state_of,
 )
 from conformance.strategies.columns import BLOCK
-from conformance.strategies.shape_grid import EAGER, Entry, at_momentum
+from conformance.strategies.shape_grid import EAGER, Entry, with_momentum
 
 
 class Shifted(NamedTuple):
@@ -53,77 +53,77 @@ class Poisoned(NamedTuple):
     replacement: Float32
 
 
-@decoded
-def shifted_cases(source: Source, palette: Palette) -> Shifted:
+@composite
+def shifted_cases(reader: ByteReader, palette: Palette) -> Shifted:
     """A case on the grid of 1/64 below 64, and integer shifts (D,) up to 8192.
 
     x and x + shift are then both exact in float32.
     """
-    case = source.draw(cases(palette))
+    case = reader.draw(cases(palette))
     grid = np.clip(np.round(case.x * 64), -4096, 4096) / 64
-    shift = [source.draw(choices(0, 13)) for _ in range(case.config.features)]
+    shift = [reader.draw(integers(0, 13)) for _ in range(case.config.features)]
     sizes = np.array([1, 0, -3, 7, -20, 50, 100, -100, 300, -512, 1000, 2048, -8192, 8192])
     return Shifted(case.with_x(grid), sizes[shift].astype(np.float32))
 
 
-@decoded
-def scaled_cases(source: Source, palette: Palette) -> Scaled:
+@composite
+def scaled_cases(reader: ByteReader, palette: Palette) -> Scaled:
     """A case and a power of two by which x can be scaled exactly."""
-    case = source.draw(cases(palette))
-    return Scaled(case, float(2.0 ** (1, -1, 3, -4)[source.draw(choices(0, 3))]))
+    case = reader.draw(cases(palette))
+    return Scaled(case, float(2.0 ** (1, -1, 3, -4)[reader.draw(integers(0, 3))]))
 
 
-@decoded
-def permuted_cases(source: Source, palette: Palette) -> Permuted:
+@composite
+def permuted_cases(reader: ByteReader, palette: Palette) -> Permuted:
     """A case with an order of its rows and an order of its features."""
-    case = source.draw(cases(palette, fresh_from=NEVER_FRESH))
+    case = reader.draw(cases(palette, fresh_from=NEVER_FRESH))
     rows, features = case.x.shape
-    return Permuted(case, source.draw(orders(rows)), source.draw(orders(features)))
+    return Permuted(case, reader.draw(permutations(rows)), reader.draw(permutations(features)))
 
 
-@decoded
-def orders(source: Source, size: int) -> list[int]:
+@composite
+def permutations(reader: ByteReader, size: int) -> list[int]:
     """Permutations of range(size), shrinking to reversal."""
-    raw = source.take(BLOCK)
+    raw = reader.take(BLOCK)
     keys = [(raw[i % BLOCK] * (1 + 2 * (i // BLOCK)) % 256, -i) for i in range(size)]
     return sorted(range(size), key=keys.__getitem__)
 
 
-@decoded
-def poisoned_cases(source: Source, palette: Palette) -> Poisoned:
+@composite
+def poisoned_cases(reader: ByteReader, palette: Palette) -> Poisoned:
     """A case of two or more features, one of them, and what replaces it, (N,).
 
     The replacement is another feature, or the same one with a NaN or an infinity in a row.
     """
-    case = source.draw(cases(tuple(entry for entry in palette if entry.features > 1)))
+    case = reader.draw(cases(tuple(entry for entry in palette if entry.features > 1)))
     rows, features = case.x.shape
-    column = source.draw(choices(0, features - 1))
-    row = source.draw(choices(0, rows - 1))
-    poison = (None, np.nan, np.inf, -np.inf)[source.draw(choices(0, 3))]
+    column = reader.draw(integers(0, features - 1))
+    row = reader.draw(integers(0, rows - 1))
+    poison = (None, np.nan, np.inf, -np.inf)[reader.draw(integers(0, 3))]
     if poison is None:
-        other = source.draw(batches(Entry(rows, 1, 0.0, case.config.eps)))[:, 0]
+        other = reader.draw(batches(Entry(rows, 1, 0.0, case.config.eps)))[:, 0]
     else:
         other = case.x[:, column].copy()
         other[row] = poison
     return Poisoned(case, column, other)
 
 
-@decoded
-def free_configs(source: Source, palette: Palette) -> Case:  # noqa: ARG001  its own shape
+@composite
+def free_configs(reader: ByteReader, palette: Palette) -> Case:  # noqa: ARG001  its own shape
     """Cases with any momentum in [0, 1] and any eps in [1e-16, 100].
 
     One momentum in three lies near an end of its range; half of all eps lie in the usual
     [1e-8, 10]. One shape only: what varies here is what a compiling layer pays for.
     """
-    first = source.draw(choices(0, 10_000)) / 10_000
+    first = reader.draw(integers(0, 10_000)) / 10_000
     special = (0.0, 1.0, 0.995, 0.001, 0.9995, 0.99993, 5e-5)
-    momentum = (first, *special)[max(0, source.draw(choices(0, 20)) - 13)]
-    usual = source.draw(choices(0, 1)) == 0
-    exponent = source.draw(choices(0, 900)) / 100
+    momentum = (first, *special)[max(0, reader.draw(integers(0, 20)) - 13)]
+    usual = reader.draw(integers(0, 1)) == 0
+    exponent = reader.draw(integers(0, 900)) / 100
     eps = float(f"{10 ** (1 - exponent if usual else 2 - 2 * exponent):.3g}")
     entry = Entry(3, 2, momentum, eps)
-    columns = columns_of(source, entry)
-    ratio = (1.0, 0.5, 3.0)[source.draw(choices(0, 2))]
+    columns = draw_columns(reader, entry)
+    ratio = (1.0, 0.5, 3.0)[reader.draw(integers(0, 2))]
     near = np.float32(np.sqrt(eps) * ratio)
     x = np.stack([columns.x[:, 0], near * np.array([0, 1, 3], np.float32)], axis=1)
     state = state_of(columns)
@@ -136,32 +136,32 @@ def free_configs(source: Source, palette: Palette) -> Case:  # noqa: ARG001  its
     )
 
 
-def stackable(palette: Palette) -> Decoder[Case]:
+def stackable_cases(palette: Palette) -> ByteStrategy[Case]:
     """Cases whose stacked batch, (2N, D), has a shape from the palette too."""
     shapes = {(entry.rows, entry.features) for entry in palette}
     return cases(tuple(e for e in palette if (2 * e.rows, e.features) in shapes))
 
 
-@decoded
-def constant_cases(source: Source, palette: Palette) -> Case:
+@composite
+def constant_cases(reader: ByteReader, palette: Palette) -> Case:
     """Cases in which each feature is constant, at any of many sizes."""
-    case = source.draw(cases(palette))
+    case = reader.draw(cases(palette))
     return case.with_x(np.broadcast_to(case.x[:1], case.x.shape))
 
 
-@decoded
-def cases_near_eps(source: Source, palette: Palette) -> Case:
+@composite
+def cases_near_eps(reader: ByteReader, palette: Palette) -> Case:
     """Cases whose variances, of the batch and stored, are ε times 0 to 10.
 
     The batch is a pattern of small integers times √ε; with a variance far above ε nobody
     could tell where ε is.
     """
     small = tuple(entry for entry in palette if entry.rows <= 4)  # where kernels take short cuts
-    case = source.draw(cases((*palette, *small), fresh_from=NEVER_FRESH))
+    case = reader.draw(cases((*palette, *small), fresh_from=NEVER_FRESH))
     rows, features = case.x.shape
-    raw = np.frombuffer(source.take(BLOCK), np.uint8)
+    raw = np.frombuffer(reader.take(BLOCK), np.uint8)
     pattern = np.resize(raw % 4, rows)[:, None] * (1 + np.arange(features)[None, :] % 2)
-    unit = np.sqrt(case.config.eps) * (1.0, 0.1, 0.4, 1.7, 1e-3)[source.draw(choices(0, 4))]
+    unit = np.sqrt(case.config.eps) * (1.0, 0.1, 0.4, 1.7, 1e-3)[reader.draw(integers(0, 4))]
     ratios = np.resize(np.array([1, 0.1, 0, 3, 0.01, 10]), features)
     state = case.state
     assert state is not None, "not fresh"  # noqa: S101
@@ -171,30 +171,30 @@ def cases_near_eps(source: Source, palette: Palette) -> Case:
     )
 
 
-@decoded
-def offset_cases(source: Source, palette: Palette) -> Case:
+@composite
+def offset_cases(reader: ByteReader, palette: Palette) -> Case:
     """Cases whose features lie at offsets of 0 to 1e4 standard deviations.
 
     Few rows keep the bound tight; γ is kept away from zero, which would hide everything.
     """
-    case = source.draw(cases(tuple(entry for entry in palette if 1 < entry.rows < 20)))
+    case = reader.draw(cases(tuple(entry for entry in palette if 1 < entry.rows < 20)))
     rows, features = case.x.shape
-    raw = [source.take(BLOCK) for _ in range(features)]
+    raw = [reader.take(BLOCK) for _ in range(features)]
     small = np.array([[byte % 8 for byte in column[:rows]] for column in raw], float).T
     offsets = np.array([0, 1, -3, 30, 300, -1e3, 3e3, 1e4, -2e4])
-    chosen = offsets[[source.draw(choices(0, len(offsets) - 1)) for _ in range(features)]]
-    x = (small + chosen) * (1.0, 0.1, 30.0)[source.draw(choices(0, 2))]
+    chosen = offsets[[reader.draw(integers(0, len(offsets) - 1)) for _ in range(features)]]
+    x = (small + chosen) * (1.0, 0.1, 30.0)[reader.draw(integers(0, 2))]
     if case.state is None:
         return case.with_x(x)
     gamma = np.where(case.state.gamma == 0, np.float32(1), case.state.gamma)
     return replace(case.with_x(x), state=case.state.replace(gamma=gamma))
 
 
-@decoded
-def scale_cases(source: Source, palette: Palette) -> Case:
+@composite
+def scale_cases(reader: ByteReader, palette: Palette) -> Case:
     """Cases whose features differ in scale by up to twelve orders of magnitude."""
-    case = source.draw(cases(palette))
-    powers = [source.draw(choices(0, 12)) for _ in range(case.config.features)]
+    case = reader.draw(cases(palette))
+    powers = [reader.draw(integers(0, 12)) for _ in range(case.config.features)]
     scales = 10.0 ** np.array([0, -1, 1, -2, 2, -3, 3, -4, 4, -5, 5, -6, 6])[powers]
     return case.with_x(np.clip(case.x, -400, 400) * scales)
 
@@ -202,17 +202,17 @@ def scale_cases(source: Source, palette: Palette) -> Case:
 _TALLEST = EAGER[-1]
 
 
-@decoded
-def extreme_cases(source: Source, palette: Palette) -> Case:
+@composite
+def extreme_cases(reader: ByteReader, palette: Palette) -> Case:
     """Cases with outliers, zeros, integers and values up to 1e12.
 
     One value among N reaches z = √(N−1) at most, so one kind has 1025 rows: to show a
     clipping at c standard deviations takes N > c² + 1.
     """
-    kind = source.draw(choices(0, 5))
-    case = source.draw(cases((_TALLEST,) if kind == 5 else palette))
+    kind = reader.draw(integers(0, 5))
+    case = reader.draw(cases((_TALLEST,) if kind == 5 else palette))
     rows, features = case.x.shape
-    row, column = source.draw(choices(0, rows - 1)), source.draw(choices(0, features - 1))
+    row, column = reader.draw(integers(0, rows - 1)), reader.draw(integers(0, features - 1))
     x = case.x.astype(np.float64)
     if kind in {0, 5}:
         x[row, column] = 1e4
@@ -227,11 +227,11 @@ def extreme_cases(source: Source, palette: Palette) -> Case:
     return case.with_x(x)
 
 
-def cases_at_momentum(palette: Palette, momentum: float) -> Decoder[Case]:
+def cases_at_momentum(palette: Palette, momentum: float) -> ByteStrategy[Case]:
     """Cases with a given momentum; few shapes, because configurations compile."""
-    return cases(at_momentum(momentum, palette[::5]))
+    return cases(with_momentum(momentum, palette[::5]))
 
 
-def cases_with(palette: Palette, *, rows: int) -> Decoder[Case]:
+def cases_with(palette: Palette, *, rows: int) -> ByteStrategy[Case]:
     """Cases with a given number of rows."""
     return cases(tuple(entry for entry in palette if entry.rows == rows))

@@ -29,7 +29,7 @@ from conformance.strategies.targeted import (
     scale_cases,
     scaled_cases,
     shifted_cases,
-    stackable,
+    stackable_cases,
 )
 from support.numpy_norm import subject
 
@@ -43,7 +43,7 @@ CASES = {
     "offset_cases": offset_cases,
     "scale_cases": scale_cases,
     "extreme_cases": extreme_cases,
-    "stackable": stackable,
+    "stackable": stackable_cases,
     "single rows": lambda entries: cases_with(entries, rows=1),
     "momentum 1": lambda entries: cases_at_momentum(entries, 1.0),
     "shifted_cases": shifted_cases,
@@ -55,7 +55,7 @@ CASES = {
 
 def case_strategy(name: str) -> st.SearchStrategy[Case]:
     """Return the strategy for cases of a name, apart from what is drawn with them."""
-    drawn = CASES[name](DEFAULT).strategy()
+    drawn = CASES[name](DEFAULT).to_hypothesis()
     return drawn.map(lambda value: value if isinstance(value, Case) else value.case)
 
 

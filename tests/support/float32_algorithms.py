@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from conformance.numerics.state import State
-from conformance.strategies.columns import BLOCK, Columns, decode
+from conformance.strategies.columns import BLOCK, Columns, decode_columns
 
 F = np.float32
 Statistics = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -26,7 +26,7 @@ ROWS = (1, 2, 3, 5, 7, 8, 13, 17, 33, 40)
 def generated(rows: int) -> Columns:
     """Return several hundred columns as the strategies make them, constants and κ ≤ 1e4 in it."""
     rng = np.random.default_rng(rows)
-    return decode([rng.bytes(BLOCK) for _ in range(COLUMNS)], rows, EPS)
+    return decode_columns([rng.bytes(BLOCK) for _ in range(COLUMNS)], rows, EPS)
 
 
 @cache

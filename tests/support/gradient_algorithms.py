@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from conformance.numerics.state import State
-from conformance.strategies.columns import BLOCK, decode
+from conformance.strategies.columns import BLOCK, decode_columns
 
 F = np.float32
 EPS = 1e-5
@@ -29,7 +29,7 @@ Apply = Callable[[Any, Any, Any, Any, Any], Any]
 def generated(rows: int) -> tuple[np.ndarray, State]:
     """Return columns as the strategies make them: constants, v ≈ ε and κ up to 1e4 in it."""
     rng = np.random.default_rng(rows)
-    drawn = decode([rng.bytes(BLOCK) for _ in range(COLUMNS)], rows, EPS)
+    drawn = decode_columns([rng.bytes(BLOCK) for _ in range(COLUMNS)], rows, EPS)
     return drawn.x, State(drawn.gamma, drawn.beta, drawn.running_mean, drawn.running_var)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters import call_hooks
-from conformance.adapters.errors import described
+from conformance.adapters.errors import describe
 from conformance.adapters.protocols import STATISTICS, Config
 from conformance.diagnosis.behaviours.behaviour import NotObserved
 from conformance.diagnosis.sample_data import STATE
@@ -32,15 +32,15 @@ class Raised:
 
 def attempt(what: str, action: Callable[[], Any]) -> Any:
     """Return what the action returns, or ``Raised``."""
-    call_hooks.operation(what)
+    call_hooks.notify_operation(what)
     try:
         return action()
     except NotObserved:
         raise
     except BaseException as error:
-        if not call_hooks.its_own(error):
+        if not call_hooks.is_implementation_error(error):
             raise
-        words = described(error)
+        words = describe(error)
         return Raised(words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…")
 
 

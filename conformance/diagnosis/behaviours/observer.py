@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.adapters.errors import AdapterError, described
+from conformance.adapters.errors import AdapterError, describe
 from conformance.diagnosis.behaviours.behaviour import BEHAVIOURS, NotObserved, Observation
 from conformance.engine.budget import budget
 from conformance.engine.sandbox.limits import Limits
@@ -26,7 +26,7 @@ def observe(name: str, subject: Subject) -> Observation:
     except NotObserved as reason:
         return Observation(name, observed=False, answer=str(reason))
     except BaseException as error:  # noqa: BLE001  nothing here is judged, so nothing is a failure
-        return Observation(name, observed=False, answer=described(error))
+        return Observation(name, observed=False, answer=describe(error))
 
 
 @dataclass(slots=True)

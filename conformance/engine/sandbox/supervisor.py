@@ -177,9 +177,9 @@ def _violation(requirement: str, finding: Finding, note: Note) -> Violation:
     if not note.raw:
         return Violation(finding=finding)
     from conformance.properties import PROPERTIES  # noqa: PLC0415
-    from conformance.strategies.bytestream import decoded_from  # noqa: PLC0415
-    from conformance.strategies.codec import violation_of  # noqa: PLC0415  only after a loss
+    from conformance.strategies.bytestream import draw_from_bytes  # noqa: PLC0415
+    from conformance.strategies.codec import make_violation  # noqa: PLC0415  only after a loss
 
     decoders = PROPERTIES[requirement].decoders
-    drawn = decoded_from(note.raw, {name: of(note.entries) for name, of in decoders.items()})
-    return violation_of(requirement, finding, drawn)
+    drawn = draw_from_bytes(note.raw, {name: of(note.entries) for name, of in decoders.items()})
+    return make_violation(requirement, finding, drawn)

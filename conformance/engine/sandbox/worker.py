@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from conformance.adapters import call_hooks
-from conformance.adapters.errors import described
+from conformance.adapters.errors import describe
 from conformance.engine.budget import Budget
 from conformance.engine.jax_runtime import offer_host_devices, remember_compilations
 from conformance.engine.sandbox.global_state import Footprint
@@ -91,7 +91,7 @@ class _Guest:
         except AdapterError as error:
             self._reply(refused=str(error))
         except BaseException as error:  # noqa: BLE001  whatever the implementation raises
-            self._reply(refused=f"{self.name} cannot be resolved: {described(error)}")
+            self._reply(refused=f"{self.name} cannot be resolved: {describe(error)}")
         return None
 
     def _judged(
@@ -113,7 +113,7 @@ class _Guest:
                 trial.until = until
                 verdict = judge(trial) if values is None else judge_stored(trial, values)
         except BaseException as error:  # noqa: BLE001  interrupts of its own making
-            return {"escaped": described(error)}
+            return {"escaped": describe(error)}
         return {"verdict": verdict.to_json()}
 
     def _observed(self, subject: Subject, behaviour: str) -> dict[str, Any]:

@@ -102,18 +102,18 @@ def faults(
 
 def _chosen(gallery: str, patterns: tuple[str, ...]) -> dict[str, Any]:
     """Return the faults that the patterns name, or end with a usage error."""
-    from conformance.adapters.gallery import galleries, members  # noqa: PLC0415  imports the gallery
+    from conformance.adapters.gallery import find_galleries, load_members  # noqa: PLC0415  imports the gallery
     from conformance.engine.jax_runtime import (  # noqa: PLC0415
         offer_host_devices,
         remember_compilations,
     )
 
-    if gallery not in galleries():
-        msg = f"no gallery is registered as {gallery!r}; there are {', '.join(galleries())}"
+    if gallery not in find_galleries():
+        msg = f"no gallery is registered as {gallery!r}; there are {', '.join(find_galleries())}"
         raise click.UsageError(msg)
     remember_compilations()
     offer_host_devices()
-    held: Mapping[str, Any] = members(gallery)
+    held: Mapping[str, Any] = load_members(gallery)
     if not all(hasattr(item, "breaks") for item in held.values()):
         msg = f"the gallery {gallery!r} holds no records of faults"
         raise click.UsageError(msg)

@@ -103,9 +103,9 @@ def _judges(node: ast.FunctionDef, identity: str) -> bool:
 @click.command()
 def implementations() -> None:
     """List the registered implementations."""
-    from conformance.adapters.resolve import GROUP, registered  # noqa: PLC0415  only needed here
+    from conformance.adapters.resolve import GROUP, find_registered  # noqa: PLC0415  only needed here
 
-    for name, point in registered().items():
+    for name, point in find_registered().items():
         package = point.dist.name if point.dist is not None else "unknown"
         click.echo(f"{name:<20} {point.value:<36} {package}")
     click.echo(f"\nRegistered under the entry-point group {GROUP}.")

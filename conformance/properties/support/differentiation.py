@@ -8,7 +8,7 @@ from typing import Any, cast
 from flax import nnx
 
 from conformance.adapters.nnx import NnxLayer, train
-from conformance.adapters.nnx_gradients import Call
+from conformance.adapters.nnx_gradients import NnxCall
 from conformance.adapters.protocols import PARAMETERS, Differentiable, DifferentiableCall
 from conformance.numerics import bounds, conventions, oracle
 from conformance.numerics.bounds import Bound, GradientBounds
@@ -29,7 +29,7 @@ def call_of(layer: LiveLayer, x: Any, *, evaluate: bool) -> DifferentiableCall:
     with calling("taking the layer apart"):
         if hasattr(layer.layer, "call"):
             return cast("Differentiable", layer.layer).call(x, evaluate=evaluate)
-        return Call.of(cast("NnxLayer", layer.layer), x, evaluate=evaluate)
+        return NnxCall.of(cast("NnxLayer", layer.layer), x, evaluate=evaluate)
 
 
 def as_gradients(pulled: tuple[Any, ...]) -> dict[str, AnyArray]:

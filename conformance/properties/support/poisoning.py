@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.strategies.bytestream import Decoder, choices
+from conformance.strategies.bytestream import ByteStrategy, integers
 from conformance.strategies.case import Case
 from conformance.strategies.shape_grid import Entry
 
@@ -12,9 +12,9 @@ POISONS = (None, np.nan, np.inf, -np.inf)
 """What a row is replaced by; in one case in four it stays as it is."""
 
 
-def poisons(_: tuple[Entry, ...]) -> Decoder[int]:
+def poisons(_: tuple[Entry, ...]) -> ByteStrategy[int]:
     """Return what draws one of the poisons."""
-    return choices(0, len(POISONS) - 1)
+    return integers(0, len(POISONS) - 1)
 
 
 def with_nan(case: Case, column: int) -> tuple[Case, int]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.requirements import REQUIREMENTS, Requirement
-from conformance.strategies.bytestream import Decoder
+from conformance.strategies.bytestream import ByteStrategy
 from conformance.strategies.shape_grid import Entry
 
 Claim = Callable[..., None]
-DecoderOf = Callable[[tuple[Entry, ...]], Decoder[Any]]
+DecoderOf = Callable[[tuple[Entry, ...]], ByteStrategy[Any]]
 
 
 @dataclass(frozen=True, slots=True)

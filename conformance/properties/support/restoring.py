@@ -14,23 +14,23 @@ from typing import Any
 import jax
 from flax import nnx
 
-from conformance.adapters.nnx import merged_again, stored
+from conformance.adapters.nnx import copy_through_numpy, split_and_merge
 from conformance.properties.support.subject import calling
 
 
 def _merged(module: Any, fresh: Any) -> Any:
     del fresh
-    return merged_again(module)
+    return split_and_merge(module)
 
 
 def _merged_from_two_states(module: Any, fresh: Any) -> Any:
     del fresh
     graphdef, parameters, rest = nnx.split(module, nnx.Param, ...)
-    return nnx.merge(graphdef, stored(parameters), stored(rest))
+    return nnx.merge(graphdef, copy_through_numpy(parameters), copy_through_numpy(rest))
 
 
 def _through_pure_dict(module: Any, fresh: Any) -> Any:
-    values = stored(nnx.to_pure_dict(nnx.state(module)))
+    values = copy_through_numpy(nnx.to_pure_dict(nnx.state(module)))
     graphdef, state = nnx.split(fresh)
     nnx.replace_by_pure_dict(state, values)
     return nnx.merge(graphdef, state)
@@ -38,12 +38,12 @@ def _through_pure_dict(module: Any, fresh: Any) -> Any:
 
 def _through_flat_state(module: Any, fresh: Any) -> Any:
     flat = nnx.to_flat_state(nnx.state(module))
-    leaves = [(path, stored(leaf)) for path, leaf in flat]
+    leaves = [(path, copy_through_numpy(leaf)) for path, leaf in flat]
     return nnx.merge(nnx.graphdef(fresh), nnx.from_flat_state(leaves))
 
 
 def _through_leaves(module: Any, fresh: Any) -> Any:
-    leaves = stored(jax.tree.leaves(nnx.state(module)))
+    leaves = copy_through_numpy(jax.tree.leaves(nnx.state(module)))
     structure = jax.tree.structure(nnx.state(fresh))
     nnx.update(fresh, jax.tree.unflatten(structure, leaves))
     return fresh

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.adapters import call_hooks
-from conformance.adapters.errors import described
+from conformance.adapters.errors import describe
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import ARRAYS, COUNT, Config, Layer
 from conformance.numerics.bounds import Accuracy
@@ -29,16 +29,16 @@ AnyArray = npt.NDArray[Any]
 @contextmanager
 def calling(operation: str) -> Iterator[None]:
     """Turn an exception of the implementation into a violation of the requirement judged."""
-    call_hooks.operation(operation)
+    call_hooks.notify_operation(operation)
     try:
         yield
     except ViolationFound:
         raise
     except BaseException as error:
-        if not call_hooks.its_own(error):
+        if not call_hooks.is_implementation_error(error):
             raise
         try:
-            violation(operation, described(error), RESULT)
+            violation(operation, describe(error), RESULT)
         except AssertionError as found:
             raise found from error
 
@@ -194,9 +194,9 @@ class Subject:
         """Return x in the container that the case asks for."""
         if not case.as_jax:
             return case.x.copy()
-        from conformance.adapters.device_put import placed  # noqa: PLC0415  imports JAX
+        from conformance.adapters.device_put import put_on_device  # noqa: PLC0415  imports JAX
 
-        return placed(case.x)[0]
+        return put_on_device(case.x)[0]
 
     def forward(self, seed: Any, x: Any, flag: Any) -> AnyArray:
         """Call the forward function."""

@@ -21,7 +21,7 @@ from conformance.report.reproducers.recipes import RECIPES
 from conformance.report.reproducers.script import Complete, NoScript, Script
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Verdict, Violation
-from conformance.strategies.codec import ExactError, decode
+from conformance.strategies.codec import CodecError, decode
 from conformance.strategies.programs import KINDS
 
 GONE = 77
@@ -80,7 +80,7 @@ def _drawn(violation: Violation) -> dict[str, Any]:
     """
     try:
         drawn = {name: decode(value) for name, value in violation.values.items()}
-    except ExactError as error:
+    except CodecError as error:
         raise NoScript(f"its stored case cannot be read: {error}") from error
     for value in (*drawn.values(), violation.finding.index):
         _vet(value)

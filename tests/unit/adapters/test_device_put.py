@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from conformance.adapters.device_put import _COMPILED_FROM, placed
+from conformance.adapters.device_put import _COMPILED_FROM, put_on_device
 
 ARRAYS = (
     np.arange(3, dtype=np.float32),
@@ -21,7 +21,7 @@ ARRAYS = (
 def test_the_arrays_are_those_of_asarray(times: int):
     """Values, dtype, weak type and device are the same, before and after shapes recur."""
     for _ in range(times):
-        found = placed(*ARRAYS)
+        found = put_on_device(*ARRAYS)
     for got, wanted in zip(found, map(jnp.asarray, ARRAYS), strict=True):
         assert isinstance(got, jax.Array)
         assert (got.dtype, got.weak_type, got.committed) == (
@@ -36,7 +36,7 @@ def test_later_changes_of_an_array_do_not_reach_jax():
     """What was placed is a copy, as far as anybody can tell."""
     for _ in range(_COMPILED_FROM + 1):
         mine = np.zeros((7,), np.float32)
-        (theirs,) = placed(mine)
+        (theirs,) = put_on_device(mine)
         before = np.array(theirs)
         mine += 1
         np.testing.assert_array_equal(theirs, before)
@@ -46,10 +46,10 @@ def test_later_changes_of_an_array_do_not_reach_jax():
 def test_values_may_be_traced_and_compilation_disabled(disabled: bool):
     """A tracer is let through among arrays; without compilation arrays are arrays all the same."""
     with jax.disable_jit(disabled):
-        assert all(isinstance(each, jax.Array) for each in placed(*ARRAYS))
+        assert all(isinstance(each, jax.Array) for each in put_on_device(*ARRAYS))
 
     def both(x):
-        traced, constant = placed(x, ARRAYS[0])
+        traced, constant = put_on_device(x, ARRAYS[0])
         return traced + constant
 
     np.testing.assert_array_equal(jax.jit(both)(ARRAYS[0]), 2 * ARRAYS[0])
@@ -59,5 +59,5 @@ def test_values_may_be_traced_and_compilation_disabled(disabled: bool):
 def test_placing_can_be_traced():
     """Under a transform, arrays become values of that transform."""
     for _ in range(_COMPILED_FROM + 1):
-        shape = jax.eval_shape(lambda: placed(ARRAYS[0])[0])
+        shape = jax.eval_shape(lambda: put_on_device(ARRAYS[0])[0])
         assert shape.shape == (3,)

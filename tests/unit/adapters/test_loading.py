@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from support.written_modules import Write, refusal
 
-from conformance.adapters.resolve import registered
+from conformance.adapters.resolve import find_registered
 
 
 def test_unknown_names_are_refused():
     """An unregistered name is answered with the registered ones and the nearest."""
-    names = ", ".join(registered())
+    names = ", ".join(find_registered())
     assert refusal("flaks") == (
         f"no implementation is registered as 'flaks'. Did you mean 'flax'? Registered: {names}. "
         "Anything else is named module:attribute or path/to/file.py:attribute."

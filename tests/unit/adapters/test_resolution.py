@@ -7,7 +7,7 @@ import pytest
 from support.written_modules import FLAX_SHAPED, OBJECT, SEED_SHAPED, Write
 
 from conformance.adapters.protocols import Config
-from conformance.adapters.resolve import registered, resolve
+from conformance.adapters.resolve import find_registered, resolve
 
 
 def works(name: str) -> None:
@@ -20,7 +20,7 @@ def works(name: str) -> None:
 @pytest.mark.parametrize("name", ["impl", "flax", "flax-default"])
 def test_registered_names_resolve(name: str):
     """The implementations of this project are registered under their names."""
-    assert name in registered()
+    assert name in find_registered()
     assert resolve(name).name == name
 
 

@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 
 from conformance.adapters import rngs
-from conformance.adapters.rngs import constructed
+from conformance.adapters.rngs import construct
 
 _HELD: list[Any] = []
 
@@ -31,7 +31,7 @@ def drawn(rngs: nnx.Rngs) -> list[int]:
 def test_each_constructor_draws_the_same_keys():
     """Drawing from the streams does not show in the next construction, and they are lent again."""
     wanted = drawn(nnx.Rngs(3))
-    assert [constructed(drawn, 3, {}) for _ in range(3)] == [wanted] * 3
+    assert [construct(drawn, 3, {}) for _ in range(3)] == [wanted] * 3
     assert len(rngs._UNUSED) == 1
 
 
@@ -52,18 +52,18 @@ def test_streams_that_were_kept_or_changed_are_not_lent_again(keep: Callable[[An
     def keeping(rngs: nnx.Rngs) -> None:
         keep(rngs)
 
-    constructed(keeping, 3, {})
+    construct(keeping, 3, {})
     assert rngs._UNUSED == {}
-    assert constructed(drawn, 3, {}) == drawn(nnx.Rngs(3))
+    assert construct(drawn, 3, {}) == drawn(nnx.Rngs(3))
 
 
 def test_streams_are_new_under_a_transform():
     """A constructor that draws keys can be run abstractly."""
-    constructed(drawn, 3, {})
+    construct(drawn, 3, {})
 
     def abstract() -> Any:
-        return constructed(lambda rngs: jax.random.normal(rngs.params(), (2,)), 3, {})
+        return construct(lambda rngs: jax.random.normal(rngs.params(), (2,)), 3, {})
 
     assert jax.eval_shape(abstract).shape == (2,)
-    assert constructed(drawn, 3, {}) == drawn(nnx.Rngs(3))
+    assert construct(drawn, 3, {}) == drawn(nnx.Rngs(3))
     assert jnp.asarray(rngs._UNUSED[3][0].default.count.get_value()) == 0

@@ -20,7 +20,7 @@ from conformance.numerics.bounds.narrow import LARGEST
 from conformance.numerics.conventions import in_force
 from conformance.numerics.state import State
 from conformance.requirements.deviations import Deviation
-from conformance.strategies.columns import BLOCK, Columns, decode
+from conformance.strategies.columns import BLOCK, Columns, decode_columns
 
 F = np.float32
 COLUMNS = 200
@@ -33,7 +33,7 @@ CONFIG = Config(features=COLUMNS, momentum=0.9, eps=1e-5)
 @cache
 def generated(rows: int) -> Columns:
     rng = np.random.default_rng(rows)
-    return decode([rng.bytes(BLOCK) for _ in range(COLUMNS)], rows, CONFIG.eps)
+    return decode_columns([rng.bytes(BLOCK) for _ in range(COLUMNS)], rows, CONFIG.eps)
 
 
 def state_of(columns: Columns) -> State:

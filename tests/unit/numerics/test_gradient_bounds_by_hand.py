@@ -19,7 +19,7 @@ from conformance.adapters.protocols import Config
 from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Accuracy, Bound, U
 from conformance.numerics.state import State
-from conformance.strategies.bytestream import SIZE, Source
+from conformance.strategies.bytestream import SIZE, ByteReader
 from conformance.strategies.cotangents import GRADIENT, pulled_cases
 
 
@@ -87,7 +87,7 @@ def test_few_generated_comparisons_are_vacuous():
     decoder = pulled_cases(GRADIENT)
     rng = np.random.default_rng(0)
     for _ in range(300):
-        case, w, _ = decoder.decode(Source(rng.bytes(SIZE)))
+        case, w, _ = decoder.draw_from(ByteReader(rng.bytes(SIZE)))
         state = case.state or State.fresh(case.config.features)
         size = np.abs(state.gamma * w).max(axis=0)
         size = size / np.sqrt(oracle.statistics(case.x)[1] + case.config.eps)

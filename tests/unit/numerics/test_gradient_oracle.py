@@ -42,7 +42,7 @@ def columns(drawn: Pulled) -> list[tuple[list[Fraction], list[Fraction], Fractio
 
 
 @settings(max_examples=60)
-@given(drawn=pulled_cases(SMALL).strategy())
+@given(drawn=pulled_cases(SMALL).to_hypothesis())
 def test_training_gradients_satisfy_their_definition_exactly(drawn: Pulled):
     """With r² = 1/(v+ε) rational: dx/(γ·r), dγ/r and dβ are what rational arithmetic gives."""
     case = drawn.case
@@ -66,7 +66,7 @@ def test_training_gradients_satisfy_their_definition_exactly(drawn: Pulled):
 
 
 @settings(max_examples=60)
-@given(drawn=pulled_cases(SMALL).strategy())
+@given(drawn=pulled_cases(SMALL).to_hypothesis())
 def test_evaluation_gradients_satisfy_their_definition_exactly(drawn: Pulled):
     """dx = w·γ·r, dγ = r·Σ w·(x−rm), dβ = Σ w, with the stored statistics."""
     case = drawn.case

@@ -57,7 +57,7 @@ def assert_outputs(got: np.ndarray, case: Case, statistics: list[tuple[Fraction,
 
 
 @_FEW
-@given(case=cases(SMALL).strategy())
+@given(case=cases(SMALL).to_hypothesis())
 def test_statistics_are_exact(case: Case):
     """μ is the mean, and v is the mean squared distance from it, over axis 0."""
     mean, var = oracle.statistics(case.x)
@@ -70,7 +70,7 @@ def test_statistics_are_exact(case: Case):
 
 
 @_FEW
-@given(case=cases(SMALL, fresh_from=NEVER_FRESH).strategy())
+@given(case=cases(SMALL, fresh_from=NEVER_FRESH).to_hypothesis())
 def test_training_is_exact(case: Case):
     """In training y and both running statistics are what exact arithmetic gives."""
     got = oracle.train(case.config, case.state, case.x)
@@ -87,7 +87,7 @@ def test_training_is_exact(case: Case):
 
 
 @_FEW
-@given(case=cases(SMALL, fresh_from=NEVER_FRESH).strategy())
+@given(case=cases(SMALL, fresh_from=NEVER_FRESH).to_hypothesis())
 def test_evaluation_is_exact(case: Case):
     """In evaluation y is what exact arithmetic gives for the stored statistics."""
     state = case.state

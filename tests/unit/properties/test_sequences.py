@@ -22,7 +22,7 @@ from conformance.properties.support.restoring import COPIED
 from conformance.properties.support.sequence_model import Expected
 from conformance.properties.support.subject import Subject
 from conformance.report.text import literal_text
-from conformance.strategies.bytestream import SIZE, Source
+from conformance.strategies.bytestream import SIZE, ByteReader
 from conformance.strategies.case import literals
 from conformance.strategies.programs import (
     AGAIN,
@@ -33,7 +33,7 @@ from conformance.strategies.programs import (
     Step,
     programs,
 )
-from conformance.strategies.shape_grid import DEFAULT, TRANSFORMED, fresh
+from conformance.strategies.shape_grid import DEFAULT, TRANSFORMED, draw_palette
 from impl.stepwise import StepwiseBatchNorm
 
 _FEW = settings(max_examples=40)
@@ -56,7 +56,7 @@ def program_of(*steps: Step) -> Program:
 
 
 @_FEW
-@given(programs(DEFAULT).strategy())
+@given(programs(DEFAULT).to_hypothesis())
 def test_every_program_is_valid(program: Program):
     """Batches, states and both layers have one width, and steps name what there is."""
     features = program.case.config.features
@@ -83,8 +83,8 @@ def test_fresh_palettes_serve_programs(seed: int):
     """Sizes of the third batch come from the palette of the run, if it has any of the width."""
     for number in range(20):
         raw = np.random.default_rng([seed, number]).bytes(SIZE)
-        program = programs(fresh(seed)).decode(Source(raw))
-        shapes = {(entry.rows, entry.features) for entry in (*fresh(seed), *TRANSFORMED)}
+        program = programs(draw_palette(seed)).draw_from(ByteReader(raw))
+        shapes = {(entry.rows, entry.features) for entry in (*draw_palette(seed), *TRANSFORMED)}
         assert program.batches[2].shape in shapes
 
 
@@ -135,7 +135,7 @@ def test_every_copy_has_a_function():
 
 def test_the_minimal_program_is_one_call():
     """Zero bytes are a program of one evaluation of zeros."""
-    program = programs(DEFAULT).decode(Source(bytes(SIZE)))
+    program = programs(DEFAULT).draw_from(ByteReader(bytes(SIZE)))
     assert literals({"program": program}) == {
         "momentum": 0.75,
         "eps": 1e-05,

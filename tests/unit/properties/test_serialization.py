@@ -24,7 +24,7 @@ def numbers(state: State) -> list[float]:
 
 
 @_FEW
-@given(distinct_cases(TRANSFORMED).strategy())
+@given(distinct_cases(TRANSFORMED).to_hypothesis())
 def test_distinct_cases_survive_no_swap(case):
     """No two magnitudes of the state are equal, before training and after it; none is 0 or 1."""
     assert_valid(case)
@@ -37,7 +37,7 @@ def test_distinct_cases_survive_no_swap(case):
 
 
 @_FEW
-@given(replaced_cases(TRANSFORMED).strategy())
+@given(replaced_cases(TRANSFORMED).to_hypothesis())
 def test_replaced_states_have_nothing_in_common(drawn):
     """All magnitudes of both states differ."""
     found = numbers(drawn.case.state) + numbers(drawn.other)

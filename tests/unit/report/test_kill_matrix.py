@@ -12,7 +12,7 @@ import pytest
 from support.command_line import conformance
 
 from conformance.adapters.errors import AdapterError
-from conformance.adapters.gallery import galleries, member
+from conformance.adapters.gallery import find_galleries, load_member
 from conformance.adapters.resolve import resolve
 from conformance.diagnosis.neighbours import nearest
 from conformance.engine.budget import budget
@@ -46,13 +46,13 @@ def faults(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_a_fault_is_an_implementation_of_a_gallery():
     """``fault:NAME`` is judged like any implementation, under that name."""
     assert resolve(f"fault:{NAME}").name == f"fault:{NAME}"
-    assert set(galleries()) >= {"fault", "variant"}
+    assert set(find_galleries()) >= {"fault", "variant"}
 
 
 def test_an_unknown_member_names_the_nearest():
     """The message says how many there are, and which one may be meant."""
     with pytest.raises(AdapterError, match=r"none is named 'eps-outsid'. Did you mean fault:eps-"):
-        member("fault", "eps-outsid")
+        load_member("fault", "eps-outsid")
 
 
 # The matrix

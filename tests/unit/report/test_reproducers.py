@@ -24,8 +24,8 @@ from conformance.report.reproducers.script import NoScript
 from conformance.report.reproducers.verify import write_script
 from conformance.requirements.deviations import Deviation
 from conformance.requirements.verdict import Finding, Outcome, Verdict, Violation
-from conformance.strategies.bytestream import SIZE, decoded_from
-from conformance.strategies.codec import violation_of
+from conformance.strategies.bytestream import SIZE, draw_from_bytes
+from conformance.strategies.codec import make_violation
 from conformance.strategies.cotangents import GRADIENT, pulled_cases
 from impl import reference
 from impl.faulty import FAULTS
@@ -81,7 +81,7 @@ def test_a_class_within_another_in_a_file_of_any_name(tmp_path: Path):
 
 
 def verdict_of(finding: Finding, drawn: dict[str, object], identity: str = "BN-TRAIN-1") -> Verdict:
-    violation = violation_of(identity, finding, drawn)
+    violation = make_violation(identity, finding, drawn)
     return Verdict(
         requirement=identity,
         implementation="norm.py:Norm",
@@ -94,7 +94,7 @@ def verdict_of(finding: Finding, drawn: dict[str, object], identity: str = "BN-T
 
 def a_case() -> dict[str, object]:
     raw = np.random.default_rng(1).bytes(SIZE)
-    return {"case": decoded_from(raw, {"d": pulled_cases(GRADIENT)})["d"].case}
+    return {"case": draw_from_bytes(raw, {"d": pulled_cases(GRADIENT)})["d"].case}
 
 
 _HANGING = """
@@ -236,7 +236,7 @@ def test_literals_are_read_back_bit_by_bit():
 def test_the_definition_is_that_of_the_oracle(number: int):
     """What is copied into scripts gives what the suite expects."""
     raw = np.random.default_rng([number, 3]).bytes(SIZE)
-    case, w, _ = decoded_from(raw, {"drawn": pulled_cases(GRADIENT)})["drawn"]
+    case, w, _ = draw_from_bytes(raw, {"drawn": pulled_cases(GRADIENT)})["drawn"]
     state, config = case.state or State.fresh(case.config.features), case.config
     held = state.arrays()
     expected = train(config, state, case.x)

@@ -13,8 +13,8 @@ from conformance.engine.runner import Trial
 from conformance.properties import PROPERTIES
 from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.subject import Subject
-from conformance.strategies.bytestream import SIZE, decoded_from
-from conformance.strategies.codec import ExactError, decode, encode, identity
+from conformance.strategies.bytestream import SIZE, draw_from_bytes
+from conformance.strategies.codec import CodecError, decode, encode, violation_id
 from conformance.strategies.shape_grid import DEFAULT
 from impl.faulty import FAULTS
 
@@ -43,11 +43,11 @@ def test_drawn_values_survive_json(name: str):
     for number in range(4):
         raw = np.random.default_rng([number, 7]).bytes(SIZE) if number else bytes(SIZE)
         decoders = PROPERTIES[name].decoders
-        drawn = decoded_from(raw, {key: of(DEFAULT) for key, of in decoders.items()})
+        drawn = draw_from_bytes(raw, {key: of(DEFAULT) for key, of in decoders.items()})
         values = {key: encode(value) for key, value in drawn.items()}
         back = json.loads(json.dumps(values, allow_nan=False))
         assert all(same(decode(back[key]), value) for key, value in drawn.items())
-        assert identity(name, back) == identity(name, values)
+        assert violation_id(name, back) == violation_id(name, values)
 
 
 def test_ids_never_change():
@@ -57,7 +57,7 @@ def test_ids_never_change():
     fields = {"config": {"$": "Config", "fields": config}, "state": None, "x": array}
     case = {"$": "Case", "fields": fields | {"as_jax": False}}
     assert encode(decode(case)) == case
-    assert identity("BN-EMA-2", {"case": case}) == "ema2-ec06f3"
+    assert violation_id("BN-EMA-2", {"case": case}) == "ema2-ec06f3"
 
 
 def test_replaying_draws_nothing(monkeypatch: pytest.MonkeyPatch):
@@ -68,8 +68,8 @@ def test_replaying_draws_nothing(monkeypatch: pytest.MonkeyPatch):
         trial()
     found = trial.violation
     assert found is not None
-    monkeypatch.setattr("conformance.engine.runner.expanded", None)
-    monkeypatch.setattr("conformance.engine.runner.decoded_from", None)
+    monkeypatch.setattr("conformance.engine.runner.expand_seed", None)
+    monkeypatch.setattr("conformance.engine.runner.draw_from_bytes", None)
 
     again = Trial(PROPERTIES["BN-EPS-1"], subject, budget(minimize=False))
     with pytest.raises(ViolationFound) as raised:
@@ -88,11 +88,11 @@ def test_odd_numbers_survive():
 @pytest.mark.parametrize("broken", [{"$": "Popen", "fields": {}}, {"$": "array"}, {"a": 1}])
 def test_unknown_forms_are_refused(broken: Any):
     """Only values that are drawn can be decoded."""
-    with pytest.raises(ExactError):
+    with pytest.raises(CodecError):
         decode(broken)
 
 
 def test_unknown_values_are_refused():
     """What has no exact form is no silent repr."""
-    with pytest.raises(ExactError, match="object"):
+    with pytest.raises(CodecError, match="object"):
         encode(object())

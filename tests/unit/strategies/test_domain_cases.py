@@ -9,14 +9,14 @@ import pytest
 
 from conformance.numerics.bounds.narrow import LARGEST
 from conformance.strategies import domain_cases
-from conformance.strategies.bytestream import Decoder, Source, expanded
+from conformance.strategies.bytestream import ByteReader, ByteStrategy, expand_seed
 from conformance.strategies.codec import decode, encode
 
 SEEDS = [bytes([1, k % 256, k // 256]) for k in range(400)]
 
 
-def drawn(decoder: Decoder[Any]) -> list[Any]:
-    return [Source(expanded(seed)).draw(decoder) for seed in SEEDS]
+def drawn(decoder: ByteStrategy[Any]) -> list[Any]:
+    return [ByteReader(expand_seed(seed)).draw(decoder) for seed in SEEDS]
 
 
 MASKED = drawn(domain_cases.masked_cases(domain_cases.MASKED))
@@ -83,7 +83,7 @@ def test_a_layout_by_hand():
 def test_half_inputs_are_exact():
     """x is what the 16-bit dtype holds, within float16 far from its ends."""
     for each in HALF:
-        assert np.array_equal(domain_cases.rounded(each.case.x, each.dtype), each.case.x)
+        assert np.array_equal(domain_cases.round_to(each.case.x, each.dtype), each.case.x)
         if each.dtype == "float16":
             assert np.abs(each.case.x).max() <= LARGEST
     assert {each.dtype for each in HALF} == {"bfloat16", "float16"}

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.drawn_cases import case_strategy, minimal
 
-from conformance.strategies.bytestream import choices
+from conformance.strategies.bytestream import integers
 from conformance.strategies.case import literals
 from conformance.strategies.cases import batches, cases, states, streams
 from conformance.strategies.shape_grid import DEFAULT
-from conformance.strategies.targeted import orders
+from conformance.strategies.targeted import permutations
 
 
 @pytest.mark.parametrize(
@@ -37,13 +37,13 @@ def test_the_minimal_case_is_short(name: str, x: list[list[float]]):
 
 def test_the_minimal_case_in_full():
     """The simplest case has nothing to say but x, momentum and eps."""
-    shown = literals({"case": minimal(cases(DEFAULT).strategy())})
+    shown = literals({"case": minimal(cases(DEFAULT).to_hypothesis())})
     assert shown == {"x": [[0.0], [0.0]], "momentum": 0.75, "eps": 1e-05}
 
 
 def test_a_minimal_spread_is_short():
     """The simplest batch that varies has a handful of numbers, one of which is a 1 and not a 0."""
-    varies = cases(DEFAULT).strategy().filter(lambda case: np.ptp(case.x, axis=0).any())
+    varies = cases(DEFAULT).to_hypothesis().filter(lambda case: np.ptp(case.x, axis=0).any())
     x = minimal(varies).x
     assert x.size <= 6
     assert sorted(x.ravel())[-2:] == [0, 1]
@@ -52,20 +52,20 @@ def test_a_minimal_spread_is_short():
 @pytest.mark.parametrize(
     ("strategy", "simplest"),
     [
-        (choices(3, 9).strategy(), 3),
-        (orders(3).strategy(), [2, 1, 0]),
-        (batches(DEFAULT[0]).strategy().map(np.ndarray.tolist), [[0.0], [0.0]]),
-        (states(2, 1e-5).strategy().map(lambda s: s.gamma.tolist()), [1.0, 1.0]),
-        (streams(DEFAULT).strategy().map(lambda drawn: len(drawn.following)), 1),
+        (integers(3, 9).to_hypothesis(), 3),
+        (permutations(3).to_hypothesis(), [2, 1, 0]),
+        (batches(DEFAULT[0]).to_hypothesis().map(np.ndarray.tolist), [[0.0], [0.0]]),
+        (states(2, 1e-5).to_hypothesis().map(lambda s: s.gamma.tolist()), [1.0, 1.0]),
+        (streams(DEFAULT).to_hypothesis().map(lambda drawn: len(drawn.following)), 1),
     ],
-    ids=["choices", "orders", "batches", "states", "streams"],
+    ids=["integers", "permutations", "batches", "states", "streams"],
 )
 def test_the_minimal_value_is_the_plainest(strategy: st.SearchStrategy[Any], simplest: Any):
     """Every other strategy starts from its plainest value, too."""
     assert minimal(strategy) == simplest
 
 
-@given(choices(3, 9).strategy())
+@given(integers(3, 9).to_hypothesis())
 def test_choices_stay_in_range(value: int):
     """Choices include both of their ends and nothing beyond."""
     assert 3 <= value <= 9

@@ -9,7 +9,7 @@ from support.drawn_cases import drawn_by
 from support.numpy_norm import NumpyNorm, Unbiased, subject
 
 from conformance.properties import PROPERTIES
-from conformance.strategies.bytestream import SIZE, Source
+from conformance.strategies.bytestream import SIZE, ByteReader
 from conformance.strategies.case import literals
 
 
@@ -60,16 +60,16 @@ def test_a_larger_budget_draws_more():
 def test_a_source_reads_every_byte_once():
     """Within one round the bytes come as they are, whatever the size of each piece."""
     raw = bytes(range(SIZE))
-    source = Source(raw)
+    source = ByteReader(raw)
     assert b"".join(source.take(count) for count in (1, 5, 24, 226)) == raw
 
 
 def test_further_rounds_differ():
     """A case that needs more bytes than there are reads other ones in each round."""
-    source = Source(bytes(range(SIZE)))
+    source = ByteReader(bytes(range(SIZE)))
     rounds = [source.take(SIZE) for _ in range(4)]
     assert len(set(rounds)) == 4
-    assert Source(bytes(SIZE)).take(2 * SIZE)[:SIZE] == bytes(SIZE)
+    assert ByteReader(bytes(SIZE)).take(2 * SIZE)[:SIZE] == bytes(SIZE)
 
 
 def test_all_cases_of_a_run_differ():

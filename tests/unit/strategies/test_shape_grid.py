@@ -45,14 +45,14 @@ def test_the_smallest_entry_comes_first():
 
 def test_fresh_palettes_replay_from_their_seed():
     """The same seed gives the same palette, another seed other shapes."""
-    assert shape_grid.fresh(7) == shape_grid.fresh(7)
-    assert len({shape_grid.fresh(seed) for seed in range(20)}) == 20
+    assert shape_grid.draw_palette(7) == shape_grid.draw_palette(7)
+    assert len({shape_grid.draw_palette(seed) for seed in range(20)}) == 20
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_fresh_palettes_serve_every_strategy(seed: int):
     """A fresh palette keeps the corners: one row, one feature, doubles, and few rows."""
-    entries = shape_grid.fresh(seed)
+    entries = shape_grid.draw_palette(seed)
     assert {(1, 1), (2, 1), (1, 2)} <= {(entry.rows, entry.features) for entry in entries}
     assert all(0 <= entry.momentum <= 1 and 1e-7 <= entry.eps <= 1 for entry in entries)
     shapes = {(entry.rows, entry.features) for entry in entries}

@@ -19,7 +19,7 @@ from conformance.strategies.targeted import (
     poisoned_cases,
     scaled_cases,
     shifted_cases,
-    stackable,
+    stackable_cases,
 )
 
 _FEW = settings(max_examples=40)
@@ -38,7 +38,7 @@ def test_every_case_is_valid(name: str):
 
 
 @_FEW
-@given(cases(DEFAULT).strategy())
+@given(cases(DEFAULT).to_hypothesis())
 def test_shapes_and_configurations_come_from_the_palette(case: Case):
     """No case has a shape or a configuration that the palette has not."""
     rows, features = case.x.shape
@@ -46,14 +46,14 @@ def test_shapes_and_configurations_come_from_the_palette(case: Case):
 
 
 @settings(max_examples=8)
-@given(st.sampled_from(shape_grid.SWEEP).flatmap(lambda entry: cases((entry,)).strategy()))
+@given(st.sampled_from(shape_grid.SWEEP).flatmap(lambda entry: cases((entry,)).to_hypothesis()))
 def test_wide_and_long_cases_are_valid(case: Case):
     """Hundreds of rows or features are filled like any other case."""
     assert_valid(case)
 
 
 @_FEW
-@given(free_configs(DEFAULT).strategy())
+@given(free_configs(DEFAULT).to_hypothesis())
 def test_free_configurations_are_free(case: Case):
     """Any momentum in [0, 1] and any eps in [1e-16, 100] occur, and always the same shape."""
     assert_valid(case)
@@ -62,7 +62,7 @@ def test_free_configurations_are_free(case: Case):
 
 
 @_FEW
-@given(streams(DEFAULT).strategy())
+@given(streams(DEFAULT).to_hypothesis())
 def test_streams_have_one_shape(drawn):
     """A stream is a case and one to four more batches of its shape."""
     assert_valid(drawn.case)
@@ -72,7 +72,7 @@ def test_streams_have_one_shape(drawn):
 
 
 @_FEW
-@given(mixed_streams(DEFAULT).strategy())
+@given(mixed_streams(DEFAULT).to_hypothesis())
 def test_mixed_streams_have_one_width(drawn):
     """A mixed stream is a case and one to three batches of its width, of sizes in the palette."""
     assert_valid(drawn.case)
@@ -83,7 +83,7 @@ def test_mixed_streams_have_one_width(drawn):
 
 
 @_FEW
-@given(rewritten_cases(DEFAULT).strategy())
+@given(rewritten_cases(DEFAULT).to_hypothesis())
 def test_rewritten_states_fit(drawn):
     """The other state has the width of the case."""
     assert_valid(drawn.case)
@@ -91,7 +91,7 @@ def test_rewritten_states_fit(drawn):
 
 
 @_FEW
-@given(ensembles(shape_grid.COMPILED).strategy())
+@given(ensembles(shape_grid.COMPILED).to_hypothesis())
 def test_ensembles_agree(lanes: list[Case]):
     """The lanes of an ensemble share shape and configuration, and each has a state."""
     assert len(lanes) == 3
@@ -100,7 +100,7 @@ def test_ensembles_agree(lanes: list[Case]):
 
 
 @_FEW
-@given(shifted_cases(DEFAULT).strategy())
+@given(shifted_cases(DEFAULT).to_hypothesis())
 def test_shifts_are_exact(drawn):
     """x + shift has no rounding in float32."""
     exact = drawn.case.x.astype(np.float64) + drawn.shift
@@ -108,7 +108,7 @@ def test_shifts_are_exact(drawn):
 
 
 @_FEW
-@given(scaled_cases(DEFAULT).strategy())
+@given(scaled_cases(DEFAULT).to_hypothesis())
 def test_factors_are_exact(drawn):
     """c·x has no rounding in float32, since c is a power of two other than one."""
     assert np.log2(drawn.factor) in {1, -1, 3, -4}
@@ -117,7 +117,7 @@ def test_factors_are_exact(drawn):
 
 
 @_FEW
-@given(permuted_cases(DEFAULT).strategy())
+@given(permuted_cases(DEFAULT).to_hypothesis())
 def test_orders_are_permutations(drawn):
     """Rows and features are put in an order that has each of them once."""
     rows, features = drawn.case.x.shape
@@ -126,7 +126,7 @@ def test_orders_are_permutations(drawn):
 
 
 @_FEW
-@given(poisoned_cases(DEFAULT).strategy())
+@given(poisoned_cases(DEFAULT).to_hypothesis())
 def test_poison_is_in_one_feature(drawn):
     """There is another feature, and the replacement has at most one number that is not finite."""
     rows, features = drawn.case.x.shape
@@ -137,14 +137,14 @@ def test_poison_is_in_one_feature(drawn):
 
 
 @_FEW
-@given(constant_cases(DEFAULT).strategy())
+@given(constant_cases(DEFAULT).to_hypothesis())
 def test_constant_cases_are_constant(case: Case):
     """Every feature of a constant case is one number."""
     assert (case.x == case.x[0]).all()
 
 
 @_FEW
-@given(stackable(DEFAULT).strategy())
+@given(stackable_cases(DEFAULT).to_hypothesis())
 def test_stacked_shapes_are_in_the_palette(case: Case):
     """A batch stacked on itself has a shape that is compiled already."""
     rows, features = case.x.shape

@@ -19,7 +19,7 @@ from conformance.report.reproducers.recipes.registry import recipe
 from conformance.report.reproducers.recipes.serialisation import COPIES
 from conformance.report.reproducers.scene import Live, build, check_evaluated
 from conformance.report.reproducers.script import Script
-from conformance.strategies.programs import AGAIN, RUNS, Program, Step, mutated
+from conformance.strategies.programs import AGAIN, RUNS, Program, Step, mutate
 
 
 @recipe("BN-SEQ-1")
@@ -122,7 +122,7 @@ class _Written:
         self.last = evaluate, batch, self.inputs[batch].copy() if as_jax else None
 
     def _mutate(self, batch: int) -> None:
-        mutated(self.inputs[batch])
+        mutate(self.inputs[batch])
         self.script(f"x{batch}[0] += 3", f"buffers[{batch}][0] += 3")
 
     def _write(self, state: State, name: str, names: tuple[str, ...]) -> None:
