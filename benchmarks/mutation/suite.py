@@ -81,7 +81,7 @@ def judge_mutant(mutant: Mutant, target: str, entries: list[str]) -> Result:
                 "outcome": "killed",
                 "by": verdict.requirement,
                 "entry": entry,
-                "level": verdict.level,
+                "level": verdict.level.value,
                 "verdict": verdict.outcome.value,
                 "cases": BUDGET.max_examples,
                 "detail": _why(verdict),

@@ -15,7 +15,7 @@ class Watcher(Protocol):
     def case(self, raw: bytes, entries: tuple[Any, ...]) -> None:
         """A case, decoded from these bytes with these shapes, is about to be executed."""
 
-    def operation(self, name: str) -> None:
+    def operation(self, name: str, arguments: str) -> None:
         """Code of the implementation is about to be called."""
 
 
@@ -41,10 +41,10 @@ def notify_case(raw: bytes, entries: tuple[Any, ...]) -> None:
         watcher.case(raw, entries)
 
 
-def notify_operation(name: str) -> None:
+def notify_operation(name: str, arguments: str = "") -> None:
     """Say which operation comes next."""
     for watcher in _watchers:
-        watcher.operation(name)
+        watcher.operation(name, arguments)
 
 
 def is_implementation_error(error: BaseException) -> bool:

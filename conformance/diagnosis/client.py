@@ -11,7 +11,6 @@ import subprocess
 import sys
 from typing import Any
 
-from conformance.engine.sandbox.supervisor import stopped
 from conformance.report.model import Report
 from conformance.requirements.verdict import Outcome
 
@@ -29,7 +28,7 @@ def diagnoses(report: Report) -> dict[str, dict[str, Any]]:
         verdicts = report.of(name)
         violated = [v.requirement for v in verdicts if v.outcome in _TO_EXPLAIN]
         judged = [v.requirement for v in verdicts if v.outcome.judged]
-        if not violated or any(stopped(v) for v in verdicts):
+        if not violated or any(v.ended_worker for v in verdicts):
             continue  # nothing to explain, or a process that would hang or end once more
         answer = _ask(name, violated, judged, strictly=report.header.strict_reading)
         if answer.get("kind", "none") != "none":

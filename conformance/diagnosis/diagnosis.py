@@ -23,7 +23,6 @@ from conformance.diagnosis.search import Match, evidence_of, matches, without_ra
 from conformance.numerics import conventions
 from conformance.properties.support.subject import Subject
 from conformance.report.kill_matrix import known_faults
-from conformance.requirements.verdict import without_arguments
 
 _ALIKE = 5
 """The most mistakes that may be left over for one of them to be named."""
@@ -161,7 +160,7 @@ def _raising(observations: Sequence[Observation]) -> Diagnosis | None:
     where = [operation for other, operation in ended.values() if other == raised]
     if len(where) <= tried / 2:
         return None
-    step, _ = Counter(map(without_arguments, where)).most_common(1)[0]
+    step, _ = Counter(where).most_common(1)[0]
     return Diagnosis(
         "observed",
         "raises",

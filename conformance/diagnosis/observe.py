@@ -24,6 +24,7 @@ from conformance.numerics import conventions
 from conformance.numerics.state import Float32, State
 from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.subject import LiveLayer, Subject
+from conformance.requirements.finding import FindingKind
 
 Array = npt.NDArray[Any]
 
@@ -126,8 +127,8 @@ def _failed(
     before: State | None = None,
 ) -> Observation:
     """Return the observation of what was raised, and in which operation if that is known."""
-    if isinstance(error, ViolationFound) and error.__cause__ is not None:
-        raised, operation = str(error.finding.got), error.finding.quantity
+    if isinstance(error, ViolationFound) and error.finding.kind is FindingKind.RAISED:
+        raised, operation = str(error.finding.got), error.finding.operation
     else:
         raised, operation = str(error), ""
     return Observation(number, config, call, before, raised=raised, operation=operation)

@@ -20,7 +20,8 @@ from conformance.properties.support.checks import ViolationFound, taking_notes
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.deviations import Deviation, shown_in
-from conformance.requirements.verdict import Finding, Outcome, Violation
+from conformance.requirements.finding import Finding
+from conformance.requirements.verdict import Outcome, Violation
 
 SHOWN_BY = {
     Deviation.ONE_PASS_VARIANCE: "BN-NUM-1",

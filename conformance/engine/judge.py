@@ -47,7 +47,7 @@ def judge(trial: Trial, run: Callable[[], None] | None = None) -> Verdict:
         implementation=trial.subject.implementation.name,
         kind=trial.subject.implementation.kind,
         outcome=outcome,
-        level=trial.property.requirement.level.value,
+        level=trial.property.requirement.level,
         cases=trial.cases,
         rejected=trial.rejected,
         cut=trial.cut,
@@ -89,7 +89,7 @@ def _unjudged(row: Requirement, subject: Subject, outcome: Outcome, detail: str)
         implementation=subject.implementation.name,
         kind=subject.implementation.kind,
         outcome=outcome,
-        level=row.level.value,
+        level=row.level,
         detail=detail,
     )
 

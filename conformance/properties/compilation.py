@@ -166,7 +166,7 @@ def donated_state_is_replaced(subject: Subject, drawn: Stream, fresh: int) -> No
     model = Model.starting(drawn.case.config, before, subject.accuracy)
 
     for batch in (drawn.case.x, *drawn.following):
-        with calling("the call under nnx.jit with the module donated"):
+        with calling("the call under nnx.jit", "the module donated"):
             _DONATING(layer.module, *put_on_device(batch))
         model.train(batch)
         model.check_statistics(layer.state)

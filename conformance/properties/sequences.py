@@ -19,7 +19,7 @@ from conformance.properties.support.claims import check_evaluated
 from conformance.properties.support.property import requirement
 from conformance.properties.support.restoring import COPIED
 from conformance.properties.support.sequence_model import Expected
-from conformance.properties.support.subject import AnyArray, LiveLayer, Subject, as_numpy, calling
+from conformance.properties.support.subject import WRITE, AnyArray, LiveLayer, Subject, as_numpy, calling
 from conformance.strategies.programs import AGAIN, RUNS, Program, Step, mutate, programs
 
 
@@ -33,9 +33,9 @@ def any_sequence_follows_the_model(subject: Subject, program: Program) -> None:
             trained = run.take(step)
             run.check(trained)
         except ViolationFound as found:
-            call = f" at call {run.calls}" * (step.times > 1)
-            where = f"{found.finding.quantity}, in step {number}{call}, {step!r}"
-            raise ViolationFound(replace(found.finding, quantity=where)) from found
+            call = run.calls if step.times > 1 else None
+            where = replace(found.finding, step=number, call=call, action=repr(step))
+            raise ViolationFound(where) from found
 
 
 @dataclass(slots=True)
@@ -200,7 +200,7 @@ class Run:
 
     def _write(self, state: State, names: tuple[str, ...]) -> None:
         given = {name: array for name, array in state.arrays().items() if name in names}
-        with calling("writing the state"):
+        with calling(WRITE):
             self.current.layer.layer.write(given)
         self.current.expected.write(given)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
+from conformance.requirements import Level
 from conformance.requirements.verdict import Outcome, Verdict
 
 
@@ -30,7 +31,7 @@ def exit_code_of(verdicts: Iterable[Verdict], *, strict: bool) -> ExitCode:
     found = list(verdicts)
     if not any(v.outcome.judged or v.outcome.bad for v in found):
         return ExitCode.NOTHING_JUDGED
-    counted = [v for v in found if v.outcome.bad and (v.level == "must" or strict)]
+    counted = [v for v in found if v.outcome.bad and (v.level is Level.MUST or strict)]
     if any(v.outcome is Outcome.VIOLATES for v in counted):
         return ExitCode.FAILED
     if any(v.outcome is Outcome.ERRORED for v in found):

@@ -65,7 +65,7 @@ def _failure(verdict: Verdict) -> str:
         why = f"{verdict.detail}; " if verdict.outcome is Outcome.WAIVED else ""
         told = f"{why}{verdict.violation.finding.sentence()}; {inputs}"
     short = told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
-    head = f"{verdict.requirement} ({verdict.level.upper()}), {verdict.outcome.value}"
+    head = f"{verdict.requirement} ({verdict.level.value.upper()}), {verdict.outcome.value}"
     return f"- {code(head)} {code(verdict.implementation)}: {code(short)}"
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
-from conformance.report.exit_codes import exit_code_of
+from conformance.report.exit_codes import ExitCode, exit_code_of
 from conformance.report.model import Footer, Header, Report, in_order
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Verdict, item_name
@@ -107,11 +107,12 @@ def combine(named: Sequence[tuple[str, Report]]) -> Report:
     )
 
 
-def _exit_code(reports: Sequence[Report], verdicts: Sequence[Verdict]) -> int:
-    """Return what the single run would have ended with; 2 if a shard had waivers to complain of."""
+def _exit_code(reports: Sequence[Report], verdicts: Sequence[Verdict]) -> ExitCode:
+    """Return the exit code of the single run; a shard with unusable waivers makes it unusable."""
     code = exit_code_of(verdicts, strict=reports[0].header.strict)
-    refused = any(report.footer.exit_code == 2 for report in reports)
-    return 2 if refused and code in {0, 5} else code
+    unusable = any(report.footer.exit_code == ExitCode.UNUSABLE for report in reports)
+    harmless = code in {ExitCode.OK, ExitCode.NOTHING_JUDGED}
+    return ExitCode.UNUSABLE if unusable and harmless else code
 
 
 def timeless(report: Report) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from conformance.report.model import Report
-from conformance.requirements import REQUIREMENTS
+from conformance.requirements import REQUIREMENTS, Level
 from conformance.requirements.verdict import Outcome, Verdict
 
 
@@ -44,11 +44,11 @@ def summary(verdicts: list[Verdict]) -> Summary:
     return Summary(
         applicable=len(applicable),
         good=sum(v.outcome in {Outcome.CONFORMS, Outcome.DEVIATES} for v in applicable),
-        must=sum(v.level == "must" for v in bad),
-        should=sum(v.level == "should" for v in bad),
+        must=sum(v.level is Level.MUST for v in bad),
+        should=sum(v.level is Level.SHOULD for v in bad),
         deviations=sum(v.outcome is Outcome.DEVIATES for v in applicable),
         waivers=len(waived),
-        waived_must=sum(v.level == "must" for v in waived),
+        waived_must=sum(v.level is Level.MUST for v in waived),
         worst=max(worst, default=None),
         cases=sum(v.cases for v in verdicts),
     )

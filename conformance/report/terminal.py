@@ -12,8 +12,8 @@ from conformance.adapters.errors import printable
 from conformance.report.model import Report
 from conformance.report.summary import Summary, answers
 from conformance.report.text import diagnosis_lines, rerun_command, run_options, violation_text
-from conformance.requirements import REQUIREMENTS
-from conformance.requirements.verdict import RESULT, Outcome, Verdict, without_arguments
+from conformance.requirements import REQUIREMENTS, Level
+from conformance.requirements.verdict import Outcome, Verdict
 
 _MARKS = {
     Outcome.VIOLATES: "violates",
@@ -101,9 +101,9 @@ def _cause(verdict: Verdict) -> str:
     if verdict.outcome is Outcome.ERRORED:
         return verdict.detail
     finding = verdict.violation.finding if verdict.violation is not None else None
-    if finding is None or finding.expected != RESULT:
+    if finding is None or not finding.kind.without_result:
         return ""
-    return f"{without_arguments(finding.quantity)}: {finding.got}"
+    return f"{finding.operation} {finding.step}: {finding.got}"
 
 
 def _render_waived(report: Report, console: Console) -> None:
@@ -174,7 +174,7 @@ def _numbers(members: list[Verdict], outcome: Outcome) -> list[str]:
 
 def _render_violation(verdict: Verdict, report: Report, console: Console) -> None:
     text = violation_text(verdict, rerun_command(verdict, run_options(report.header)))
-    warning = verdict.level == "should" and not report.header.strict
+    warning = verdict.level is Level.SHOULD and not report.header.strict
     mark = "[yellow]![/]" if warning else "[red]✗[/]"
     first, _, rest = escape(text).partition("\n")
     console.print(f"{mark} [bold]{first}[/]", highlight=False, soft_wrap=True)

@@ -8,7 +8,8 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from conformance.requirements import REQUIREMENTS
-from conformance.requirements.verdict import Finding, Outcome, Verdict
+from conformance.requirements.finding import Finding
+from conformance.requirements.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from conformance.report.model import Header

@@ -1,22 +1,16 @@
 """Verdicts: what the suite found out about one requirement and one implementation.
 
-Standard library only, and only JSON values inside: verdicts cross process borders.
+Standard library only, and JSON values only: verdicts cross process boundaries.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
-RESULT = "a result"
-"""What is expected where a call raised, hung or ended its process instead."""
-
-
-def without_arguments(operation: str) -> str:
-    """Return "the call" of "the call with use_running_average=True"."""
-    return operation.partition(" with ")[0]
+from conformance.requirements.finding import Finding, finite_or_text, number_from_json
+from conformance.requirements.requirement import Level
 
 
 class Outcome(Enum):
@@ -39,36 +33,6 @@ class Outcome(Enum):
     def bad(self) -> bool:
         """Whether the outcome speaks against the run: violated, vacuous or errored."""
         return self in {Outcome.VIOLATES, Outcome.VACUOUS, Outcome.ERRORED}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One observation that contradicts a requirement.
-
-    ``quantity`` says what was looked at; ``got`` and ``expected`` are numbers at the worst
-    ``index``, or words; ``bound`` is the largest error a correct implementation can show
-    there, and ``ratio`` is error ÷ bound (None where nothing was measured).
-    """
-
-    quantity: str
-    got: float | str
-    expected: float | str
-    bound: float | None = None
-    ratio: float | None = None
-    index: tuple[int, ...] | None = None
-
-    def sentence(self) -> str:
-        """Return the finding in one line."""
-        where = f" at {_position(self.index)}" if self.index else ""
-        if self.bound is None or self.ratio is None:
-            return f"{self.quantity}: got {self.got}, expected {self.expected}{where}"
-        got, expected = _number(self.got), _number(self.expected)
-        if got == expected:  # float64 differs further behind
-            got, expected = _number(self.got, 17), _number(self.expected, 17)
-        return (
-            f"{self.quantity}: got {got}, expected {expected} "
-            f"± {_number(self.bound, 2)}{where} (error ÷ bound {_number(self.ratio, 2)})"
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +64,7 @@ class Verdict:
     implementation: str
     kind: str
     outcome: Outcome
-    level: str
+    level: Level
     cases: int = 0
     rejected: int = 0
     cut: int = 0
@@ -116,52 +80,33 @@ class Verdict:
         """The name of what was judged: see ``item_name``."""
         return item_name(self.requirement, self.implementation)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the verdict as JSON values."""
-        data = asdict(self) | {"outcome": self.outcome.value}
+    @property
+    def ended_worker(self) -> bool:
+        """Whether the implementation hung, or its process was lost."""
+        return self.violation is not None and self.violation.finding.kind.ended_worker
+
+    def to_json(self, *, internal: bool = False) -> dict[str, Any]:
+        """Return the verdict as JSON values.
+
+        Args:
+            internal: Include what reports leave out, for another process of the same suite.
+        """
+        data = asdict(self) | {"outcome": self.outcome.value, "level": self.level.value}
         if self.violation is not None:
-            finding = data["violation"]["finding"]
-            finding["index"] = finding["index"] and list(finding["index"])
-            for name in ("got", "expected", "bound", "ratio"):
-                finding[name] = finite_or_text(finding[name])
+            data["violation"]["finding"] = self.violation.finding.to_json(internal=internal)
         return data | {"worst": finite_or_text(self.worst)}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Verdict:
         """Return the verdict that ``to_json`` wrote."""
-        fields = dict(data) | {"outcome": Outcome(data["outcome"])}
+        fields = dict(data) | {"outcome": Outcome(data["outcome"]), "level": Level(data["level"])}
         fields["worst"] = number_from_json(data["worst"])
-        if data["violation"] is not None:
-            finding = dict(data["violation"]["finding"])
-            finding["index"] = tuple(finding["index"]) if finding["index"] is not None else None
-            for name in ("bound", "ratio"):
-                finding[name] = number_from_json(finding[name])
-            fields["violation"] = Violation(**(data["violation"] | {"finding": Finding(**finding)}))
+        if (found := data["violation"]) is not None:
+            finding = Finding.from_json(found["finding"])
+            fields["violation"] = Violation(**(found | {"finding": finding}))
         return cls(**fields)
 
 
 def item_name(requirement: str, implementation: str) -> str:
     """Return the name of a pair, which is that of its pytest item, such as ``BN-EMA-1[impl]``."""
     return f"{requirement}[{implementation}]"
-
-
-def finite_or_text(value: Any) -> Any:
-    """Return a JSON value for a number: NaN and infinities become their names."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
-
-
-def number_from_json(value: float | str | None) -> float | None:
-    """Return the number that ``finite_or_text`` wrote."""
-    return None if value is None else float(value)
-
-
-def _position(index: tuple[int, ...]) -> str:
-    if len(index) == 1:
-        return f"feature {index[0]}"
-    return f"[{', '.join(map(str, index))}]"
-
-
-def _number(value: float | str, digits: int = 7) -> str:
-    return value if isinstance(value, str) else f"{value:.{digits}g}"

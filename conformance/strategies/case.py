@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from conformance.adapters.protocols import Config
 from conformance.numerics.state import Float32, State
-from conformance.requirements.verdict import finite_or_text
+from conformance.requirements.finding import finite_or_text
 
 
 @dataclass(frozen=True, slots=True, eq=False)

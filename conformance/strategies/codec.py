@@ -17,7 +17,8 @@ import numpy as np
 
 from conformance.adapters import protocols
 from conformance.numerics import state
-from conformance.requirements.verdict import Finding, Violation, finite_or_text
+from conformance.requirements.finding import Finding, finite_or_text
+from conformance.requirements.verdict import Violation
 from conformance.strategies import (
     case,
     cases,

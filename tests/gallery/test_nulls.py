@@ -8,7 +8,7 @@ from conformance.adapters.implementation import Implementation
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.properties.support.subject import Subject
-from conformance.requirements import REQUIREMENTS, Capability, select
+from conformance.requirements import REQUIREMENTS, Capability, Level, select
 from conformance.requirements.verdict import Outcome
 from impl.faulty.nulls import NULLS
 
@@ -27,7 +27,7 @@ def test_null_implementations_fail(null, record_property):
     violated = {
         REQUIREMENTS[v.requirement].family
         for v in verdicts
-        if v.outcome is Outcome.VIOLATES and v.level == "must"
+        if v.outcome is Outcome.VIOLATES and v.level is Level.MUST
     }
     assert len(violated) >= 3
     assert not [v for v in verdicts if v.outcome is Outcome.ERRORED]

@@ -12,10 +12,17 @@ from conformance.report.model import Footer, Header, Report, environment
 from conformance.report.shards import Shard
 from conformance.report.terminal import render
 from conformance.requirements import REQUIREMENTS
-from conformance.requirements.verdict import Finding, Outcome, Verdict, Violation
+from conformance.requirements.finding import Finding, FindingKind
+from conformance.requirements.verdict import Outcome, Verdict, Violation
 
 FINDING = Finding(
-    quantity="running_mean", got=0.75, expected=0.25, bound=1e-6, ratio=5e5, index=(0,)
+    quantity="running_mean",
+    got=0.75,
+    expected=0.25,
+    bound=1e-6,
+    ratio=5e5,
+    index=(0,),
+    kind=FindingKind.VALUE,
 )
 INPUTS = {"x": [[1.0], [0.0]], "momentum": 0.75, "eps": 1e-05}
 
@@ -26,7 +33,7 @@ def verdict(requirement: str = "BN-EMA-1", outcome: Outcome = Outcome.CONFORMS, 
         "implementation": "impl",
         "kind": "seed-shaped nnx.Module",
         "outcome": outcome,
-        "level": REQUIREMENTS[requirement].level.value,
+        "level": REQUIREMENTS[requirement].level,
         "cases": 100,
         "comparisons": 300,
         "worst": 0.25,

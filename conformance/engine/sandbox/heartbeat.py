@@ -18,11 +18,16 @@ _OPERATION, _RAW, _ENTRIES, _SIZE = 64, 1024, 8192, 1 << 18
 """Where the parts begin; an operation is a phrase, a case 256 bytes, shapes a few kilobytes."""
 
 
+_BETWEEN = "\0"
+"""Between an operation and its arguments."""
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """What was written last: which operation, in which case, and what that is decoded from."""
 
     operation: str
+    arguments: str
     cases: int
     raw: bytes
     entries: tuple[Any, ...]
@@ -49,9 +54,11 @@ class StampReader:
     def read(self) -> Note:
         """Return what was noted last."""
         _, cases, operation, raw, entries = _HEAD.unpack_from(self._page)
-        text = self._page[_OPERATION : _OPERATION + operation]
+        text = self._page[_OPERATION : _OPERATION + operation].decode("utf-8", "replace")
+        name, _, arguments = text.partition(_BETWEEN)
         return Note(
-            operation=text.decode("utf-8", "replace"),
+            operation=name,
+            arguments=arguments,
             cases=cases,
             raw=self._page[_RAW : _RAW + raw],
             entries=pickle.loads(self._page[_ENTRIES : _ENTRIES + entries]) if entries else (),  # noqa: S301  written by us
@@ -89,9 +96,10 @@ class StampWriter:
             self._page[_ENTRIES : _ENTRIES + len(self._shapes)] = self._shapes
         self.operation("the case")
 
-    def operation(self, name: str) -> None:
+    def operation(self, name: str, arguments: str = "") -> None:
         """Note the operation."""
-        self._operation = name.encode("utf-8", "replace")[: _RAW - _OPERATION]
+        text = f"{name}{_BETWEEN}{arguments}"
+        self._operation = text.encode("utf-8", "replace")[: _RAW - _OPERATION]
         self._page[_OPERATION : _OPERATION + len(self._operation)] = self._operation
         self._write()
 

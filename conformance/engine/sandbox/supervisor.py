@@ -14,19 +14,11 @@ from conformance.engine.sandbox.heartbeat import Note
 from conformance.engine.sandbox.limits import Limits
 from conformance.engine.sandbox.worker_process import Lost, Process
 from conformance.requirements import REQUIREMENTS
-from conformance.requirements.verdict import RESULT, Finding, Outcome, Verdict, Violation
+from conformance.requirements.finding import RESULT, Finding, FindingKind
+from conformance.requirements.verdict import Outcome, Verdict, Violation
 
 _CHANCES = 2
 """Processes that an implementation may end in each worker; then it is not asked any more."""
-
-STOPPED = ("no result within", "the process ")
-"""How the finding begins where a process had to be replaced."""
-
-
-def stopped(verdict: Verdict) -> bool:
-    """Whether the implementation hung, or ended its process."""
-    found = verdict.violation
-    return found is not None and str(found.finding.got).startswith(STOPPED)
 
 
 @dataclass
@@ -94,10 +86,10 @@ class Keeper:
         except Lost as lost:
             self._current = None
             record.losses.append(requirement)
-            return self._violated(requirement, name, lost.how, lost.note, started)
+            return self._violated(requirement, name, started, lost.how, lost.note, lost)
         record.effects += answer["effects"]
         if "escaped" in answer:
-            return self._violated(requirement, name, answer["escaped"], process.note(), started)
+            return self._violated(requirement, name, started, answer["escaped"], process.note())
         return Verdict.from_json(answer["verdict"])
 
     def blueprint(self, name: str) -> dict[str, Any]:
@@ -150,22 +142,34 @@ class Keeper:
             implementation=name,
             kind=self._record(name).kind,
             outcome=Outcome.ERRORED,
-            level=REQUIREMENTS[requirement].level.value,
+            level=REQUIREMENTS[requirement].level,
             detail=detail,
         )
 
     def _violated(
-        self, requirement: str, name: str, got: str, note: Note, started: float
+        self,
+        requirement: str,
+        name: str,
+        started: float,
+        got: str,
+        note: Note,
+        lost: Lost | None = None,
     ) -> Verdict:
+        arguments = f" with {note.arguments}" * bool(note.arguments)
         finding = Finding(
-            quantity=note.operation or "the requirement", got=printable(got), expected=RESULT
+            quantity=f"{note.operation}{arguments}" or "the requirement",
+            got=printable(got),
+            expected=RESULT,
+            kind=lost.kind if lost else FindingKind.RAISED,
+            operation=note.operation,
+            limit_s=lost.limit_s if lost else None,
         )
         return Verdict(
             requirement=requirement,
             implementation=name,
             kind=self._record(name).kind,
             outcome=Outcome.VIOLATES,
-            level=REQUIREMENTS[requirement].level.value,
+            level=REQUIREMENTS[requirement].level,
             cases=note.cases,
             seconds=round(time.perf_counter() - started, 4),
             violation=_violation(requirement, finding, note),

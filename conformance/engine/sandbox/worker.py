@@ -114,7 +114,7 @@ class _Guest:
                 verdict = judge(trial) if values is None else judge_stored(trial, values)
         except BaseException as error:  # noqa: BLE001  interrupts of its own making
             return {"escaped": describe(error)}
-        return {"verdict": verdict.to_json()}
+        return {"verdict": verdict.to_json(internal=True)}
 
     def _observed(self, subject: Subject, behaviour: str) -> dict[str, Any]:
         from conformance.diagnosis.behaviours.observer import observe  # noqa: PLC0415

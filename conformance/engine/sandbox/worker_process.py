@@ -18,6 +18,7 @@ from conformance.engine.budget import Budget
 from conformance.engine.sandbox.heartbeat import Note, StampReader
 from conformance.engine.sandbox.limits import GIB, Limits, resident
 from conformance.engine.sandbox.worker import LINE_CLOSED
+from conformance.requirements.finding import NO_RESULT, PROCESS, FindingKind
 
 _START_LIMIT = 300.0
 """Seconds that the interpreter and the frameworks may take to start: nobody's fault but ours."""
@@ -29,9 +30,10 @@ _TAIL = 800
 class Lost(Exception):
     """The process ended, or had to be ended; ``how`` says it, ``note`` what it was doing."""
 
-    def __init__(self, how: str, note: Note) -> None:
+    def __init__(self, how: str, note: Note, limit_s: float | None = None) -> None:
         super().__init__(how)
-        self.how, self.note = how, note
+        self.how, self.note, self.limit_s = how, note, limit_s
+        self.kind = FindingKind.LOST if limit_s is None else FindingKind.TIMED_OUT
 
 
 class Stopped(Exception):
@@ -113,7 +115,7 @@ class Process:
         note = self._stamp.read() if quiet >= limit else None
         if note and quiet >= (limit if note.operation else _START_LIMIT):
             self.close()
-            raise Lost(f"no result within {limit:g} s", note)
+            raise Lost(NO_RESULT.format(limit=limit), note, limit)
 
     def _refuse_growth(self) -> None:
         """End a process that takes the machine's memory, before the machine has none left."""
@@ -122,7 +124,7 @@ class Process:
             note = self._stamp.read()
             self.close()
             limit = self.limits.memory / GIB
-            raise Lost(f"the process took more than {limit:.3g} GiB of memory", note)
+            raise Lost(f"{PROCESS}took more than {limit:.3g} GiB of memory", note)
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """Send a request and return the answer."""
@@ -185,10 +187,10 @@ def _close(stream: Any) -> None:
 
 def _ending(code: int | None) -> str:
     if code in {None, LINE_CLOSED}:
-        return "the process closed the line to the suite"
+        return f"{PROCESS}closed the line to the suite"
     if code is None or code >= 0:
-        return f"the process ended with exit code {code}"
+        return f"{PROCESS}ended with exit code {code}"
     try:
-        return f"the process was ended by {signal.Signals(-code).name}"
+        return f"{PROCESS}was ended by {signal.Signals(-code).name}"
     except ValueError:
-        return f"the process was ended by signal {-code}"
+        return f"{PROCESS}was ended by signal {-code}"

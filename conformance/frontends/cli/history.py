@@ -53,7 +53,7 @@ def keep(report: Report) -> None:
     """Keep the violations of a run; a home that cannot be written to costs nothing but that."""
     try:
         for stored in violations_in(report):
-            verdict = stored.verdict.to_json()
+            verdict = stored.verdict.to_json(internal=True)
             conditions = {"directory": str(Path.cwd()), "strictly": stored.strictly}
             text = json.dumps({"verdict": verdict} | conditions)
             owner = hashlib.sha256(verdict["implementation"].encode()).hexdigest()[:8]

@@ -202,6 +202,6 @@ def _without_verdict(requirement: str, implementation: str, text: str) -> Verdic
         implementation=implementation,
         kind="",
         outcome=Outcome.ERRORED,
-        level=REQUIREMENTS[requirement].level.value,
+        level=REQUIREMENTS[requirement].level,
         detail=text.strip()[-2000:],
     )

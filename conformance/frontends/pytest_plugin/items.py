@@ -43,7 +43,7 @@ class IsolatedItem(pytest.Item):
 
     def settle(self, verdict: Verdict) -> None:
         """Keep the verdict for the report, and let pytest know how it went."""
-        self.user_properties.append((PROPERTY_KEY, json.dumps(verdict.to_json())))
+        self.user_properties.append((PROPERTY_KEY, json.dumps(verdict.to_json(internal=True))))
         self.user_properties.extend(junit_properties(verdict))
         if effects := self.keeper.effects(self.implementation):
             told = json.dumps([self.implementation, effects])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conformance.report.text import violation_text
+from conformance.requirements import Level
 from conformance.requirements.verdict import Outcome, Verdict
 
 
@@ -29,7 +30,7 @@ def raise_for_verdict(verdict: Verdict, *, strict: bool) -> None:
     if not verdict.outcome.bad:
         return
     text = violation_text(verdict)
-    if verdict.outcome is Outcome.VIOLATES and verdict.level == "should" and not strict:
+    if verdict.outcome is Outcome.VIOLATES and verdict.level is Level.SHOULD and not strict:
         pytest.xfail(f"SHOULD: {text}")
     pytest.fail(text, pytrace=False)
 
@@ -39,6 +40,6 @@ def junit_properties(verdict: Verdict) -> list[tuple[str, object]]:
     return [
         ("requirement", verdict.requirement),
         ("implementation", verdict.implementation),
-        ("level", verdict.level),
+        ("level", verdict.level.value),
         ("outcome", verdict.outcome.value),
     ]

@@ -56,7 +56,7 @@ class RequirementItem(pytest.Function):
 
     def settle(self, verdict: Verdict) -> None:
         """Keep the verdict for the report, and let pytest know how it went."""
-        self.user_properties.append((PROPERTY_KEY, json.dumps(verdict.to_json())))
+        self.user_properties.append((PROPERTY_KEY, json.dumps(verdict.to_json(internal=True))))
         self.user_properties.extend(junit_properties(verdict))
         raise_for_verdict(verdict, strict=self.strict)
 

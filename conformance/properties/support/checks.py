@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.numerics.bounds import Bound
-from conformance.requirements.verdict import Finding
+from conformance.requirements.finding import FINITE_NUMBER, Finding, FindingKind
 
 
 class ViolationFound(AssertionError):
@@ -95,22 +95,27 @@ def check_shape(quantity: str, got: npt.NDArray[Any], expected: tuple[int, ...])
 
 def check_finite(quantity: str, got: npt.NDArray[Any]) -> None:
     """Check that every number is finite."""
-    _check_each(quantity, got, np.isfinite(got.astype(np.float64)), "a finite number")
+    finite = np.isfinite(got.astype(np.float64))
+    _check_each(quantity, got, finite, FINITE_NUMBER, FindingKind.NON_FINITE)
 
 
 def check_nan(quantity: str, got: npt.NDArray[Any]) -> None:
     """Check that every number is NaN."""
-    _check_each(quantity, got, np.isnan(got.astype(np.float64)), "NaN")
+    _check_each(quantity, got, np.isnan(got.astype(np.float64)), "NaN", FindingKind.VALUE)
 
 
 def _check_each(
-    quantity: str, got: npt.NDArray[Any], right: npt.NDArray[np.bool_], expected: str
+    quantity: str,
+    got: npt.NDArray[Any],
+    right: npt.NDArray[np.bool_],
+    expected: str,
+    kind: FindingKind,
 ) -> None:
     _count(got.size)
     bad = np.argwhere(~right)
     if bad.size:
         index = tuple(int(i) for i in bad[0])
-        violation(quantity, float(got[index]), expected, index=index)
+        violation(quantity, float(got[index]), expected, index=index, kind=kind)
 
 
 def check_identical(
@@ -128,7 +133,7 @@ def check_identical(
     if differs.any():
         index = tuple(int(i) for i in np.argwhere(differs)[0])
         wanted = f"{expected[index]}, {rule or 'identical'}"
-        violation(quantity, float(got[index]), wanted, index=index)
+        violation(quantity, float(got[index]), wanted, index=index, kind=FindingKind.VALUE)
 
 
 def check_within(
@@ -148,7 +153,8 @@ def check_within(
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
         limit = float(np.broadcast_to(bound.allowed, measured.shape)[index])
         found, wanted = float(measured[index]), _wanted(expected[index])
-        violation(quantity, found, wanted, index=index, bound=limit)
+        kind = FindingKind.NON_FINITE
+        violation(quantity, found, wanted, index=index, bound=limit, kind=kind)
     error = np.abs(measured - expected)
     ratio = np.where(np.isnan(error), np.inf, error / bound.allowed)
     worst = np.unravel_index(int(ratio.argmax()), ratio.shape)
@@ -164,7 +170,7 @@ def check_within(
 
 def _wanted(expected: float) -> float | str:
     """Return what to ask for; in a relation the other side may be broken as well."""
-    return float(expected) if np.isfinite(expected) else "a finite number"
+    return float(expected) if np.isfinite(expected) else FINITE_NUMBER
 
 
 def _measured(
@@ -182,6 +188,7 @@ def _measured(
         bound=float(np.broadcast_to(bound.allowed, ratio.shape)[worst]),
         ratio=float(ratio[worst]),
         index=tuple(int(i) for i in worst),
+        kind=FindingKind.VALUE,
     )
 
 

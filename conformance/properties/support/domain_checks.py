@@ -18,7 +18,7 @@ from conformance.properties.support.differentiation import (
     as_gradients,
     expected_gradients,
 )
-from conformance.properties.support.subject import AnyArray, Subject, as_numpy, calling
+from conformance.properties.support.subject import CONSTRUCT, AnyArray, Subject, as_numpy, calling
 from conformance.strategies.case import Case
 
 Errors = tuple[Bound, Bound] | None
@@ -36,7 +36,7 @@ def start(subject: Subject, config: Config, state: State | None, options: Option
     """Construct a layer and, unless it is to stay fresh, give it a state, each array as (D,)."""
     build = declared(subject).build
     assert build is not None, "Implementation.nnx fills it in"  # noqa: S101
-    with calling(f"the constructor with {_words(options)}"):
+    with calling(CONSTRUCT, _words(options)):
         layer: WideLayer = build(constructed(config, subject.implementation.deviations), options)
         if state is None:
             return layer

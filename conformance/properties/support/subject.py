@@ -20,16 +20,24 @@ from conformance.numerics.conventions import Conventions, as_count, constructed,
 from conformance.numerics.state import State
 from conformance.properties.support.checks import ViolationFound, check_same, check_true, violation
 from conformance.requirements.deviations import Deviation
-from conformance.requirements.verdict import RESULT
+from conformance.requirements.finding import MISSING, NUMERIC_ARRAY, RESULT, FindingKind
 from conformance.strategies.case import Case
 
 AnyArray = npt.NDArray[Any]
 
+CONSTRUCT, WRITE = "the constructor", "writing the state"
+"""The operations by which a layer comes into the state that a case asks for."""
+
 
 @contextmanager
-def calling(operation: str) -> Iterator[None]:
-    """Turn an exception of the implementation into a violation of the requirement judged."""
-    call_hooks.notify_operation(operation)
+def calling(operation: str, arguments: str = "") -> Iterator[None]:
+    """Turn an exception of the implementation into a violation of the requirement judged.
+
+    Args:
+        operation: What is called, such as "the call".
+        arguments: The arguments that matter to a reader, such as "momentum=0.9".
+    """
+    call_hooks.notify_operation(operation, arguments)
     try:
         yield
     except ViolationFound:
@@ -38,7 +46,9 @@ def calling(operation: str) -> Iterator[None]:
         if not call_hooks.is_implementation_error(error):
             raise
         try:
-            violation(operation, describe(error), RESULT)
+            quantity = f"{operation} with {arguments}" if arguments else operation
+            kind = FindingKind.RAISED
+            violation(quantity, describe(error), RESULT, kind=kind, operation=operation)
         except AssertionError as found:
             raise found from error
 
@@ -51,7 +61,7 @@ def as_numpy(what: str, value: Any) -> AnyArray:
     except Exception:  # noqa: BLE001  whatever conversion raises, it is no array
         numeric = False
     if not numeric:
-        violation(what, type(value).__name__, "a numeric array")
+        violation(what, type(value).__name__, NUMERIC_ARRAY, kind=FindingKind.NOT_ARRAY)
     return array
 
 
@@ -64,7 +74,7 @@ class LiveLayer:
 
     def call(self, x: Any, flag: Any) -> AnyArray:
         """Apply the layer with a raw flag and return y."""
-        with calling(f"the call with use_running_average={flag!r}"):
+        with calling("the call", f"use_running_average={flag!r}"):
             return as_numpy("y", self.layer(x, flag))
 
     def train(self, x: Any) -> AnyArray:
@@ -86,7 +96,8 @@ class LiveLayer:
             held = dict(self.layer.read())
         for name in ARRAYS:
             if name not in held:
-                violation(name, "missing", f"an array of shape ({self.fresh_config.features},)")
+                expected = f"an array of shape ({self.fresh_config.features},)"
+                violation(name, MISSING, expected, kind=FindingKind.MISSING)
         return held
 
     @property
@@ -99,7 +110,8 @@ class LiveLayer:
     def _count(self, held: dict[str, Any]) -> Any:
         """Return the number of updates that the layer says are behind its averages."""
         if COUNT not in held:
-            violation(COUNT, "missing", "the number of updates, by the declared deviation")
+            expected = "the number of updates, by the declared deviation"
+            violation(COUNT, MISSING, expected, kind=FindingKind.MISSING)
         return as_count(as_numpy(COUNT, held[COUNT]))
 
     @property
@@ -114,7 +126,7 @@ class LiveLayer:
         """Replace all four arrays from outside, by copies: a layer may keep and change them."""
         age = {} if state.count is None else {COUNT: np.asarray(state.count)}
         arrays = {name: array.copy() for name, array in state.arrays().items()}
-        with calling("writing the state"):
+        with calling(WRITE):
             self.layer.write({**arrays, **age})
 
     @property
@@ -169,7 +181,7 @@ class Subject:
         """Construct a layer and, unless it is to stay fresh, give it a state."""
         build = self.implementation.build
         assert build is not None, "gated by Capability.LAYER"  # noqa: S101
-        with calling(f"the constructor with momentum={config.momentum}, eps={config.eps}"):
+        with calling(CONSTRUCT, f"momentum={config.momentum}, eps={config.eps}"):
             layer = build(constructed(config, self.implementation.deviations))
         live = LiveLayer(layer, config)
         if state is not None:
@@ -202,7 +214,7 @@ class Subject:
         """Call the forward function."""
         forward = self.implementation.forward
         assert forward is not None, "gated by Capability.FORWARD"  # noqa: S101
-        with calling(f"forward with seed={seed!r}, use_running_average={flag!r}"):
+        with calling("forward", f"seed={seed!r}, use_running_average={flag!r}"):
             return as_numpy("the result", forward(seed, x, flag))
 
     def train_then_evaluate(self, layer: LiveLayer, x: Any) -> tuple[AnyArray, AnyArray]:

@@ -15,11 +15,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from conformance.adapters.errors import printable
 from conformance.adapters.protocols import ARRAYS
+from conformance.properties.support.subject import CONSTRUCT, WRITE
 from conformance.report.reproducers.construction_spec import Blueprint, Place
 from conformance.report.reproducers.inliner import names_in, pieces_for
 from conformance.report.reproducers.recipes import RECIPES
 from conformance.report.reproducers.script import Complete, NoScript, Script
 from conformance.requirements import REQUIREMENTS
+from conformance.requirements.finding import Finding, FindingKind
 from conformance.requirements.verdict import Verdict, Violation
 from conformance.strategies.codec import CodecError, decode
 from conformance.strategies.programs import KINDS
@@ -37,8 +39,6 @@ _JAX = {
     "optax": "import optax",
     "nnx": "from flax import nnx",
 }
-_BUILDING = ("the constructor", "writing the state")
-_NO_RESULT = r"no result within ([0-9.e+]+) s"
 
 DEVICES = 4
 """Which a batch on several devices is spread over at most."""
@@ -67,7 +67,7 @@ def script_of(verdict: Verdict, blueprint: Blueprint, occurrence: int = 0) -> st
         msg = f"its stored case is none of {verdict.requirement}: {printable(str(error))}"
         raise NoScript(msg) from error
     if not script.kind and not script.raised:
-        msg = f"{violation.finding.quantity!r} is compared by nothing that a script can do"
+        msg = f"{violation.finding.label!r} is compared by nothing that a script can do"
         raise NoScript(msg)
     return re.sub(r"\n{4,}", "\n\n\n", _rendered(verdict, violation, script))
 
@@ -127,7 +127,7 @@ def _refuse_what_no_script_shows(
 
 def _rendered(verdict: Verdict, violation: Violation, script: Script) -> str:
     finding, blueprint = violation.finding, script.blueprint
-    limit = limit_of(str(finding.got))
+    limit = limit_of(finding)
     steps = [line for text in script.lines for line in text.splitlines()]
     got, expected = script.got or "None", script.expected or "None"
     body = "\n".join([*script.given.values(), *steps, got, expected])
@@ -159,7 +159,7 @@ def _rendered(verdict: Verdict, violation: Violation, script: Script) -> str:
             *(line for n, place in places.items() if place for line in _load(place, n)),
         ],
         builds=builds,
-        building=script.raised and finding.quantity.startswith(_BUILDING),
+        building=script.raised and finding.operation in {CONSTRUCT, WRITE},
         build=_build(blueprint),
         names=repr({name: blueprint.attributes.get(name, name) for name in ARRAYS}),
         pieces=pieces,
@@ -169,7 +169,7 @@ def _rendered(verdict: Verdict, violation: Violation, script: Script) -> str:
         expected=expected,
         allowed=repr(script.allowed),
         index=", ".join(map(str, index)) or "()",
-        what=repr(printable(f"{finding.quantity}:", keep="")),
+        what=repr(printable(f"{finding.label}:", keep="")),
         limit=limit,
         start=START,
         GONE=GONE,
@@ -187,11 +187,11 @@ def _standard(names: set[str], limit: str) -> list[str]:
     return [name for name in _STANDARD if name in names | needed]
 
 
-def limit_of(got: str) -> str:
+def limit_of(finding: Finding) -> str:
     """Return the seconds after which a script gives up on a layer; empty if it never does."""
-    if limit := re.match(_NO_RESULT, got):
-        return limit[1]
-    return "600" if got.startswith("the process ") else ""
+    if finding.limit_s is not None:
+        return f"{finding.limit_s:g}"
+    return "600" if finding.kind is FindingKind.LOST else ""
 
 
 def _build(blueprint: Blueprint) -> str:

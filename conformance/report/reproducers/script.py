@@ -15,9 +15,7 @@ import numpy as np
 from conformance.numerics.bounds import Bound
 from conformance.report.reproducers.construction_spec import Blueprint
 from conformance.report.reproducers.literals import written
-from conformance.requirements.verdict import RESULT, Finding
-
-_RAISED = (RESULT, "a numeric array")
+from conformance.requirements.finding import Finding, FindingKind
 
 
 class NoScript(Exception):
@@ -50,8 +48,14 @@ class Script:
 
     @property
     def raised(self) -> bool:
-        """Whether what was found is an exception, or an answer that is no array."""
-        return self.finding.expected in _RAISED or self.finding.got == "missing"
+        """Whether an exception was found, or an answer that is not an array."""
+        return self.finding.kind.without_array
+
+    @property
+    def _any_finite(self) -> bool:
+        """Whether any finite number would have done, instead of a particular one."""
+        number = isinstance(self.finding.expected, float)
+        return self.finding.kind is FindingKind.NON_FINITE and not number
 
     def let(self, name: str, value: Any) -> str:
         """Write a literal down, under a name that is not taken, and return the name."""
@@ -65,7 +69,7 @@ class Script:
 
     def __call__(self, *lines: str) -> None:
         """Write steps down."""
-        if self.finding.expected == "a numeric array":  # other answers are what was found
+        if self.finding.kind is FindingKind.NOT_ARRAY:  # other answers are what was found
             lines = tuple(re.sub(r"\bnp\.array\(", "numbers(", line) for line in lines)
         self.lines += lines
 
@@ -86,7 +90,7 @@ class Script:
         self._same_form(quantity, got, expected)
         if not self.asks(quantity):
             return
-        if self.finding.expected == "a finite number" or self.finding.bound is None:
+        if self._any_finite or self.finding.bound is None:
             self._complete("finite", got, "")
         elif bound is not None:
             self._allow(bound, self.finding.bound)
@@ -94,13 +98,13 @@ class Script:
 
     def numeric(self, quantity: str, got: str) -> None:
         """Ask for an array of numbers, where it was found that there is none."""
-        absent = self.finding.got == "missing" or self.finding.expected == "a numeric array"
+        absent = self.finding.kind in {FindingKind.MISSING, FindingKind.NOT_ARRAY}
         if absent and quantity == self.quantity:
             self._complete("raises", f"numbers({got})", "None")
 
     def finite(self, quantity: str, got: str) -> None:
         """Ask for finite numbers."""
-        if self.finding.expected == "a finite number" and self.asks(quantity):
+        if self._any_finite and self.asks(quantity):
             self._complete("finite", got, "")
 
     def nan(self, quantity: str, got: str) -> None:

@@ -37,9 +37,9 @@ def write_script(
         NoScript: there is none, or it does not show what was found; nothing is written.
     """
     assert verdict.violation is not None, "the caller looks for one"  # noqa: S101
-    found = str(verdict.violation.finding.got)
+    own = float(limit_of(verdict.violation.finding) or 0)
     try:
-        text = _shown(verdict, blueprint, limit + float(limit_of(found) or 0))
+        text = _shown(verdict, blueprint, limit + own)
     except NoScript as error:
         identity = verdict.violation.id
         msg = (

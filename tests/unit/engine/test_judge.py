@@ -17,7 +17,7 @@ from support.numpy_norm import (
     subject,
 )
 
-from conformance.requirements import REQUIREMENTS
+from conformance.requirements import REQUIREMENTS, Level
 from conformance.requirements.deviations import Deviation
 from conformance.requirements.verdict import Outcome
 
@@ -39,7 +39,7 @@ def test_a_right_layer_conforms(identity: str):
     verdict = judged(subject(), identity)
     assert verdict.outcome is Outcome.CONFORMS
     assert (verdict.requirement, verdict.implementation) == (identity, "NumpyNorm")
-    assert (verdict.level, verdict.kind) == ("must", "Implementation object")
+    assert (verdict.level, verdict.kind) == (Level.MUST, "Implementation object")
     assert verdict.cases == (15 if "INIT" in identity else 100)
     assert verdict.comparisons >= verdict.cases
     assert (verdict.violation, verdict.detail, verdict.rejected) == (None, "", 0)

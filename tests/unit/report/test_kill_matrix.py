@@ -18,7 +18,7 @@ from conformance.diagnosis.neighbours import nearest
 from conformance.engine.budget import budget
 from conformance.engine.journal import Journal, digest
 from conformance.report.kill_matrix import KillMatrix, known_faults
-from conformance.requirements import REQUIREMENTS
+from conformance.requirements import REQUIREMENTS, Level
 from conformance.requirements.verdict import Outcome, Verdict
 from impl.faulty import FAULTS
 
@@ -31,7 +31,7 @@ def verdict(identity: str, outcome: Outcome, *, fault: str = NAME, cases: int = 
         implementation=f"fault:{fault}",
         kind="nnx.Module",
         outcome=outcome,
-        level="must",
+        level=Level.MUST,
         cases=cases,
     )
 

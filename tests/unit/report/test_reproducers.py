@@ -23,7 +23,9 @@ from conformance.report.reproducers.render import script_of
 from conformance.report.reproducers.script import NoScript
 from conformance.report.reproducers.verify import write_script
 from conformance.requirements.deviations import Deviation
-from conformance.requirements.verdict import Finding, Outcome, Verdict, Violation
+from conformance.requirements.finding import Finding, FindingKind
+from conformance.requirements.requirement import Level
+from conformance.requirements.verdict import Outcome, Verdict, Violation
 from conformance.strategies.bytestream import SIZE, draw_from_bytes
 from conformance.strategies.codec import make_violation
 from conformance.strategies.cotangents import GRADIENT, pulled_cases
@@ -87,7 +89,7 @@ def verdict_of(finding: Finding, drawn: dict[str, object], identity: str = "BN-T
         implementation="norm.py:Norm",
         kind="seed-shaped nnx.Module",
         outcome=Outcome.VIOLATES,
-        level="MUST",
+        level=Level.MUST,
         violation=violation,
     )
 
@@ -117,8 +119,14 @@ def in_user_module(place: Path, text: str) -> Blueprint:
 @pytest.mark.parametrize("how", ["time.sleep(600)", "os._exit(0)"])
 def test_a_layer_that_hangs_or_dies_has_a_script(how: str, tmp_path: Path):
     """It watches the layer from another process, and ends with 1 by itself."""
-    got = "no result within 5 s" if "sleep" in how else "the process ended with exit code 0"
-    finding = Finding(quantity="the call in training", got=got, expected="a result")
+    kind, limit = (FindingKind.TIMED_OUT, 5) if "sleep" in how else (FindingKind.LOST, None)
+    finding = Finding(
+        quantity="the call in training",
+        got="nothing",
+        expected="a result",
+        kind=kind,
+        limit_s=limit,
+    )
     blueprint = in_user_module(tmp_path, _HANGING.replace("HOW", how))
     script = tmp_path / "bug.py"
     text = script_of(verdict_of(finding, a_case()), blueprint).replace(

@@ -11,7 +11,8 @@ from support.made_reports import EVERY, FINDING, INPUTS, WAIVED, rendered, repor
 from conformance.report.terminal import conclusion, heading
 from conformance.report.text import literal_text, rerun_command, violation_text
 from conformance.requirements import REQUIREMENTS
-from conformance.requirements.verdict import RESULT, Finding, Outcome, Verdict, Violation
+from conformance.requirements.finding import RESULT, Finding, FindingKind
+from conformance.requirements.verdict import Outcome, Verdict, Violation
 
 # Text
 
@@ -134,12 +135,20 @@ def test_names_are_not_markup():
 
 def test_one_cause_of_many_violations_is_told_once():
     """What raises the same in the same place is told in full once, and named for the rest."""
-    raised = Finding(quantity="writing the state", got="KeyError: 'weights'", expected=RESULT)
+    raised = Finding(
+        quantity="writing the state",
+        got="KeyError: 'weights'",
+        expected=RESULT,
+        kind=FindingKind.RAISED,
+        operation="writing the state",
+    )
     finding = {
-        "BN-EMA-1": replace(raised, quantity="the call with use_running_average=False"),
+        "BN-EMA-1": replace(
+            raised, quantity="the call with use_running_average=False", operation="the call"
+        ),
         "BN-EMA-2": raised,
         "BN-EMA-3": raised,
-        "BN-EMA-4": replace(raised, expected="NaN"),  # a claim of its own
+        "BN-EMA-4": replace(raised, kind=FindingKind.FACT),  # another kind of finding
         "BN-EMA-5": raised,
     }
     violated = [

@@ -22,7 +22,9 @@ from conformance.report.waivers import (
     waived,
     waiver_for,
 )
-from conformance.requirements.verdict import Finding, Outcome, Verdict, Violation
+from conformance.requirements.finding import Finding
+from conformance.requirements.requirement import Level
+from conformance.requirements.verdict import Outcome, Verdict, Violation
 
 _ENTRY = """
 [[waiver]]
@@ -47,7 +49,7 @@ def verdict_of(outcome: Outcome) -> Verdict:
         implementation="norm.py:Norm",
         kind="nnx.Module",
         outcome=outcome,
-        level="must",
+        level=Level.MUST,
         violation=violation if outcome is Outcome.VIOLATES else None,
     )
 

@@ -6,7 +6,6 @@ given. For each layer ``expected_…`` follows its running statistics by the def
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,16 +24,15 @@ from conformance.strategies.programs import AGAIN, RUNS, Program, Step, mutate
 @recipe("BN-SEQ-1")
 def program(script: Script, program: Program) -> None:
     """Write the steps down; the comparisons are those after the last one."""
-    where = re.search(r", in step (\d+)(?: at call (\d+))?, ", script.quantity)
-    count = int(where[1]) if where else len(program.steps)
-    script.quantity = script.quantity[: where.start()] if where else script.quantity
+    step = script.finding.step
+    count = len(program.steps) if step is None else step
     written = _Written.starting(script, program)
-    if not where and not script.raised:
+    if step is None and not script.raised:
         written.compare(None)
-    for number, step in enumerate(program.steps[:count], 1):
-        script(f"# step {number}: {step!r}")
-        last = number == count and where is not None
-        written.take(step, last=last, calls=int(where[2] or 0) if last and where else 0)
+    for number, taken in enumerate(program.steps[:count], 1):
+        script(f"# step {number}: {taken!r}")
+        last = number == script.finding.step
+        written.take(taken, last=last, calls=(script.finding.call or 0) * last)
 
 
 @dataclass(slots=True)
