@@ -19,7 +19,14 @@ from conformance.properties.support.claims import check_evaluated
 from conformance.properties.support.property import requirement
 from conformance.properties.support.restoring import COPIED
 from conformance.properties.support.sequence_model import Expected
-from conformance.properties.support.subject import WRITE, AnyArray, LiveLayer, Subject, as_numpy, calling
+from conformance.properties.support.subject import (
+    WRITE,
+    AnyArray,
+    LiveLayer,
+    Subject,
+    as_numpy,
+    calling,
+)
 from conformance.strategies.programs import AGAIN, RUNS, Program, Step, mutate, programs
 
 
