@@ -15,44 +15,43 @@ import numpy as np
 
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import COUNT, MANY, STATISTICS, Config
-from conformance.numerics import conventions, oracle
-from conformance.numerics.conventions import Declared
+from conformance.numerics import oracle
+from conformance.numerics.conventions import Conventions
 from conformance.numerics.state import Float32, State
 from conformance.requirements.deviations import Deviation
 
 
-class FollowingLayer:
-    """The layer; ``declared`` is what it does, whatever it is judged by."""
+class DeclaredReference:
+    """The layer; ``conventions`` are those that it follows, whatever it is judged by."""
 
-    def __init__(self, config: Config, declared: Declared) -> None:
-        self.declared = declared
-        swapped = Deviation.MOMENTUM_OF_NEW_VALUE in declared
-        self.config = replace(config, momentum=1 - config.momentum) if swapped else config
-        with conventions.in_force(declared):
-            self.dtype = np.dtype(conventions.statistics_dtype() or "float32")
-            self.output_dtype = np.dtype(conventions.output_dtype() or "float32")
+    def __init__(self, config: Config, conventions: Conventions) -> None:
+        self.conventions = conventions
+        self.config = conventions.constructed(config)
+        self.dtype = np.dtype(conventions.statistics_dtype() or "float32")
+        self.output_dtype = np.dtype(conventions.output_dtype() or "float32")
         fresh = State.fresh(config.features)
         self.state = replace(fresh, count=0, **self._stored(fresh.arrays()))
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
         """Apply the layer to x of shape (N, D)."""
         x32 = np.asarray(x, np.float32)
-        with conventions.in_force(self.declared), np.errstate(all="ignore"):
-            if conventions.evaluates(use_running_average):
+        with np.errstate(all="ignore"):
+            if self.conventions.evaluates(use_running_average):
                 return oracle.evaluate(self.config, self.state, x32).astype(self.output_dtype)
-            if len(x32) == 1 and conventions.follows(Deviation.SINGLE_ROW_REFUSED):
+            if len(x32) == 1 and self.conventions.follows(Deviation.SINGLE_ROW_REFUSED):
                 msg = "a single row has no variance"
                 raise ValueError(msg)
-            found = self._trained(x32)
+            found = self._train(x32)
             moved = {name: getattr(found, name) for name in STATISTICS}
             count = self.state.count + 1
             self.state = replace(self.state, count=count, **self._stored(moved))
             return found.y.astype(self.output_dtype)
 
-    def _trained(self, x: Float32) -> oracle.Training:
-        """Return what the oracle says, with the variance of one pass where that is declared."""
-        found = oracle.train(self.config, self.state, x)
-        if Deviation.ONE_PASS_VARIANCE not in self.declared:
+    def _train(self, x: Float32) -> oracle.Training:
+        """Return the oracle's results, with the variance of one pass if that is declared."""
+        conventions = self.conventions
+        found = oracle.train(self.config, self.state, x, conventions)
+        if not conventions.admits_one_pass():
             return found
         var = np.maximum(np.square(x).mean(axis=0) - x.mean(axis=0) ** 2, 0).astype(np.float64)
         lost = (var - found.var) * conventions.share_stored(len(x))
@@ -60,7 +59,7 @@ class FollowingLayer:
         running_var = found.running_var + (1 - kept) * lost
         used = running_var if conventions.normalises_with_average() else var
         mean = found.running_mean if conventions.normalises_with_average() else found.mean
-        y = oracle.affine(oracle.normalized(x, mean, used, self.config.eps), self.state)
+        y = oracle.evaluate(self.config, self.state.replace(running_mean=mean, running_var=used), x)
         return replace(found, var=var, y=y, running_var=running_var)
 
     def read(self) -> Mapping[str, Any]:
@@ -80,15 +79,15 @@ class FollowingLayer:
         }
 
 
-def following(declared: Declared) -> Implementation:
-    """Return the implementation that follows the declared conventions and claims none of them."""
+def declared_reference(conventions: Conventions) -> Implementation:
+    """Return the implementation that follows the conventions and declares none of them."""
 
     def forward(_: Any, x: Any, use_running_average: Any) -> Any:
-        fresh = FollowingLayer(Config(features=np.shape(x)[1]), declared)
+        fresh = DeclaredReference(Config(features=np.shape(x)[1]), conventions)
         return fresh(x, use_running_average).ravel()
 
     return Implementation(
         name="what is declared",
-        build=lambda config: FollowingLayer(config, declared),
+        build=lambda config: DeclaredReference(config, conventions),
         forward=forward,
     )

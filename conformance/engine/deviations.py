@@ -12,10 +12,9 @@ from dataclasses import replace
 from hypothesis.errors import Flaky, Unsatisfiable
 
 from conformance.adapters.implementation import Implementation
-from conformance.engine.declared_reference import following
+from conformance.engine.declared_reference import declared_reference
 from conformance.engine.runner import Trial
-from conformance.numerics import conventions
-from conformance.numerics.conventions import Declared
+from conformance.numerics.conventions import Conventions
 from conformance.properties.support.checks import ViolationFound, taking_notes
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
@@ -119,16 +118,18 @@ def told(trial: Trial, deviation: Deviation) -> bool:
     if deviation is Deviation.GRADIENT_THROUGH_STATISTICS:
         return True
     declared = trial.subject.implementation.deviations - {Deviation.GRADIENT_THROUGH_STATISTICS}
-    return _violated(trial, declared - {deviation}, following(declared))
+    return _violated(trial, declared - {deviation}, declared_reference(Conventions(declared)))
 
 
-def _violated(trial: Trial, declared: Declared, by: Implementation | None = None) -> bool:
+def _violated(
+    trial: Trial, declared: frozenset[Deviation], by: Implementation | None = None
+) -> bool:
     """Judge the same cases with fewer deviations declared, of the layer itself or another one."""
     implementation = replace(by or trial.subject.implementation, deviations=declared)
     other = Trial(trial.property, Subject(implementation), trial.budget)
     other.until = trial.until
     try:
-        with taking_notes(), conventions.in_force(declared):
+        with taking_notes():
             other()
     except (ViolationFound, Flaky):
         return True

@@ -20,7 +20,6 @@ from conformance.engine.budget import Budget
 from conformance.engine.deviations import contradicted, finer, shown_by, superfluous, told
 from conformance.engine.jax_runtime import unload_programs_if_many
 from conformance.engine.runner import Trial
-from conformance.numerics.conventions import in_force
 from conformance.properties import PROPERTIES
 from conformance.properties.support.checks import Notes, ViolationFound, taking_notes
 from conformance.properties.support.subject import Subject
@@ -64,8 +63,7 @@ def _judged(trial: Trial, run: Callable[[], None], notes: Notes) -> tuple[Outcom
     """Judge by what is declared, then find out whether the declaration was needed."""
     if contradicted(trial):
         return finer(trial), _SET_ASIDE
-    with in_force(trial.subject.implementation.deviations):
-        outcome, detail = _outcome(trial, run)
+    outcome, detail = _outcome(trial, run)
     return (_finer(trial, notes) if outcome is Outcome.CONFORMS else outcome), detail
 
 

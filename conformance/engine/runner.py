@@ -195,7 +195,7 @@ class Trial:
 
     def _claim(self, drawn: dict[str, Any]) -> None:
         if not settled(self.subject, drawn):
-            self.property.claim(self.subject, **as_stored(drawn))
+            self.property.claim(self.subject, **as_stored(drawn, self.subject.conventions))
 
 
 def _palette(budget: Budget) -> tuple[shape_grid.Entry, ...]:

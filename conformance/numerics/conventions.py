@@ -52,6 +52,10 @@ class Conventions:
         """Return whether a deviation is declared."""
         return deviation in self.deviations
 
+    def admits_one_pass(self) -> bool:
+        """Return whether a variance computed as E[x²] − E[x]² is admitted."""
+        return Deviation.ONE_PASS_VARIANCE in self.deviations
+
     def constructed(self, config: Config) -> Config:
         """Return the arguments of the constructor: 1−m where momentum weighs the new value."""
         if Deviation.MOMENTUM_OF_NEW_VALUE not in self.deviations:
@@ -177,6 +181,11 @@ def in_force(declared: Declared) -> Iterator[None]:
         yield
     finally:
         _in_force.reset(token)
+
+
+def ambient() -> Conventions:
+    """Return the conventions of the running judgement."""
+    return _in_force.get()
 
 
 def constructed(config: Config, declared: Declared) -> Config:

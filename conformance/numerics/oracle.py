@@ -1,31 +1,99 @@
-"""What the right answer is: Batch Normalization in float64 NumPy, in textbook order.
+"""The right answer: Batch Normalization in float64 NumPy, in textbook order.
 
-The oracle is evaluated on the very float32 values that the implementation received, so the
-only difference left is the rounding of the implementation, which ``bounds`` limits. It has
-no options that the requirements lack, except what ``conventions`` says an implementation has
-declared, and it imports nothing that it judges.
+The oracle is evaluated on the very float32 values that the implementation receives, so the
+only difference left is the rounding of the implementation, which ``bounds`` limits. It imports
+nothing that it judges, and its only option is the declared ``Conventions``.
 
-Letters: x is (N, D); μ and v are the mean and the biased variance of a batch over axis 0, both
-(D,); z = (x−μ)/√(v+ε); γ, β, rm, rv are gamma, beta and the running mean and variance, (D,).
+The functions that take a mapping of arrays use NumPy and each other alone, so that scripts can
+copy them, and hold in any arithmetic: ``exact`` converts what they are given.
+
+Letters: x is (N, D), and w, (N, D), is the cotangent of y; μ and v are the mean and the biased
+variance of a batch over axis 0, both (D,); z = (x−μ)/√(v+ε); γ, β, rm, rv are gamma, beta and the
+running mean and variance, (D,); m is the momentum.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from conformance.adapters.protocols import Config
-from conformance.numerics import conventions
+from conformance.numerics.conventions import Conventions, ambient
 from conformance.numerics.state import State
 
 Float64 = npt.NDArray[np.float64]
 
 
+def float64(array: Any) -> Any:
+    """The same numbers in float64."""
+    return np.asarray(array, np.float64)
+
+
+def moments(x: Any) -> Any:
+    """μ = mean(x), v = mean((x−μ)²), per feature."""
+    mean = x.mean(axis=0)
+    return mean, np.square(x - mean).mean(axis=0)
+
+
+def normalize(x: Any, mean: Any, var: Any, eps: Any) -> Any:
+    """z = (x−μ)/√(v+ε)"""
+    return (x - mean) / np.sqrt(var + eps)
+
+
+def ema(momentum: Any, old: Any, new: Any) -> Any:
+    """m·old + (1−m)·new"""
+    return momentum * old + (1 - momentum) * new
+
+
+def training_call(
+    x: Any,
+    state: Mapping[str, Any],
+    momentum: Any,
+    eps: Any,
+    share: float = 1.0,
+    by_average: bool = False,
+    exact: Callable[[Any], Any] = float64,
+) -> dict[str, Any]:
+    """y = γ·(x−μ)/√(v+ε) + β, rm' = m·rm + (1−m)·μ, rv' = m·rv + (1−m)·s·v; or y from rm', rv'."""
+    x, gamma, beta, old_mean, old_var = map(exact, (x, *state.values()))
+    momentum, eps = exact(momentum), exact(eps)
+    mean, var = moments(x)
+    running_mean = ema(momentum, old_mean, mean)
+    running_var = ema(momentum, old_var, var * exact(share))
+    used = (running_mean, running_var) if by_average else (mean, var)
+    z = normalize(x, *used, eps)
+    statistics = {"running_mean": running_mean, "running_var": running_var}
+    return {"y": gamma * z + beta, **statistics, "z": z, "mean": mean, "var": var}
+
+
+def evaluation_call(
+    x: Any, state: Mapping[str, Any], eps: Any, exact: Callable[[Any], Any] = float64
+) -> Any:
+    """y = γ·(x−rm)/√(rv+ε) + β"""
+    x, gamma, beta, mean, var = map(exact, (x, *state.values()))
+    return gamma * normalize(x, mean, var, exact(eps)) + beta
+
+
+def gradients(x: Any, state: Mapping[str, Any], eps: Any, w: Any, evaluate: bool) -> dict[str, Any]:
+    """Of Σ w·y: dβ = Σ w, dγ = Σ w·z, dx = γ·r·(w − mean(w) − z·mean(w·z)) with r = 1/√(v+ε).
+
+    In evaluation the statistics are constants: dx = γ·r·w. Source: Ioffe & Szegedy 2015.
+    """
+    x, w, gamma, _, mean, var = map(float64, (x, w, *state.values()))
+    mean, var = (mean, var) if evaluate else moments(x)
+    z = normalize(x, mean, var, eps)
+    inside = w if evaluate else w - w.mean(axis=0) - z * (w * z).mean(axis=0)
+    dx = gamma / np.sqrt(var + eps) * inside
+    return {"gamma": (w * z).sum(axis=0), "beta": w.sum(axis=0), "x": dx}
+
+
 @dataclass(frozen=True, slots=True)
 class Training:
-    """Everything that one training call defines, in float64."""
+    """Results of one training call: μ and v, (D,), z and y, (N, D), and rm' and rv', (D,)."""
 
     mean: Float64
     var: Float64
@@ -33,55 +101,6 @@ class Training:
     y: Float64
     running_mean: Float64
     running_var: Float64
-
-
-def statistics(x: npt.ArrayLike) -> tuple[Float64, Float64]:
-    """Return the batch statistics: μ = mean(x) and v = mean((x−μ)²), each (D,)."""
-    x64 = np.asarray(x, np.float64)
-    mean = x64.mean(axis=0)
-    return mean, np.square(x64 - mean).mean(axis=0)
-
-
-def normalized(x: npt.ArrayLike, mean: Float64, var: Float64, eps: float) -> Float64:
-    """Return z = (x−mean)/√(var+ε), (N, D)."""
-    return (np.asarray(x, np.float64) - mean) / np.sqrt(var + eps)
-
-
-def affine(z: Float64, state: State) -> Float64:
-    """Return γ·z + β, (N, D)."""
-    return state.gamma.astype(np.float64) * z + state.beta.astype(np.float64)
-
-
-def ema(momentum: float, old: npt.ArrayLike, new: Float64) -> Float64:
-    """Return m·old + (1−m)·new, the running statistic after one update, (D,)."""
-    return momentum * np.asarray(old, np.float64) + (1.0 - momentum) * new
-
-
-def train(config: Config, state: State, x: npt.ArrayLike) -> Training:
-    """Return what a training call on ``x`` gives, starting from ``state``."""
-    mean, var = statistics(x)
-    stored = var * conventions.share_stored(len(np.asarray(x)))
-    kept = conventions.weight_of_old(config.momentum, state.count)
-    running_mean = ema(kept, state.running_mean, mean)
-    running_var = ema(kept, state.running_var, stored)
-    by_average = conventions.normalises_with_average()
-    used = (running_mean, running_var) if by_average else (mean, var)
-    z = normalized(x, *used, config.eps)
-    return Training(
-        mean=mean,
-        var=var,
-        z=z,
-        y=affine(z, state),
-        running_mean=running_mean,
-        running_var=running_var,
-    )
-
-
-def evaluate(config: Config, state: State, x: npt.ArrayLike) -> Float64:
-    """Return y = γ·(x−rm)/√(rv+ε) + β, what an evaluation call gives, (N, D)."""
-    mean = state.running_mean.astype(np.float64)
-    var = state.running_var.astype(np.float64)
-    return affine(normalized(x, mean, var, config.eps), state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,32 +112,68 @@ class Gradient:
     x: Float64
 
 
-def training_gradient(config: Config, state: State, x: npt.ArrayLike, w: npt.ArrayLike) -> Gradient:
-    """Return what pulling the cotangent w, (N, D), back through a training call gives.
+def statistics(x: npt.ArrayLike) -> tuple[Float64, Float64]:
+    """Return the batch statistics of x, (N, D): μ and v, each (D,)."""
+    mean, var = moments(np.asarray(x, np.float64))
+    return mean, var
 
-    dβ = Σ w; dγ = Σ w·z; dx = γ·r·(w − mean(w) − z·mean(w·z)) with r = 1/√(v+ε).
-    Source: Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.
-    """
-    w64 = np.asarray(w, np.float64)
-    mean, var = statistics(x)
-    z = normalized(x, mean, var, config.eps)
-    scale = state.gamma.astype(np.float64) / np.sqrt(var + config.eps)
-    return Gradient(
-        gamma=(w64 * z).sum(axis=0),
-        beta=w64.sum(axis=0),
-        x=scale * (w64 - w64.mean(axis=0) - z * (w64 * z).mean(axis=0)),
+
+def train(
+    config: Config,
+    state: State,
+    x: npt.ArrayLike,
+    conventions: Conventions | None = None,
+    exact: Callable[[Any], Any] = float64,
+) -> Training:
+    """Return the results of a training call on x, (N, D), starting from ``state``."""
+    conventions = conventions or ambient()
+    found = training_call(
+        x,
+        state.arrays(),
+        conventions.weight_of_old(config.momentum, state.count),
+        config.eps,
+        conventions.share_stored(len(np.asarray(x))),
+        conventions.normalises_with_average(),
+        exact,
     )
+    return Training(**{name: np.asarray(value, np.float64) for name, value in found.items()})
 
 
-def averaged_gradient(config: Config, state: State, x: npt.ArrayLike, w: npt.ArrayLike) -> Gradient:
-    """Return what pulling w back gives if training normalises with its averages M = rm', V = rv'.
+def evaluate(
+    config: Config, state: State, x: npt.ArrayLike, exact: Callable[[Any], Any] = float64
+) -> Float64:
+    """Return y of an evaluation call on x, (N, D)."""
+    return np.asarray(evaluation_call(x, state.arrays(), config.eps, exact), np.float64)
+
+
+def training_gradient(config: Config, state: State, x: npt.ArrayLike, w: npt.ArrayLike) -> Gradient:
+    """Return the gradients of Σ w·y of a training call on x; w is (N, D)."""
+    return Gradient(**gradients(x, state.arrays(), config.eps, w, evaluate=False))
+
+
+def evaluation_gradient(
+    config: Config, state: State, x: npt.ArrayLike, w: npt.ArrayLike
+) -> Gradient:
+    """Return the gradients of Σ w·y of an evaluation call on x; w is (N, D)."""
+    return Gradient(**gradients(x, state.arrays(), config.eps, w, evaluate=True))
+
+
+def averaged_gradient(
+    config: Config,
+    state: State,
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    conventions: Conventions | None = None,
+) -> Gradient:
+    """Return the gradients of a training call that normalises with M = rm' and V = rv'.
 
     With r = 1/√(V+ε), z = (x−M)·r, k the weight of the batch in the averages and s that of v:
     dγ = Σ w·z; dx = γ·r·(w − k·(mean(w) + s·(x−μ)·r·mean(w·z))), where they carry a gradient, and
     dx = γ·r·w where they are constants.
     """
+    conventions = conventions or ambient()
     w64, x64 = np.asarray(w, np.float64), np.asarray(x, np.float64)
-    found = train(config, state, x64)
+    found = train(config, state, x64, conventions)
     r = 1 / np.sqrt(found.running_var + config.eps)
     k, s, _ = conventions.weights_of_new(config.momentum, state.count, len(x64))
     k = k if conventions.follows_gradient_through_averages() else 0.0
@@ -128,17 +183,3 @@ def averaged_gradient(config: Config, state: State, x: npt.ArrayLike, w: npt.Arr
         beta=w64.sum(axis=0),
         x=state.gamma.astype(np.float64) * r * (w64 - k * pulled),
     )
-
-
-def evaluation_gradient(
-    config: Config, state: State, x: npt.ArrayLike, w: npt.ArrayLike
-) -> Gradient:
-    """Return what pulling w back through an evaluation call gives: the statistics are constants.
-
-    dβ = Σ w; dγ = Σ w·(x−rm)/√(rv+ε); dx = w·γ/√(rv+ε).
-    """
-    w64 = np.asarray(w, np.float64)
-    mean, var = state.running_mean.astype(np.float64), state.running_var.astype(np.float64)
-    z = normalized(x, mean, var, config.eps)
-    scale = state.gamma.astype(np.float64) / np.sqrt(var + config.eps)
-    return Gradient(gamma=(w64 * z).sum(axis=0), beta=w64.sum(axis=0), x=w64 * scale)

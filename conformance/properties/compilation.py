@@ -52,7 +52,7 @@ def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> 
     after, kept = layer.state, ARRAYS if evaluate else PARAMETERS
     check_kept(after, before, "as before the compiled call", names=kept)
     if evaluate:
-        check_evaluated(case.config, before, case.x, y)
+        check_evaluated(case.config, before, case.x, y, subject.conventions)
     else:
         check_trained(subject, case, before, y, after, what="y under jit")
 
@@ -61,7 +61,7 @@ def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> 
 def updates_leave_the_jitted_function(subject: Subject, drawn: Stream) -> None:
     """n compiled calls are n steps of the recursion"""
     layer, before, _ = subject.start(drawn.case)
-    model = Model.starting(drawn.case.config, before, subject.accuracy)
+    model = Model.starting(drawn.case.config, before, subject.conventions)
 
     for batch in (drawn.case.x, *drawn.following):
         compiled(subject, layer, batch, evaluate=False)
@@ -81,14 +81,14 @@ def one_trace_per_mode(subject: Subject, drawn: Stream) -> None:
     traced: list[bool] = []
     transforms = transforms_of(subject, layer)
     jitted = transforms.jitted_anew(traced)
-    model = Model.starting(case.config, before, subject.accuracy)
+    model = Model.starting(case.config, before, subject.conventions)
     for batch in (case.x, *drawn.following):
         with calling(f"the call under {transforms.library}.jit"):
             jitted(batch, False)
             y = as_numpy("y", jitted(batch, True))
         model.train(batch)
         model.check_statistics(layer.state)
-        check_evaluated(case.config, layer.usable_state, batch, y)
+        check_evaluated(case.config, layer.usable_state, batch, y, subject.conventions)
 
     for flag, mode in ((False, "training"), (True, "evaluation")):
         count = traced.count(flag)
@@ -113,7 +113,7 @@ def nothing_is_baked_in(subject: Subject, drawn: Rewritten, evaluate: int) -> No
     y = compiled(subject, layer, x, evaluate=bool(evaluate))
 
     if evaluate:
-        check_evaluated(case.config, other, case.x, y)
+        check_evaluated(case.config, other, case.x, y, subject.conventions)
     else:
         check_trained(subject, case, other, y, layer.state)
 
@@ -148,7 +148,7 @@ def the_functional_form_is_right(subject: Subject, case: Case, evaluate: int) ->
     rule = "as before: the call was on a copy of its state"
     check_kept(layer.state, before, rule, of=" of the layer taken apart")
     if evaluate:
-        check_evaluated(case.config, before, case.x, as_numpy("y", y))
+        check_evaluated(case.config, before, case.x, as_numpy("y", y), subject.conventions)
     else:
         check_trained(subject, case, before, as_numpy("y", y), after)
 
@@ -163,7 +163,7 @@ def donated_state_is_replaced(subject: Subject, drawn: Stream, fresh: int) -> No
     """with the module donated, n compiled calls are n steps, and evaluation follows"""
     layer = subject.build(drawn.case.config, None if fresh else drawn.case.state)
     before = layer.usable_state
-    model = Model.starting(drawn.case.config, before, subject.accuracy)
+    model = Model.starting(drawn.case.config, before, subject.conventions)
 
     for batch in (drawn.case.x, *drawn.following):
         with calling("the call under nnx.jit", "the module donated"):

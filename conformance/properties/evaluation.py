@@ -65,7 +65,7 @@ def rows_are_independent(subject: Subject, case: Case, row: int, poison: int) ->
     alone = case.with_x(case.x[i : i + 1])
     y_alone = layer.evaluate(subject.input(alone))
 
-    bound = bounds.evaluate(case.config, before, alone.x)
+    bound = bounds.evaluate(case.config, before, alone.x, subject.conventions)
     expected = y_alone.astype(np.float64)
     check_within(f"y of row {i} beside others{where}", y[i : i + 1], expected, bound + bound)
 
@@ -76,7 +76,7 @@ def the_first_evaluation_is_finite(subject: Subject, case: Case) -> None:
     y = subject.build(case.config).evaluate(subject.input(case))
 
     check_finite("y of a fresh layer", y)
-    check_evaluated(case.config, State.fresh(case.config.features), case.x, y)
+    check_evaluated(case.config, State.fresh(case.config.features), case.x, y, subject.conventions)
 
 
 @requirement("BN-EVAL-5", share=0.3, case=cases)
@@ -107,4 +107,4 @@ def evaluation_sees_the_statistics_of_now(subject: Subject, drawn: Rewritten, ev
 
     check_evaluation(layer, case, x)
     if event == 4:
-        check_evaluated(case.config, other, case.x, layer.evaluate(x))
+        check_evaluated(case.config, other, case.x, layer.evaluate(x), subject.conventions)

@@ -7,7 +7,6 @@ from flax import nnx
 
 from conformance.adapters.protocols import Config
 from conformance.numerics import bounds, oracle
-from conformance.numerics.conventions import evaluates
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_identical, check_shape, check_within
 from conformance.properties.support.claims import check_evaluation, check_training
@@ -54,10 +53,10 @@ def check_forward(subject: Subject, x: AnyArray, result: AnyArray, *, evaluates:
     fresh = State.fresh(x.shape[1])
     if evaluates:
         expected = oracle.evaluate(config, fresh, x)
-        bound = bounds.evaluate(config, fresh, x)
+        bound = bounds.evaluate(config, fresh, x, subject.conventions)
     else:
-        expected = oracle.train(config, fresh, x).y
-        bound = bounds.train(config, fresh, x, subject.accuracy).y
+        expected = oracle.train(config, fresh, x, subject.conventions).y
+        bound = bounds.train(config, fresh, x, subject.conventions).y
     check_shape("the result", result, (x.size,))
     mode = "evaluation" if evaluates else "training"
     check_within(f"the result of {mode}", result.reshape(x.shape), expected, bound)
@@ -83,7 +82,7 @@ def the_threshold_is_one_half(subject: Subject, case: Case, which: int) -> None:
     flag = BETWEEN[which]
     result = subject.forward(0.0, subject.input(case), flag)
 
-    check_forward(subject, case.x, result, evaluates=evaluates(flag))
+    check_forward(subject, case.x, result, evaluates=subject.conventions.evaluates(flag))
 
 
 @requirement("BN-FLAG-3", share=0.4, case=cases)

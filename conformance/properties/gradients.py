@@ -12,7 +12,6 @@ import numpy as np
 from flax import nnx
 
 from conformance.adapters.protocols import PARAMETERS
-from conformance.numerics import conventions
 from conformance.properties.state import path_of
 from conformance.properties.support.checks import (
     check_finite,
@@ -109,7 +108,7 @@ def gradients_are_linear(subject: Subject, drawn: PulledTwice, evaluate: int) ->
         check_within(f"the gradient of {name} at w + w*", both, one + two, added)
         scaled = limit[0].scaled(factor) + limit[3]
         check_within(f"the gradient of {name} at {factor:g}·w", multiple, factor * one, scaled)
-    if not mode and not conventions.normalises_with_average():
+    if not mode and not subject.conventions.normalises_with_average():
         total = pulled[0]["x"].astype(np.float64).mean(axis=0)
         check_within("mean of the gradient of x", total, np.zeros_like(total), limits[0].x.mean())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conformance.adapters.protocols import ARRAYS, STATISTICS
-from conformance.numerics import conventions
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_identical, check_same
 from conformance.properties.support.claims import check_evaluation, check_kept, check_training
@@ -57,7 +56,7 @@ def running_var_starts_as_ones(subject: Subject, case: Case) -> None:
 def arrays_have_the_declared_dtype(subject: Subject, case: Case) -> None:
     """float32, or what the implementation declares"""
     declared = dict.fromkeys(ARRAYS, subject.implementation.state_dtype)
-    if (stored := conventions.statistics_dtype()) is not None:
+    if (stored := subject.conventions.statistics_dtype()) is not None:
         declared |= dict.fromkeys(STATISTICS, stored)
 
     for name, array in subject.build(case.config).state.arrays().items():
@@ -76,7 +75,7 @@ def nothing_depends_on_the_seed(subject: Subject, case: Case, seed: int) -> None
 @requirement("BN-INIT-7", share=0.25, case=cases)
 def construction_runs_no_training_step(subject: Subject, case: Case) -> None:
     """state is there before the first call, and momentum has had no effect on it"""
-    largest = conventions.largest_momentum()
+    largest = subject.conventions.largest_momentum()
     kept = subject.build(replace(case.config, momentum=largest)).state.arrays()
     replaced = subject.build(replace(case.config, momentum=0.0)).state.arrays()
 

@@ -68,13 +68,13 @@ def half_precision_keeps_float32_statistics(subject: Subject, drawn: Half) -> No
     of = f" from {chosen.x} in {chosen.y}"
 
     check_statistics(subject, case, before, results.after, of=f" from {chosen.x}")
-    expected = oracle.train(case.config, before, case.x)
-    limit = bounds.train(case.config, before, case.x, subject.accuracy).y
+    expected = oracle.train(case.config, before, case.x, subject.conventions)
+    limit = bounds.train(case.config, before, case.x, subject.conventions).y
     y, what = results.y, f"y in training{of}"
     check_output(what, y, expected.y, limit, expected.z, before, chosen.y)
     wanted = oracle.evaluate(case.config, before, case.x)
     z = oracle.evaluate(case.config, _plain(before), case.x)
-    bound = bounds.evaluate(case.config, before, case.x)
+    bound = bounds.evaluate(case.config, before, case.x, subject.conventions)
     y, what = results.evaluated, f"y in evaluation{of}"
     check_output(what, y, wanted, bound, z, before, chosen.y)
 
@@ -118,7 +118,7 @@ def half_precision_keeps_float32_gradients(subject: Subject, drawn: PulledHalf) 
     check_within(f"the gradient of gamma{of}", of_gamma, expected.gamma, limits.gamma)
     check_same(f"dtype of the gradient of x{of}", str(of_x.dtype), chosen.x)
     limit, where = bounds.narrowed_gradient(
-        case.config, before, case.x, drawn.w, limits.x, chosen.x, subject.accuracy
+        case.config, before, case.x, drawn.w, limits.x, chosen.x, subject.conventions
     )
     check_within(f"the gradient of x{of}", of_x, expected.x, limit.only(where))
 
@@ -141,12 +141,12 @@ def check_double(
     subject: Subject, case: Case, before: State, x: AnyArray, results: Results, stored: str
 ) -> None:
     """Check both outputs and the running statistics against the decimal oracle."""
-    expected = decimal_oracle.train(case.config, before, x)
-    limit = bounds.train_in_float64(case.config, before, x, subject.accuracy, stored)
+    expected = decimal_oracle.train(case.config, before, x, subject.conventions)
+    limit = bounds.train_in_float64(case.config, before, x, stored, subject.conventions)
     check_within("y in training on float64", results.y, expected.y, limit.y)
     for name in STATISTICS:
         wanted, bound = getattr(expected, name), getattr(limit, name)
         check_within(f"{name} from float64", results.after[name], wanted, bound)
     wanted = decimal_oracle.evaluate(case.config, before, x)
-    bound = bounds.evaluate_in_float64(case.config, before, x)
+    bound = bounds.evaluate_in_float64(case.config, before, x, subject.conventions)
     check_within("y in evaluation on float64", results.evaluated, wanted, bound)

@@ -8,7 +8,6 @@ from itertools import product
 
 import numpy as np
 
-from conformance.numerics import conventions
 from conformance.numerics.state import Float32
 from conformance.properties.support.checks import (
     check_identical,
@@ -145,7 +144,9 @@ def nothing_is_clipped_rounded_or_replaced(subject: Subject, case: Case, column:
 def every_size_is_right(subject: Subject, case: Case) -> None:
     """training, then evaluation with the new statistics, at each size of the sweep"""
     layer, before, x = subject.start(case)
-    rounds = conventions.stored_roundoff() > 0  # one program need not round what it reads again
+    rounds = (
+        subject.conventions.stored_roundoff() > 0
+    )  # one program need not round what it reads again
     if rounds or entry_of(case) in EAGER:
         y_train, y_eval = layer.train(x), layer.evaluate(x)
     else:
@@ -153,7 +154,7 @@ def every_size_is_right(subject: Subject, case: Case) -> None:
     after = layer.usable_state
 
     check_trained(subject, case, before, y_train, after)
-    check_evaluated(case.config, after, case.x, y_eval)
+    check_evaluated(case.config, after, case.x, y_eval, subject.conventions)
 
 
 @requirement(
@@ -175,7 +176,7 @@ def containers_do_not_matter(subject: Subject, case: Case, container: int) -> No
 def y_is_declared(subject: Subject, case: Case) -> None:
     """y is (N, D), float32 or what is declared"""
     layer, _, x = subject.start(case)
-    dtype = conventions.output_dtype() or "float32"
+    dtype = subject.conventions.output_dtype() or "float32"
 
     for y, mode in ((layer.evaluate(x), "evaluation"), (layer.train(x), "training")):
         check_shape(f"y in {mode}", y, case.x.shape)

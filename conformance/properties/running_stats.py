@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conformance.adapters.protocols import STATISTICS
-from conformance.numerics import bounds, conventions, oracle
+from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound
 from conformance.properties.support.checks import check_within
 from conformance.properties.support.claims import check_kept, check_trained
@@ -24,8 +24,8 @@ def running_mean_keeps_share_momentum_of_itself(subject: Subject, case: Case) ->
     layer, before, x = subject.start(case)
     layer.train(x)
 
-    expected = oracle.train(case.config, before, case.x).running_mean
-    bound = bounds.train(case.config, before, case.x, subject.accuracy).running_mean
+    expected = oracle.train(case.config, before, case.x, subject.conventions).running_mean
+    bound = bounds.train(case.config, before, case.x, subject.conventions).running_mean
     check_within("running_mean", layer.state.running_mean, expected, bound)
 
 
@@ -35,8 +35,8 @@ def running_var_keeps_share_momentum_of_itself(subject: Subject, case: Case) -> 
     layer, before, x = subject.start(case)
     layer.train(x)
 
-    expected = oracle.train(case.config, before, case.x).running_var
-    bound = bounds.train(case.config, before, case.x, subject.accuracy).running_var
+    expected = oracle.train(case.config, before, case.x, subject.conventions).running_var
+    bound = bounds.train(case.config, before, case.x, subject.conventions).running_var
     check_within("running_var", layer.state.running_var, expected, bound)
 
 
@@ -44,7 +44,7 @@ def running_var_keeps_share_momentum_of_itself(subject: Subject, case: Case) -> 
 def each_call_is_one_update(subject: Subject, drawn: Stream) -> None:
     """k calls are k steps of the recursion"""
     layer, before, _ = subject.start(drawn.case)
-    model = Model.starting(drawn.case.config, before, subject.accuracy)
+    model = Model.starting(drawn.case.config, before, subject.conventions)
 
     for batch in (drawn.case.x, *drawn.following):
         layer.train(subject.input(drawn.case.with_x(batch)))
@@ -58,7 +58,9 @@ def momentum_one_changes_nothing(subject: Subject, case: Case) -> None:
     layer, before, x = subject.start(case)
     layer.train(x)
     after = layer.state
-    if conventions.weight_of_old(1.0, before.count) < 1:  # the first batch, if that is declared
+    if (
+        subject.conventions.weight_of_old(1.0, before.count) < 1
+    ):  # the first batch, if that is declared
         check_trained(subject, case, before, None, after)
         return
 
@@ -74,8 +76,8 @@ def momentum_zero_replaces(subject: Subject, case: Case) -> None:
     after = layer.state
 
     mean, var = oracle.statistics(case.x)
-    var = var * conventions.share_stored(len(case.x))
-    bound = bounds.train(case.config, before, case.x, subject.accuracy)
+    var = var * subject.conventions.share_stored(len(case.x))
+    bound = bounds.train(case.config, before, case.x, subject.conventions)
     check_within("running_mean", after.running_mean, mean, bound.running_mean)
     check_within("running_var", after.running_var, var, bound.running_var)
 
@@ -89,7 +91,7 @@ _STEPS = {0.9: 160, 0.97: 280, 0.99: 400}
 def a_constant_stream_converges(subject: Subject, case: Case) -> None:
     """rm_k − μ = mᵏ·(rm_0 − μ), and rv likewise, for k up to 400"""
     layer, before, x = subject.start(case)
-    model = Model.starting(case.config, before, subject.accuracy)
+    model = Model.starting(case.config, before, subject.conventions)
 
     for step in range(_STEPS[case.config.momentum]):
         layer.train(x)
@@ -113,7 +115,7 @@ def the_update_sees_x_only(subject: Subject, drawn: Permuted) -> None:
     second = subject.build(config, changed)
     second.train(subject.input(case.with_x(case.x[drawn.row_order])))
 
-    bound = bounds.train(case.config, before, case.x, subject.accuracy)
+    bound = bounds.train(case.config, before, case.x, subject.conventions)
     for name in ("running_mean", "running_var"):
         limit: Bound = getattr(bound, name)
         got, wanted = getattr(second.state, name), getattr(after, name)

@@ -22,7 +22,7 @@ from conformance.properties.support.sequence_model import Expected
 from conformance.properties.support.subject import (
     WRITE,
     AnyArray,
-    LiveLayer,
+    LayerHandle,
     Subject,
     as_numpy,
     calling,
@@ -49,7 +49,7 @@ def any_sequence_follows_the_model(subject: Subject, program: Program) -> None:
 class Live:
     """A live layer and what it must hold."""
 
-    layer: LiveLayer
+    layer: LayerHandle
     expected: Expected
 
 
@@ -95,7 +95,7 @@ class Run:
             subject.build(program.other.config),
         )
         live = [
-            Live(layer, Expected.starting(config, layer.usable_state, subject.accuracy))
+            Live(layer, Expected.starting(config, layer.usable_state, subject.conventions))
             for layer, config in zip(
                 layers, (program.case.config, program.other.config), strict=True
             )
@@ -172,7 +172,9 @@ class Run:
         self.outputs.append((y, copied))
         self.last = call
         if call.evaluate:
-            check_evaluated(live.expected.config, live.expected.seen, x, copied)
+            expected = live.expected
+            conventions = self.subject.conventions
+            check_evaluated(expected.config, expected.seen, x, copied, conventions)
             return None
         live.expected.train(x)
         check_within("y in training", copied, *live.expected.model.output(x, live.expected.seen))

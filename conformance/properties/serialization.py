@@ -13,7 +13,6 @@ from typing import Any
 from flax import nnx
 
 from conformance.adapters.protocols import ARRAYS, COUNT, PARAMETERS, STATISTICS
-from conformance.numerics import conventions
 from conformance.numerics.state import State
 from conformance.properties.state import path_of
 from conformance.properties.support.claims import (
@@ -25,29 +24,29 @@ from conformance.properties.support.claims import (
 from conformance.properties.support.nnx_transforms import compiled
 from conformance.properties.support.property import requirement
 from conformance.properties.support.restoring import COPIED, RESTORED, through_checkpoint
-from conformance.properties.support.subject import LiveLayer, Subject, calling
+from conformance.properties.support.subject import LayerHandle, Subject, calling
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.distinct import Replaced, distinct_cases, replaced_cases
 from conformance.strategies.shape_grid import TRANSFORMED
 
 
-def check_state(what: str, layer: LiveLayer, expected: State, rule: str) -> None:
+def check_state(what: str, layer: LayerHandle, expected: State, rule: str) -> None:
     """Check that all four arrays are identical to those of a state."""
     check_kept(layer.state, expected, rule, of=f" of {what}")
 
 
-def check_in_use(subject: Subject, case: Case, layer: LiveLayer, held: State) -> None:
+def check_in_use(subject: Subject, case: Case, layer: LayerHandle, held: State) -> None:
     """Check that the state which the layer holds is the one that it uses, in both modes."""
     x = subject.input(case)
-    check_evaluated(case.config, held, case.x, layer.evaluate(x))
+    check_evaluated(case.config, held, case.x, layer.evaluate(x), subject.conventions)
     y = compiled(subject, layer, x, evaluate=True)
-    check_evaluated(case.config, held, case.x, y)
+    check_evaluated(case.config, held, case.x, y, subject.conventions)
     check_trained(subject, case, held, layer.train(x), layer.state)
     check_evaluation(layer, case, x)
 
 
-def elsewhere(subject: Subject, case: Case) -> LiveLayer:
+def elsewhere(subject: Subject, case: Case) -> LayerHandle:
     """Return a fresh layer of the same configuration, built from another seed."""
     return subject.build(replace(case.config, seed=case.config.seed + 1))
 
@@ -90,7 +89,7 @@ def copies_are_equal_and_independent(
     layer, before, x = subject.start(case)
     name = list(COPIED)[way]
 
-    def copied(original: LiveLayer) -> LiveLayer:
+    def copied(original: LayerHandle) -> LayerHandle:
         with calling(name):
             return original.around(COPIED[name](original.module))
 
@@ -160,7 +159,7 @@ def updates_go_to_their_own_slots(subject: Subject, drawn: Replaced, which: int)
     _update(layer, subject.build(case.config, other), names)
 
     given: dict[str, Any] = {n: array for n, array in other.arrays().items() if n in names}
-    if _updates_count(names):
+    if _updates_count(layer, names):
         given["count"] = None  # that of a layer which was written, any number
     expected = now.replace(**given)
     rule = f"after nnx.update of {', '.join(names)}"
@@ -171,14 +170,14 @@ def updates_go_to_their_own_slots(subject: Subject, drawn: Replaced, which: int)
     check_in_use(subject, case, layer, before)
 
 
-def _updates_count(names: tuple[str, ...]) -> bool:
+def _updates_count(layer: LayerHandle, names: tuple[str, ...]) -> bool:
     """Averages that know their age are updated together with it, if a layer has such."""
-    return conventions.counts() and set(STATISTICS) <= set(names)
+    return layer.conventions.counts() and set(STATISTICS) <= set(names)
 
 
-def _update(layer: LiveLayer, source: LiveLayer, names: tuple[str, ...]) -> None:
+def _update(layer: LayerHandle, source: LayerHandle, names: tuple[str, ...]) -> None:
     """Write the named arrays of another layer into a living one."""
-    paths = {path_of(layer, n) for n in (*names, *(COUNT,) * _updates_count(names))}
+    paths = {path_of(layer, n) for n in (*names, *(COUNT,) * _updates_count(layer, names))}
     with calling("nnx.update"):
         flat = nnx.to_flat_state(nnx.state(source.module))
         nnx.update(layer.module, nnx.from_flat_state([(p, v) for p, v in flat if p in paths]))

@@ -11,7 +11,7 @@ from flax import nnx
 
 from conformance.adapters.nnx import to_numpy
 from conformance.adapters.protocols import ARRAYS, COUNT, PARAMETERS, STATISTICS
-from conformance.numerics import bounds, conventions, oracle
+from conformance.numerics import bounds, oracle
 from conformance.properties.support.checks import (
     check_identical,
     check_same,
@@ -20,13 +20,13 @@ from conformance.properties.support.checks import (
 )
 from conformance.properties.support.claims import check_kept
 from conformance.properties.support.property import requirement
-from conformance.properties.support.subject import LiveLayer, Subject, calling
+from conformance.properties.support.subject import LayerHandle, Subject, calling
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import cases
 
 
-def holders(layer: LiveLayer) -> dict[str, Any]:
+def holders(layer: LayerHandle) -> dict[str, Any]:
     """Return what holds each of the four arrays."""
     adapter: Any = layer.layer
     return {name: adapter.holder(name) for name in ARRAYS}
@@ -39,7 +39,7 @@ def leaves(module: Any, *filters: Any) -> dict[tuple[Any, ...], Any]:
     return {path: getattr(leaf, "get_value", lambda leaf=leaf: leaf)() for path, leaf in flat}
 
 
-def path_of(layer: LiveLayer, name: str) -> tuple[Any, ...]:
+def path_of(layer: LayerHandle, name: str) -> tuple[Any, ...]:
     """Return the path at which one of the four arrays stands in the state of the module.
 
     An attribute may be a property that hands out the Variable of a module inside.
@@ -81,7 +81,7 @@ def split_yields_exactly_the_four(subject: Subject, case: Case, trained: int) ->
     if trained:
         layer.train(x)
 
-    of_count = (COUNT,) if conventions.counts() else ()
+    of_count = (COUNT,) if subject.conventions.counts() else ()
     groups = {ARRAYS: ARRAYS + of_count, PARAMETERS: PARAMETERS, STATISTICS: STATISTICS + of_count}
     wanted = {g: sorted(path_of(layer, name) for name in held) for g, held in groups.items()}
     check_same("leaves of nnx.split", sorted(leaves(layer.module)), wanted[ARRAYS])
@@ -124,8 +124,8 @@ def split_carries_the_new_statistics(subject: Subject, case: Case) -> None:
     layer.train(x)
     split = leaves(layer.module)
 
-    expected = oracle.train(case.config, before, case.x)
-    bound = bounds.train(case.config, before, case.x, subject.accuracy)
+    expected = oracle.train(case.config, before, case.x, subject.conventions)
+    bound = bounds.train(case.config, before, case.x, subject.conventions)
     for name in STATISTICS:
         path = path_of(layer, name)
         check_true(f"leaf {name}", path in split, got="absent", expected="a leaf of nnx.split")
@@ -160,7 +160,7 @@ def the_graph_definition_is_constant(subject: Subject, case: Case, evaluate: int
     check_true("the graph definition", same, got="changed by a call", expected="as before")
 
 
-def _anatomy(layer: LiveLayer) -> dict[str, Any]:
+def _anatomy(layer: LayerHandle) -> dict[str, Any]:
     """Return everything about the state that a call has to keep, except the values."""
     described: dict[str, Any] = {"leaves of nnx.split": sorted(leaves(layer.module))}
     for name, holder in holders(layer).items():

@@ -69,7 +69,7 @@ def check_spread(subject: Subject, drawn: Spread, mask: Any) -> None:
     lanes = lanes_of(drawn)
     results = call(layer, spread(drawn, case.x), spread(drawn, drawn.w), mask, lanes)
     of = f" of {drawn.shards} {'devices' if drawn.on_devices else 'lanes'}"
-    errors = bounds.merged_statistics(alone.x.astype(np.float64), drawn.shards, subject.accuracy)
+    errors = bounds.merged_statistics(alone.x.astype(np.float64), drawn.shards, subject.conventions)
 
     for name in ARRAYS:
         check_shape(f"{name}{of}", results.after[name], (drawn.shards, case.config.features))

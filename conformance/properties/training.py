@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from conformance.numerics import bounds, conventions, oracle
+from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_finite, check_same, check_within
@@ -35,10 +35,10 @@ def training_normalizes_with_the_batch(subject: Subject, case: Case) -> None:
     layer, before, x = subject.start(case)
     y = layer.train(x)
 
-    if (dtype := conventions.output_dtype()) is not None:
+    if (dtype := subject.conventions.output_dtype()) is not None:
         check_same("dtype of y", str(y.dtype), dtype)
-    expected = oracle.train(case.config, before, case.x).y
-    check_within("y", y, expected, bounds.train(case.config, before, case.x, subject.accuracy).y)
+    expected = oracle.train(case.config, before, case.x, subject.conventions).y
+    check_within("y", y, expected, bounds.train(case.config, before, case.x, subject.conventions).y)
 
 
 @requirement("BN-TRAIN-2", share=0.4, drawn=rewritten_cases)
@@ -51,7 +51,7 @@ def training_ignores_the_running_statistics(subject: Subject, drawn: Rewritten) 
     layer.write(moved)
     again = layer.train(x)
 
-    bound = bounds.train(case.config, before, case.x, subject.accuracy).y
+    bound = bounds.train(case.config, before, case.x, subject.conventions).y
     check_within("y with other running statistics", again, y, bound + bound)
 
 
@@ -68,7 +68,7 @@ def features_are_independent(subject: Subject, drawn: Poisoned) -> None:
     after_other = other.usable_state
 
     others = [k for k in range(case.config.features) if k != column]
-    bound = bounds.train(case.config, before, case.x, subject.accuracy)
+    bound = bounds.train(case.config, before, case.x, subject.conventions)
     columns = (slice(None), others)
     both = (bound.y + bound.y)[columns]
     check_within("y of the other features", y_other[columns], y[columns], both)
@@ -88,7 +88,7 @@ def permutations_go_through(subject: Subject, drawn: Permuted) -> None:
     other = subject.build(case.config, before.take(columns))
     y_turned, after_turned = other.train(subject.input(turned)), other.usable_state
 
-    bound = bounds.train(case.config, before, case.x, subject.accuracy)
+    bound = bounds.train(case.config, before, case.x, subject.conventions)
     both = bound.y + bound.y
     check_within("y permuted", y_turned, y[rows][:, columns], both[np.ix_(rows, columns)])
     for name in ("running_mean", "running_var"):
@@ -110,8 +110,8 @@ def stacking_the_batch_changes_nothing(subject: Subject, case: Case) -> None:
     other = subject.build(case.config, before)
     y_stacked, after_stacked = other.train(subject.input(stacked)), other.usable_state
 
-    one = bounds.train(case.config, before, case.x, subject.accuracy)
-    two = bounds.train(case.config, before, stacked.x, subject.accuracy)
+    one = bounds.train(case.config, before, case.x, subject.conventions)
+    two = bounds.train(case.config, before, stacked.x, subject.conventions)
     twice = np.tile(np.arange(len(case.x)), 2)
     check_within("y of the stacked batch", y_stacked, y[twice], one.y[twice] + two.y)
     for name in ("running_mean", "running_var"):
@@ -127,24 +127,24 @@ def an_offset_changes_nothing(subject: Subject, drawn: Shifted) -> None:
     layer, before, x = subject.start(case)
     y = layer.train(x)
     shifted = case.with_x(case.x + shift)
-    moved, rounding = _shifted(before, shift, case)
+    moved, rounding = _shifted(subject, before, shift, case)
     y_shifted = subject.build(case.config, moved).train(subject.input(shifted))
 
-    one = bounds.train(case.config, before, case.x, subject.accuracy).y
-    two = bounds.train(case.config, moved, shifted.x, subject.accuracy).y
+    one = bounds.train(case.config, before, case.x, subject.conventions).y
+    two = bounds.train(case.config, moved, shifted.x, subject.conventions).y
     check_within("y of the shifted batch", y_shifted, y, one + two + rounding)
 
 
-def _shifted(state: State, shift: AnyArray, case: Case) -> tuple[State, Bound]:
+def _shifted(subject: Subject, state: State, shift: AnyArray, case: Case) -> tuple[State, Bound]:
     """Return the state for the shifted batch, and how far rounding it moves y, (D,).
 
     The batch alone makes y, unless a declaration says that the averages do: then rm is shifted,
     too, which rounds it by u·|rm+c|, and y moves by at most |γ|·r of that.
     """
-    if not conventions.normalises_with_average():
+    if not subject.conventions.normalises_with_average():
         return state, Bound.of(np.zeros(shift.shape))
     mean = state.running_mean.astype(np.float64) + shift
-    var = oracle.train(case.config, state, case.x).running_var
+    var = oracle.train(case.config, state, case.x, subject.conventions).running_var
     scale = np.abs(state.gamma.astype(np.float64)) / np.sqrt(var + case.config.eps)
     rounding = Bound.of(2 * bounds.U * np.abs(mean) * scale)
     return state.replace(running_mean=mean.astype(np.float32)), rounding
@@ -162,11 +162,11 @@ def scaling_x_and_eps_together_changes_nothing(subject: Subject, drawn: Scaled) 
         running_mean=before.running_mean * np.float32(factor),
         running_var=before.running_var * np.float32(factor**2),
     )
-    moved = moved if conventions.normalises_with_average() else before
+    moved = moved if subject.conventions.normalises_with_average() else before
     y_scaled = subject.build(config, moved).train(subject.input(scaled))
 
-    one = bounds.train(case.config, before, case.x, subject.accuracy).y
-    two = bounds.train(config, moved, scaled.x, subject.accuracy).y
+    one = bounds.train(case.config, before, case.x, subject.conventions).y
+    two = bounds.train(config, moved, scaled.x, subject.conventions).y
     check_within("y of the scaled batch", y_scaled, y, one + two)
 
 
@@ -176,14 +176,14 @@ def a_single_row_gives_beta(subject: Subject, case: Case) -> None:
     layer, before, x = subject.start(case)
     y = layer.train(x)
 
-    bound = bounds.train(case.config, before, case.x, subject.accuracy).y
-    check_within("y of a single row", y, _of_constants(case, before), bound)
+    bound = bounds.train(case.config, before, case.x, subject.conventions).y
+    check_within("y of a single row", y, _of_constants(subject, case, before), bound)
 
 
-def _of_constants(case: Case, before: State) -> AnyArray:
+def _of_constants(subject: Subject, case: Case, before: State) -> AnyArray:
     """Return y of a batch without variance: β, unless a declaration lets the averages make it."""
-    if conventions.normalises_with_average():
-        return oracle.train(case.config, before, case.x).y
+    if subject.conventions.normalises_with_average():
+        return oracle.train(case.config, before, case.x, subject.conventions).y
     return np.tile(before.beta.astype(np.float64), (len(case.x), 1))
 
 
@@ -194,8 +194,8 @@ def a_constant_feature_gives_beta(subject: Subject, case: Case) -> None:
     y = layer.train(x)
 
     check_finite("y of constant features", y)
-    bound = bounds.train(case.config, before, case.x, subject.accuracy).y
-    check_within("y of constant features", y, _of_constants(case, before), bound)
+    bound = bounds.train(case.config, before, case.x, subject.conventions).y
+    check_within("y of constant features", y, _of_constants(subject, case, before), bound)
 
 
 @requirement("BN-TRAIN-10", share=0.4, case=cases)
@@ -205,8 +205,8 @@ def the_plain_output_is_standardized(subject: Subject, case: Case) -> None:
     y = subject.build(case.config, plain).train(subject.input(case)).astype(np.float64)
 
     _, var = oracle.statistics(case.x)
-    z = oracle.train(case.config, plain, case.x).z
-    bound = bounds.train(case.config, plain, case.x, subject.accuracy).y
+    z = oracle.train(case.config, plain, case.x, subject.conventions).z
+    bound = bounds.train(case.config, plain, case.x, subject.conventions).y
     check_within("mean of y", y.mean(axis=0), np.zeros_like(var), bound.mean())
     square = bound.of_square(z)
     expected = var / (var + case.config.eps)

@@ -12,7 +12,7 @@ from flax import nnx
 
 from conformance.adapters.device_put import put_on_device
 from conformance.adapters.protocols import ARRAYS, PARAMETERS
-from conformance.numerics import bounds, conventions
+from conformance.numerics import bounds
 from conformance.properties.support.checks import check_same, check_true, check_within
 from conformance.properties.support.claims import (
     check_evaluated,
@@ -72,7 +72,7 @@ def a_stack_of_layers_equals_the_loop(subject: Subject, lanes: list[Case], evalu
         kept = ARRAYS if evaluate else PARAMETERS
         check_kept(end, start, f"as before the call under {under}", names=kept, of=of)
         if evaluate:
-            check_evaluated(case.config, start, case.x, y)
+            check_evaluated(case.config, start, case.x, y, subject.conventions)
         else:
             check_trained(subject, case, start, y, end, what=f"y{of}", of=of)
 
@@ -91,7 +91,7 @@ def lanes_share_nothing(subject: Subject, drawn: Stream) -> None:
 
     for lane, batch in enumerate(batches):
         for ys in evaluated:
-            check_evaluated(case.config, before, batch, ys[lane])
+            check_evaluated(case.config, before, batch, ys[lane], subject.conventions)
         after = layer.holding(states[lane]).state
         check_trained(subject, case.with_x(batch), before, np.array(trained[lane]), after)
 
@@ -117,11 +117,11 @@ def a_scan_is_a_loop(subject: Subject, drawn: Stream, long: int) -> None:
         (xs,) = put_on_device(np.tile(np.stack(batches), (rounds, 1, 1)))
         ys = np.array(transforms.scanned(xs))
 
-    model = Model.starting(case.config, before, subject.accuracy)
+    model = Model.starting(case.config, before, subject.conventions)
     outputs: list[tuple[Any, Any]] = []
     for at, batch in enumerate(batches * rounds):
         model.train(batch)
-        if at < len(batches) or conventions.normalises_with_average():
+        if at < len(batches) or subject.conventions.normalises_with_average():
             outputs.append(model.output(batch, before))
         else:
             outputs.append(outputs[at - len(batches)])
@@ -142,7 +142,7 @@ def rematerialization_changes_nothing(subject: Subject, drawn: Pulled) -> None:
     expected = expected_gradients(subject, before, case, w, evaluate=False)
     for name in PARAMETERS:
         check_gradient(name, got, expected, "training under remat")
-    model = Model.starting(case.config, before, subject.accuracy)
+    model = Model.starting(case.config, before, subject.conventions)
     model.train(case.x)
     model.check_statistics(layer.state)
 
@@ -151,7 +151,7 @@ def rematerialization_changes_nothing(subject: Subject, drawn: Pulled) -> None:
 def a_shared_layer_updates_at_each_use(subject: Subject, case: Case) -> None:
     """y = layer(layer(x)): two steps of the recursion, the second with the first y"""
     layer, before, x = subject.start(case)
-    model = Model.starting(case.config, before, subject.accuracy)
+    model = Model.starting(case.config, before, subject.conventions)
     first = layer.train(x)
     layer.train(first)
     model.train(case.x)
@@ -162,9 +162,9 @@ def a_shared_layer_updates_at_each_use(subject: Subject, case: Case) -> None:
     transforms = transforms_of(subject, again)
     with calling(f"a layer used twice under {transforms.library}.jit"):
         inner = as_numpy("the first y", transforms.twice(*put_on_device(x)))
-    model = Model.starting(case.config, start, subject.accuracy)
+    model = Model.starting(case.config, start, subject.conventions)
     model.train(case.x)
-    rounding = bounds.train(case.config, start, case.x, subject.accuracy).y
+    rounding = bounds.train(case.config, start, case.x, subject.conventions).y
     model.train(inner.astype(np.float32), inaccurate_by=rounding + rounding)
     model.check_statistics(again.state)
 
@@ -186,7 +186,7 @@ def the_layer_exists_abstractly(subject: Subject, case: Case) -> None:
         with calling("jax.eval_shape of a call"):
             y, _ = jax.eval_shape(partial(merged_call, graphdef, evaluate=flag), state, x)
         check_same("shape of y", tuple(y.shape), case.x.shape)
-        check_same("dtype of y", str(y.dtype), conventions.output_dtype() or "float32")
+        check_same("dtype of y", str(y.dtype), subject.conventions.output_dtype() or "float32")
 
 
 def _is_abstract(holder: Any) -> bool:
@@ -225,7 +225,7 @@ def uses_add_up_and_layers_do_not_mix(subject: Subject, drawn: Interleaved, rate
         (first, case.config, before, (case.x, x)),
         (second, config, start, (x,)),
     ):
-        model = Model.starting(owner, origin, subject.accuracy)
+        model = Model.starting(owner, origin, subject.conventions)
         for batch in batches:
             model.train(batch)
         model.check_statistics(layer.state)

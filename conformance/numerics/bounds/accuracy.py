@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -12,28 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from conformance.numerics.conventions import Conventions, ambient
+from conformance.requirements.deviations import Deviation
+
 Float64 = npt.NDArray[np.float64]
 
 U = 2.0**-24
 """Unit roundoff of float32 with rounding to nearest."""
-
-_unit: ContextVar[float] = ContextVar("unit roundoff", default=U)
-
-
-def unit() -> float:
-    """Return u, the unit roundoff of the arithmetic that the forward bounds are for."""
-    return _unit.get()
-
-
-@contextmanager
-def arithmetic(u: float) -> Iterator[None]:
-    """Derive forward bounds for another unit roundoff inside the block."""
-    token = _unit.set(u)
-    try:
-        yield
-    finally:
-        _unit.reset(token)
-
 
 SECOND_ORDER = 1.05
 FLUSHED = 4 * 2.0**-126
@@ -45,6 +27,18 @@ class Accuracy(Enum):
 
     STABLE = "two-pass, corrected, updating or shifted"
     ONE_PASS = "E[x²] − E[x]² as well"
+
+
+def as_conventions(by: Accuracy | Conventions | None) -> Conventions:
+    """Return conventions for either; the rest of them is ambient where an accuracy is given."""
+    if isinstance(by, Conventions):
+        return by
+    declared = ambient().deviations
+    if by is Accuracy.ONE_PASS:
+        declared |= {Deviation.ONE_PASS_VARIANCE}
+    if by is Accuracy.STABLE:
+        declared -= {Deviation.ONE_PASS_VARIANCE}
+    return Conventions(declared)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,22 +11,33 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.adapters.protocols import Config
-from conformance.numerics import conventions, oracle
+from conformance.numerics import oracle
 from conformance.numerics.bounds import backward, forward
-from conformance.numerics.bounds.accuracy import FLUSHED, Accuracy, Bound, Float64, U
+from conformance.numerics.bounds.accuracy import (
+    FLUSHED,
+    Accuracy,
+    Bound,
+    Float64,
+    U,
+    as_conventions,
+)
 from conformance.numerics.bounds.backward import GradientBounds
+from conformance.numerics.conventions import Conventions
 from conformance.numerics.state import State
 
 
 def averaged_gradient(
-    config: Config, state: State, x: npt.ArrayLike, w: npt.ArrayLike, accuracy: Accuracy
+    config: Config,
+    state: State,
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    conventions: Accuracy | Conventions | None = None,
 ) -> GradientBounds:
-    """Return the bounds for the gradients of a training call on ``x``."""
+    """Return the bounds for the gradients of a training call on x; w, (N, D), is that of y."""
+    conventions = as_conventions(conventions)
     x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
-    truth, limits = (
-        oracle.train(config, state, x64),
-        forward.train(config, state, x64, accuracy),
-    )
+    truth = oracle.train(config, state, x64, conventions)
+    limits = forward.train(config, state, x64, conventions)
     gamma = np.abs(state.gamma.astype(np.float64))
 
     def errors(which: str, *, one_pass: bool) -> tuple[Float64, Float64]:
@@ -43,7 +54,7 @@ def averaged_gradient(
         return backward.gain_error(batch), gamma * error
 
     strict = errors("strict", one_pass=False)
-    wider = errors("allowed", one_pass=accuracy is Accuracy.ONE_PASS)
+    wider = errors("allowed", one_pass=conventions.admits_one_pass())
     return GradientBounds(
         gamma=Bound.of(strict[0], wider[0]),
         beta=Bound.of(backward.offset_error(w64)),

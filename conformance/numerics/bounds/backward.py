@@ -19,9 +19,17 @@ import numpy.typing as npt
 
 from conformance.adapters.protocols import Config
 from conformance.numerics import oracle
-from conformance.numerics.bounds.accuracy import FLUSHED, Accuracy, Bound, Float64, U
+from conformance.numerics.bounds.accuracy import (
+    FLUSHED,
+    Accuracy,
+    Bound,
+    Float64,
+    U,
+    as_conventions,
+)
 from conformance.numerics.bounds.forward import inverse_root_error
 from conformance.numerics.bounds.moments import statistics
+from conformance.numerics.conventions import Conventions
 from conformance.numerics.state import State
 
 
@@ -69,27 +77,35 @@ def training_gradient(
     state: State,
     x: npt.ArrayLike,
     w: npt.ArrayLike,
-    accuracy: Accuracy,
-    statistics_errors: tuple[Bound, Bound] | None = None,
+    conventions: Accuracy | Conventions | None = None,
+    *,
+    errors: tuple[Bound, Bound] | None = None,
 ) -> GradientBounds:
-    """Return the bounds for the gradients of a training call on ``x``.
+    """Return the bounds for the gradients of a training call.
 
-    ``statistics_errors``: the bounds for mean and variance, if not those of ``statistics``.
+    Args:
+        config: ε of the layer.
+        state: The state before the call, four arrays of (D,).
+        x: The batch, (N, D).
+        w: The cotangent of y, (N, D).
+        conventions: The conventions that the layer declares.
+        errors: The bounds for mean and variance, (D,), if not those of ``statistics``.
     """
+    conventions = as_conventions(conventions)
     x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
     mean, var = oracle.statistics(x64)
-    e_mean, e_var = statistics_errors or statistics(x64, accuracy)
+    e_mean, e_var = errors or statistics(x64, conventions)
     gamma = np.abs(state.gamma.astype(np.float64))
 
-    def errors(e_var: Float64, *, one_pass: bool) -> tuple[Float64, Float64]:
+    def both(e_var: Float64, *, one_pass: bool) -> tuple[Float64, Float64]:
         batch = batch_of(x64, w64, mean, var, e_mean.strict, e_var, config.eps)
         lost = e_var >= var
         return gain_error(batch), gamma * input_error(batch, x64, lost, one_pass=one_pass)
 
-    one_pass = accuracy is Accuracy.ONE_PASS
-    strict = errors(e_var.strict, one_pass=False)
+    one_pass = conventions.admits_one_pass()
+    strict = both(e_var.strict, one_pass=False)
     same = e_var.allowed is e_var.strict and not one_pass
-    wider = strict if same else errors(e_var.allowed, one_pass=one_pass)
+    wider = strict if same else both(e_var.allowed, one_pass=one_pass)
     return GradientBounds(
         gamma=Bound.of(strict[0], wider[0]),
         beta=Bound.of(offset_error(w64)),

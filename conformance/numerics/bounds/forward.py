@@ -17,9 +17,17 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.adapters.protocols import Config
-from conformance.numerics import conventions, oracle
-from conformance.numerics.bounds.accuracy import FLUSHED, Accuracy, Bound, Float64, unit
+from conformance.numerics import oracle
+from conformance.numerics.bounds.accuracy import (
+    FLUSHED,
+    Accuracy,
+    Bound,
+    Float64,
+    U,
+    as_conventions,
+)
 from conformance.numerics.bounds.moments import statistics
+from conformance.numerics.conventions import Conventions
 from conformance.numerics.state import State
 
 
@@ -38,32 +46,43 @@ def train(
     config: Config,
     state: State,
     x: npt.ArrayLike,
-    accuracy: Accuracy,
+    conventions: Accuracy | Conventions | None = None,
+    *,
     errors: tuple[Bound, Bound] | None = None,
+    u: float = U,
 ) -> TrainingBounds:
-    """Return the bounds for a training call on ``x`` starting from ``state``.
+    """Return the bounds for a training call starting from ``state``.
 
-    ``errors``: the bounds for mean and variance, if they are not those of ``statistics``.
+    Args:
+        config: Momentum and ε of the layer.
+        state: The state before the call, four arrays of (D,).
+        x: The batch, (N, D).
+        conventions: The conventions that the layer declares.
+        errors: The bounds for mean and variance, (D,), if not those of ``statistics``.
+        u: The unit roundoff of the arithmetic.
     """
+    c = as_conventions(conventions)
     x64 = np.asarray(x, np.float64)
-    truth = oracle.train(config, state, x64)
-    e_mean_bound, e_var_bound = errors or statistics(x64, accuracy)
+    truth = oracle.train(config, state, x64, c)
+    e_mean_bound, e_var_bound = errors or statistics(x64, c, u=u)
     e_mean, strict, wider = e_mean_bound.strict, e_var_bound.strict, e_var_bound.allowed
 
-    share = conventions.share_stored(len(x64))
+    share = c.share_stored(len(x64))
 
     def running(old: npt.ArrayLike, new: Float64, e_new: Float64) -> Float64:
-        return ema_error(config.momentum, np.zeros_like(new), e_new, old, new, state.count)
+        exact = np.zeros_like(new)
+        return ema_error(config.momentum, exact, e_new, old, new, state.count, c, u=u)
 
     def running_var(e_var: Float64) -> Float64:
         return running(state.running_var, truth.var * share, e_var * share)
 
     def output(e_var: Float64) -> Float64:
-        if not conventions.normalises_with_average():
-            return output_error(x64, truth.mean, truth.var, e_mean, e_var, config.eps, state)
+        if not c.normalises_with_average():
+            used = (truth.mean, truth.var, e_mean, e_var)
+            return output_error(x64, *used, config.eps, state, c, u=u)
         error = running(state.running_mean, truth.mean, e_mean)
         average = (truth.running_mean, truth.running_var, error, running_var(e_var))
-        return output_error(x64, *average, config.eps, state)
+        return output_error(x64, *average, config.eps, state, c, u=u)
 
     def of_both(error: Callable[[Float64], Float64]) -> Bound:
         return Bound.of(error(strict), None if wider is strict else error(wider))
@@ -77,23 +96,30 @@ def train(
     )
 
 
-def evaluate(config: Config, state: State, x: npt.ArrayLike) -> Bound:
+def evaluate(
+    config: Config,
+    state: State,
+    x: npt.ArrayLike,
+    conventions: Conventions | None = None,
+    *,
+    u: float = U,
+) -> Bound:
     """Return the bound for an evaluation call: the statistics are given, so e_μ = e_v = 0."""
     x64 = np.asarray(x, np.float64)
     mean = state.running_mean.astype(np.float64)
     var = state.running_var.astype(np.float64)
     exact = np.zeros_like(mean)
-    return Bound.of(output_error(x64, mean, var, exact, exact, config.eps, state))
+    error = output_error(x64, mean, var, exact, exact, config.eps, state, conventions, u=u)
+    return Bound.of(error)
 
 
-def inverse_root_error(var: Float64, e_var: Float64, eps: float) -> Float64:
+def inverse_root_error(var: Float64, e_var: Float64, eps: float, u: float = U) -> Float64:
     """Return ρ, the relative error of a computed r = 1/√(var+ε), (D,).
 
     The computed w lies in [max(w−e_v, ε), w+e_v], since no admissible variance is negative.
     An inverse square root errs by up to 4u (3.4u measured on XLA CPU, where a/√b becomes
     a·rsqrt(b)), so r errs by the relative ρ = max(√(w/w_lo)−1, 1−√(w/w_hi)) + 4u.
     """
-    u = unit()
     w = var + eps
     low = np.sqrt(w / np.maximum(w - e_var, eps)) - 1
     high = 1 - np.sqrt(w / (w + e_var))
@@ -109,6 +135,9 @@ def output_error(
     e_var: Float64,
     eps: float,
     state: State,
+    conventions: Conventions | None = None,
+    *,
+    u: float = U,
 ) -> Float64:
     """Return e_y for y = γ·(x−mean)/√(var+ε) + β, (N, D).
 
@@ -121,39 +150,51 @@ def output_error(
     may be off by half the spacing s of its smallest numbers instead, s/2·(|z| + |γ| + 3) more, and
     where z, γ, β or one of the results may overflow, no error is too large.
     """
-    u = unit()
-    gamma = np.abs(state.gamma.astype(np.float64))
-    beta = np.abs(state.beta.astype(np.float64))
+    signed_gamma, signed_beta = state.gamma.astype(np.float64), state.beta.astype(np.float64)
+    gamma, beta = np.abs(signed_gamma), np.abs(signed_beta)
     r = 1 / np.sqrt(var + eps)
-    rho = inverse_root_error(var, e_var, eps)
+    rho = inverse_root_error(var, e_var, eps, u)
     z = (x - mean) * r
-    y = oracle.affine(z, state)
+    y = signed_gamma * z + signed_beta
     e_z = np.abs(z) * (rho + 3 * u) + e_mean * r * (1 + rho)
     direct = gamma * e_z * (1 + 4 * u) + 2 * u * (gamma * np.abs(z) + beta + np.abs(y))
     fused = gamma * r * (1 + rho) * u * (2 * np.abs(x) + 3 * np.abs(mean)) + 2 * u * beta
     flushed = gamma * r * FLUSHED
-    total: Float64 = direct + fused + flushed + narrow_error(z, gamma, beta, y)
-    unlimited: Float64 = np.where(may_overflow(z, gamma, beta, total), np.inf, total)
+    narrow = narrow_error(z, gamma, beta, y, conventions)
+    total: Float64 = direct + fused + flushed + narrow
+    beyond = may_overflow(z, gamma, beta, total, conventions)
+    unlimited: Float64 = np.where(beyond, np.inf, total)
     return unlimited
 
 
-def narrow_error(z: Float64, gamma: Float64, beta: Float64, y: Float64) -> Float64:
+def narrow_error(
+    z: Float64,
+    gamma: Float64,
+    beta: Float64,
+    y: Float64,
+    conventions: Conventions | None = None,
+) -> Float64:
     """Return what a declared output of 16 bits adds to the error of y = γ·z + β; see above.
 
     ``gamma`` and ``beta`` are |γ| and |β|.
     """
-    u16, spacing = conventions.output_roundoff(), conventions.output_spacing()
+    c = as_conventions(conventions)
+    u16, spacing = c.output_roundoff(), c.output_spacing()
     rounded = (1 + u16) * u16 * (3 * gamma * np.abs(z) + beta + np.abs(y))
     error: Float64 = rounded + spacing / 2 * (np.abs(z) + gamma + 3)
     return error
 
 
 def may_overflow(
-    z: Float64, gamma: Float64, beta: Float64, error: Float64
+    z: Float64,
+    gamma: Float64,
+    beta: Float64,
+    error: Float64,
+    conventions: Conventions | None = None,
 ) -> npt.NDArray[np.bool_]:
     """Tell where y of a declared dtype, or what it is made of, may overflow, given its error."""
     largest = np.maximum(np.abs(z), 1) * np.maximum(gamma, 1) + beta + error
-    beyond: npt.NDArray[np.bool_] = largest > conventions.largest_output()
+    beyond: npt.NDArray[np.bool_] = largest > as_conventions(conventions).largest_output()
     return beyond
 
 
@@ -164,6 +205,9 @@ def ema_error(
     old: npt.ArrayLike,
     new: Float64,
     count: Any = None,
+    conventions: Conventions | None = None,
+    *,
+    u: float = U,
 ) -> Float64:
     """Return the bound after one update m·old + (1−m)·new, (D,).
 
@@ -179,15 +223,19 @@ def ema_error(
     Statistics that are declared to have 16 bits may be averaged in them: then u is theirs. In
     float16 four roundings, of b, of both products and of the sum, may be by half its spacing s.
     """
-    u = unit()
+    c = as_conventions(conventions)
     size = np.maximum(np.abs(np.asarray(old, np.float64)), np.abs(new))
-    kept = conventions.weight_of_old(momentum, count)
-    error: Float64 = kept * e_old + (1 - kept) * e_new + averaging_error(momentum, size, u, count)
+    kept = c.weight_of_old(momentum, count)
+    averaging = averaging_error(momentum, size, u, count, c)
+    error: Float64 = kept * e_old + (1 - kept) * e_new + averaging
     return error
 
 
-def averaging_error(momentum: float, size: Float64, u: float, count: Any) -> Float64:
+def averaging_error(
+    momentum: float, size: Float64, u: float, count: Any, conventions: Conventions | None = None
+) -> Float64:
     """Return what the averaging of exact numbers up to ``size`` adds, see ``ema_error``, (D,)."""
-    roundings = conventions.roundings(momentum, count) * max(u, conventions.stored_roundoff())
-    error: Float64 = roundings * size + 2 * conventions.stored_spacing()
+    c = as_conventions(conventions)
+    roundings = c.roundings(momentum, count) * max(u, c.stored_roundoff())
+    error: Float64 = roundings * size + 2 * c.stored_spacing()
     return error

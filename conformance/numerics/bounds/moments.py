@@ -15,17 +15,26 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.numerics import oracle
-from conformance.numerics.bounds.accuracy import Accuracy, Bound, Float64, unit
+from conformance.numerics.bounds.accuracy import Accuracy, Bound, Float64, U, as_conventions
+from conformance.numerics.conventions import Conventions
 
 
-def statistics(x: npt.ArrayLike, accuracy: Accuracy) -> tuple[Bound, Bound]:
-    """Return the bounds for the batch mean and the batch variance, each (D,)."""
+def statistics(
+    x: npt.ArrayLike, conventions: Accuracy | Conventions | None = None, *, u: float = U
+) -> tuple[Bound, Bound]:
+    """Return the bounds for the batch mean and the batch variance, each (D,).
+
+    Args:
+        x: The batch, (N, D).
+        conventions: They say whether a variance in one pass is admitted.
+        u: The unit roundoff of the arithmetic.
+    """
     of = moments(np.asarray(x, np.float64))
-    strict = _variance_error(of)
-    e_mean = Bound.of(_mean_error(of))
-    if accuracy is Accuracy.STABLE:
+    strict = _variance_error(of, u)
+    e_mean = Bound.of(_mean_error(of, u))
+    if not as_conventions(conventions).admits_one_pass():
         return e_mean, Bound.of(strict)
-    return e_mean, Bound.of(strict, np.maximum(strict, _one_pass_error(of)))
+    return e_mean, Bound.of(strict, np.maximum(strict, _one_pass_error(of, u)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,7 @@ def perturbed_statistics(var: Float64, error: Bound) -> tuple[Bound, Bound]:
     return error.mean(), Bound(of_var(error.allowed), of_var(error.strict))
 
 
-def mean_error(x: Float64) -> Float64:
+def mean_error(x: Float64, u: float = U) -> Float64:
     """Return e_μ, the bound on the error of a computed mean, (D,).
 
     A sum of N numbers, in any order, errs by at most h·u·Σ|x|; the division, or the product
@@ -81,11 +90,11 @@ def mean_error(x: Float64) -> Float64:
     A mean that is shifted by c = x[0] errs by (h+5)·u·mean|x−c| + 2u|μ| + u|c|. The larger of
     the two admits both. N = 1: a sum of one number is exact.
     """
-    return _mean_error(moments(x))
+    return _mean_error(moments(x), u)
 
 
-def _mean_error(of: Moments) -> Float64:
-    u, h = unit(), of.rows - 1
+def _mean_error(of: Moments, u: float) -> Float64:
+    h = of.rows - 1
     if h == 0:
         return np.zeros_like(of.mean)
     plain = (h + 3) * u * of.size
@@ -94,7 +103,7 @@ def _mean_error(of: Moments) -> Float64:
     return larger
 
 
-def variance_error(x: Float64) -> Float64:
+def variance_error(x: Float64, u: float = U) -> Float64:
     """Return e_v for the algorithms that keep the digits of the variance, (D,).
 
     Two passes, mean((x−μ̂)²): squares and their sum give (h+8)·u·v. If every row subtracts
@@ -110,33 +119,33 @@ def variance_error(x: Float64) -> Float64:
 
     Each is a correct algorithm, so the largest of the three is the bound.
     """
-    return _variance_error(moments(x))
+    return _variance_error(moments(x), u)
 
 
-def _variance_error(of: Moments) -> Float64:
-    u, h = unit(), of.rows - 1
+def _variance_error(of: Moments, u: float) -> Float64:
+    h = of.rows - 1
     mean, var, std = of.mean, of.var, np.sqrt(of.var)
-    e_mean = _mean_error(of)
+    e_mean = _mean_error(of, u)
     two_pass = (h + 8) * u * var + (1 + (h + 8) * u) * e_mean**2 + 4 * std * e_mean
     updating = (h + 8) * u * (var + 2 * std * np.sqrt(var + mean**2)) + 2 * e_mean**2
-    shifted = _one_pass_error(of.shifted()) + 4 * u * var
+    shifted = _one_pass_error(of.shifted(), u) + 4 * u * var
     largest: Float64 = np.maximum(np.maximum(two_pass, updating), shifted)
     return largest
 
 
-def one_pass_error(x: Float64) -> Float64:
+def one_pass_error(x: Float64, u: float = U) -> Float64:
     """Return e_v for max(0, E[x²] − E[x]²), (D,).
 
     E[x²] errs by (h+6)·u·(v+μ²), the square of the mean by 2|μ|e_μ + e_μ² and its roundings,
     and the difference keeps all of it: e_v ≤ (h+6)·u·(v+μ²) + 2|μ|e_μ + e_μ² + 3u·μ².
     All digits are gone when (|μ|/σ)²·u·(3h+15) ≥ 1. Clamping at 0 never adds to the error.
     """
-    return _one_pass_error(moments(x))
+    return _one_pass_error(moments(x), u)
 
 
-def _one_pass_error(of: Moments) -> Float64:
-    u, h = unit(), of.rows - 1
-    e_mean = _mean_error(of)
+def _one_pass_error(of: Moments, u: float) -> Float64:
+    h = of.rows - 1
+    e_mean = _mean_error(of, u)
     square = of.mean**2
     of_squares = (h + 6) * u * (of.var + square) + 3 * u * square
     error: Float64 = of_squares + 2 * np.abs(of.mean) * e_mean + e_mean**2

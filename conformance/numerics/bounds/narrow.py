@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.adapters.protocols import Config
-from conformance.numerics import conventions, oracle
+from conformance.numerics import oracle
 from conformance.numerics.bounds import forward
-from conformance.numerics.bounds.accuracy import Accuracy, Bound, Float64, arithmetic
+from conformance.numerics.bounds.accuracy import Accuracy, Bound, Float64, as_conventions
 from conformance.numerics.bounds.backward import batch_of
 from conformance.numerics.bounds.forward import TrainingBounds, ema_error
 from conformance.numerics.bounds.moments import statistics
+from conformance.numerics.conventions import Conventions
 from conformance.numerics.state import State
 
 ROUNDOFF = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
@@ -61,7 +62,7 @@ def narrowed_gradient(
     w: npt.ArrayLike,
     found: Bound,
     dtype: str,
-    accuracy: Accuracy,
+    conventions: Accuracy | Conventions | None = None,
 ) -> tuple[Bound, npt.NDArray[np.bool_]]:
     """Return the bound for dx, (N, D), from x of 16 bits in at least 32, and where it holds.
 
@@ -73,12 +74,13 @@ def narrowed_gradient(
     smallest numbers for each part. In one pass the parts of E[x²] and of μ² cancel, and are
     (|x|+|μ|)·r instead of |z|+R. Letters as in ``conformance.numerics.bounds.backward``.
     """
+    conventions = as_conventions(conventions)
     x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
     mean, var = oracle.statistics(x64)
-    e_mean, e_var = statistics(x64, accuracy)
+    e_mean, e_var = statistics(x64, conventions)
     batch = batch_of(x64, w64, mean, var, e_mean.strict, e_var.allowed, config.eps)
     spread = np.abs(batch.z) + np.ptp(x64, axis=0) * batch.r
-    if accuracy is Accuracy.ONE_PASS:
+    if conventions.admits_one_pass():
         spread = np.maximum(spread, 2 * (batch.size + batch.center))
     g = batch.projected + batch.shift * batch.pulled
     parts = np.abs(batch.w) + batch.pulled + (1 + batch.rho) ** 2 * spread * g
@@ -94,7 +96,11 @@ _PARTS = 4
 
 
 def train_in_float64(
-    config: Config, state: State, x: npt.ArrayLike, accuracy: Accuracy, stored: str
+    config: Config,
+    state: State,
+    x: npt.ArrayLike,
+    stored: str,
+    conventions: Accuracy | Conventions | None = None,
 ) -> TrainingBounds:
     """Return the bounds for a training call in float64 with arrays of the dtype ``stored``.
 
@@ -103,21 +109,28 @@ def train_in_float64(
     averaged in float32, too: they err by 5·2⁻²⁴·max(|old|, |new|) more. So does what y is made of
     where training normalises with them.
     """
-    with arithmetic(ROUNDOFF["float64"]):
-        found = forward.train(config, state, x, accuracy)
-    truth = oracle.train(config, state, x)
+    c = as_conventions(conventions)
+    found = forward.train(config, state, x, c, u=ROUNDOFF["float64"])
+    truth = oracle.train(config, state, x, c)
 
     def running(bound: Bound, old: npt.ArrayLike, new: Float64) -> Bound:
         exact = np.zeros_like(new)
-        own = Bound.of(ema_error(config.momentum, exact, exact, old, new))
+        own = Bound.of(ema_error(config.momentum, exact, exact, old, new, conventions=c))
         return bound + own if stored == "float32" else bound + once(new)
 
     running_mean = running(found.running_mean, state.running_mean, truth.mean)
-    stored_var = truth.var * conventions.share_stored(len(np.asarray(x)))
+    stored_var = truth.var * c.share_stored(len(np.asarray(x)))
     running_var = running(found.running_var, state.running_var, stored_var)
     y = found.y
-    if conventions.normalises_with_average() and stored == "float32":
-        y = _by_average(config, state, np.asarray(x, np.float64), truth, running_mean, running_var)
+    if c.normalises_with_average() and stored == "float32":
+        averages = (truth.running_mean, truth.running_var, running_mean.allowed)
+        strict, wider = (
+            forward.output_error(
+                np.asarray(x, np.float64), *averages, e, config.eps, state, c, u=ROUNDOFF["float64"]
+            )
+            for e in (running_var.strict, running_var.allowed)
+        )
+        y = Bound.of(strict, wider)
     return TrainingBounds(
         mean=found.mean,
         var=found.var,
@@ -127,28 +140,11 @@ def train_in_float64(
     )
 
 
-def _by_average(
-    config: Config,
-    state: State,
-    x: Float64,
-    truth: oracle.Training,
-    e_mean: Bound,
-    e_var: Bound,
+def evaluate_in_float64(
+    config: Config, state: State, x: npt.ArrayLike, conventions: Conventions | None = None
 ) -> Bound:
-    """Return the bound for y in float64, made of averages that err by ``e_mean`` and ``e_var``."""
-    used = truth.running_mean, truth.running_var, e_mean.allowed
-    with arithmetic(ROUNDOFF["float64"]):
-        strict, wider = (
-            forward.output_error(x, *used, e, config.eps, state)
-            for e in (e_var.strict, e_var.allowed)
-        )
-    return Bound.of(strict, wider)
-
-
-def evaluate_in_float64(config: Config, state: State, x: npt.ArrayLike) -> Bound:
     """Return the bound for an evaluation call in float64."""
-    with arithmetic(ROUNDOFF["float64"]):
-        found = forward.evaluate(config, state, x)
+    found = forward.evaluate(config, state, x, conventions, u=ROUNDOFF["float64"])
     return found + once(oracle.evaluate(config, state, x))
 
 

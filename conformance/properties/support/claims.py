@@ -9,32 +9,35 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conformance.adapters.protocols import ARRAYS, STATISTICS, Config
-from conformance.numerics import bounds, conventions, oracle
+from conformance.numerics import bounds, oracle
+from conformance.numerics.conventions import Conventions
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_identical, check_within
 from conformance.properties.support.running_stats_model import check_count
-from conformance.properties.support.subject import AnyArray, LiveLayer, Subject
+from conformance.properties.support.subject import AnyArray, LayerHandle, Subject
 from conformance.strategies.case import Case
 
 
 def check_training(
-    subject: Subject, layer: LiveLayer, before: State, case: Case, x: Any, flag: Any = False
+    subject: Subject, layer: LayerHandle, before: State, case: Case, x: Any, flag: Any = False
 ) -> None:
     """Train once, from the state ``before``; y and both running statistics must be right."""
     y = layer.call(x, flag)
     check_trained(subject, case, before, y, layer.state)
 
 
-def check_evaluation(layer: LiveLayer, case: Case, x: Any, flag: Any = True) -> None:
+def check_evaluation(layer: LayerHandle, case: Case, x: Any, flag: Any = True) -> None:
     """Evaluate with whatever the layer holds now; y must be right."""
     now = layer.usable_state
-    check_evaluated(case.config, now, case.x, layer.call(x, flag))
+    check_evaluated(case.config, now, case.x, layer.call(x, flag), layer.conventions)
 
 
-def check_evaluated(config: Config, state: State, x: AnyArray, y: AnyArray) -> None:
+def check_evaluated(
+    config: Config, state: State, x: AnyArray, y: AnyArray, conventions: Conventions
+) -> None:
     """Check an output of evaluation against the oracle."""
     expected = oracle.evaluate(config, state, x)
-    check_within("y in evaluation", y, expected, bounds.evaluate(config, state, x))
+    check_within("y in evaluation", y, expected, bounds.evaluate(config, state, x, conventions))
 
 
 def check_trained(
@@ -51,12 +54,12 @@ def check_trained(
 
     ``what`` is how a violation calls y, ``of`` what it adds to the names of the statistics.
     """
-    expected = oracle.train(case.config, before, case.x)
-    bound = bounds.train(case.config, before, case.x, subject.accuracy)
+    expected = oracle.train(case.config, before, case.x, subject.conventions)
+    bound = bounds.train(case.config, before, case.x, subject.conventions)
     if y is not None:
         check_within(what, y, expected.y, bound.y)
     compare_statistics(after.arrays(), expected, bound, of=of)
-    check_count(after, conventions.counted(before.count), of)
+    check_count(after, subject.conventions.counted(before.count), of)
 
 
 def compare_statistics(

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.protocols import STATISTICS
-from conformance.numerics import conventions
+from conformance.numerics.conventions import Conventions
 from conformance.numerics.state import State
 
 
-def as_stored(drawn: dict[str, Any]) -> dict[str, Any]:
+def as_stored(drawn: dict[str, Any], conventions: Conventions) -> dict[str, Any]:
     """Return drawn values whose states have running statistics of the declared dtype.
 
     So writing loses nothing, and what is read back can be compared bit for bit.

@@ -10,21 +10,21 @@ from flax import nnx
 from conformance.adapters.nnx import NnxLayer, train
 from conformance.adapters.nnx_gradients import NnxCall
 from conformance.adapters.protocols import PARAMETERS, Differentiable, DifferentiableCall
-from conformance.numerics import bounds, conventions, oracle
+from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound, GradientBounds
 from conformance.numerics.oracle import Gradient
 from conformance.numerics.state import State
 from conformance.properties.state import path_of
 from conformance.properties.support.checks import check_within, violation
 from conformance.properties.support.claims import check_trained
-from conformance.properties.support.subject import AnyArray, LiveLayer, Subject, as_numpy, calling
+from conformance.properties.support.subject import AnyArray, LayerHandle, Subject, as_numpy, calling
 from conformance.strategies.case import Case
 from conformance.strategies.cotangents import Pulled
 
 GRADIENTS = ("gamma", "beta", "x")
 
 
-def call_of(layer: LiveLayer, x: Any, *, evaluate: bool) -> DifferentiableCall:
+def call_of(layer: LayerHandle, x: Any, *, evaluate: bool) -> DifferentiableCall:
     """Return the call of a layer in its present state, to be differentiated."""
     with calling("taking the layer apart"):
         if hasattr(layer.layer, "call"):
@@ -41,7 +41,7 @@ def as_gradients(pulled: tuple[Any, ...]) -> dict[str, AnyArray]:
 
 
 def gradients_of(
-    layer: LiveLayer, x: Any, w: AnyArray, *, evaluate: bool, eager: bool = False
+    layer: LayerHandle, x: Any, w: AnyArray, *, evaluate: bool, eager: bool = False
 ) -> dict[str, AnyArray]:
     """Pull w back through a call: by the program that one shape shares, or by operations."""
     call = call_of(layer, x, evaluate=evaluate)
@@ -67,14 +67,16 @@ def expected_gradients(
             oracle.evaluation_gradient(case.config, before, case.x, w),
             bounds.evaluation_gradient(case.config, before, case.x, w),
         )
-    if conventions.normalises_with_average():
+    if subject.conventions.normalises_with_average():
         return (
-            oracle.averaged_gradient(case.config, before, case.x, w),
-            bounds.averaged_gradient(case.config, before, case.x, w, subject.accuracy),
+            oracle.averaged_gradient(case.config, before, case.x, w, subject.conventions),
+            bounds.averaged_gradient(case.config, before, case.x, w, subject.conventions),
         )
     return (
         oracle.training_gradient(case.config, before, case.x, w),
-        bounds.training_gradient(case.config, before, case.x, w, subject.accuracy, errors),
+        bounds.training_gradient(
+            case.config, before, case.x, w, subject.conventions, errors=errors
+        ),
     )
 
 
@@ -96,7 +98,7 @@ def check_pulled(subject: Subject, drawn: Pulled, name: str, *, evaluate: bool) 
     check_gradient(name, got, expected, "evaluation" if evaluate else "training")
 
 
-def of_params(layer: LiveLayer, gradients: Any) -> dict[str, AnyArray]:
+def of_params(layer: LayerHandle, gradients: Any) -> dict[str, AnyArray]:
     """Return what nnx.grad gives for gamma and beta, by the suite's names."""
     found = dict(nnx.to_flat_state(gradients))
     for name in PARAMETERS:
@@ -105,7 +107,7 @@ def of_params(layer: LiveLayer, gradients: Any) -> dict[str, AnyArray]:
     return {n: as_numpy(f"the gradient of {n}", found[path_of(layer, n)]) for n in PARAMETERS}
 
 
-def check_one_update(subject: Subject, layer: LiveLayer, before: State, case: Case) -> None:
+def check_one_update(subject: Subject, layer: LayerHandle, before: State, case: Case) -> None:
     """Check that the running statistics have moved by one batch."""
     check_trained(subject, case, before, None, layer.state)
 

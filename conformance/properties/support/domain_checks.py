@@ -7,9 +7,8 @@ from typing import Any
 from conformance.adapters.domain import Options, Wider
 from conformance.adapters.protocols import ARRAYS, PARAMETERS, Config
 from conformance.adapters.wide import Lanes, Results, WideLayer, run
-from conformance.numerics import bounds, conventions, oracle
+from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound
-from conformance.numerics.conventions import constructed
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_within
 from conformance.properties.support.claims import check_kept, compare_statistics
@@ -37,7 +36,7 @@ def start(subject: Subject, config: Config, state: State | None, options: Option
     build = declared(subject).build
     assert build is not None, "Implementation.nnx fills it in"  # noqa: S101
     with calling(CONSTRUCT, _words(options)):
-        layer: WideLayer = build(constructed(config, subject.implementation.deviations), options)
+        layer: WideLayer = build(subject.conventions.constructed(config), options)
         if state is None:
             return layer
         given = {
@@ -86,14 +85,14 @@ def check_results(
     the bounds for mean and variance, where they are not those of a single batch.
     """
     check_kept(State(**results.after), before, "as before the call", names=PARAMETERS)
-    expected = oracle.train(case.config, before, case.x)
-    bound = bounds.train(case.config, before, case.x, subject.accuracy, errors)
+    expected = oracle.train(case.config, before, case.x, subject.conventions)
+    bound = bounds.train(case.config, before, case.x, subject.conventions, errors=errors)
     compare_statistics(results.after, expected, bound)
     check_within(f"y in training{of}", results.y, expected.y, bound.y)
     wanted = oracle.evaluate(case.config, before, case.x)
-    limit = bounds.evaluate(case.config, before, case.x)
+    limit = bounds.evaluate(case.config, before, case.x, subject.conventions)
     check_within(f"y in evaluation{of}", results.evaluated, wanted, limit)
-    if not conventions.output_roundoff():  # a cotangent of 16 bits is another one
+    if not subject.conventions.output_roundoff():  # a cotangent of 16 bits is another one
         check_gradients(subject, case, before, w, results, f"training{of}", errors)
 
 
@@ -107,8 +106,8 @@ def check_statistics(
     errors: Errors = None,
 ) -> None:
     """Check both running statistics after a training call on the case."""
-    expected = oracle.train(case.config, before, case.x)
-    bound = bounds.train(case.config, before, case.x, subject.accuracy, errors)
+    expected = oracle.train(case.config, before, case.x, subject.conventions)
+    bound = bounds.train(case.config, before, case.x, subject.conventions, errors=errors)
     compare_statistics(after, expected, bound, of=of)
 
 

@@ -14,17 +14,17 @@ from flax import nnx
 from conformance.adapters.nnx import NnxLayer, apply, evaluate, train
 from conformance.adapters.protocols import Layer, Transformable, Transforms
 from conformance.properties.support.differentiation import of_params
-from conformance.properties.support.subject import AnyArray, LiveLayer, Subject, as_numpy, calling
+from conformance.properties.support.subject import AnyArray, LayerHandle, Subject, as_numpy, calling
 
 
-def transforms_of(subject: Subject, layer: LiveLayer) -> Transforms:
+def transforms_of(subject: Subject, layer: LayerHandle) -> Transforms:
     """Return the layer under transforms: its own, or those of NNX for a module."""
     if hasattr(layer.layer, "transforms"):
         return cast("Transformable", layer.layer).transforms()
     return NnxTransforms(layer, subject)
 
 
-def compiled(subject: Subject, layer: LiveLayer, x: Any, *, evaluate: bool) -> AnyArray:
+def compiled(subject: Subject, layer: LayerHandle, x: Any, *, evaluate: bool) -> AnyArray:
     """Call the layer under the jit that all properties share."""
     transforms = transforms_of(subject, layer)
     with calling(f"the call under {transforms.library}.jit"):
@@ -45,7 +45,7 @@ class NnxTransforms:
     Compiled functions are kept at module level, by the graph definition and its shapes.
     """
 
-    live: LiveLayer
+    live: LayerHandle
     subject: Subject
     library: str = "nnx"
 

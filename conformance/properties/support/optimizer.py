@@ -18,7 +18,7 @@ from conformance.properties.support.checks import check_within
 from conformance.properties.support.differentiation import (
     loss,
 )
-from conformance.properties.support.subject import LiveLayer
+from conformance.properties.support.subject import LayerHandle
 
 RATES = (0.5, 0.125, 2.0**-10)
 
@@ -31,7 +31,7 @@ OTHER_MOMENTUM, OTHER_EPS = 0.4, 0.05
 
 
 def check_descended(
-    layer: LiveLayer,
+    layer: LayerHandle,
     before: State,
     pulled: Sequence[tuple[Gradient, GradientBounds]],
     rate: float,

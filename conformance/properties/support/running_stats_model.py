@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.adapters.protocols import Config
-from conformance.numerics import bounds, conventions, oracle
-from conformance.numerics.bounds import Accuracy, Bound
+from conformance.numerics import bounds, oracle
+from conformance.numerics.bounds import Bound
+from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_same, check_within
 
@@ -36,11 +37,18 @@ class _Tracked:
         exact = np.zeros(values.shape)
         return cls(values.astype(np.float64), exact, exact)
 
-    def update(self, momentum: float, new: Float64, e_new: Bound, count: Any = None) -> None:
+    def update(
+        self,
+        momentum: float,
+        new: Float64,
+        e_new: Bound,
+        count: Any = None,
+        conventions: Conventions = STRICT,
+    ) -> None:
         """Apply one step: e_k = m·e_{k−1} + (1−m)·e_new + 5u·max(|old|, |new|)."""
 
         def step(e_old: Float64, e: Float64) -> Float64:
-            return bounds.ema_error(momentum, e_old, e, self.value, new, count)
+            return bounds.ema_error(momentum, e_old, e, self.value, new, count, conventions)
 
         same = self.allowed is self.strict and e_new.allowed is e_new.strict
         self.strict, before = step(self.strict, e_new.strict), self.allowed
@@ -56,31 +64,31 @@ class Model:
     """
 
     config: Config
-    accuracy: Accuracy
+    conventions: Conventions
     mean: _Tracked
     var: _Tracked
     count: Any = None
     calls: int = 0
 
     @classmethod
-    def starting(cls, config: Config, state: State, accuracy: Accuracy) -> Model:
+    def starting(cls, config: Config, state: State, conventions: Conventions) -> Model:
         """Return the model of a layer that holds ``state``."""
         mean, var = state.running_mean, state.running_var
         tracked = _Tracked.starting(mean), _Tracked.starting(var)
-        return cls(config, accuracy, *tracked, state.count)
+        return cls(config, conventions, *tracked, state.count)
 
     def train(self, x: npt.NDArray[np.float32], *, inaccurate_by: Bound | None = None) -> None:
         """Follow one training call on x, whose elements may be off by some bound, (N, D)."""
         mean, var = oracle.statistics(x)
-        e_mean, e_var = bounds.statistics(x, self.accuracy)
+        e_mean, e_var = bounds.statistics(x, self.conventions)
         if inaccurate_by is not None:
             more_mean, more_var = bounds.perturbed_statistics(var, inaccurate_by)
             e_mean, e_var = e_mean + more_mean, e_var + more_var
-        momentum, count = self.config.momentum, self.count
-        self.mean.update(momentum, mean, e_mean, count)
-        share = conventions.share_stored(len(x))
-        self.var.update(momentum, var * share, e_var.scaled(share), count)
-        self.count = conventions.counted(count)
+        momentum, count, c = self.config.momentum, self.count, self.conventions
+        self.mean.update(momentum, mean, e_mean, count, c)
+        share = c.share_stored(len(x))
+        self.var.update(momentum, var * share, e_var.scaled(share), count, c)
+        self.count = c.counted(count)
         self.calls += 1
 
     def output(self, x: npt.NDArray[np.float32], state: State) -> tuple[Float64, Bound]:
@@ -89,16 +97,18 @@ class Model:
         gamma and beta are those of ``state``; its statistics matter to no call, except that a
         declared deviation makes y of the averages: then it is of the model's own.
         """
-        if not conventions.normalises_with_average():
-            found = bounds.train(self.config, state, x, self.accuracy)
-            return oracle.train(self.config, state, x).y, found.y
+        if not self.conventions.normalises_with_average():
+            found = bounds.train(self.config, state, x, self.conventions)
+            return oracle.train(self.config, state, x, self.conventions).y, found.y
         eps, mean, var = self.config.eps, self.mean, self.var
         x64 = np.asarray(x, np.float64)
-        y = oracle.affine(oracle.normalized(x64, mean.value, var.value, eps), state)
+        used = state.replace(running_mean=mean.value, running_var=var.value)
+        y = oracle.evaluate(self.config, used, x64)
 
         def error(which: str) -> Float64:
             errors = getattr(mean, which), getattr(var, which)
-            return bounds.output_error(x64, mean.value, var.value, *errors, eps, state)
+            averages = (mean.value, var.value)
+            return bounds.output_error(x64, *averages, *errors, eps, state, self.conventions)
 
         return y, Bound.of(error("strict"), error("allowed"))
 

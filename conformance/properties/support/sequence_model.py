@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from conformance.adapters.protocols import PARAMETERS, STATISTICS, Config
-from conformance.numerics.bounds import Accuracy
+from conformance.numerics.conventions import Conventions
 from conformance.numerics.state import Float32, State
 from conformance.properties.support.claims import check_kept
 from conformance.properties.support.running_stats_model import Model
@@ -27,9 +27,9 @@ class Expected:
     model: Model
 
     @classmethod
-    def starting(cls, config: Config, state: State, accuracy: Accuracy) -> Expected:
+    def starting(cls, config: Config, state: State, conventions: Conventions) -> Expected:
         """Return the model of a layer whose state was read as ``state``."""
-        return cls(state, Model.starting(config, state, accuracy))
+        return cls(state, Model.starting(config, state, conventions))
 
     @property
     def config(self) -> Config:
@@ -51,7 +51,7 @@ class Expected:
         if any(name in held for name in STATISTICS):
             self.seen = self.seen.replace(count=None)
             self.model.count = None
-        exact = Model.starting(self.config, self.seen, self.model.accuracy)
+        exact = Model.starting(self.config, self.seen, self.model.conventions)
         if "running_mean" in held:
             self.model.mean = exact.mean
         if "running_var" in held:

@@ -10,11 +10,11 @@ import numpy as np
 from hypothesis import reject
 
 from conformance.adapters.protocols import Config
-from conformance.numerics import conventions
+from conformance.numerics.conventions import LARGEST_IN_FLOAT16
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_true
 from conformance.properties.support.claims import check_kept
-from conformance.properties.support.subject import LiveLayer, Subject
+from conformance.properties.support.subject import LayerHandle, Subject
 from conformance.requirements.deviations import Deviation
 from conformance.strategies.case import Case
 
@@ -28,11 +28,11 @@ def settled(subject: Subject, drawn: Mapping[str, Any]) -> bool:
     Returns True if the case is settled, and False if its claim has to be judged. Raises what
     Hypothesis raises for a rejected case.
     """
-    if conventions.largest_momentum() < 1 and has_momentum_one(drawn):
+    if subject.conventions.largest_momentum() < 1 and has_momentum_one(drawn):
         reject()
-    if conventions.statistics_dtype() == "float16" and overflows(drawn):
+    if subject.conventions.statistics_dtype() == "float16" and overflows(drawn):
         reject()
-    if not conventions.follows(Deviation.SINGLE_ROW_REFUSED) or not has_single_row(drawn):
+    if not subject.conventions.follows(Deviation.SINGLE_ROW_REFUSED) or not has_single_row(drawn):
         return False
     case = next(filter(None, map(_single_row_case, drawn.values())), None)
     if case is None:
@@ -70,11 +70,11 @@ def overflows(drawn: Any) -> bool:
     for value in _parts(drawn):
         if isinstance(value, State):
             stored = np.abs([value.running_mean, value.running_var])
-            if stored.max() > conventions.LARGEST_IN_FLOAT16:
+            if stored.max() > LARGEST_IN_FLOAT16:
                 return True
         elif isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim == 2:
             largest = np.maximum(np.abs(value).max(axis=0), (2 * value.std(axis=0)) ** 2)
-            if not largest.max() <= conventions.LARGEST_IN_FLOAT16:
+            if not largest.max() <= LARGEST_IN_FLOAT16:
                 return True
     return False
 
@@ -93,7 +93,7 @@ def _parts(value: Any) -> Iterator[Any]:
         yield from _parts(each)
 
 
-def refuses(layer: LiveLayer, x: Any, *, flag: bool) -> bool:
+def refuses(layer: LayerHandle, x: Any, *, flag: bool) -> bool:
     """Tell whether the call raises; any exception is a refusal."""
     try:
         layer.layer(x, flag)

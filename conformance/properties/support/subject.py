@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from conformance.adapters.errors import describe
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import ARRAYS, COUNT, Config, Layer
 from conformance.numerics.bounds import Accuracy
-from conformance.numerics.conventions import Conventions, as_count, constructed, counts
+from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import State
 from conformance.properties.support.checks import ViolationFound, check_same, check_true, violation
 from conformance.requirements.deviations import Deviation
@@ -66,11 +66,12 @@ def as_numpy(what: str, value: Any) -> AnyArray:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveLayer:
+class LayerHandle:
     """A built layer; every call hands back copies, never views of live state."""
 
     layer: Layer
     fresh_config: Config
+    conventions: Conventions = STRICT
 
     def call(self, x: Any, flag: Any) -> AnyArray:
         """Apply the layer with a raw flag and return y."""
@@ -105,14 +106,14 @@ class LiveLayer:
         """A copy of the four arrays, with the shape and dtype that they have."""
         held = self._read()
         arrays = {name: as_numpy(name, held[name]) for name in ARRAYS}
-        return State(**arrays, count=self._count(held) if counts() else None)
+        return State(**arrays, count=self._count(held) if self.conventions.counts() else None)
 
     def _count(self, held: dict[str, Any]) -> Any:
         """Return the number of updates that the layer says are behind its averages."""
         if COUNT not in held:
             expected = "the number of updates, by the declared deviation"
             violation(COUNT, MISSING, expected, kind=FindingKind.MISSING)
-        return as_count(as_numpy(COUNT, held[COUNT]))
+        return self.conventions.as_count(as_numpy(COUNT, held[COUNT]))
 
     @property
     def usable_state(self) -> State:
@@ -135,7 +136,7 @@ class LiveLayer:
         with calling("reading the attributes"):
             return dict(getattr(self.layer, "attributes_now", dict)())
 
-    def restored(self) -> LiveLayer:
+    def restored(self) -> LayerHandle:
         """Return a copy made through the framework's own way of taking a layer apart.
 
         A layer whose adapter knows no such way is returned as it is.
@@ -144,20 +145,24 @@ class LiveLayer:
         if restore is None:
             return self
         with calling("taking the layer apart and putting it together again"):
-            return LiveLayer(restore(), self.fresh_config)
+            return replace(self, layer=restore())
 
     @property
     def module(self) -> Any:
         """The live ``nnx.Module``; only for requirements that need the capability."""
         return cast("Any", self.layer).module
 
-    def holding(self, layer: Layer) -> LiveLayer:
+    def holding(self, layer: Layer) -> LayerHandle:
         """Return the same view of another layer."""
-        return LiveLayer(layer, self.fresh_config)
+        return replace(self, layer=layer)
 
-    def around(self, module: Any) -> LiveLayer:
+    def around(self, module: Any) -> LayerHandle:
         """Return the same view of another module."""
-        return LiveLayer(cast("Any", self.layer).around(module), self.fresh_config)
+        return replace(self, layer=cast("Any", self.layer).around(module))
+
+
+LiveLayer = LayerHandle
+"""The former name; for callers that still have it."""
 
 
 @dataclass(frozen=True)
@@ -177,22 +182,22 @@ class Subject:
         declared = Deviation.ONE_PASS_VARIANCE in self.implementation.deviations
         return Accuracy.ONE_PASS if declared else Accuracy.STABLE
 
-    def build(self, config: Config, state: State | None = None) -> LiveLayer:
+    def build(self, config: Config, state: State | None = None) -> LayerHandle:
         """Construct a layer and, unless it is to stay fresh, give it a state."""
         build = self.implementation.build
         assert build is not None, "gated by Capability.LAYER"  # noqa: S101
         with calling(CONSTRUCT, f"momentum={config.momentum}, eps={config.eps}"):
-            layer = build(constructed(config, self.implementation.deviations))
-        live = LiveLayer(layer, config)
+            layer = build(self.conventions.constructed(config))
+        live = LayerHandle(layer, config, self.conventions)
         if state is not None:
             live.write(state)
         return live
 
-    def start(self, case: Case) -> tuple[LiveLayer, State, Any]:
+    def start(self, case: Case) -> tuple[LayerHandle, State, Any]:
         """Return a layer in the state of the case, that state read back, and the input."""
         layer = self.build(case.config, case.state)
         before = layer.usable_state
-        if counts():
+        if self.conventions.counts():
             fresh = case.state is None
             check_true(
                 "count before the first call",
@@ -217,7 +222,7 @@ class Subject:
         with calling("forward", f"seed={seed!r}, use_running_average={flag!r}"):
             return as_numpy("the result", forward(seed, x, flag))
 
-    def train_then_evaluate(self, layer: LiveLayer, x: Any) -> tuple[AnyArray, AnyArray]:
+    def train_then_evaluate(self, layer: LayerHandle, x: Any) -> tuple[AnyArray, AnyArray]:
         """Train, then evaluate, on a shape that is used once.
 
         A layer that can be compiled is, because compiling one program for a new shape costs

@@ -14,9 +14,11 @@ import numpy as np
 
 from conformance.adapters.protocols import ARRAYS, PARAMETERS, STATISTICS, Config
 from conformance.numerics import bounds, oracle
-from conformance.numerics.bounds import Accuracy, TrainingBounds
+from conformance.numerics.bounds import TrainingBounds
+from conformance.numerics.conventions import Conventions
 from conformance.numerics.state import State
 from conformance.report.reproducers.script import Script
+from conformance.requirements.deviations import Deviation
 from conformance.strategies.case import Case
 
 
@@ -36,8 +38,8 @@ class Live:
 
     def trained(self, x: Any) -> TrainingBounds:
         """Follow a training call, and return its bounds."""
-        found = bounds.train(self.config, self.state, x, accuracy(self.script))
-        after = oracle.train(self.config, self.state, x)
+        found = bounds.train(self.config, self.state, x, conventions_of(self.script))
+        after = oracle.train(self.config, self.state, x, conventions_of(self.script))
         moved = {name: getattr(after, name).astype(np.float32) for name in STATISTICS}
         self.state = self.state.replace(**moved)
         return found
@@ -51,10 +53,9 @@ class Live:
         return f"evaluated({x}, {state}, {self.eps})"
 
 
-def accuracy(script: Script) -> Accuracy:
-    """Return the family of variance algorithms that the declarations admit."""
-    declared = "ONE_PASS_VARIANCE" in script.blueprint.deviations
-    return Accuracy.ONE_PASS if declared else Accuracy.STABLE
+def conventions_of(script: Script) -> Conventions:
+    """Return the conventions that the layer declares."""
+    return Conventions(frozenset(Deviation[name] for name in script.blueprint.deviations))
 
 
 def build(
@@ -156,7 +157,7 @@ def check_evaluation(live: Live, case: Case, flag: str = "") -> None:
 
 def check_evaluated(live: Live, x: str, value: Any, y: str, now: str) -> None:
     """Compare an output of evaluation."""
-    bound = bounds.evaluate(live.config, live.state, value)
+    bound = bounds.evaluate(live.config, live.state, value, conventions_of(live.script))
     live.script.within("y in evaluation", y, live.evaluation(x, now), bound)
 
 

@@ -24,20 +24,24 @@ from support.float32_algorithms import (
 
 from conformance.adapters.protocols import Config
 from conformance.numerics import bounds, oracle
-from conformance.numerics.bounds import Accuracy, Bound
+from conformance.numerics.bounds import Bound
+from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import State
+from conformance.requirements.deviations import Deviation
+
+ONE_PASS = Conventions(frozenset({Deviation.ONE_PASS_VARIANCE}))
 
 
 def worst(got: np.ndarray, wanted: np.ndarray, bound: Bound) -> float:
     return float((np.abs(np.asarray(got, np.float64) - wanted) / bound.allowed).max())
 
 
-def ratios(x: np.ndarray, computed: Statistics, accuracy: Accuracy) -> dict[str, float]:
+def ratios(x: np.ndarray, computed: Statistics, conventions: Conventions) -> dict[str, float]:
     """Return the largest error ÷ bound of everything one training call gives."""
     state = parameters(x.shape[1])
     config = Config(features=x.shape[1], momentum=MOMENTUM, eps=EPS)
     truth = oracle.train(config, state, x)
-    bound = bounds.train(config, state, x, accuracy)
+    bound = bounds.train(config, state, x, conventions)
     mean, var = computed(x)
     r = F(1) / np.sqrt(var + F(EPS))
     found = {"mean": worst(mean, truth.mean, bound.mean), "var": worst(var, truth.var, bound.var)}
@@ -57,7 +61,7 @@ def ratios(x: np.ndarray, computed: Statistics, accuracy: Accuracy) -> dict[str,
 def test_no_stable_algorithm_exceeds_the_bounds(computed: Statistics, rows: int):
     """Statistics, outputs and running values of a stable algorithm stay below the bounds."""
     for x in inputs(rows):
-        found = ratios(x, computed, Accuracy.STABLE)
+        found = ratios(x, computed, STRICT)
         assert max(found.values()) < 1, found
 
 
@@ -65,7 +69,7 @@ def test_no_stable_algorithm_exceeds_the_bounds(computed: Statistics, rows: int)
 def test_one_pass_stays_within_its_own_bounds(rows: int):
     """The one-pass variance stays below the bounds that a declaration of it admits."""
     for x in inputs(rows):
-        found = ratios(x, one_pass, Accuracy.ONE_PASS)
+        found = ratios(x, one_pass, ONE_PASS)
         assert max(found.values()) < 1, found
 
 
@@ -95,7 +99,7 @@ def test_no_compiled_algorithm_exceeds_the_bounds(name: str, rows: int):
         return tuple(np.asarray(value) for value in JITTED[name](x))
 
     for x in inputs(rows):
-        found = ratios(x, computed, Accuracy.STABLE)
+        found = ratios(x, computed, STRICT)
         assert max(found.values()) < 1, found
 
 
@@ -121,7 +125,7 @@ def test_one_pass_exceeds_the_strict_bound(rows: int):
     """At κ ≥ 300 a one-pass variance is beyond the strict bound in most columns."""
     x = far_from_zero(rows)
     _, var = one_pass(x)
-    limit = bounds.statistics(x, Accuracy.ONE_PASS)[1]
+    limit = bounds.statistics(x, ONE_PASS)[1]
     beyond = np.abs(var - oracle.statistics(x)[1]) > limit.strict
     assert beyond.mean() > 0.5
 
@@ -132,7 +136,7 @@ def test_half_precision_exceeds_the_bounds(rows: int):
     x = np.random.default_rng(rows).standard_normal((rows, COLUMNS)).astype(F)
     state, config = State.fresh(COLUMNS), Config(features=COLUMNS, eps=EPS)
     truth = oracle.train(config, state, x)
-    bound = bounds.train(config, state, x, Accuracy.ONE_PASS)
+    bound = bounds.train(config, state, x, ONE_PASS)
     for name in ("y", "mean", "var", "running_var"):
         exact = getattr(truth, name)
         rounded = np.asarray(jnp.asarray(exact, jnp.bfloat16), np.float64)
@@ -144,6 +148,6 @@ def test_the_unbiased_variance_exceeds_the_bounds(rows: int):
     """Dividing by N−1 is 100 times beyond the widest bounds, even at N = 40."""
     x = np.random.default_rng(rows).standard_normal((rows, COLUMNS))
     x[0], x[1] = -1, 1  # two rows that nearly agree would be an offset of many deviations
-    limit = bounds.statistics(x, Accuracy.ONE_PASS)[1].allowed
+    limit = bounds.statistics(x, ONE_PASS)[1].allowed
     error = np.abs(x.var(axis=0, ddof=1) - oracle.statistics(x)[1])
     assert (error > 100 * limit).all()

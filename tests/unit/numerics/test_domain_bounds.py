@@ -14,13 +14,15 @@ import pytest
 
 from conformance.adapters.protocols import Config
 from conformance.numerics import bounds, decimal_oracle, oracle
-from conformance.numerics.bounds import Accuracy, Bound
-from conformance.numerics.bounds.accuracy import U, arithmetic, unit
+from conformance.numerics.bounds import Bound
+from conformance.numerics.bounds.accuracy import U
 from conformance.numerics.bounds.narrow import LARGEST
-from conformance.numerics.conventions import in_force
+from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import State
 from conformance.requirements.deviations import Deviation
 from conformance.strategies.columns import BLOCK, Columns, decode_columns
+
+ONE_PASS = Conventions(frozenset({Deviation.ONE_PASS_VARIANCE}))
 
 F = np.float32
 COLUMNS = 200
@@ -112,10 +114,10 @@ def square_roots_of_moments(parts: list[np.ndarray]) -> tuple[np.ndarray, np.nda
     return mean, np.maximum(square - mean * mean, F(0))
 
 
-def ratios(x: np.ndarray, shares: tuple[int, ...], algorithm: Callable, accuracy: Accuracy):
+def ratios(x: np.ndarray, shares: tuple[int, ...], algorithm: Callable, conventions: Conventions):
     """Return the largest error ÷ bound of mean and variance."""
     x64 = x.astype(np.float64)
-    limits = bounds.merged_statistics(x64, len(shares), accuracy)
+    limits = bounds.merged_statistics(x64, len(shares), conventions)
     found, truth = algorithm(cut(x, shares)), oracle.statistics(x64)
     return [
         float((np.abs(got - wanted) / limit.allowed).max())
@@ -129,7 +131,7 @@ def test_correct_ways_of_sharing_stay_within(algorithm: Callable, shares: tuple[
     """Sums, weighted means and merges, over any cut, never exceed the bound."""
     rows = sum(shares)
     for x in (generated(rows).x, far_from_zero(rows), outlying(rows)):
-        assert max(ratios(x, shares, algorithm, Accuracy.STABLE)) <= 1
+        assert max(ratios(x, shares, algorithm, STRICT)) <= 1
 
 
 @pytest.mark.parametrize("shares", SHARES, ids=str)
@@ -137,10 +139,10 @@ def test_shared_moments_need_their_declaration(shares: tuple[int, ...]):
     """E[x²] − E[x]² stays within its own bound, and exceeds the strict one far from zero."""
     rows = sum(shares)
     for x in (generated(rows).x, far_from_zero(rows)):
-        assert max(ratios(x, shares, square_roots_of_moments, Accuracy.ONE_PASS)) <= 1
+        assert max(ratios(x, shares, square_roots_of_moments, ONE_PASS)) <= 1
     if rows > 2:
         x = far_from_zero(rows)
-        assert max(ratios(x, shares, square_roots_of_moments, Accuracy.STABLE)) > 1
+        assert max(ratios(x, shares, square_roots_of_moments, STRICT)) > 1
 
 
 def test_variances_of_shards_alone_exceed_the_bound():
@@ -150,7 +152,7 @@ def test_variances_of_shards_alone_exceed_the_bound():
         mean, _ = sums_of_sums(parts)
         return mean, added(np.array([alone(p)[1] for p in parts])) / F(len(parts))
 
-    assert max(ratios(generated(8).x, (4, 4), inner, Accuracy.STABLE)) > 1
+    assert max(ratios(generated(8).x, (4, 4), inner, STRICT)) > 1
 
 
 # 16 bits
@@ -177,7 +179,7 @@ def output_ratio(affine: Callable, dtype: str, x: np.ndarray, columns: Columns) 
     z = (x - mean) / np.sqrt(var + F(CONFIG.eps))
     state = state_of(columns)
     expected = oracle.train(CONFIG, state, x)
-    bound = bounds.train(CONFIG, state, x, Accuracy.STABLE).y
+    bound = bounds.train(CONFIG, state, x, STRICT).y
     limit = bounds.rounded_output(bound, expected.z, expected.y, state, dtype)
     where = bounds.representable(expected.z, expected.y, bound, state)
     assert where.mean() > 0.5
@@ -243,8 +245,8 @@ def narrowed_ratio(layer: Callable, dtype: str, rows: int) -> float:
     x = np.where(within, narrow(np.where(within, columns.x, 0), dtype).astype(F), F(0))
     w = np.random.default_rng(rows).standard_normal(x.shape).astype(F)
     state = state_of(columns)
-    found = bounds.training_gradient(CONFIG, state, x, w, Accuracy.STABLE).x
-    limit, where = bounds.narrowed_gradient(CONFIG, state, x, w, found, dtype, Accuracy.STABLE)
+    found = bounds.training_gradient(CONFIG, state, x, w, STRICT).x
+    limit, where = bounds.narrowed_gradient(CONFIG, state, x, w, found, dtype, STRICT)
     assert where.mean() > 0.5
     _, pullback = jax.vjp(lambda x: layer(x, columns.gamma), jnp.asarray(x, dtype))
     (got,) = pullback(jnp.asarray(w))
@@ -303,7 +305,7 @@ def train64(x: np.ndarray, state: State, single: str = "") -> oracle.Training:
 def ratios64(rows: int, stored: str, single: str = "") -> dict[str, float]:
     x, state = doubles(rows), state_of(generated(rows))
     truth = decimal_oracle.train(CONFIG, state, x)
-    limit = bounds.train_in_float64(CONFIG, state, x, Accuracy.STABLE, stored)
+    limit = bounds.train_in_float64(CONFIG, state, x, stored)
     got = train64(x, state, single)
     return {
         name: float((np.abs(getattr(got, name) - getattr(truth, name)) / allowed.allowed).max())
@@ -341,17 +343,17 @@ def test_the_decimal_oracle_is_right_to_the_last_digit():
     assert np.allclose(decimal_oracle.evaluate(config, state, x), evaluated, rtol=1e-12)
 
 
-def test_the_unit_roundoff_is_that_of_float32_again():
-    """Bounds for float64 are derived inside a block, which ends."""
-    with arithmetic(2.0**-53):
-        assert unit() == 2.0**-53
-    assert unit() == U
+def test_the_unit_roundoff_is_that_of_float32_unless_it_is_given():
+    """The bound of a mean scales with u, which is 2⁻²⁴ by default."""
+    x = doubles(5)
+    assert np.array_equal(bounds.mean_error(x), bounds.mean_error(x, u=U))
+    assert np.array_equal(bounds.mean_error(x, u=2.0**-53) * 2.0**29, bounds.mean_error(x))
 
 
 def test_float32_averages_of_unbiased_variances_get_their_size():
     """Of two rows v·N/(N−1) is 2v, and so is what its rounding to float32 is measured by."""
     x, state = doubles(2), State.fresh(COLUMNS).replace(running_var=np.zeros(COLUMNS, F))
-    own = bounds.train_in_float64(CONFIG, state, x, Accuracy.STABLE, "float32").running_var
-    with in_force(frozenset({Deviation.UNBIASED_RUNNING_VARIANCE})):
-        twice = bounds.train_in_float64(CONFIG, state, x, Accuracy.STABLE, "float32").running_var
+    own = bounds.train_in_float64(CONFIG, state, x, "float32").running_var
+    unbiased = Conventions(frozenset({Deviation.UNBIASED_RUNNING_VARIANCE}))
+    twice = bounds.train_in_float64(CONFIG, state, x, "float32", unbiased).running_var
     assert np.allclose(twice.allowed, 2 * own.allowed, rtol=1e-6, atol=1e-36)

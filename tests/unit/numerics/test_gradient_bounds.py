@@ -34,21 +34,27 @@ from support.gradient_algorithms import (
 
 from conformance.adapters.protocols import Config
 from conformance.numerics import bounds, oracle
-from conformance.numerics.bounds import Accuracy, Bound
+from conformance.numerics.bounds import Bound
+from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import State
+from conformance.requirements.deviations import Deviation
+
+ONE_PASS = Conventions(frozenset({Deviation.ONE_PASS_VARIANCE}))
 
 
 def worst(got: Any, wanted: np.ndarray, bound: Bound) -> float:
     return float((np.abs(np.asarray(got, np.float64) - wanted) / bound.allowed).max())
 
 
-def ratios(gradients: Callable[..., Any], x: np.ndarray, accuracy: Accuracy) -> dict[str, float]:
+def ratios(
+    gradients: Callable[..., Any], x: np.ndarray, conventions: Conventions
+) -> dict[str, float]:
     """Return the largest error ÷ bound of the three gradients, over several cotangents."""
     state, config = generated(2)[1], Config(features=COLUMNS, eps=EPS)
     found = dict.fromkeys(("gamma", "beta", "x"), 0.0)
     for w in cotangents(len(x)):
         wanted = oracle.training_gradient(config, state, x, w)
-        bound = bounds.training_gradient(config, state, x, w, accuracy)
+        bound = bounds.training_gradient(config, state, x, w, conventions)
         got = dict(zip(found, gradients(x, state.gamma, state.beta, w), strict=True))
         for name, value in got.items():
             ratio = worst(value, getattr(wanted, name), getattr(bound, name))
@@ -63,7 +69,7 @@ def test_no_derivative_of_a_stable_algorithm_exceeds_the_bounds(statistics: Stat
     for apply in APPLIED:
         gradients = jax.jit(derived(statistics, apply))
         for x in inputs(rows):
-            found = ratios(gradients, x, Accuracy.STABLE)
+            found = ratios(gradients, x, STRICT)
             assert max(found.values()) < 1, (apply.__name__, found)
 
 
@@ -73,7 +79,7 @@ def test_no_derivative_of_a_stable_algorithm_exceeds_the_bounds(statistics: Stat
 def test_no_formula_exceeds_the_bounds(gradients: Callable[..., Any], rows: int, compile_it: bool):
     """Backward passes written by hand stay below the bounds, compiled or not."""
     for x in inputs(rows):
-        found = ratios(jax.jit(gradients) if compile_it else gradients, x, Accuracy.STABLE)
+        found = ratios(jax.jit(gradients) if compile_it else gradients, x, STRICT)
         assert max(found.values()) < 1, found
 
 
@@ -82,7 +88,7 @@ def test_eager_derivatives_stay_within_the_bounds(statistics: Statistics):
     """Executed operation by operation, nothing is fused; the bounds hold as well."""
     for x in inputs(7):
         for apply in (divided, fused):
-            found = ratios(derived(statistics, apply), x, Accuracy.STABLE)
+            found = ratios(derived(statistics, apply), x, STRICT)
             assert max(found.values()) < 1, (apply.__name__, found)
 
 
@@ -92,7 +98,7 @@ def test_one_pass_stays_within_its_own_bounds(rows: int):
     for apply in APPLIED:
         gradients = jax.jit(derived(one_pass, apply))
         for x in inputs(rows):
-            found = ratios(gradients, x, Accuracy.ONE_PASS)
+            found = ratios(gradients, x, ONE_PASS)
             assert max(found.values()) < 1, (apply.__name__, found)
 
 
@@ -119,7 +125,7 @@ def test_the_bounds_hold_where_no_digit_of_the_variance_is_left(statistics: Stat
     for rows in (2, 13):
         x = far_from_zero(rows, 1e5, 1e6, -1e7)
         for apply in (direct, fused):
-            found = ratios(jax.jit(derived(statistics, apply)), x, Accuracy.STABLE)
+            found = ratios(jax.jit(derived(statistics, apply)), x, STRICT)
             assert max(found.values()) < 1, (apply.__name__, found)
 
 
@@ -144,7 +150,7 @@ def test_the_bounds_are_tight_on_easy_data(rows: int):
     """At κ ≤ 1 the bound on dx is below 2e-4 of the largest dx in nearly every column."""
     x, w, state, config = on_easy_data(rows)
     wanted = oracle.training_gradient(config, state, x, w)
-    bound = bounds.training_gradient(config, state, x, w, Accuracy.STABLE)
+    bound = bounds.training_gradient(config, state, x, w, STRICT)
     rest = slice(1, None)  # the first row has room for an algorithm that shifts by it
     relative = bound.x.allowed[rest].max(axis=0) / np.abs(wanted.x).max(axis=0)
     size = np.abs(w * oracle.train(config, state, x).z).sum(axis=0)
@@ -158,7 +164,7 @@ def test_a_bfloat16_residual_exceeds_the_bounds(rows: int):
     """z rounded to bfloat16 is beyond the bounds of dγ and dx in nearly every column."""
     x, w, state, config = on_easy_data(rows)
     wanted = oracle.training_gradient(config, state, x, w)
-    bound = bounds.training_gradient(config, state, x, w, Accuracy.STABLE)
+    bound = bounds.training_gradient(config, state, x, w, STRICT)
     z = np.asarray(jnp.asarray(oracle.train(config, state, x).z, jnp.bfloat16), np.float64)
     scale = 2 / np.sqrt(oracle.statistics(x)[1] + EPS)
     dx = scale * (w - w.mean(axis=0) - z * (w * z).mean(axis=0))
@@ -171,7 +177,7 @@ def test_a_wrong_divisor_exceeds_the_bounds(rows: int):
     """N−1 in one of the two means is beyond the bounds in nearly every column."""
     x, w, state, config = on_easy_data(rows)
     wanted = oracle.training_gradient(config, state, x, w)
-    bound = bounds.training_gradient(config, state, x, w, Accuracy.STABLE)
+    bound = bounds.training_gradient(config, state, x, w, STRICT)
     z, scale = oracle.train(config, state, x).z, 2 / np.sqrt(oracle.statistics(x)[1] + EPS)
     center, projection = w.mean(axis=0), z * (w * z).mean(axis=0)
     more = rows / (rows - 1)
@@ -185,7 +191,7 @@ def test_the_derivative_of_a_one_pass_variance_exceeds_the_strict_bound(rows: in
     x, (_, state) = far_from_zero(rows, 1e3, -3e3), generated(2)
     state = state.replace(gamma=np.ones(COLUMNS, F))
     config, w = Config(features=COLUMNS, eps=EPS), cotangents(rows)[0]
-    bound = bounds.training_gradient(config, state, x, w, Accuracy.ONE_PASS)
+    bound = bounds.training_gradient(config, state, x, w, ONE_PASS)
     got = jax.jit(derived(one_pass, direct))(x, state.gamma, state.beta, w)[2]
     error = np.abs(np.asarray(got) - oracle.training_gradient(config, state, x, w).x)
     large = oracle.statistics(x)[1] > 100 * EPS

@@ -14,7 +14,7 @@ from support.drawn_cases import assert_valid, assert_valid_state, drawn_by
 
 from conformance.adapters.implementation import Implementation
 from conformance.numerics import oracle
-from conformance.numerics.bounds import Accuracy
+from conformance.numerics.conventions import STRICT
 from conformance.numerics.state import State
 from conformance.properties.sequences import COPIED_BY, Run, any_sequence_follows_the_model
 from conformance.properties.support.checks import ViolationFound
@@ -196,7 +196,7 @@ def test_the_model_is_the_oracle_step_by_step():
     """Training, writing and copying the model give what the oracle gives, one after the other."""
     for program in default_programs():
         config, state = program.case.config, State.fresh(program.case.config.features)
-        model = Expected.starting(config, state, Accuracy.STABLE)
+        model = Expected.starting(config, state, STRICT)
         mean, var = state.running_mean, state.running_var
         for batch in program.batches:
             model.train(batch)

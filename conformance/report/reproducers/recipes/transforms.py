@@ -15,10 +15,10 @@ from conformance.report.reproducers.recipes.registry import recipe
 from conformance.report.reproducers.scene import (
     History,
     Live,
-    accuracy,
     check_evaluated,
     check_evaluation,
     check_trained,
+    conventions_of,
     handed,
     start,
     train,
@@ -109,10 +109,11 @@ def _check_twice(live: Live, case: Case, first: str) -> None:
     is that of a first y which is itself off by as much as it may be.
     """
     state = case.state or State.fresh(case.config.features)
-    model = Model.starting(case.config, state, accuracy(live.script))
+    model = Model.starting(case.config, state, conventions_of(live.script))
     model.train(case.x)
-    rounding = bounds.train(case.config, state, case.x, accuracy(live.script)).y
-    y = oracle.train(case.config, state, case.x).y.astype(np.float32)
+    conventions = conventions_of(live.script)
+    rounding = bounds.train(case.config, state, case.x, conventions).y
+    y = oracle.train(case.config, state, case.x, conventions).y.astype(np.float32)
     model.train(y, inaccurate_by=rounding + rounding)
     expected = f"followed([x, {first}], before, {live.momentum})"
     for name, tracked in zip(STATISTICS, (model.mean, model.var), strict=True):

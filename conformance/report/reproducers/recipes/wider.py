@@ -11,7 +11,7 @@ from conformance.adapters.protocols import ARRAYS, PARAMETERS, STATISTICS
 from conformance.numerics import bounds, oracle
 from conformance.numerics.state import State
 from conformance.report.reproducers.recipes.registry import recipe
-from conformance.report.reproducers.scene import Live, accuracy, build
+from conformance.report.reproducers.scene import Live, build, conventions_of
 from conformance.report.reproducers.script import Script
 from conformance.strategies.case import Case
 from conformance.strategies.domain_cases import (
@@ -153,7 +153,7 @@ def nothing_kept(script: Script, drawn: Masked) -> None:
     script("write(layer, after)", "before = read(layer)")
     call(script, *arrays, _mask(script, drawn, kept))
     alone = drawn.case.x[drawn.kept]
-    bound = bounds.train(live.config, live.state, alone, accuracy(script))
+    bound = bounds.train(live.config, live.state, alone, conventions_of(script))
     for name in STATISTICS:
         expected = f'{live.training(f"{x}[{kept}]", "before")}["{name}"]'
         limit = getattr(bound, name)
@@ -181,7 +181,7 @@ def half_precision(script: Script, drawn: Half) -> None:
     compare_statistics(live, "x", f" from {chosen.x}")
     config, state, x = live.config, live.state, drawn.case.x
     of, trained = f" from {chosen.x} in {chosen.y}", oracle.train(config, state, x)
-    limit = bounds.train(config, state, x, accuracy(script)).y
+    limit = bounds.train(config, state, x, conventions_of(script)).y
     _where(script, bounds.representable(trained.z, trained.y, limit, state))
     expected = f'{live.training("x", "before")}["y"]'
     script.within(f"y in training{of}", "y[where]", f"{expected}[where]")
@@ -226,8 +226,10 @@ def half_precision_gradients(script: Script, drawn: PulledHalf) -> None:
         script.within(f"the gradient of {name}{of}", of_name, f'{expected}["{name}"]')
     of_x = f"the gradient of x{of}"
     script.same(f"dtype of {of_x}", 'str(pulled["x"].dtype)', repr(chosen.x))
-    found = bounds.training_gradient(config, state, x, w, accuracy(script)).x
-    limit, where = bounds.narrowed_gradient(config, state, x, w, found, chosen.x, accuracy(script))
+    found = bounds.training_gradient(config, state, x, w, conventions_of(script)).x
+    limit, where = bounds.narrowed_gradient(
+        config, state, x, w, found, chosen.x, conventions_of(script)
+    )
     _where(script, where)
     got = 'pulled["x"].astype(np.float64)[where]'
     script.within(of_x, got, f'{expected}["x"][where]', limit[where])
