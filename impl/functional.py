@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 
 from conformance.adapters.protocols import Config
-from conformance.adapters.pure import Held, PureLayer
+from conformance.adapters.pure import Arrays, PureLayer
 from impl.stepwise import Array
 
 
 @dataclass(frozen=True)
 class FunctionalBatchNorm:
-    """Batch Normalization as ``f(held, x, use_running_average) -> (y, held)``."""
+    """Batch Normalization as ``f(arrays, x, use_running_average) -> (y, arrays)``."""
 
     momentum: float
     eps: float
@@ -24,29 +24,29 @@ class FunctionalBatchNorm:
     def layer(cls, config: Config) -> PureLayer:
         """Return a fresh layer that is this function."""
         zeros, ones = jnp.zeros(config.features), jnp.ones(config.features)
-        held = {"gamma": ones, "beta": zeros, "running_mean": zeros, "running_var": ones}
-        return PureLayer(cls(config.momentum, config.eps), held)
+        arrays = {"gamma": ones, "beta": zeros, "running_mean": zeros, "running_var": ones}
+        return PureLayer(cls(config.momentum, config.eps), arrays)
 
-    def __call__(self, held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
+    def __call__(self, arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
         if use_running_average:
-            return self.output(held, x, held["running_mean"], held["running_var"]), held
+            return self.output(arrays, x, arrays["running_mean"], arrays["running_var"]), arrays
         mean = self.batch_mean(x)
         var = jnp.mean(jnp.square(x - mean), axis=0)
-        return self.output(held, x, mean, var), self.updated(held, mean, var)
+        return self.output(arrays, x, mean, var), self.updated(arrays, mean, var)
 
     def batch_mean(self, x: Any) -> Array:
         return jnp.mean(x, axis=0)
 
-    def updated(self, held: Held, mean: Array, var: Array) -> Held:
+    def updated(self, arrays: Arrays, mean: Array, var: Array) -> Arrays:
         """Return the arrays with the running statistics moved."""
         moved = {
-            "running_mean": self.moved(held["running_mean"], mean),
-            "running_var": self.moved(held["running_var"], var),
+            "running_mean": self.moved(arrays["running_mean"], mean),
+            "running_var": self.moved(arrays["running_var"], var),
         }
-        return {**held, **moved}
+        return {**arrays, **moved}
 
     def moved(self, old: Array, new: Array) -> Array:
         return self.momentum * old + (1 - self.momentum) * jax.lax.stop_gradient(new)
 
-    def output(self, held: Held, x: Any, mean: Array, var: Array) -> Any:
-        return held["gamma"] * (x - mean) / jnp.sqrt(var + self.eps) + held["beta"]
+    def output(self, arrays: Arrays, x: Any, mean: Array, var: Array) -> Any:
+        return arrays["gamma"] * (x - mean) / jnp.sqrt(var + self.eps) + arrays["beta"]

@@ -1,7 +1,7 @@
-"""What this process is doing, left where it can be read after it has died or hangs.
+"""Announcements of what this process is about to do, for whoever watches it from outside.
 
-Nobody looks unless ``watch`` was called: that is done in the processes that
-``conformance.engine.sandbox`` starts, one for each implementation.
+A supervised process records the last announcement where its supervisor can read it after the
+process has died or hangs. In any other process nobody watches, and announcing does nothing.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 
 class Watcher(Protocol):
-    """Who is told, before it happens."""
+    """Receives a notification before each case and each call into the implementation."""
 
     def case(self, raw: bytes, entries: tuple[Any, ...]) -> None:
-        """A case, decoded from these bytes with these shapes, is about to be executed."""
+        """A case, drawn from these bytes with this shape grid, is about to be executed."""
 
     def operation(self, name: str, arguments: str) -> None:
         """Code of the implementation is about to be called."""
@@ -23,34 +23,35 @@ _watchers: list[Watcher] = []
 
 
 def watch(watcher: Watcher) -> None:
-    """Tell the watcher everything from now on."""
+    """Notify this watcher, and no other, from now on."""
     _watchers[:] = [watcher]
 
 
 def is_watched() -> bool:
-    """Whether this process is there for one implementation, and somebody looks after it.
+    """Whether this process is supervised, and runs for one implementation only.
 
-    No interrupt of the user comes here: KeyboardInterrupt is the implementation's own.
+    The user's interrupts do not reach such a process: a KeyboardInterrupt in it was raised by
+    the implementation.
     """
     return bool(_watchers)
 
 
 def notify_case(raw: bytes, entries: tuple[Any, ...]) -> None:
-    """Say which case comes next."""
+    """Announce the next case."""
     for watcher in _watchers:
         watcher.case(raw, entries)
 
 
 def notify_operation(name: str, arguments: str = "") -> None:
-    """Say which operation comes next."""
+    """Announce the next call into the implementation, with a summary of its arguments."""
     for watcher in _watchers:
         watcher.operation(name, arguments)
 
 
 def is_implementation_error(error: BaseException) -> bool:
-    """Whether an exception is the implementation's doing, and not the user's or the runner's.
+    """Whether an exception was raised by the implementation, not by the user or the test runner.
 
-    Where nobody watches, an interrupt may be the user's, and pytest's own exceptions, which
-    are no ``Exception`` either, must pass.
+    In a process that nobody watches, a KeyboardInterrupt may be the user's, and pytest's own
+    exceptions, which do not derive from ``Exception`` either, must propagate.
     """
     return is_watched() or isinstance(error, Exception | SystemExit)

@@ -1,4 +1,4 @@
-"""Handing NumPy arrays to JAX."""
+"""Puts NumPy arrays on JAX's device at low cost."""
 
 from __future__ import annotations
 
@@ -10,29 +10,36 @@ import jax.numpy as jnp
 import numpy as np
 
 _COMPILED_FROM = 8
-"""A program for a set of shapes costs as much as placing these arrays some fifty times without, but
-a shape that has come up this often comes up much more often."""
+"""Compiling a program for a set of shapes costs as much as some fifty transfers without it, but
+shapes that have occurred this often occur many times more."""
 
 _seen: Counter[tuple[Any, ...]] = Counter()
 
 
 def put_on_device(*values: Any) -> tuple[Any, ...]:
-    """Return what ``jnp.asarray`` makes of each value, all of them at the cost of one.
+    """Return ``jnp.asarray`` of each value, all of them at the cost of one.
 
-    ``jnp.asarray`` compiles a program for each shape, which only shapes that recur pay for, and
-    calls it for each array. Values that are no NumPy arrays, such as tracers, are left to it.
+    ``jnp.asarray`` compiles a program for each shape, which pays only for shapes that recur, and
+    calls it for each array.
+
+    Args:
+        values: NumPy arrays of any shapes; other values, such as tracers, are left to
+            ``jnp.asarray``.
+
+    Returns:
+        JAX arrays that share no memory with the values.
     """
     if not all(isinstance(value, np.ndarray) for value in values) or jax.config.jax_disable_jit:
         return tuple(map(jnp.asarray, values))
     shapes = tuple((value.shape, value.dtype) for value in values)
     _seen[shapes] += 1
     if _seen[shapes] < _COMPILED_FROM:
-        return tuple(jax.device_put([value.copy() for value in values]))  # it may refer to them
-    return tuple(_as_they_are(*values))
+        return tuple(jax.device_put([value.copy() for value in values]))  # it may alias them
+    return tuple(_transfer(*values))
 
 
-def _unchanged(*values: Any) -> tuple[Any, ...]:
+def _identity(*values: Any) -> tuple[Any, ...]:
     return values
 
 
-_as_they_are = jax.jit(_unchanged)
+_transfer = jax.jit(_identity)

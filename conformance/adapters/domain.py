@@ -1,6 +1,6 @@
-"""What a layer may declare to take beyond a float32 batch of shape (N, D).
+"""The optional domain that a layer may declare beyond float32 batches of shape (N, D).
 
-Standard library only; whatever is not declared is not judged.
+Imports the standard library only. What is not declared is not judged.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a layer is constructed with besides a ``Config``; None is not passed.
+    """Constructor arguments besides those of ``Config``; None leaves an argument out.
 
-    ``axis``: where the features are; ``dtype``: in which it is asked to compute and answer;
-    ``axis_name``: the axis of a transform over which it shares its statistics.
+    Attributes:
+        axis: The feature axis of the input.
+        dtype: The dtype of computation and output.
+        axis_name: The named axis of a transform over which statistics are shared.
     """
 
     axis: int | None = None
@@ -30,10 +32,13 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precision:
-    """A dtype that a layer takes, and the dtypes in which it answers and keeps its arrays.
+    """An accepted input dtype, with the dtypes of the output and of the layer's arrays.
 
-    ``x``: of the input; ``y``: of the output; ``dtype``: what the constructor is asked for, None
-    for nothing; ``state``: of all four arrays, before and after every call.
+    Attributes:
+        x: Dtype of the input.
+        y: Dtype of the output.
+        dtype: The constructor's argument ``dtype``; None leaves it out.
+        state: Dtype of all four arrays, before and after every call.
     """
 
     x: str
@@ -49,20 +54,23 @@ AT_LEAST_FLOAT32 = (
     Precision(x="float16", dtype="float16", y="float16"),
     Precision(x="float64", y="float64"),
 )
-"""Of a layer that computes and keeps its statistics in at least float32, as those of flax do."""
+"""For a layer that computes and stores its statistics in at least float32, as flax's do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wider:
-    """A declared domain; the strings are keywords of the layer's own, empty where it has none.
+    """A declared extended domain. Strings are the layer's own argument names, or empty for none.
 
-    ``ndim``: inputs may have more axes than two, with the features on the last. ``axis``: the
-    constructor's argument for another feature axis, negative ones counted from the end.
-    ``mask``: the call's argument for a boolean mask, true where a row counts; of the shape
-    of x without the features if ``mask_by_row``, else one that broadcasts against x. ``dtype``:
-    the constructor's argument; ``precisions``: the dtypes that are taken. ``axis_name``: the
-    constructor's argument for a named axis of ``jax.vmap`` or ``jax.shard_map``. ``build``: makes
-    a ``conformance.adapters.wide.WideLayer``; ``Implementation.nnx`` fills it in.
+    Attributes:
+        ndim: Inputs may have more than two axes, with the features on the last.
+        axis: Constructor argument for another feature axis; negative axes count from the end.
+        mask: Call argument for a boolean mask, true where a row counts.
+        mask_by_row: The mask has the shape of x without the features, instead of any shape that
+            broadcasts against x.
+        dtype: Constructor argument for the dtype.
+        precisions: The accepted dtypes.
+        axis_name: Constructor argument for a named axis of ``jax.vmap`` or ``jax.shard_map``.
+        build: Makes a ``conformance.adapters.wide.WideLayer``; ``Implementation.nnx`` sets it.
     """
 
     ndim: bool = False
@@ -76,18 +84,18 @@ class Wider:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What is declared, in the terms of the requirement table."""
-        wide = any(precision.x == "float64" for precision in self.precisions)
+        """The declared capabilities, as the requirement table names them."""
+        has_float64 = any(precision.x == "float64" for precision in self.precisions)
         offered = {
             Capability.NDIM: self.ndim,
             Capability.MASK: bool(self.mask),
             Capability.DTYPES: bool(self.low_precisions),
             Capability.DTYPES_GRAD: bool(self.narrowed_precisions),
-            Capability.X64: wide,
+            Capability.X64: has_float64,
             Capability.SYNC: bool(self.axis_name),
             Capability.MASKED_SYNC: bool(self.axis_name and self.mask),
         }
-        return frozenset(capability for capability, given in offered.items() if given)
+        return frozenset(capability for capability, is_offered in offered.items() if is_offered)
 
     @property
     def low_precisions(self) -> tuple[Precision, ...]:
@@ -96,11 +104,11 @@ class Wider:
 
     @property
     def narrowed_precisions(self) -> tuple[Precision, ...]:
-        """Those of them in which the output is no narrower than float32."""
+        """The declared precisions with an input of 16 bits and an output of at least float32."""
         return tuple(p for p in self.low_precisions if p.y in {"float32", "float64"})
 
     def arguments(self, options: Options) -> dict[str, Any]:
-        """Return the options as arguments of the layer's constructor."""
+        """Return the options as keyword arguments of the layer's constructor."""
         named = {
             self.axis: options.axis,
             self.dtype: options.dtype,

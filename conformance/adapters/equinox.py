@@ -17,8 +17,9 @@ import numpy as np
 
 from conformance.adapters.domain import Options
 from conformance.adapters.protocols import COUNT, MANY, STATISTICS, Config
-from conformance.adapters.pure import SUMS, Held, Pure, PureLayer, SummedLayer
-from conformance.adapters.wide import MaskedPure, WideLayer, long_trained
+from conformance.adapters.pure import Arrays, Pure, PureLayer
+from conformance.adapters.summed import SUMS, SummedLayer, use_averages_as_sums
+from conformance.adapters.wide import MaskedPure, WideLayer
 
 Mode = Literal["batch", "ema"]
 
@@ -31,7 +32,7 @@ def build(config: Config, mode: Mode) -> PureLayer:
     pure = _compiled(config.features, config.momentum, config.eps, mode)
     index = module.batch_counter if mode == "batch" else module.ema_first_time_index
     mean, var = state.get(_statistics(module, mode))
-    held = {
+    arrays = {
         "gamma": module.weight,
         "beta": module.bias,
         "running_mean": mean,
@@ -39,9 +40,9 @@ def build(config: Config, mode: Mode) -> PureLayer:
         COUNT: _as_count(state.get(index), mode),
     }
     if mode == "ema":
-        return PureLayer(pure, held)
-    sums = {SUMS[name]: held[name] for name in STATISTICS}
-    return SummedLayer(pure, held | sums, partial(_scale, config.momentum))
+        return PureLayer(pure, arrays)
+    sums = {SUMS[name]: arrays[name] for name in STATISTICS}
+    return SummedLayer(pure, arrays | sums, partial(_scale, config.momentum))
 
 
 def build_wide(config: Config, options: Options, mode: Mode) -> WideLayer:
@@ -53,25 +54,25 @@ def build_wide(config: Config, options: Options, mode: Mode) -> WideLayer:
     made = (config.features, config.momentum, config.eps, mode)
     module, _ = _made(*made, options)
     dtype = module.weight.dtype
-    held = {
+    arrays = {
         "gamma": module.weight,
         "beta": module.bias,
         "running_mean": jnp.zeros(config.features, dtype),
         "running_var": jnp.ones(config.features, dtype),
         COUNT: jnp.array(MANY),  # weakly typed, as the module's own
     }
-    return WideLayer(_wide(*made, options), held)
+    return WideLayer(_wide(*made, options), arrays)
 
 
 @cache
 def _wide(features: int, momentum: float, eps: float, mode: Mode, options: Options) -> MaskedPure:
     pure = _pure(features, momentum, eps, mode, options)
 
-    def moved(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
-        y, after = pure(held, jnp.moveaxis(x, -1, 1), use_running_average)
+    def moved(arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
+        y, after = pure(arrays, jnp.moveaxis(x, -1, 1), use_running_average)
         return jnp.moveaxis(y, 1, -1), after
 
-    return long_trained(moved)
+    return use_averages_as_sums(moved)
 
 
 def _scale(momentum: float, count: Any) -> Any:
@@ -106,9 +107,9 @@ def _compiled(features: int, momentum: float, eps: float, mode: Mode) -> Pure:
     pure = _pure(features, momentum, eps, mode)
     compiled = jax.jit(pure, static_argnums=2)  # as the documentation does; a vmap is slow else
 
-    def called(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
+    def called(arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
         traced = isinstance(use_running_average, jax.Array | np.ndarray)
-        return (pure if traced else compiled)(held, x, use_running_average)
+        return (pure if traced else compiled)(arrays, x, use_running_average)
 
     return called
 
@@ -120,11 +121,11 @@ def _pure(features: int, momentum: float, eps: float, mode: Mode, options: Optio
     of_statistics = _statistics(made, mode)
     names = tuple(SUMS.values()) if mode == "batch" else STATISTICS
 
-    def pure(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
-        module = eqx.tree_at(lambda m: (m.weight, m.bias), made, (held["gamma"], held["beta"]))
-        count = held[COUNT]
+    def pure(arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
+        module = eqx.tree_at(lambda m: (m.weight, m.bias), made, (arrays["gamma"], arrays["beta"]))
+        count = arrays[COUNT]
         age = count if mode == "batch" else jnp.asarray(count, jnp.int32) == 0
-        statistics = iter([held[name] for name in names])  # a State compares types when it is set
+        statistics = iter([arrays[name] for name in names])  # a State compares types when it is set
         state = jax.tree.map(lambda leaf: next(statistics) if leaf.ndim else age, fresh)
 
         def call(row: Any, state: Any) -> tuple[Any, Any]:
@@ -133,13 +134,13 @@ def _pure(features: int, momentum: float, eps: float, mode: Mode, options: Optio
 
         y, state = jax.vmap(call, in_axes=(0, None), out_axes=(0, None), axis_name=_AXIS)(x, state)
         kept = dict(zip(names, state.get(of_statistics), strict=True))
-        after = held | kept | {COUNT: _as_count(state.get(of_count), mode)}
+        after = arrays | kept | {COUNT: _as_count(state.get(of_count), mode)}
         if mode == "ema":
             return y, after
-        scale, still = _scale(momentum, after[COUNT]), after[COUNT] == held[COUNT]
+        scale, still = _scale(momentum, after[COUNT]), after[COUNT] == arrays[COUNT]
         for name, own in SUMS.items():  # what was written is divided no further if it stays
-            same = still & (after[own] == held[own])
-            after[name] = jnp.where(same, held[name], after[own] / scale)
+            same = still & (after[own] == arrays[own])
+            after[name] = jnp.where(same, arrays[name], after[own] / scale)
         return y, after
 
     return pure

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import traceback
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from conformance.adapters import call_hooks
 
-_LONGEST = 300
+_MAX_LENGTH = 300
 
-_HIDING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_HIDING_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Control, format (bidirectional overrides, zero width), surrogate, line and paragraph."""
 
-_OWN_FRAMES = {
+_OWN_FILES = {
     str(Path(__file__).with_name(f"{name}.py")) for name in ("errors", "resolve", "recognize")
 }
 
@@ -23,41 +25,59 @@ class AdapterError(Exception):
 
 
 def printable(text: str, keep: str = "\n\t") -> str:
-    r"""Return the text with every character that hides others escaped, such as ``\u202e``."""
+    r"""Escape every character that would hide or reorder others, such as ``\u202e``.
+
+    Args:
+        text: Text from outside the suite.
+        keep: Control characters to leave as they are.
+
+    Returns:
+        The text with those characters as Python escape sequences.
+    """
     return "".join(
-        ascii(char)[1:-1] if unicodedata.category(char) in _HIDING and char not in keep else char
+        ascii(char)[1:-1]
+        if unicodedata.category(char) in _HIDING_CATEGORIES and char not in keep
+        else char
         for char in text
     )
 
 
 def describe(error: BaseException) -> str:
-    """Return the class of an exception and the first line of its message, escaped and cut."""
+    """Return the class of an exception and the first line of its message, escaped and truncated."""
     kind = type(error).__name__
     try:
         lines = str(error).strip().splitlines()
-    except BaseException as another:  # noqa: BLE001  a message that cannot be had is no message
+    except BaseException as another:  # noqa: BLE001  __str__ is third-party code, too
         return printable(f"{kind}, whose message raises {type(another).__name__}")
-    return printable(f"{kind}: {lines[0][:_LONGEST]}" if lines else kind)
+    return printable(f"{kind}: {lines[0][:_MAX_LENGTH]}" if lines else kind)
 
 
-class wrap_errors:  # noqa: N801  a context manager that reads like a phrase
-    """Turn whatever an import raises into an ``AdapterError`` that names the import."""
+@contextmanager
+def wrap_errors(what: str, happened: str = "cannot be imported") -> Iterator[None]:
+    """Turn whatever third-party code raises into an ``AdapterError`` that names the place.
 
-    def __init__(self, what: str, happened: str = "cannot be imported") -> None:
-        self.what = f"{what} {happened}"
+    Args:
+        what: What was attempted on, such as ``module 'norms'``.
+        happened: The predicate of the message.
 
-    def __enter__(self) -> None:
-        return None
+    Raises:
+        AdapterError: The body raised, and not because of the user or the test runner.
+    """
+    try:
+        yield
+    except AdapterError:
+        raise
+    except BaseException as error:
+        if not call_hooks.is_implementation_error(error):
+            raise
+        msg = f"{what} {happened}: {describe(error)}{_locate(error)}"
+        raise AdapterError(msg) from error
 
-    def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, AdapterError):
-            return
-        if error is not None and call_hooks.is_implementation_error(error):
-            msg = f"{self.what}: {describe(error)}{_last_frame(error)}"
-            raise AdapterError(msg) from error
 
-
-def _last_frame(error: BaseException) -> str:
+def _locate(error: BaseException) -> str:
+    """Return file and line of the innermost frame outside the suite, in parentheses."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "importlib" not in f.filename and f.filename not in _OWN_FRAMES]
-    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    outside = [f for f in frames if "importlib" not in f.filename and f.filename not in _OWN_FILES]
+    if not outside:
+        return ""
+    return f" ({Path(outside[-1].filename).name}, line {outside[-1].lineno})"

@@ -12,8 +12,9 @@ import numpy as np
 
 from conformance.adapters.domain import Options
 from conformance.adapters.protocols import ARRAYS, COUNT, MANY, Config
-from conformance.adapters.pure import SUMS, Held, Pure, PureLayer, SummedLayer
-from conformance.adapters.wide import MaskedPure, WideLayer, long_trained
+from conformance.adapters.pure import Arrays, Pure, PureLayer
+from conformance.adapters.summed import SUMS, SummedLayer, use_averages_as_sums
+from conformance.adapters.wide import MaskedPure, WideLayer
 
 _NAME = "batch_norm"
 _AVERAGES = {"running_mean": f"{_NAME}/~/mean_ema", "running_var": f"{_NAME}/~/var_ema"}
@@ -30,7 +31,7 @@ def build(config: Config) -> PureLayer:
     params, state = transformed.init(jax.random.key(config.seed), x, True)
     momentum = float(np.float32(config.momentum))
     pure = _pure(config.momentum, config.eps)
-    return SummedLayer(pure, _held(params, state), partial(_share, momentum))
+    return SummedLayer(pure, _to_arrays(params, state), partial(_share, momentum))
 
 
 def build_wide(config: Config, options: Options) -> WideLayer:
@@ -40,14 +41,14 @@ def build_wide(config: Config, options: Options) -> WideLayer:
     batch; as many updates are behind its statistics as make sums and averages the same.
     """
     zeros = jnp.zeros(config.features, options.dtype)
-    held = {name: zeros + (name in {"gamma", "running_var"}) for name in ARRAYS}
-    held[COUNT] = jnp.array(MANY)
-    return WideLayer(_wide(config.momentum, config.eps, options.axis_name), held)
+    arrays = {name: zeros + (name in {"gamma", "running_var"}) for name in ARRAYS}
+    arrays[COUNT] = jnp.array(MANY)
+    return WideLayer(_wide(config.momentum, config.eps, options.axis_name), arrays)
 
 
 @cache
 def _wide(momentum: float, eps: float, shared: str | None) -> MaskedPure:
-    return long_trained(_pure(momentum, eps, shared))
+    return use_averages_as_sums(_pure(momentum, eps, shared))
 
 
 def _share(momentum: float, count: Any) -> Any:
@@ -66,34 +67,34 @@ def _transformed(momentum: float, eps: float, shared: str | None = None) -> Any:
     return hk.transform_with_state(call)
 
 
-def _held(params: Any, state: Any) -> Held:
+def _to_arrays(params: Any, state: Any) -> Arrays:
     """Take the leading axes of length one away, which Haiku keeps for broadcasting."""
-    held = {"gamma": params[_NAME]["scale"].ravel(), "beta": params[_NAME]["offset"].ravel()}
+    arrays = {"gamma": params[_NAME]["scale"].ravel(), "beta": params[_NAME]["offset"].ravel()}
     for name, module in _AVERAGES.items():
-        held[name] = state[module]["average"].ravel()
-        held[SUMS[name]] = state[module]["hidden"].ravel()
-    return held | {COUNT: state[_AVERAGES["running_mean"]]["counter"]}
+        arrays[name] = state[module]["average"].ravel()
+        arrays[SUMS[name]] = state[module]["hidden"].ravel()
+    return arrays | {COUNT: state[_AVERAGES["running_mean"]]["counter"]}
 
 
 @cache
 def _pure(momentum: float, eps: float, shared: str | None = None) -> Pure:
     transformed = _transformed(momentum, eps, shared)
 
-    def pure(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
+    def pure(arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
         def kept(name: str) -> Any:
             """Give the leading axes of length one back."""
-            return jnp.reshape(held[name], (1,) * (x.ndim - 1) + (-1,))
+            return jnp.reshape(arrays[name], (1,) * (x.ndim - 1) + (-1,))
 
         params = {_NAME: {"scale": kept("gamma"), "offset": kept("beta")}}
         state = {
             module: {
-                "counter": jnp.asarray(held[COUNT], jnp.int32),
+                "counter": jnp.asarray(arrays[COUNT], jnp.int32),
                 "hidden": kept(SUMS[name]),
                 "average": kept(name),
             }
             for name, module in _AVERAGES.items()
         }
         y, updated = transformed.apply(params, state, None, x, not use_running_average)
-        return y, _held(params, updated)
+        return y, _to_arrays(params, updated)
 
     return pure

@@ -1,53 +1,45 @@
-"""What is judged: the protocol between the suite and an implementation.
+"""What is judged: how the suite builds and calls one implementation, and what it declares.
 
-Standard library only; frameworks are imported when a layer is first built.
+Imports the standard library only; frameworks are imported when a layer is first built.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-from conformance.adapters.domain import Options, Wider
+from conformance.adapters.construction import Construction
+from conformance.adapters.domain import Wider
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.protocols import ARRAYS, COUNT, Config, Layer
 from conformance.requirements.deviations import Deviation, shown_in
 from conformance.requirements.requirement import Capability
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Construction:
-    """The callable that makes a module, and the names by which it is driven.
-
-    ``keywords``: its own names for ``features``, ``momentum`` and ``eps``; ``attributes``: those of
-    the four arrays; ``arguments``: what else it is given.
-    """
-
-    module: Callable[..., Any]
-    keywords: Mapping[str, str] = field(default_factory=dict)
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Implementation:
     """One implementation, ready to be judged.
 
-    ``name``: how reports call it. ``build``: makes a fresh ``Layer`` from a ``Config``;
-    None if there is no layer. ``forward``: the function ``f(seed, x, use_running_average)``;
-    None if there is none. ``nnx``: the layers are ``conformance.adapters.nnx.NnxLayer``;
-    ``pure``: they are ``conformance.adapters.pure.PureLayer``, and so ``Transformable``;
-    ``own_gradients``: they are ``Differentiable``, by whatever their framework has;
-    ``differentiable``: JAX can differentiate their calls in reverse mode.
-    ``deviations``: the conventions it declares. ``state_dtype``: the dtype that its four
-    arrays are declared to have. ``wider``: what it takes beyond a float32 batch (N, D).
-    ``kind``: what it was recognised as. ``construction``: how ``nnx`` makes its layers, which a
-    script of a counterexample repeats.
+    Attributes:
+        name: What reports call it.
+        build: Makes a fresh ``Layer`` from a ``Config``; None if there is no layer.
+        forward: The function ``f(seed, x, use_running_average)``; None if there is none.
+        nnx_module: The layers are ``conformance.adapters.nnx.NnxLayer``.
+        pure: The layers are ``conformance.adapters.pure.PureLayer``, and so ``Transformable``.
+        own_gradients: The layers are ``Differentiable`` by means of their own framework.
+        differentiable: JAX can differentiate the layers' calls in reverse mode.
+        deviations: The declared deviations from the conventions of the requirements.
+        state_dtype: The dtype that the four arrays are declared to have.
+        wider: The declared domain beyond float32 batches (N, D).
+        kind: What the implementation was recognized as, for reports.
+        construction: How the layers are constructed, if ``Implementation.nnx`` made this; the
+            script that reproduces a counterexample repeats it.
 
     Raises:
-        AdapterError: neither ``build`` nor ``forward`` is given, or a deviation is declared that
-            shows in nothing that is offered.
+        AdapterError: Neither ``build`` nor ``forward`` is given, or nothing that is offered
+            could verify a declared deviation.
     """
 
     name: str
@@ -70,35 +62,43 @@ class Implementation:
                 "function from Config to Layer, or `forward`, a function of (seed, x, flag)."
             )
             raise AdapterError(msg)
-        offered = self.capabilities
         for deviation in sorted(self.deviations, key=lambda d: d.name):
-            place = shown_in(deviation, offered)
-            if place.needs not in offered:
-                msg = (
-                    f"{self.name!r} declares {deviation.name} ({deviation.value}), which shows "
-                    f"in {place.called} alone, and offers none: no requirement could tell "
-                    f"whether that is true. Remove the declaration, or {place.given}."
-                )
-                raise AdapterError(msg)
+            self._check_verifiable(deviation)
+
+    def _check_verifiable(self, deviation: Deviation) -> None:
+        offered = self.capabilities
+        place = shown_in(deviation, offered)
+        if place.needs not in offered:
+            msg = (
+                f"{self.name!r} declares {deviation.name} ({deviation.value}), which shows "
+                f"in {place.called} alone, and offers none: no requirement could tell "
+                f"whether that is true. Remove the declaration, or {place.given}."
+            )
+            raise AdapterError(msg)
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What it offers, from what it was given."""
+        """What the implementation offers; requirements that need more do not apply."""
+        jax_layers = self.nnx_module or self.pure
+        jax_gradients = jax_layers and self.differentiable
         offered = {
             Capability.LAYER: self.build is not None,
             Capability.FORWARD: self.forward is not None,
             Capability.NNX: self.nnx_module,
-            Capability.GRAD: self.own_gradients
-            or ((self.nnx_module or self.pure) and self.differentiable),
+            Capability.GRAD: self.own_gradients or jax_gradients,
             Capability.NNX_GRAD: self.nnx_module and self.differentiable,
-            Capability.TRANSFORMS: self.nnx_module or self.pure,
-            Capability.TRANSFORMS_GRAD: (self.nnx_module or self.pure) and self.differentiable,
+            Capability.TRANSFORMS: jax_layers,
+            Capability.TRANSFORMS_GRAD: jax_gradients,
         }
-        given = frozenset(capability for capability, there in offered.items() if there)
-        return given if self.wider is None else given | self.wider.capabilities
+        found = frozenset(capability for capability, is_offered in offered.items() if is_offered)
+        return found if self.wider is None else found | self.wider.capabilities
 
     def read(self, *, strictly: bool) -> Implementation:
-        """Return it as it is, or without what it declares for the strict reading."""
+        """Return the implementation to judge: without its deviations by the strict requirements.
+
+        Args:
+            strictly: Whether declared deviations are ignored.
+        """
         return replace(self, deviations=frozenset()) if strictly else self
 
     @classmethod
@@ -122,44 +122,46 @@ class Implementation:
         differentiable: bool = True,
         wider: Wider | None = None,
     ) -> Implementation:
-        """Return the implementation that an ``nnx.Module`` class is.
+        """Return the implementation for an ``nnx.Module`` class.
 
-        It is built as ``module(<features>=D, <momentum>=m, <eps>=e, rngs=…, **arguments)`` and
-        called as ``layer(x, use_running_average=flag)``; ``features``, ``momentum`` and ``eps``
-        name constructor arguments, ``gamma`` to ``running_var`` name attributes, and so does
-        ``count``, for a layer that keeps the number of its updates. A layer that
-        leaves JAX, for a callback say, is declared as not ``differentiable``. ``wider`` names
-        the arguments for masks, axes, dtypes and named axes.
+        The class is constructed as ``module(<features>=D, <momentum>=m, <eps>=e, rngs=…,
+        **arguments)`` and called as ``layer(x, use_running_average=flag)``.
+
+        Args:
+            module: The class, or another callable that returns a module.
+            name: What reports call it; by default, the name of the class.
+            features: Name of the constructor argument for the number of features D.
+            momentum: Name of the constructor argument for the weight of the old value.
+            eps: Name of the constructor argument for ε.
+            gamma: Name of the attribute with γ, (D,); with dots, "bn.scale", for a submodule's.
+            beta: Name of the attribute with β, (D,).
+            running_mean: Name of the attribute with the running mean, (D,).
+            running_var: Name of the attribute with the running variance, (D,).
+            count: Name of the attribute with the number of updates, if the layer has one.
+            arguments: Further constructor arguments.
+            forward: The function ``f(seed, x, use_running_average)``, if there is one as well.
+            deviations: The declared deviations.
+            kind: What the class was recognized as, for reports.
+            differentiable: False for a layer that leaves JAX, such as for a callback.
+            wider: Names of the arguments for masks, axes, dtypes and named axes.
         """
-        keywords = {"features": features, "momentum": momentum, "eps": eps}
         attributes = dict(zip(ARRAYS, (gamma, beta, running_mean, running_var), strict=True))
-        attributes |= {COUNT: count} if count else {}
-
-        def build(config: Config, more: Mapping[str, Any] | None = None) -> Layer:
-            from conformance.adapters.nnx import build_layer  # noqa: PLC0415  imports jax
-
-            given = {**(arguments or {}), **(more or {})}
-            return build_layer(module, config, keywords, attributes, given)
-
-        def build_wide(config: Config, options: Options) -> Any:
-            from conformance.adapters.wide import split_layer  # noqa: PLC0415  imports jax
-
-            assert wider is not None, "only what declares it gets this"  # noqa: S101
-            return split_layer(build(config, wider.arguments(options)), wider.mask)
-
+        construction = Construction(
+            module=module,
+            keywords={"features": features, "momentum": momentum, "eps": eps},
+            attributes=attributes | ({COUNT: count} if count else {}),
+            arguments=dict(arguments or {}),
+        )
+        if wider is not None:
+            wider = replace(wider, build=partial(construction.build_wide, wider))
         return cls(
             name=name or str(getattr(module, "__name__", module)),
-            build=build,
+            build=construction.build,
             forward=forward,
             nnx_module=True,
             differentiable=differentiable,
             deviations=frozenset(deviations),
-            wider=None if wider is None else replace(wider, build=build_wide),
+            wider=wider,
             kind=kind,
-            construction=Construction(
-                module=module,
-                keywords=keywords,
-                attributes=attributes,
-                arguments=dict(arguments or {}),
-            ),
+            construction=construction,
         )

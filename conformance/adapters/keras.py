@@ -15,7 +15,7 @@ import keras
 from conformance.adapters.domain import Options
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.protocols import ARRAYS, Config
-from conformance.adapters.pure import Held, Pure, PureLayer
+from conformance.adapters.pure import Arrays, Pure, PureLayer
 from conformance.adapters.wide import MaskedPure, WideLayer
 
 if keras.backend.backend() != "jax":
@@ -29,22 +29,22 @@ if keras.backend.backend() != "jax":
 def build(config: Config) -> PureLayer:
     """Return the layer with the given momentum and epsilon, built for D features."""
     layer = _built(config, Options(), 2)
-    return PureLayer(_pure(replace(config, seed=0)), _held(layer))
+    return PureLayer(_pure(replace(config, seed=0)), _to_arrays(layer))
 
 
 def build_wide(config: Config, options: Options) -> WideLayer:
     """Return the same layer with a feature axis and a dtype, for inputs of any rank."""
     masked = _masked(replace(config, seed=0), options)
-    return WideLayer(masked, _held(_built(config, options, _LARGEST_RANK)))
+    return WideLayer(masked, _to_arrays(_built(config, options, _LARGEST_RANK)))
 
 
 _LARGEST_RANK = 5
 """A layer is built for one rank, its arrays are the same for all: any has every axis here."""
 
 
-def _held(layer: Any) -> Held:
-    held = (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
-    return {name: held.value for name, held in zip(ARRAYS, held, strict=True)}
+def _to_arrays(layer: Any) -> Arrays:
+    arrays = (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
+    return {name: arrays.value for name, arrays in zip(ARRAYS, arrays, strict=True)}
 
 
 def _built(config: Config, options: Options, rank: int) -> Any:
@@ -63,8 +63,8 @@ def _built(config: Config, options: Options, rank: int) -> Any:
 def _pure(config: Config) -> Pure:
     masked = _masked(config, Options())
 
-    def pure(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
-        return masked(held, x, use_running_average, None)
+    def pure(arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
+        return masked(arrays, x, use_running_average, None)
 
     return pure
 
@@ -73,11 +73,11 @@ def _pure(config: Config) -> Pure:
 def _masked(config: Config, options: Options) -> MaskedPure:
     of_rank = cache(partial(_built, config, options))
 
-    def masked(held: Held, x: Any, use_running_average: Any, mask: Any) -> tuple[Any, Held]:
-        gamma, beta, mean, var = (held[name] for name in ARRAYS)
+    def masked(arrays: Arrays, x: Any, use_running_average: Any, mask: Any) -> tuple[Any, Arrays]:
+        gamma, beta, mean, var = (arrays[name] for name in ARRAYS)
         y, (mean, var) = of_rank(x.ndim).stateless_call(
             [gamma, beta], [mean, var], x, training=not use_running_average, mask=mask
         )
-        return y, {**held, "running_mean": mean, "running_var": var}
+        return y, {**arrays, "running_mean": mean, "running_var": var}
 
     return masked

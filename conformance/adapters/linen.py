@@ -11,7 +11,7 @@ from flax import linen
 
 from conformance.adapters.domain import Options
 from conformance.adapters.protocols import Config
-from conformance.adapters.pure import Held, Pure, PureLayer
+from conformance.adapters.pure import Arrays, Pure, PureLayer
 from conformance.adapters.wide import MaskedPure, WideLayer
 
 
@@ -25,16 +25,16 @@ def build_wide(config: Config, options: Options) -> WideLayer:
     return WideLayer(_masked(config.momentum, config.eps, options), _initial(config))
 
 
-def _initial(config: Config) -> Held:
+def _initial(config: Config) -> Arrays:
     module, x = _module(config.momentum, config.eps), jnp.zeros((1, config.features))
-    return _held(module.init(jax.random.key(config.seed), x, use_running_average=True))
+    return _to_arrays(module.init(jax.random.key(config.seed), x, use_running_average=True))
 
 
 def _module(momentum: float, eps: float, **options: Any) -> Any:
     return linen.BatchNorm(momentum=momentum, epsilon=eps, **options)
 
 
-def _held(variables: Any) -> Held:
+def _to_arrays(variables: Any) -> Arrays:
     return {
         "gamma": variables["params"]["scale"],
         "beta": variables["params"]["bias"],
@@ -47,8 +47,8 @@ def _held(variables: Any) -> Held:
 def _pure(momentum: float, eps: float) -> Pure:
     module = _module(momentum, eps)
 
-    def pure(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
-        return _applied(module, held, x, use_running_average)
+    def pure(arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
+        return _applied(module, arrays, x, use_running_average)
 
     return pure
 
@@ -59,17 +59,17 @@ def _masked(momentum: float, eps: float, options: Options) -> MaskedPure:
     given = {name: value for name, value in named.items() if value is not None}
     module = _module(momentum, eps, **given)
 
-    def masked(held: Held, x: Any, use_running_average: Any, mask: Any) -> tuple[Any, Held]:
-        return _applied(module, held, x, use_running_average, mask)
+    def masked(arrays: Arrays, x: Any, use_running_average: Any, mask: Any) -> tuple[Any, Arrays]:
+        return _applied(module, arrays, x, use_running_average, mask)
 
     return masked
 
 
 def _applied(
-    module: Any, held: Held, x: Any, use_running_average: Any, mask: Any = None
-) -> tuple[Any, Held]:
-    params = {"scale": held["gamma"], "bias": held["beta"]}
-    statistics = {"mean": held["running_mean"], "var": held["running_var"]}
+    module: Any, arrays: Arrays, x: Any, use_running_average: Any, mask: Any = None
+) -> tuple[Any, Arrays]:
+    params = {"scale": arrays["gamma"], "bias": arrays["beta"]}
+    statistics = {"mean": arrays["running_mean"], "var": arrays["running_var"]}
     y, updated = module.apply(
         {"params": params, "batch_stats": statistics},
         x,
@@ -77,4 +77,4 @@ def _applied(
         mask=mask,
         mutable=["batch_stats"],
     )
-    return y, _held({"params": params, "batch_stats": statistics} | updated)
+    return y, _to_arrays({"params": params, "batch_stats": statistics} | updated)

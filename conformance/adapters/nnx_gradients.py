@@ -1,4 +1,4 @@
-"""Differentiating a call of an NNX layer, as a pure function of gamma, beta and x."""
+"""Differentiates a call of an NNX layer, as a pure function of gamma, beta and x."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from conformance.adapters.nnx import NnxLayer
 from conformance.adapters.protocols import STATISTICS
 
 Pullback = Callable[[Any], tuple[Any, Any, Any]]
-"""From a cotangent of y to the gradients with respect to gamma, beta and x."""
+"""Maps a cotangent of y, (N, D), to the gradients with respect to gamma, beta and x."""
 
 
 class NnxProgram(NamedTuple):
-    """What a layer is apart from its arrays, and the mode: what compiled code is kept by."""
+    """A layer without its arrays, and the mode: the key of compiled programs."""
 
     graphdef: Any
     attributes: tuple[tuple[str, str], ...]
@@ -29,7 +29,7 @@ class NnxProgram(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NnxCall:
-    """A call at given arrays, ready to be differentiated."""
+    """A call on x, (N, D), at given arrays, ready to be differentiated."""
 
     program: NnxProgram
     leaves: Any
@@ -39,20 +39,20 @@ class NnxCall:
 
     @classmethod
     def of(cls, layer: NnxLayer, x: Any, *, evaluate: bool) -> NnxCall:
-        """Take a layer apart; the layer itself is not called."""
+        """Return the call of a layer on x, at its current arrays, without making it."""
         graphdef, leaves = nnx.split(layer.module)
-        held = layer.read()
+        arrays = layer.read()
         program = NnxProgram(graphdef, tuple(layer.attributes.items()), evaluate)
-        return cls(program, leaves, held["gamma"], held["beta"], *put_on_device(x))
+        return cls(program, leaves, arrays["gamma"], arrays["beta"], *put_on_device(x))
 
     def output(self, x: Any) -> Any:
-        """Return y for another input."""
+        """Return y for another input, (N, D)."""
         return _output(self.program, self.leaves, self.gamma, self.beta, x)
 
     def gradients(self, w: Any) -> tuple[Any, Any, Any]:
-        """Return the gradients of Σ w·y, by one program compiled for shapes and mode."""
-        held = (self.leaves, self.gamma, self.beta)
-        of_gamma, of_beta, of_x = _compiled(self.program, *held, self.x, w)
+        """Return the gradients of Σ w·y, w (N, D): with respect to gamma, beta and x."""
+        arrays = (self.leaves, self.gamma, self.beta)
+        of_gamma, of_beta, of_x = _gradients(self.program, *arrays, self.x, w)
         return of_gamma, of_beta, of_x
 
     def pullback(self) -> Pullback:
@@ -62,12 +62,12 @@ class NnxCall:
         return lambda w: pullback(*put_on_device(w))
 
     def through_statistics(self, of_mean: Any, of_var: Any) -> Any:
-        """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x."""
-        held = (self.leaves, self.gamma, self.beta)
-        return _compiled_through_statistics(self.program, *held, self.x, (of_mean, of_var))
+        """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x, (N, D)."""
+        arrays = (self.leaves, self.gamma, self.beta)
+        return _gradient_through_statistics(self.program, *arrays, self.x, (of_mean, of_var))
 
 
-def _called(
+def _call(
     program: NnxProgram, leaves: Any, gamma: Any, beta: Any, x: Any
 ) -> tuple[Any, tuple[Any, ...]]:
     """Return y and the running statistics after the call."""
@@ -80,21 +80,21 @@ def _called(
 
 
 def _output(program: NnxProgram, leaves: Any, gamma: Any, beta: Any, x: Any) -> Any:
-    return _called(program, leaves, gamma, beta, x)[0]
+    return _call(program, leaves, gamma, beta, x)[0]
 
 
 @partial(jax.jit, static_argnums=0)
-def _compiled(program: NnxProgram, leaves: Any, gamma: Any, beta: Any, x: Any, w: Any) -> Any:
+def _gradients(program: NnxProgram, leaves: Any, gamma: Any, beta: Any, x: Any, w: Any) -> Any:
     return jax.vjp(partial(_output, program, leaves), gamma, beta, x)[1](w)
 
 
 @partial(jax.jit, static_argnums=0)
-def _compiled_through_statistics(
+def _gradient_through_statistics(
     program: NnxProgram, leaves: Any, gamma: Any, beta: Any, x: Any, cotangents: Any
 ) -> Any:
     def statistics(x: Any) -> tuple[Any, ...]:
-        return _called(program, leaves, gamma, beta, x)[1]
+        return _call(program, leaves, gamma, beta, x)[1]
 
     after, pullback = jax.vjp(statistics, x)
-    given = (jnp.asarray(w, a.dtype) for w, a in zip(cotangents, after, strict=True))
-    return pullback(tuple(given))[0]
+    weights = (jnp.asarray(w, a.dtype) for w, a in zip(cotangents, after, strict=True))
+    return pullback(tuple(weights))[0]

@@ -1,6 +1,6 @@
-"""Driving the operator BatchNormalization of ONNX in its reference evaluator.
+"""Drives the ONNX operator BatchNormalization in the reference evaluator of ONNX.
 
-An operator holds nothing: the adapter keeps the arrays between calls, as a runtime would.
+An operator has no state: the adapter keeps the arrays between calls, as a runtime would.
 """
 
 from __future__ import annotations
@@ -14,22 +14,24 @@ from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from conformance.adapters.protocols import ARRAYS, Config
-from conformance.numerics.state import State
 
 _OPSET = 15
 """The version of the operator with one training output per running statistic."""
 
 
 class OnnxLayer:
-    """The arrays of a layer and the two models that compute with them."""
+    """The four arrays of a layer, each (D,), and the models that compute with them."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._arrays = State.fresh(config.features).arrays()
+        self._arrays = {
+            name: np.full(config.features, name in {"gamma", "running_var"}, np.float32)
+            for name in ARRAYS
+        }
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
         training = not use_running_average
-        evaluator = _evaluator(self._config.momentum, self._config.eps, training)
+        evaluator = _make_evaluator(self._config.momentum, self._config.eps, training)
         y, *statistics = evaluator.run(None, {"x": np.array(x), **self._arrays})
         for name, value in zip(ARRAYS[2:], statistics, strict=False):
             self._arrays[name] = value
@@ -46,7 +48,7 @@ build = OnnxLayer
 
 
 @cache
-def _evaluator(momentum: float, eps: float, training: bool) -> Any:
+def _make_evaluator(momentum: float, eps: float, training: bool) -> Any:
     inputs = ["x", *ARRAYS]
     outputs = ["y", "running_mean_after", "running_var_after"] if training else ["y"]
     node = helper.make_node(
@@ -58,9 +60,9 @@ def _evaluator(momentum: float, eps: float, training: bool) -> Any:
         training_mode=int(training),
     )
 
-    def value(name: str) -> Any:
+    def declare(name: str) -> Any:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
 
-    graph = helper.make_graph([node], "layer", [*map(value, inputs)], [*map(value, outputs)])
+    graph = helper.make_graph([node], "layer", [*map(declare, inputs)], [*map(declare, outputs)])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)])
     return ReferenceEvaluator(model)

@@ -1,6 +1,7 @@
-"""What the suite asks of a live layer, and of one that can be differentiated or transformed.
+"""The protocols of a live layer, and of one that can be differentiated or transformed.
 
-Standard library only.
+Imports the standard library only. In shapes, N is the number of rows, D of features, L of lanes
+and T of training steps.
 """
 
 from __future__ import annotations
@@ -13,23 +14,26 @@ if TYPE_CHECKING:
     import numpy as np
 
 ARRAYS = ("gamma", "beta", "running_mean", "running_var")
-"""The names by which the suite knows the four arrays of a layer."""
+"""The suite's names for the four arrays of a layer, each of shape (D,)."""
 
 PARAMETERS, STATISTICS = ARRAYS[:2], ARRAYS[2:]
 
 COUNT = "count"
-"""Under which a layer whose averages know their age reads and writes the number of updates."""
+"""The name under which a layer that counts its updates reads and writes their number."""
 
 MANY = 2**30
-"""Updates behind statistics that are written from outside: so many that mᵗ is 0."""
+"""The count t of statistics that are written without one: so large that momentumᵗ is 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Constructor arguments of a layer.
 
-    ``features`` is D; ``momentum`` is the weight of the old value, in [0, 1]; ``eps`` > 0 is
-    added to the variance; ``seed`` feeds the random streams of frameworks that ask for one.
+    Attributes:
+        features: D, the number of features.
+        momentum: The weight of the old value in a running average, in [0, 1].
+        eps: The ε > 0 that is added to the variance.
+        seed: The seed of the random streams, for frameworks that need one.
     """
 
     features: int
@@ -43,82 +47,105 @@ class Layer(Protocol):
     """A live layer: values in, values out, state kept inside."""
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
-        """Apply the layer to ``x`` of shape (N, D); train if the flag is false."""
+        """Apply the layer to x.
+
+        Args:
+            x: A float32 array (N, D), NumPy's or JAX's, not always contiguous.
+            use_running_average: True to evaluate, false to train.
+
+        Returns:
+            y, (N, D): anything that ``np.asarray`` accepts.
+        """
 
     def read(self) -> Mapping[str, Any]:
-        """Return the four arrays by their names in ``ARRAYS``; leave out what is missing.
+        """Return copies of the four arrays, (D,), by their names in ``ARRAYS``.
 
-        A layer whose averages know their age adds ``COUNT``, the number of their updates.
+        Missing ones are left out. A layer that counts its updates adds their number as ``COUNT``.
         """
 
     def write(self, values: Mapping[str, np.ndarray]) -> None:
-        """Replace the named arrays, as an optimiser or a restore would.
+        """Replace the named arrays, as an optimizer or a restored checkpoint would.
 
-        Statistics that come without ``COUNT`` have any number of updates behind them: 2³⁰.
+        Statistics that come without ``COUNT`` are averages of ``MANY`` updates.
         """
 
 
 class DifferentiableCall(Protocol):
-    """A call at the arrays that a layer holds; differentiating it leaves the layer as it is."""
+    """A deferred call at a layer's current arrays; differentiating it does not change the layer."""
 
     def gradients(self, w: Any) -> tuple[Any, Any, Any]:
-        """Return the gradients of Σ w·y with respect to gamma, beta and x."""
+        """Return the gradients of Σ w·y, w (N, D): with respect to gamma, beta and x."""
 
     def pullback(self) -> Callable[[Any], tuple[Any, Any, Any]]:
-        """Run the forward pass, and return the backward pass, which can be run repeatedly."""
+        """Run the forward pass, and return the backward pass as a function of w, (N, D).
+
+        The function may be called repeatedly; it returns what ``gradients`` returns.
+        """
 
     def through_statistics(self, of_mean: Any, of_var: Any) -> Any:
-        """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x."""
+        """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x, (N, D).
+
+        rm' and rv' are the running statistics after a training call, both (D,).
+        """
 
 
 class Differentiable(Layer, Protocol):
-    """A layer that knows how its calls are differentiated."""
+    """A layer whose calls can be differentiated."""
 
     def call(self, x: Any, *, evaluate: bool) -> DifferentiableCall:
-        """Return the call at what the layer holds now; it is not made yet."""
+        """Return the call on x, (N, D), at the current arrays, without making it."""
 
 
 class Transforms(Protocol):
     """A layer under transforms of JAX, in the form that its framework has for them.
 
-    ``library``: the package whose transforms these are, as violations name it. What trains moves
-    the statistics of the layer itself, unless another layer is returned.
+    Training calls update the layer itself, unless the method returns a layer.
     """
 
     @property
     def library(self) -> str:
-        """The name of that package."""
+        """Name of the package whose transforms these are, for messages."""
 
-    def jitted(self, x: Any, *, evaluate: bool) -> Any:
-        """Call the layer as one compiled program, which is kept for its shapes and mode."""
+    def call_jitted(self, x: Any, *, evaluate: bool) -> Any:
+        """Call the layer on x, (N, D), in a program that is cached by shapes and mode."""
 
-    def jitted_anew(self, traced: list[bool]) -> Callable[[Any, bool], Any]:
-        """Return a function of x and the flag, compiled anew; each trace appends its flag."""
+    def compile_anew(self, traced: list[bool]) -> Callable[[Any, bool], Any]:
+        """Return a newly compiled function of x and the flag; each trace appends its flag."""
 
-    def apart(self, x: Any, *, evaluate: bool) -> tuple[Any, Layer]:
+    def call_pure(self, x: Any, *, evaluate: bool) -> tuple[Any, Layer]:
         """Call it as a compiled function of its state; return y and a layer in the new state."""
 
-    def stacked(self, others: Sequence[Layer], xs: Any, *, evaluate: bool) -> tuple[Any, Layer]:
-        """Call it and others of its kind as one stack on (L, N, D); the new state is stacked."""
+    def call_stacked(
+        self, others: Sequence[Layer], xs: Any, *, evaluate: bool
+    ) -> tuple[Any, Layer]:
+        """Call this layer and others as one stack on (L, N, D).
 
-    def lanes(self, xs: Any) -> tuple[Any, list[Layer]]:
-        """Train on each batch of (L, N, D) from the same state; a layer for each new state."""
+        Returns:
+            y, (L, N, D), and a layer whose arrays are the stacked new states, (L, D).
+        """
 
-    def evaluated_lanes(self, xs: Any) -> list[Any]:
-        """Evaluate each batch of (L, N, D), once in each way in which the framework can."""
+    def train_lanes(self, xs: Any) -> tuple[Any, list[Layer]]:
+        """Train on each batch of (L, N, D) from the same state; return y and L layers."""
 
-    def scanned(self, xs: Any) -> Any:
-        """Train on the batches of (T, N, D) one after the other, in a scan; return all y."""
+    def evaluate_lanes(self, xs: Any) -> list[Any]:
+        """Evaluate each batch of (L, N, D), once in each way that the framework offers."""
 
-    def rematerialized(self, x: Any, w: Any) -> dict[str, Any]:
-        """Train, recomputing for the backward pass; return the gradients of gamma and beta."""
+    def train_scanned(self, xs: Any) -> Any:
+        """Train on the batches of (T, N, D) in turn, in one scan; return y, (T, N, D)."""
 
-    def twice(self, x: Any) -> Any:
-        """Train on x and then on its y, in one program; return the first y."""
+    def differentiate_rematerialized(self, x: Any, w: Any) -> dict[str, Any]:
+        """Train on x, with the forward pass recomputed for the backward pass.
+
+        Returns:
+            The gradients of Σ w·y with respect to gamma and beta, by name.
+        """
+
+    def train_twice(self, x: Any) -> Any:
+        """Train on x and then on its y, in one program; return the first y, (N, D)."""
 
 
 class Transformable(Layer, Protocol):
-    """A layer that knows how it is put under transforms."""
+    """A layer that can be put under transforms."""
 
     def transforms(self) -> Transforms:
         """Return the layer under transforms."""

@@ -1,85 +1,64 @@
 """Layers of frameworks whose modules keep no state: arrays in, arrays out.
 
 Such a layer is one pure function, which calls the framework's own module, and the arrays that
-it is given and gives back.
+the function takes and returns. Compiled programs are cached by the function, the mode and shapes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from conformance.adapters.protocols import ARRAYS, COUNT, MANY, STATISTICS
-from conformance.adapters.pure_transforms import PureTransforms
+from conformance.adapters.protocols import ARRAYS, COUNT, MANY, PARAMETERS, STATISTICS, Layer
 
-Held = dict[str, Any]
-"""The four arrays by the suite's names, and whatever else a framework keeps with them."""
+Arrays = dict[str, Any]
+"""The four arrays, each (D,), by the suite's names, and whatever else a framework keeps."""
 
-Pure = Callable[[Held, Any, Any], tuple[Any, Held]]
-"""``f(held, x, use_running_average) -> (y, held after the call)``, without side effects."""
+Pure = Callable[[Arrays, Any, Any], tuple[Any, Arrays]]
+"""``f(arrays, x, use_running_average) -> (y, arrays after the call)``, without side effects."""
 
 
 @dataclass(slots=True)
 class PureLayer:
-    """A pure function and what it holds now: ``COUNT`` as well, if its averages know their age."""
+    """A pure function and its current arrays, in the form of ``conformance.Layer``.
+
+    Attributes:
+        pure: The function.
+        arrays: The four arrays; ``COUNT`` too, if the layer counts its updates; and anything else
+            that the function carries from call to call.
+    """
 
     pure: Pure
-    held: Held
+    arrays: Arrays
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
-        y, self.held = self.pure(self.held, jnp.asarray(x), use_running_average)
+        y, self.arrays = self.pure(self.arrays, jnp.asarray(x), use_running_average)
         return y
 
-    def read(self) -> Held:
-        return {name: self.held[name] for name in (*ARRAYS, COUNT) if name in self.held}
+    def read(self) -> Arrays:
+        return {name: self.arrays[name] for name in (*ARRAYS, COUNT) if name in self.arrays}
 
     def write(self, values: Mapping[str, np.ndarray]) -> None:
-        if COUNT in self.held and any(name in values for name in STATISTICS):
+        if COUNT in self.arrays and any(name in values for name in STATISTICS):
             values = {COUNT: np.asarray(MANY), **values}
-        dtypes = {name: self.held[name].dtype for name in ARRAYS}
-        given = {name: jnp.asarray(v, dtypes.get(name)) for name, v in values.items()}
-        self.held = self.held | given
+        dtypes = {name: self.arrays[name].dtype for name in ARRAYS}
+        written = {name: jnp.asarray(v, dtypes.get(name)) for name, v in values.items()}
+        self.arrays = self.arrays | written
 
     def call(self, x: Any, *, evaluate: bool) -> PureCall:
-        """Return the call at what the layer holds now, to be differentiated."""
-        return PureCall(self.pure, self.held, jnp.asarray(x), evaluate)
+        """Return the call on x, (N, D), at the current arrays, to be differentiated."""
+        return PureCall(self.pure, self.arrays, jnp.asarray(x), evaluate)
 
     def transforms(self) -> PureTransforms:
         """Return the layer under the transforms of JAX."""
         return PureTransforms(self)
-
-
-SUMS = {"running_mean": "hidden_mean", "running_var": "hidden_var"}
-"""Under which the sums behind the averages are held."""
-
-
-class SummedLayer(PureLayer):
-    """Averages that are made of sums: writing an average writes the sum behind it, too.
-
-    ``share``: what a sum is divided by, from the number of updates.
-    """
-
-    def __init__(self, pure: Pure, held: Held, share: Callable[[Any], Any]) -> None:
-        super().__init__(pure, held)
-        self.share = share
-
-    def write(self, values: Mapping[str, np.ndarray]) -> None:
-        before = self.held
-        super().write(values)
-        if not any(name in values for name in STATISTICS):
-            return
-        count = int(self.held[COUNT])
-        self.held[COUNT] = jnp.array(count)  # weakly typed, as a counter of numbers of Python
-        after, share = self.held, self.share(self.held[COUNT])
-        for name, hidden in SUMS.items():
-            kept = count == int(before[COUNT]) and np.array_equal(after[name], before[name])
-            self.held[hidden] = before[hidden] if kept else after[name] * share
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,46 +66,151 @@ class PureCall:
     """A call at given arrays, ready to be differentiated with respect to gamma, beta and x."""
 
     pure: Pure
-    held: Held
+    arrays: Arrays
     x: Any
     evaluate: bool
 
     def output(self, x: Any) -> Any:
-        """Return y for another input."""
-        return self.pure(self.held, jnp.asarray(x), self.evaluate)[0]
+        """Return y for another input, (N, D)."""
+        return self.pure(self.arrays, jnp.asarray(x), self.evaluate)[0]
 
     def gradients(self, w: Any) -> tuple[Any, Any, Any]:
-        """Return the gradients of Σ w·y, by one program compiled for shapes and mode."""
-        of_gamma, of_beta, of_x = _compiled(self.pure, self.evaluate, self.held, self.x, w)
+        """Return the gradients of Σ w·y, w (N, D): with respect to gamma, beta and x."""
+        of_gamma, of_beta, of_x = _gradients(self.pure, self.evaluate, self.arrays, self.x, w)
         return of_gamma, of_beta, of_x
 
     def pullback(self) -> Callable[[Any], tuple[Any, Any, Any]]:
         """Run the forward pass, operation by operation, and return the backward pass."""
-        call = partial(_output, self.pure, self.evaluate, self.held)
-        _, pullback = jax.vjp(call, self.held["gamma"], self.held["beta"], self.x)
+        call = partial(_output, self.pure, self.evaluate, self.arrays)
+        _, pullback = jax.vjp(call, self.arrays["gamma"], self.arrays["beta"], self.x)
         return lambda w: pullback(jnp.asarray(w))
 
     def through_statistics(self, of_mean: Any, of_var: Any) -> Any:
-        """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x."""
-        return _compiled_through_statistics(self.pure, self.held, self.x, (of_mean, of_var))
+        """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x, (N, D)."""
+        return _gradient_through_statistics(self.pure, self.arrays, self.x, (of_mean, of_var))
 
 
-def _output(pure: Pure, evaluate: bool, held: Held, gamma: Any, beta: Any, x: Any) -> Any:
-    return pure(held | {"gamma": gamma, "beta": beta}, x, evaluate)[0]
+def _output(pure: Pure, evaluate: bool, arrays: Arrays, gamma: Any, beta: Any, x: Any) -> Any:
+    return pure(arrays | {"gamma": gamma, "beta": beta}, x, evaluate)[0]
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _compiled(pure: Pure, evaluate: bool, held: Held, x: Any, w: Any) -> Any:
-    call = partial(_output, pure, evaluate, held)
-    return jax.vjp(call, held["gamma"], held["beta"], x)[1](w)
+def _gradients(pure: Pure, evaluate: bool, arrays: Arrays, x: Any, w: Any) -> Any:
+    call = partial(_output, pure, evaluate, arrays)
+    return jax.vjp(call, arrays["gamma"], arrays["beta"], x)[1](w)
 
 
 @partial(jax.jit, static_argnums=0)
-def _compiled_through_statistics(pure: Pure, held: Held, x: Any, cotangents: Any) -> Any:
+def _gradient_through_statistics(pure: Pure, arrays: Arrays, x: Any, cotangents: Any) -> Any:
     def statistics(x: Any) -> tuple[Any, ...]:
-        after = pure(held, x, False)[1]
+        after = pure(arrays, x, False)[1]
         return tuple(after[name] for name in STATISTICS)
 
     after, pullback = jax.vjp(statistics, x)
-    given = (jnp.asarray(w, a.dtype) for w, a in zip(cotangents, after, strict=True))
-    return pullback(tuple(given))[0]
+    weights = (jnp.asarray(w, a.dtype) for w, a in zip(cotangents, after, strict=True))
+    return pullback(tuple(weights))[0]
+
+
+@dataclass(frozen=True, slots=True)
+class PureTransforms:
+    """A pure layer under transforms; see ``conformance.adapters.protocols.Transforms``."""
+
+    layer: PureLayer
+    library: str = "jax"
+
+    def call_jitted(self, x: Any, *, evaluate: bool) -> Any:
+        y, self.layer.arrays = _jitted(self.layer.pure, self.layer.arrays, x, evaluate)
+        return y
+
+    def compile_anew(self, traced: list[bool]) -> Callable[[Any, bool], Any]:
+        layer = self.layer
+
+        def call(arrays: Arrays, x: Any, flag: bool) -> tuple[Any, Arrays]:
+            traced.append(flag)
+            return layer.pure(arrays, x, flag)
+
+        program = jax.jit(call, static_argnums=2)
+
+        def call_program(x: Any, flag: bool) -> Any:
+            y, layer.arrays = program(layer.arrays, x, flag)
+            return y
+
+        return call_program
+
+    def call_pure(self, x: Any, *, evaluate: bool) -> tuple[Any, Layer]:
+        y, after = _jitted(self.layer.pure, self.layer.arrays, x, evaluate)
+        return y, self._copy_with(after)
+
+    def call_stacked(
+        self, others: Sequence[Layer], xs: Any, *, evaluate: bool
+    ) -> tuple[Any, Layer]:
+        layers = [self.layer, *cast("Sequence[PureLayer]", others)]
+        stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(one.arrays for one in layers))
+        ys, after = _ensemble(self.layer.pure, stack, xs, evaluate)
+        return ys, self._copy_with(after)
+
+    def train_lanes(self, xs: Any) -> tuple[Any, list[Layer]]:
+        ys, after = _lanes(self.layer.pure, self.layer.arrays, xs, False)
+        lanes = (jax.tree.map(lambda leaf, i=i: leaf[i], after) for i in range(len(xs)))
+        return ys, [self._copy_with(arrays) for arrays in lanes]
+
+    def evaluate_lanes(self, xs: Any) -> list[Any]:
+        return [_lanes(self.layer.pure, self.layer.arrays, xs, True)[0]]
+
+    def train_scanned(self, xs: Any) -> Any:
+        self.layer.arrays, ys = _scanned(self.layer.pure, self.layer.arrays, xs)
+        return ys
+
+    def differentiate_rematerialized(self, x: Any, w: Any) -> dict[str, Any]:
+        gradients, self.layer.arrays = _rematerialized(self.layer.pure, self.layer.arrays, x, w)
+        return dict(gradients)
+
+    def train_twice(self, x: Any) -> Any:
+        first, self.layer.arrays = _twice(self.layer.pure, self.layer.arrays, x)
+        return first
+
+    def _copy_with(self, arrays: Arrays) -> Layer:
+        other = copy(self.layer)
+        other.arrays = arrays
+        return other
+
+
+@partial(jax.jit, static_argnums=(0, 3))
+def _jitted(pure: Pure, arrays: Arrays, x: Any, evaluate: bool) -> tuple[Any, Arrays]:
+    return pure(arrays, x, evaluate)
+
+
+@partial(jax.jit, static_argnums=(0, 3))
+def _ensemble(pure: Pure, stack: Arrays, xs: Any, evaluate: bool) -> Any:
+    return jax.vmap(lambda arrays, x: pure(arrays, x, evaluate))(stack, xs)
+
+
+@partial(jax.jit, static_argnums=(0, 3))
+def _lanes(pure: Pure, arrays: Arrays, xs: Any, evaluate: bool) -> Any:
+    return jax.vmap(lambda x: pure(arrays, x, evaluate))(xs)
+
+
+@partial(jax.jit, static_argnums=0)
+def _scanned(pure: Pure, arrays: Arrays, xs: Any) -> Any:
+    def step(arrays: Arrays, x: Any) -> tuple[Arrays, Any]:
+        y, after = pure(arrays, x, False)
+        return after, y
+
+    return jax.lax.scan(step, arrays, xs)
+
+
+@partial(jax.jit, static_argnums=0)
+def _rematerialized(pure: Pure, arrays: Arrays, x: Any, w: Any) -> Any:
+    call = jax.checkpoint(lambda arrays, x: pure(arrays, x, False))
+
+    def loss(parameters: Arrays) -> tuple[Any, Arrays]:
+        y, after = call({**arrays, **parameters}, x)
+        return jnp.sum(w * y), after
+
+    return jax.grad(loss, has_aux=True)({name: arrays[name] for name in PARAMETERS})
+
+
+@partial(jax.jit, static_argnums=0)
+def _twice(pure: Pure, arrays: Arrays, x: Any) -> tuple[Any, Arrays]:
+    first, after = pure(arrays, x, False)
+    return first, pure(after, first, False)[1]

@@ -1,4 +1,4 @@
-"""From an object to the ``Implementation`` that it is, found out by inspection."""
+"""Inspects an object and returns it as an ``Implementation``."""
 
 from __future__ import annotations
 
@@ -14,28 +14,33 @@ GUIDE = "docs/writing-an-adapter.md shows a complete example."
 
 
 def recognize(name: str, found: Any) -> Implementation:
-    """Return what was found under a name as an implementation.
+    """Return the object that a name resolved to as an implementation.
+
+    Args:
+        name: What the user typed, for messages.
+        found: An ``Implementation``, an ``nnx.Module`` class, a forward function, or a function
+            without arguments that returns an ``Implementation``.
 
     Raises:
-        AdapterError: it is none of the known kinds; the message says what to do.
+        AdapterError: It is none of these; the message says what to do.
     """
     if isinstance(found, Implementation):
         return found
     if inspect.isclass(found):
-        from flax import nnx  # noqa: PLC0415  a class is compared with nnx.Module
+        from flax import nnx  # noqa: PLC0415  imports jax, only needed for classes
 
         if issubclass(found, nnx.Module):
             return _recognise_module(name, found)
         msg = (
-            f"{name} is the class {found.__name__}, which is no nnx.Module. Wrap it in an "
+            f"{name} is the class {found.__name__}, not an nnx.Module. Wrap it in an "
             f"Implementation object with `build`, a function from Config to Layer; {GUIDE}"
         )
         raise AdapterError(msg)
     if callable(found):
         return _recognise_function(name, found)
     msg = (
-        f"{name} is {_article(found)}: expected an Implementation object, an nnx.Module class or "
-        f"a function f(seed, x, use_running_average). {GUIDE}"
+        f"{name} is {_with_article(found)}: expected an Implementation object, an nnx.Module class "
+        f"or a function f(seed, x, use_running_average). {GUIDE}"
     )
     raise AdapterError(msg)
 
@@ -46,16 +51,16 @@ def _recognise_function(name: str, found: Callable[..., Any]) -> Implementation:
     required = [p for p in signature.parameters.values() if p.default is p.empty]
     if not [p for p in required if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]:
         with wrap_errors(f"{name}()", "failed"):
-            made = found()
-        if isinstance(made, Implementation):
-            return made
-        msg = f"{name}() returned {_article(made)}: expected an Implementation object."
+            returned = found()
+        if isinstance(returned, Implementation):
+            return returned
+        msg = f"{name}() returned {_with_article(returned)}: expected an Implementation object."
         raise AdapterError(msg)
     try:
         signature.bind(0.0, None, 1.0)
     except TypeError as error:
         msg = (
-            f"{name}{signature} is no forward function: it must be callable as "
+            f"{name}{signature} is not a forward function: it must be callable as "
             f"f(seed, x, use_running_average). {GUIDE}"
         )
         raise AdapterError(msg) from error
@@ -82,23 +87,23 @@ def _recognise_module(name: str, found: type) -> Implementation:
             attempts.append(f"  As {kind}: its constructor does not take {call}.")
             continue
         with wrap_errors(f"{name}, built as {call},", "failed"):
-            module, there = _built(found, keywords)
-            missing = {a: own for a, own in attributes.items() if not _has(module, own)}
-            inside, holder = _inside(module) if missing else (attributes, "")
-        if inside:
+            module, arrays = _build_module(found, keywords)
+            missing = [array for array, own in attributes.items() if not _has(module, own)]
+            located, holder = _locate_in_submodule(module) if missing else (attributes, "")
+        if located:
             where = f", arrays in {holder}" if holder else ""
-            given: dict[str, Any] = {**keywords, **inside}
+            given: dict[str, Any] = {**keywords, **located}
             return Implementation.nnx(found, name=name, kind=kind + where, **given)
         attempts += [
             f"  Built as {call}: ok",
             f"  Expected attributes {', '.join(attributes.values())}; "
-            f"found {', '.join(there) or 'none'}.",
+            f"found {', '.join(arrays) or 'none'}.",
             f"  Name them: Implementation.nnx({found.__name__}, "
             + ", ".join(f"{array}=…" for array in missing)
-            + '), and run that object instead; gamma="bn.scale" is an array of a module inside.',
+            + '), and run that object instead; gamma="bn.scale" is an array of a submodule.',
         ]
     lines = "\n".join(attempts)
-    msg = f"{name} is an nnx.Module that fits neither known shape.\n{lines}\n  {GUIDE}"
+    msg = f"{name} is an nnx.Module that matches neither known shape.\n{lines}\n  {GUIDE}"
     raise AdapterError(msg)
 
 
@@ -106,16 +111,16 @@ def _has(module: Any, attribute: str) -> bool:
     return getattr(module, attribute, None) is not None
 
 
-def _inside(module: Any) -> tuple[dict[str, str], str]:
-    """Return where the only module inside that has the four arrays has them, and its name."""
+def _locate_in_submodule(module: Any) -> tuple[dict[str, str], str]:
+    """Return the dotted names of the four arrays in the only submodule with them, and its name."""
     from flax import nnx  # noqa: PLC0415  only nnx.Module classes come here
 
     found = [
         ({array: f"{name}.{own}" for array, own in attributes.items()}, name)
-        for name, inner in vars(module).items()
-        if isinstance(inner, nnx.Module)
+        for name, submodule in vars(module).items()
+        if isinstance(submodule, nnx.Module)
         for _, attributes in _SHAPES.values()
-        if all(_has(inner, own) for own in attributes.values())
+        if all(_has(submodule, own) for own in attributes.values())
     ]
     return found[0] if len(found) == 1 else ({}, "")
 
@@ -130,10 +135,11 @@ def _accepts(found: type, names: set[str]) -> bool:
     return names <= named and named - names <= optional
 
 
-def _built(found: type, keywords: Mapping[str, str]) -> tuple[Any, list[str]]:
-    """Return an instance and its array attributes; lazy ones appear with the first call.
+def _build_module(found: type, keywords: Mapping[str, str]) -> tuple[Any, list[str]]:
+    """Return an instance and the names of its array attributes.
 
-    Whether arrays may be lazy is for a requirement to judge.
+    Some modules create their arrays lazily, in the first call; whether they may is for a
+    requirement to judge.
     """
     import numpy as np  # noqa: PLC0415  only nnx.Module classes come here
     from flax import nnx  # noqa: PLC0415
@@ -141,18 +147,18 @@ def _built(found: type, keywords: Mapping[str, str]) -> tuple[Any, list[str]]:
     values = {"features": 3, "momentum": 0.9, "eps": 1e-5}
     module = found(**{own: values[ours] for ours, own in keywords.items()}, rngs=nnx.Rngs(0))
 
-    def arrays() -> list[str]:
-        held = vars(module).items()
-        return [n for n, v in held if isinstance(v, nnx.Variable) or hasattr(v, "__array__")]
+    def list_arrays() -> list[str]:
+        values = vars(module).items()
+        return [n for n, v in values if isinstance(v, nnx.Variable) or hasattr(v, "__array__")]
 
-    if not arrays():
+    if not list_arrays():
         try:
             module(np.ones((2, 3), np.float32), use_running_average=False)
-        except Exception:  # noqa: BLE001  only the attributes are wanted here
-            return module, arrays()
-    return module, arrays()
+        except Exception:  # noqa: BLE001  only the attributes matter here
+            return module, list_arrays()
+    return module, list_arrays()
 
 
-def _article(value: object) -> str:
+def _with_article(value: object) -> str:
     kind = type(value).__name__
     return f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"

@@ -1,7 +1,7 @@
-"""From the name that a user types to the object that it names.
+"""Resolves the name that a user types to the implementation that it names.
 
-A name is registered (entry-point group ``conformance.implementations``), or
-``module:attribute``, or ``path/to/file.py:attribute``.
+A name is a registered one (entry-point group ``conformance.implementations``),
+``gallery:member``, ``module:attribute`` or ``path/to/file.py:attribute``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from conformance.adapters.recognize import recognize
 
 GROUP = "conformance.implementations"
 
+FILE_MODULE_PREFIX = "implementation_"
+"""Prefix of the name under which a file is imported as a module."""
+
 
 def find_registered() -> dict[str, EntryPoint]:
     """Return the registered implementations by name, without importing any of them."""
@@ -31,10 +34,10 @@ def find_registered() -> dict[str, EntryPoint]:
 
 
 def load(name: str) -> Any:
-    """Return what a name stands for, as it was found.
+    """Import and return the object that a name stands for, whatever its type.
 
     Raises:
-        AdapterError: it cannot be found or imported; the message says what to do.
+        AdapterError: It cannot be found or imported; the message says what to do.
     """
     if ":" not in name:
         return _load_registered(name)
@@ -42,17 +45,15 @@ def load(name: str) -> Any:
     if place in find_galleries():
         return load_member(place, attribute)
     if not place or not attribute.replace(".", "").isidentifier():
-        msg = f"{name!r} is no name: expected module:attribute or path/to/file.py:attribute."
+        msg = (
+            f"invalid implementation name {name!r}: expected module:attribute or "
+            "path/to/file.py:attribute."
+        )
         raise AdapterError(msg)
     module, origin = _load_file(place) if place.endswith(".py") else _load_module(place)
     found: Any = module
     for part in attribute.split("."):
-        with wrap_errors(f"attribute {part!r} of {origin}", "cannot be read"):
-            there = hasattr(found, part)
-            found_next = getattr(found, part) if there else None
-        if not there:
-            raise AdapterError(_no_attribute(origin, found, part))
-        found = found_next
+        found = _load_attribute(origin, found, part)
     return found
 
 
@@ -67,18 +68,18 @@ def _load_registered(name: str) -> Any:
             "path/to/file.py:attribute."
         )
         raise AdapterError(msg)
-    found = {_origin(point) for point in entry_points(group=GROUP, name=name)}
-    if len(found) > 1:
+    origins = {_describe_origin(point) for point in entry_points(group=GROUP, name=name)}
+    if len(origins) > 1:
         msg = (
-            f"{name!r} is registered by more than one package: {', '.join(sorted(found))}. "
-            "Name what you mean as module:attribute."
+            f"{name!r} is registered by more than one package: {', '.join(sorted(origins))}. "
+            "Name the one you mean as module:attribute."
         )
         raise AdapterError(msg)
     with wrap_errors(f"entry point {name!r} ({known[name].value})"):
         return known[name].load()
 
 
-def _origin(point: EntryPoint) -> str:
+def _describe_origin(point: EntryPoint) -> str:
     return f"{point.value} ({point.dist.name if point.dist is not None else 'unknown'})"
 
 
@@ -88,22 +89,22 @@ def _load_module(place: str) -> tuple[ModuleType, str]:
         sys.path.insert(0, here)
     with wrap_errors(f"module {place!r}"):
         module = importlib.import_module(place)
-    return module, f"module {place!r}{_shown_path(module)}"
+    return module, f"module {place!r}{_show_path(module)}"
 
 
 def _load_file(place: str) -> tuple[ModuleType, str]:
     path = Path(place)
     with wrap_errors(f"file {place!r:.80}", "cannot be looked for"):
         path = path.expanduser().resolve()
-        there = path.is_file()
-    if not there:
-        near = difflib.get_close_matches(path.name, _siblings(path), n=1)
+        exists = path.is_file()
+    if not exists:
+        near = difflib.get_close_matches(path.name, _list_siblings(path), n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         msg = f"there is no file {place!r} in {Path.cwd()}.{hint}"
         raise AdapterError(msg)
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))  # last: a file json.py beside it must not replace json
-    name = f"implementation_{path.stem}"  # not the bare stem, for the same reason
+    name = f"{FILE_MODULE_PREFIX}{path.stem}"  # not the bare stem, for the same reason
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None, "a .py file"  # noqa: S101, PT018
     module = importlib.util.module_from_spec(spec)
@@ -117,11 +118,11 @@ def _load_file(place: str) -> tuple[ModuleType, str]:
     return module, f"file {place!r}"
 
 
-def _siblings(path: Path) -> list[str]:
+def _list_siblings(path: Path) -> list[str]:
     return [entry.name for entry in path.parent.glob("*.py")] if path.parent.is_dir() else []
 
 
-def _shown_path(module: ModuleType) -> str:
+def _show_path(module: ModuleType) -> str:
     file = getattr(module, "__file__", None)
     if not file:
         return ""
@@ -132,17 +133,24 @@ def _shown_path(module: ModuleType) -> str:
         return f" ({path})"
 
 
-def _no_attribute(origin: str, found: object, part: str) -> str:
-    public = [name for name in dir(found) if not name.startswith("_")]
-    near = difflib.get_close_matches(part, public, n=1, cutoff=0.5)
+def _load_attribute(origin: str, owner: object, name: str) -> Any:
+    with wrap_errors(f"attribute {name!r} of {origin}", "cannot be read"):
+        if hasattr(owner, name):
+            return getattr(owner, name)
+    public = [attribute for attribute in dir(owner) if not attribute.startswith("_")]
+    near = difflib.get_close_matches(name, public, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{origin} has no attribute {part!r}.{hint}"
+    msg = f"{origin} has no attribute {name!r}.{hint}"
+    raise AdapterError(msg)
 
 
 def resolve(name: str) -> Implementation:
-    """Return the implementation that a name stands for, called by that name.
+    """Return the implementation that a name stands for; reports call it by that name.
+
+    Args:
+        name: What the user typed: see the docstring of this module.
 
     Raises:
-        AdapterError: it cannot be found or understood; the message says what to do.
+        AdapterError: It cannot be found or understood; the message says what to do.
     """
     return replace(recognize(name, load(name)), name=name)

@@ -1,4 +1,7 @@
-"""Random streams for constructors: as good as new each time, made once."""
+"""Random streams for constructors, reused as long as nobody could notice.
+
+Making an ``nnx.Rngs`` costs more than half as much as the rest of a layer.
+"""
 
 from __future__ import annotations
 
@@ -11,33 +14,44 @@ import jax.numpy as jnp
 from flax import nnx
 
 _UNUSED: dict[int, tuple[nnx.Rngs, tuple[Any, ...]]] = {}
-"""Streams by seed, at their beginning, that nobody else refers to, and the condition of those."""
+"""By seed: streams that are at their start and that nobody refers to, and their fingerprint."""
 
-_KEPT = 8
-_BEGINNING = jnp.zeros((), jnp.uint32)
+_MAX_UNUSED = 8
+_START = jnp.zeros((), jnp.uint32)
 
 
 def construct(module: Callable[..., Any], seed: int, arguments: Mapping[str, Any]) -> Any:
     """Return ``module(**arguments, rngs=nnx.Rngs(seed))``.
 
-    Making the streams costs more than half as much as the rest of a layer. They are set back
-    and used again unless the constructor has kept or changed them; then they are its own.
-    Under a transform they are always new, because what belongs outside must not change inside.
+    The streams are reset and reused unless the constructor has kept or changed them. They are
+    always new under a transform, where outer state must not change, and in an interpreter whose
+    reference counts are not exact.
+
+    Args:
+        module: A class or function that takes ``rngs``.
+        seed: The seed of the streams.
+        arguments: Its other arguments.
     """
-    if isinstance(_BEGINNING + 0, jax.core.Tracer):
+    if isinstance(_START + 0, jax.core.Tracer) or not _counts_references():
         return module(**arguments, rngs=nnx.Rngs(seed))
     rngs, before = _UNUSED.pop(seed, None) or (nnx.Rngs(seed), None)
     if not all(isinstance(part, nnx.Variable) for part in (rngs.default.key, rngs.default.count)):
         return module(**arguments, rngs=rngs)  # an older flax, whose streams hold plain arrays
-    before = before or _condition(rngs)
-    made = module(**arguments, rngs=rngs)
-    if _condition(rngs) == before and len(_UNUSED) < _KEPT:
-        rngs.default.count.set_value(_BEGINNING)
+    before = before or _fingerprint(rngs)
+    constructed = module(**arguments, rngs=rngs)
+    if _fingerprint(rngs) == before and len(_UNUSED) < _MAX_UNUSED:
+        rngs.default.count.set_value(_START)
         _UNUSED[seed] = rngs, before
-    return made
+    return constructed
 
 
-def _condition(rngs: nnx.Rngs) -> tuple[Any, ...]:
+def _counts_references() -> bool:
+    """Whether ``sys.getrefcount`` counts every reference: in CPython, while the GIL is on."""
+    gil_enabled: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
+    return sys.implementation.name == "cpython" and gil_enabled()
+
+
+def _fingerprint(rngs: nnx.Rngs) -> tuple[Any, ...]:
     """Return what changes if the streams are kept, or changed other than by drawing from them."""
     stream = rngs.default
     parts = (rngs, stream, stream.key, stream.count)

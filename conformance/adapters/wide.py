@@ -1,8 +1,8 @@
-"""Layers of a wider domain as pure functions, compiled, mapped and differentiated as such.
+"""Layers of the extended domain as pure functions, which are compiled, mapped and differentiated.
 
-Masks, named axes and dtypes meet transforms everywhere, and each combination compiles. So a
-layer is one function ``f(held, x, use_running_average, mask) -> (y, held)``, and one program
-per shape gives a training call, its gradients and an evaluation call at once.
+Masks, named axes and dtypes combine with every transform, and each combination compiles. So a
+layer is one function ``f(arrays, x, use_running_average, mask) -> (y, arrays)``, and one program
+per shape computes a training call, its gradients and an evaluation call.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from flax import nnx
 
 from conformance.adapters.nnx import NnxLayer
 from conformance.adapters.protocols import ARRAYS, PARAMETERS
-from conformance.adapters.pure import SUMS, Held, Pure
+from conformance.adapters.pure import Arrays
 
-MaskedPure = Callable[[Held, Any, Any, Any], tuple[Any, Held]]
-"""``f(held, x, use_running_average, mask) -> (y, held after the call)``; the mask may be None."""
+MaskedPure = Callable[[Arrays, Any, Any, Any], tuple[Any, Arrays]]
+"""``f(arrays, x, use_running_average, mask) -> (y, arrays after the call)``; mask may be None."""
 
 
 @dataclass(frozen=True, slots=True)
 class WideLayer:
-    """A pure function, equal for equal layers, and what it holds after construction."""
+    """A pure function, equal for equal layers, and its arrays after construction."""
 
     pure: MaskedPure
-    held: Held
+    arrays: Arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,50 +40,51 @@ class NnxPure:
     attributes: tuple[tuple[str, str], ...]
     mask: str
 
-    def __call__(self, held: Held, x: Any, flag: Any, mask: Any) -> tuple[Any, Held]:
-        copied = jax.tree.map(lambda leaf: leaf, held["leaves"])  # Variables of this trace
+    def __call__(self, arrays: Arrays, x: Any, flag: Any, mask: Any) -> tuple[Any, Arrays]:
+        copied = jax.tree.map(lambda leaf: leaf, arrays["leaves"])  # Variables of this trace
         layer = NnxLayer(nnx.merge(self.graphdef, copied), dict(self.attributes))
-        layer.write({name: held[name] for name in ARRAYS})
-        given = {} if mask is None else {self.mask: mask}
-        y = layer.module(x, use_running_average=flag, **given)
-        return y, {**held, **layer.read()}
+        layer.write({name: arrays[name] for name in ARRAYS})
+        keywords = {} if mask is None else {self.mask: mask}
+        y = layer.module(x, use_running_average=flag, **keywords)
+        return y, {**arrays, **layer.read()}
 
 
 def split_layer(layer: Any, mask: str) -> WideLayer:
-    """Take a module apart; the layer itself is not called."""
+    """Split an NNX layer into a pure function and its arrays, without calling it.
+
+    Args:
+        layer: A ``conformance.adapters.nnx.NnxLayer``.
+        mask: Name of the call's argument for a mask; empty if it has none.
+    """
     graphdef, leaves = nnx.split(layer.module)
     pure = NnxPure(graphdef, tuple(layer.attributes.items()), mask)
     return WideLayer(pure, {**layer.read(), "leaves": leaves})
 
 
-def long_trained(pure: Pure) -> MaskedPure:
-    """Return a layer without masks that holds ``MANY`` updates: its sums are its averages."""
-
-    def wide(held: Held, x: Any, use_running_average: Any, mask: Any) -> tuple[Any, Held]:
-        del mask  # there is none
-        sums = {own: held[name] for name, own in SUMS.items()}
-        y, after = pure({**held, **sums}, x, use_running_average)
-        return y, {name: after[name] for name in ARRAYS}
-
-    return wide
-
-
 class Results(NamedTuple):
-    """What one program gives; where a batch is spread over lanes, all but gradients by lane.
+    """The results of one program; from a batch in lanes, ``y`` and ``after`` have a lane axis.
 
-    ``y`` and ``after``, the four arrays, are those of a training call; ``gradients`` those of
-    Σ w·y with respect to gamma, beta and x, or empty without w; ``evaluated`` is the output of an
-    evaluation call from the same arrays as the training call.
+    Attributes:
+        y: Output of the training call.
+        after: The four arrays after the training call.
+        gradients: Of Σ w·y with respect to gamma, beta and x; empty without w.
+        evaluated: Output of an evaluation call from the same arrays as the training call.
     """
 
     y: Any
-    after: Held
+    after: Arrays
     gradients: tuple[Any, ...]
     evaluated: Any
 
 
 class Lanes(NamedTuple):
-    """How a batch (S, n, D) is spread: by ``jax.vmap``, or on devices by ``jax.shard_map``."""
+    """How a batch (S, n, D) is mapped over its S shards.
+
+    Attributes:
+        axis_name: The named axis of the map.
+        shards: S.
+        on_devices: By ``jax.shard_map`` on S devices, instead of by ``jax.vmap``.
+    """
 
     axis_name: str
     shards: int
@@ -93,60 +94,68 @@ class Lanes(NamedTuple):
 def run(
     layer: WideLayer, x: Any, w: Any = None, mask: Any = None, lanes: Lanes | None = None
 ) -> Results:
-    """Train, differentiate and evaluate from what the layer holds, as one compiled program."""
-    return Results(*_run(layer.pure, lanes, layer.held, x, w, mask))
+    """Train, differentiate and evaluate from the layer's arrays, as one compiled program.
+
+    Args:
+        layer: The layer; it is not changed.
+        x: The input; (S, n, D) with lanes.
+        w: The cotangent of y for the gradients, of the shape of y; None to leave them out.
+        mask: The mask, in the shape that the layer takes; None for no mask.
+        lanes: How the shards are mapped; None for one batch.
+    """
+    return Results(*_run(layer.pure, lanes, layer.arrays, x, w, mask))
 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _run(
-    pure: MaskedPure, lanes: Lanes | None, held: Held, x: Any, w: Any, mask: Any
+    pure: MaskedPure, lanes: Lanes | None, arrays: Arrays, x: Any, w: Any, mask: Any
 ) -> tuple[Any, ...]:
-    call = _called if lanes is None else _spread(lanes, masked=mask is not None)
+    call = _call if lanes is None else _call_in_lanes(lanes, masked=mask is not None)
 
-    def train(gamma: Any, beta: Any, x: Any) -> tuple[Any, Held]:
-        return call(pure, False, {**held, "gamma": gamma, "beta": beta}, x, mask)
+    def train(gamma: Any, beta: Any, x: Any) -> tuple[Any, Arrays]:
+        return call(pure, False, {**arrays, "gamma": gamma, "beta": beta}, x, mask)
 
-    gamma, beta = (held[name] for name in PARAMETERS)
+    gamma, beta = (arrays[name] for name in PARAMETERS)
     gradients: tuple[Any, ...] = ()
     if w is None:
         y, after = train(gamma, beta, x)
     else:
         y, pullback, after = jax.vjp(train, gamma, beta, x, has_aux=True)
-        fits = jnp.shape(w) == y.shape  # another shape of y is for the caller to tell
+        fits = jnp.shape(w) == y.shape  # another shape of y is for the caller to report
         gradients = pullback(jnp.asarray(w, y.dtype) if fits else jnp.zeros_like(y))
-    if lanes is not None:  # in evaluation nothing is shared: no axis is bound, and none is needed
+    if lanes is not None:  # evaluation shares nothing: no axis is bound, and none is needed
         x, mask = x.reshape(-1, x.shape[-1]), None
-    evaluated, _ = _called(pure, True, held, x, mask)
+    evaluated, _ = _call(pure, True, arrays, x, mask)
     return y, after, gradients, evaluated
 
 
-def _called(pure: MaskedPure, flag: bool, held: Held, x: Any, mask: Any) -> tuple[Any, Held]:
-    y, after = pure(held, x, flag, mask)
+def _call(pure: MaskedPure, flag: bool, arrays: Arrays, x: Any, mask: Any) -> tuple[Any, Arrays]:
+    y, after = pure(arrays, x, flag, mask)
     return y, {name: after[name] for name in ARRAYS}
 
 
-def _spread(lanes: Lanes, *, masked: bool) -> Callable[..., tuple[Any, Held]]:
-    """Return the call on a batch that is spread over the lanes; arrays are the same for all."""
+def _call_in_lanes(lanes: Lanes, *, masked: bool) -> Callable[..., tuple[Any, Arrays]]:
+    """Return the call on a batch in lanes; all lanes start from the same arrays."""
     mapped = (0, 0) if masked else (0, None)
-    here, everywhere = jax.P(lanes.axis_name), jax.P()
+    sharded, replicated = jax.P(lanes.axis_name), jax.P()
 
-    def spread(pure: MaskedPure, flag: bool, held: Held, x: Any, mask: Any) -> Any:
-        call = partial(_called, pure, flag)
+    def call_mapped(pure: MaskedPure, flag: bool, arrays: Arrays, x: Any, mask: Any) -> Any:
+        call = partial(_call, pure, flag)
         if not lanes.on_devices:
-            over = jax.vmap(call, in_axes=(None, *mapped), axis_name=lanes.axis_name)
-            return over(held, x, mask)
-        over = jax.shard_map(
+            vmapped = jax.vmap(call, in_axes=(None, *mapped), axis_name=lanes.axis_name)
+            return vmapped(arrays, x, mask)
+        shard_mapped = jax.shard_map(
             partial(_on_one_device, call),
             mesh=jax.sharding.Mesh(jax.devices("cpu")[: lanes.shards], (lanes.axis_name,)),
-            in_specs=(everywhere, here, here if masked else everywhere),
-            out_specs=(here, here),
+            in_specs=(replicated, sharded, sharded if masked else replicated),
+            out_specs=(sharded, sharded),
             check_vma=False,  # a correct custom_vjp need not say what varies
         )
-        return over(held, x, mask)
+        return shard_mapped(arrays, x, mask)
 
-    return spread
+    return call_mapped
 
 
-def _on_one_device(call: Callable[..., Any], held: Held, x: Any, mask: Any) -> Any:
-    given = None if mask is None else mask[0]
-    return jax.tree.map(lambda leaf: leaf[None], call(held, x[0], given))
+def _on_one_device(call: Callable[..., Any], arrays: Arrays, x: Any, mask: Any) -> Any:
+    shard_mask = None if mask is None else mask[0]
+    return jax.tree.map(lambda leaf: leaf[None], call(arrays, x[0], shard_mask))

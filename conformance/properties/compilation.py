@@ -80,7 +80,7 @@ def one_trace_per_mode(subject: Subject, drawn: Stream) -> None:
     layer, before, _ = subject.start(case)
     traced: list[bool] = []
     transforms = transforms_of(subject, layer)
-    jitted = transforms.jitted_anew(traced)
+    jitted = transforms.compile_anew(traced)
     model = Model.starting(case.config, before, subject.conventions)
     for batch in (case.x, *drawn.following):
         with calling(f"the call under {transforms.library}.jit"):
@@ -141,7 +141,7 @@ def the_functional_form_is_right(subject: Subject, case: Case, evaluate: int) ->
     """jit of the layer as a pure function meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
     layer, before, x = subject.start(case)
     with calling("jax.jit of the layer as a function of its state"):
-        y, other = transforms_of(subject, layer).apart(x, evaluate=bool(evaluate))
+        y, other = transforms_of(subject, layer).call_pure(x, evaluate=bool(evaluate))
     after = layer.holding(other).state
 
     check_kept(after, before, "as before", names=ARRAYS if evaluate else PARAMETERS)

@@ -62,7 +62,7 @@ def called(subject: Subject, drawn: Masked) -> tuple[State, Results, Case]:
         gradients=(of_gamma, of_beta, alone("the gradient of x", of_x)),
         evaluated=alone("y in evaluation", results.evaluated),
     )
-    return state_of(layer.held), kept, select_rows(drawn.case, drawn.kept)
+    return state_of(layer.arrays), kept, select_rows(drawn.case, drawn.kept)
 
 
 @requirement("BN-MASK-1", share=0.6, drawn=lambda _: masked_cases(MASKED))
@@ -94,9 +94,13 @@ def a_batch_without_rows_is_survived(subject: Subject, drawn: Masked) -> None:
     least = float(results.after["running_var"].min())
     name = "running_var after a batch without rows"
     check_true(name, least >= 0, got=least, expected="no negative number")
-    check_kept(State(**results.after), state_of(layer.held), "as before the call", names=PARAMETERS)
+    check_kept(
+        State(**results.after), state_of(layer.arrays), "as before the call", names=PARAMETERS
+    )
 
     following = start(subject, case.config, State(**results.after), Options())
     results = call(following, x, w, shaped(subject, drawn, drawn.kept))
     alone = select_rows(case, drawn.kept)
-    check_statistics(subject, alone, state_of(following.held), results.after, of=" after the next")
+    check_statistics(
+        subject, alone, state_of(following.arrays), results.after, of=" after the next"
+    )

@@ -64,7 +64,7 @@ def check_output(
 def half_precision_keeps_float32_statistics(subject: Subject, drawn: Half) -> None:
     """|error of y| ≤ that of float32 + u₁₆·(3|γz| + |β| + |y|); rm', rv' as for float32"""
     chosen, layer, results = of_half(drawn, subject, declared(subject).low_precisions)
-    case, before = drawn.case, state_of(layer.held)
+    case, before = drawn.case, state_of(layer.arrays)
     of = f" from {chosen.x} in {chosen.y}"
 
     check_statistics(subject, case, before, results.after, of=f" from {chosen.x}")
@@ -100,7 +100,7 @@ def dtypes_are_the_declared_ones(subject: Subject, drawn: Half) -> None:
     chosen, layer, results = of_half(drawn, subject, declared(subject).low_precisions)
 
     asked = "" if chosen.dtype is None else f" with dtype={chosen.dtype!r}"
-    check_dtypes(chosen, layer.held, results, f"{chosen.x}{asked}")
+    check_dtypes(chosen, layer.arrays, results, f"{chosen.x}{asked}")
 
 
 @requirement("BN-TYPE-4", share=0.4, drawn=lambda _: pulled_half_cases(PRECISE))
@@ -108,7 +108,7 @@ def half_precision_keeps_float32_gradients(subject: Subject, drawn: PulledHalf) 
     """dγ, dβ as for float32; |error of dx| ≤ that of float32 + 7·u₁₆ of its parts"""
     offered = declared(subject).narrowed_precisions
     chosen, layer, results = of_half(drawn, subject, offered, drawn.w)
-    case, before = drawn.case, state_of(layer.held)
+    case, before = drawn.case, state_of(layer.arrays)
     expected, limits = expected_gradients(subject, before, case, drawn.w, evaluate=False)
     of = f" in training from {chosen.x}"
 
@@ -130,10 +130,10 @@ def float64_keeps_its_digits(subject: Subject, drawn: Double) -> None:
     case, options = drawn.case, Options(dtype=chosen.dtype)
     with jax.enable_x64(True):
         layer = start(subject, case.config, case.state, options)
-        before = state_of(layer.held)
+        before = state_of(layer.arrays)
         results = call(layer, jnp.asarray(drawn.x))
 
-    check_dtypes(chosen, layer.held, results, "float64")
+    check_dtypes(chosen, layer.arrays, results, "float64")
     check_double(subject, case, before, drawn.x, results, chosen.state)
 
 

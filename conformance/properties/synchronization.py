@@ -65,7 +65,7 @@ def check_spread(subject: Subject, drawn: Spread, mask: Any) -> None:
     """Check that rows, gradients and every shard's state are those of the rows that count."""
     case, kept = drawn.case, drawn.kept
     layer = start(subject, case.config, case.state, Options(axis_name=_AXIS))
-    before, alone = state_of(layer.held), select_rows(case, kept)
+    before, alone = state_of(layer.arrays), select_rows(case, kept)
     lanes = lanes_of(drawn)
     results = call(layer, spread(drawn, case.x), spread(drawn, drawn.w), mask, lanes)
     of = f" of {drawn.shards} {'devices' if drawn.on_devices else 'lanes'}"

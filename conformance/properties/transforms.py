@@ -63,7 +63,7 @@ def a_stack_of_layers_equals_the_loop(subject: Subject, lanes: list[Case], evalu
     with calling(f"{under} over a stack of layers"):
         others = [layer.layer for layer in layers[1:]]
         xs = put_on_device(np.stack([case.x for case in lanes]))[0]
-        mapped, stacked = transforms.stacked(others, xs, evaluate=bool(evaluate))
+        mapped, stacked = transforms.call_stacked(others, xs, evaluate=bool(evaluate))
         ys = np.array(mapped)
     after = layers[0].holding(stacked).state
 
@@ -85,9 +85,9 @@ def lanes_share_nothing(subject: Subject, drawn: Stream) -> None:
     batches = [case.x, *drawn.following]
     transforms, xs = transforms_of(subject, layer), put_on_device(np.stack(batches))[0]
     with calling("vmap over batches in evaluation"):
-        evaluated = [np.array(ys) for ys in transforms.evaluated_lanes(xs)]
+        evaluated = [np.array(ys) for ys in transforms.evaluate_lanes(xs)]
     with calling("jax.vmap over batches in training"):
-        trained, states = transforms.lanes(xs)
+        trained, states = transforms.train_lanes(xs)
 
     for lane, batch in enumerate(batches):
         for ys in evaluated:
@@ -115,7 +115,7 @@ def a_scan_is_a_loop(subject: Subject, drawn: Stream, long: int) -> None:
     transforms = transforms_of(subject, layer)
     with calling(f"{transforms.library}.scan over batches"):
         (xs,) = put_on_device(np.tile(np.stack(batches), (rounds, 1, 1)))
-        ys = np.array(transforms.scanned(xs))
+        ys = np.array(transforms.train_scanned(xs))
 
     model = Model.starting(case.config, before, subject.conventions)
     outputs: list[tuple[Any, Any]] = []
@@ -136,7 +136,7 @@ def rematerialization_changes_nothing(subject: Subject, drawn: Pulled) -> None:
     case, w = drawn.case, drawn.w
     layer, before, x = subject.start(case)
     with calling("differentiating a rematerialised call"):
-        pulled = transforms_of(subject, layer).rematerialized(*put_on_device(x, w))
+        pulled = transforms_of(subject, layer).differentiate_rematerialized(*put_on_device(x, w))
         got = {name: as_numpy(f"the gradient of {name}", pulled[name]) for name in PARAMETERS}
 
     expected = expected_gradients(subject, before, case, w, evaluate=False)
@@ -161,7 +161,7 @@ def a_shared_layer_updates_at_each_use(subject: Subject, case: Case) -> None:
     again, start, _ = subject.start(case)
     transforms = transforms_of(subject, again)
     with calling(f"a layer used twice under {transforms.library}.jit"):
-        inner = as_numpy("the first y", transforms.twice(*put_on_device(x)))
+        inner = as_numpy("the first y", transforms.train_twice(*put_on_device(x)))
     model = Model.starting(case.config, start, subject.conventions)
     model.train(case.x)
     rounding = bounds.train(case.config, start, case.x, subject.conventions).y

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from conformance.adapters.protocols import Config
-from conformance.adapters.pure import Held, PureLayer
+from conformance.adapters.pure import Arrays, PureLayer
 from impl.faulty.lanes import averaged
 from impl.faulty.record import fault
 from impl.functional import FunctionalBatchNorm
@@ -26,9 +26,9 @@ class StateBakedIn(FunctionalBatchNorm):
         made = super().layer(config)
         right = made.pure
 
-        def pure(held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
-            del held
-            return right(made.held, x, use_running_average)
+        def pure(arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
+            del arrays
+            return right(made.arrays, x, use_running_average)
 
         made.pure = pure
         return made
@@ -42,8 +42,8 @@ def _traced(value: Any) -> bool:
 class UpdateLostUnderJit(FunctionalBatchNorm):
     """A call that is traced gives back the running statistics that it was given."""
 
-    def updated(self, held: Held, mean: Array, var: Array) -> Held:
-        return held if _traced(mean) else super().updated(held, mean, var)
+    def updated(self, arrays: Arrays, mean: Array, var: Array) -> Arrays:
+        return arrays if _traced(mean) else super().updated(arrays, mean, var)
 
 
 @fault("functional-lanes-share-the-mean", "BN-VMAP-1", "BN-VMAP-2")
@@ -55,15 +55,15 @@ class LanesShareTheMean(FunctionalBatchNorm):
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _fused(momentum: float, y: Array, old: Held, new: Held) -> tuple[Array, Held]:
+def _fused(momentum: float, y: Array, old: Arrays, new: Arrays) -> tuple[Array, Arrays]:
     return y, _averages(momentum, old, new)
 
 
-def _averages(momentum: float, old: Held, new: Held) -> Held:
+def _averages(momentum: float, old: Arrays, new: Arrays) -> Arrays:
     return {name: momentum * old[name] + (1 - momentum) * new[name] for name in old}
 
 
-def _fused_forward(momentum: float, y: Array, old: Held, new: Held) -> Any:
+def _fused_forward(momentum: float, y: Array, old: Arrays, new: Arrays) -> Any:
     after = _averages(momentum, _averages(momentum, old, new), new)
     return (y, after), (old, new)
 
@@ -80,23 +80,23 @@ _fused.defvjp(_fused_forward, _fused_backward)
 class ForwardRuleMovesAgain(FunctionalBatchNorm):
     """The forward rule of a fused training step moves the running statistics once more."""
 
-    def __call__(self, held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
-        y, after = super().__call__(held, x, use_running_average)
+    def __call__(self, arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
+        y, after = super().__call__(arrays, x, use_running_average)
         if use_running_average:
             return y, after
         mean = self.batch_mean(x)
         new = {"running_mean": mean, "running_var": jnp.mean(jnp.square(x - mean), axis=0)}
-        y, moved = _fused(self.momentum, y, {name: held[name] for name in new}, new)
-        return y, {**held, **moved}
+        y, moved = _fused(self.momentum, y, {name: arrays[name] for name in new}, new)
+        return y, {**arrays, **moved}
 
 
 @fault("functional-state-counts-by-its-structure", "BN-JIT-3")
 class StateCountsByItsStructure(FunctionalBatchNorm):
     """Each update renames a leaf of the state, so that every call is another program."""
 
-    def updated(self, held: Held, mean: Array, var: Array) -> Held:
-        after = super().updated(held, mean, var)
-        calls = next((name for name in held if name.startswith("calls")), "calls0")
+    def updated(self, arrays: Arrays, mean: Array, var: Array) -> Arrays:
+        after = super().updated(arrays, mean, var)
+        calls = next((name for name in arrays if name.startswith("calls")), "calls0")
         rest = {name: value for name, value in after.items() if name != calls}
         return {**rest, f"calls{int(calls.removeprefix('calls')) + 1}": jnp.zeros(())}
 
@@ -108,10 +108,10 @@ class OneUpdatePerProgram(FunctionalBatchNorm):
 
     memory: dict[str, Any] = field(default_factory=dict)
 
-    def updated(self, held: Held, mean: Array, var: Array) -> Held:
+    def updated(self, arrays: Arrays, mean: Array, var: Array) -> Arrays:
         if _traced(mean):
             here = jax.core.get_opaque_trace_state()
             if self.memory.get("pass") == here:
-                return held
+                return arrays
             self.memory["pass"] = here
-        return super().updated(held, mean, var)
+        return super().updated(arrays, mean, var)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from conformance.adapters.protocols import Config
-from conformance.adapters.pure import Held, PureLayer
+from conformance.adapters.pure import Arrays, PureLayer
 from impl.functional import FunctionalBatchNorm
 from impl.stepwise import Array
 from impl.variants.record import variant
@@ -27,18 +27,20 @@ class CompiledInside(FunctionalBatchNorm):
     @classmethod
     def layer(cls, config: Config) -> PureLayer:
         made = super().layer(config)
-        return PureLayer(made.pure, {**made.held, "calls": jnp.zeros((), jnp.int32)})
+        return PureLayer(made.pure, {**made.arrays, "calls": jnp.zeros((), jnp.int32)})
 
-    def __call__(self, held: Held, x: Any, use_running_average: Any) -> tuple[Any, Held]:
+    def __call__(self, arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
         if use_running_average:
-            return super().__call__(held, x, use_running_average)
-        y, after = self.train(held, x)
-        return y, {**after, "calls": held["calls"] + 1}
+            return super().__call__(arrays, x, use_running_average)
+        y, after = self.train(arrays, x)
+        return y, {**after, "calls": arrays["calls"] + 1}
 
     @partial(jax.jit, static_argnums=0)
-    def train(self, held: Held, x: Any) -> tuple[Any, Held]:
+    def train(self, arrays: Arrays, x: Any) -> tuple[Any, Arrays]:
         called = super().__call__
-        trained: tuple[Any, Held] = jax.checkpoint(lambda held, x: called(held, x, False))(held, x)
+        trained: tuple[Any, Arrays] = jax.checkpoint(lambda arrays, x: called(arrays, x, False))(
+            arrays, x
+        )
         return trained
 
 

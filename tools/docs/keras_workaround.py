@@ -17,7 +17,7 @@ from conformance.adapters import peers
 from conformance.adapters.domain import Options
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import ARRAYS, Config
-from conformance.adapters.pure import Held
+from conformance.adapters.pure import Arrays
 from conformance.adapters.wide import MaskedPure, WideLayer
 
 
@@ -33,7 +33,7 @@ class OneOfTwo:
     pure: MaskedPure
     axis: int
 
-    def __call__(self, state: Held, x: Any, flag: Any, mask: Any) -> tuple[Any, Held]:
+    def __call__(self, state: Arrays, x: Any, flag: Any, mask: Any) -> tuple[Any, Arrays]:
         """Return y and the new state, of one feature."""
         doubled = {name: jnp.repeat(state[name], 2) for name in ARRAYS}
         both = jnp.repeat(x, 2, axis=self.axis)
@@ -41,7 +41,7 @@ class OneOfTwo:
         return jnp.take(y, jnp.array([0]), axis=self.axis), _first(after)
 
 
-def _first(state: Held) -> Held:
+def _first(state: Arrays) -> Arrays:
     return {**state, **{name: state[name][:1] for name in ARRAYS}}
 
 
@@ -66,4 +66,4 @@ def _build(
         return build(config, options)
     two = build(replace(config, features=2), options)
     axis = -1 if options.axis is None else options.axis
-    return WideLayer(OneOfTwo(two.pure, axis), _first(two.held))
+    return WideLayer(OneOfTwo(two.pure, axis), _first(two.arrays))

@@ -133,7 +133,7 @@ def masks(subject: Subject) -> str:
 
     def mean_with(mask: AnyArray) -> Any:
         given = mask if wider.mask_by_row else mask[:, None]
-        return np.asarray(layer.pure(layer.held, X, False, given)[1]["running_mean"])
+        return np.asarray(layer.pure(layer.arrays, X, False, given)[1]["running_mean"])
 
     told: dict[str, list[str]] = {}
     for name, mask in _MASKS.items():

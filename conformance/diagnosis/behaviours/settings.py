@@ -70,7 +70,7 @@ def _jitted(layer: LiveLayer, flag: bool) -> Any:
 
     inner: Any = layer.layer
     if hasattr(inner, "pure"):
-        y, inner.held = jax.jit(inner.pure)(inner.held, jnp.asarray(X), jnp.asarray(flag))
+        y, inner.arrays = jax.jit(inner.pure)(inner.arrays, jnp.asarray(X), jnp.asarray(flag))
         return y
     from flax import nnx  # noqa: PLC0415
 

@@ -40,9 +40,9 @@ def start(subject: Subject, config: Config, state: State | None, options: Option
         if state is None:
             return layer
         given = {
-            name: array.astype(layer.held[name].dtype) for name, array in state.arrays().items()
+            name: array.astype(layer.arrays[name].dtype) for name, array in state.arrays().items()
         }
-        return WideLayer(layer.pure, {**layer.held, **given})
+        return WideLayer(layer.pure, {**layer.arrays, **given})
 
 
 def _words(options: Options) -> str:

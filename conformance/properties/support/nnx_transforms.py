@@ -28,7 +28,7 @@ def compiled(subject: Subject, layer: LayerHandle, x: Any, *, evaluate: bool) ->
     """Call the layer under the jit that all properties share."""
     transforms = transforms_of(subject, layer)
     with calling(f"the call under {transforms.library}.jit"):
-        return as_numpy("y", transforms.jitted(x, evaluate=evaluate))
+        return as_numpy("y", transforms.call_jitted(x, evaluate=evaluate))
 
 
 def merged_call(graphdef: Any, state: Any, x: Any, *, evaluate: bool) -> tuple[Any, Any]:
@@ -49,10 +49,10 @@ class NnxTransforms:
     subject: Subject
     library: str = "nnx"
 
-    def jitted(self, x: Any, *, evaluate: bool) -> Any:
+    def call_jitted(self, x: Any, *, evaluate: bool) -> Any:
         return self.subject.jitted(self.live.module, x, evaluate)
 
-    def jitted_anew(self, traced: list[bool]) -> Callable[[Any, bool], Any]:
+    def compile_anew(self, traced: list[bool]) -> Callable[[Any, bool], Any]:
         def call(module: Any, x: Any, flag: bool) -> Any:
             traced.append(flag)
             return apply(module, x, flag)
@@ -60,36 +60,38 @@ class NnxTransforms:
         program = nnx.jit(call, static_argnums=2)
         return lambda x, flag: program(self.live.module, x, flag)
 
-    def apart(self, x: Any, *, evaluate: bool) -> tuple[Any, Layer]:
+    def call_pure(self, x: Any, *, evaluate: bool) -> tuple[Any, Layer]:
         graphdef, state = nnx.split(self.live.module)
         y, after = _functional(graphdef, state, x, evaluate)
         return y, self._around(nnx.merge(graphdef, after))
 
-    def stacked(self, others: Sequence[Layer], xs: Any, *, evaluate: bool) -> tuple[Any, Layer]:
+    def call_stacked(
+        self, others: Sequence[Layer], xs: Any, *, evaluate: bool
+    ) -> tuple[Any, Layer]:
         modules = [self.live.module, *(cast("NnxLayer", other).module for other in others)]
         graphdef = nnx.graphdef(self.live.module)
         stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(nnx.state, modules))
         stacked = nnx.merge(graphdef, stack)
         return _VMAPPED[evaluate](stacked, xs), self._around(stacked)
 
-    def lanes(self, xs: Any) -> tuple[Any, list[Layer]]:
+    def train_lanes(self, xs: Any) -> tuple[Any, list[Layer]]:
         graphdef, state = nnx.split(self.live.module)
         ys, after = _lanes(graphdef, state, xs, False)
         of_lane = (jax.tree.map(lambda leaf, i=i: leaf[i], after) for i in range(len(xs)))
         return ys, [self._around(nnx.merge(graphdef, one)) for one in of_lane]
 
-    def evaluated_lanes(self, xs: Any) -> list[Any]:
+    def evaluate_lanes(self, xs: Any) -> list[Any]:
         graphdef, state = nnx.split(self.live.module)
         return [_lanes(graphdef, state, xs, True)[0], _nnx_lanes(graphdef, state, xs)]
 
-    def scanned(self, xs: Any) -> Any:
+    def train_scanned(self, xs: Any) -> Any:
         return _SCANNED(self.live.module, xs)[1]
 
-    def rematerialized(self, x: Any, w: Any) -> dict[str, Any]:
+    def differentiate_rematerialized(self, x: Any, w: Any) -> dict[str, Any]:
         _, gradients = _REMATERIALIZED(self.live.module, x, w)
         return dict(of_params(self.live, gradients))
 
-    def twice(self, x: Any) -> Any:
+    def train_twice(self, x: Any) -> Any:
         return _TWICE(self.live.module, x)[0]
 
     def _around(self, module: Any) -> Layer:

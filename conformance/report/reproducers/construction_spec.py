@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conformance.adapters.construction import Construction
 from conformance.adapters.errors import printable
-from conformance.adapters.implementation import Construction, Implementation
-
-_FROM_FILE = "implementation_"
-"""How ``conformance.adapters.resolve`` calls the module that a file becomes."""
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.resolve import FILE_MODULE_PREFIX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,15 +106,15 @@ def _place(found: Any, typed: str) -> Place | None:
         for part in attribute.split("."):
             there = getattr(there, part, None)
         if there is found:
-            from_file = module.startswith(_FROM_FILE)
-            stem = module.removeprefix(_FROM_FILE)
+            from_file = module.startswith(FILE_MODULE_PREFIX)
+            stem = module.removeprefix(FILE_MODULE_PREFIX)
             return Place(module=stem, name=attribute, file=file if from_file else "")
     return None
 
 
 def _module_of(place: str) -> str:
     """Return as what the first part of a name was loaded."""
-    return f"{_FROM_FILE}{Path(place).stem}" if place.endswith(".py") else place
+    return f"{FILE_MODULE_PREFIX}{Path(place).stem}" if place.endswith(".py") else place
 
 
 def _has_literal(value: Any) -> bool:

@@ -25,7 +25,8 @@ def test_unknown_names_are_refused():
 def test_malformed_names_are_refused(name: str):
     """A name without one of its halves is refused with both forms."""
     assert refusal(name) == (
-        f"{name!r} is no name: expected module:attribute or path/to/file.py:attribute."
+        f"invalid implementation name {name!r}: expected module:attribute or "
+        "path/to/file.py:attribute."
     )
 
 

@@ -128,7 +128,7 @@ def test_a_wrong_gradient_of_a_pure_layer_is_found():
             y, after = inner(held | {"gamma": doubled(held["gamma"])}, x, flag)
             return y, after | {"gamma": held["gamma"]}
 
-        return PureLayer(pure, layer.held)
+        return PureLayer(pure, layer.arrays)
 
     subject = Subject(Implementation(name="wrong", build=wrong, pure=True))
     verdict = judge_requirement(REQUIREMENTS["BN-GRAD-2"], subject, budget(max_examples=4))

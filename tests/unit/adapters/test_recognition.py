@@ -30,7 +30,7 @@ def test_other_classes_are_refused(write: Write):
     """A class that is no ``nnx.Module`` is answered with how to wrap it."""
     write("classes.py", "class Norm:\n    pass\n")
     assert refusal("classes:Norm") == (
-        "classes:Norm is the class Norm, which is no nnx.Module. Wrap it in an Implementation "
+        "classes:Norm is the class Norm, not an nnx.Module. Wrap it in an Implementation "
         f"object with `build`, a function from Config to Layer; {GUIDE}"
     )
 
@@ -45,11 +45,11 @@ def test_other_attribute_names_are_refused(write: Write):
     assert (
         refusal("renamed:Norm")
         == f"""\
-renamed:Norm is an nnx.Module that fits neither known shape.
+renamed:Norm is an nnx.Module that matches neither known shape.
   Built as cls(d=3, momentum=0.9, eps=1e-05, rngs=…): ok
   Expected attributes gamma, beta, running_mean, running_var; found weight, bias, mu, var_.
   Name them: Implementation.nnx(Norm, gamma=…, beta=…, running_mean=…, running_var=…), and run \
-that object instead; gamma="bn.scale" is an array of a module inside.
+that object instead; gamma="bn.scale" is an array of a submodule.
   As flax-shaped nnx.Module: its constructor does not take \
 cls(num_features=3, momentum=0.9, epsilon=1e-05, rngs=…).
   {GUIDE}"""
@@ -151,7 +151,7 @@ def test_other_constructors_are_refused(write: Write):
     assert (
         refusal("other:Norm")
         == f"""\
-other:Norm is an nnx.Module that fits neither known shape.
+other:Norm is an nnx.Module that matches neither known shape.
   As seed-shaped nnx.Module: its constructor does not take \
 cls(d=3, momentum=0.9, eps=1e-05, rngs=…).
   As flax-shaped nnx.Module: its constructor does not take \
@@ -173,7 +173,7 @@ def test_other_functions_are_refused(write: Write):
     """A function that cannot take seed, x and flag is shown with its signature."""
     write("signatures.py", "def f(x):\n    return x\n")
     assert refusal("signatures:f") == (
-        "signatures:f(x) is no forward function: it must be callable as "
+        "signatures:f(x) is not a forward function: it must be callable as "
         f"f(seed, x, use_running_average). {GUIDE}"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -67,3 +68,26 @@ def test_streams_are_new_under_a_transform():
     assert jax.eval_shape(abstract).shape == (2,)
     assert construct(drawn, 3, {}) == drawn(nnx.Rngs(3))
     assert jnp.asarray(rngs._UNUSED[3][0].default.count.get_value()) == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "attribute", "value"),
+    [
+        (sys.implementation, "name", "pypy"),
+        (sys, "_is_gil_enabled", lambda: False),
+    ],
+    ids=["another interpreter", "no GIL"],
+)
+def test_streams_are_new_where_references_are_not_counted(
+    monkeypatch: pytest.MonkeyPatch, target: object, attribute: str, value: object
+):
+    """Without exact reference counts, streams are neither kept nor reused."""
+    lent = construct(lambda rngs: rngs, 3, {})
+    construct(drawn, 3, {})
+    assert len(rngs._UNUSED) == 1
+    (unused, _), *_ = rngs._UNUSED.values()
+    monkeypatch.setattr(target, attribute, value, raising=False)
+    given = [construct(lambda rngs: rngs, 3, {}) for _ in range(2)]
+    assert len({id(streams) for streams in (*given, lent, unused)}) == 4
+    assert [drawn(streams) for streams in given] == [drawn(nnx.Rngs(3))] * 2
+    assert len(rngs._UNUSED) == 1

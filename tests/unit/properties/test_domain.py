@@ -272,7 +272,7 @@ def test_the_reference_knows_an_axis_only_where_it_needs_one():
     wider = wide().wider
     assert wider is not None
     layer = wider.build(Config(features=2), Options(axis_name="i"))
-    y, _ = layer.pure(layer.held, jnp.ones((3, 2)), True, None)
+    y, _ = layer.pure(layer.arrays, jnp.ones((3, 2)), True, None)
     assert y.shape == (3, 2)
 
 
