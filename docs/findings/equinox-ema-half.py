@@ -1,7 +1,7 @@
 """equinox.nn.BatchNorm, mode="ema": training on a 16-bit input raises.
 
-The first batch and the average are chosen between, and are of two dtypes: the statistics of the
-batch have 16 bits, the average is float32.
+The call selects between the statistics of the batch, which have 16 bits, and the average, which is
+float32; jax.lax.select accepts only one dtype.
 """
 
 import equinox as eqx

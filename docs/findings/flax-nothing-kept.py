@@ -1,4 +1,4 @@
-"""flax.nnx and linen BatchNorm: a batch with no row kept makes the running statistics NaN for good.
+"""flax.nnx and linen BatchNorm: a fully masked batch makes the running statistics NaN for good.
 
 The mean of no rows is 0/0. Over a named axis, one shard without rows is enough to affect all.
 """

@@ -144,7 +144,7 @@ CAUSES = (
     Cause(
         "equinox-early-variance",
         ("equinox", "equinox-wide"),
-        'no; promised are running statistics "in line with" PyTorch, flax and Haiku',
+        'no; they promise running statistics "in line with" PyTorch, flax and Haiku',
         _variance_too_large,
     ),
     Cause(

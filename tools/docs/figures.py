@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.diagnosis import diagnosis as _diagnosis  # noqa: F401  registers alternatives
+from conformance.diagnosis.experiment import layer_series
 from conformance.diagnosis.fault_model import ALTERNATIVES
 from conformance.requirements import REQUIREMENTS, Level, families, select
 from conformance.requirements.deviations import Deviation
@@ -103,6 +104,8 @@ def _tables() -> dict[str, int]:
         "unproved": len(set(REQUIREMENTS).difference(*(f.breaks for f in FAULTS.values()))),
         "variants": len(VARIANTS),
         "alternatives": len(ALTERNATIVES),
+        "diagnosis_layers": len(layer_series()),
+        "diagnosis_calls": sum(len(series.calls) for series in layer_series()),
         "deviations": len(Deviation),
         "implementations": len(entry_points(group="conformance.implementations")),
     }

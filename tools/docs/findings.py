@@ -76,12 +76,12 @@ _HEAD = """# Findings in other frameworks
 Generated from `docs/data/findings.json` by `python tools/docs/generate.py`; do not edit.
 `tox -e peers` judges every framework again and collects the data.
 
-What the suite finds in Batch Normalization as the frameworks ship it. A violation means that a
-requirement of this suite is not met; if a framework documents a different convention, the page
-says so. Every implementation was judged in the default profile without a time limit. Every cause
-was reproduced by hand with a script that needs only the framework. A violation is assigned to a
-cause by its evidence, and the tool fails while any violation is unassigned. Every verdict and
-every violation is in [data/findings.json](data/findings.json).
+This page lists what the suite finds in Batch Normalization as the frameworks ship it. A violation
+means that a requirement of this suite is not met; if a framework documents a different convention,
+the page says so. Every implementation was judged in the default profile without a time limit.
+Every cause was reproduced by hand with a script that needs only the framework. A violation is
+assigned to a cause by its evidence, and the tool fails while any violation is unassigned. Every
+verdict and every violation is in [data/findings.json](data/findings.json).
 
 - A layer that declares a convention or an extended domain is judged by its declaration. The
   `-wide` entries declare masks, feature axes, dtypes and, for flax, named axes. `flax-default`
