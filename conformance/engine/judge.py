@@ -115,14 +115,18 @@ def judge_requirement(
     subject: Subject,
     budget: Budget,
     values: Mapping[str, Any] | None = None,
+    *,
+    until: float | None = None,
 ) -> Verdict:
     """Return the verdict on one requirement, without any test runner around it.
 
-    ``values``: a stored case, on which alone it is judged.
+    ``values``: a stored case, on which alone it is judged. ``until``: when to stop, in seconds
+    since 1970.
     """
     if verdict := unsupported(requirement, subject):
         return verdict
     trial = Trial(PROPERTIES[requirement.id], subject, budget)
+    trial.until = until
     return judge(trial) if values is None else judge_stored(trial, values)
 
 

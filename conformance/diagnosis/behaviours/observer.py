@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from conformance.adapters.errors import AdapterError, describe
 from conformance.diagnosis.behaviours.behaviour import BEHAVIOURS, NotObserved, Observation
-from conformance.engine.budget import budget
 from conformance.engine.sandbox.limits import Limits
-from conformance.engine.sandbox.worker_process import Lost, Process
+from conformance.engine.sandbox.messages import Request
+from conformance.engine.sandbox.worker_process import WorkerLost, WorkerProcess
 from conformance.properties.support.subject import Subject
 
 CALL_LIMIT = 60.0
@@ -29,6 +29,20 @@ def observe(name: str, subject: Subject) -> Observation:
         return Observation(name, observed=False, answer=describe(error))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObserveRequest(Request):
+    """Observe one behaviour in a worker."""
+
+    handler: ClassVar[str] = f"{__name__}:handle"
+
+    behaviour: str
+
+
+def handle(subject: Subject, *, behaviour: str) -> dict[str, Any]:
+    """Return the observation as JSON values."""
+    return observe(behaviour, subject).to_json()
+
+
 @dataclass(slots=True)
 class Observer:
     """One implementation, and the process in which it is observed; a lost one is replaced."""
@@ -36,7 +50,7 @@ class Observer:
     implementation: str
     limit: float = CALL_LIMIT
     kind: str = field(default="", init=False)
-    _process: Process | None = field(default=None, init=False)
+    _process: WorkerProcess | None = field(default=None, init=False)
 
     def observations(self, names: Sequence[str] = ()) -> Iterator[Observation]:
         """Yield one observation per behaviour.
@@ -52,23 +66,25 @@ class Observer:
 
     def _observed(self, name: str) -> Observation:
         try:
-            answer = self._started().ask(behaviour=name)
-        except Lost as lost:
+            reply = self._started().ask(ObserveRequest(behaviour=name))
+        except WorkerLost as lost:
             self._process = None
             if self.kind == "":  # it has never been ready
                 msg = f"{self.implementation} cannot be resolved: {lost.how}"
                 raise AdapterError(msg) from lost
-            words = f"{lost.note.operation or 'the call'} ends it: {lost.how}"
+            words = f"{lost.heartbeat.text or 'the call'} ends it: {lost.how}"
             return Observation(name, observed=True, answer=words)
-        return Observation(**answer["observation"])
+        if reply.raised:  # observe() turns what the implementation raises into an answer
+            return Observation(name, observed=False, answer=reply.raised)
+        return Observation(**reply.result)
 
-    def _started(self) -> Process:
+    def _started(self) -> WorkerProcess:
         if self._process is None:
-            self._process = Process(self.implementation, budget(), Limits(self.limit))
-            ready: dict[str, Any] = self._process.answer()
-            if "refused" in ready:
-                raise AdapterError(ready["refused"])
-            self.kind = ready["ready"]
+            self._process = WorkerProcess(self.implementation, Limits(self.limit))
+            ready = self._process.receive()
+            if ready.refusal:
+                raise AdapterError(ready.refusal)
+            self.kind = ready.result
         return self._process
 
     def _close(self) -> None:

@@ -1,6 +1,7 @@
-"""A process of its own for every implementation, so that what it breaks is its own.
+"""A worker process for each implementation, so that whatever it breaks is its own.
 
-``host`` starts the process, asks it for verdicts and gives one where it cannot; ``guest``
-runs in it; ``stamp`` is how the guest says what it is doing; ``items`` are the pytest items.
-``limits`` is what it may take; ``diagnosing`` asks for the most likely mistake.
+``supervisor`` starts, asks and replaces the process that ``worker_process`` controls and in
+which ``worker`` runs; ``messages`` is what they exchange, and ``heartbeat`` how a worker
+reports progress. ``judging`` is the request for a verdict, ``limits`` what a worker may use,
+and ``global_state`` which process-wide state an implementation has changed.
 """

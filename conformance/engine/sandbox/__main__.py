@@ -1,4 +1,4 @@
-"""``python -m conformance.engine.sandbox``: judge what is asked for on the standard input."""
+"""``python -m conformance.engine.sandbox``: a worker that serves requests on standard input."""
 
 from conformance.engine.sandbox.worker import main
 

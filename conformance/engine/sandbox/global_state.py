@@ -1,7 +1,7 @@
 """Which process-wide state an implementation has changed, by name.
 
-The state of ``random`` and ``numpy.random`` is missing, because Hypothesis saves
-and restores both around every case.
+The state of ``random`` and ``numpy.random`` is not included: Hypothesis saves and restores
+both around every case.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _MODULES = ("jax", "jax.numpy", "jax.lax", "jax.nn", "numpy", "flax.nnx")
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGALRM", "SIGCHLD", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGSEGV")
 
 
-def _state() -> dict[str, Any]:
+def _read_state() -> dict[str, Any]:
     found: dict[str, Any] = {
-        "the working directory": _here(),
+        "the working directory": _working_directory(),
         "the filters of warnings": list(warnings.filters),
-        "sys.stdout": _stream(sys.stdout),
-        "sys.stderr": _stream(sys.stderr),
+        "sys.stdout": _identity_of_stream(sys.stdout),
+        "sys.stderr": _identity_of_stream(sys.stderr),
         "the recursion limit": sys.getrecursionlimit(),
     }
     found |= {f"os.environ[{name!r}]": value for name, value in os.environ.items()}
@@ -34,46 +34,46 @@ def _state() -> dict[str, Any]:
     return found
 
 
-def _stream(stream: Any) -> tuple[int, Any]:
+def _identity_of_stream(stream: Any) -> tuple[int, Any]:
     return id(stream), getattr(stream, "closed", None)
 
 
-def _here() -> str:
+def _working_directory() -> str:
     try:
         return os.getcwd()  # noqa: PTH109  as text
     except OSError as error:
         return f"lost: {error.strerror}"
 
 
-class Footprint:
-    """Remembers process-wide state; ``changed`` tells what differs since it was asked last."""
+class GlobalStateSnapshot:
+    """A snapshot of process-wide state, taken on construction and again by each comparison."""
 
     def __init__(self) -> None:
-        self._state = _state()
-        self._members = {name: self._held(name) for name in _MODULES if name in sys.modules}
+        self._state = _read_state()
+        self._members = {name: _callables(name) for name in _MODULES if name in sys.modules}
 
-    @staticmethod
-    def _held(module: str) -> dict[str, Any]:
-        return {n: v for n, v in vars(sys.modules[module]).items() if callable(v)}
-
-    def changed(self) -> list[str]:
-        """Return the names of what changed, and remember the state as it is now."""
-        now = _state()
+    def take_changes(self) -> list[str]:
+        """Return the names of what has changed, and take a new snapshot."""
+        now = _read_state()
         names = [
             name
             for name in {**self._state, **now}
-            if not _same(self._state.get(name), now.get(name))
+            if not _equal(self._state.get(name), now.get(name))
         ]
         for module, before in self._members.items():
-            held = self._held(module)
-            names += [f"{module}.{n}" for n, v in before.items() if held.get(n) is not v]
-            self._members[module] = {n: held.get(n) for n in before}
+            after = _callables(module)
+            names += [f"{module}.{n}" for n, v in before.items() if after.get(n) is not v]
+            self._members[module] = {n: after.get(n) for n in before}
         self._state = now
         return names
 
 
-def _same(one: Any, other: Any) -> bool:
+def _callables(module: str) -> dict[str, Any]:
+    return {name: value for name, value in vars(sys.modules[module]).items() if callable(value)}
+
+
+def _equal(one: Any, other: Any) -> bool:
     try:
         return bool(one is other or one == other)
-    except Exception:  # noqa: BLE001  a value that cannot be compared is another one
+    except Exception:  # noqa: BLE001  a value that cannot be compared counts as changed
         return False

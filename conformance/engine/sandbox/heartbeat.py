@@ -1,6 +1,7 @@
-"""A shared page on which a process notes what it does, at a microsecond a note.
+"""A shared memory page by which a worker reports progress, at a microsecond a report.
 
-The reader looks at it only when the writer is silent: dead, or in a call that does not return.
+The supervisor reads more than the counter only when the counter stands still: the worker is
+dead, or in a call that does not return.
 """
 
 from __future__ import annotations
@@ -14,17 +15,26 @@ from pathlib import Path
 from typing import Any
 
 _HEAD = struct.Struct("<5I")
+"""Counter, number of cases, and the sizes of the three parts."""
+
 _OPERATION, _RAW, _ENTRIES, _SIZE = 64, 1024, 8192, 1 << 18
 """Where the parts begin; an operation is a phrase, a case 256 bytes, shapes a few kilobytes."""
 
-
-_BETWEEN = "\0"
+_SEPARATOR = "\0"
 """Between an operation and its arguments."""
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """What was written last: which operation, in which case, and what that is decoded from."""
+class Heartbeat:
+    """What a worker reported last.
+
+    Attributes:
+        operation: The operation that was started, without its arguments.
+        arguments: The arguments of the operation, for a reader.
+        cases: Number of cases started since the request.
+        raw: The bytes that the present case is decoded from; empty before the first.
+        entries: The shapes that it is decoded with.
+    """
 
     operation: str
     arguments: str
@@ -32,9 +42,14 @@ class Note:
     raw: bytes
     entries: tuple[Any, ...]
 
+    @property
+    def text(self) -> str:
+        """The operation with its arguments; empty if none was started."""
+        return f"{self.operation} with {self.arguments}" if self.arguments else self.operation
 
-class StampReader:
-    """The reading end; it owns the file."""
+
+class HeartbeatReader:
+    """The supervisor's end; it owns the file."""
 
     def __init__(self) -> None:
         self._file = tempfile.NamedTemporaryFile(prefix="conformance-")  # noqa: SIM115  closed below
@@ -43,20 +58,20 @@ class StampReader:
 
     @property
     def path(self) -> str:
-        """What the writer opens."""
+        """The file that the writer maps."""
         return self._file.name
 
     @property
     def count(self) -> int:
-        """A number that changes with every note."""
+        """A number that changes with every report."""
         return int(_HEAD.unpack_from(self._page)[0])
 
-    def read(self) -> Note:
-        """Return what was noted last."""
+    def read(self) -> Heartbeat:
+        """Return what was reported last."""
         _, cases, operation, raw, entries = _HEAD.unpack_from(self._page)
         text = self._page[_OPERATION : _OPERATION + operation].decode("utf-8", "replace")
-        name, _, arguments = text.partition(_BETWEEN)
-        return Note(
+        name, _, arguments = text.partition(_SEPARATOR)
+        return Heartbeat(
             operation=name,
             arguments=arguments,
             cases=cases,
@@ -65,13 +80,13 @@ class StampReader:
         )
 
     def close(self) -> None:
-        """Give the page back."""
+        """Release the page and delete the file."""
         self._page.close()
         self._file.close()
 
 
-class StampWriter:
-    """The writing end, a ``Watcher``."""
+class HeartbeatWriter:
+    """The worker's end, a ``Watcher``."""
 
     def __init__(self, path: str) -> None:
         with Path(path).open("r+b") as file:
@@ -81,13 +96,13 @@ class StampWriter:
         self.begin()
 
     def begin(self) -> None:
-        """Forget the case: another requirement is judged."""
+        """Report a new request, which has no case yet."""
         self._cases, self._operation, self._raw, self._shapes = 0, b"", b"", b""
         self._entries = None
         self._write()
 
     def case(self, raw: bytes, entries: tuple[Any, ...]) -> None:
-        """Note the case, and that it is being prepared."""
+        """Report that a case is being prepared."""
         self._cases += 1
         self._raw = raw[: _ENTRIES - _RAW]
         self._page[_RAW : _RAW + len(self._raw)] = self._raw
@@ -97,8 +112,8 @@ class StampWriter:
         self.operation("the case")
 
     def operation(self, name: str, arguments: str = "") -> None:
-        """Note the operation."""
-        text = f"{name}{_BETWEEN}{arguments}"
+        """Report that an operation is about to start."""
+        text = f"{name}{_SEPARATOR}{arguments}"
         self._operation = text.encode("utf-8", "replace")[: _RAW - _OPERATION]
         self._page[_OPERATION : _OPERATION + len(self._operation)] = self._operation
         self._write()

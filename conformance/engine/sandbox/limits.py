@@ -1,4 +1,4 @@
-"""How long a call of one implementation may take, and how much memory its process may hold."""
+"""How long a call of an implementation may take, and how much memory its worker may use."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 CALL_LIMIT = 120.0
-"""Seconds that a single call may take; a correct one takes milliseconds, compiling a second."""
+"""Default limit for one call, in seconds; a correct one takes milliseconds, compiling a second."""
 
 GIB = 1 << 30
 
 LEAST_MEMORY = 2.0
-"""GiB. What XLA compiles for a correct layer in a whole run takes up to half of it."""
+"""Least default memory limit in GiB. The programs that XLA compiles for a correct layer in a whole
+run take up to half of it."""
 
 _CGROUP = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -21,26 +22,27 @@ _CGROUP = (
 
 
 def fair_share() -> int:
-    """Return half of the machine's memory in bytes, shared among the workers of pytest-xdist.
+    """Return the default memory limit of a worker in bytes.
 
-    At least ``LEAST_MEMORY``; the container's limit counts, where there is one.
+    It is half of the machine's memory (or of the container's limit), divided by the number of
+    pytest-xdist workers, but at least ``LEAST_MEMORY``.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     return max(round(LEAST_MEMORY * GIB), machine_memory() // (2 * workers))
 
 
 def machine_memory() -> int:
-    """Return the bytes of memory that all processes may hold together, 0 if that is unknown."""
-    known = [_number(path) for path in _CGROUP]
+    """Return the bytes of memory that all processes may use together; 0 if unknown."""
+    known = [_read_number(path) for path in _CGROUP]
     if {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= os.sysconf_names.keys():
         known.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     return min((number for number in known if number > 0), default=0)
 
 
 def resident(process: int) -> int:
-    """Return the bytes of memory that a process holds; 0 where the system does not tell.
+    """Return the resident memory of a process in bytes; 0 if unknown.
 
-    Not the size of its address space, of which frameworks reserve far more than they use.
+    The size of its address space would say little: frameworks reserve far more than they use.
     """
     try:
         pages = Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]
@@ -51,17 +53,18 @@ def resident(process: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an implementation may take.
+    """What a worker may use.
 
-    ``seconds`` for a single call; ``memory`` in bytes, beyond what its process held before it
-    was asked for anything.
+    Attributes:
+        seconds: For a single call.
+        memory: In bytes, beyond what the process used before its first request.
     """
 
     seconds: float = CALL_LIMIT
     memory: int = field(default_factory=fair_share)
 
 
-def _number(path: Path) -> int:
+def _read_number(path: Path) -> int:
     try:
         return int(path.read_text(encoding="ascii"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Verdicts by processes that may come to an end before they give one."""
+"""Starts, asks and replaces worker processes, and reports their loss as a violation."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import Any
 
 from conformance.adapters.errors import printable
 from conformance.engine.budget import Budget
-from conformance.engine.sandbox.heartbeat import Note
+from conformance.engine.sandbox.heartbeat import Heartbeat
+from conformance.engine.sandbox.judging import JudgeRequest
 from conformance.engine.sandbox.limits import Limits
-from conformance.engine.sandbox.worker_process import Lost, Process
+from conformance.engine.sandbox.messages import Request
+from conformance.engine.sandbox.worker_process import WorkerLost, WorkerProcess
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.finding import RESULT, Finding, FindingKind
 from conformance.requirements.verdict import Outcome, Verdict, Violation
 
-_CHANCES = 2
-"""Processes that an implementation may end in each worker; then it is not asked any more."""
+MAX_WORKER_LOSSES = 2
+"""Workers that an implementation may lose to one supervisor; then it is judged no further."""
 
 
 @dataclass
@@ -31,11 +33,16 @@ class _Record:
     effects: list[str] = field(default_factory=list)
 
 
-class Keeper:
+class Supervisor:
     """Judges implementations, each in a process that has never seen another one.
 
-    One process lives at a time. ``limits``: what a single call may take. ``strictly``:
-    declarations are left out of account. ``stop``: a file that ends the run once it exists.
+    One worker is alive at a time.
+
+    Args:
+        budget: How thoroughly to judge.
+        limits: What a worker may use.
+        strictly: Ignore declared deviations.
+        stop: A file whose existence cancels the run.
     """
 
     def __init__(
@@ -49,20 +56,20 @@ class Keeper:
         self.budget, self.limits = budget, limits or Limits()
         self.strictly, self.stop = strictly, stop
         self._records: dict[str, _Record] = {}
-        self._current: tuple[str, Process] | None = None
+        self._current: tuple[str, WorkerProcess] | None = None
 
     def refusal(self, name: str) -> str | None:
         """Return why an implementation cannot be judged at all; None if it can."""
         record = self._record(name)
         if record.refusal is None and not record.losses:
-            self._process(name)
+            self._worker(name)
         return record.refusal
 
-    def effects(self, name: str) -> list[str]:
-        """Return the process-wide state that was seen to change and not yet told."""
+    def take_effects(self, name: str) -> list[str]:
+        """Return the process-wide state that was seen to change since the last call."""
         record = self._record(name)
-        told, record.effects = record.effects, []
-        return told
+        effects, record.effects = record.effects, []
+        return effects
 
     def judge(
         self,
@@ -71,40 +78,55 @@ class Keeper:
         until: float | None = None,
         values: Mapping[str, object] | None = None,
     ) -> Verdict:
-        """Return a verdict, by whatever means; ``values``: on this case alone."""
+        """Return the verdict on one requirement, also if the worker is lost.
+
+        Args:
+            requirement: Its id.
+            name: The implementation.
+            until: When to stop, in seconds since 1970.
+            values: An encoded case; judge this one alone.
+        """
         started, record = time.perf_counter(), self._record(name)
-        if len(record.losses) >= _CHANCES:
+        if len(record.losses) >= MAX_WORKER_LOSSES:
             times, where = len(record.losses), ", ".join(record.losses)
             return self._errored(
                 requirement, name, f"not judged any more: {times} processes were lost in {where}"
             )
-        process = self._process(name)
-        if process is None:
+        worker = self._worker(name)
+        if worker is None:
             return self._errored(requirement, name, record.refusal or "")
+        request = JudgeRequest(
+            requirement=requirement, budget=self.budget, until=until, values=values
+        )
         try:
-            answer = process.ask(requirement=requirement, until=until, values=values)
-        except Lost as lost:
+            reply = worker.ask(request)
+        except WorkerLost as lost:
             self._current = None
             record.losses.append(requirement)
-            return self._violated(requirement, name, started, lost.how, lost.note, lost)
-        record.effects += answer["effects"]
-        if "escaped" in answer:
-            return self._violated(requirement, name, started, answer["escaped"], process.note())
-        return Verdict.from_json(answer["verdict"])
+            finding = _finding(lost.how, lost.heartbeat, lost.kind, lost.limit_s)
+            return self._violated(requirement, name, finding, lost.heartbeat, started)
+        record.effects += reply.effects
+        if reply.raised:
+            heartbeat = worker.last_heartbeat()
+            finding = _finding(reply.raised, heartbeat, FindingKind.RAISED)
+            return self._violated(requirement, name, finding, heartbeat, started)
+        return Verdict.from_json(reply.result)
 
-    def blueprint(self, name: str) -> dict[str, Any]:
-        """Return how an implementation is made, as JSON values of a ``Blueprint``.
+    def ask(self, name: str, request: Request) -> Any:
+        """Return the result of any other request.
 
         Raises:
-            Lost: its process came to an end.
+            WorkerLost: There is no result.
         """
-        process = self._process(name)
-        assert process is not None, "the caller has asked for a refusal"  # noqa: S101
-        found: dict[str, Any] = process.ask(blueprint=True)["blueprint"]
-        return found
+        worker = self._worker(name)
+        assert worker is not None, "the caller has asked for a refusal"  # noqa: S101
+        reply = worker.ask(request)
+        if reply.raised:
+            raise WorkerLost(reply.raised, worker.last_heartbeat())
+        return reply.result
 
     def close(self) -> None:
-        """End the process that lives."""
+        """Kill the worker that is alive."""
         if self._current is not None:
             self._current[1].close()
             self._current = None
@@ -112,29 +134,29 @@ class Keeper:
     def _record(self, name: str) -> _Record:
         return self._records.setdefault(name, _Record())
 
-    def _process(self, name: str) -> Process | None:
-        """Return the process of an implementation, None if there can be none."""
+    def _worker(self, name: str) -> WorkerProcess | None:
+        """Return the worker of an implementation; None if the implementation is refused."""
         record = self._record(name)
         if record.refusal is not None:
             return None
         if self._current is not None and self._current[0] == name:
             return self._current[1]
         self.close()
-        process = Process(name, self.budget, self.limits, strictly=self.strictly, stop=self.stop)
-        self._current = name, process  # from now on it is closed, also on an interrupt
+        worker = WorkerProcess(name, self.limits, strictly=self.strictly, stop=self.stop)
+        self._current = name, worker  # from now on it is closed, also on an interrupt
         try:
-            answer = process.answer()
-        except Lost as lost:
+            reply = worker.receive()
+        except WorkerLost as lost:
             self._current = None
-            doing = lost.note.operation or "starting"
+            doing = lost.heartbeat.text or "starting"
             record.refusal = printable(f"{name} cannot be judged: {doing}: {lost.how}")
             return None
-        if "refused" in answer:
+        if reply.refusal:
             self.close()
-            record.refusal = answer["refused"]
+            record.refusal = reply.refusal
             return None
-        record.kind, record.effects = answer["ready"], record.effects + answer["effects"]
-        return process
+        record.kind, record.effects = reply.result, record.effects + reply.effects
+        return worker
 
     def _errored(self, requirement: str, name: str, detail: str) -> Verdict:
         return Verdict(
@@ -147,43 +169,41 @@ class Keeper:
         )
 
     def _violated(
-        self,
-        requirement: str,
-        name: str,
-        started: float,
-        got: str,
-        note: Note,
-        lost: Lost | None = None,
+        self, requirement: str, name: str, finding: Finding, heartbeat: Heartbeat, started: float
     ) -> Verdict:
-        arguments = f" with {note.arguments}" * bool(note.arguments)
-        finding = Finding(
-            quantity=f"{note.operation}{arguments}" or "the requirement",
-            got=printable(got),
-            expected=RESULT,
-            kind=lost.kind if lost else FindingKind.RAISED,
-            operation=note.operation,
-            limit_s=lost.limit_s if lost else None,
-        )
         return Verdict(
             requirement=requirement,
             implementation=name,
             kind=self._record(name).kind,
             outcome=Outcome.VIOLATES,
             level=REQUIREMENTS[requirement].level,
-            cases=note.cases,
+            cases=heartbeat.cases,
             seconds=round(time.perf_counter() - started, 4),
-            violation=_violation(requirement, finding, note),
+            violation=_violation(requirement, finding, heartbeat),
         )
 
 
-def _violation(requirement: str, finding: Finding, note: Note) -> Violation:
+def _finding(
+    got: str, heartbeat: Heartbeat, kind: FindingKind, limit_s: float | None = None
+) -> Finding:
+    return Finding(
+        quantity=heartbeat.text or "the requirement",
+        got=printable(got),
+        expected=RESULT,
+        kind=kind,
+        operation=heartbeat.operation,
+        limit_s=limit_s,
+    )
+
+
+def _violation(requirement: str, finding: Finding, heartbeat: Heartbeat) -> Violation:
     """Return the violation, with the case that was being executed if there was one."""
-    if not note.raw:
+    if not heartbeat.raw:
         return Violation(finding=finding)
     from conformance.properties import PROPERTIES  # noqa: PLC0415
     from conformance.strategies.bytestream import draw_from_bytes  # noqa: PLC0415
     from conformance.strategies.codec import make_violation  # noqa: PLC0415  only after a loss
 
     decoders = PROPERTIES[requirement].decoders
-    drawn = draw_from_bytes(note.raw, {name: of(note.entries) for name, of in decoders.items()})
-    return make_violation(requirement, finding, drawn)
+    shapes = {name: of(heartbeat.entries) for name, of in decoders.items()}
+    return make_violation(requirement, finding, draw_from_bytes(heartbeat.raw, shapes))

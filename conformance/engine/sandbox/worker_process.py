@@ -1,4 +1,4 @@
-"""The keeper of one implementation's process: asks it, waits for it, replaces it."""
+"""The supervisor's end of one worker process: sends requests, waits, measures, kills."""
 
 from __future__ import annotations
 
@@ -10,58 +10,72 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from conformance.engine.budget import Budget
-from conformance.engine.sandbox.heartbeat import Note, StampReader
+from conformance.engine.sandbox.heartbeat import Heartbeat, HeartbeatReader
 from conformance.engine.sandbox.limits import GIB, Limits, resident
-from conformance.engine.sandbox.worker import LINE_CLOSED
+from conformance.engine.sandbox.messages import EXIT_CHANNEL_CLOSED, Init, Reply, Request, encode
 from conformance.requirements.finding import NO_RESULT, PROCESS, FindingKind
 
 _START_LIMIT = 300.0
-"""Seconds that the interpreter and the frameworks may take to start: nobody's fault but ours."""
+"""Seconds that the interpreter and the frameworks may take to start: no implementation's fault."""
 
-_GLANCE = 0.25
+_POLL_INTERVAL = 0.25
+"""Seconds between two looks at a worker that has not answered."""
+
 _TAIL = 800
+"""Bytes at the end of standard error in which the reason of a crash is looked for."""
 
 
-class Lost(Exception):
-    """The process ended, or had to be ended; ``how`` says it, ``note`` what it was doing."""
+class WorkerLost(Exception):
+    """The worker died or had to be killed.
 
-    def __init__(self, how: str, note: Note, limit_s: float | None = None) -> None:
+    Attributes:
+        how: What happened, for a reader.
+        heartbeat: What the worker was doing.
+        limit_s: The time limit that it exceeded, in seconds; None if it died otherwise.
+    """
+
+    def __init__(self, how: str, heartbeat: Heartbeat, limit_s: float | None = None) -> None:
         super().__init__(how)
-        self.how, self.note, self.limit_s = how, note, limit_s
-        self.kind = FindingKind.LOST if limit_s is None else FindingKind.TIMED_OUT
+        self.how, self.heartbeat, self.limit_s = how, heartbeat, limit_s
+
+    @property
+    def kind(self) -> FindingKind:
+        """The kind of finding that this is."""
+        return FindingKind.LOST if self.limit_s is None else FindingKind.TIMED_OUT
 
 
-class Stopped(Exception):
-    """The run is over: what was asked is not wanted any more."""
+class RunCancelled(Exception):
+    """The run has been cancelled, and the pending reply is no longer wanted."""
 
 
-class Process:
-    """One process that judges one implementation.
+class WorkerProcess:
+    """One worker process and the channels to it.
 
-    ``stop``: a file that, once it exists, ends the process and the run.
+    Args:
+        implementation: The name that the worker resolves.
+        limits: What the worker may use.
+        strictly: Ignore declared deviations.
+        stop: A file whose existence cancels the run.
 
     Raises:
-        Lost: from any method but ``close``, if it has come to its end.
-        Stopped: from any method that waits, if the run is over.
+        WorkerLost: From any method that waits for a reply, if the worker is gone.
+        RunCancelled: Likewise, if the run is cancelled.
     """
 
     def __init__(
         self,
         implementation: str,
-        budget: Budget,
         limits: Limits,
         *,
         strictly: bool = False,
         stop: Path | None = None,
     ) -> None:
         self.limits, self._stop = limits, stop
-        self._at_first = 0
-        self._stamp = StampReader()
+        self._initial_memory = 0
+        self._heartbeat = HeartbeatReader()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "conformance.engine.sandbox"],
@@ -72,121 +86,123 @@ class Process:
             encoding="utf-8",
         )
         assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101, PT018
-        self._requests, self._answers = self._process.stdin, queue.SimpleQueue[str]()
+        self._requests, self._replies = self._process.stdin, queue.SimpleQueue[str]()
         self._reader = threading.Thread(
-            target=_pump, args=(self._process.stdout, self._answers), daemon=True
+            target=_pump, args=(self._process.stdout, self._replies), daemon=True
         )
         self._reader.start()
         self._send(
-            implementation=implementation,
-            budget=asdict(budget),
-            strictly=strictly,
-            path=sys.path,
-            stamp=self._stamp.path,
+            Init(
+                implementation=implementation,
+                strictly=strictly,
+                path=sys.path,
+                heartbeat=self._heartbeat.path,
+            )
         )
 
-    def answer(self) -> dict[str, Any]:
-        """Return the next answer, waiting as long as there is progress and memory."""
-        count, quiet, before = -1, 0.0, time.monotonic()
+    def ask(self, request: Request) -> Reply:
+        """Send a request and return the reply."""
+        self._send(request)
+        return self.receive()
+
+    def receive(self) -> Reply:
+        """Return the next reply; wait while there is progress and memory is within its limit."""
+        count, silence, before = -1, 0.0, time.monotonic()
         while True:
             try:
-                line = self._answers.get(timeout=min(_GLANCE, self.limits.seconds / 4))
+                line = self._replies.get(timeout=min(_POLL_INTERVAL, self.limits.seconds / 4))
             except queue.Empty:
                 line = None
-            self._refuse_growth()
+            self._check_memory()
             if line:
-                self._at_first = self._at_first or resident(self._process.pid)
-                answer: dict[str, Any] = json.loads(line)
-                return answer
+                self._initial_memory = self._initial_memory or resident(self._process.pid)
+                return Reply(**json.loads(line))
             if line == "" or self._process.poll() is not None:
                 raise self._lost()
             if self._stop is not None and self._stop.exists():
                 self.close()
-                raise Stopped
+                raise RunCancelled
             now = time.monotonic()
-            quiet += min(now - before, 2 * _GLANCE)  # a stopped host has seen no silence
+            silence += min(now - before, 2 * _POLL_INTERVAL)  # not while this process was suspended
             before = now
-            if self._stamp.count != count:
-                count, quiet = self._stamp.count, 0.0
-            self._refuse_silence(quiet)
+            if self._heartbeat.count != count:
+                count, silence = self._heartbeat.count, 0.0
+            self._check_silence(silence)
 
-    def _refuse_silence(self, quiet: float) -> None:
-        limit = self.limits.seconds
-        note = self._stamp.read() if quiet >= limit else None
-        if note and quiet >= (limit if note.operation else _START_LIMIT):
-            self.close()
-            raise Lost(NO_RESULT.format(limit=limit), note, limit)
-
-    def _refuse_growth(self) -> None:
-        """End a process that takes the machine's memory, before the machine has none left."""
-        grown = resident(self._process.pid) - self._at_first
-        if grown > self.limits.memory:
-            note = self._stamp.read()
-            self.close()
-            limit = self.limits.memory / GIB
-            raise Lost(f"{PROCESS}took more than {limit:.3g} GiB of memory", note)
-
-    def ask(self, **request: Any) -> dict[str, Any]:
-        """Send a request and return the answer."""
-        self._send(**request)
-        return self.answer()
-
-    def note(self) -> Note:
-        """Return what the process noted last."""
-        return self._stamp.read()
+    def last_heartbeat(self) -> Heartbeat:
+        """Return what the worker reported last."""
+        return self._heartbeat.read()
 
     def close(self) -> None:
-        """End the process, whatever it is doing."""
+        """Kill the worker, whatever it is doing, and release what belongs to it."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        self._reader.join(timeout=1)  # a process forked by the guest may hold the pipe
+        self._reader.join(timeout=1)  # a process forked by the worker may hold the pipe
         for stream in (self._requests, self._process.stdout, self._errors):
             _close(stream)
-        self._stamp.close()
+        self._heartbeat.close()
 
-    def _send(self, **values: Any) -> None:
+    def _send(self, message: Init | Request) -> None:
         try:
-            self._requests.write(json.dumps(values) + "\n")
+            self._requests.write(encode(message))
             self._requests.flush()
         except OSError:
-            return  # it is gone, as the answer will tell
+            return  # the worker is gone, as receive() will notice
 
-    def _lost(self) -> Lost:
+    def _check_silence(self, silence: float) -> None:
+        """Kill a worker whose current operation takes too long."""
+        limit = self.limits.seconds
+        heartbeat = self._heartbeat.read() if silence >= limit else None
+        if heartbeat and silence >= (limit if heartbeat.operation else _START_LIMIT):
+            self.close()
+            raise WorkerLost(NO_RESULT.format(limit=limit), heartbeat, limit)
+
+    def _check_memory(self) -> None:
+        """Kill a worker that uses too much memory, before the machine has none left."""
+        grown = resident(self._process.pid) - self._initial_memory
+        if grown > self.limits.memory:
+            heartbeat = self._heartbeat.read()
+            self.close()
+            limit = self.limits.memory / GIB
+            raise WorkerLost(f"{PROCESS}took more than {limit:.3g} GiB of memory", heartbeat)
+
+    def _lost(self) -> WorkerLost:
         try:
             code = self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:
-            code = None  # it lives, but has closed what it should answer on
-        note, said = self._stamp.read(), self._said()
+            code = None  # it is alive, but has closed the channel for replies
+        heartbeat, reason = self._heartbeat.read(), self._last_error_line()
         self.close()
-        return Lost(f"{_ending(code)}{said}", note)
+        return WorkerLost(f"{_describe_exit(code)}{reason}", heartbeat)
 
-    def _said(self) -> str:
-        """Return the last line that tells why, such as the message of an abort in C++."""
+    def _last_error_line(self) -> str:
+        """Return the last line of standard error, such as the message of an abort in C++."""
         size = self._errors.seek(0, 2)
         self._errors.seek(max(0, size - _TAIL))
         lines = self._errors.read().decode("utf-8", "replace").strip("\0 \n").splitlines()
         return f": {lines[-1].strip()[:200]}" if lines else ""
 
 
-def _pump(stream: IO[str], answers: queue.SimpleQueue[str]) -> None:
+def _pump(stream: IO[str], replies: queue.SimpleQueue[str]) -> None:
+    """Move lines into the queue, and an empty one at the end."""
     try:
         for line in stream:
-            answers.put(line)
+            replies.put(line)
     except ValueError:
-        pass  # closed while it was read, or no text
-    answers.put("")
+        pass  # closed while it was read, or not text
+    replies.put("")
 
 
 def _close(stream: Any) -> None:
     try:
         stream.close()
     except OSError:
-        return  # nobody reads any more what is still to be written
+        return  # the reader of what is still buffered is gone
 
 
-def _ending(code: int | None) -> str:
-    if code in {None, LINE_CLOSED}:
+def _describe_exit(code: int | None) -> str:
+    if code in {None, EXIT_CHANNEL_CLOSED}:
         return f"{PROCESS}closed the line to the suite"
     if code is None or code >= 0:
         return f"{PROCESS}ended with exit code {code}"

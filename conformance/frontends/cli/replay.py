@@ -15,7 +15,7 @@ from conformance.frontends.cli.parameters import FILE, color_option, writable
 from conformance.frontends.cli.reporting import read
 
 if TYPE_CHECKING:
-    from conformance.engine.sandbox.supervisor import Keeper
+    from conformance.engine.sandbox.supervisor import Supervisor
 
 _USAGE = 2
 
@@ -80,20 +80,20 @@ def _only(found: list[Stored], identity: str, name: str | None) -> Stored:
 
 
 def _write(stored: Stored, script: Path, name: str | None) -> None:
-    from conformance.engine.sandbox.worker_process import Lost  # noqa: PLC0415
-    from conformance.report.reproducers.construction_spec import Blueprint  # noqa: PLC0415
+    from conformance.engine.sandbox.worker_process import WorkerLost  # noqa: PLC0415
+    from conformance.report.reproducers.construction_spec import Blueprint, BlueprintRequest  # noqa: PLC0415
     from conformance.report.reproducers.script import NoScript  # noqa: PLC0415  imports NumPy
     from conformance.report.reproducers.verify import write_script  # noqa: PLC0415
 
     target = script.absolute()  # before going where the implementation is
     implementation = name or stored.verdict.implementation
     with _place_of(stored, name):
-        with _keeper() as keeper:
-            if refusal := keeper.refusal(implementation):
+        with _supervisor() as supervisor:
+            if refusal := supervisor.refusal(implementation):
                 raise click.UsageError(refusal)
             try:
-                blueprint = Blueprint.from_json(keeper.blueprint(implementation))
-            except Lost as lost:
+                blueprint = Blueprint.from_json(supervisor.ask(implementation, BlueprintRequest()))
+            except WorkerLost as lost:
                 msg = f"{implementation} cannot be looked at: {lost.how}"
                 raise click.UsageError(msg) from lost
         try:
@@ -102,11 +102,11 @@ def _write(stored: Stored, script: Path, name: str | None) -> None:
             raise click.UsageError(str(error)) from error
 
 
-def _keeper(*, strictly: bool = False) -> contextlib.closing[Keeper]:
+def _supervisor(*, strictly: bool = False) -> contextlib.closing[Supervisor]:
     from conformance.engine.budget import budget  # noqa: PLC0415
-    from conformance.engine.sandbox.supervisor import Keeper  # noqa: PLC0415
+    from conformance.engine.sandbox.supervisor import Supervisor  # noqa: PLC0415
 
-    return contextlib.closing(Keeper(budget(minimize=False), strictly=strictly))
+    return contextlib.closing(Supervisor(budget(minimize=False), strictly=strictly))
 
 
 def _found(identity: str, source: Path | None) -> list[Stored]:
@@ -137,11 +137,11 @@ def _replayed(stored: Stored, name: str | None, *, color: bool) -> int:
 
     old = stored.verdict
     implementation = name or old.implementation
-    with _keeper(strictly=stored.strictly) as keeper:
-        if refusal := keeper.refusal(implementation):
+    with _supervisor(strictly=stored.strictly) as supervisor:
+        if refusal := supervisor.refusal(implementation):
             click.echo(f"Error: {refusal}", err=True)
             return _USAGE
-        verdict = keeper.judge(old.requirement, implementation, values=stored.values)
+        verdict = supervisor.judge(old.requirement, implementation, values=stored.values)
     console = console_of(color=color)
     if verdict.outcome is Outcome.VIOLATES:
         console.print(violation_text(verdict), markup=False, highlight=False, soft_wrap=True)

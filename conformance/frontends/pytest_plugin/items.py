@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from conformance.engine.budget import Clock
-from conformance.engine.sandbox.supervisor import Keeper
-from conformance.engine.sandbox.worker_process import Stopped
+from conformance.engine.sandbox.supervisor import Supervisor
+from conformance.engine.sandbox.worker_process import RunCancelled
 from conformance.frontends.pytest_plugin.collector import EFFECTS_KEY, PROPERTY_KEY
 from conformance.frontends.pytest_plugin.outcomes import junit_properties, raise_for_verdict
 from conformance.report.waivers import Waiver, judged_with, waiver_for
@@ -23,7 +23,7 @@ class IsolatedItem(pytest.Item):
 
     row: Requirement
     implementation: str
-    keeper: Keeper
+    supervisor: Supervisor
     strict: bool
     clock: Clock | None
     waivers: tuple[Waiver, ...] = ()
@@ -31,21 +31,21 @@ class IsolatedItem(pytest.Item):
     def runtest(self) -> None:
         try:
             self._judge()
-        except Stopped:
+        except RunCancelled:
             self.session.shouldstop = "the run is over"
             pytest.skip("not judged: the run is over")
 
     def _judge(self) -> None:
         until = self.clock.until(shares([self.row])[0]) if self.clock is not None else None
         waiver = waiver_for(self.waivers, self.row.id, self.implementation)
-        judge = partial(self.keeper.judge, self.row.id, self.implementation, until)
+        judge = partial(self.supervisor.judge, self.row.id, self.implementation, until)
         self.settle(judged_with(waiver, judge))
 
     def settle(self, verdict: Verdict) -> None:
         """Keep the verdict for the report, and let pytest know how it went."""
         self.user_properties.append((PROPERTY_KEY, json.dumps(verdict.to_json(internal=True))))
         self.user_properties.extend(junit_properties(verdict))
-        if effects := self.keeper.effects(self.implementation):
+        if effects := self.supervisor.take_effects(self.implementation):
             told = json.dumps([self.implementation, effects])
             self.user_properties.append((EFFECTS_KEY, told))
         raise_for_verdict(verdict, strict=self.strict)

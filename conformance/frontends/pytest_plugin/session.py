@@ -13,8 +13,8 @@ from conformance import requirements
 from conformance.adapters.errors import AdapterError
 from conformance.engine.budget import Clock
 from conformance.engine.jax_runtime import remember_compilations
-from conformance.engine.sandbox.supervisor import Keeper
-from conformance.engine.sandbox.worker_process import Stopped
+from conformance.engine.sandbox.supervisor import Supervisor
+from conformance.engine.sandbox.worker_process import RunCancelled
 from conformance.engine.scheduling import by_power, dealt
 from conformance.frontends.pytest_plugin.collector import PROPERTY_KEY, Plan
 from conformance.frontends.pytest_plugin.outcomes import junit_properties, raise_for_verdict
@@ -82,10 +82,12 @@ class RequirementFile(pytest.File):
 
     plan: Plan
     subjects: list[Subject]
-    keeper: Keeper | None
+    supervisor: Supervisor | None
 
     def collect(self) -> Iterator[pytest.Item]:
-        return self._isolated(self.keeper) if self.keeper is not None else self._in_process()
+        if self.supervisor is not None:
+            return self._isolated(self.supervisor)
+        return self._in_process()
 
     def _in_process(self) -> Iterator[pytest.Item]:
         from conformance.engine.judge import Trial, unsupported  # noqa: PLC0415  imports Hypothesis
@@ -108,7 +110,7 @@ class RequirementFile(pytest.File):
             mark(item, row)
             yield item
 
-    def _isolated(self, keeper: Keeper) -> Iterator[pytest.Item]:
+    def _isolated(self, supervisor: Supervisor) -> Iterator[pytest.Item]:
         from conformance.frontends.pytest_plugin.items import IsolatedItem, shares  # noqa: PLC0415
 
         wanted = self._wanted(self.plan.implementations)
@@ -116,7 +118,7 @@ class RequirementFile(pytest.File):
         clock = self._clock(shares([row for _, row in wanted])) if needed else None
         for name, row in wanted:
             item = IsolatedItem.from_parent(self, name=item_name(row.id, name))
-            item.row, item.implementation, item.keeper = row, name, keeper
+            item.row, item.implementation, item.supervisor = row, name, supervisor
             item.strict, item.clock = self.plan.strict, clock
             item.waivers = self.plan.waivers
             mark(item, row)
@@ -161,7 +163,7 @@ class Session:
     def __init__(self, plan: Plan, stop: Path | None = None) -> None:
         self.plan, self.stop = plan, stop
         self._subjects: list[Subject] = []
-        self._keeper: Keeper | None = None
+        self._supervisor: Supervisor | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
@@ -177,7 +179,7 @@ class Session:
         remember_compilations()
         try:
             self._prepare()
-        except Stopped:
+        except RunCancelled:
             return  # another worker was faster; the first item will say so
         except AdapterError as error:
             if output is None:
@@ -187,7 +189,7 @@ class Session:
     def _prepare(self) -> None:
         """Find out whether there is anything to judge; raise an AdapterError if not."""
         if self.plan.limits is not None:
-            self._keeper = Keeper(
+            self._supervisor = Supervisor(
                 self.plan.budget,
                 self.plan.limits,
                 strictly=self.plan.strict_reading,
@@ -195,10 +197,10 @@ class Session:
             )
             refusals = []
             for name in self.plan.implementations:
-                refusals.append(self._keeper.refusal(name))
+                refusals.append(self._supervisor.refusal(name))
                 if refusals[-1] is None:
                     return
-            self._keeper = None
+            self._supervisor = None
             raise AdapterError("\n".join(dict.fromkeys(map(str, refusals))))
         from conformance.adapters.resolve import resolve  # noqa: PLC0415  may import anything
         from conformance.properties.support.subject import Subject  # noqa: PLC0415
@@ -210,8 +212,8 @@ class Session:
 
     def pytest_unconfigure(self) -> None:
         """Let no process outlive the run."""
-        if self._keeper is not None:
-            self._keeper.close()
+        if self._supervisor is not None:
+            self._supervisor.close()
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
@@ -220,5 +222,5 @@ class Session:
             return None
         collector: RequirementFile = RequirementFile.from_parent(parent, path=file_path)
         collector.plan = self.plan
-        collector.subjects, collector.keeper = self._subjects, self._keeper
+        collector.subjects, collector.supervisor = self._subjects, self._supervisor
         return collector

@@ -6,12 +6,16 @@ import ast
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from conformance.adapters.construction import Construction
 from conformance.adapters.errors import printable
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.resolve import FILE_MODULE_PREFIX
+from conformance.engine.sandbox.messages import Request
+
+if TYPE_CHECKING:
+    from conformance.properties.support.subject import Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,18 @@ class Blueprint:
         """Return the blueprint that ``to_json`` wrote."""
         places = {name: data[name] and Place(**data[name]) for name in ("layer", "forward")}
         return cls(**{**data, **places, "deviations": tuple(data["deviations"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlueprintRequest(Request):
+    """Ask a worker how its implementation is constructed."""
+
+    handler: ClassVar[str] = f"{__name__}:handle"
+
+
+def handle(subject: Subject) -> dict[str, Any]:
+    """Return the blueprint as JSON values."""
+    return blueprint_of(subject.implementation).to_json()
 
 
 def blueprint_of(implementation: Implementation) -> Blueprint:

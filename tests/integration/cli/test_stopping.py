@@ -9,9 +9,9 @@ import time
 import pytest
 from support.command_line import conformance
 
-from conformance.engine.budget import budget
+from conformance.engine.sandbox.judging import JudgeRequest
 from conformance.engine.sandbox.limits import Limits
-from conformance.engine.sandbox.worker_process import Process, Stopped
+from conformance.engine.sandbox.worker_process import RunCancelled, WorkerProcess
 
 
 def test_the_violation_is_printed_once_and_before_the_table(tmp_path):
@@ -45,14 +45,14 @@ def test_a_violated_should_does_not_end_the_run(tmp_path):
 def test_a_process_is_ended_while_it_is_waited_for(tmp_path):
     """Once the file exists, nobody waits for what is being judged."""
     stop = tmp_path / "stop"
-    process = Process("impl", budget(), Limits(), stop=stop)
+    process = WorkerProcess("impl", Limits(), stop=stop)
     try:
-        process.answer()
+        process.receive()
         timer = threading.Timer(0.2, stop.touch)
         timer.start()
         started = time.monotonic()
-        with pytest.raises(Stopped):
-            process.ask(requirement="BN-SEQ-1", until=None, values=None)
+        with pytest.raises(RunCancelled):
+            process.ask(JudgeRequest(requirement="BN-SEQ-1", budget=budget()))
         assert time.monotonic() - started < 30
         timer.join()
     finally:

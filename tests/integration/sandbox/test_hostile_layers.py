@@ -6,7 +6,7 @@ import pytest
 from support.hostile_runs import GOOD, judged, of
 
 from conformance.engine.budget import budget
-from conformance.engine.sandbox.supervisor import Keeper
+from conformance.engine.sandbox.supervisor import Supervisor
 from conformance.requirements.verdict import Outcome
 
 DEAD = {
@@ -137,11 +137,11 @@ def test_a_layer_that_keeps_dying_is_given_up(tmp_path):
 
 def test_correct_layers_have_no_side_effects():
     """What jax and flax do by themselves is not blamed on the layer."""
-    keeper = Keeper(budget(max_examples=2))
+    supervisor = Supervisor(budget(max_examples=2))
     try:
         for requirement in ("BN-EVAL-1", "BN-GRAD-3", "BN-JIT-3"):
-            verdict = keeper.judge(requirement, "impl")
+            verdict = supervisor.judge(requirement, "impl")
             assert verdict.outcome is Outcome.CONFORMS
-        assert keeper.effects("impl") == []
+        assert supervisor.take_effects("impl") == []
     finally:
-        keeper.close()
+        supervisor.close()
