@@ -9,6 +9,7 @@ import time
 import pytest
 from support.command_line import conformance
 
+from conformance.engine.budget import budget
 from conformance.engine.sandbox.judging import JudgeRequest
 from conformance.engine.sandbox.limits import Limits
 from conformance.engine.sandbox.worker_process import RunCancelled, WorkerProcess
