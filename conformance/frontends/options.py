@@ -1,106 +1,246 @@
-"""The options that pytest gets. Importing this imports pytest and nothing heavier."""
+"""The options of a run, declared once for the command line and for pytest.
+
+Neither click nor pytest is imported here, nor anything heavier.
+"""
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import pytest
+from conformance.engine.budget import PROFILES
+from conformance.engine.sandbox.limits import CALL_LIMIT, LEAST_MEMORY
 
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "--impl": {
-        "action": "append",
-        "default": [],
-        "metavar": "IMPL",
-        "help": "judge this implementation: a registered name, module:attribute or "
-        "path/to/file.py:attribute; may be repeated",
-    },
-    "--conformance-profile": {
-        "choices": ("quick", "default", "thorough"),
-        "default": "default",
-        "help": "how thoroughly to judge",
-    },
-    "--conformance-seed": {
-        "type": int,
-        "default": None,
-        "metavar": "N",
-        "help": "seed of the cases",
-    },
-    "--conformance-select": {
-        "action": "append",
-        "default": [],
-        "metavar": "PATTERN",
-        "help": "judge only these requirements: ids, families or globs",
-    },
-    "--conformance-level": {
-        "choices": ("must", "should"),
-        "default": None,
-        "help": "judge only requirements of this level",
-    },
-    "--conformance-strict": {"action": "store_true", "help": "a violated SHOULD fails, too"},
-    "--conformance-ignore-declarations": {
-        "action": "store_true",
-        "help": "judge declared deviations as violations, too",
-    },
-    "--conformance-report": {
-        "metavar": "FILE",
-        "default": None,
-        "help": "write the JSON report here",
-    },
-    "--conformance-pairs": {
-        "metavar": "FILE",
-        "default": None,
-        "help": "judge only the pairs named in this file, a line each, such as BN-EMA-1[impl]",
-    },
-    "--conformance-first-violation": {
-        "action": "store_true",
-        "help": "report the first counterexample found, without making it small",
-    },
-    "--conformance-max-time": {
-        "type": float,
-        "default": None,
-        "metavar": "SECONDS",
-        "help": "leave out cases so that the run takes about as long; the report says which",
-    },
-    "--conformance-shard": {
-        "metavar": "I/N",
-        "default": None,
-        "help": "judge only this part, such as 2/3; `conformance combine` joins the reports",
-    },
-    "--conformance-call-timeout": {
-        "type": float,
-        "default": 120.0,
-        "metavar": "SECONDS",
-        "help": "end the process of an implementation whose call takes longer",
-    },
-    "--conformance-memory-limit": {
-        "type": float,
-        "default": None,
-        "metavar": "GIB",
-        "help": "end the process of an implementation that takes more memory; by default half of "
-        "the machine's, shared among the workers",
-    },
-    "--conformance-in-process": {
-        "action": "store_true",
-        "help": "judge in pytest's own process: for debuggers, and for implementations you trust",
-    },
-    "--conformance-waivers": {
-        "metavar": "FILE",
-        "default": None,
-        "help": "known violations, as TOML: each with a reason and an issue",
-    },
+_DAY = 86_400.0
+_MOST_MEMORY = 1e6
+
+
+class OptionError(ValueError):
+    """An option cannot be used; the message names it, its value and the rule."""
+
+
+def _accept(value: Any) -> str:
+    del value
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOption:
+    """One option of a run.
+
+    Attributes:
+        name: the key of its value in ``RunConfig.from_options``.
+        help: one sentence for ``--help``.
+        type: of a value; ``bool`` makes it a flag.
+        default: the value if the option is absent.
+        metavar: what ``--help`` calls the value.
+        choices: the only values, if they are few.
+        multiple: whether the option may be repeated.
+        check: returns what is wrong with a value, or an empty string.
+        flags: on the command line; empty if it does not offer the option by a flag.
+        pytest: in pytest; empty for ``--conformance-`` and the name.
+    """
+
+    name: str
+    help: str
+    type: type = str
+    default: Any = None
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    multiple: bool = False
+    check: Callable[[Any], str] = _accept
+    flags: tuple[str, ...] = ()
+    pytest: str = ""
+
+    @property
+    def pytest_flag(self) -> str:
+        """The flag in pytest, where all projects share one namespace."""
+        return self.pytest or f"--conformance-{self.name.replace('_', '-')}"
+
+
+def _check_names(names: tuple[str, ...]) -> str:
+    broken = [name for name in names if any("\ud800" <= letter <= "\udfff" for letter in name)]
+    return "not valid UTF-8: rename the file or the module" if broken else ""
+
+
+def _check_seed(seed: int) -> str:
+    return "" if seed >= 0 else "expected an integer of at least 0"
+
+
+def _check_examples(count: int) -> str:
+    return "" if count >= 1 else "expected at least 1: without a case nothing is judged"
+
+
+def _check_max_time(seconds: float) -> str:
+    return "" if 0 < seconds < float("inf") else "expected a number of seconds greater than 0"
+
+
+def _check_call_timeout(seconds: float) -> str:
+    rule = f"expected a number of seconds greater than 0 and at most {_DAY:.0f}"
+    return "" if 0 < seconds <= _DAY else rule
+
+
+def _check_memory(gib: float) -> str:
+    rule = f"expected a number of GiB between {LEAST_MEMORY:g} and {_MOST_MEMORY:.0f}: compiling "
+    rule += "a correct layer takes part of the minimum"
+    return "" if LEAST_MEMORY <= gib <= _MOST_MEMORY else rule
+
+
+RUN_OPTIONS = (
+    RunOption(
+        name="implementations",
+        pytest="--impl",
+        multiple=True,
+        default=(),
+        metavar="IMPL",
+        check=_check_names,
+        help="Judge this implementation: a registered name, module:attribute or "
+        "path/to/file.py:attribute. May be repeated.",
+    ),
+    RunOption(
+        name="patterns",
+        flags=("-k", "--filter"),
+        pytest="--conformance-select",
+        multiple=True,
+        default=(),
+        metavar="PATTERN",
+        help="Judge only these requirements: ids, families or globs. May be repeated.",
+    ),
+    RunOption(
+        name="level",
+        flags=("--level",),
+        choices=("must", "should"),
+        help="Judge only requirements of this level.",
+    ),
+    RunOption(
+        name="profile",
+        flags=("--profile",),
+        choices=PROFILES,
+        default="default",
+        help="How many cases to generate.",
+    ),
+    RunOption(
+        name="max_examples",
+        flags=("--max-examples",),
+        pytest="--max-examples",
+        type=int,
+        metavar="N",
+        check=_check_examples,
+        help="Cases per property, at least 1; overrides the profile.",
+    ),
+    RunOption(
+        name="seed",
+        flags=("--seed",),
+        type=int,
+        metavar="N",
+        check=_check_seed,
+        help="Seed of the cases. Default: 0, or random in the thorough profile.",
+    ),
+    RunOption(
+        name="max_time",
+        flags=("--max-time",),
+        type=float,
+        metavar="SECONDS",
+        check=_check_max_time,
+        help="Stop generating cases after about this many seconds; the report says where.",
+    ),
+    RunOption(
+        name="shard",
+        flags=("--shard",),
+        metavar="I/N",
+        help="Judge only this part, such as 2/3; `conformance combine` joins the reports.",
+    ),
+    RunOption(
+        name="strict",
+        flags=("--strict",),
+        type=bool,
+        default=False,
+        help="A violated SHOULD fails the run, too.",
+    ),
+    RunOption(
+        name="ignore_declarations",
+        flags=("--ignore-declarations",),
+        type=bool,
+        default=False,
+        help="Ignore declared deviations: judge by the strict requirements.",
+    ),
+    RunOption(
+        name="waivers",
+        flags=("--waivers",),
+        type=Path,
+        metavar="FILE",
+        help="Known violations, as TOML: each with a reason and an issue.",
+    ),
+    RunOption(
+        name="call_timeout",
+        flags=("--call-timeout",),
+        type=float,
+        default=round(CALL_LIMIT),
+        metavar="SECONDS",
+        check=_check_call_timeout,
+        help="A call that takes longer is a violation, and its process is killed.",
+    ),
+    RunOption(
+        name="memory_limit",
+        flags=("--memory-limit",),
+        type=float,
+        metavar="GIB",
+        check=_check_memory,
+        help="Kill an implementation that uses more than this, at least 2. Default: half of RAM "
+        "divided by the number of workers.",
+    ),
+    RunOption(
+        name="report",
+        flags=("--report",),
+        type=Path,
+        metavar="FILE",
+        help="Write the report as JSON.",
+    ),
+    RunOption(
+        name="pairs",
+        type=Path,
+        metavar="FILE",
+        help="Judge only the pairs in this file, one per line, such as BN-EMA-1[impl].",
+    ),
+    RunOption(
+        name="first_violation",
+        type=bool,
+        default=False,
+        help="Report the first counterexample found, without minimizing it.",
+    ),
+    RunOption(
+        name="in_process",
+        type=bool,
+        default=False,
+        help="Judge in pytest's own process: for debuggers, and for implementations you trust.",
+    ),
+)
+"""Every option of a run, in the order of ``--help``."""
+
+COMMAND_LINE = {option.name: option.flags[-1] for option in RUN_OPTIONS if option.flags} | {
+    "implementations": "IMPL"
 }
+"""How error messages of the command line name an option."""
+
+PYTEST = {option.name: option.pytest_flag for option in RUN_OPTIONS}
+"""How error messages of the pytest plugin name an option."""
 
 
-def add_options(parser: pytest.Parser) -> None:
-    """Register the options in one group."""
-    group = parser.getgroup("conformance", "BatchNorm conformance suite")
-    for name, described in _OPTIONS.items():
-        group.addoption(name, **described)
-    group.addoption("--conformance-ends", type=float, default=None, help=argparse.SUPPRESS)
-    try:
-        group.addoption(
-            "--max-examples", type=int, default=None, metavar="N", help="cases per property"
-        )
-    except ValueError:  # another plugin owns the name; its value is used all the same
-        return
+def check_values(values: Mapping[str, Any], flags: Mapping[str, str]) -> None:
+    """Check every value by the rule of its option.
+
+    Args:
+        values: by the name of the option; None where it is absent.
+        flags: how messages name the options: ``COMMAND_LINE`` or ``PYTEST``.
+
+    Raises:
+        OptionError: a value breaks the rule; the message names option, value and rule.
+    """
+    for option in RUN_OPTIONS:
+        value = values.get(option.name)
+        if value is not None and (rule := option.check(value)):
+            shown = ", ".join(value) if isinstance(value, tuple) else value
+            msg = f"{flags[option.name]} {shown}: {rule}"
+            raise OptionError(msg)

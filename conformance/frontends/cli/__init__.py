@@ -1,22 +1,41 @@
-"""The command line: it builds arguments for pytest and renders what comes back."""
+"""The command line: it configures a pytest session and renders what comes back."""
 
 from __future__ import annotations
 
 import click
 
-from conformance.frontends.cli.behaviours_command import behaviours
-from conformance.frontends.cli.faults import faults
-from conformance.frontends.cli.listing import explain, implementations, list_requirements
-from conformance.frontends.cli.replay import replay
-from conformance.frontends.cli.reporting import combine, diff, report, schema
-from conformance.frontends.cli.run import run
-from conformance.frontends.cli.smoke import smoke
-from conformance.frontends.cli.waivers_command import waivers
+from conformance.frontends.cli.lazy_group import LazyGroup
 
 __all__ = ["main"]
 
+_HERE = "conformance.frontends.cli"
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88})
+COMMANDS = {
+    "behaviours": (
+        "behaviours_command:behaviours",
+        "Show what is not specified, without judging it.",
+    ),
+    "combine": ("reporting:combine", "Combine the reports of shards."),
+    "diff": ("reporting:diff", "Show what changed between two reports."),
+    "explain": ("listing:explain", "Explain a requirement."),
+    "faults": ("faults:faults", "Show that the suite catches faulty implementations."),
+    "implementations": ("listing:implementations", "List the registered implementations."),
+    "list": ("listing:list_requirements", "List the requirements."),
+    "replay": ("replay:replay", "Rerun a counterexample, or write it as a script."),
+    "report": ("reporting:report", "Render a report as HTML, Markdown or a badge."),
+    "run": ("run:run", "Judge implementations."),
+    "schema": ("listing:schema", "Print the JSON Schema of reports."),
+    "smoke": ("smoke:smoke", "Check that an adapter works."),
+    "waivers": ("waivers_command:waivers", "Maintain a file of known violations."),
+}
+"""The module and the function of each command, and its line in ``--help``."""
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy={name: (f"{_HERE}.{place}", line) for name, (place, line) in COMMANDS.items()},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
+)
 @click.version_option(package_name="batchnorm-conformance", prog_name="conformance")
 def main() -> None:
     """Judge Batch Normalization layers for flax NNX.
@@ -24,11 +43,5 @@ def main() -> None:
     \b
     conformance run                          the reference and flax's own layers
     conformance run my_norm.py:MyBatchNorm   a class in a file
-    conformance explain BN-EMA-1             what a requirement wants, and why
+    conformance explain BN-EMA-1             what a requirement says, and why
     """  # noqa: D301  click reads the backspace
-
-
-for command in (run, smoke, list_requirements, explain, implementations, faults):
-    main.add_command(command)
-for command in (replay, waivers, behaviours, report, combine, diff, schema):
-    main.add_command(command)

@@ -8,29 +8,30 @@ from pathlib import Path
 import click
 
 from conformance.adapters.errors import AdapterError, printable
-from conformance.frontends.cli.parameters import FILE, color_option, encodable, writable
+from conformance.frontends.cli.console import console_of
+from conformance.frontends.cli.parameters import FILE, check_names, check_writable, color_option
+from conformance.report.atomic_files import write_text
+from conformance.report.exit_codes import ExitCode
 
 
 @click.command()
-@click.argument("names", metavar="IMPL...", nargs=-1, required=True, callback=encodable)
+@click.argument("names", metavar="IMPL...", nargs=-1, required=True, callback=check_names)
 @click.option(
     "--json",
     "target",
     type=FILE,
     metavar="FILE",
-    callback=writable,
+    callback=check_writable,
     help="Write the observations as JSON.",
 )
 @color_option
 def behaviours(names: tuple[str, ...], target: Path | None, color: bool) -> None:
-    """Show what IMPL does with inputs and settings that no requirement speaks of.
+    """Show what IMPL does with inputs and settings that no requirement covers.
 
     Nothing here is judged. Exit codes: 0, or 2 if an implementation cannot be resolved.
     """
-    from conformance.diagnosis.behaviours.observer import Observer  # noqa: PLC0415  imports jax
+    from conformance.diagnosis.behaviours.observer import Observer  # noqa: PLC0415  imports JAX
     from conformance.diagnosis.behaviours.tables import document, table  # noqa: PLC0415
-    from conformance.frontends.cli.run_pytest import console_of  # noqa: PLC0415  imports pytest
-    from conformance.report.atomic_files import write_text  # noqa: PLC0415
 
     console = console_of(color=color)
     observed = []
@@ -40,7 +41,7 @@ def behaviours(names: tuple[str, ...], target: Path | None, color: bool) -> None
             found = list(observer.observations())
         except AdapterError as error:
             click.echo(f"Error: {printable(str(error))}", err=True)
-            raise SystemExit(2) from error
+            raise SystemExit(ExitCode.UNUSABLE) from error
         observed.append((name, observer.kind, found))
         console.print(table(name, observer.kind, found))
     if target is not None:

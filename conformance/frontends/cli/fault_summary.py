@@ -1,4 +1,4 @@
-"""What ``conformance faults`` prints in the end."""
+"""The summary that ``conformance faults`` prints."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from collections import defaultdict
 from rich.console import Console
 from rich.table import Table
 
+from conformance.report.exit_codes import ExitCode
 from conformance.report.kill_matrix import KillMatrix, Row
 
 
 def conditions(max_examples: int, seed: int, *, others: int | None) -> str:
     """Return the sentence that says under which conditions a matrix was made.
 
-    ``others``: cases on requirements that a record does not name; None if those were left out.
+    Args:
+        max_examples: cases per property on the requirements that a record names.
+        seed: of the cases.
+        others: cases per property on all other requirements; None if those were left out.
     """
     listed = f"each fault on the requirements that its record names, {max_examples} cases each"
     rest = "" if others is None else f", and on all others, {others} cases each"
@@ -22,11 +26,16 @@ def conditions(max_examples: int, seed: int, *, others: int | None) -> str:
 
 def conclude(
     matrix: KillMatrix, pairs: int, seconds: float, console: Console, *, full: bool
-) -> int:
-    """Print the table by family, what was missed, and the sum; return the exit code.
+) -> ExitCode:
+    """Print the table by family, what was missed, and the totals; return the exit code.
 
-    ``full`` says that all faults were judged on all requirements, so that a requirement
-    which none of them violates is unproved.
+    Args:
+        matrix: which fault violates which requirement.
+        pairs: how many pairs were judged.
+        seconds: of wall time.
+        console: where to print.
+        full: whether all faults were judged by all requirements, so that a requirement that none
+            of them violates is unproved.
     """
     _print_families(matrix, console)
     for name, identity in matrix.missed:
@@ -45,7 +54,7 @@ def conclude(
         style="bold",
     )
     failed = any(row.failed for row in judged)
-    return int(bool(matrix.missed or matrix.survivors or failed))
+    return ExitCode.FAILED if matrix.missed or matrix.survivors or failed else ExitCode.OK
 
 
 def _print_families(matrix: KillMatrix, console: Console) -> None:

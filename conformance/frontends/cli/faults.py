@@ -1,26 +1,34 @@
-"""``faults``: show that the suite catches every fault of a gallery."""
+"""``faults``: show that the suite catches the faults of a gallery."""
 
 from __future__ import annotations
 
 import fnmatch
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from rich.console import Console
 
 from conformance.adapters.errors import printable
+from conformance.adapters.gallery import find_galleries, load_members
+from conformance.engine.budget import Budget, budget
+from conformance.engine.jax_runtime import offer_host_devices, remember_compilations
+from conformance.engine.journal import Journal, digest
+from conformance.frontends.cli.console import console_of
+from conformance.frontends.cli.fault_summary import conclude, conditions
 from conformance.frontends.cli.parameters import FILE, color_option, jobs_option
-from conformance.requirements.verdict import item_name
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from conformance.engine.journal import Journal
-    from conformance.requirements.verdict import Verdict
+from conformance.frontends.cli.progress import ProgressDisplay
+from conformance.frontends.cli.run_pytest import run_session
+from conformance.frontends.pytest_plugin.collector import VerdictCollector
+from conformance.frontends.run_config import RunConfig
+from conformance.report.exit_codes import ExitCode
+from conformance.report.kill_matrix import KillMatrix
+from conformance.requirements import REQUIREMENTS
+from conformance.requirements.verdict import Verdict, item_name
 
 
 @click.command()
@@ -28,13 +36,13 @@ if TYPE_CHECKING:
 @click.option(
     "--full",
     is_flag=True,
-    help="Judge each fault on every requirement, not only on those that its record names.",
+    help="Judge each fault by every requirement, not only by those that its record names.",
 )
 @click.option(
     "--resume",
     type=FILE,
     metavar="FILE",
-    help="Keep verdicts in this file, and do not repeat those that are in it and still hold.",
+    help="Store verdicts in this file, and reuse those in it that are still valid.",
 )
 @click.option(
     "--matrix",
@@ -44,7 +52,12 @@ if TYPE_CHECKING:
     help="Write the kill matrix as JSON.",
 )
 @click.option(
-    "--max-examples", type=click.IntRange(min=1), default=100, show_default=True, metavar="N"
+    "--max-examples",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Cases per property, on the requirements that the record names.",
 )
 @click.option(
     "--others",
@@ -52,10 +65,23 @@ if TYPE_CHECKING:
     default=10,
     show_default=True,
     metavar="N",
-    help="With --full: cases on the requirements that the record does not name.",
+    help="With --full: cases per property on all other requirements.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
-@click.option("--gallery", default="fault", show_default=True, metavar="NAME")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Seed of the cases.",
+)
+@click.option(
+    "--gallery",
+    default="fault",
+    show_default=True,
+    metavar="NAME",
+    help="Registered name of the gallery.",
+)
 @jobs_option
 @color_option
 def faults(
@@ -70,27 +96,24 @@ def faults(
     jobs: str,
     color: bool,
 ) -> None:
-    """Judge faulty implementations and show that each is caught.
+    """Judge faulty implementations, and show that each is caught.
 
-    PATTERN selects faults by name or family, with wildcards; without one all are judged. A
-    single fault is judged like any implementation, by `conformance run fault:NAME`.
+    PATTERN selects faults by name or family, with wildcards; without one all are judged.
+    `conformance run fault:NAME` judges a single fault like any other implementation.
 
     Exit codes: 0 every fault violates what its record names, 1 a fault is missed,
-    2 the command is not usable.
+    2 the command cannot be used.
     """
-    chosen = _chosen(gallery, patterns)
-    from conformance.frontends.cli.fault_summary import conclude, conditions  # noqa: PLC0415
-    from conformance.frontends.cli.run_pytest import console_of  # noqa: PLC0415  imports pytest
-    from conformance.report.kill_matrix import KillMatrix  # noqa: PLC0415
-
+    chosen = _select_faults(gallery, patterns)
     started = time.perf_counter()
     console = console_of(color=color)
     wanted = {max_examples: _pairs(gallery, chosen, listed=True)}
     if full:
         wanted[others] = wanted.get(others, {}) | _pairs(gallery, chosen, listed=False)
+    judge = _FaultJudge(gallery, seed, jobs, resume, console)
     found: list[Verdict] = []
     for cases, pairs in wanted.items():
-        found += _judged(chosen, pairs, (gallery, cases, seed, jobs), resume, console)
+        found += judge.verdicts(chosen, pairs, cases)
     matrix = KillMatrix.of(chosen, found)
     matrix.gallery = gallery
     matrix.conditions = conditions(max_examples, seed, others=others if full else None)
@@ -100,43 +123,38 @@ def faults(
     sys.exit(conclude(matrix, len(found), seconds, console, full=full and not patterns))
 
 
-def _chosen(gallery: str, patterns: tuple[str, ...]) -> dict[str, Any]:
+def _select_faults(gallery: str, patterns: tuple[str, ...]) -> dict[str, Any]:
     """Return the faults that the patterns name, or end with a usage error."""
-    from conformance.adapters.gallery import find_galleries, load_members  # noqa: PLC0415  imports the gallery
-    from conformance.engine.jax_runtime import (  # noqa: PLC0415
-        offer_host_devices,
-        remember_compilations,
-    )
-
     if gallery not in find_galleries():
         msg = f"no gallery is registered as {gallery!r}; there are {', '.join(find_galleries())}"
         raise click.UsageError(msg)
     remember_compilations()
     offer_host_devices()
-    held: Mapping[str, Any] = load_members(gallery)
-    if not all(hasattr(item, "breaks") for item in held.values()):
+    all_faults: Mapping[str, Any] = load_members(gallery)
+    if not all(hasattr(item, "breaks") for item in all_faults.values()):
         msg = f"the gallery {gallery!r} holds no records of faults"
         raise click.UsageError(msg)
     chosen = {
         name: fault
-        for name, fault in held.items()
+        for name, fault in all_faults.items()
         if not patterns
         or any(fnmatch.fnmatch(name, p) or fnmatch.fnmatch(fault.family, p) for p in patterns)
     }
     if not chosen:
-        families = sorted({fault.family for fault in held.values()})
+        families = sorted({fault.family for fault in all_faults.values()})
         msg = f"no fault is named {', '.join(patterns)}; the families are {', '.join(families)}"
         raise click.UsageError(msg)
     return chosen
 
 
 def _pairs(gallery: str, chosen: Mapping[str, Any], *, listed: bool) -> dict[str, str]:
-    """Return pairs to judge, as item names, with the implementation of each.
+    """Return the implementations of pairs to judge, by the name of their item.
 
-    Either those that the records name, or all others that apply.
+    Args:
+        gallery: the name of the gallery.
+        chosen: the faults.
+        listed: the pairs that the records name; else all others that apply.
     """
-    from conformance.requirements import REQUIREMENTS  # noqa: PLC0415
-
     return {
         item_name(row.id, f"{gallery}:{name}"): f"{gallery}:{name}"
         for name, fault in chosen.items()
@@ -146,52 +164,42 @@ def _pairs(gallery: str, chosen: Mapping[str, Any], *, listed: bool) -> dict[str
     }
 
 
-def _judged(
-    chosen: Mapping[str, Any],
-    pairs: Mapping[str, str],
-    options: tuple[str, int, int, str],
-    resume: Path | None,
-    console: Console,
-) -> list[Verdict]:
-    """Return the verdicts on the pairs: those in the file that still hold, and new ones."""
-    from conformance.engine.budget import budget  # noqa: PLC0415  only needed to judge
-    from conformance.engine.journal import Journal, digest  # noqa: PLC0415
+@dataclass(frozen=True, slots=True)
+class _FaultJudge:
+    """Judges pairs of a gallery, apart from those whose verdict is on file."""
 
-    gallery, cases, seed, jobs = options
-    judged_by = budget(max_examples=cases, seed=seed)
-    digests = {f"{gallery}:{n}": digest(f.module, judged_by) for n, f in chosen.items()}
-    journal = Journal(resume, digests)
-    try:
-        known = [verdict for verdict in journal.verdicts() if verdict.pair in pairs]
-    except ValueError as error:
-        raise click.UsageError(printable(str(error))) from error
-    done = {verdict.pair for verdict in known}
-    open_pairs = {item: name for item, name in pairs.items() if item not in done}
-    return [*known, *_judge(open_pairs, journal, (cases, seed, jobs), console)]
+    gallery: str
+    seed: int
+    jobs: str
+    resume: Path | None
+    console: Console
 
+    def verdicts(
+        self, chosen: Mapping[str, Any], pairs: Mapping[str, str], cases: int
+    ) -> list[Verdict]:
+        """Return the verdicts on the pairs: those in the file that still hold, and new ones."""
+        judged_by = budget(max_examples=cases, seed=self.seed)
+        digests = {f"{self.gallery}:{n}": digest(f.module, judged_by) for n, f in chosen.items()}
+        journal = Journal(self.resume, digests)
+        try:
+            known = [verdict for verdict in journal.verdicts() if verdict.pair in pairs]
+        except ValueError as error:
+            raise click.UsageError(printable(str(error))) from error
+        done = {verdict.pair for verdict in known}
+        left = {item: name for item, name in pairs.items() if item not in done}
+        return [*known, *self._judge(left, journal, judged_by)] if left else known
 
-def _judge(
-    open_pairs: Mapping[str, str], journal: Journal, options: tuple[int, int, str], console: Console
-) -> list[Verdict]:
-    """Judge pairs by one pytest session, and return the verdicts."""
-    if not open_pairs:
-        return []
-    from conformance.frontends.cli.run_pytest import USAGE, Display, ledger_of  # noqa: PLC0415
-
-    max_examples, seed, jobs = options
-    with tempfile.TemporaryDirectory() as directory:
-        listing = Path(directory) / "pairs"
-        listing.write_text("\n".join(open_pairs), encoding="utf-8")
-        arguments = [
-            *(f"--impl={name}" for name in dict.fromkeys(open_pairs.values())),
-            f"--conformance-pairs={listing}",
-            f"--conformance-seed={seed}",
-            f"--max-examples={max_examples}",
-            "--conformance-first-violation",
-            "--conformance-in-process",
-        ]
-        display = Display(console, keep=journal.note, bad="violated")
-        ledger, _ = ledger_of(arguments, jobs, display)
-    if ledger is None:
-        sys.exit(USAGE)
-    return list(ledger.verdicts.values())
+    def _judge(self, pairs: Mapping[str, str], journal: Journal, chosen: Budget) -> list[Verdict]:
+        """Judge pairs by one pytest session; the first violation of each is enough."""
+        run = RunConfig(
+            implementations=tuple(dict.fromkeys(pairs.values())),
+            requirements=tuple(REQUIREMENTS.values()),
+            budget=replace(chosen, minimize=False),
+            pairs=frozenset(pairs),
+            in_process=True,
+        )
+        collector = VerdictCollector(run)
+        display = ProgressDisplay(collector, self.console, on_verdict=journal.note, bad="violated")
+        if run_session(display, self.jobs) is None:
+            sys.exit(ExitCode.UNUSABLE)
+        return list(collector.verdicts.values())

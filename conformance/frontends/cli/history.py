@@ -1,4 +1,4 @@
-"""The violations of recent runs, kept so that they can be replayed by their ids."""
+"""The violations of recent runs, stored so that they can be replayed by their ids."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from conformance.report.model import Report
 
 KEPT = 500
-"""Violations that are kept; beyond that the oldest go."""
+"""How many violations are stored; the oldest are deleted first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A verdict with a violation, and the directory that its implementation was named in.
+class StoredViolation:
+    """A verdict with a violation.
 
-    ``strictly``: declared deviations were left out of account.
+    Attributes:
+        verdict: has the violation.
+        directory: where the run was started, which names of files are relative to.
+        strictly: declared deviations were ignored.
     """
 
     verdict: Verdict
@@ -32,25 +35,31 @@ class Stored:
     strictly: bool = False
 
     @property
+    def id(self) -> str:
+        """The id of the counterexample."""
+        violation = self.verdict.violation
+        return violation.id if violation is not None else ""
+
+    @property
     def values(self) -> dict[str, Any]:
-        """The inputs in their exact form."""
+        """The inputs, in the form of ``strategies.codec``."""
         violation = self.verdict.violation
         return violation.values if violation is not None else {}
 
 
-def _place() -> Path:
+def _directory() -> Path:
     return cache_directory() / "violations"
 
 
-def violations_in(report: Report, directory: Path | None = None) -> Iterator[Stored]:
-    """Yield what a report has that can be replayed."""
+def violations_in(report: Report, directory: Path | None = None) -> Iterator[StoredViolation]:
+    """Yield the violations of a report that can be replayed."""
     for verdict in report.verdicts:
         if verdict.violation is not None and verdict.violation.id:
-            yield Stored(verdict, directory, report.header.strict_reading)
+            yield StoredViolation(verdict, directory, report.header.strict_reading)
 
 
 def keep(report: Report) -> None:
-    """Keep the violations of a run; a home that cannot be written to costs nothing but that."""
+    """Store the violations of a run, unless the cache directory cannot be written."""
     try:
         for stored in violations_in(report):
             verdict = stored.verdict.to_json(internal=True)
@@ -58,26 +67,28 @@ def keep(report: Report) -> None:
             text = json.dumps({"verdict": verdict} | conditions)
             owner = hashlib.sha256(verdict["implementation"].encode()).hexdigest()[:8]
             name = f"{verdict['violation']['id']}-{owner}.json"
-            write_text(_place() / name, text)
+            write_text(_directory() / name, text)
         for old in _newest_first()[KEPT:]:
             old.unlink(missing_ok=True)
     except OSError:
         return
 
 
-def kept() -> Iterator[Stored]:
-    """Yield the violations that were kept, the newest first; unreadable ones are left out."""
+def read_history() -> Iterator[StoredViolation]:
+    """Yield the stored violations, the newest first; unreadable ones are skipped."""
     for path in _newest_first():
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             strictly = bool(data.get("strictly", False))
-            yield Stored(Verdict.from_json(data["verdict"]), Path(data["directory"]), strictly)
+            yield StoredViolation(
+                Verdict.from_json(data["verdict"]), Path(data["directory"]), strictly
+            )
         except (OSError, ValueError, KeyError, TypeError):
             continue
 
 
 def _newest_first() -> list[Path]:
-    if not _place().is_dir():
+    if not _directory().is_dir():
         return []
-    found = [(path.stat().st_mtime, path) for path in _place().glob("*.json")]
+    found = [(path.stat().st_mtime, path) for path in _directory().glob("*.json")]
     return [path for _, path in sorted(found, reverse=True)]

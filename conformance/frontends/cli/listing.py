@@ -1,52 +1,50 @@
-"""``list``, ``explain`` and ``implementations``: looking without running."""
+"""``list``, ``explain``, ``implementations`` and ``schema``: these print text, and run nothing."""
 
 from __future__ import annotations
 
 import ast
 import textwrap
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
-import conformance
-from conformance.requirements import (
-    REQUIREMENTS,
-    Level,
-    Requirement,
-    UnknownRequirement,
-    select,
-)
+from conformance.adapters.resolve import GROUP, find_registered
+from conformance.frontends.options import OptionError
+from conformance.frontends.run_config import select_requirements
+from conformance.report.model import SCHEMA
+from conformance.requirements import Requirement
 
 _WIDTH = 78
 
 
-def chosen(patterns: tuple[str, ...], level: str | None) -> tuple[Requirement, ...]:
-    """Return the selected rows, or end with a usage error."""
-    if any(not text.strip(" ,") for text in patterns):
-        msg = f"the filter {next(t for t in patterns if not t.strip(' ,'))!r} is empty"
-        raise click.UsageError(msg)
+def _selected(patterns: tuple[str, ...], level: str | None = None) -> tuple[Requirement, ...]:
+    """Return the selected requirements, or end with a usage error."""
     try:
-        rows = select(REQUIREMENTS, patterns, Level(level) if level else None)
-    except UnknownRequirement as error:
+        return select_requirements(patterns, level)
+    except OptionError as error:
         raise click.UsageError(str(error)) from error
-    if not rows:
-        msg = f"the filter {', '.join(patterns)} has no requirement of level {level}"
-        raise click.UsageError(msg)
-    return rows
 
 
 @click.command("list")
 @click.option(
-    "-k", "--filter", "patterns", multiple=True, metavar="PATTERN", help="Ids, families or globs."
+    "-k",
+    "--filter",
+    "patterns",
+    multiple=True,
+    metavar="PATTERN",
+    help="List only these: ids, families or globs.",
 )
-@click.option("--level", type=click.Choice(["must", "should"]), help="Only this level.")
+@click.option(
+    "--level", type=click.Choice(["must", "should"]), help="List only requirements of this level."
+)
 def list_requirements(patterns: tuple[str, ...], level: str | None) -> None:
     """List the requirements."""
-    rows = chosen(patterns, level)
+    rows = _selected(patterns, level)
     for row in rows:
         head = f"{row.id:<12} {row.level.value.upper():<6} "
         click.echo(textwrap.fill(head + row.statement, _WIDTH, subsequent_indent=" " * 20))
-    click.echo(f"{len(rows)} requirements. `conformance explain ID` tells more about one.")
+    click.echo(f"{len(rows)} requirements. `conformance explain ID` explains one.")
 
 
 @click.command()
@@ -56,7 +54,7 @@ def explain(identity: str) -> None:
 
     Statement, formula, reason, classical mistakes, and the source of its property.
     """
-    rows = chosen((identity,), None)
+    rows = _selected((identity,))
     for number, row in enumerate(rows):
         if number:
             click.echo()
@@ -79,9 +77,17 @@ def _explain(row: Requirement) -> None:
 
 
 def property_source(identity: str) -> str:
-    """Return the source of a property, found by reading and not by importing it."""
-    directory = Path(conformance.__file__).parent / "properties"
-    for path in sorted(directory.glob("*.py")):
+    """Return the source of a property, without importing it.
+
+    Args:
+        identity: the id of the requirement.
+
+    Raises:
+        LookupError: no property judges it.
+    """
+    package = find_spec("conformance.properties")
+    assert package is not None and package.submodule_search_locations  # noqa: S101, PT018
+    for path in sorted(Path(package.submodule_search_locations[0]).glob("*.py")):
         text = path.read_text(encoding="utf-8")
         if f'"{identity}"' not in text:
             continue
@@ -103,10 +109,14 @@ def _judges(node: ast.FunctionDef, identity: str) -> bool:
 @click.command()
 def implementations() -> None:
     """List the registered implementations."""
-    from conformance.adapters.resolve import GROUP, find_registered  # noqa: PLC0415  only needed here
-
     for name, point in find_registered().items():
         package = point.dist.name if point.dist is not None else "unknown"
         click.echo(f"{name:<20} {point.value:<36} {package}")
     click.echo(f"\nRegistered under the entry-point group {GROUP}.")
     click.echo("Anything else is named module:attribute or path/to/file.py:attribute.")
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of reports."""
+    click.echo(SCHEMA.read_text(encoding="utf-8"), nl=False)

@@ -1,81 +1,80 @@
-"""Options that several commands have."""
+"""Options and checks that several commands share."""
 
 from __future__ import annotations
 
-import math
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from conformance.adapters.errors import printable
+from conformance.frontends.options import RUN_OPTIONS, OptionError, RunOption, check_values
+from conformance.report.atomic_files import unwritable
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 """The type of options and arguments that name a file."""
 
 
-def _processes(context: click.Context, option: click.Parameter, jobs: str) -> str:
-    del context, option
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add every option of a run that the command line offers."""
+    for option in reversed(RUN_OPTIONS):
+        if option.flags:
+            command = click.option(*option.flags, option.name, **_settings_of(option))(command)
+    return command
+
+
+def _settings_of(option: RunOption) -> dict[str, Any]:
+    """Return the keywords of ``click.option``."""
+    if option.type is bool:
+        return {"is_flag": True, "help": option.help}
+    kind = FILE if option.type is Path else option.type
+    return {
+        "help": option.help,
+        "type": click.Choice(option.choices) if option.choices else kind,
+        "default": option.default,
+        "show_default": option.default is not None and not option.multiple,
+        "multiple": option.multiple,
+        "metavar": option.metavar,
+    }
+
+
+def check_names(
+    context: click.Context, parameter: click.Parameter, value: str | tuple[str, ...]
+) -> str | tuple[str, ...]:
+    """Refuse names of implementations that reports, being JSON and XML, cannot contain."""
+    del context, parameter
+    names = (value,) if isinstance(value, str) else value
+    try:
+        check_values({"implementations": names}, {"implementations": "IMPL"})
+    except OptionError as error:
+        raise click.UsageError(printable(str(error))) from error
+    return value
+
+
+def check_writable(
+    context: click.Context, parameter: click.Parameter, path: Path | None
+) -> Path | None:
+    """Refuse a file that cannot be written, before anything is judged; write nothing yet."""
+    del context
+    if path is not None and (reason := unwritable(path)):
+        msg = f"--{parameter.name} {str(path)!r}: cannot be written: {reason}"
+        raise click.UsageError(printable(msg))
+    return path
+
+
+def _check_jobs(context: click.Context, parameter: click.Parameter, jobs: str) -> str:
+    del context, parameter
     if jobs != "auto" and not (jobs.isascii() and jobs.isdigit() and int(jobs) > 0):
         msg = f"--jobs {jobs!r}: expected a number of processes, at least 1, or 'auto'"
         raise click.UsageError(msg)
     return jobs
 
 
-def _colored(context: click.Context, option: click.Parameter, plain: bool) -> bool:
-    del context, option
+def _use_color(context: click.Context, parameter: click.Parameter, plain: bool) -> bool:
+    del context, parameter
     return not plain and "NO_COLOR" not in os.environ
-
-
-def writable(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
-    """Refuse a file that cannot be written, before anything is judged; write nothing yet."""
-    del context
-    if path is None:
-        return None
-    from conformance.report.atomic_files import unwritable  # noqa: PLC0415  not for --help
-
-    if reason := unwritable(path):
-        msg = f"--{option.name} {str(path)!r}: cannot be written: {reason}"
-        raise click.UsageError(printable(msg))
-    return path
-
-
-def usable_waivers(
-    context: click.Context, option: click.Parameter, path: Path | None
-) -> Path | None:
-    """Refuse a file of waivers that cannot be used, before anything is judged."""
-    del context, option
-    from conformance.report.waivers import WaiverError, read_waivers  # noqa: PLC0415  not for --help
-
-    if path is None:
-        return None
-    try:
-        read_waivers(path)
-        return path.absolute()
-    except WaiverError as error:
-        raise click.UsageError(printable(str(error))) from error
-
-
-def finite(context: click.Context, option: click.Parameter, seconds: float | None) -> float | None:
-    """Refuse what is a float and no duration."""
-    del context
-    if seconds is not None and not math.isfinite(seconds):
-        flag = option.opts[0]
-        msg = f"{flag} {seconds}: expected a number of {'GiB' if 'memory' in flag else 'seconds'}"
-        raise click.UsageError(msg)
-    return seconds
-
-
-def encodable(
-    context: click.Context, option: click.Parameter, value: str | tuple[str, ...]
-) -> str | tuple[str, ...]:
-    """Refuse names that are no UTF-8: reports, being JSON and XML, could not tell them."""
-    del context, option
-    for name in (value,) if isinstance(value, str) else value:
-        if not name.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in name):
-            msg = f"'{printable(name)}' is no UTF-8: rename the file or the module"
-            raise click.UsageError(msg)
-    return value
 
 
 jobs_option = click.option(
@@ -84,29 +83,20 @@ jobs_option = click.option(
     default="auto",
     show_default=True,
     metavar="N|auto",
-    callback=_processes,
-    help="Worker processes.",
+    callback=_check_jobs,
+    help="Number of worker processes.",
 )
 
-
-def _shard(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
-    del context, option
-    from conformance.report.shards import Shard  # noqa: PLC0415  imports pytest
-
-    try:
-        return str(Shard.parse(text)) if text is not None else None
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-
-
-shard_option = click.option(
-    "--shard",
-    metavar="I/N",
-    callback=_shard,
-    help="Judge only this part, such as 2/3; `conformance combine` puts the reports together.",
+diagnosis_option = click.option(
+    "--no-diagnosis",
+    "diagnose",
+    flag_value=False,
+    is_flag=True,
+    default=True,
+    help="Do not look for the most likely mistake.",
 )
 
 color_option = click.option(
-    "--no-color", "color", is_flag=True, callback=_colored, help="Plain text."
+    "--no-color", "color", is_flag=True, callback=_use_color, help="Print plain text."
 )
-"""Gives ``color``: neither the option nor the NO_COLOR of the environment is against it."""
+"""Passes ``color=False`` if --no-color or $NO_COLOR is set."""

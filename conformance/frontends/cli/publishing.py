@@ -1,4 +1,4 @@
-"""Writing the renderings of a report: HTML, Markdown, badge, and the summary of a CI job."""
+"""Writes the renderings of a report: HTML, Markdown, badge, and the summary of a CI job."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from conformance.adapters.errors import printable
-from conformance.frontends.cli.parameters import FILE, writable
+from conformance.frontends.cli.parameters import FILE, check_writable
 from conformance.report.atomic_files import write_text
+from conformance.report.badge import to_badge
+from conformance.report.kill_matrix import known_faults
+from conformance.report.markdown import to_markdown
 
 if TYPE_CHECKING:
     from conformance.report.model import Report
 
 _FORMS = {
-    "html": "Write the report as one HTML file.",
+    "html": "Write the report as a single HTML file.",
     "markdown": "Write a short table as Markdown.",
     "badge": "Write a badge as SVG.",
 }
@@ -25,17 +28,19 @@ _FORMS = {
 
 def rendering_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--html``, ``--markdown`` and ``--badge`` to a command."""
-    for name, told in reversed(_FORMS.items()):
-        option = click.option(f"--{name}", type=FILE, metavar="FILE", callback=writable, help=told)
+    for name, text in reversed(_FORMS.items()):
+        option = click.option(
+            f"--{name}", type=FILE, metavar="FILE", callback=check_writable, help=text
+        )
         command = option(command)
     return command
 
 
 def different_files(**paths: Path | None) -> None:
-    """Refuse options that name the same file, of which all but the last would be lost.
+    """Refuse options that name the same file: only the last one written would be left.
 
     Raises:
-        click.UsageError: two of them do; the message names them.
+        click.UsageError: two options do; the message names them.
     """
     seen: dict[Path, str] = {}
     for option, path in paths.items():
@@ -48,14 +53,18 @@ def different_files(**paths: Path | None) -> None:
 
 
 def publish(report: Report, **wanted: Path | None) -> None:
-    """Write the renderings that are wanted, by the name of their option.
+    """Write the requested renderings.
+
+    Args:
+        report: what to render.
+        wanted: the files by the name of their option: ``html``, ``markdown`` or ``badge``.
 
     Raises:
         click.UsageError: a file cannot be written.
     """
     for form, path in wanted.items():
         if path is not None:
-            write(form, path, _rendered(report, form))
+            write(form, path, _render(report, form))
 
 
 def write(option: str, path: Path, text: str) -> None:
@@ -71,23 +80,20 @@ def write(option: str, path: Path, text: str) -> None:
         raise click.UsageError(printable(msg)) from error
 
 
-def _rendered(report: Report, form: str) -> str:
-    from conformance.report.badge import to_badge  # noqa: PLC0415  only what is wanted
-    from conformance.report.kill_matrix import known_faults  # noqa: PLC0415
-    from conformance.report.markdown import to_markdown  # noqa: PLC0415
-    from conformance.report.page import to_html  # noqa: PLC0415  imports jinja2
-
+def _render(report: Report, form: str) -> str:
     if form == "html":
+        from conformance.report.page import to_html  # noqa: PLC0415  imports Jinja2
+
         return to_html(report, known_faults())
     return to_markdown(report) if form == "markdown" else to_badge(report)
 
 
 def summarize_job(report: Report) -> None:
-    """Append the Markdown to the summary of a GitHub job, where there is one."""
+    """Append the Markdown to the summary of the GitHub job, if there is one."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
         try:
             with Path(path).open("a", encoding="utf-8") as summary:
-                summary.write(_rendered(report, "markdown"))
+                summary.write(_render(report, "markdown"))
         except OSError as error:
             click.echo(f"Warning: no job summary: {path}: {error.strerror}", err=True)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run in order: what was judged is kept, the report says what is not."""
+"""Ctrl-C and SIGTERM end a run in an orderly way: its report has what was judged until then."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Received:
 
     @property
     def exit_code(self) -> int:
-        """128 + the number of the signal, as shells count; 0 without one."""
+        """128 + the number of the signal, by the convention of shells; 0 without one."""
         return 128 + self.signal if self.signal else 0
 
 
 @contextmanager
-def interrupts() -> Iterator[Received]:
-    """Turn the first signal into a ``KeyboardInterrupt``, and ignore those that follow it.
+def catch_signals() -> Iterator[Received]:
+    """Turn the first signal into a ``KeyboardInterrupt``, and ignore all later ones.
 
-    pytest ends its session on one; what follows would only disturb that.
+    pytest ends its session on the first; another would only disturb that.
     """
     received = Received()
 

@@ -1,35 +1,39 @@
-"""``smoke``: is the adapter sound, before the layer behind it is judged."""
+"""``smoke``: does the adapter work, before the layer behind it is judged."""
 
 from __future__ import annotations
 
 import click
 
 from conformance.adapters.errors import AdapterError, printable
-from conformance.frontends.cli.parameters import encodable
+from conformance.frontends.cli.parameters import check_names
+from conformance.report.exit_codes import ExitCode
 
 
 @click.command()
-@click.argument("name", metavar="IMPL", callback=encodable)
+@click.argument("name", metavar="IMPL", callback=check_names)
 def smoke(name: str) -> None:
-    """Check the adapter: can IMPL be built, called, read and written?"""
-    from conformance.diagnosis.adapter_check import problems  # noqa: PLC0415  imports jax
+    """Check the adapter: can IMPL be built, called, read and written?
 
+    Exit codes: 0, or 2 if a check fails or IMPL cannot be resolved.
+    """
+    from conformance.diagnosis.adapter_check import problems  # noqa: PLC0415  imports JAX
+
+    failed = False
     try:
-        found = False
         for step, problem in problems(name):
             if problem is None:
                 click.echo(f"  ok    {step}")
                 continue
-            found = True
+            failed = True
             click.echo(click.style(f"  FAIL  {step}", fg="red"))
             click.echo(f"        {printable(problem)}")
     except AdapterError as error:
         click.echo(f"Error: {printable(str(error))}", err=True)
-        raise SystemExit(2) from error
-    if found:
+        raise SystemExit(ExitCode.UNUSABLE) from error
+    if failed:
         click.echo(
-            f"{name}: the adapter is not sound, or its layer makes this very mistake. "
-            "What follows this step was not looked at."
+            f"{name}: the adapter (or the layer itself) fails this check; later checks were "
+            "skipped."
         )
-        raise SystemExit(2)
+        raise SystemExit(ExitCode.UNUSABLE)
     click.echo(f"{name}: the adapter is sound. `conformance run {name}` judges the layer.")

@@ -1,4 +1,4 @@
-"""``waivers update``: entries for the violations of a report, to be filled in."""
+"""``waivers update``: add entries for the violations of a report, to be filled in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from conformance.adapters.errors import printable
 from conformance.frontends.cli.parameters import FILE
-from conformance.frontends.cli.reporting import read
+from conformance.frontends.cli.reporting import read_report
 from conformance.report.atomic_files import write_text
 from conformance.report.waivers import WaiverError, entries_in, skeleton
 from conformance.requirements.verdict import Outcome
@@ -17,7 +17,7 @@ from conformance.requirements.verdict import Outcome
 
 @click.group()
 def waivers() -> None:
-    """Violations that are known: a file with a reason and an issue for each."""
+    """Maintain a file of known violations, with a reason and an issue for each."""
 
 
 @waivers.command()
@@ -27,7 +27,7 @@ def waivers() -> None:
     required=True,
     type=FILE,
     metavar="FILE",
-    help="The report whose violations are to be waived.",
+    help="Report whose violations to waive.",
 )
 @click.option(
     "--file",
@@ -36,15 +36,15 @@ def waivers() -> None:
     show_default=True,
     type=FILE,
     metavar="FILE",
-    help="The file to add to; what it has is kept.",
+    help="File to add to; its entries are kept.",
 )
 def update(source: Path, target: Path) -> None:
     """Add an entry for each violation that has none, with its counterexample pinned.
 
-    Reason and issue are left empty, and must be filled in before the file can be used.
+    Reason and issue are left empty: fill them in before using the file.
     """
-    report = read(source)
-    before, known = _there(target)
+    report = read_report(source)
+    before, known = _read_entries(target)
     added = [
         skeleton(verdict)
         for verdict in report.verdicts
@@ -53,11 +53,11 @@ def update(source: Path, target: Path) -> None:
     ]
     if added:
         _write(target, "\n".join([before.rstrip("\n") + "\n"] * bool(before) + added))
-    click.echo(f"{printable(str(target))}: {len(added)} added, {len(known)} were there.")
+    click.echo(f"{printable(str(target))}: {len(added)} added, {len(known)} already there.")
 
 
-def _there(target: Path) -> tuple[str, set[tuple[str, str]]]:
-    """Return a file's text, and the pairs that it has entries for, filled in or not."""
+def _read_entries(target: Path) -> tuple[str, set[tuple[str, str]]]:
+    """Return a file's text, and the pairs that have an entry, filled in or not."""
     if not target.exists():
         return "", set()
     try:
@@ -67,12 +67,12 @@ def _there(target: Path) -> tuple[str, set[tuple[str, str]]]:
     except WaiverError as error:
         raise click.UsageError(printable(str(error))) from error
     except (KeyError, TypeError) as error:
-        msg = f"{target}: an entry names no requirement or no implementation. Mend or remove it."
+        msg = f"{target}: an entry names no requirement or no implementation. Fix or remove it."
         raise click.UsageError(printable(msg)) from error
 
 
 def _write(target: Path, text: str) -> None:
-    """Write the file, if it is one of waivers with what was added."""
+    """Write the file, if it is still valid TOML with the new entries."""
     try:
         tomllib.loads(text)
         write_text(target, text)

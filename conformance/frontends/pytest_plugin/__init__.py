@@ -1,24 +1,24 @@
-"""The pytest plugin: options, and nothing else until ``--impl`` is given.
+"""The pytest plugin: options and markers, and nothing else until there is something to judge.
 
-Importing this module imports neither jax nor flax, NumPy or Hypothesis.
+It is active in every pytest session of every project that has this package installed. Importing
+it imports neither JAX nor flax, NumPy or Hypothesis, nor the tables of requirements.
 """
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conformance.frontends.options import add_options
+from conformance.frontends.options import RUN_OPTIONS, OptionError, RunOption
 from conformance.frontends.pytest_plugin import waiver_files
+from conformance.frontends.pytest_plugin.protocol import COLLECTOR, RUN_CONFIG, STOP
 
 if TYPE_CHECKING:
-    from conformance.frontends.pytest_plugin.collector import Ledger
-
-LEDGER: pytest.StashKey[Ledger] = pytest.StashKey()
-STOP = "conformance_stop"
-"""Under which a worker is told the file that ends the run once it exists."""
+    from conformance.frontends.pytest_plugin.collector import VerdictCollector
+    from conformance.frontends.run_config import RunConfig
 
 _MARKER = (
     "requirement(id, family, level): one requirement of the BatchNorm conformance suite; "
@@ -28,39 +28,79 @@ _MARKER = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Register the options in one group."""
-    add_options(parser)
+    group = parser.getgroup("conformance", "BatchNorm conformance suite")
+    for option in RUN_OPTIONS:
+        try:
+            group.addoption(option.pytest_flag, **_settings_of(option))
+        except ValueError:
+            if option.pytest_flag.startswith("--conformance-"):
+                raise
+            # another plugin has --impl or --max-examples; its value is used all the same
+
+
+def _settings_of(option: RunOption) -> dict[str, Any]:
+    """Return the keywords of ``addoption``; paths stay text, so that xdist can serialize them."""
+    settings: dict[str, Any] = {"help": option.help, "default": option.default}
+    if option.type is bool:
+        return settings | {"action": "store_true"}
+    if option.multiple:
+        settings |= {"action": "append", "default": list(option.default)}
+    if option.choices:
+        return settings | {"choices": option.choices}
+    number = {"type": option.type} if option.type in {int, float} else {}
+    return settings | number | {"metavar": option.metavar}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and the machinery if there is something to judge."""
+    """Register the markers, and the machinery if there is something to judge."""
     config.addinivalue_line("markers", _MARKER)
     config.addinivalue_line("markers", waiver_files.MARKER)
     config.pluginmanager.register(waiver_files.WaiverFiles(), "conformance-waiver-files")
-    if not config.getoption("--impl"):
+    run = _run_config(config)
+    if run is None:
         return
-    from conformance.frontends.pytest_plugin.collector import Ledger  # noqa: PLC0415  only when judging
-    from conformance.frontends.pytest_plugin.config import plan_of  # noqa: PLC0415
+    from conformance.frontends.pytest_plugin.collector import VerdictCollector  # noqa: PLC0415  only when judging
     from conformance.frontends.pytest_plugin.session import Session  # noqa: PLC0415
 
-    plan = plan_of(config)
     stop = getattr(config, "workerinput", {}).get(STOP)
-    session = Session(plan, None if stop is None else Path(stop))
+    session = Session(run, None if stop is None else Path(stop))
     config.pluginmanager.register(session, "conformance-session")
-    if not hasattr(config, "workerinput"):
-        ledger = config.stash.get(LEDGER, None) or Ledger(plan)
-        config.stash[LEDGER] = ledger
-        config.pluginmanager.register(ledger, "conformance-ledger")
+    if not hasattr(config, "workerinput") and _collector(config) is None:
+        config.pluginmanager.register(VerdictCollector(run), COLLECTOR)
+
+
+def _collector(config: pytest.Config) -> VerdictCollector | None:
+    collector: VerdictCollector | None = config.pluginmanager.get_plugin(COLLECTOR)
+    return collector
+
+
+def _run_config(config: pytest.Config) -> RunConfig | None:
+    """Return the configuration of the run, None if there is nothing to judge."""
+    if collector := _collector(config):
+        return collector.run
+    worker: dict[str, Any] = getattr(config, "workerinput", {})
+    if RUN_CONFIG in worker:
+        decided: RunConfig = pickle.loads(worker[RUN_CONFIG])  # noqa: S301  by our own controller
+        return decided
+    if not config.getoption("--impl"):
+        return None
+    from conformance.frontends.run_config import RunConfig  # noqa: PLC0415  only when judging
+
+    try:
+        return RunConfig.from_pytest(config)
+    except OptionError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Echo what decides the verdicts."""
-    ledger = config.stash.get(LEDGER, None)
-    if ledger is None:
+    """Show what decides the verdicts."""
+    collector = _collector(config)
+    if collector is None:
         return None
-    chosen = ledger.plan.budget
+    chosen = collector.run.budget
     return (
-        f"conformance: judging {', '.join(ledger.plan.implementations)}; {chosen.profile} profile, "
-        f"{chosen.max_examples} cases per property, seed {chosen.seed}"
+        f"conformance: judging {', '.join(collector.run.implementations)}; {chosen.profile} "
+        f"profile, {chosen.max_examples} cases per property, seed {chosen.seed}"
     )
 
 
@@ -75,24 +115,3 @@ def pytest_collection(session: pytest.Session) -> None:
             "--impl my_package.norm:MyBatchNorm or --impl ./my_norm.py:MyBatchNorm"
         )
         raise pytest.UsageError(msg)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the report, on the controller only."""
-    ledger = session.config.stash.get(LEDGER, None)
-    target = session.config.getoption("--conformance-report")
-    usable = session.exitstatus != pytest.ExitCode.USAGE_ERROR  # else an old report is kept
-    if ledger is not None and target and usable:
-        try:
-            ledger.report(int(session.exitstatus)).write(Path(target))
-        except OSError as error:  # a disk that is full now; told by the summary
-            why = f"--conformance-report={target} cannot be written: {error.strerror}"
-            ledger.refusal, session.exitstatus = why, pytest.ExitCode.USAGE_ERROR
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say why workers refused an implementation."""
-    ledger = terminalreporter.config.stash.get(LEDGER, None)
-    if ledger is not None and ledger.refusal is not None:
-        terminalreporter.write_line(f"ERROR: {ledger.refusal}", red=True)

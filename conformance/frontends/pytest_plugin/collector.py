@@ -1,4 +1,4 @@
-"""What a run is about, and what came of it: from pytest's reports to a ``Report``.
+"""Collects verdicts as pytest reports them, and makes the ``Report``.
 
 Lives in the controlling process and imports no framework: with pytest-xdist the workers import
 the implementations, and verdicts arrive as text.
@@ -7,113 +7,80 @@ the implementations, and verdicts arrive as text.
 from __future__ import annotations
 
 import json
-import re
+import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance.diagnosis.client import diagnoses
-from conformance.engine.budget import Budget
-from conformance.engine.sandbox.limits import Limits
+from conformance.frontends.pytest_plugin.protocol import EFFECTS, REFUSAL, RUN_CONFIG, VERDICT
+from conformance.frontends.run_config import RunConfig
 from conformance.report.model import Footer, Header, Report, environment, in_order
-from conformance.report.shards import Shard
-from conformance.report.waivers import Waiver, stale
-from conformance.requirements import REQUIREMENTS, Requirement
+from conformance.report.waivers import stale
+from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict, item_name
 
-PROPERTY_KEY = "conformance"
-"""The user property of a test report that carries a verdict."""
-
-EFFECTS_KEY = "conformance-side-effects"
-"""The one that carries an implementation and the process-wide state that it changed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """The resolved choices of a run; ``pairs`` names the only items wanted, None means all.
-
-    ``ends`` is when the run should be over, in seconds since 1970. ``limits`` are those of
-    an implementation in a process of its own; None judges in this process.
-    """
-
-    implementations: tuple[str, ...]
-    requirements: tuple[Requirement, ...]
-    budget: Budget
-    strict: bool = False
-    strict_reading: bool = False
-    pairs: frozenset[str] | None = None
-    ends: float | None = None
-    limits: Limits | None = None
-    shard: Shard | None = None
-    waivers: tuple[Waiver, ...] = ()
-
-
-_ITEM = re.compile(r"(BN-[A-Z-]+-\d+)\[(.*)\]$", re.DOTALL)
+Pair = tuple[str, str]
+"""The id of a requirement, and the name of an implementation."""
 
 
 @dataclass(eq=False)  # pytest keeps its plugins in a set
-class Ledger:
-    """Collects verdicts as pytest reports them, on whatever process they were reached.
+class VerdictCollector:
+    """The plugin object that collects the verdicts of a run.
 
-    ``asks``: whether to look for the mistakes that waivers expect, when all is judged;
-    ``diagnoses`` are those that were found.
+    Attributes:
+        run: what is judged, and how.
+        on_verdict: receives each verdict as it arrives.
+        asks_for_diagnoses: whether to look for the mistakes that waivers expect, in the end.
+        verdicts: by requirement and implementation.
+        refusal: why the workers cannot judge anything, if they cannot.
+        expected: the pairs that the run has set out to judge.
+        started: in seconds since 1970.
+        workers: how many processes judge.
+        effects: the process-wide state that each implementation changed.
+        diagnoses: by implementation; None where nobody looked for them.
     """
 
-    plan: Plan
-    observer: Callable[[Verdict], None] | None = None
-    verdicts: dict[tuple[str, str], Verdict] = field(default_factory=dict)
+    run: RunConfig
+    on_verdict: Callable[[Verdict], None] | None = None
+    asks_for_diagnoses: bool = True
+    verdicts: dict[Pair, Verdict] = field(default_factory=dict)
     refusal: str | None = None
-    expected: set[tuple[str, str]] = field(default_factory=set)
+    expected: set[Pair] = field(default_factory=set)
     started: float = field(default_factory=time.time)
     workers: int = 1
     effects: dict[str, list[str]] = field(default_factory=dict)
-    asks: bool = True
     diagnoses: dict[str, dict[str, Any]] | None = None
     _nodes: set[str] = field(default_factory=set)
+    _items: dict[str, Pair] = field(init=False)
 
-    def note(self, verdict: Verdict) -> None:
-        """Take down a verdict."""
+    def __post_init__(self) -> None:
+        self._items = self.run.items()
+
+    def add(self, verdict: Verdict) -> None:
+        """Keep a verdict."""
         self.verdicts[verdict.requirement, verdict.implementation] = verdict
-        if self.observer is not None:
-            self.observer(verdict)
+        if self.on_verdict is not None:
+            self.on_verdict(verdict)
 
     def expect(self, nodeids: list[str]) -> None:
-        """Take down what the run has set out to judge."""
-        for nodeid in nodeids:
-            if match := _ITEM.search(nodeid):
-                self.expected.add((match[1], match[2]))
+        """Note what the run has set out to judge; other tests of the session do not count."""
+        self.expected |= {pair for nodeid in nodeids if (pair := self._pair_of(nodeid))}
 
-    def expect_everything(self) -> None:
-        """Take down all that was asked for, when a run ended before it was collected."""
-        self.expected |= {
-            (row.id, name)
-            for row in self.plan.requirements
-            for name in self.plan.implementations
-            if self.plan.pairs is None or item_name(row.id, name) in self.plan.pairs
-        }
+    def _pair_of(self, nodeid: str) -> Pair | None:
+        """Return the pair that an item stands for; its name is what follows the file."""
+        return self._items.get(nodeid.partition("::")[2])
 
     def report(self, exit_code: int) -> Report:
-        """Return the report of everything noted so far, in the order of the table."""
-        verdicts = in_order(self.verdicts.values(), self.plan.implementations)
+        """Return the report on everything collected so far, in the order of the table."""
+        verdicts = in_order(self.verdicts.values(), self.run.implementations)
         missing = sorted(item_name(*pair) for pair in self.expected - set(self.verdicts))
-        budget = self.plan.budget
         return Report(
-            header=Header(
-                started=self.started,
-                profile=budget.profile,
-                seed=budget.seed,
-                max_examples=budget.max_examples,
-                strict=self.plan.strict,
-                strict_reading=self.plan.strict_reading,
-                implementations=list(self.plan.implementations),
-                requirements=[row.id for row in self.plan.requirements],
-                workers=self.workers,
-                environment=environment(),
-                shard=None if self.plan.shard is None else str(self.plan.shard),
-            ),
+            header=self._header(),
             verdicts=verdicts,
             diagnoses=self.diagnoses or {},
             side_effects=self.effects,
@@ -122,11 +89,45 @@ class Ledger:
                 verdicts=len(verdicts),
                 missing=missing,
                 seconds=round(time.time() - self.started, 3),
-                exit_code=exit_code,
+                exit_code=int(exit_code),
             ),
         )
 
+    def _header(self) -> Header:
+        return Header(
+            started=self.started,
+            profile=self.run.budget.profile,
+            seed=self.run.budget.seed,
+            max_examples=self.run.budget.max_examples,
+            strict=self.run.strict,
+            strict_reading=self.run.strict_reading,
+            implementations=list(self.run.implementations),
+            requirements=[row.id for row in self.run.requirements],
+            workers=self.workers,
+            environment=environment(),
+            shard=None if self.run.shard is None else str(self.run.shard),
+        )
+
+    @property
+    def expects_a_diagnosis(self) -> bool:
+        """Whether a violation is waived for one known mistake only."""
+        return any(
+            waiver.diagnosis and verdict.outcome is Outcome.WAIVED
+            for waiver in self.run.waivers
+            if (verdict := self.verdicts.get((waiver.requirement, waiver.implementation)))
+        )
+
+    @property
+    def stale(self) -> list[str]:
+        """What is wrong with the waivers, now that there are verdicts."""
+        names = self.run.implementations
+        return stale(self.run.waivers, self.verdicts, names, self.diagnoses)
+
     # pytest hooks
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput[RUN_CONFIG] = pickle.dumps(self.run)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.expect([item.nodeid for item in session.items])
@@ -140,63 +141,66 @@ class Ledger:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:  # noqa: ARG002
         output = getattr(node, "workeroutput", None) or {}
-        self.refusal = self.refusal or output.get("conformance_refusal")
+        self.refusal = self.refusal or output.get(REFUSAL)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        for key, value in report.user_properties:
-            if key == EFFECTS_KEY and report.when == "call":
-                name, effects = json.loads(str(value))
-                known = self.effects.setdefault(name, [])
-                known += [effect for effect in effects if effect not in known]
-        for key, value in report.user_properties:
-            if key == PROPERTY_KEY and report.when == "call":
-                self.note(Verdict.from_json(json.loads(str(value))))
-                return
-        match = _ITEM.search(report.nodeid)
-        if report.failed and match and (match[1], match[2]) not in self.verdicts:
-            self.note(_without_verdict(match[1], match[2], str(report.longrepr)))
+        pair = self._pair_of(report.nodeid)
+        if pair is None:
+            return
+        properties = dict(report.user_properties) if report.when == "call" else {}
+        if EFFECTS in properties:
+            name, effects = json.loads(str(properties[EFFECTS]))
+            known = self.effects.setdefault(name, [])
+            known += [effect for effect in effects if effect not in known]
+        if VERDICT in properties:
+            self.add(Verdict.from_json(json.loads(str(properties[VERDICT]))))
+        elif report.failed and pair not in self.verdicts:
+            self.add(_errored(*pair, str(report.longrepr)))
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Nothing judged is exit code 5; a refused implementation is a usage error."""
-        if self.asks and self.expects_a_diagnosis:
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Decide the exit status before others look at it, and write the report after them."""
+        if self.asks_for_diagnoses and self.expects_a_diagnosis:
             self.diagnoses = diagnoses(self.report(0))
+        if session.exitstatus == pytest.ExitCode.INTERRUPTED and not self.expected:
+            self.expected = set(self._items.values())  # it ended before they were collected
+        session.exitstatus = self._exit_status(session.exitstatus)
+        result = yield
+        self._write_report(session)
+        return result
+
+    def _exit_status(self, status: int | pytest.ExitCode) -> int | pytest.ExitCode:
+        """Return pytest's exit status, after what pytest itself cannot know."""
         if self.refusal is not None:
+            return pytest.ExitCode.USAGE_ERROR
+        if status != pytest.ExitCode.OK:
+            return status
+        if self.stale:
+            return pytest.ExitCode.TESTS_FAILED
+        judged = any(verdict.outcome.judged for verdict in self.verdicts.values())
+        return status if judged else pytest.ExitCode.NO_TESTS_COLLECTED
+
+    def _write_report(self, session: pytest.Session) -> None:
+        """Write the report that ``--conformance-report`` asks for."""
+        target = session.config.getoption("--conformance-report")
+        if not target or session.exitstatus == pytest.ExitCode.USAGE_ERROR:
+            return  # an old report is kept if nothing was judged
+        try:
+            self.report(int(session.exitstatus)).write(Path(target))
+        except OSError as error:  # a disk that is full by now
+            self.refusal = f"--conformance-report={target} cannot be written: {error.strerror}"
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
-        elif session.exitstatus == pytest.ExitCode.INTERRUPTED and not self.expected:
-            self.expect_everything()
-        elif session.exitstatus == pytest.ExitCode.OK and self.stale:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        elif session.exitstatus == pytest.ExitCode.OK and not self.judged:
-            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
-
-    @property
-    def expects_a_diagnosis(self) -> bool:
-        """Whether a violation is waived for one known mistake only."""
-        return any(
-            waiver.diagnosis and verdict.outcome is Outcome.WAIVED
-            for waiver in self.plan.waivers
-            if (verdict := self.verdicts.get((waiver.requirement, waiver.implementation)))
-        )
-
-    @property
-    def stale(self) -> list[str]:
-        """What is wrong with the waivers, now that there are verdicts."""
-        names = self.plan.implementations
-        return stale(self.plan.waivers, self.verdicts, names, self.diagnoses)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what is wrong with waivers, and why workers refused an implementation."""
         for sentence in self.stale:
             terminalreporter.write_line(f"conformance: {sentence}", red=True)
-
-    @property
-    def judged(self) -> bool:
-        """Whether anything was compared with a requirement at all."""
-        return any(verdict.outcome.judged for verdict in self.verdicts.values())
+        if self.refusal is not None:
+            terminalreporter.write_line(f"ERROR: {self.refusal}", red=True)
 
 
-def _without_verdict(requirement: str, implementation: str, text: str) -> Verdict:
-    """Return the verdict on an item that ended before it could give one: a crash, say."""
+def _errored(requirement: str, implementation: str, text: str) -> Verdict:
+    """Return the verdict on an item that ended without one: its process crashed, say."""
     return Verdict(
         requirement=requirement,
         implementation=implementation,

@@ -1,61 +1,57 @@
-"""pytest items whose verdicts come from a process of the implementation's own."""
+"""The pytest item of one requirement and one implementation."""
 
 from __future__ import annotations
 
 import json
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from conformance.engine.budget import Clock
-from conformance.engine.sandbox.supervisor import Supervisor
 from conformance.engine.sandbox.worker_process import RunCancelled
-from conformance.frontends.pytest_plugin.collector import EFFECTS_KEY, PROPERTY_KEY
 from conformance.frontends.pytest_plugin.outcomes import junit_properties, raise_for_verdict
-from conformance.report.waivers import Waiver, judged_with, waiver_for
-from conformance.requirements import Requirement
+from conformance.frontends.pytest_plugin.protocol import EFFECTS, VERDICT
+from conformance.requirements import Level, Requirement
 from conformance.requirements.verdict import Verdict
 
 
-class IsolatedItem(pytest.Item):
-    """One requirement and one implementation, judged elsewhere."""
+class RequirementItem(pytest.Item):
+    """One requirement and one implementation.
 
-    row: Requirement
+    Attributes:
+        judge: returns the verdict; where and how it is reached is not the item's concern.
+        side_effects: returns the process-wide state that changed since the last call.
+        implementation: the name of the implementation.
+        strict: a violated SHOULD fails.
+    """
+
+    judge: Callable[[], Verdict]
+    side_effects: Callable[[], list[str]]
     implementation: str
-    supervisor: Supervisor
-    strict: bool
-    clock: Clock | None
-    waivers: tuple[Waiver, ...] = ()
+    strict: bool = False
 
     def runtest(self) -> None:
+        if self.config.getoption("trace", False):
+            pytest.set_trace()
         try:
-            self._judge()
+            verdict = self.judge()
         except RunCancelled:
             self.session.shouldstop = "the run is over"
             pytest.skip("not judged: the run is over")
-
-    def _judge(self) -> None:
-        until = self.clock.until(shares([self.row])[0]) if self.clock is not None else None
-        waiver = waiver_for(self.waivers, self.row.id, self.implementation)
-        judge = partial(self.supervisor.judge, self.row.id, self.implementation, until)
-        self.settle(judged_with(waiver, judge))
-
-    def settle(self, verdict: Verdict) -> None:
-        """Keep the verdict for the report, and let pytest know how it went."""
-        self.user_properties.append((PROPERTY_KEY, json.dumps(verdict.to_json(internal=True))))
+        self._record(VERDICT, verdict.to_json(internal=True))
         self.user_properties.extend(junit_properties(verdict))
-        if effects := self.supervisor.take_effects(self.implementation):
-            told = json.dumps([self.implementation, effects])
-            self.user_properties.append((EFFECTS_KEY, told))
+        if effects := self.side_effects():
+            self._record(EFFECTS, [self.implementation, effects])
         raise_for_verdict(verdict, strict=self.strict)
+
+    def _record(self, key: str, value: object) -> None:
+        self.user_properties.append((key, json.dumps(value)))
+
+    def mark(self, row: Requirement) -> None:
+        """Let ``-m 'requirement(id="BN-EMA-1")'`` and ``-k EMA`` select the item."""
+        level = "must" if row.level is Level.MUST else "should"
+        self.add_marker(pytest.mark.requirement(id=row.id, family=row.family, level=level))
+        self.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning"))
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, self.name
-
-
-def shares(rows: list[Requirement]) -> list[float]:
-    """Return the share of each requirement in the cases of a run; needed for a clock only."""
-    from conformance.properties import PROPERTIES  # noqa: PLC0415  imports frameworks
-
-    return [PROPERTIES[row.id].share for row in rows]

@@ -1,11 +1,11 @@
-"""Judging inside a pytest session: collecting requirements, running them, keeping verdicts."""
+"""Judging inside a pytest session: requirements are collected as items, and judged."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,154 +16,82 @@ from conformance.engine.jax_runtime import remember_compilations
 from conformance.engine.sandbox.supervisor import Supervisor
 from conformance.engine.sandbox.worker_process import RunCancelled
 from conformance.engine.scheduling import by_power, dealt
-from conformance.frontends.pytest_plugin.collector import PROPERTY_KEY, Plan
-from conformance.frontends.pytest_plugin.outcomes import junit_properties, raise_for_verdict
-from conformance.report.waivers import Waiver, judged_with, waiver_for
-from conformance.requirements import Level, Requirement
-from conformance.requirements.verdict import Verdict, item_name
+from conformance.frontends.pytest_plugin.items import RequirementItem
+from conformance.frontends.pytest_plugin.protocol import REFUSAL
+from conformance.frontends.run_config import RunConfig
+from conformance.report.waivers import judged_with, waiver_for
+from conformance.requirements import REQUIREMENTS
+from conformance.requirements.verdict import Verdict
 
 if TYPE_CHECKING:
-    from conformance.engine.judge import Trial
-    from conformance.properties.support.subject import Subject
-
-T = TypeVar("T")
+    from conformance.frontends.local_judge import LocalJudge
 
 ENTRY_FILE = Path(requirements.__file__).with_name("judged")
-"""One file stands for all requirements, so that they are collected once; it is none of Python's,
-because pytest would import it, and what its package imports."""
-
-
-class RequirementItem(pytest.Function):
-    """One requirement and one implementation."""
-
-    trial: Trial
-    strict: bool
-    clock: Clock | None
-    waiver: Waiver | None = None
-
-    def runtest(self) -> None:
-        if self.clock is not None:
-            self.trial.until = self.clock.until(self.trial.property.share)
-        self.settle(judged_with(self.waiver, self._judged))
-
-    def _judged(self, values: Mapping[str, Any] | None) -> Verdict:
-        from conformance.engine.judge import Trial, judge, judge_stored  # noqa: PLC0415  heavy
-
-        if values is None:
-            return judge(self.trial, super().runtest)
-        trial = self.trial
-        return judge_stored(Trial(trial.property, trial.subject, trial.budget), values)
-
-    def settle(self, verdict: Verdict) -> None:
-        """Keep the verdict for the report, and let pytest know how it went."""
-        self.user_properties.append((PROPERTY_KEY, json.dumps(verdict.to_json(internal=True))))
-        self.user_properties.extend(junit_properties(verdict))
-        raise_for_verdict(verdict, strict=self.strict)
-
-    def reportinfo(self) -> tuple[Path, int, str]:
-        return self.path, 0, self.name
-
-
-class UnsupportedItem(pytest.Item):
-    """A requirement that does not apply, kept as an item so that nothing is silently absent."""
-
-    verdict: Verdict
-    strict = False
-
-    def runtest(self) -> None:
-        RequirementItem.settle(self, self.verdict)  # type: ignore[arg-type]
-
-    def reportinfo(self) -> tuple[Path, int, str]:
-        return self.path, 0, self.name
+"""One file stands for all requirements, so that they are collected once. It is not a Python file:
+pytest would import it, and what its package imports."""
 
 
 class RequirementFile(pytest.File):
-    """The properties, as a collector: an item per requirement and implementation."""
+    """Collects one item per requirement and implementation."""
 
-    plan: Plan
-    subjects: list[Subject]
-    supervisor: Supervisor | None
+    run: RunConfig
+    judge: Supervisor | LocalJudge | None
 
     def collect(self) -> Iterator[pytest.Item]:
-        if self.supervisor is not None:
-            return self._isolated(self.supervisor)
-        return self._in_process()
-
-    def _in_process(self) -> Iterator[pytest.Item]:
-        from conformance.engine.judge import Trial, unsupported  # noqa: PLC0415  imports Hypothesis
-        from conformance.properties import PROPERTIES  # noqa: PLC0415
-
-        wanted = self._wanted(self.subjects)
-        clock = self._clock([PROPERTIES[row.id].share for _, row in wanted])
-        for subject, row in wanted:
-            name = item_name(row.id, subject.implementation.name)
-            verdict = unsupported(row, subject)
-            item: pytest.Item
-            if verdict is not None:
-                item = UnsupportedItem.from_parent(self, name=name)
-                item.verdict = verdict
-            else:
-                trial = Trial(PROPERTIES[row.id], subject, self.plan.budget)
-                item = RequirementItem.from_parent(self, name=name, callobj=trial.test)
-                item.trial, item.strict, item.clock = trial, self.plan.strict, clock
-                item.waiver = waiver_for(self.plan.waivers, row.id, subject.implementation.name)
-            mark(item, row)
+        if self.judge is None:
+            return  # every implementation was refused, and the controller will say so
+        wanted = self.run.items(by_power(self.run.requirements))
+        clock = self._clock([row for row, _ in wanted.values()])
+        for name in dealt(list(wanted), self._workers):
+            requirement, implementation = wanted[name]
+            item: RequirementItem = RequirementItem.from_parent(self, name=name)
+            item.judge = partial(self._judge, self.judge, requirement, implementation, clock)
+            item.side_effects = partial(self.judge.take_effects, implementation)
+            item.implementation, item.strict = implementation, self.run.strict
+            item.mark(REQUIREMENTS[requirement])
             yield item
 
-    def _isolated(self, supervisor: Supervisor) -> Iterator[pytest.Item]:
-        from conformance.frontends.pytest_plugin.items import IsolatedItem, shares  # noqa: PLC0415
-
-        wanted = self._wanted(self.plan.implementations)
-        needed = self.plan.ends is not None
-        clock = self._clock(shares([row for _, row in wanted])) if needed else None
-        for name, row in wanted:
-            item = IsolatedItem.from_parent(self, name=item_name(row.id, name))
-            item.row, item.implementation, item.supervisor = row, name, supervisor
-            item.strict, item.clock = self.plan.strict, clock
-            item.waivers = self.plan.waivers
-            mark(item, row)
-            yield item
-
-    def _wanted(self, subjects: Sequence[T]) -> list[tuple[T, Requirement]]:
-        """Return what is to be judged, in an order that serves every worker well."""
-        rows, pairs = by_power(self.plan.requirements), self.plan.pairs
-        wanted = [
-            (subject, row)
-            for subject, name in zip(subjects, self.plan.implementations, strict=False)
-            for row in rows
-            if pairs is None or item_name(row.id, name) in pairs
-        ]
-        return dealt(wanted, self._workers)
+    def _judge(
+        self,
+        judge: Supervisor | LocalJudge,
+        requirement: str,
+        implementation: str,
+        clock: Clock | None,
+    ) -> Verdict:
+        until = clock.until(_share(requirement)) if clock is not None else None
+        waiver = waiver_for(self.run.waivers, requirement, implementation)
+        return judged_with(waiver, partial(judge.judge, requirement, implementation, until))
 
     @property
     def _workers(self) -> int:
-        told: dict[str, Any] = getattr(self.config, "workerinput", {})
-        return int(told.get("workercount", 1))
+        worker: dict[str, Any] = getattr(self.config, "workerinput", {})
+        return int(worker.get("workercount", 1))
 
-    def _clock(self, shares: list[float]) -> Clock | None:
+    def _clock(self, wanted: list[str]) -> Clock | None:
         """Return what shares out the time among the requirements of this process."""
-        if self.plan.ends is None:
+        if self.run.ends is None:
             return None
-        return Clock(self.plan.ends, sum(shares) / self._workers)
+        return Clock(self.run.ends, sum(map(_share, wanted)) / self._workers)
 
 
-def mark(item: pytest.Item, row: Requirement) -> None:
-    """Let ``-m 'requirement(id="BN-EMA-1")'`` and ``-k EMA`` select the item."""
-    level = "must" if row.level is Level.MUST else "should"
-    item.add_marker(pytest.mark.requirement(id=row.id, family=row.family, level=level))
-    item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning"))
+def _share(requirement: str) -> float:
+    """Return the share of a requirement in the cases of a run; needed for a clock only."""
+    from conformance.properties import PROPERTIES  # noqa: PLC0415  imports frameworks
+
+    return PROPERTIES[requirement].share
 
 
 class Session:
     """The plugin object that exists only while implementations are being judged.
 
-    ``stop``: a file by which the controller of a worker ends the run.
+    Args:
+        run: what to judge, and how.
+        stop: a file by which the controller of a worker cancels the run.
     """
 
-    def __init__(self, plan: Plan, stop: Path | None = None) -> None:
-        self.plan, self.stop = plan, stop
-        self._subjects: list[Subject] = []
-        self._supervisor: Supervisor | None = None
+    def __init__(self, run: RunConfig, stop: Path | None = None) -> None:
+        self.run, self.stop = run, stop
+        self._judge: Supervisor | LocalJudge | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
@@ -178,42 +106,43 @@ class Session:
             return
         remember_compilations()
         try:
-            self._prepare()
+            self._judge = self._local_judge() if self.run.in_process else self._supervisor()
         except RunCancelled:
             return  # another worker was faster; the first item will say so
         except AdapterError as error:
+            self._judge = None
             if output is None:
                 raise pytest.UsageError(str(error)) from error
-            output["conformance_refusal"] = str(error)
+            output[REFUSAL] = str(error)
 
-    def _prepare(self) -> None:
-        """Find out whether there is anything to judge; raise an AdapterError if not."""
-        if self.plan.limits is not None:
-            self._supervisor = Supervisor(
-                self.plan.budget,
-                self.plan.limits,
-                strictly=self.plan.strict_reading,
-                stop=self.stop,
-            )
-            refusals = []
-            for name in self.plan.implementations:
-                refusals.append(self._supervisor.refusal(name))
-                if refusals[-1] is None:
-                    return
-            self._supervisor = None
-            raise AdapterError("\n".join(dict.fromkeys(map(str, refusals))))
-        from conformance.adapters.resolve import resolve  # noqa: PLC0415  may import anything
-        from conformance.properties.support.subject import Subject  # noqa: PLC0415
+    def _supervisor(self) -> Supervisor:
+        """Return the supervisor; raise an AdapterError if no implementation can be judged."""
+        supervisor = Supervisor(
+            self.run.budget,
+            self.run.limits,
+            strictly=self.run.strict_reading,
+            stop=self.stop,
+        )
+        self._judge = supervisor  # its process has to be ended also if it is interrupted here
+        refusals = []
+        for name in self.run.implementations:
+            refusals.append(supervisor.refusal(name))
+            if refusals[-1] is None:
+                return supervisor
+        raise AdapterError("\n".join(dict.fromkeys(map(str, refusals))))
 
-        strictly = self.plan.strict_reading
-        self._subjects = [
-            Subject(resolve(name).read(strictly=strictly)) for name in self.plan.implementations
-        ]
+    def _local_judge(self) -> LocalJudge:
+        """Return the judge; raise an AdapterError if any implementation cannot be judged."""
+        from conformance.frontends.local_judge import LocalJudge, subject_of  # noqa: PLC0415  imports JAX
+
+        names, strictly = self.run.implementations, self.run.strict_reading
+        subjects = {name: subject_of(name, strictly=strictly) for name in names}
+        return LocalJudge(subjects, self.run.budget)
 
     def pytest_unconfigure(self) -> None:
         """Let no process outlive the run."""
-        if self._supervisor is not None:
-            self._supervisor.close()
+        if self._judge is not None:
+            self._judge.close()
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
@@ -221,6 +150,5 @@ class Session:
         if file_path != ENTRY_FILE:
             return None
         collector: RequirementFile = RequirementFile.from_parent(parent, path=file_path)
-        collector.plan = self.plan
-        collector.subjects, collector.supervisor = self._subjects, self._supervisor
+        collector.run, collector.judge = self.run, self._judge
         return collector

@@ -126,9 +126,9 @@ def test_the_seed_decides_the_cases_and_the_workers_do_not(project):
     [
         (["run", "-k", "BN-EMQ-1"], "or BN-EMA-1 or"),
         (["run", "-j", "none"], "--jobs 'none': expected a number of processes"),
-        (["run", "--seed", "-3"], "-3 is not in the range x>=0"),
-        (["run", "--max-examples", "0"], "0 is not in the range x>=1"),
-        (["run", "--max-time", "0"], "0.0 is not in the range x>0"),
+        (["run", "--seed", "-3"], "--seed -3: expected an integer of at least 0"),
+        (["run", "--max-examples", "0"], "--max-examples 0: expected at least 1"),
+        (["run", "--max-time", "0"], "--max-time 0.0: expected a number of seconds greater than 0"),
         (["run", "--profile", "slow"], "'slow' is not one of 'quick', 'default', 'thorough'"),
         (["run", "-k", "EMA", "--level", "should"], "has no requirement of level should"),
         (["explain", "BN-X"], "no requirement matches 'BN-X'"),

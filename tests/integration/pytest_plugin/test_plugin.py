@@ -78,16 +78,25 @@ def test_a_wrong_name_is_a_usage_error(project: pytest.Pytester, workers: list[s
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("--max-examples=0", "--max-examples=0 must be at least 1: with no case nothing is judged"),
+        (
+            "--max-examples=0",
+            "--max-examples 0: expected at least 1: without a case nothing is judged",
+        ),
         (
             "--conformance-memory-limit=0.5",
-            "--conformance-memory-limit=0.5 must be a number of GiB*",
+            "--conformance-memory-limit 0.5: expected a number of GiB*",
         ),
-        ("--conformance-call-timeout=0", "--conformance-call-timeout=0 must be a number of *"),
-        ("--conformance-max-time=nan", "--conformance-max-time=nan must be more than 0 seconds"),
-        ("--conformance-seed=-1", "--conformance-seed=-1 must be at least 0"),
+        ("--conformance-call-timeout=0", "--conformance-call-timeout 0.0: expected a number of *"),
+        (
+            "--conformance-max-time=nan",
+            "--conformance-max-time nan: expected a number of seconds greater than 0",
+        ),
+        ("--conformance-seed=-1", "--conformance-seed -1: expected an integer of at least 0"),
         ("--conformance-shard=3/2", "shard '3/2': expected i/n with 1 ≤ i ≤ n*"),
-        ("--conformance-report=/", "--conformance-report=/ cannot be written: it is a directory*"),
+        (
+            "--conformance-report=/",
+            "--conformance-report '/': cannot be written: it is a directory*",
+        ),
         ("--conformance-pairs=none", "--conformance-pairs none: cannot be read: No such file*"),
         ("--conformance-waivers=none", "none is no file of waivers: *"),
         ("--conformance-select=NOPE", "no requirement matches 'NOPE': expected an id such as*"),

@@ -9,8 +9,9 @@ import pytest
 from support.hostile_runs import GOOD, conformance, judged, of
 
 from conformance.engine.budget import budget
-from conformance.frontends.cli.run_pytest import _exit_code
-from conformance.frontends.pytest_plugin.collector import Ledger, Plan
+from conformance.frontends.cli.run_pytest import decide_exit_code
+from conformance.frontends.pytest_plugin.collector import VerdictCollector
+from conformance.frontends.run_config import RunConfig
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict
 
@@ -38,15 +39,16 @@ def test_what_cannot_be_imported_is_an_error_of_its_own(alone, tmp_path):
 def test_an_error_counts_at_any_level():
     """A run in which a SHOULD could not be judged does not end with 0."""
     rows = (REQUIREMENTS["BN-STATE-8"], REQUIREMENTS["BN-EVAL-1"])
-    ledger = Ledger(Plan(implementations=("x",), requirements=rows, budget=budget()))
+    run = RunConfig(implementations=("x",), requirements=rows, budget=budget())
+    collector = VerdictCollector(run)
     for row, outcome in zip(rows, (Outcome.ERRORED, Outcome.CONFORMS), strict=True):
         level = row.level.value
         verdict = Verdict(
             requirement=row.id, implementation="x", kind="", outcome=outcome, level=level
         )
-        ledger.note(verdict)
+        collector.add(verdict)
     assert [row.level.value for row in rows] == ["should", "must"]
-    assert _exit_code(ledger, status=1) == 2
+    assert decide_exit_code(collector, status=1) == 2
 
 
 def test_nothing_to_judge_is_one_message(tmp_path):

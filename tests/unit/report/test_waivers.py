@@ -200,5 +200,5 @@ def test_a_run_with_waivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert json.loads((tmp_path / "m.json").read_text("utf-8"))["footer"]["exit_code"] == 2
     assert "is not needed any more" in mended.stderr
     assert run("waivers", "update", "--report", "r.json").stdout.endswith(
-        "0 added, 1 were there.\n"
+        "0 added, 1 already there.\n"
     )

@@ -1,0 +1,13 @@
+"""Where commands print."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+
+def console_of(*, color: bool) -> Console:
+    """Return where to print: a terminal at its own width, anything else 80 columns wide."""
+    console = Console(no_color=not color, highlight=False, soft_wrap=False, emoji=False)
+    if console.is_terminal:
+        return console
+    return Console(no_color=True, highlight=False, width=80, emoji=False)

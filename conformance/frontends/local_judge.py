@@ -1,0 +1,67 @@
+"""Judging in this process: for test files, debuggers, and implementations that are trusted.
+
+Importing this imports Hypothesis, NumPy and JAX: call ``remember_compilations`` before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.resolve import resolve
+from conformance.engine.budget import Budget
+from conformance.engine.judge import judge_requirement
+from conformance.properties.support.subject import Subject
+from conformance.requirements import REQUIREMENTS
+from conformance.requirements.verdict import Verdict
+
+
+def subject_of(implementation: str | Implementation, *, strictly: bool = False) -> Subject:
+    """Return what properties act on; ``strictly`` ignores declared deviations.
+
+    Raises:
+        AdapterError: the implementation cannot be found.
+    """
+    found = resolve(implementation) if isinstance(implementation, str) else implementation
+    return Subject(found.read(strictly=strictly))
+
+
+class LocalJudge:
+    """Judges implementations in this process, with the methods of the sandbox's supervisor."""
+
+    def __init__(self, subjects: Mapping[str, Subject], budget: Budget) -> None:
+        self._subjects, self._budget = subjects, budget
+
+    def judge(
+        self,
+        requirement: str,
+        name: str,
+        until: float | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> Verdict:
+        """Return a verdict.
+
+        Args:
+            requirement: its id.
+            name: of the implementation.
+            until: when to stop generating cases, in seconds since 1970.
+            values: a stored case, on which alone it is judged.
+        """
+        row, subject = REQUIREMENTS[requirement], self._subjects[name]
+        return judge_requirement(row, subject, self._budget, values, until=until)
+
+    def take_effects(self, name: str) -> list[str]:
+        """Return nothing: changes of process-wide state are not observed here."""
+        del name
+        return []
+
+    def diagnose(self, requirement: str, name: str) -> dict[str, Any]:
+        """Return the most likely mistake behind a violation, as JSON values."""
+        from conformance.diagnosis import diagnose  # noqa: PLC0415  only for waivers that expect one
+
+        implementation = self._subjects[name].implementation
+        return diagnose(implementation, [requirement], judged=[requirement]).to_json()
+
+    def close(self) -> None:
+        """Do nothing: there is no process to end."""

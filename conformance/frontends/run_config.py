@@ -1,0 +1,232 @@
+"""What a run judges, and how: from the values of the options to one typed value."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conformance.adapters.errors import printable
+from conformance.engine.budget import Budget, budget, chosen_seed
+from conformance.engine.sandbox.limits import CALL_LIMIT, GIB, Limits
+from conformance.frontends.options import PYTEST, RUN_OPTIONS, OptionError, check_values
+from conformance.report.atomic_files import unwritable
+from conformance.report.shards import Shard
+from conformance.report.waivers import Waiver, WaiverError, read_waivers
+from conformance.requirements import (
+    REQUIREMENTS,
+    Level,
+    Requirement,
+    UnknownRequirement,
+    select,
+)
+from conformance.requirements.verdict import item_name
+
+if TYPE_CHECKING:
+    import pytest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """The resolved choices of a run.
+
+    It is pickled for the workers of pytest-xdist, so that all processes agree on the seed and on
+    the end of the run.
+
+    Attributes:
+        implementations: their names, without repetitions.
+        requirements: those selected, in the order of the table.
+        budget: which cases are generated.
+        strict: a violated SHOULD fails the run.
+        strict_reading: declared deviations are ignored.
+        pairs: names of the only pairs to judge, such as ``BN-EMA-1[impl]``; None means all.
+        ends: when the run should be over, in seconds since 1970; None for no limit.
+        shard: the part of the run that ``pairs`` is; None for all of it.
+        waivers: violations that are known.
+        call_timeout: seconds that a single call may take.
+        memory_limit: bytes that an implementation may use; None for a fair share.
+        in_process: judge in pytest's process, without a sandbox.
+    """
+
+    implementations: tuple[str, ...]
+    requirements: tuple[Requirement, ...]
+    budget: Budget
+    strict: bool = False
+    strict_reading: bool = False
+    pairs: frozenset[str] | None = None
+    ends: float | None = None
+    shard: Shard | None = None
+    waivers: tuple[Waiver, ...] = ()
+    call_timeout: float = CALL_LIMIT
+    memory_limit: int | None = None
+    in_process: bool = False
+
+    @classmethod
+    def from_options(
+        cls,
+        given: Mapping[str, Any],
+        flags: Mapping[str, str],
+        *,
+        hypothesis: Any = None,
+        hypothesis_seed: bool = False,
+    ) -> RunConfig:
+        """Return the configuration that the values of the options describe.
+
+        Args:
+            given: values by the name of the option; absent ones have their defaults.
+            flags: how messages name the options: ``COMMAND_LINE`` or ``PYTEST``.
+            hypothesis: the ``hypothesis.settings`` that the user loaded, if any.
+            hypothesis_seed: whether Hypothesis's own option decides the seed.
+
+        Raises:
+            OptionError: a value, or a combination of values, cannot be used.
+        """
+        values = {option.name: option.default for option in RUN_OPTIONS} | dict(given)
+        check_values(values, flags)
+        _check_shard_seed(values, flags)
+        _check_report(values["report"], flags)
+        rows = select_requirements(values["patterns"], values["level"])
+        names = tuple(dict.fromkeys(values["implementations"]))
+        memory, seconds = values["memory_limit"], values["max_time"]
+        shard, pairs = _parse_shard(values["shard"]), _read_pairs(values["pairs"], flags)
+        return cls(
+            implementations=names,
+            requirements=rows,
+            budget=_budget(values, hypothesis, hypothesis_seed=hypothesis_seed),
+            strict=values["strict"],
+            strict_reading=values["ignore_declarations"],
+            pairs=pairs if shard is None else shard.of([row.id for row in rows], names, pairs),
+            ends=None if seconds is None else time.time() + seconds,
+            shard=shard,
+            waivers=_read_waivers(values["waivers"]),
+            call_timeout=values["call_timeout"],
+            memory_limit=None if memory is None else round(memory * GIB),
+            in_process=values["in_process"],
+        )
+
+    @classmethod
+    def from_pytest(cls, config: pytest.Config) -> RunConfig:
+        """Return the configuration that pytest's options describe.
+
+        What Hypothesis's own options or a debugger need is judged in pytest's process.
+
+        Raises:
+            OptionError: as ``from_options``.
+        """
+        values = {option.name: config.getoption(option.pytest_flag) for option in RUN_OPTIONS}
+        values |= {name: tuple(values[name]) for name in ("implementations", "patterns")}
+        hypothesis = _hypothesis_settings(config)
+        seeded = config.getoption("--hypothesis-seed", None) is not None
+        if values["max_examples"] is None and config.getoption("--hypothesis-profile", None):
+            values["max_examples"] = getattr(hypothesis, "max_examples", None)
+        debugged = config.getoption("usepdb", False) or config.getoption("trace", False)
+        values["in_process"] |= hypothesis is not None or seeded or debugged
+        return cls.from_options(values, PYTEST, hypothesis=hypothesis, hypothesis_seed=seeded)
+
+    @property
+    def limits(self) -> Limits:
+        """What an implementation may use in this process's share of the machine."""
+        if self.memory_limit is None:
+            return Limits(self.call_timeout)
+        return Limits(self.call_timeout, self.memory_limit)
+
+    def items(self, rows: Iterable[Requirement] | None = None) -> dict[str, tuple[str, str]]:
+        """Return the pairs to judge, requirement and implementation, by the name of their item.
+
+        Args:
+            rows: the requirements in another order; None for that of the table.
+        """
+        chosen = self.requirements if rows is None else tuple(rows)
+        pairs = {item_name(row.id, n): (row.id, n) for n in self.implementations for row in chosen}
+        return {
+            name: pair for name, pair in pairs.items() if self.pairs is None or name in self.pairs
+        }
+
+
+def select_requirements(
+    patterns: tuple[str, ...], level: str | None = None
+) -> tuple[Requirement, ...]:
+    """Return the selected requirements, in the order of the table.
+
+    Args:
+        patterns: ids, families or globs; none selects everything.
+        level: ``must`` or ``should``; None for both.
+
+    Raises:
+        OptionError: a pattern is empty or matches nothing, or nothing of the level is left.
+    """
+    for pattern in patterns:
+        if not pattern.strip(" ,"):
+            msg = f"the filter {pattern!r} is empty"
+            raise OptionError(msg)
+    try:
+        rows = select(REQUIREMENTS, patterns, Level(level) if level else None)
+    except UnknownRequirement as error:
+        raise OptionError(str(error)) from error
+    if not rows:
+        msg = f"the filter {', '.join(patterns)} has no requirement of level {level}"
+        raise OptionError(msg)
+    return rows
+
+
+def _budget(values: Mapping[str, Any], hypothesis: Any, *, hypothesis_seed: bool) -> Budget:
+    profile = values["profile"]
+    return budget(
+        profile,
+        seed=None if hypothesis_seed else chosen_seed(profile, values["seed"]),
+        max_examples=values["max_examples"],
+        hypothesis=hypothesis,
+        minimize=not values["first_violation"],
+    )
+
+
+def _check_shard_seed(values: Mapping[str, Any], flags: Mapping[str, str]) -> None:
+    """Refuse parts of a run whose seed is random: each part would draw another one."""
+    if values["shard"] is not None and values["profile"] == "thorough" and values["seed"] is None:
+        msg = f"{flags['shard']} {values['shard']}: the thorough profile draws a seed, and every "
+        msg += f"shard would draw its own. Give all shards the same {flags['seed']} N."
+        raise OptionError(msg)
+
+
+def _check_report(path: str | Path | None, flags: Mapping[str, str]) -> None:
+    """Refuse a report that cannot be written before anything is judged."""
+    if path is not None and (reason := unwritable(Path(path))):
+        msg = f"{flags['report']} {str(path)!r}: cannot be written: {reason}"
+        raise OptionError(printable(msg))
+
+
+def _parse_shard(text: str | None) -> Shard | None:
+    try:
+        return None if text is None else Shard.parse(text)
+    except ValueError as error:
+        raise OptionError(str(error)) from error
+
+
+def _read_waivers(path: str | Path | None) -> tuple[Waiver, ...]:
+    try:
+        return () if path is None else read_waivers(Path(path))
+    except WaiverError as error:
+        raise OptionError(printable(str(error))) from error
+
+
+def _read_pairs(path: str | Path | None, flags: Mapping[str, str]) -> frozenset[str] | None:
+    if path is None:
+        return None
+    try:
+        return frozenset(Path(path).read_text(encoding="utf-8").splitlines())
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        msg = f"{flags['pairs']} {path}: cannot be read: {reason}"
+        raise OptionError(printable(msg)) from error
+
+
+def _hypothesis_settings(config: pytest.Config) -> Any:
+    """Return the settings of the Hypothesis profile or verbosity that the user asked for."""
+    asked = ("--hypothesis-profile", "--hypothesis-verbosity")
+    if not any(config.getoption(name, None) for name in asked):
+        return None
+    from hypothesis import settings  # noqa: PLC0415  its own plugin has loaded it already
+
+    return settings()
