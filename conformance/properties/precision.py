@@ -25,7 +25,7 @@ from conformance.properties.support.domain_checks import (
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import AnyArray, Subject
 from conformance.strategies.case import Case
-from conformance.strategies.domain_cases import (
+from conformance.strategies.precision_cases import (
     DOUBLE,
     PRECISE,
     Double,

@@ -1,1 +1,1 @@
-"""Generated inputs: byte strategies, cases, shape grids, their lossless codec and shrinker."""
+"""Generated inputs: byte strategies, cases, shape grids, their lossless codec and the shrinker."""

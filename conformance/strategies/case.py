@@ -1,4 +1,4 @@
-"""Generated inputs: frozen NumPy values with a literal form, free of any framework."""
+"""Generated inputs as frozen NumPy values, and their literal form for readers."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from conformance.requirements.finding import finite_or_text
 class Case:
     """A layer's configuration, its state, and one input.
 
-    ``state`` is None for a layer that is used as constructed. ``as_jax`` says whether ``x``,
-    (N, D) float32, is handed over as a JAX array instead of a NumPy array.
+    Attributes:
+        config: The constructor arguments.
+        state: The four arrays; None for a layer that is used as constructed.
+        x: The input, (N, D) float32.
+        as_jax: Whether x is passed as a JAX array instead of a NumPy array.
     """
 
     config: Config
@@ -28,16 +31,16 @@ class Case:
     as_jax: bool = False
 
     def with_x(self, x: npt.NDArray[np.floating[Any]]) -> Case:
-        """Return the same case with another input, rounded to float32."""
+        """Return the case with another input, (N, D), rounded to float32."""
         return replace(self, x=np.ascontiguousarray(x, np.float32) + np.float32(0))
 
 
 def literals(drawn: dict[str, Any]) -> dict[str, Any]:
-    """Return drawn values as JSON values under the names that a reader knows.
+    """Return drawn values as JSON values, by names that a reader knows.
 
-    A ``Case`` contributes x, momentum, eps and those arrays of its state that are not as in
-    a fresh layer, a named tuple its fields, a value with a method ``literals`` what that returns;
-    other values keep the name under which they were drawn.
+    A ``Case`` contributes x, momentum, eps and the arrays of its state that differ from a fresh
+    layer's; a named tuple contributes its fields, and a value with a method ``literals`` what that
+    returns. Other values keep the name under which they were drawn.
     """
     shown: dict[str, Any] = {}
     for name, value in drawn.items():
@@ -53,11 +56,11 @@ def literals(drawn: dict[str, Any]) -> dict[str, Any]:
 
 
 def literal(value: Any) -> Any:
-    """Return one drawn value as JSON values: arrays become nested lists of short numbers."""
+    """Return one drawn value as JSON values; arrays become nested lists of short numbers."""
     if isinstance(value, np.ndarray):
         return [literal(item) for item in value]
     if isinstance(value, np.floating):
-        shortest = float(str(value))  # that reads back as the same float32
+        shortest = float(str(value))  # the shortest that reads back as the same float32
         return finite_or_text(shortest)
     if isinstance(value, np.generic):
         return value.item()

@@ -1,7 +1,7 @@
-"""Cases, decoded from bytes: plural nouns, one palette, frozen NumPy values.
+"""Strategies for cases and for streams of batches.
 
-Every decoder takes the palette as its first argument, because the palette belongs to the run and
-not to the property.
+Every strategy takes the palette, the shapes and configurations to draw from, as its first argument,
+because the palette belongs to the run and not to the property.
 """
 
 from __future__ import annotations
@@ -34,41 +34,40 @@ class Rewritten(NamedTuple):
 
 
 _FRESH_FROM = 230
-"""One case in ten uses the layer as constructed: first calls are special in faulty layers."""
+"""The byte from which a case uses the layer as constructed: one in ten, because faulty layers may
+treat the first call differently."""
 
 OFTEN_FRESH, SOMETIMES_FRESH = 128, 192
-"""Half or a quarter of the layers as constructed: where the first updates are looked at."""
+"""Half or a quarter of the layers as constructed: for requirements about the first updates."""
 
 NEVER_FRESH = 256
-"""Every layer in a state of its own."""
+"""Every layer in a drawn state."""
 
 _PLAIN_FROM = 192
-"""In one case in four one of the four arrays is as constructed, and the others are not: what is
-left out where γ is 1, β or the mean is 0, or the variance 1 shows in the others."""
+"""The byte from which one of the four arrays is as constructed, and the others are not: one case in
+four. A term that is left out if γ is 1, β or the mean 0, or the variance 1 shows there."""
 
 
 def draw_columns(reader: ByteReader, entry: Entry) -> Columns:
-    """Read the features of one batch and one state."""
+    """Draw the features of a batch and a state of an entry's shape."""
     blocks = [reader.take(BLOCK) for _ in range(entry.features)]
     return decode_columns(blocks, entry.rows, entry.eps)
 
 
-def state_of(columns: Columns) -> State:
-    """Return the state that was drawn with a batch."""
-    return State(columns.gamma, columns.beta, columns.running_mean, columns.running_var)
-
-
 @composite
 def cases(reader: ByteReader, palette: Palette, *, fresh_from: int = _FRESH_FROM) -> Case:
-    """A layer in some state and one batch, of a shape from the palette.
+    """Cases: a layer in some state and one batch, of a shape and configuration from the palette.
 
-    ``fresh_from``: the byte, of 256, from which on the layer is used as constructed.
+    Args:
+        reader: The bytes.
+        palette: The entries to draw from; cases shrink to the first.
+        fresh_from: The byte from which the layer is used as constructed; at least 256 for never.
     """
     which, freshness, container, plain, *_ = reader.take(6)
     entry = palette[which % len(palette)]
     columns = draw_columns(reader, entry)
     fresh = freshness >= fresh_from
-    state = state_of(columns)
+    state = columns.state
     if plain >= _PLAIN_FROM:
         name = ARRAYS[plain % len(ARRAYS)]
         state = state.replace(**{name: getattr(State.fresh(entry.features), name)})
@@ -82,7 +81,7 @@ def cases(reader: ByteReader, palette: Palette, *, fresh_from: int = _FRESH_FROM
 
 @composite
 def batches(reader: ByteReader, entry: Entry) -> Float32:
-    """One more batch of the shape of an entry, (N, D)."""
+    """Further batches of the shape of an entry, (N, D)."""
     return draw_columns(reader, entry).x
 
 
@@ -95,9 +94,16 @@ def streams(
     max_size: int = 5,
     fresh_from: int = _FRESH_FROM,
 ) -> Stream:
-    """A case and the batches that follow its own, all of one shape.
+    """Streams of batches of one shape, of which one in four repeats the one before.
 
-    One batch in four repeats the one before: an update skipped for a repeated batch shows.
+    Repetition reveals a layer that skips the update for a repeated batch.
+
+    Args:
+        reader: The bytes.
+        palette: The entries to draw from.
+        min_size: The least number of batches, the case's own included.
+        max_size: The largest number of batches.
+        fresh_from: See ``cases``.
     """
     case = reader.draw(cases(palette, fresh_from=fresh_from))
     entry = entry_of(case)
@@ -111,52 +117,51 @@ def streams(
 
 @composite
 def mixed_streams(reader: ByteReader, palette: Palette) -> Stream:
-    """A case and batches of other sizes that come before it, all of one width.
+    """Streams of batches of different sizes, all of one width.
 
-    Sizes come from the palette, too, so nothing new is compiled.
+    Sizes come from the palette as well, so nothing new is compiled.
     """
     case = reader.draw(cases(palette))
-    here = entry_of(case)
-    sizes = sorted({entry.rows for entry in palette if entry.features == here.features})
+    own = entry_of(case)
+    sizes = sorted({entry.rows for entry in palette if entry.features == own.features})
     following: list[Float32] = []
     for _ in range(reader.draw(integers(1, 3))):
         rows = sizes[reader.draw(integers(0, len(sizes) - 1))]
-        following.append(reader.draw(batches(replace(here, rows=rows))))
+        following.append(reader.draw(batches(replace(own, rows=rows))))
     return Stream(case, following)
 
 
 @composite
 def states(reader: ByteReader, features: int, eps: float) -> State:
-    """One more state of D features."""
-    return state_of(draw_columns(reader, Entry(1, features, 0.0, eps)))
+    """Further states of D features."""
+    return draw_columns(reader, Entry(1, features, 0.0, eps)).state
 
 
 @composite
 def rewritten_cases(reader: ByteReader, palette: Palette) -> Rewritten:
-    """A case and another state of the same width.
+    """Cases with another state of the same width, which in two of three differs in one array only.
 
-    In two cases of three a single array differs: what is kept for as long as another array has
-    not changed shows only then.
+    A single array reveals a value that is cached until another array changes.
     """
     case = reader.draw(cases(palette))
     other = reader.draw(states(case.config.features, case.config.eps))
-    alone = reader.draw(integers(0, len(ARRAYS) + 1))
-    if alone >= len(ARRAYS):
+    which = reader.draw(integers(0, len(ARRAYS) + 1))
+    if which >= len(ARRAYS):
         return Rewritten(case, other)
-    name = ARRAYS[alone]
+    name = ARRAYS[which]
     before = case.state or State.fresh(case.config.features)
     return Rewritten(case, before.replace(**{name: getattr(other, name)}))
 
 
 @composite
 def ensembles(reader: ByteReader, palette: Palette, *, size: int = 3) -> list[Case]:
-    """Cases of one shape and configuration, with states and batches of their own."""
+    """Lists of cases with one shape and configuration, and different states and batches."""
     first = reader.draw(cases(palette, fresh_from=NEVER_FRESH))
     rest = [reader.draw(cases((entry_of(first),), fresh_from=NEVER_FRESH)) for _ in range(size - 1)]
     return [first, *rest]
 
 
 def entry_of(case: Case) -> Entry:
-    """Return the palette entry that a case has the shape and configuration of."""
+    """Return the palette entry with the shape and configuration of a case."""
     rows, features = case.x.shape
     return Entry(rows, features, case.config.momentum, case.config.eps)

@@ -1,7 +1,8 @@
-"""Drawn values as JSON values and back, exactly: what a counterexample is replayed from.
+"""Lossless JSON form of drawn values, from which a counterexample is replayed.
 
-``case.literals`` is for readers, and leaves out what they do not need. Here nothing is lost but
-the payload of NaN: dtypes, shapes, signs of zero, and which kind of value it was.
+The form keeps dtypes, shapes, signs of zero and the kind of each value, and loses nothing but the
+payload of NaN. ``case.literals`` is the form for readers. The names of drawn classes and fields
+are part of the form, so they are in stored reports and waivers and must not change.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from conformance.strategies import (
     cotangents,
     distinct,
     domain_cases,
+    precision_cases,
     programs,
     shape_grid,
     targeted,
@@ -33,21 +35,21 @@ from conformance.strategies.case import literals
 
 _KIND = "$"
 _MODULES = (
-    *(case, cases, cotangents, distinct, domain_cases, programs, protocols, shape_grid),
-    *(state, targeted),
+    *(case, cases, cotangents, distinct, domain_cases, precision_cases, programs, protocols),
+    *(shape_grid, state, targeted),
 )
 """Where the classes of drawn values are defined."""
 
 
 class CodecError(Exception):
-    """A value has no exact form, or a form cannot be read; the message says which."""
+    """A value cannot be encoded, or a form cannot be decoded; the message says which."""
 
 
 def encode(value: Any) -> Any:
-    """Return a drawn value as JSON values.
+    """Return the lossless form of a drawn value, as JSON values.
 
     Raises:
-        ExactError: it is of a kind that is never drawn.
+        CodecError: Values of this type are never drawn.
     """
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -61,8 +63,8 @@ def encode(value: Any) -> Any:
         return {_KIND: kind, "dtype": dtype, "shape": list(value.shape), "values": flat}
     name = type(value).__name__
     if name in _classes() and type(value) is _classes()[name]:
-        given = {field: encode(getattr(value, field)) for field in _fields_of(type(value))}
-        return {_KIND: name, "fields": given}
+        encoded = {field: encode(getattr(value, field)) for field in _fields_of(type(value))}
+        return {_KIND: name, "fields": encoded}
     if isinstance(value, tuple | list):
         return {_KIND: type(value).__name__, "items": [encode(item) for item in value]}
     msg = f"a value of type {name} has no exact form"
@@ -70,21 +72,21 @@ def encode(value: Any) -> Any:
 
 
 def decode(data: Any) -> Any:
-    """Return the value that ``encode`` wrote.
+    """Return the value whose form ``encode`` returned.
 
     Raises:
-        ExactError: it was not.
+        CodecError: ``encode`` returns no such form.
     """
     if not isinstance(data, dict):
         return data
     try:
-        return _decoded(data)
+        return _decode(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         msg = f"{data.get(_KIND)!r} cannot be read: {error}"
         raise CodecError(msg) from error
 
 
-def _decoded(data: dict[str, Any]) -> Any:
+def _decode(data: dict[str, Any]) -> Any:
     kind = data[_KIND]
     if kind == "float":
         return float(data["value"])
@@ -101,14 +103,15 @@ def _decoded(data: dict[str, Any]) -> Any:
 
 @cache
 def _classes() -> Mapping[str, type]:
-    """Return the classes of drawn values by name."""
-    found: dict[str, type] = {}
-    for module in _MODULES:
-        for value in vars(module).values():
-            own = isinstance(value, type) and value.__module__ == module.__name__
-            if own and (is_dataclass(value) or hasattr(value, "_fields")):
-                found[value.__name__] = value
-    return found
+    """Return the classes of drawn values by name: dataclasses and named tuples."""
+    return {
+        name: value
+        for module in _MODULES
+        for name, value in vars(module).items()
+        if isinstance(value, type)
+        and value.__module__ == module.__name__
+        and (is_dataclass(value) or hasattr(value, "_fields"))
+    }
 
 
 def _fields_of(kind: type) -> tuple[str, ...]:
@@ -119,7 +122,12 @@ def _fields_of(kind: type) -> tuple[str, ...]:
 
 
 def violation_id(requirement: str, values: Mapping[str, Any]) -> str:
-    """Return the short id of a counterexample: the same wherever and whenever it is met."""
+    """Return the short id of a counterexample, the same in every run.
+
+    Args:
+        requirement: The id of the requirement.
+        values: The lossless forms of the drawn values, by name.
+    """
     canonical = json.dumps([requirement, values], sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(canonical.encode()).hexdigest()[:6]
     return f"{requirement.removeprefix('BN-').replace('-', '').lower()}-{digest}"
@@ -131,9 +139,13 @@ def make_violation(
     drawn: Mapping[str, Any],
     inputs: Mapping[str, Any] | None = None,
 ) -> Violation:
-    """Return the violation that a finding on drawn values is.
+    """Return the violation for a finding on drawn values.
 
-    ``inputs`` are the literals of ``drawn``, where the caller has them already.
+    Args:
+        requirement: The id of the requirement.
+        finding: What was found.
+        drawn: The drawn values, by name.
+        inputs: Their literals, if the caller has them already.
     """
     values = {name: encode(value) for name, value in drawn.items()}
     return Violation(

@@ -1,10 +1,7 @@
-"""Columns with a character: how a few bytes become one feature of a batch and its state.
+"""Columns of a batch: how one block of bytes becomes a feature and its entries of the state.
 
-A feature is ``offset + scale·pattern``. Drawing it as one block of bytes has three reasons:
-it costs one draw instead of one per number; Hypothesis shrinks bytes towards zero, and every
-table below has its simplest entry first, so counterexamples end as short numbers; and blocks
-of a fixed length are never replaced by constants from the user's source code, which would make
-the cases depend on what else is imported.
+A feature is ``offset + scale·pattern``. Every table has its simplest entry first, so
+counterexamples, whose bytes shrink towards zero, end as short numbers.
 """
 
 from __future__ import annotations
@@ -15,14 +12,16 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from conformance.numerics.state import Float32, State
+
 BLOCK = 24
-"""Bytes per feature: 8 choose its character, 16 its pattern."""
+"""Bytes per feature: 8 choose family, scale and state, 16 the pattern."""
 
 _HEAD = 8
 
 
 def _normal_quantiles() -> npt.NDArray[np.float64]:
-    """256 quantiles of the standard normal, nearest to zero first, two decimals each."""
+    """Return 256 quantiles of the standard normal to two decimals, nearest to zero first."""
     values = [round(NormalDist().inv_cdf((i + 0.5) / 256), 2) for i in range(256)]
     return np.array(sorted(values, key=abs)) + 0.0
 
@@ -45,19 +44,30 @@ _MEAN = np.array([0, 1, -1, 2, 0.5, -3, 10, 0.1, -100, 300, 0, -0.25])
 _VAR = np.array([1, 2, 0.5, 4, 0.25, 10, 0.1, 0, 1e2, 1e-3, 1e4, 1e-6, 0.7])
 
 
-_TRAINED = 192
-"""One running statistic in four is about that of the batch, as in a layer that has trained."""
+_TRAINED_FROM = 192
+"""The byte from which a running statistic is about the batch's, as after training: one in four."""
+
+_NEAR_EPS_FROM = 160
+"""The byte from which the variance of a feature is about ε: three features in eight."""
+
+_TRAINED_NEAR_EPS_FROM = 128
+"""The byte from which the running variance of such a feature is about the batch's: one in two."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """One batch and one state, feature by feature."""
+    """A batch x, (N, D), and the arrays of a state, (D,) each."""
 
-    x: npt.NDArray[np.float32]
-    gamma: npt.NDArray[np.float32]
-    beta: npt.NDArray[np.float32]
-    running_mean: npt.NDArray[np.float32]
-    running_var: npt.NDArray[np.float32]
+    x: Float32
+    gamma: Float32
+    beta: Float32
+    running_mean: Float32
+    running_var: Float32
+
+    @property
+    def state(self) -> State:
+        """The state."""
+        return State(self.gamma, self.beta, self.running_mean, self.running_var)
 
 
 FAMILIES = (
@@ -75,37 +85,44 @@ _FAMILY_OF_BYTE = np.repeat(np.arange(len(FAMILIES)), _FAMILY_WEIGHTS)
 _FAMILY_WEIGHTS_IF_TALL = (64, 64, 20, 18, 52, 16, 12, 10)
 _FAMILY_OF_BYTE_IF_TALL = np.repeat(np.arange(len(FAMILIES)), _FAMILY_WEIGHTS_IF_TALL)
 _TALL = 26
-"""Rows above which an outlier is more than five standard deviations away: there it can show that
-something is clipped, and there are few such shapes, so there outliers are more frequent."""
+"""Rows above which an outlier can lie more than five standard deviations away and so reveal
+clipping. Few shapes have as many, so outliers are more frequent in them."""
 
 
 def decode_columns(blocks: list[bytes], rows: int, eps: float) -> Columns:
-    """Return the batch (rows, D) and the state (D,) that D blocks stand for."""
+    """Decode D blocks of bytes.
+
+    Args:
+        blocks: For each feature, ``BLOCK`` bytes.
+        rows: N, the number of rows of the batch.
+        eps: The layer's ε.
+    """
     raw = np.frombuffer(b"".join(blocks), np.uint8).reshape(len(blocks), BLOCK)
     family, kappa, scale, gamma, beta, mean, var, unit = raw[:, :_HEAD].T
     sigma = _SCALES[scale % len(_SCALES)]
-    near_eps = unit >= 160  # three features in eight have a variance of about ε
+    near_eps = unit >= _NEAR_EPS_FROM
     sigma = np.where(near_eps, np.sqrt(eps) * _EPS_RATIOS[scale % len(_EPS_RATIOS)], sigma)
     offset = _KAPPA[kappa % len(_KAPPA)] * sigma
     x = offset + sigma * _patterns(raw[:, _HEAD:], family, rows)
-    old_mean = np.where(mean >= _TRAINED, offset, _MEAN[mean % len(_MEAN)])
-    as_trained = (near_eps & (var >= 128)) | (var >= _TRAINED)
+    old_mean = np.where(mean >= _TRAINED_FROM, offset, _MEAN[mean % len(_MEAN)])
+    as_trained = (near_eps & (var >= _TRAINED_NEAR_EPS_FROM)) | (var >= _TRAINED_FROM)
     old_var = np.where(as_trained, sigma**2, _VAR[var % len(_VAR)])
     return Columns(
-        x=_float32(x),
-        gamma=_float32(_GAMMA[gamma % len(_GAMMA)]),
-        beta=_float32(_BETA[beta % len(_BETA)]),
-        running_mean=_float32(old_mean),
-        running_var=_float32(old_var),
+        x=_to_float32(x),
+        gamma=_to_float32(_GAMMA[gamma % len(_GAMMA)]),
+        beta=_to_float32(_BETA[beta % len(_BETA)]),
+        running_mean=_to_float32(old_mean),
+        running_var=_to_float32(old_var),
     )
 
 
 def _patterns(
     raw: npt.NDArray[np.uint8], family: npt.NDArray[np.uint8], rows: int
 ) -> npt.NDArray[np.float64]:
+    """Return the patterns of all features, (N, D), from 16 bytes and a family byte for each."""
     row = np.arange(rows)
-    turn = row // raw.shape[1]
-    chosen = (raw[:, row % raw.shape[1]].astype(np.int64) + 89 * turn) * (1 + 2 * turn) % 256
+    cycle = row // raw.shape[1]  # more rows than bytes read them again, differently
+    chosen = (raw[:, row % raw.shape[1]].astype(np.int64) + 89 * cycle) * (1 + 2 * cycle) % 256
     pattern = np.empty((rows, raw.shape[0]))
     of_byte = _FAMILY_OF_BYTE_IF_TALL if rows > _TALL else _FAMILY_OF_BYTE
     for column, index in enumerate(of_byte[family]):
@@ -114,7 +131,7 @@ def _patterns(
 
 
 def _pattern(family: str, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return the N numbers of one family; each exists to reach a kind of mistake."""
+    """Return the pattern of one feature, (N,); each family reaches a kind of mistake."""
     pattern = _NORMAL[chosen]
     match family:
         case "integers":  # exact arithmetic, short counterexamples, integer fast paths
@@ -123,7 +140,7 @@ def _pattern(family: str, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float
             pattern = np.full(len(chosen), _SMALL[chosen[0] % len(_SMALL)])
         case "two-valued":
             pattern = (chosen % 2).astype(np.float64)
-        case "outlier":  # clipping at c standard deviations shows only if N > c² + 1
+        case "outlier":  # clipping at c standard deviations is visible only if N > c² + 1
             pattern[chosen[0] % len(chosen)] = 30.0 if chosen[0] % 2 else -400.0
         case "sorted":
             pattern = np.sort(pattern)
@@ -134,7 +151,7 @@ def _pattern(family: str, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float
     return pattern
 
 
-def _float32(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    """Round to float32, without negative zeros: bit-for-bit rules are not about them."""
-    rounded: npt.NDArray[np.float32] = (values + 0.0).astype(np.float32) + np.float32(0)
+def _to_float32(values: npt.NDArray[np.float64]) -> Float32:
+    """Round to float32, without negative zeros: no bit-for-bit requirement is about them."""
+    rounded: Float32 = (values + 0.0).astype(np.float32) + np.float32(0)
     return rounded

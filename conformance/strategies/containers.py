@@ -1,4 +1,4 @@
-"""The containers and memory layouts in which one batch can be handed over."""
+"""Containers and memory layouts in which a batch can be passed to a layer."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def _reversed(x: Float32) -> Float32:
 
 
 def _read_only(x: Float32) -> Float32:
-    held = x.copy()
-    held.setflags(write=False)
-    return held
+    copied = x.copy()
+    copied.setflags(write=False)
+    return copied
 
 
 def _jax(x: Float32) -> Any:
@@ -40,4 +40,4 @@ CONTAINERS: tuple[Callable[[Float32], Any], ...] = (
     _jax,
     _read_only,
 )
-"""NumPy in C and Fortran order, views with gaps and negative strides, JAX, read-only NumPy."""
+"""NumPy in C and Fortran order, views with gaps and with negative strides, JAX, read-only NumPy."""

@@ -1,7 +1,7 @@
-"""Cotangents of y, and the cases that they are pulled back through.
+"""Strategies for cotangents of y, and for the cases through which they are pulled back.
 
-A cotangent that is constant over the batch, the gradient of sum(y), is pulled back to zero
-whatever the terms through the statistics are; so cotangents vary, and do not depend on y.
+A cotangent that is constant over the batch, the gradient of sum(y), is pulled back to zero even
+if the terms through the statistics are wrong. So cotangents vary over the batch.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from conformance.strategies.shape_grid import COMPILED, Entry
 _TAIL = Entry(129, 1, 0.75, 1e-2)
 
 GRADIENT = (*COMPILED, Entry(1, 2, 0.25, 1e-4), _TAIL, _TAIL)
-"""For gradients, compiled in both modes: a single row, and a tail after 32, 64 and 128, as well.
+"""For gradients, compiled in both modes; among them a single row, and a tail after 32, 64 and 128.
 
-The tail is there twice, since a single row of 129 has to matter for a mistake in it to show.
+The tail is listed twice, because a mistake in one row of 129 shows only in some cases.
 """
 
 STEPS = COMPILED[1:3]
-"""For training steps under the transforms of NNX, whose tracing costs most."""
+"""For training steps under transforms of NNX, whose tracing is the most expensive."""
 
 EAGER = COMPILED[:2]
-"""For gradients taken operation by operation, each of which compiles for each shape."""
+"""For gradients without jit, where each operation compiles for each shape."""
 
 
 class Pulled(NamedTuple):
     """A case and the cotangent w of its output, (N, D).
 
-    ``eager`` says whether the derivative is taken operation by operation.
+    ``eager`` says whether the derivative is taken without jit.
     """
 
     case: Case
@@ -64,29 +64,35 @@ class Interleaved(NamedTuple):
 
 @composite
 def cotangents(reader: ByteReader, rows: int, features: int) -> Float32:
-    """Cotangents (N, D): multiples of 2⁻¹³ up to 4, or 2⁸ times as much.
+    """Cotangents (N, D): multiples of 2⁻¹³ up to about 4, or 2⁸ times as much.
 
-    Sums of two are exact in float32, and most values are not exact in 16 bits. By column: of
-    both signs, rough or fine, or around 3, or in a single row.
+    Sums of two are exact in float32, and most values are not exact in 16 bits. A column has values
+    of both signs, on a coarse or a fine grid; or values around 3; or a single non-zero row.
     """
     raw = np.frombuffer(reader.take(BLOCK * features), np.uint8).reshape(features, BLOCK)
     raw = raw.astype(np.int64)
     row = np.arange(rows)
-    turn = 1 + 2 * (row // BLOCK)
-    high, low = raw[:, row % BLOCK] * turn % 256, raw[:, (row + 11) % BLOCK] * turn % 256
+    cycle = 1 + 2 * (row // BLOCK)
+    high, low = raw[:, row % BLOCK] * cycle % 256, raw[:, (row + 11) % BLOCK] * cycle % 256
     kind = raw.sum(axis=1)[:, None]
-    rough = ((high + 128) % 256 - 128) / 2**5  # 0 stays 0
-    fine = rough + low / 2**13
+    coarse = ((high + 128) % 256 - 128) / 2**5  # 0 stays 0
+    fine = coarse + low / 2**13
     single = np.where(row == kind // 8 % rows, 1 + fine / 8, 0)
     form = kind % 8
-    pattern = np.select([form < 2, form < 5, form == 5], [rough, fine, 3 + fine / 8], single)
+    pattern = np.select([form < 2, form < 5, form == 5], [coarse, fine, 3 + fine / 8], single)
     scale = np.where(kind % 5 == 4, 2.0**8, 1.0)
     return np.ascontiguousarray((pattern * scale).T, np.float32)
 
 
 @composite
 def pulled_cases(reader: ByteReader, compiled: Palette, eager: Palette = ()) -> Pulled:
-    """A case and a cotangent of its output; one in six is eager, if there are shapes for it."""
+    """Cases with a cotangent of the output; one in six is eager, if there are shapes for it.
+
+    Args:
+        reader: The bytes.
+        compiled: The palette of compiled cases.
+        eager: The palette of eager cases; empty for none.
+    """
     is_eager = reader.draw(integers(0, 5)) == 5 and bool(eager)
     case = reader.draw(cases(eager if is_eager else compiled))
     return Pulled(case, reader.draw(cotangents(*case.x.shape)), is_eager)
@@ -94,7 +100,7 @@ def pulled_cases(reader: ByteReader, compiled: Palette, eager: Palette = ()) -> 
 
 @composite
 def pulled_twice(reader: ByteReader, palette: Palette) -> PulledTwice:
-    """A case with two cotangents; one case in four has constant features."""
+    """Cases with two cotangents and a power of two; one in four has constant features."""
     case = reader.draw(cases(palette))
     if reader.draw(integers(0, 3)) == 3:
         case = case.with_x(np.broadcast_to(case.x[:1], case.x.shape))
@@ -105,7 +111,7 @@ def pulled_twice(reader: ByteReader, palette: Palette) -> PulledTwice:
 
 @composite
 def interleaved_cases(reader: ByteReader, palette: Palette) -> Interleaved:
-    """Two calls of one layer on one shape, with states, batches and cotangents of their own."""
+    """Pairs of calls of one layer on one shape, with different states, batches and cotangents."""
     case, state = reader.draw(rewritten_cases(palette))
     x = reader.draw(batches(entry_of(case)))
     w, other = (reader.draw(cotangents(*case.x.shape)) for _ in range(2))

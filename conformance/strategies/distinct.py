@@ -1,8 +1,8 @@
-"""Cases in which no two numbers of the state are equal.
+"""Strategies for cases in which no two numbers of the state are equal.
 
-A restore that puts values into the wrong slots, or into the right slots in the wrong order, must
-show: so γ, β, rm and rv have no magnitude in common, within one array or between two, and none
-is that of a fresh layer, 0 or 1.
+They reveal a restore that puts values into the wrong arrays, or in the wrong order: γ, β, rm and
+rv have no magnitude in common, within one array or between two, and none is 0 or 1, as in a fresh
+layer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from conformance.strategies.cases import NEVER_FRESH, Palette, cases
 from conformance.strategies.targeted import permutations
 
 _FIRST, _STEP = 0.6, 0.25
-"""Magnitudes are 0.6, 0.85, 1.1 and so on: never 1, and none of them is exact in float16."""
+"""Magnitudes are 0.6, 0.85, 1.1 and so on: never 1, and none is exact in float16."""
 
 
 class Replaced(NamedTuple):
@@ -31,22 +31,22 @@ class Replaced(NamedTuple):
 
 @composite
 def distinct_cases(reader: ByteReader, palette: Palette) -> Case:
-    """A case whose state has 4·D magnitudes, and whose features vary."""
+    """Cases whose state has 4·D different magnitudes, and whose features vary."""
     case = reader.draw(cases(palette, fresh_from=NEVER_FRESH))
-    (state,) = _states(reader, case.config.features, 1)
-    return replace(_varying(case), state=state)
+    (state,) = _draw_states(reader, case.config.features, 1)
+    return replace(_vary_features(case), state=state)
 
 
 @composite
 def replaced_cases(reader: ByteReader, palette: Palette) -> Replaced:
-    """A case and another state that shares no magnitude with the first."""
+    """Cases with another state that shares no magnitude with the first."""
     case = reader.draw(cases(palette, fresh_from=NEVER_FRESH))
-    state, other = _states(reader, case.config.features, 2)
-    return Replaced(replace(_varying(case), state=state), other)
+    state, other = _draw_states(reader, case.config.features, 2)
+    return Replaced(replace(_vary_features(case), state=state), other)
 
 
-def _states(reader: ByteReader, features: int, count: int) -> list[State]:
-    """Deal out distinct magnitudes in some order; all but the variances have a sign as well."""
+def _draw_states(reader: ByteReader, features: int, count: int) -> list[State]:
+    """Deal out distinct magnitudes in a drawn order; all but the variances get a sign as well."""
     size = count * 4 * features
     order = np.array(reader.draw(permutations(size)))
     signs = np.array([1 - 2 * (byte % 2) for byte in reader.take(size)])
@@ -57,7 +57,7 @@ def _states(reader: ByteReader, features: int, count: int) -> list[State]:
     return [State(*arrays) for arrays in values.astype(np.float32)]
 
 
-def _varying(case: Case) -> Case:
-    """Return the case with constant features replaced by a ramp: a trained variance is not 0."""
+def _vary_features(case: Case) -> Case:
+    """Replace constant features by a ramp, so that no trained variance is 0."""
     ramp = np.arange(len(case.x), dtype=np.float32)[:, None] * np.float32(0.7)
     return case.with_x(np.where(np.ptp(case.x, axis=0) == 0, ramp, case.x))

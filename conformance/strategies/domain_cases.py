@@ -1,6 +1,6 @@
-"""Cases of a wider domain: masks, axes, dtypes, and batches that are spread over lanes.
+"""Strategies for the extended domain: masks, feature axes, dtypes, and batches in shards.
 
-Each shape compiles one program, so there are few of them, and values vary.
+Each shape compiles one program, so there are few shapes, while values vary freely.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import math
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
@@ -28,14 +27,14 @@ MASKED = (
     Entry(7, 2, 0.3, 0.1),
     Entry(6, 2, 0.75, 1e-3),
 )
-"""For masks; N = D is where a mask of rows passes for one of features."""
+"""For masks; where N = D, a mask of rows could be applied to features unnoticed."""
 
 POSITIONS = {6: (3, 2)}
-"""By number of rows: as how many examples and positions they are handed over, if they may be."""
+"""By number of rows: the shape (examples, positions) in which they may be passed with ``ndim``."""
 
 
 class Layout(NamedTuple):
-    """A feature axis, and the lengths of the axes around it in their order."""
+    """A feature axis, and the lengths of the other axes in order."""
 
     entry: Entry
     around: tuple[int, ...]
@@ -56,25 +55,14 @@ LAYOUTS = (
     _layout((3, 1, 1), -1, Entry(0, 2, 0.3, 1e-5)),
     _layout((2, 2, 1, 2), 1, Entry(0, 2, 0.75, 1e-3)),
 )
-"""Features first, in the middle and last, counted from both ends; axes of one length, and not.
+"""Features first, in the middle and last, counted from both ends; equal and different lengths.
 
-Of every rank up to that of volumes, (N, D, depth, height, width); positions may be a single one.
+Every rank up to that of volumes, (N, D, depth, height, width); also a single position.
 """
 
 
-PRECISE = (
-    Entry(3, 2, 0.75, 1e-5),
-    Entry(8, 2, 0.9, 1e-3),
-    Entry(2049, 1, 0.3, 1e-5),
-)
-"""For 16 bits; in none of the two dtypes is 2049 a number."""
-
-DOUBLE = (Entry(2, 1, 0.75, 1e-5), Entry(7, 2, 0.3, 1e-3), Entry(5, 3, 0.9, 1e-7))
-"""For float64."""
-
-
 class Cut(NamedTuple):
-    """A batch shape, and how it is cut; see ``conformance.adapters.wide.Lanes``."""
+    """A batch shape, and how it is split; see ``conformance.adapters.wide.Lanes``."""
 
     entry: Entry
     shards: int
@@ -87,13 +75,18 @@ CUTS = (
     Cut(Entry(6, 2, 0.3, 0.1), 2, on_devices=True),
     Cut(Entry(8, 3, 0.0, 1e-6), 4, on_devices=True),
 )
-"""A single row per shard has no variance of its own."""
+"""Splits of a batch; a shard of a single row has variance 0."""
 
 
 class Spread(NamedTuple):
-    """A case (N, D), which rows count, a cotangent w of y, and how the rows are spread.
+    """A case (N, D) and how its rows are split.
 
-    w is 0 where a row does not count.
+    Attributes:
+        case: The case.
+        kept: Which rows count, (N,).
+        w: The cotangent of y, (N, D); 0 where a row does not count.
+        shards: The number of shards.
+        on_devices: Whether shards are mapped over devices; see ``Lanes``.
     """
 
     case: Case
@@ -103,32 +96,8 @@ class Spread(NamedTuple):
     on_devices: bool
 
 
-class Half(NamedTuple):
-    """A case whose x is exact in the 16-bit dtype, and which declared output to ask for."""
-
-    case: Case
-    dtype: str
-    output: int
-
-
-class PulledHalf(NamedTuple):
-    """A case whose x is exact in the 16-bit dtype, with a cotangent w of y; see ``Half``."""
-
-    case: Case
-    dtype: str
-    output: int
-    w: Float32
-
-
-class Double(NamedTuple):
-    """A case, and an x in float64 that stands for the one it has."""
-
-    case: Case
-    x: npt.NDArray[np.float64]
-
-
 class Folded(NamedTuple):
-    """A case (N, D) with a cotangent w of y, and how both are laid out: see ``Layout``."""
+    """A case (N, D) with a cotangent w of y, and the layout of both: see ``Layout``."""
 
     case: Case
     w: Float32
@@ -137,10 +106,14 @@ class Folded(NamedTuple):
 
 
 class Masked(NamedTuple):
-    """A case, which of its rows count, and a cotangent w of y that is 0 where they do not.
+    """A case (N, D) and which of its rows count.
 
-    ``by_element``: a mask that may have any shape that broadcasts is given as (N, D).
-    ``around``: the lengths of the axes that the N rows fill, where more than one may be given.
+    Attributes:
+        case: The case.
+        kept: Which rows count, (N,).
+        w: The cotangent of y, (N, D); 0 where a row does not count.
+        by_element: Whether a mask that may have any shape that broadcasts is passed as (N, D).
+        around: The lengths of the axes over which the N rows are spread with ``ndim``.
     """
 
     case: Case
@@ -152,12 +125,18 @@ class Masked(NamedTuple):
 
 _FILLERS = (None, 0.0, 1e4, -3e4, 1.0)
 _SPECIAL = (np.nan, np.inf, -np.inf, 1e30, -1e30)
-"""What stands in padding: uninitialised memory is any number, or none."""
+"""Values of padding: uninitialized memory may be any number, or not a number."""
 
 
 @composite
 def masks(reader: ByteReader, rows: int, *, empty: bool = False) -> Mask:
-    """Which of N rows count: as a rule some, now and then all or a single one."""
+    """Masks of N rows, (N,): usually some rows count, sometimes all or a single one.
+
+    Args:
+        reader: The bytes.
+        rows: N.
+        empty: Whether no row may count.
+    """
     raw = np.frombuffer(reader.take(rows), np.uint8)
     single = reader.draw(integers(0, 7)) == 7
     kept = np.arange(rows) == raw[0] % rows if single else raw < 150
@@ -168,7 +147,13 @@ def masks(reader: ByteReader, rows: int, *, empty: bool = False) -> Mask:
 
 @composite
 def masked_cases(reader: ByteReader, palette: Palette, *, special: bool = False) -> Masked:
-    """A case with a mask; what stands in masked rows is arbitrary, or NaN and the like."""
+    """Cases with a mask.
+
+    Args:
+        reader: The bytes.
+        palette: The entries to draw from.
+        special: Whether masked rows contain NaN, infinities and huge numbers.
+    """
     case = reader.draw(cases(palette))
     rows, features = case.x.shape
     kept = reader.draw(masks(rows))
@@ -182,26 +167,32 @@ def masked_cases(reader: ByteReader, palette: Palette, *, special: bool = False)
 
 @composite
 def folded_cases(reader: ByteReader, layouts: tuple[Layout, ...]) -> Folded:
-    """A case and the layout in which it is handed over."""
+    """Cases with the layout in which they are passed."""
     layout = layouts[reader.draw(integers(0, len(layouts) - 1))]
     case = reader.draw(cases((layout.entry,)))
     return Folded(case, reader.draw(cotangents(*case.x.shape)), layout.around, layout.axis)
 
 
 def fold(rows: npt.NDArray[Any], around: tuple[int, ...], axis: int) -> npt.NDArray[Any]:
-    """Return rows (N, D) with N spread over the axes around the feature axis."""
+    """Return rows (N, D) with N spread over the axes around the feature axis.
+
+    Args:
+        rows: The rows, (N, D).
+        around: The lengths of the other axes, in order; their product is N.
+        axis: The feature axis of the result.
+    """
     return np.ascontiguousarray(np.moveaxis(rows.reshape(*around, -1), -1, axis))
 
 
 def unfold(x: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
-    """Return what was folded as rows again."""
+    """Return a folded array as rows again, (N, D)."""
     moved = np.moveaxis(x, axis, -1)
     return moved.reshape(-1, moved.shape[-1])
 
 
 @composite
 def spread_cases(reader: ByteReader, cuts: tuple[Cut, ...]) -> Spread:
-    """A case that is spread, and all of whose rows count."""
+    """Cases that are split into shards, and all of whose rows count."""
     cut = cuts[reader.draw(integers(0, len(cuts) - 1))]
     case = reader.draw(cases((cut.entry,)))
     w = reader.draw(cotangents(*case.x.shape))
@@ -210,62 +201,26 @@ def spread_cases(reader: ByteReader, cuts: tuple[Cut, ...]) -> Spread:
 
 @composite
 def uneven_cases(reader: ByteReader, cuts: tuple[Cut, ...], *, empty: bool = False) -> Spread:
-    """A case of which some rows count: some of every shard, or none of one shard."""
+    """Cases that are split into shards, and in which some rows of every shard count.
+
+    Args:
+        reader: The bytes.
+        cuts: The splits to draw from.
+        empty: Whether no row of one shard counts.
+    """
     drawn = reader.draw(spread_cases(cuts))
     rows = len(drawn.kept)
-    place, shard = (
-        np.arange(rows) % (rows // drawn.shards),
-        np.arange(rows) // (rows // drawn.shards),
-    )
+    shard_size = rows // drawn.shards
+    shard, place = np.divmod(np.arange(rows), shard_size)
     kept = reader.draw(masks(rows))
     first = reader.draw(integers(0, rows - 1))
-    some = np.array([(kept & (shard == s)).any() for s in shard])
-    kept = kept | (~some & (place == first % (rows // drawn.shards)))
+    shard_counts = np.array([(kept & (shard == s)).any() for s in shard])
+    kept = kept | (~shard_counts & (place == first % shard_size))
     if empty:
         kept = kept & (shard != first % drawn.shards)
     return drawn._replace(kept=kept, w=np.where(kept[:, None], drawn.w, np.float32(0)))
 
 
-_LARGEST, _SMALLEST = 2.0**14, 2.0**-4
-_SMALLEST_NORMAL = 2.0**-14
-
-
-@composite
-def half_cases(reader: ByteReader, palette: Palette) -> Half:
-    """A case in bfloat16 or float16; for float16 its features are scaled by powers of two."""
-    case = reader.draw(cases(palette))
-    dtype = ("bfloat16", "float16")[reader.draw(integers(0, 1))]
-    x = case.x.astype(np.float64)
-    if dtype == "float16":
-        size = np.maximum(np.abs(x).max(axis=0), _SMALLEST_NORMAL)
-        x = x * 2.0 ** np.floor(np.log2(np.clip(size, _SMALLEST, _LARGEST) / size))
-        x = np.where(np.abs(x) < _SMALLEST_NORMAL, 0, x)
-    return Half(case.with_x(round_to(x, dtype)), dtype, reader.draw(integers(0, 3)))
-
-
-@composite
-def pulled_half_cases(reader: ByteReader, palette: Palette) -> PulledHalf:
-    """A case in bfloat16 or float16 with a cotangent of its output."""
-    half = reader.draw(half_cases(palette))
-    return PulledHalf(*half, reader.draw(cotangents(*half.case.x.shape)))
-
-
-def round_to(x: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
-    """Return x rounded to a 16-bit dtype, as float32."""
-    narrow = np.float16 if dtype == "float16" else ml_dtypes.bfloat16
-    return x.astype(narrow).astype(np.float32)
-
-
-@composite
-def double_cases(reader: ByteReader, palette: Palette) -> Double:
-    """A case whose x has 53 bits; one in four has those of float32, constants among them."""
-    case = reader.draw(cases(palette))
-    exact = reader.draw(integers(0, 3)) == 0
-    raw = np.frombuffer(reader.take(case.x.size), np.uint8).reshape(case.x.shape)
-    digits = 0 if exact else (raw - 127.5) * 2.0**-40
-    return Double(case, case.x.astype(np.float64) * (1 + digits))
-
-
 def select_rows(case: Case, kept: Any) -> Case:
-    """Return the case of the rows that count alone."""
+    """Return the case with only the rows that count."""
     return case.with_x(case.x[kept])

@@ -1,9 +1,9 @@
-"""Programs: short sequences of operations on live layers, decoded from bytes like any case.
+"""Strategies for programs: short sequences of operations on live layers.
 
-A rule-based state machine would draw its steps one by one while they run. Here the whole
-program is a value, drawn first: it replays from the seed, is the same for every implementation,
-shrinks on its bytes (a zero byte is no operation at all), and prints as what it is, a list of
-steps such as ``train(x0)``. Nothing is lost, because no step depends on an earlier result.
+A rule-based state machine draws its steps one by one while they run. Here the whole program is
+drawn first, which is possible because no step depends on an earlier result. So it is the same for
+every implementation, shrinks on its bytes (a zero byte stands for no step), and prints as a list of
+steps such as ``train(x0)``.
 """
 
 from __future__ import annotations
@@ -24,10 +24,15 @@ from conformance.strategies.shape_grid import TRANSFORMED, Entry
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: what is done, to which batch or state, and in which manner.
+    """One step of a program.
 
-    ``batch`` and ``state`` are indices; ``times`` counts the calls of a long run, in which the
-    batch and the one after it take turns; ``jit`` and ``as_jax`` say how a call is made.
+    Attributes:
+        kind: What is done.
+        batch: Index of the batch.
+        state: Index of the state.
+        times: The number of calls in a long run, which alternates between two batches.
+        jit: Whether a call is compiled.
+        as_jax: Whether x is passed as a JAX array instead of a NumPy array.
     """
 
     kind: str
@@ -39,18 +44,18 @@ class Step:
 
     @property
     def batches(self) -> tuple[int, ...]:
-        """The batches that the step names."""
+        """Indices of the batches that the step uses."""
         if self.kind in RUNS:
             return (self.batch % 2, 1 - self.batch % 2)
         return (self.batch,) if self.kind in {*CALLS, *AGAIN, "mutate"} else ()
 
     @property
     def states(self) -> tuple[int, ...]:
-        """The states that the step names."""
+        """Indices of the states that the step uses."""
         return (self.state,) if self.kind.startswith("set") else ()
 
     def __repr__(self) -> str:
-        """Return the step as a short instruction."""
+        """Return the step as a short instruction, which counterexamples show."""
         if self.kind in {"train", "evaluate"}:
             manner = ", jit" * self.jit + ", jax" * self.as_jax
             return f"{self.kind}(x{self.batch}{manner})"
@@ -77,10 +82,10 @@ RUNS = {
     "alternate": ("train", "evaluate"),
     "interleave": ("train", "train"),
 }
-"""Long runs of calls, and the two modes that take turns in them; in the last, layers do too."""
+"""Long runs of calls, and the two modes that alternate in them; in the last, layers alternate."""
 
 AGAIN = ("again", "changed again")
-"""The last call once more, with the same array object; in the second kind with other contents."""
+"""Repeats the last call with the same array object, which in the second kind has new contents."""
 
 _KINDS = (
     *("train", "evaluate") * 6,
@@ -89,31 +94,35 @@ _KINDS = (
     *("train often", "evaluate often", "alternate", "interleave", "reset", "reset", "set"),
     *(f"set {name}" for name in ARRAYS),
 )
-"""Every kind of step, the frequent ones several times."""
+"""Every kind of step, frequent ones several times."""
 
 COPIES = ("clone", "deepcopy", "pickle")
-"""The ways of copying. A program prefers one of them, so that copies of copies are not rare."""
+"""Ways of copying. Each program prefers one of them, so that copies of copies are not rare."""
 
 KINDS = tuple(dict.fromkeys((*(kind for kind in _KINDS if kind != "copy"), *COPIES)))
 """Every kind of step, once."""
 
 _TIMES = (2, 3, 5, 8, 12, 25, 4, 6)
 _LONG = {"train often": (128, 160), "evaluate often": (208, 160), "alternate": (128, 50)}
-"""From which byte on a run is long, and how long: what is counted, or drifts, shows late."""
+"""The byte from which a run is long, and its length: mistakes in counters and drift show late."""
 
 _AS_PREFERRED = 192
 _SHORTEST, _LONGEST = 3, 30
 
 _RESIZED = 2
-"""The batch that has a size of its own; it is never compiled for."""
+"""The batch with another number of rows; no call on it is compiled."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """A layer, another one beside it, batches, states, and the steps to take.
+    """Two layers, batches, states, and the steps to take.
 
-    ``case`` is the first layer and x0; the other layer is fresh, with a momentum and an eps of
-    its own. x1 has the shape of x0, x2 has another number of rows.
+    Attributes:
+        case: The first layer, and the batch x0, (N, D).
+        other: The configuration of the second layer, which is fresh.
+        batches: x0, x1 of the same shape, and x2 with another number of rows.
+        states: The states that steps write.
+        steps: The steps.
     """
 
     case: Case
@@ -123,7 +132,7 @@ class Program:
     steps: tuple[Step, ...]
 
     def literals(self) -> dict[str, Any]:
-        """Return the program as JSON values: only what its steps refer to."""
+        """Return the program as JSON values, without what no step uses."""
         shown = literals({"case": self.case})
         del shown["x"]
         batches_used = sorted({i for step in self.steps for i in step.batches})
@@ -137,7 +146,7 @@ class Program:
 
 @composite
 def steps(reader: ByteReader, preferred: str) -> Step | None:
-    """One step from three bytes; none at all if the first of them is zero."""
+    """Steps from three bytes each; None if the first of them is zero."""
     which, argument, manner = reader.take(3)
     if which == 0:
         return None
@@ -159,9 +168,9 @@ def steps(reader: ByteReader, preferred: str) -> Step | None:
 
 @composite
 def programs(reader: ByteReader, palette: Palette) -> Program:
-    """A program of 3 to 30 steps on layers of the compiled shapes.
+    """Programs of 3 to 30 steps on layers of the compiled shapes.
 
-    The sizes of the third batch come from the palette of the run.
+    The size of the third batch comes from the palette.
     """
     size = max(reader.draw(integers(_SHORTEST, _LONGEST)) for _ in range(2))
     preferred = COPIES[reader.draw(integers(0, len(COPIES) - 1))]
@@ -180,12 +189,12 @@ def programs(reader: ByteReader, palette: Palette) -> Program:
             reader.draw(batches(replace(entry, rows=another))),
         ),
         states=tuple(reader.draw(states(features, entry.eps)) for _ in range(2)),
-        steps=_resolved([step for step in drawn if step is not None] or [Step("evaluate")]),
+        steps=_fill_in_batches([step for step in drawn if step is not None] or [Step("evaluate")]),
     )
 
 
-def _resolved(drawn: list[Step]) -> tuple[Step, ...]:
-    """Return the steps, with the batch that is meant where the last call is repeated."""
+def _fill_in_batches(drawn: list[Step]) -> tuple[Step, ...]:
+    """Return the steps, with the batch of the last call in steps that repeat it."""
     batch, done = 0, []
     for step in drawn:
         chosen = replace(step, batch=batch) if step.kind in AGAIN else step
@@ -196,9 +205,9 @@ def _resolved(drawn: list[Step]) -> tuple[Step, ...]:
 
 
 _OTHER = (0.6, 3e-5)
-"""Momentum and eps of the layer beside: what is kept on the class is told apart."""
+"""Momentum and eps of the second layer: they reveal values that are stored on the class."""
 
 
 def mutate(x: Float32) -> None:
-    """Change a batch in place, as a data loader that reuses its buffer does."""
+    """Change a batch, (N, D), in place, like a data loader that reuses its buffer."""
     x[0] += np.float32(3)

@@ -1,10 +1,10 @@
-"""The few shapes and configurations that all properties share.
+"""Palettes: short lists of the shapes and configurations that all properties share.
 
-Under JAX a new shape costs some 0.3 s eagerly and 0.1 s under jit, a known one a millisecond;
+Under JAX a new shape costs some 0.3 s eagerly and 0.1 s under jit, a known one a millisecond, and
 a layer that compiles itself pays the same for each new pair of momentum and eps. So both come
-from a short list that is fixed before the run. Values vary freely.
+from a list that is fixed before the run, while values vary freely.
 
-The order matters: shrinking ends at the first entry, the smallest.
+The order matters: cases shrink to the first entry, the smallest.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from conformance.adapters.protocols import Config
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A batch shape (rows, features) and a configuration of the layer."""
+    """A batch shape, N rows by D features, and a configuration of the layer."""
 
     rows: int
     features: int
@@ -47,7 +47,7 @@ SHAPES = (
     (33, 1),
     (40, 4),
 )
-"""N = 1, D = 1, N = D, N < D; odd and even; powers of two, their neighbours; doubles of others."""
+"""N = 1, D = 1, N = D, N < D; odd and even; powers of two, their neighbors; pairs N, 2N."""
 
 _CONFIGS = (
     (0.75, 1e-5),
@@ -65,7 +65,7 @@ _CONFIGS = (
     (0.05, 0.2),
     (0.25, 1e-6),
 )
-"""Momentum with both ends and both sides of every usual clip; eps from 1e-7 to 1."""
+"""Momentum at both ends and on both sides of the usual clips; eps from 1e-7 to 1."""
 
 DEFAULT = tuple(
     Entry(rows, features, *_CONFIGS[(index + shift) % len(_CONFIGS)])
@@ -76,7 +76,7 @@ DEFAULT = tuple(
 BOUNDARIES = (7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
 BOUNDARIES_LARGE = (255, 256, 257, 511, 512, 513, 1023, 1024, 1025)
 DIVISIBLE = (12, 50, 100, 840)
-"""Multiples of what nobody thinks of: 840 is divisible by everything up to 8, and by 10 and 12."""
+"""Multiples of unusual block sizes: 840 is divisible by every number up to 8, and by 10 and 12."""
 
 _SIZES = sorted((*BOUNDARIES, *DIVISIBLE, *BOUNDARIES_LARGE))
 _BOTH = ((1, 1), (1, 3), (2, 2), (6, 6), (10, 10), (33, 33), (9, 1), (257, 1), (129, 65))
@@ -85,16 +85,16 @@ SWEEP = tuple(
     Entry(rows, features, 0.75, 1e-5)
     for rows, features in (*_BOTH, *zip(_SIZES, reversed(_SIZES), strict=True))
 )
-"""Every size next to a block boundary, for rows and for features; walked through, not drawn.
+"""Every size next to a block boundary, for rows and for features; iterated over, not drawn.
 
-Each costs a compilation, so the sizes of one axis are paired with those of the other: the
+Each entry costs a compilation, so the sizes of one axis are paired with those of the other: the
 smallest number of rows with the largest number of features, and so on.
 """
 
 EAGER = tuple(
     Entry(rows, features, 0.9, 1e-3) for rows, features in ((1, 257), (65, 40), (300, 3), (1025, 1))
 )
-"""The sizes of the sweep that are not compiled as a whole: a faulty tail may be in one way only."""
+"""Sizes of the sweep for calls without jit: a tail may be wrong with or without it only."""
 
 COMPILED = (
     Entry(2, 1, 0.75, 1e-5),
@@ -102,17 +102,18 @@ COMPILED = (
     Entry(7, 2, 0.3, 0.1),
     Entry(13, 2, 0.0, 1e-10),
 )
-"""For properties that compile: rows 7 and 13 are where fused sums round worst. The least eps is one
-whose inverse root, 1e5, float16 does not have."""
+"""For properties that compile. Fused sums round worst at 7 and 13 rows, and 1/√ε = 1e5 for the
+smallest ε is beyond the range of float16."""
 
 TRANSFORMED = COMPILED[:3]
-"""For properties under transforms whose tracing costs more than the rest."""
+"""For properties under transforms, whose tracing costs more than the rest."""
 
 
 def draw_palette(seed: int) -> tuple[Entry, ...]:
-    """Return a palette drawn from a seed, so that in time no shape stays untried.
+    """Draw a palette from a seed, so that over many runs every shape is tried.
 
-    It keeps the corners of the default palette and replaces every other shape and momentum.
+    It keeps the first twelve entries of the default palette, among them the edge cases, and
+    replaces all others.
     """
     digest = hashlib.sha256(f"palette {seed}".encode()).digest()
     rng = random.Random(digest)  # noqa: S311  shapes, not secrets

@@ -1,8 +1,8 @@
-"""Making a counterexample small, on the bytes that it was decoded from.
+"""Shrinks a counterexample by simplifying the bytes from which it was drawn.
 
-Zero is the simplest entry of every table, so this is greedy: zero ever shorter stretches, then
-lower what is left. Bytes that do not matter are told by the literal form of the case, which
-stays the same, and cost no execution; so a few hundred executions are plenty.
+Zero is the simplest entry of every table, so the search is greedy: zero ever shorter stretches,
+then lower the remaining bytes. A candidate with the same literal form is the same case and needs
+no execution, so a few hundred executions are enough.
 """
 
 from __future__ import annotations
@@ -16,17 +16,22 @@ _LOW = (1, 2, 3, 4, 5, 6, 7)
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A candidate: its literal form, and a function that says whether it still violates."""
+    """A candidate: its literal form, and a function that executes it; true if it violates."""
 
     literal: str
     violates: Callable[[], bool]
 
 
 def shrink(raw: bytes, attempt: Callable[[bytes], Attempt], attempts: int) -> bytes | None:
-    """Return the smallest bytes found that still violate; None if ``raw`` itself does not.
+    """Return the simplest bytes found that still violate; None if ``raw`` itself does not.
 
-    At most ``attempts`` candidates are executed. The last execution that violated is that of
-    the bytes returned.
+    Args:
+        raw: The bytes of the counterexample.
+        attempt: Makes the candidate for some bytes.
+        attempts: The most candidates to execute.
+
+    Returns:
+        The bytes of the last execution that violated.
     """
     first = attempt(raw)
     if not first.violates():
@@ -55,7 +60,7 @@ def shrink(raw: bytes, attempt: Callable[[bytes], Attempt], attempts: int) -> by
 
 
 def _candidates(current: Callable[[], bytes]) -> Iterator[bytes]:
-    """Yield simpler bytes than the current ones, which may change in between."""
+    """Yield bytes that are simpler than the current ones, which may change in between."""
     size = len(current())
     for length in _STRETCHES:
         for start in range(0, size, length):

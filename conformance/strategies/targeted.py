@@ -1,4 +1,4 @@
-"""Cases that are made for one requirement: inputs on which its mistakes show."""
+"""Strategies that target one requirement: inputs that reveal violations of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from conformance.strategies.cases import (
     batches,
     cases,
     draw_columns,
-    state_of,
 )
 from conformance.strategies.columns import BLOCK
 from conformance.strategies.shape_grid import EAGER, Entry, with_momentum
@@ -55,9 +54,9 @@ class Poisoned(NamedTuple):
 
 @composite
 def shifted_cases(reader: ByteReader, palette: Palette) -> Shifted:
-    """A case on the grid of 1/64 below 64, and integer shifts (D,) up to 8192.
+    """Cases with multiples of 1/64 up to 64, and integer shifts (D,) up to 8192.
 
-    x and x + shift are then both exact in float32.
+    x and x + shift are both exact in float32.
     """
     case = reader.draw(cases(palette))
     grid = np.clip(np.round(case.x * 64), -4096, 4096) / 64
@@ -68,14 +67,14 @@ def shifted_cases(reader: ByteReader, palette: Palette) -> Shifted:
 
 @composite
 def scaled_cases(reader: ByteReader, palette: Palette) -> Scaled:
-    """A case and a power of two by which x can be scaled exactly."""
+    """Cases with a power of two, by which x can be scaled exactly."""
     case = reader.draw(cases(palette))
     return Scaled(case, float(2.0 ** (1, -1, 3, -4)[reader.draw(integers(0, 3))]))
 
 
 @composite
 def permuted_cases(reader: ByteReader, palette: Palette) -> Permuted:
-    """A case with an order of its rows and an order of its features."""
+    """Cases with a permutation of the rows and one of the features."""
     case = reader.draw(cases(palette, fresh_from=NEVER_FRESH))
     rows, features = case.x.shape
     return Permuted(case, reader.draw(permutations(rows)), reader.draw(permutations(features)))
@@ -91,9 +90,9 @@ def permutations(reader: ByteReader, size: int) -> list[int]:
 
 @composite
 def poisoned_cases(reader: ByteReader, palette: Palette) -> Poisoned:
-    """A case of two or more features, one of them, and what replaces it, (N,).
+    """Cases of two or more features, and a replacement of one of them, (N,).
 
-    The replacement is another feature, or the same one with a NaN or an infinity in a row.
+    The replacement is another feature, or the same one with a NaN or an infinity in one row.
     """
     case = reader.draw(cases(tuple(entry for entry in palette if entry.features > 1)))
     rows, features = case.x.shape
@@ -109,11 +108,12 @@ def poisoned_cases(reader: ByteReader, palette: Palette) -> Poisoned:
 
 
 @composite
-def free_configs(reader: ByteReader, palette: Palette) -> Case:  # noqa: ARG001  its own shape
+def free_configs(reader: ByteReader, palette: Palette) -> Case:  # noqa: ARG001  one fixed shape
     """Cases with any momentum in [0, 1] and any eps in [1e-16, 100].
 
-    One momentum in three lies near an end of its range; half of all eps lie in the usual
-    [1e-8, 10]. One shape only: what varies here is what a compiling layer pays for.
+    One momentum in three is near an end of its range, and half of all eps are in the usual
+    range [1e-8, 10]. There is one shape only, because a layer that compiles itself does so
+    for each configuration.
     """
     first = reader.draw(integers(0, 10_000)) / 10_000
     special = (0.0, 1.0, 0.995, 0.001, 0.9995, 0.99993, 5e-5)
@@ -126,7 +126,7 @@ def free_configs(reader: ByteReader, palette: Palette) -> Case:  # noqa: ARG001 
     ratio = (1.0, 0.5, 3.0)[reader.draw(integers(0, 2))]
     near = np.float32(np.sqrt(eps) * ratio)
     x = np.stack([columns.x[:, 0], near * np.array([0, 1, 3], np.float32)], axis=1)
-    state = state_of(columns)
+    state = columns.state
     running_var = state.running_var.copy()
     running_var[0] = np.float32(eps)
     return Case(
@@ -137,26 +137,26 @@ def free_configs(reader: ByteReader, palette: Palette) -> Case:  # noqa: ARG001 
 
 
 def stackable_cases(palette: Palette) -> ByteStrategy[Case]:
-    """Cases whose stacked batch, (2N, D), has a shape from the palette too."""
+    """Cases whose batch stacked on itself, (2N, D), has a shape from the palette as well."""
     shapes = {(entry.rows, entry.features) for entry in palette}
     return cases(tuple(e for e in palette if (2 * e.rows, e.features) in shapes))
 
 
 @composite
 def constant_cases(reader: ByteReader, palette: Palette) -> Case:
-    """Cases in which each feature is constant, at any of many sizes."""
+    """Cases in which each feature is constant."""
     case = reader.draw(cases(palette))
     return case.with_x(np.broadcast_to(case.x[:1], case.x.shape))
 
 
 @composite
 def cases_near_eps(reader: ByteReader, palette: Palette) -> Case:
-    """Cases whose variances, of the batch and stored, are ε times 0 to 10.
+    """Cases whose variances, the batch's and the running ones, are 0 to some ten times ε.
 
-    The batch is a pattern of small integers times √ε; with a variance far above ε nobody
-    could tell where ε is.
+    The batch is a pattern of small integers times √ε; a variance far above ε would hide where
+    ε is added.
     """
-    small = tuple(entry for entry in palette if entry.rows <= 4)  # where kernels take short cuts
+    small = tuple(entry for entry in palette if entry.rows <= 4)  # kernels may special-case them
     case = reader.draw(cases((*palette, *small), fresh_from=NEVER_FRESH))
     rows, features = case.x.shape
     raw = np.frombuffer(reader.take(BLOCK), np.uint8)
@@ -173,9 +173,9 @@ def cases_near_eps(reader: ByteReader, palette: Palette) -> Case:
 
 @composite
 def offset_cases(reader: ByteReader, palette: Palette) -> Case:
-    """Cases whose features lie at offsets of 0 to 1e4 standard deviations.
+    """Cases whose features have offsets of 0 to 2e4 units, about a standard deviation each.
 
-    Few rows keep the bound tight; γ is kept away from zero, which would hide everything.
+    Few rows keep the bound tight; γ is never 0, which would hide every error.
     """
     case = reader.draw(cases(tuple(entry for entry in palette if 1 < entry.rows < 20)))
     rows, features = case.x.shape
@@ -206,8 +206,8 @@ _TALLEST = EAGER[-1]
 def extreme_cases(reader: ByteReader, palette: Palette) -> Case:
     """Cases with outliers, zeros, integers and values up to 1e12.
 
-    One value among N reaches z = √(N−1) at most, so one kind has 1025 rows: to show a
-    clipping at c standard deviations takes N > c² + 1.
+    One value of N is at most √(N−1) standard deviations from the mean, so clipping at c of them
+    is visible only if N > c² + 1. Therefore one kind has 1025 rows.
     """
     kind = reader.draw(integers(0, 5))
     case = reader.draw(cases((_TALLEST,) if kind == 5 else palette))
@@ -228,7 +228,7 @@ def extreme_cases(reader: ByteReader, palette: Palette) -> Case:
 
 
 def cases_at_momentum(palette: Palette, momentum: float) -> ByteStrategy[Case]:
-    """Cases with a given momentum; few shapes, because configurations compile."""
+    """Cases with a given momentum, of few shapes, because each configuration may compile."""
     return cases(with_momentum(momentum, palette[::5]))
 
 

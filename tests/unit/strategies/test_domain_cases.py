@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from conformance.numerics.bounds.narrow import LARGEST
-from conformance.strategies import domain_cases
+from conformance.strategies import domain_cases, precision_cases
 from conformance.strategies.bytestream import ByteReader, ByteStrategy, expand_seed
 from conformance.strategies.codec import decode, encode
 
@@ -22,9 +22,9 @@ def drawn(decoder: ByteStrategy[Any]) -> list[Any]:
 MASKED = drawn(domain_cases.masked_cases(domain_cases.MASKED))
 SPECIAL = drawn(domain_cases.masked_cases(domain_cases.MASKED, special=True))
 FOLDED = drawn(domain_cases.folded_cases(domain_cases.LAYOUTS))
-PULLED_HALF = drawn(domain_cases.pulled_half_cases(domain_cases.PRECISE))
-HALF = drawn(domain_cases.half_cases(domain_cases.PRECISE[:2]))
-DOUBLE = drawn(domain_cases.double_cases(domain_cases.DOUBLE))
+PULLED_HALF = drawn(precision_cases.pulled_half_cases(precision_cases.PRECISE))
+HALF = drawn(precision_cases.half_cases(precision_cases.PRECISE[:2]))
+DOUBLE = drawn(precision_cases.double_cases(precision_cases.DOUBLE))
 WHOLE = drawn(domain_cases.spread_cases(domain_cases.CUTS))
 UNEVEN = drawn(domain_cases.uneven_cases(domain_cases.CUTS[1:]))
 EMPTY = drawn(domain_cases.uneven_cases((domain_cases.CUTS[0], domain_cases.CUTS[2]), empty=True))
@@ -83,7 +83,7 @@ def test_a_layout_by_hand():
 def test_half_inputs_are_exact():
     """x is what the 16-bit dtype holds, within float16 far from its ends."""
     for each in HALF:
-        assert np.array_equal(domain_cases.round_to(each.case.x, each.dtype), each.case.x)
+        assert np.array_equal(precision_cases.round_to(each.case.x, each.dtype), each.case.x)
         if each.dtype == "float16":
             assert np.abs(each.case.x).max() <= LARGEST
     assert {each.dtype for each in HALF} == {"bfloat16", "float16"}

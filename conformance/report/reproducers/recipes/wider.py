@@ -14,15 +14,8 @@ from conformance.report.reproducers.recipes.registry import recipe
 from conformance.report.reproducers.scene import Live, build, conventions_of
 from conformance.report.reproducers.script import Script
 from conformance.strategies.case import Case
-from conformance.strategies.domain_cases import (
-    Double,
-    Folded,
-    Half,
-    Masked,
-    PulledHalf,
-    Spread,
-    fold,
-)
+from conformance.strategies.domain_cases import Folded, Masked, Spread, fold
+from conformance.strategies.precision_cases import Double, Half, PulledHalf
 
 _AXIS = "shards"
 
