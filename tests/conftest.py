@@ -11,6 +11,7 @@ from conformance.engine.jax_runtime import offer_host_devices, remember_compilat
 
 pytest_plugins = [
     "pytester",
+    "support.memory",
     "support.written_modules",
     "support.projects",
     "support.hostile_runs",

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.sampling import THEME_OF, sampled
 
 from conformance.adapters.implementation import Implementation
 from conformance.engine.budget import budget
@@ -123,7 +124,7 @@ def test_every_requirement_has_a_recipe():
     assert set(RECIPES) == set(REQUIREMENTS)
 
 
-@pytest.mark.parametrize("identity", REQUIREMENTS)
+@pytest.mark.parametrize("identity", sampled(REQUIREMENTS, group=THEME_OF.get, every=8))
 def test_a_script_tells_the_fault_from_a_correct_layer(identity: str, tmp_path: Path):
     """With the faulty class in the user's module it ends with 1, with a correct one with 0."""
     fault = fault_of(identity)

@@ -10,6 +10,7 @@ import jax
 import pytest
 from flax import nnx
 from support.numpy_norm import NumpyNorm, implementation
+from support.sampling import exhaustive
 
 from conformance.adapters.implementation import Implementation
 from conformance.diagnosis import diagnose
@@ -21,8 +22,6 @@ from conformance.properties.support.subject import Subject
 from conformance.requirements.deviations import Deviation
 from impl.variants import VARIANTS
 from impl.variants.declared import NewMomentum, UnbiasedStored
-
-slow = pytest.mark.slow
 
 FEW = (
     "zero-debiased-declared",
@@ -42,7 +41,9 @@ def evidence(made: Implementation) -> tuple[Evidence, Evidence]:
         return tuple(evidence_of(seen(made), accuracy) for seen in (observe, observe_gradients))
 
 
-@pytest.mark.parametrize("name", [n if n in FEW else pytest.param(n, marks=slow) for n in DECLARED])
+@pytest.mark.parametrize(
+    "name", [n if n in FEW else pytest.param(n, marks=exhaustive) for n in DECLARED]
+)
 def test_what_is_declared_is_nothing_to_explain(name: str):
     """No call of a fair layer deviates from what it declares."""
     calls, gradients = evidence(VARIANTS[name])
@@ -79,7 +80,7 @@ def test_the_mistake_beside_a_declaration_is_named(base: type[nnx.Module]):
     assert "variance" not in found.sentence, found.sentence
 
 
-@slow
+@exhaustive
 @pytest.mark.parametrize("strictly", [True, False])
 def test_the_strict_reading_names_what_is_declared(strictly: bool):
     """Where declarations are left out of account, so they are in the diagnosis."""

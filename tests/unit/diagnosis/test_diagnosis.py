@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.sampling import exhaustive
 
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import Config
@@ -31,8 +32,6 @@ from impl.faulty import FAULTS
 from impl.stepwise import StepwiseBatchNorm
 from impl.variants import VARIANTS
 
-slow = pytest.mark.slow
-
 
 @cache
 def of(name: str) -> Diagnosis:
@@ -47,11 +46,11 @@ def of(name: str) -> Diagnosis:
         ("gamma-missing-under-jit", "gamma-unused@compiled"),
         ("flag-truthy", "flag-truthy"),
         ("backward-without-projection", "gradient-without-projection"),
-        pytest.param("gamma-unused", "gamma-unused", marks=slow),
-        pytest.param("normalizes-with-updated", "normalizes-with-updated", marks=slow),
-        pytest.param("evaluation-updates", "evaluation-updates", marks=slow),
-        pytest.param("eps-squared", "eps-squared", marks=slow),
-        pytest.param("dithered", "varies", marks=slow),
+        pytest.param("gamma-unused", "gamma-unused", marks=exhaustive),
+        pytest.param("normalizes-with-updated", "normalizes-with-updated", marks=exhaustive),
+        pytest.param("evaluation-updates", "evaluation-updates", marks=exhaustive),
+        pytest.param("eps-squared", "eps-squared", marks=exhaustive),
+        pytest.param("dithered", "varies", marks=exhaustive),
     ],
 )
 def test_a_known_mistake_is_named(fault: str, identity: str):
@@ -68,8 +67,8 @@ def test_a_known_mistake_is_named(fault: str, identity: str):
     ("fault", "shown"),
     [
         ("eps-clamped", "1.001e-05"),
-        pytest.param("mean-blended", "0.001", marks=slow),
-        pytest.param("z-clipped-in-training", "±6", marks=slow),
+        pytest.param("mean-blended", "0.001", marks=exhaustive),
+        pytest.param("z-clipped-in-training", "±6", marks=exhaustive),
     ],
 )
 def test_the_constant_of_a_mistake_is_recovered(fault: str, shown: str):
@@ -83,7 +82,7 @@ def test_a_convention_names_the_framework_and_the_way_out():
     assert "1−momentum" in of("momentum-of-the-new").convention
 
 
-@slow
+@exhaustive
 def test_two_conventions_of_one_framework_at_once():
     """A port from PyTorch swaps momentum and stores the unbiased variance."""
 
@@ -101,7 +100,7 @@ def test_two_conventions_of_one_framework_at_once():
     assert "PyTorch" in found.convention
 
 
-@slow
+@exhaustive
 def test_an_undeclared_one_pass_variance_is_named_with_its_declaration():
     """flax computes the variance in one pass by default."""
     declared = flax_default()
@@ -117,7 +116,7 @@ def test_an_undeclared_one_pass_variance_is_named_with_its_declaration():
 
 @pytest.mark.parametrize(
     "name",
-    ["impl", *(pytest.param(n, marks=slow) for n in ("flax", "flax-default", "welford"))],
+    ["impl", *(pytest.param(n, marks=exhaustive) for n in ("flax", "flax-default", "welford"))],
 )
 def test_nothing_is_said_about_a_correct_layer(name: str):
     """A correct layer leaves nothing to explain: its gradients are looked at last."""
@@ -212,7 +211,7 @@ def test_the_nearest_fault_is_told_only_if_it_is_near_and_alone():
     assert nearest(["1", "2", "3"], {}) is None
 
 
-@slow
+@exhaustive
 def test_a_pattern_is_told_where_numbers_say_nothing():
     """A fault in types alone has no numbers; its violations resemble those of a known one."""
     matrix = {"typed": {"sentence": "Wrong types.", "violates": ["X", "Y", "Z"]}}
