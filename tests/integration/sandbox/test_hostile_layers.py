@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
-from support.hostile_runs import GOOD, judged, of
+from support.hostile_runs import GOOD, TESTS, judged, of
+from support.sampling import exhaustive
 
 from conformance.engine.budget import budget
+from conformance.engine.sandbox.limits import GIB, Limits
 from conformance.engine.sandbox.supervisor import Supervisor
 from conformance.requirements.verdict import Outcome
 
@@ -65,38 +69,76 @@ EFFECTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("kind", "causes"),
-    [
-        ("constructing", CONSTRUCTING),
-        ("hanging", HANGING),
-        ("dying", DEAD),
-        ("hoarding", HOARDING),
-        ("answering", ANSWERS),
-        ("raising", RAISED),
-    ],
-)
-def test_what_a_layer_does_is_its_own_violation(kind, causes, alone, tmp_path):
-    """Each is found to violate, for the right reason; the layer judged after it is not."""
-    names = {f"support.hostile.{kind}:{name}": cause for name, cause in causes.items()}
-    patient = ["--call-timeout=60"] * (kind == "hoarding")  # filling memory may take a while
-    code, report, said = judged([*names, GOOD], tmp_path, "-k", "EVAL-1", *patient)
+KINDS = {
+    "constructing": CONSTRUCTING,
+    "hanging": HANGING,
+    "dying": DEAD,
+    "hoarding": HOARDING,
+    "answering": ANSWERS,
+    "raising": RAISED,
+}
 
-    assert code == 1
-    assert of(report, GOOD) == alone
-    for name, cause in names.items():
+
+def assert_violations(report: dict, causes: dict[str, str]) -> None:
+    """Assert that each named layer violates, for the reason that is given."""
+    for name, cause in causes.items():
         (verdict,) = of(report, name)
         assert verdict["outcome"] == "violates", verdict
         finding = verdict["violation"]["finding"]
-        told = f"{finding['quantity']}: got {finding['got']}, expected {finding['expected']}"
-        assert cause in told, name
+        sentence = f"{finding['quantity']}: got {finding['got']}, expected {finding['expected']}"
+        assert cause in sentence, name
         assert verdict["violation"]["inputs"]["x"], name  # the case is known, even of the dead
+
+
+def test_one_layer_of_each_kind_violates(alone, tmp_path):
+    """The first of each kind, in one run; how memory is limited is shown below."""
+    causes = {
+        f"support.hostile.{kind}:{name}": cause
+        for kind, (name, cause) in ((kind, next(iter(KINDS[kind].items()))) for kind in KINDS)
+        if kind != "hoarding"
+    }
+    code, report, said = judged([*causes, GOOD], tmp_path, "-k", "EVAL-1")
+
+    assert code == 1
+    assert of(report, GOOD) == alone
+    assert_violations(report, causes)
     assert not {"\x1b", "\x07", "\0"} & set(said)
 
 
-def test_what_the_process_shares_is_not_shared(alone, tmp_path):
-    """Who changes process-wide state conforms if its numbers do, is told, and harms nobody."""
-    names = {f"support.hostile.meddling:{name}": effect for name, effect in EFFECTS.items()}
+def test_the_memory_of_a_process_is_limited(monkeypatch):
+    """A layer that takes more than it may is ended, and that is the finding."""
+    monkeypatch.setenv("PYTHONPATH", str(TESTS), prepend=os.pathsep)
+    supervisor = Supervisor(budget(max_examples=3), Limits(memory=GIB // 2))
+    try:
+        verdict = supervisor.judge("BN-EVAL-1", "support.hostile.hoarding:growing")
+    finally:
+        supervisor.close()
+    assert verdict.outcome is Outcome.VIOLATES
+    assert "more than 0.5 GiB of memory" in str(verdict.violation.finding.got)
+
+
+@exhaustive
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_layer_does_is_its_own_violation(kind, alone, tmp_path):
+    """Each is found to violate, for the right reason; the layer judged after it is not."""
+    causes = {f"support.hostile.{kind}:{name}": cause for name, cause in KINDS[kind].items()}
+    patient = ["--call-timeout=60"] * (kind == "hoarding")  # filling memory may take a while
+    code, report, said = judged([*causes, GOOD], tmp_path, "-k", "EVAL-1", *patient)
+
+    assert code == 1
+    assert of(report, GOOD) == alone
+    assert_violations(report, causes)
+    assert not {"\x1b", "\x07", "\0"} & set(said)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [("closes", "moves", "seeds"), pytest.param(tuple(EFFECTS), marks=exhaustive)],
+    ids=["some", "all"],
+)
+def test_what_the_process_shares_is_not_shared(chosen, alone, tmp_path):
+    """Who changes process-wide state conforms if its numbers do, is reported, and harms nobody."""
+    names = {f"support.hostile.meddling:{name}": EFFECTS[name] for name in chosen}
     code, report, said = judged([*names, GOOD], tmp_path, "-k", "EVAL-1")
 
     assert code == 0
@@ -104,8 +146,8 @@ def test_what_the_process_shares_is_not_shared(alone, tmp_path):
     for name, effect in names.items():
         (verdict,) = of(report, name)
         assert verdict["outcome"] == "conforms", verdict
-        told = report["side_effects"].get(name, [])
-        assert (effect in told) if effect else not told, name
+        seen = report["side_effects"].get(name, [])
+        assert (effect in seen) if effect else not seen, name
     moved = "support.hostile.meddling:moves changed process-wide state: the working directory."
     assert moved in said
     assert "spam" not in said
