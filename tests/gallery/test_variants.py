@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import chex
 import numpy as np
 import pytest
 from flax import nnx
 from support.sampling import sampled
 
 from conformance.adapters.implementation import Implementation
+from conformance.adapters.protocols import Config
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.properties.support.subject import Subject
@@ -62,6 +64,17 @@ def test_each_variant_conforms(name):
     assert set(bad) == expected, bad
     deviating = any(v.outcome is Outcome.DEVIATES for v in verdicts)
     assert deviating == bool(implementation.deviations)
+
+
+@pytest.mark.parametrize("name", sampled(JUDGED, group=family, every=20))
+def test_each_variant_is_finite(name):
+    """Nothing becomes infinite or NaN in a few ordinary calls, whoever computes it."""
+    layer = JUDGED[name]().build(Config(features=3))
+    x = np.arange(24, dtype=np.float32).reshape(8, 3) / 7
+    results = [np.asarray(layer(batch, False), np.float32) for batch in (x, 1 - x)]
+    results.append(np.asarray(layer(x, True), np.float32))
+
+    chex.assert_tree_all_finite((results, dict(layer.read())))
 
 
 def moves_before_it_raises() -> bool:

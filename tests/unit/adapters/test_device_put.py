@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from conformance.adapters import device_put
 from conformance.adapters.device_put import _COMPILED_FROM, put_on_device
 
 ARRAYS = (
@@ -22,14 +24,25 @@ def test_the_arrays_are_those_of_asarray(times: int):
     """Values, dtype, weak type and device are the same, before and after shapes recur."""
     for _ in range(times):
         found = put_on_device(*ARRAYS)
-    for got, wanted in zip(found, map(jnp.asarray, ARRAYS), strict=True):
-        assert isinstance(got, jax.Array)
-        assert (got.dtype, got.weak_type, got.committed) == (
-            wanted.dtype,
-            wanted.weak_type,
-            wanted.committed,
-        )
-        np.testing.assert_array_equal(got, wanted)
+    wanted = tuple(map(jnp.asarray, ARRAYS))
+    chex.assert_tree_is_on_device(found, device=wanted[0].device)
+    chex.assert_trees_all_equal_shapes_and_dtypes(found, wanted)
+    chex.assert_trees_all_equal(found, wanted)
+    for got, one in zip(found, wanted, strict=True):
+        assert (got.weak_type, got.committed) == (one.weak_type, one.committed)
+
+
+def test_a_transfer_is_traced_once_for_each_set_of_shapes(monkeypatch):
+    """Shapes that recur share one compiled program; other shapes take another one."""
+    chex.clear_trace_counter()
+    traced = chex.assert_max_traces(lambda *values: values, n=1)
+    monkeypatch.setattr(device_put, "_transfer", jax.jit(traced))
+    for _ in range(_COMPILED_FROM + 5):
+        put_on_device(np.ones((11, 2), np.float32), np.ones(2, np.float32))
+    for _ in range(_COMPILED_FROM - 1):
+        put_on_device(np.ones((12, 2), np.float32), np.ones(2, np.float32))
+    with pytest.raises(AssertionError, match="traced > 1 times"):
+        put_on_device(np.ones((12, 2), np.float32), np.ones(2, np.float32))
 
 
 def test_later_changes_of_an_array_do_not_reach_jax():

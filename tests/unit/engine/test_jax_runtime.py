@@ -71,13 +71,17 @@ def test_programs_are_unloaded_only_if_there_are_many():
     """Below the limit nothing is dropped; above it the memory mappings go, and calls go on."""
     if not Path("/proc/self/maps").exists():
         pytest.skip("this system does not limit memory mappings")
+    import chex  # noqa: PLC0415  jax would start before its cache is set up
     import jax  # noqa: PLC0415
     import jax.numpy as jnp  # noqa: PLC0415
 
-    doubled = jax.jit(lambda x: 2 * x)
+    chex.clear_trace_counter()
+    doubled = jax.jit(chex.assert_max_traces(lambda x: 2 * x, n=1))
     assert doubled(jnp.ones(3)).sum() == 6
     assert not unload_programs_if_many(share=1.0)
-    assert doubled._cache_size() == 1
+    assert doubled(jnp.ones(3)).sum() == 6  # the program is still there
     assert unload_programs_if_many(share=0.0)
-    assert doubled._cache_size() == 0
+    with pytest.raises(AssertionError, match="traced > 1 times"):
+        doubled(jnp.ones(3))
+    chex.clear_trace_counter()
     assert doubled(jnp.ones(3)).sum() == 6
