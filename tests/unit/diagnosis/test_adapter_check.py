@@ -277,7 +277,7 @@ def test_each_mistake_is_named(layer, words):
         (OtherNames, "read returned weight, bias, without gamma"),
         (RootOnRead, "running_var was written as [11. 12. 13.], read as"),
         (WriteForgetsVariance, "running_var was written as"),
-        (WriteRaises, "writing the state raised KeyError: 'gama' (test_smoking.py, line "),
+        (WriteRaises, "writing the state raised KeyError: 'gama' (test_adapter_check.py, line "),
         (WithoutWrite, "build returned a WithoutWrite, which lacks write"),
         (Built, "read returned nothing, without gamma"),
         (SharedByDefault, "training one layer changed running_mean of another"),
