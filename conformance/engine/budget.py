@@ -26,9 +26,10 @@ class Budget:
     minimize: bool = True
 
 
-_MAX_EXAMPLES = {"quick": 20, "default": 100, "thorough": 1000}
+MAX_EXAMPLES = {"quick": 20, "default": 100, "thorough": 1000}
+"""Cases per property in each profile."""
 
-PROFILES = tuple(_MAX_EXAMPLES)
+PROFILES = tuple(MAX_EXAMPLES)
 """``quick`` for a glance, ``default`` reproducible, ``thorough`` random on fresh shapes."""
 
 
@@ -54,7 +55,7 @@ def budget(
     """Return the budget of a profile, with what the user overrides."""
     return Budget(
         profile=profile,
-        max_examples=max_examples or _MAX_EXAMPLES[profile],
+        max_examples=max_examples or MAX_EXAMPLES[profile],
         seed=seed,
         palette_seed=seed if profile == "thorough" else None,
         hypothesis=hypothesis,

@@ -1,4 +1,4 @@
-"""Writing files in one step."""
+"""Writing files atomically."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def unwritable(path: Path) -> str:
-    """Return why a file cannot be written, or nothing; it is not written yet."""
+    """Return why a file could not be written, without writing it; empty if it could."""
     place = path.absolute().parent
     try:
         if path.is_dir():
@@ -22,18 +22,18 @@ def unwritable(path: Path) -> str:
 
 
 def replaceable(path: Path) -> bool:
-    """Whether there is a plain file, or none: anything else can only be written to."""
+    """Whether a path is a regular file or free; a pipe or a device can only be written to."""
     return path.is_file() or not path.exists()
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file in one step: readers see the old file or the whole new one.
+    """Write a file atomically: readers see the old file or the complete new one.
 
-    What is no plain file, such as a pipe or ``/dev/stdout``, is written to, and never replaced;
-    of a link it is the file behind it that is replaced.
+    Pipes and devices, such as ``/dev/stdout``, are written to instead of replaced. Symbolic
+    links are followed.
 
     Raises:
-        OSError, UnicodeError: it cannot be written; what was there before is untouched.
+        OSError, UnicodeError: The file cannot be written; a file that was there is untouched.
     """
     if not replaceable(path):
         path.write_text(text, encoding="utf-8", newline="\n")
@@ -41,12 +41,12 @@ def write_text(path: Path, text: str) -> None:
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".conformance-")
-    made = Path(name)
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as draft:
             draft.write(text)
-        made.chmod(0o644)
-        made.replace(path)
-    except BaseException:  # a full disk, text that is no UTF-8, Ctrl-C: no draft may stay
-        made.unlink()
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:  # a full disk, surrogates, Ctrl-C: leave no temporary file
+        temporary.unlink()
         raise

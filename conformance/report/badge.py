@@ -1,4 +1,4 @@
-"""The report as a badge: what was reached, by which suite, and with how many exceptions."""
+"""The report as an SVG badge: the level reached, the suite's version, the exceptions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from conformance.report.summary import Summary, partial, plural, summary
 
 _GREEN, _AMBER, _RED = "#2b7a3d", "#8a5a00", "#b3261e"
 _ADVANCE = 6.7
-"""Width of a letter at 11 px, in px; `textLength` makes any font keep to it."""
+"""Width of a letter at 11 px, in px; `textLength` forces it on any font."""
 
 
 def badge_texts(report: Report) -> tuple[str, str, str]:
-    """Return label, message and colour; only a complete run on every requirement is green."""
+    """Return label, message and colour; only a complete run of all requirements is green."""
     sums, why = summary(report.verdicts), partial(report)
     suite = report.header.environment.get("batchnorm-conformance", "of unknown version")
     level, colour = _level(sums)
@@ -25,7 +25,7 @@ def badge_texts(report: Report) -> tuple[str, str, str]:
 
 
 def _level(sums: Summary) -> tuple[str, str]:
-    """Return the level that was reached; what is waived was not."""
+    """Return the level that was reached, and its colour; a waived requirement was not reached."""
     if not sums.applicable:
         return "not judged", _AMBER
     if sums.must:

@@ -8,16 +8,16 @@ from conformance.report.model import Report
 from conformance.requirements.verdict import Outcome, Verdict
 
 DRIFT = 2.0
-"""By which factor the worst error ÷ bound has to grow to be called drift."""
+"""Factor of growth of the worst error ÷ bound that is reported as drift."""
 
 FEWER = 2.0
-"""By which factor the cases have to shrink to be told; `--max-time` does that, for one."""
+"""Factor by which the number of cases has to shrink to be reported."""
 
 SLOWER = 2.0
-"""By which factor a requirement has to take longer to be called slower."""
+"""Factor of growth of the time of a requirement that is reported."""
 
 _NOISE, _SHORT = 0.01, 1.0
-"""Below this error ÷ bound, or this many seconds, growth is noise."""
+"""Growth below this error ÷ bound, or of fewer seconds, is noise."""
 
 
 @dataclass(slots=True)
@@ -36,12 +36,12 @@ class Comparison:
 
     @property
     def worse(self) -> bool:
-        """Whether a pipeline should stop: something fails newly, or is no longer judged."""
+        """Whether something newly fails, or is no longer judged."""
         return bool(self.newly_failing or self.vanished)
 
 
 def compare(old: Report, new: Report) -> Comparison:
-    """Return what changed; a pair that was judged and is unsupported now has vanished."""
+    """Return what changed; a pair that is now unsupported counts as vanished."""
     found = Comparison(configuration=_configuration(old, new))
     before, after = (_by_pair(report) for report in (old, new))
     for pair in dict.fromkeys((*before, *after)):
@@ -54,7 +54,7 @@ def _by_pair(report: Report) -> dict[str, Verdict]:
 
 
 def _configuration(old: Report, new: Report) -> list[str]:
-    """Return in which conditions the runs differ, since these may explain the rest."""
+    """Return the differences between the conditions of the runs, which may explain the rest."""
     lines = [
         f"{key}: {getattr(old.header, key)} → {getattr(new.header, key)}"
         for key in ("profile", "seed", "max_examples", "strict", "strict_reading")
@@ -91,7 +91,7 @@ def _note(found: Comparison, pair: str, old: Verdict | None, new: Verdict | None
 
 
 def _note_evidence(found: Comparison, pair: str, old: Verdict, new: Verdict) -> None:
-    """Note on how much less, or how much nearer to the limit, the same answer rests."""
+    """Note growth towards the bound, and a smaller number of cases."""
     before, after = old.worst, new.worst
     if before is not None and after is not None and after > max(DRIFT * before, _NOISE):
         found.drift.append(f"{pair}: error ÷ bound {before:.2g} → {after:.2g}")
@@ -100,7 +100,7 @@ def _note_evidence(found: Comparison, pair: str, old: Verdict, new: Verdict) -> 
 
 
 def _fails(verdict: Verdict) -> bool:
-    """Whether the outcome is bad, or would be but for a waiver, which mends nothing."""
+    """Whether the verdict fails, ignoring waivers."""
     return verdict.outcome.bad or verdict.outcome is Outcome.WAIVED
 
 

@@ -9,13 +9,14 @@ from conformance.report.text import literal_text
 from conformance.requirements.verdict import Outcome, Verdict
 
 _SHOWN = 20
-"""Failures that are named; a pull request is no place for hundreds."""
+"""Failures that are listed by name."""
 
 _LONGEST = 300
+"""Characters of the text of one failure."""
 
 
 def to_markdown(report: Report) -> str:
-    """Return a table of implementations, and the failures below it, folded."""
+    """Return a table of implementations, with the failures in a fold below it."""
     found = report.header.environment
     names = ("batchnorm-conformance", "jax", "flax")
     versions = ", ".join(f"{name} {found[name]}" for name in names if name in found)
@@ -25,11 +26,11 @@ def to_markdown(report: Report) -> str:
         "| implementation | answer | conform | MUST failed | SHOULD failed | worst error÷bound |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
-    for name, found_out in answers(report):
-        worst = "" if found_out.worst is None else f"{found_out.worst:.2g}"
+    for name, counts in answers(report):
+        worst = "" if counts.worst is None else f"{counts.worst:.2g}"
         lines.append(
-            f"| {code(name)} | **{found_out.word}** | {found_out.good}/{found_out.applicable} "
-            f"| {found_out.must} | {found_out.should} | {worst} |"
+            f"| {code(name)} | **{counts.word}** | {counts.good}/{counts.applicable} "
+            f"| {counts.must} | {counts.should} | {worst} |"
         )
     lines += ["", *_caution(report), f"{code(report.header.profile)} profile · {code(versions)}"]
     bad = [verdict for verdict in report.verdicts if verdict.outcome.bad]
@@ -46,7 +47,7 @@ def _caution(report: Report) -> list[str]:
 
 
 def _folded(title: str, verdicts: list[Verdict]) -> list[str]:
-    """Return a list that opens by a click; nothing if there is nothing to tell."""
+    """Return the verdicts as a collapsible list; nothing if there are none."""
     if not verdicts:
         return []
     lines = ["", f"<details><summary>{len(verdicts)} {title}</summary>", ""]
@@ -57,23 +58,23 @@ def _folded(title: str, verdicts: list[Verdict]) -> list[str]:
 
 
 def _failure(verdict: Verdict) -> str:
-    told = verdict.detail
+    text = verdict.detail
     if verdict.violation is not None:
         inputs = ", ".join(
             f"{name} = {literal_text(value)}" for name, value in verdict.violation.inputs.items()
         )
         why = f"{verdict.detail}; " if verdict.outcome is Outcome.WAIVED else ""
-        told = f"{why}{verdict.violation.finding.sentence()}; {inputs}"
-    short = told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
+        text = f"{why}{verdict.violation.finding.sentence()}; {inputs}"
+    short = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
     head = f"{verdict.requirement} ({verdict.level.value.upper()}), {verdict.outcome.value}"
     return f"- {code(head)} {code(verdict.implementation)}: {code(short)}"
 
 
 def code(text: str) -> str:
-    """Return the text as a code span of Markdown in one line, whatever is in it.
+    """Return text as inline code on one line, whatever characters it contains.
 
-    Written as HTML with entities, because a backtick, a bar or a line end would leave a span;
-    inside, names of users and numbers of issues are not turned into links either.
+    It is HTML with entities: a backtick, a bar or a line break would end a span of Markdown, and
+    GitHub would turn user names and issue numbers into links.
     """
     plain = printable(" ".join(text.split()), keep="")
     special = "`|*_[]()~@#\\:!$<>&\"'"

@@ -1,7 +1,7 @@
 """The report: header, verdicts, footer, as one JSON document.
 
-The footer says how many verdicts were set out for and how many came, so that a report that
-lost some can never be mistaken for a complete one. ``schema.json`` beside this module is the
+The footer says how many verdicts were expected and how many are present, so that an incomplete
+report cannot be mistaken for a complete one. ``schema.json`` beside this module is the
 normative description; its version is ``VERSION``.
 """
 
@@ -35,10 +35,20 @@ _VARIABLES = ("JAX_PLATFORMS", "JAX_ENABLE_X64", "XLA_FLAGS", "CI")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What a run was about. ``started`` is in seconds since 1970; None seeds are Hypothesis'.
+    """The conditions of a run.
 
-    ``shard``: which part of the run this is, such as ``2/3``; None means all of it.
-    ``strict_reading``: declared deviations were left out of account.
+    Attributes:
+        started: In seconds since 1970.
+        profile: Name of the profile.
+        seed: None leaves the seed to Hypothesis.
+        max_examples: Cases per property.
+        strict: Whether a violated SHOULD fails the run.
+        implementations: Names, as they were given.
+        requirements: Ids that were selected.
+        workers: Number of pytest-xdist workers.
+        environment: Versions and environment variables.
+        shard: Which part of a run this is, such as ``2/3``; None for all of it.
+        strict_reading: Whether declared deviations were ignored.
     """
 
     started: float
@@ -67,11 +77,15 @@ class Footer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything that a run found out.
+    """The results of a run.
 
-    ``diagnoses``: by implementation, what its mistake most likely is, where that was asked for
-    and something could be said. ``side_effects``: by implementation, the process-wide state that
-    it changed, such as the working directory.
+    Attributes:
+        header: The conditions.
+        footer: Expected and present verdicts, and the exit code.
+        verdicts: By implementation and requirement.
+        diagnoses: By implementation, its most likely mistake, if one was found.
+        side_effects: By implementation, the process-wide state that it changed, such as the
+            working directory.
     """
 
     header: Header
@@ -82,7 +96,7 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """Whether every verdict that the run set out for is present."""
+        """Whether every expected verdict is present."""
         return not self.footer.missing and self.footer.expected == self.footer.verdicts
 
     def of(self, implementation: str) -> list[Verdict]:
@@ -127,7 +141,7 @@ class Report:
         return json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
 
     def write(self, path: Path) -> None:
-        """Write the report in one step: readers see the old file or the whole new one."""
+        """Write the report atomically."""
         write_text(path, self.to_text())
 
     @classmethod
@@ -135,7 +149,7 @@ class Report:
         """Return the report in a file.
 
         Raises:
-            ReportError: it is missing, no report, cut short, or of another version.
+            ReportError: The file is missing, truncated, not a report, or of another version.
         """
         data = checked(path, SCHEMA, (FORMAT, VERSION))
         try:
@@ -148,12 +162,12 @@ class Report:
                 side_effects=dict(data.get("side_effects", {})),
             )
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-            msg = f"{path} is cut short or was edited: {error!r}. Run again to write a new one."
+            msg = f"{path} is truncated or was edited: {error!r}. Run again to write a new one."
             raise ReportError(msg) from error
 
 
 def in_order(verdicts: Iterable[Verdict], implementations: Sequence[str]) -> list[Verdict]:
-    """Return verdicts by implementation, as they were asked for, then as in the table."""
+    """Return verdicts sorted by implementation, in the given order, then by requirement."""
     place = {name: number for number, name in enumerate(implementations)}
     rank = {identity: number for number, identity in enumerate(REQUIREMENTS)}
     return sorted(
@@ -166,7 +180,7 @@ def in_order(verdicts: Iterable[Verdict], implementations: Sequence[str]) -> lis
 
 
 def environment() -> dict[str, str]:
-    """Return the versions and variables that verdicts may depend on, importing nothing."""
+    """Return the versions and environment variables that verdicts may depend on."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for name in ("batchnorm-conformance", *_PACKAGES):
         try:

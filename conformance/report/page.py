@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs no network: what the template shows, as plain values."""
+"""The report as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def to_html(report: Report, faults: Mapping[str, Any] | None = None) -> str:
     return environment.get_template("page.html.jinja").render(
         policy=policy,
         style=Markup(style),  # noqa: S704  this package's own file
-        script=Markup(script),  # noqa: S704  likewise
+        script=Markup(script),  # noqa: S704  this package's own file
         answers=answers(report),
         partial=partial(report),
         heading=heading(report),
@@ -79,7 +79,7 @@ def _digest(text: str) -> str:
 
 
 def _identities(report: Report) -> list[str]:
-    """Return the requirements of a report in the order of the table, unknown ones last."""
+    """Return the ids in a report in the order of the table, unknown ones last."""
     there = dict.fromkeys((*report.header.requirements, *(v.requirement for v in report.verdicts)))
     known = [identity for identity in REQUIREMENTS if identity in there]
     return known + [identity for identity in there if identity not in REQUIREMENTS]
@@ -93,7 +93,7 @@ def _diagnoses(report: Report) -> dict[str, str]:
 
 def _rows(report: Report, identities: list[str]) -> list[dict[str, Any]]:
     by_pair = {(v.requirement, v.implementation): v for v in report.verdicts}
-    told, rows = _diagnoses(report), []
+    texts, rows = _diagnoses(report), []
     for identity in identities:
         row = REQUIREMENTS.get(identity)
         found = [by_pair.get((identity, name)) for name in report.header.implementations]
@@ -104,7 +104,7 @@ def _rows(report: Report, identities: list[str]) -> list[dict[str, Any]]:
                 "level": row.level.value.upper() if row else "",
                 "statement": row.statement if row else "not a requirement of this version",
                 "formula": row.formula if row else "",
-                "cells": [v and _cell(v, report, told.get(v.implementation, "")) for v in found],
+                "cells": [v and _cell(v, report, texts.get(v.implementation, "")) for v in found],
             }
         )
     return rows
@@ -133,7 +133,7 @@ def _cell(verdict: Verdict, report: Report, diagnosis: str) -> dict[str, Any]:
 
 
 def _again(verdict: Verdict, report: Report) -> str:
-    """Return the commands that repeat what was judged, and the very case that was found."""
+    """Return the commands that judge the pair again and that replay the counterexample."""
     identity = verdict.violation.id if verdict.violation is not None else ""
     replay = [f"conformance replay {identity}"] * bool(identity)
     return "\n".join((rerun_command(verdict, run_options(report.header)), *replay))

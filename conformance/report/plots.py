@@ -1,4 +1,4 @@
-"""Where the marks and bars of the HTML report go; the template draws them as SVG."""
+"""Coordinates of the marks and bars in the HTML report, which its template draws as SVG."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conformance.requirements.requirement import family_of
 from conformance.requirements.verdict import Verdict
 
 WIDTH = 440
-"""Of a plot, in units of its view box: few enough to be read on a phone without scrolling."""
+"""Of a plot, in units of its view box; narrow enough for a phone without scrolling."""
 
 _LINE = 14
 _LEFT, _RIGHT = 84, 430
@@ -29,7 +29,7 @@ MARKS = (
     "M-1.3-4.5h2.6v3.2h3.2v2.6h-3.2v3.2h-2.6v-3.2h-3.2v-2.6h3.2z",
     "M0 4.5l-4.5-8h9z",
 )
-"""Shapes around the origin: no two implementations are told apart by colour alone."""
+"""Shapes around the origin, so that colour alone distinguishes nothing."""
 
 
 def ratio(verdict: Verdict) -> float | None:
@@ -42,8 +42,8 @@ def ratio(verdict: Verdict) -> float | None:
 def errors(report: Report, identities: list[str]) -> dict[str, Any]:
     """Return error ÷ bound of each verdict on a log scale.
 
-    The scale ends where the data do, a decade beyond 1 at least; what is 0 is at its left end,
-    what is infinite or no number at its right end.
+    The scale covers the data and at least one decade beyond 1. Zero is drawn at the left end,
+    infinity and NaN at the right end.
     """
     series = {name: n for n, name in enumerate(report.header.implementations)}
     found: dict[str, list[tuple[Verdict, float]]] = defaultdict(list)
@@ -68,7 +68,7 @@ def errors(report: Report, identities: list[str]) -> dict[str, Any]:
 
 
 def _apart(number: int, count: int) -> float:
-    """Return how far from its line a mark is, so that equal values do not hide one another."""
+    """Return the vertical offset of a mark, so that equal values do not hide one another."""
     return round((number - (count - 1) / 2) * min(3.0, 8.0 / max(count, 1)), 1)
 
 
@@ -81,7 +81,7 @@ class _Decades:
         self._high = min(_LAST_DECADE, math.ceil(max([1.0, *finite])))
 
     def place(self, value: float) -> float:
-        """Return where a value is; anything that is no finite number is at the right end."""
+        """Return the x coordinate of a value; infinity and NaN are at the right end."""
         if value <= 0:
             return _LEFT
         if not value < math.inf:
@@ -90,7 +90,7 @@ class _Decades:
         return round(_LEFT + decades * (_RIGHT - _LEFT) / (self._high - self._low), 1)
 
     def ticks(self) -> list[dict[str, Any]]:
-        """Return some seven decades, and 1, the limit, among them whatever they are."""
+        """Return about seven decades, 1 (the limit) among them."""
         step = max(1, (self._high - self._low) // 7)
         decades = sorted({*range(0, self._low - 1, -step), *range(0, self._high + 1, step)})
         return [
@@ -100,7 +100,7 @@ class _Decades:
 
 
 def times(report: Report, identities: list[str]) -> dict[str, Any]:
-    """Return the seconds of each requirement, over all implementations, as bars."""
+    """Return the seconds of each requirement, summed over implementations, as bars."""
     total = dict.fromkeys(identities, 0.0)
     for verdict in report.verdicts:
         total[verdict.requirement] += verdict.seconds

@@ -1,4 +1,4 @@
-"""Cutting a run into parts, and putting their reports together."""
+"""Splitting a run into shards, and combining their reports."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from conformance.requirements.verdict import Verdict, item_name
 
 
 class ShardError(Exception):
-    """Shards are no parts of one run; the message names the files, the rule and the next step."""
+    """Reports are not the shards of one run; the message names files, rule and next step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
     """Part ``number`` of ``count``, counted from 1.
 
-    A pair of requirement and implementation belongs to the part that a digest of both names
-    gives, whatever else was selected: adding an implementation moves no pair.
+    A digest of both names decides to which part a pair of requirement and implementation
+    belongs, so adding an implementation moves no other pair.
     """
 
     number: int
@@ -36,7 +36,7 @@ class Shard:
         """Return the shard written as ``2/3``.
 
         Raises:
-            ValueError: it is not written so, or not 1 ≤ number ≤ count ≤ 10000.
+            ValueError: The text has another form, or not 1 ≤ number ≤ count ≤ 10000.
         """
         match = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", text)
         if match is None or not 1 <= int(match[1]) <= int(match[2]) <= 10_000:
@@ -58,7 +58,13 @@ class Shard:
         implementations: Iterable[str],
         among: frozenset[str] | None = None,
     ) -> frozenset[str]:
-        """Return the pairs of this part, such as ``BN-EMA-1[impl]``; ``among``: of these only."""
+        """Return the pairs of this part.
+
+        Args:
+            requirements: Ids.
+            implementations: Names.
+            among: Restrict the result to these pairs, such as ``BN-EMA-1[impl]``.
+        """
         mine = frozenset(
             item_name(requirement, name)
             for requirement, name in product(requirements, implementations)
@@ -71,22 +77,25 @@ class Shard:
 
 
 _TIMES = ("started", "workers", "shard")
-"""What may differ between the headers of shards; all else must be the same."""
+"""Fields of the header in which shards may differ."""
 
 
 def combine(named: Sequence[tuple[str, Report]]) -> Report:
-    """Return the report that a single run would have given, apart from times and workers.
+    """Return the report of the whole run, which differs from a single run in times and workers.
 
-    Diagnoses are left to the caller, since they look at all violations of an implementation.
+    It has no diagnoses: those consider all violations of an implementation, and are made anew.
+
+    Args:
+        named: Reports with the names of their files.
 
     Raises:
-        ShardError: the reports are not exactly the parts of one run.
+        ShardError: The reports are not exactly the shards of one run.
     """
-    _same_conditions(named)
-    _all_parts(named)
+    _check_conditions(named)
+    _check_numbers(named)
     reports = [report for _, report in named]
-    found = _disjoint(named)
-    _everything(named)
+    found = _merge_verdicts(named)
+    _check_pairs(named)
     header = replace(
         reports[0].header,
         environment=_environment(reports),
@@ -116,18 +125,18 @@ def _exit_code(reports: Sequence[Report], verdicts: Sequence[Verdict]) -> ExitCo
 
 
 def timeless(report: Report) -> dict[str, Any]:
-    """Return what two reports of one run have in common: all but times, workers and shard."""
+    """Return a report as JSON values without times, workers and shard, for comparison."""
     data = report.to_json()
     for name in _TIMES:
         data["header"].pop(name, None)
     del data["footer"]["seconds"]
-    data["side_effects"] = {name: sorted(told) for name, told in report.side_effects.items()}
+    data["side_effects"] = {name: sorted(effects) for name, effects in report.side_effects.items()}
     for verdict in data["verdicts"]:
         del verdict["seconds"]
     return data
 
 
-def _same_conditions(named: Sequence[tuple[str, Report]]) -> None:
+def _check_conditions(named: Sequence[tuple[str, Report]]) -> None:
     first_name, first = named[0]
     for name, report in named[1:]:
         mine, theirs = _conditions(first.header), _conditions(report.header)
@@ -141,13 +150,13 @@ def _same_conditions(named: Sequence[tuple[str, Report]]) -> None:
 
 
 def _conditions(header: Header) -> dict[str, Any]:
-    """Return what decides the verdicts; the hosts of one fleet may differ in their kernels."""
+    """Return the fields that must be equal; platforms may differ in the version of the kernel."""
     data = {key: value for key, value in asdict(header).items() if key not in _TIMES}
     return data | {"environment": header.environment | {"platform": ""}}
 
 
 def _environment(reports: Sequence[Report]) -> dict[str, str]:
-    """Return the environment that all have in common, and every platform."""
+    """Return the common environment, with all platforms."""
     found = dict(reports[0].header.environment)
     places = [report.header.environment.get("platform") for report in reports]
     if any(places):
@@ -156,7 +165,7 @@ def _environment(reports: Sequence[Report]) -> dict[str, str]:
 
 
 def _side_effects(reports: Sequence[Report]) -> dict[str, list[str]]:
-    """Return what each implementation changed in any shard."""
+    """Return the side effects of each implementation in all shards."""
     found: dict[str, list[str]] = {}
     for report in reports:
         for name, effects in report.side_effects.items():
@@ -178,14 +187,13 @@ def _difference(theirs: Any, mine: Any) -> str:
     return f"{short[0]}, not {short[1]}"
 
 
-def _all_parts(named: Sequence[tuple[str, Report]]) -> None:
+def _check_numbers(named: Sequence[tuple[str, Report]]) -> None:
     seen: dict[int, str] = {}
     count: int | None = None
     for name, report in named:
         if report.header.shard is None:
-            msg = (
-                f"{name} is no shard but a whole run. Write shards with `conformance run --shard`."
-            )
+            msg = f"{name} is not a shard but a whole run. "
+            msg += "Write shards with `conformance run --shard`."
             raise ShardError(msg)
         if not report.complete:
             msg = f"{name} is incomplete: {len(report.footer.missing)} missing. Run it again."
@@ -209,8 +217,8 @@ def _all_parts(named: Sequence[tuple[str, Report]]) -> None:
         raise ShardError(msg)
 
 
-def _everything(named: Sequence[tuple[str, Report]]) -> None:
-    """Refuse a shard that judged other pairs than its own, or unknown ones."""
+def _check_pairs(named: Sequence[tuple[str, Report]]) -> None:
+    """Refuse a shard with pairs that do not belong to it, or without some that do."""
     for name, report in named:
         header = report.header
         unknown = sorted({v.requirement for v in report.verdicts} - set(REQUIREMENTS))
@@ -222,16 +230,16 @@ def _everything(named: Sequence[tuple[str, Report]]) -> None:
             raise ShardError(msg)
         mine = Shard.parse(header.shard or "").of(header.requirements, header.implementations)
         there = {verdict.pair for verdict in report.verdicts}
-        for pairs, told in ((mine - there, "lacks"), (there - mine, "has, unlike its number,")):
+        for pairs, verb in ((mine - there, "lacks"), (there - mine, "has, unlike its number,")):
             if pairs:
                 msg = (
-                    f"{name}, shard {header.shard}, {told} {sorted(pairs)[0]}. Select by -k of "
+                    f"{name}, shard {header.shard}, {verb} {sorted(pairs)[0]}. Select by -k of "
                     "`conformance run` or by --conformance-select, and run it again."
                 )
                 raise ShardError(msg)
 
 
-def _disjoint(named: Sequence[tuple[str, Report]]) -> list[Verdict]:
+def _merge_verdicts(named: Sequence[tuple[str, Report]]) -> list[Verdict]:
     verdicts = [(name, verdict) for name, report in named for verdict in report.verdicts]
     counted = Counter(verdict.pair for _, verdict in verdicts)
     for pair, times in counted.items():

@@ -1,4 +1,4 @@
-"""What a whole report comes down to, for the short renderings: Markdown and the badge."""
+"""Counts and one-word answers, for the renderings of a report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Summary:
 
     @property
     def word(self) -> str:
-        """The answer in a word or two; binding requirements that fail come first."""
+        """The answer in a few words; a failed MUST takes precedence."""
         if not self.applicable:
             return "not judged"
         if self.must or self.should:
@@ -36,7 +36,7 @@ class Summary:
 
 
 def summary(verdicts: list[Verdict]) -> Summary:
-    """Return the counts; a waived verdict is good for none and counts as waived only."""
+    """Return the counts over verdicts; a waived one counts as waived only."""
     applicable = [v for v in verdicts if v.outcome is not Outcome.UNSUPPORTED]
     bad = [v for v in applicable if v.outcome.bad]
     waived = [v for v in applicable if v.outcome is Outcome.WAIVED]
@@ -55,12 +55,12 @@ def summary(verdicts: list[Verdict]) -> Summary:
 
 
 def answers(report: Report) -> list[tuple[str, Summary]]:
-    """Return every implementation of a report with its counts, in the order asked for."""
+    """Return each implementation of a report with its counts, in the order of the header."""
     return [(name, summary(report.of(name))) for name in report.header.implementations]
 
 
 def partial(report: Report) -> str:
-    """Return why a report says less than it seems to, or nothing."""
+    """Return why a report covers only a part of the requirements; empty if it covers all."""
     if not report.complete:
         return "incomplete"
     if report.header.shard is not None:

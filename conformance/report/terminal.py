@@ -1,4 +1,4 @@
-"""The report on a terminal of 80 columns, with or without colour, or in a pipe."""
+"""The report on a terminal of 80 columns or in a pipe, with or without colour."""
 
 from __future__ import annotations
 
@@ -31,28 +31,34 @@ def render(report: Report, console: Console) -> None:
 
 
 def render_first(report: Report, verdict: Verdict, console: Console) -> None:
-    """Print what ends a run that ends at the first violation, while it is ending."""
+    """Print the violation that ends a run with ``-x``, while the run is still ending."""
     _render_heading(report, console)
     console.print()
     _render_violation(verdict, report, console)
     console.file.flush()  # a pipe would keep it until the end
 
 
-def render_findings(report: Report, console: Console, told: Verdict | None = None) -> None:
-    """Print a table per implementation, and the violations but one that has been told."""
-    if told is None:
+def render_findings(report: Report, console: Console, printed: Verdict | None = None) -> None:
+    """Print a table per implementation, then the violations.
+
+    Args:
+        report: The report.
+        console: Where to print.
+        printed: The verdict that ``render_first`` has printed with the heading.
+    """
+    if printed is None:
         _render_heading(report, console)
     for implementation in report.header.implementations:
         verdicts = report.of(implementation)
         if verdicts:
             console.print()
             _render_implementation(implementation, verdicts, console)
-    _render_bad([verdict for verdict in report.verdicts if verdict != told], report, console)
+    _render_bad([verdict for verdict in report.verdicts if verdict != printed], report, console)
     _render_waived(report, console)
 
 
 def render_conclusion(report: Report, console: Console) -> None:
-    """Print what the mistakes most likely are, and the sum."""
+    """Print the diagnoses and the summary."""
     for name, diagnosis in report.diagnoses.items():
         console.print()
         _render_diagnosis(name, diagnosis, console)
@@ -65,7 +71,7 @@ _ANSWERS = ("requirements.", "MUST).", "deviation.", "judged.", "waived.")
 
 
 def escape(text: str) -> str:
-    """Return text that is shown as it is: without markup, control characters escaped."""
+    """Return text that Rich prints literally, with control characters escaped."""
     return without_markup(printable(text))
 
 
@@ -75,28 +81,28 @@ def _render_heading(report: Report, console: Console) -> None:
 
 
 def _render_bad(verdicts: list[Verdict], report: Report, console: Console) -> None:
-    """Print each bad verdict; one cause of many is told once, whatever it concerns."""
-    told: dict[tuple[str, str], list[str]] = {}
+    """Print each bad verdict; of those with one cause, the first in full, the others by id."""
+    by_cause: dict[tuple[str, str], list[str]] = {}
     for verdict in verdicts:
         if not verdict.outcome.bad:
             continue
         if cause := _cause(verdict):
-            same = told.setdefault((verdict.implementation, cause), [])
+            same = by_cause.setdefault((verdict.implementation, cause), [])
             same.append(verdict.requirement)
             if len(same) > 1:
                 continue
         console.print()
         _render_violation(verdict, report, console)
-    for (name, _), (first, *others) in told.items():
+    for (name, _), (first, *others) in by_cause.items():
         if others:
             text = f"  {name}: same cause as {first}: {', '.join(others)}."
             console.print(f"\n{escape(text)}", highlight=False)
 
 
 def _cause(verdict: Verdict) -> str:
-    """Return what other verdicts may have in common with this one, or nothing.
+    """Return a key that verdicts with the same cause share; empty if the cause is unknown.
 
-    That is why the suite could not judge, or what the implementation raised in the same place.
+    It is known if the suite could not judge, or if an operation did not return.
     """
     if verdict.outcome is Outcome.ERRORED:
         return verdict.detail
@@ -107,7 +113,7 @@ def _cause(verdict: Verdict) -> str:
 
 
 def _render_waived(report: Report, console: Console) -> None:
-    """Print a line for each violation that is waived: what, and why."""
+    """Print a line for each waived violation, with the reason."""
     waived = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.WAIVED]
     if waived:
         console.print()
@@ -117,7 +123,7 @@ def _render_waived(report: Report, console: Console) -> None:
 
 
 def heading(report: Report) -> tuple[str, str]:
-    """Return the lines that say under which conditions the report was made."""
+    """Return two lines with the conditions of the run: profile and seed, and versions."""
     header, found = report.header, report.header.environment
     names = ("batchnorm-conformance", "jax", "flax", "hypothesis")
     versions = ", ".join(f"{name} {found[name]}" for name in names if name in found)
@@ -189,7 +195,7 @@ def _render_diagnosis(name: str, diagnosis: dict[str, Any], console: Console) ->
 
 
 def conclusion(report: Report) -> list[str]:
-    """Return the last lines: the answer, what it rests on, and anything that is missing."""
+    """Return the last lines: the answers, their evidence, and what is missing."""
     lines = [_answer(name, sums) for name, sums in answers(report)]
     cases = sum(verdict.cases for verdict in report.verdicts)
     compared = sum(verdict.comparisons for verdict in report.verdicts)
@@ -213,7 +219,7 @@ def conclusion(report: Report) -> list[str]:
 
 
 def _cut(report: Report) -> list[str]:
-    """Return a line about what was left out because of --max-time."""
+    """Return a line about cases that were skipped because of --max-time."""
     short = [v for v in report.verdicts if v.cut]
     if not short:
         return []

@@ -7,6 +7,7 @@ import shlex
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from conformance.engine.budget import MAX_EXAMPLES
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.finding import Finding
 from conformance.requirements.verdict import Outcome, Verdict
@@ -15,24 +16,31 @@ if TYPE_CHECKING:
     from conformance.report.model import Header
 
 WIDTH = 78
+"""Columns of wrapped text."""
+
 _INDENT = "    "
-_LONGEST = 12
-"""Numbers of an array that are shown; the report has all of them."""
+_SHOWN_NUMBERS = 48
+"""An array of more numbers is shown by its shape alone; the JSON report has all of them."""
 
 
 def violation_text(verdict: Verdict, rerun: str | None = None) -> str:
-    """Return everything a reader needs to act on a bad verdict, a few lines long."""
+    """Return all that a reader needs to act on a bad verdict, in a few lines.
+
+    Args:
+        verdict: A verdict with a bad outcome.
+        rerun: The command that judges this pair again; the default has no options.
+    """
     row = REQUIREMENTS[verdict.requirement]
     title = f"{row.id}  {row.statement}"
     lines = [*textwrap.wrap(title, WIDTH - 6, subsequent_indent=_INDENT)]
     if row.formula:
         lines.append(f"{_INDENT}{row.formula}")
     lines.append(
-        f"{_INDENT}{verdict.implementation} · {row.level.value.upper()} · {_word(verdict)}"
+        f"{_INDENT}{verdict.implementation} · {row.level.value.upper()} · {_outcome_word(verdict)}"
     )
     if verdict.violation is not None:
         lines += [_INDENT + line for line in finding_lines(verdict.violation.finding)]
-        lines += _inputs(verdict.violation.inputs)
+        lines += _input_lines(verdict.violation.inputs)
     if verdict.detail:
         lines += [_INDENT + line for line in verdict.detail.splitlines()]
     lines.append(f"{_INDENT}Again:    {rerun or rerun_command(verdict)}")
@@ -43,24 +51,23 @@ def violation_text(verdict: Verdict, rerun: str | None = None) -> str:
 
 
 def rerun_command(verdict: Verdict, options: str = "") -> str:
-    """Return the command that judges just this again."""
+    """Return the command that judges this pair again."""
     name = shlex.quote(verdict.implementation)
     return f"conformance run {name} -k {verdict.requirement}{options}"
 
 
 def run_options(header: Header) -> str:
-    """Return the options that repeat the conditions of a run, where they are not the usual."""
+    """Return the options of a run that differ from the defaults."""
     options = "" if not header.seed else f" --seed {header.seed}"
     options += "" if header.profile == "default" else f" --profile {header.profile}"
-    standard = {"quick": 20, "default": 100, "thorough": 1000}.get(header.profile)
-    if header.max_examples != standard:
+    if header.max_examples != MAX_EXAMPLES.get(header.profile):
         options += f" --max-examples {header.max_examples}"
     options += " --ignore-declarations" * header.strict_reading
     return options
 
 
 def finding_lines(finding: Finding) -> list[str]:
-    """Return what was observed, in one line or, where that is long, in a few."""
+    """Return the sentence of a finding, wrapped if it is long."""
     sentence = finding.sentence()
     return (
         [sentence]
@@ -69,31 +76,31 @@ def finding_lines(finding: Finding) -> list[str]:
     )
 
 
-_SURE = {
+_CONFIDENCE = {
     "alternative": "most likely",
     "observed": "observed",
-    "resembles": "resembles a known fault",
+    "resembles": "resembles a known fault",  # in reports of earlier versions
 }
 
 
 def diagnosis_lines(name: str, diagnosis: dict[str, Any]) -> list[str]:
-    """Return what the mistake of an implementation most likely is, and what that rests on."""
-    title = f"{name}, {_SURE[diagnosis['kind']]}: {diagnosis['sentence']}"
+    """Return the most likely mistake of an implementation and the evidence for it, as lines."""
+    title = f"{name}, {_CONFIDENCE[diagnosis['kind']]}: {diagnosis['sentence']}"
     lines = textwrap.wrap(title, WIDTH - 2, subsequent_indent=_INDENT)
-    told = [
+    facts = [
         f"{label}{diagnosis[key]}"
         for label, key in (("", "formula"), ("", "figure"), ("Do: ", "remedy"), ("", "convention"))
         if diagnosis.get(key)
     ]
-    told += [f"or, not to be told apart: {other}" for other in diagnosis.get("also", ())]
-    for text in told:
+    facts += [f"or, not to be told apart: {other}" for other in diagnosis.get("also", ())]
+    for text in facts:
         lines += textwrap.wrap(
             text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT + "  "
         )
     return lines
 
 
-def _word(verdict: Verdict) -> str:
+def _outcome_word(verdict: Verdict) -> str:
     if verdict.violation is not None and verdict.violation.flaky:
         return "violates, but not each time"
     return {Outcome.VACUOUS: "vacuous", Outcome.ERRORED: "errored"}.get(
@@ -101,7 +108,7 @@ def _word(verdict: Verdict) -> str:
     )
 
 
-def _inputs(inputs: dict[str, Any]) -> list[str]:
+def _input_lines(inputs: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     for name, value in inputs.items():
         text = f"{name} = {literal_text(value)}"
@@ -112,14 +119,14 @@ def _inputs(inputs: dict[str, Any]) -> list[str]:
 
 
 def literal_text(value: Any) -> str:
-    """Return a JSON value as the literal that a reader would type; long arrays are cut."""
+    """Return a JSON value as a reader would type it; a long array as its shape."""
     if isinstance(value, dict):
         inner = ", ".join(f"{name}={literal_text(item)}" for name, item in value.items())
         return f"({inner})"
     if not isinstance(value, list):
         return _short(value)
     size = _size(value)
-    if size > 4 * _LONGEST:
+    if size > _SHOWN_NUMBERS:
         shape = "×".join(map(str, _shape(value)))
         return f"array of shape {shape}, in full in the JSON report"
     return "[" + ", ".join(literal_text(item) for item in value) + "]"

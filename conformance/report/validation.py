@@ -1,4 +1,4 @@
-"""Reading a report that may be broken, cut short, edited or made to harm."""
+"""Reading a report that may be truncated, edited or malicious."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 from conformance.adapters.errors import describe, printable
 
 LARGEST = 1 << 30
-"""Bytes; a thousand implementations make some hundred million."""
+"""Bytes; the report on a thousand implementations has about 10⁸."""
 
 _DIGITS = 40
-"""Of an integer; the largest that is drawn has 64 bits, and more than 308 fit no float."""
+"""Digits of an integer; drawn integers have at most 64 bits, and 309 digits overflow a float."""
 
 
 class ReportError(Exception):
@@ -22,10 +22,15 @@ class ReportError(Exception):
 
 
 def checked(path: Path, schema: Path, expected: tuple[str, int]) -> dict[str, Any]:
-    """Return the JSON of a report that has the format and version, and meets the schema.
+    """Return the JSON of a valid report.
+
+    Args:
+        path: The file.
+        schema: The JSON schema that the content must satisfy.
+        expected: The format and version that it must have.
 
     Raises:
-        ReportError: what is wrong with it, in one line.
+        ReportError: What is wrong with it, in one line.
     """
     data = _parsed(path)
     found = (data.get("format"), data.get("version")) if isinstance(data, dict) else (None, None)
@@ -34,7 +39,7 @@ def checked(path: Path, schema: Path, expected: tuple[str, int]) -> dict[str, An
         raise ReportError(printable(f"{path}: {shown}; this suite reads {expected[1]}."))
     problem = _against(schema, data) or _contradiction(data)
     if problem:
-        msg = f"{path} is cut short or was edited: {problem}. Run again to write a new one."
+        msg = f"{path} is truncated or was edited: {problem}. Run again to write a new one."
         raise ReportError(printable(msg))
     return dict(data)
 
@@ -51,11 +56,11 @@ def _parsed(path: Path) -> Any:
     except (OSError, ValueError, RecursionError) as error:
         reason = describe(error) if isinstance(error, RecursionError) else str(error)
         hint = f"Write one with `conformance run --report {path}`."
-        raise ReportError(printable(f"{path} is no report: {reason}. {hint}")) from error
+        raise ReportError(printable(f"{path} is not a report: {reason}. {hint}")) from error
 
 
 def _text(path: Path) -> str:
-    with path.open("rb") as file:  # what is no plain file has no size, and perhaps no end
+    with path.open("rb") as file:  # a pipe has no size, and perhaps no end
         large = os.fstat(file.fileno()).st_size > LARGEST
         content = b"" if large else file.read(LARGEST + 1)
     if large or len(content) > LARGEST:
@@ -90,12 +95,12 @@ def _short(text: str) -> int:
 
 
 def _no_constant(name: str) -> Any:
-    msg = f"{name} is no JSON"
+    msg = f"{name} is not JSON"
     raise ValueError(msg)
 
 
 def _against(schema: Path, data: Any) -> str:
-    """Return where the schema is violated, and how; nothing if it is not."""
+    """Return where and how the schema is violated; empty if it is not."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415  only when reports are read
     from jsonschema.exceptions import best_match  # noqa: PLC0415
 
@@ -110,7 +115,7 @@ def _against(schema: Path, data: Any) -> str:
 
 
 def _contradiction(data: dict[str, Any]) -> str:
-    """Return what the verdicts and the footer say against each other, if anything."""
+    """Return an inconsistency between verdicts and footer; empty if there is none."""
     pairs = [(v["requirement"], v["implementation"]) for v in data["verdicts"]]
     footer = data["footer"]
     if len(set(pairs)) < len(pairs):
@@ -122,5 +127,5 @@ def _contradiction(data: dict[str, Any]) -> str:
         return "the footer contradicts itself about being complete"
     shown = {"violates", "waived"}
     if any((v["outcome"] in shown) != (v["violation"] is not None) for v in data["verdicts"]):
-        return "a verdict without the violation that it tells of, or the other way round"
+        return "a verdict's outcome and its `violation` field disagree"
     return ""

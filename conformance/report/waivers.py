@@ -1,7 +1,7 @@
-"""Waivers: violations that are known, with a reason, an issue and perhaps an end.
+"""Waivers: known violations, with a reason, an issue and perhaps an expiry date.
 
-A file has one ``[[waiver]]`` for each requirement and implementation. They are strict: one that
-waives nothing is an error, so that the file never says more than what is.
+A file has one ``[[waiver]]`` for each pair of requirement and implementation. Waivers are strict:
+one that waives nothing is an error, so that the file never goes stale.
 """
 
 from __future__ import annotations
@@ -20,19 +20,25 @@ from conformance.requirements.verdict import Outcome, Verdict
 _TEXTS = ("requirement", "implementation", "reason", "issue")
 _OPTIONAL = ("expires", "diagnosis", "pin")
 _LARGEST = 1 << 24
-"""Bytes; an entry with a pin has a few thousand."""
+"""Bytes of a file; an entry with a pin has a few thousand."""
 
 
 class WaiverError(Exception):
-    """A file of waivers cannot be used; the message names the entry, the rule and the next step."""
+    """A waiver file is invalid; the message names the entry, the rule and the next step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiver:
-    """One violation that is waived.
+    """One waived violation.
 
-    ``expires``: the last day on which it holds, None for ever. ``diagnosis``: words that the
-    diagnosis of the implementation must contain. ``pin``: a counterexample in its exact form.
+    Attributes:
+        requirement: Id.
+        implementation: Name, as the run names it.
+        reason: Why the violation is accepted.
+        issue: Where it is tracked.
+        expires: The last day on which the waiver is valid; None if it does not expire.
+        diagnosis: Words that the diagnosis of the implementation must contain.
+        pin: An encoded counterexample.
     """
 
     requirement: str
@@ -45,7 +51,7 @@ class Waiver:
 
     @property
     def title(self) -> str:
-        """What messages call it."""
+        """The waiver in messages."""
         return f"the waiver of {self.requirement} for {self.implementation}"
 
 
@@ -53,7 +59,8 @@ def read_waivers(path: Path, today: datetime.date | None = None) -> tuple[Waiver
     """Return the waivers in a TOML file.
 
     Raises:
-        WaiverError: it cannot be read, or an entry is incomplete, doubled, unknown or expired.
+        WaiverError: The file cannot be read, or an entry is incomplete, duplicate, unknown or
+            expired.
     """
     entries = entries_in(path)
     found: dict[tuple[str, str], Waiver] = {}
@@ -64,8 +71,8 @@ def read_waivers(path: Path, today: datetime.date | None = None) -> tuple[Waiver
             msg = f"{path}, entry {number}: {waiver.title} is there twice. Keep one."
             raise WaiverError(msg)
         if waiver.expires is not None and waiver.expires < (today or datetime.date.today()):
-            msg = f"{path}, entry {number}: {waiver.title} expired on {waiver.expires}. Mend the "
-            msg += "layer, or give a new date and say why."
+            msg = f"{path}, entry {number}: {waiver.title} expired on {waiver.expires}. Fix the "
+            msg += "layer, or extend the date and explain why."
             raise WaiverError(msg)
         found[key] = waiver
     return tuple(found.values())
@@ -75,19 +82,19 @@ def entries_in(path: Path) -> list[Any]:
     """Return the entries of a file, complete or not.
 
     Raises:
-        WaiverError: it is no TOML file of ``[[waiver]]`` entries.
+        WaiverError: It is not a TOML file of ``[[waiver]]`` entries.
     """
-    hint = "`conformance waivers update` writes one; mend this one, or name another."
+    hint = "`conformance waivers update` writes one; fix this one, or name another."
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
         if len(content) > _LARGEST:
             msg = f"it has more than {_LARGEST} bytes"
-            raise ValueError(msg)  # noqa: TRY301  told as the others are
+            raise ValueError(msg)  # noqa: TRY301  reported as the others are
         data = tomllib.loads(content.decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        msg = f"{path} is no file of waivers: {why}. {hint}"
+        msg = f"{path} is not a waiver file: {why}. {hint}"
         raise WaiverError(msg) from error
     entries = data.get("waiver", [])
     if set(data) - {"waiver"} or not isinstance(entries, list):
@@ -98,11 +105,11 @@ def entries_in(path: Path) -> list[Any]:
 
 def _waiver(where: str, entry: Any) -> Waiver:
     if not isinstance(entry, dict):
-        msg = f"{where}: {entry!r:.60} is no table. Write [[waiver]], and its keys below it."
+        msg = f"{where}: {entry!r:.60} is not a table. Write [[waiver]], and its keys below it."
         raise WaiverError(msg)
     if unknown := sorted(set(entry) - {*_TEXTS, *_OPTIONAL}):
         keys = ", ".join(_TEXTS + _OPTIONAL)
-        msg = f"{where}: {', '.join(unknown)} is no key of a waiver; there are {keys}."
+        msg = f"{where}: {', '.join(unknown)} is not a key of a waiver; the keys are {keys}."
         raise WaiverError(msg)
     for name in _TEXTS:
         if not isinstance(entry.get(name), str) or not entry[name].strip():
@@ -110,16 +117,16 @@ def _waiver(where: str, entry: Any) -> Waiver:
             msg += f"{', '.join(_TEXTS)}."
             raise WaiverError(msg)
     if entry["requirement"] not in REQUIREMENTS:
-        msg = f"{where}: {entry['requirement']} is no requirement. `conformance list` has them."
+        msg = f"{where}: {entry['requirement']} is not a requirement. `conformance list` shows all."
         raise WaiverError(msg)
     expires = entry.get("expires")
     if expires is not None and type(expires) is not datetime.date:
-        msg = f"{where}: expires = {expires!r} is no date. Write expires = 2030-01-31, unquoted."
+        msg = f"{where}: expires = {expires!r} is not a date. Write expires = 2030-01-31, unquoted."
         raise WaiverError(msg)
     try:
         pin = json.loads(entry.get("pin", "{}"))
         if not isinstance(pin, dict) or not isinstance(entry.get("diagnosis", ""), str):
-            raise TypeError  # noqa: TRY301  told below, with the entry
+            raise TypeError  # noqa: TRY301  reported below, with the entry
     except (TypeError, ValueError, RecursionError) as error:
         msg = (
             f"{where}: pin or diagnosis cannot be read. Leave them as `waivers update` wrote them."
@@ -129,7 +136,7 @@ def _waiver(where: str, entry: Any) -> Waiver:
 
 
 def waiver_for(waivers: Iterable[Waiver], requirement: str, implementation: str) -> Waiver | None:
-    """Return the waiver of a pair, if there is one."""
+    """Return the waiver of a pair; None if there is none."""
     for waiver in waivers:
         if (waiver.requirement, waiver.implementation) == (requirement, implementation):
             return waiver
@@ -137,7 +144,7 @@ def waiver_for(waivers: Iterable[Waiver], requirement: str, implementation: str)
 
 
 def waived(verdict: Verdict, waiver: Waiver | None, *, pinned: bool = False) -> Verdict:
-    """Return the verdict, waived if it is a violation that somebody answers for."""
+    """Return the verdict; a violation becomes waived if there is a waiver."""
     if waiver is None or verdict.outcome is not Outcome.VIOLATES:
         return verdict
     how = "; the pinned case still violates, and no other was looked for" if pinned else ""
@@ -148,10 +155,12 @@ def waived(verdict: Verdict, waiver: Waiver | None, *, pinned: bool = False) -> 
 def judged_with(
     waiver: Waiver | None, judge: Callable[[Mapping[str, Any] | None], Verdict]
 ) -> Verdict:
-    """Return the verdict of ``judge``, waived where that applies.
+    """Return the verdict of ``judge``, waived if the waiver applies.
 
-    ``judge`` is asked for the pinned case first, if there is one, and for all cases, by None,
-    only if that does not violate any more.
+    Args:
+        waiver: The waiver of the pair, if there is one.
+        judge: Called with the pinned case first, if there is one; with None, which stands for all
+            cases, only if the pinned case no longer violates the requirement.
     """
     if waiver is not None and waiver.pin:
         pinned = judge(waiver.pin)
@@ -168,23 +177,27 @@ def stale(
     names: Iterable[str],
     diagnoses: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[str]:
-    """Return what is wrong with waivers after a run, a sentence for each.
+    """Return a sentence for each waiver that a run has shown to be stale.
 
-    ``names``: the implementations judged. Requirements that were not selected say nothing.
-    ``diagnoses``: by implementation; None where nobody looked for them.
+    Args:
+        waivers: All waivers of the file.
+        verdicts: By requirement and implementation. Waivers of pairs without a verdict are
+            ignored.
+        names: The implementations judged.
+        diagnoses: By implementation; None if no diagnosis was made.
     """
     waivers = list(waivers)
-    told = unmatched(waivers, names)
+    sentences = unmatched(waivers, names)
     for waiver in waivers:
         verdict = verdicts.get((waiver.requirement, waiver.implementation))
         if verdict is not None:
-            made = None if diagnoses is None else diagnoses.get(waiver.implementation, {})
-            told += [sentence] if (sentence := unfit(waiver, verdict, made)) else []
-    return told
+            diagnosis = None if diagnoses is None else diagnoses.get(waiver.implementation, {})
+            sentences += [sentence] if (sentence := unfit(waiver, verdict, diagnosis)) else []
+    return sentences
 
 
 def unmatched(waivers: Iterable[Waiver], names: Iterable[str]) -> list[str]:
-    """Return a sentence for each waiver of an implementation that is not among the names."""
+    """Return a sentence for each waiver whose implementation was not judged."""
     judged = set(names)
     shown = ", ".join(sorted(judged))
     return [
@@ -195,24 +208,26 @@ def unmatched(waivers: Iterable[Waiver], names: Iterable[str]) -> list[str]:
 
 
 def unfit(waiver: Waiver, verdict: Verdict, diagnosis: Mapping[str, Any] | None = None) -> str:
-    """Return what is wrong with a waiver in view of the verdict on its pair; nothing if it fits.
+    """Return why a waiver does not fit the verdict on its pair; empty if it does.
 
-    ``diagnosis``: what the mistake most likely is, empty if nothing can be said, None where
-    nobody looked for it.
+    Args:
+        waiver: The waiver.
+        verdict: The verdict on the same pair.
+        diagnosis: The most likely mistake; empty if there was none, None if nobody looked for it.
     """
     if verdict.outcome is Outcome.UNSUPPORTED:
-        return f"{waiver.title} waives what does not apply. Remove it."
+        return f"{waiver.title} waives a requirement that does not apply. Remove it."
     if verdict.outcome in {Outcome.CONFORMS, Outcome.DEVIATES}:
-        return f"{waiver.title} is not needed any more: it conforms. Remove it."
+        return f"{waiver.title} is no longer needed: the implementation conforms. Remove it."
     if waiver.diagnosis and diagnosis is not None and verdict.outcome is Outcome.WAIVED:
-        sentence = str(diagnosis.get("sentence", "none that could be told"))
+        sentence = str(diagnosis.get("sentence", "none"))
         if waiver.diagnosis.lower() not in sentence.lower():
-            return f"{waiver.title} expects {waiver.diagnosis!r}, and found: {sentence}."
+            return f"{waiver.title} expects {waiver.diagnosis!r}, but the diagnosis is: {sentence}."
     return ""
 
 
 def skeleton(verdict: Verdict) -> str:
-    """Return the entry that waives a violation, once its reason and issue are filled in."""
+    """Return an entry that waives a violation once its reason and issue are filled in."""
     values = verdict.violation.values if verdict.violation is not None else {}
     lines = [
         "[[waiver]]",
@@ -229,5 +244,5 @@ def skeleton(verdict: Verdict) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a string of TOML: as in JSON, but without pairs of surrogates, and DEL escaped."""
+    """Return a TOML string: as in JSON, but without surrogate pairs, and with DEL escaped."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -181,4 +181,4 @@ def test_what_cannot_be_replayed_is_refused(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "r.json").write_text("{", encoding="utf-8")
     unreadable = conformance("replay", "eps1-000000", "--report", str(tmp_path / "r.json"))
     assert unreadable.exit_code == 2
-    assert "is no report" in unreadable.output
+    assert "is not a report" in unreadable.output

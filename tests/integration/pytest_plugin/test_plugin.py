@@ -98,7 +98,7 @@ def test_a_wrong_name_is_a_usage_error(project: pytest.Pytester, workers: list[s
             "--conformance-report '/': cannot be written: it is a directory*",
         ),
         ("--conformance-pairs=none", "--conformance-pairs none: cannot be read: No such file*"),
-        ("--conformance-waivers=none", "none is no file of waivers: *"),
+        ("--conformance-waivers=none", "none is not a waiver file: *"),
         ("--conformance-select=NOPE", "no requirement matches 'NOPE': expected an id such as*"),
     ],
 )

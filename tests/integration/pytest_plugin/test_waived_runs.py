@@ -116,7 +116,7 @@ def test_a_waiver_that_is_not_needed_fails_its_test(project, waived):
     project.makepyfile(test_mine=ONE_LINE.format("right").replace("EMA-1", "EMA-1,EMA-2"))
     result = project.runpytest_subprocess()
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["*BN-EMA-1 for norms:right is not needed any more*"])
+    result.stdout.fnmatch_lines(["*BN-EMA-1 for norms:right is no longer needed*"])
 
 
 SHARED = (SWAPPED, ENTRY.format("BN-EMA-1", "norms:other"))

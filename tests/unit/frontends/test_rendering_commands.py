@@ -80,7 +80,7 @@ def test_combine_refuses_whole_runs(file: Path):
     """Nothing is written where the parts are none."""
     done = invoke("combine", file, "-o", file.parent / "all.json")
     assert done.exit_code == 2
-    assert f"{file} is no shard but a whole run." in done.output
+    assert f"{file} is not a shard but a whole run." in done.output
     assert list(file.parent.iterdir()) == [file]
 
 
@@ -91,7 +91,7 @@ def test_what_is_no_report_is_refused(file: Path, command: str):
     rest = {"diff": (file,), "combine": ("-o", file.parent / "all.json")}.get(command, ())
     done = invoke(command, file, *rest)
     assert done.exit_code == 2
-    assert f"{file} is no report" in done.output
+    assert f"{file} is not a report" in done.output
     assert "Traceback" not in done.output
 
 

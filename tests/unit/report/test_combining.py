@@ -80,7 +80,7 @@ def test_overlapping_parts_are_named():
 
 def test_a_whole_run_is_no_part():
     """A report without a part is refused."""
-    assert refusal([("r.json", whole())]).startswith("r.json is no shard but a whole run.")
+    assert refusal([("r.json", whole())]).startswith("r.json is not a shard but a whole run.")
 
 
 @pytest.mark.parametrize(

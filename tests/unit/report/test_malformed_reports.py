@@ -53,9 +53,9 @@ def doubled() -> str:
 
 
 REPORTS: dict[str, tuple[Callable[[], str | bytes], str]] = {
-    "empty": (lambda: "", "is no report"),
-    "text": (lambda: "hello", "is no report"),
-    "binary": (lambda: b"\xff\xfe\x00", "is no report"),
+    "empty": (lambda: "", "is not a report"),
+    "text": (lambda: "hello", "is not a report"),
+    "binary": (lambda: b"\xff\xfe\x00", "is not a report"),
     "list": (lambda: "[]", "format None"),
     "null": (lambda: "null", "format None"),
     "another format": (lambda: '{"format": "junit", "version": 1}', "format 'junit'"),
@@ -63,15 +63,15 @@ REPORTS: dict[str, tuple[Callable[[], str | bytes], str]] = {
     "version as text": (edited("version", value="1"), "version '1'"),
     "version true": (edited("version", value=True), "version True"),
     "huge version": (edited("version", value="9" * 10_000), "this suite reads 1"),
-    "truncated": (lambda: json.dumps(BASE)[:-40], "is no report"),
-    "trailing": (lambda: json.dumps(BASE) + "}", "is no report"),
-    "nested": (lambda: "[" * 200_000, "is no report: RecursionError"),
+    "truncated": (lambda: json.dumps(BASE)[:-40], "is not a report"),
+    "trailing": (lambda: json.dumps(BASE) + "}", "is not a report"),
+    "nested": (lambda: "[" * 200_000, "is not a report: RecursionError"),
     "nested inputs": (
         lambda: json.dumps(BASE).replace('["impl"]', "[" * 400 + "]" * 400, 1),
         "$.header.implementations[0]: ",
     ),
-    "NaN": (edited("footer", "seconds", value=float("nan")), "NaN is no JSON"),
-    "Infinity": (edited("footer", "seconds", value=float("inf")), "Infinity is no JSON"),
+    "NaN": (edited("footer", "seconds", value=float("nan")), "NaN is not JSON"),
+    "Infinity": (edited("footer", "seconds", value=float("inf")), "Infinity is not JSON"),
     "twice": (lambda: json.dumps(BASE)[:-1] + ', "version": 1}', "'version' is there twice"),
     "no footer": (without("footer"), "'footer' is a required property"),
     "no header": (without("header"), "'header' is a required property"),
@@ -86,7 +86,7 @@ REPORTS: dict[str, tuple[Callable[[], str | bytes], str]] = {
     "huge number": (edited("verdicts", 0, "cases", value=10**400), "401 digits, more than any"),
     "beyond infinity": (lambda: json.dumps(BASE).replace("12.34", "1e999"), "1e999 is larger"),
     "waived without": (edited("verdicts", 0, "outcome", value="waived"), "without the violation"),
-    "conforms with": (edited("verdicts", 1, "outcome", value="conforms"), "the other way round"),
+    "conforms with": (edited("verdicts", 1, "outcome", value="conforms"), "disagree"),
     "a page of text": (
         edited("verdicts", 0, "cases", value="x" * 100_000),
         "$.verdicts[0].cases: ",
@@ -119,7 +119,7 @@ def test_commands_that_read_reports(command, place):
     """None takes a report that is cut short, nor overwrites anything for it."""
     (place / "old.json").write_text(json.dumps(BASE), encoding="utf-8")
     (place / "report.json").write_text(json.dumps(BASE)[:-40], encoding="utf-8")
-    assert "report.json is no report" in refused(place, *COMMANDS[command])
+    assert "report.json is not a report" in refused(place, *COMMANDS[command])
 
 
 def test_the_newer_of_two_reports_may_be_the_unusable_one(place):
@@ -130,9 +130,9 @@ def test_the_newer_of_two_reports_may_be_the_unusable_one(place):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("none.json", "none.json is no report: [Errno 2] No such file"),
+        ("none.json", "none.json is not a report: [Errno 2] No such file"),
         (".", "is a directory"),
-        ("/dev/null", "/dev/null is no report"),
+        ("/dev/null", "/dev/null is not a report"),
         ("x" * 300, "File name too long"),
     ],
 )

@@ -141,23 +141,23 @@ def test_a_missing_report_is_refused(tmp_path: Path):
     """A report that is not there is refused with how to get one."""
     path = tmp_path / "r.json"
     said = refusal(path)
-    assert said.startswith(f"{path} is no report: [Errno 2] No such file or directory")
+    assert said.startswith(f"{path} is not a report: [Errno 2] No such file or directory")
     assert said.endswith(f"Write one with `conformance run --report {path}`.")
 
 
 @pytest.mark.parametrize("text", ["", "{", "hello", "\x00", '{"format": "batch'])
 def test_a_malformed_report_is_refused(tmp_path: Path, text: str):
-    """What is no JSON is no report."""
+    """What is not JSON is not a report."""
     path = tmp_path / "r.json"
     path.write_text(text)
-    assert refusal(path).startswith(f"{path} is no report: ")
+    assert refusal(path).startswith(f"{path} is not a report: ")
 
 
 def test_bytes_are_refused(tmp_path: Path):
     """A binary file is refused like any other."""
     path = tmp_path / "r.json"
     path.write_bytes(b"\xff\xfe\x00")
-    assert refusal(path).startswith(f"{path} is no report: ")
+    assert refusal(path).startswith(f"{path} is not a report: ")
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_report_cut_short_is_refused(tmp_path: Path, part: str):
     del data[part]
     path.write_text(json.dumps(data))
     assert refusal(path) == (
-        f"{path} is cut short or was edited: $: '{part}' is a required property. "
+        f"{path} is truncated or was edited: $: '{part}' is a required property. "
         "Run again to write a new one."
     )
 
@@ -200,4 +200,4 @@ def test_an_edited_report_is_refused(tmp_path: Path, part: str, value: Any):
     """A part that does not have its fields is refused."""
     path = tmp_path / "r.json"
     path.write_text(json.dumps(report(*EVERY).to_json() | {part: value}))
-    assert refusal(path).startswith(f"{path} is cut short or was edited: ")
+    assert refusal(path).startswith(f"{path} is truncated or was edited: ")

@@ -82,9 +82,9 @@ def test_only_a_violation_is_waived(tmp_path: Path):
 @pytest.mark.parametrize(
     ("outcome", "message"),
     [
-        (Outcome.CONFORMS, "is not needed any more"),
-        (Outcome.DEVIATES, "is not needed any more"),
-        (Outcome.UNSUPPORTED, "waives what does not apply"),
+        (Outcome.CONFORMS, "is no longer needed"),
+        (Outcome.DEVIATES, "is no longer needed"),
+        (Outcome.UNSUPPORTED, "waives a requirement that does not apply"),
         (Outcome.WAIVED, ""),
         (Outcome.ERRORED, ""),
     ],
@@ -115,7 +115,7 @@ def test_an_unexpected_diagnosis_is_told(tmp_path: Path):
     (told,) = stale(waivers, verdicts, ["norm.py:Norm"], wrong)
     assert "expects 'unbiased'" in told
     (told,) = stale(waivers, verdicts, ["norm.py:Norm"], {})
-    assert "none that could be told" in told
+    assert "the diagnosis is: none" in told
     assert stale(waivers, verdicts, ["norm.py:Norm"], None) == []
 
 
@@ -198,7 +198,7 @@ def test_a_run_with_waivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     mended = run(*judging, "--waivers", "waivers.toml", "--report", "m.json")
     assert mended.returncode == 2
     assert json.loads((tmp_path / "m.json").read_text("utf-8"))["footer"]["exit_code"] == 2
-    assert "is not needed any more" in mended.stderr
+    assert "is no longer needed" in mended.stderr
     assert run("waivers", "update", "--report", "r.json").stdout.endswith(
         "0 added, 1 already there.\n"
     )
