@@ -19,7 +19,7 @@ from conformance.report.model import Report
 from conformance.requirements import REQUIREMENTS
 
 FIRST = ("BN-INIT-8", "BN-TRAIN-1", "BN-EVAL-1", "BN-EMA-1", "BN-EMA-2")
-_MATRIX = Path(__file__).parent.parent / "conformance" / "diagnosis" / "matrix.json"
+_MATRIX = Path(__file__).parent / "results" / "kill-matrix.json"
 _SHORTEST = 0.03
 """Seconds that a requirement takes at least; below that, figures are noise."""
 

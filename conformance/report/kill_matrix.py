@@ -1,7 +1,7 @@
-"""The kill matrix: faults × requirements, as data.
+"""The kill matrix: which fault of a gallery violates which requirement.
 
-A *listed* pair is one that the record of the fault names: the requirement must fail. Any
-other requirement may fail as well, because one mistake is seen from many sides.
+A *listed* pair is one that the record of the fault names: that requirement must be violated.
+Other requirements may be violated as well, because a mistake usually has several effects.
 """
 
 from __future__ import annotations
@@ -24,10 +24,16 @@ KNOWN = Path(__file__).parent.parent / "diagnosis" / "matrix.json"
 
 @dataclass(slots=True)
 class Row:
-    """One fault: what it is, what it was judged on, and what it violates.
+    """One fault, and the verdicts on it.
 
-    ``violates`` maps a requirement to the number of cases up to the first counterexample;
-    ``failed`` names those whose verdict says neither yes nor no, such as errored.
+    Attributes:
+        family: Family of the fault.
+        sentence: What the fault does wrong.
+        source: Where the mistake was seen.
+        breaks: The requirements that its record lists.
+        judged: The requirements that it was judged on.
+        violates: By violated requirement, the number of cases up to the first counterexample.
+        failed: By requirement, the outcome of an inconclusive verdict, such as "errored".
     """
 
     family: str
@@ -51,7 +57,13 @@ class Row:
 
 @dataclass(slots=True)
 class KillMatrix:
-    """Rows by the name of the fault, in the order of the gallery that has them."""
+    """Rows by the name of the fault, in the order of the gallery.
+
+    Attributes:
+        rows: By name of the fault.
+        conditions: How it was made, for readers.
+        gallery: Name of the gallery.
+    """
 
     rows: dict[str, Row]
     conditions: str = ""
@@ -59,7 +71,12 @@ class KillMatrix:
 
     @classmethod
     def of(cls, gallery: Mapping[str, Any], verdicts: Iterable[Verdict]) -> KillMatrix:
-        """Return the matrix of a gallery; verdicts name faults as ``gallery:name``."""
+        """Return the matrix of a gallery.
+
+        Args:
+            gallery: Records of faults by name.
+            verdicts: Verdicts on implementations named ``gallery:name``.
+        """
         matrix = cls(
             {
                 name: Row(fault.family, fault.sentence, fault.source, list(fault.breaks))
@@ -101,7 +118,7 @@ class KillMatrix:
 
     @property
     def unproved(self) -> list[str]:
-        """Requirements that no fault breaks: nothing shows that they can fail."""
+        """Requirements that no fault violates: nothing shows that they can fail."""
         return [identity for identity, killed in self.killers.items() if not killed]
 
     def write(self, path: Path) -> None:
@@ -112,7 +129,7 @@ class KillMatrix:
             "gallery": self.gallery,
             "requirements": list(REQUIREMENTS),
         }
-        # a line per fault: short, and legible where two versions differ
+        # one line per fault, for readable diffs
         faults = ",\n ".join(f"{_json(n)}: {_json(asdict(row))}" for n, row in self.rows.items())
         path.write_text(f'{_json(head)[:-1]}, "faults": {{{faults}}}}}\n', encoding="utf-8")
 

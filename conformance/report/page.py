@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from markupsafe import Markup
 
 from conformance.adapters.errors import printable
 from conformance.report.model import Report
-from conformance.report.plots import MARKS, WIDTH, errors, kills, ratio, times
+from conformance.report.plots import MARKS, WIDTH, errors, ratio, times
 from conformance.report.summary import answers, partial
 from conformance.report.terminal import heading
 from conformance.report.text import (
@@ -30,11 +29,8 @@ _HERE = Path(__file__).parent
 _MARKS = {"conforms": "✓", "violates": "✗", "deviates": "≈", "unsupported": "–"}
 
 
-def to_html(report: Report, faults: Mapping[str, Any] | None = None) -> str:
-    """Return the page; ``faults`` are those of a kill matrix, by name, as far as there is one.
-
-    The policy in the page allows its own script and style by their digests, and nothing else.
-    """
+def to_html(report: Report) -> str:
+    """Return the page, whose content security policy allows only its own script and style."""
     style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     policy = (
         f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
@@ -66,7 +62,6 @@ def to_html(report: Report, faults: Mapping[str, Any] | None = None) -> str:
         legend=[(name, n % len(MARKS)) for n, name in enumerate(report.header.implementations)],
         errors=errors(report, identities),
         times=times(report, identities),
-        kills=kills(faults or {}, list(REQUIREMENTS)),
     )
 
 

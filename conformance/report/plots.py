@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
 from typing import Any
 
 from conformance.report.model import Report
-from conformance.requirements.requirement import family_of
 from conformance.requirements.verdict import Verdict
 
 WIDTH = 440
@@ -18,8 +16,6 @@ _LINE = 14
 _LEFT, _RIGHT = 84, 430
 _TOP = 28
 _LAST_DECADE = 12
-_HEAD = 76
-"""Height of the names above the kill matrix."""
 
 MARKS = (
     "M0-4a4 4 0 1 0 .01 0z",
@@ -115,40 +111,3 @@ def times(report: Report, identities: list[str]) -> dict[str, Any]:
         for number, (identity, seconds) in enumerate(total.items())
     ]
     return {"bars": bars, "left": _LEFT, "height": 8 + len(bars) * _LINE}
-
-
-def kills(faults: Mapping[str, Any], identities: list[str]) -> dict[str, Any]:
-    """Return which fault violates which requirement, a path of small squares for each fault."""
-    column, families, end = _columns(identities)
-    lines = []
-    for number, (name, fault) in enumerate(faults.items()):
-        y = _HEAD + number * _LINE
-        violated = [identity for identity in fault.get("violates", ()) if identity in column]
-        squares = (f"M{column[identity]} {y - 4}h5v8h-5z" for identity in violated)
-        title = f"{fault.get('sentence', '')} Violates {', '.join(violated) or 'nothing'}."
-        lines.append({"name": name, "y": y, "path": "".join(squares), "title": title})
-    return {
-        "lines": lines,
-        "families": families,
-        "head": _HEAD,
-        "width": end + 60,
-        "height": _HEAD + 8 + len(lines) * _LINE,
-    }
-
-
-def _columns(identities: list[str]) -> tuple[dict[str, int], dict[str, int], int]:
-    """Return where each requirement and each family starts, and where the last one ends.
-
-    A family is as wide as its name is high, or as its requirements need.
-    """
-    members: dict[str, list[str]] = defaultdict(list)
-    for identity in identities:
-        members[family_of(identity)].append(identity)
-    column: dict[str, int] = {}
-    families: dict[str, int] = {}
-    x = 220
-    for family, its in members.items():
-        families[family] = x
-        column |= {identity: x + 6 * number for number, identity in enumerate(its)}
-        x += max(14, 6 * len(its) + 2)
-    return column, families, x

@@ -92,7 +92,7 @@ def diagnosis_lines(name: str, diagnosis: dict[str, Any]) -> list[str]:
         for label, key in (("", "formula"), ("", "figure"), ("Do: ", "remedy"), ("", "convention"))
         if diagnosis.get(key)
     ]
-    facts += [f"or, not to be told apart: {other}" for other in diagnosis.get("also", ())]
+    facts += [f"or, indistinguishable from it: {other}" for other in diagnosis.get("also", ())]
     for text in facts:
         lines += textwrap.wrap(
             text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT + "  "

@@ -63,7 +63,7 @@ class Finding:
     Attributes:
         quantity: What was examined; where an operation did not return, that operation.
         got: The number at the worst ``index``, or words.
-        expected: Likewise.
+        expected: The number expected at that index, or words.
         bound: The largest error that a correct implementation can show there.
         ratio: error ÷ bound; None where no error was measured.
         index: Position of the worst element.

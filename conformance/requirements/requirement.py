@@ -1,4 +1,4 @@
-"""What a requirement is: one numbered, testable sentence and what surrounds it."""
+"""A requirement: one numbered, testable sentence, its reason and its source."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ class Level(Enum):
 
 
 class Capability(Enum):
-    """What an implementation has to offer before a requirement can apply to it."""
+    """What an implementation has to offer for a requirement to apply."""
 
     LAYER = "layer"
-    """A layer with four arrays that can be built, called, read and written."""
+    """A layer of four arrays that can be constructed, called, read and written."""
     FORWARD = "forward"
     """A function ``f(seed, x, use_running_average)``."""
     NNX = "nnx"
-    """A layer that is a live ``flax.nnx.Module``."""
+    """A layer that is a ``flax.nnx.Module``."""
     GRAD = "grad"
     """A layer whose calls JAX can differentiate in reverse mode."""
     NNX_GRAD = "nnx grad"
-    """A live ``flax.nnx.Module`` that JAX can differentiate in reverse mode."""
+    """A ``flax.nnx.Module`` that JAX can differentiate in reverse mode."""
     TRANSFORMS = "transforms"
-    """A layer that JAX can transform: a live ``flax.nnx.Module``, or a pure function of arrays."""
+    """A layer that JAX can transform: a ``flax.nnx.Module`` or a pure function of arrays."""
     TRANSFORMS_GRAD = "transforms grad"
-    """Likewise, and JAX can differentiate it in reverse mode."""
+    """A layer that JAX can transform and differentiate in reverse mode."""
     NDIM = "ndim"
-    """A layer that declares to take inputs of more axes than two."""
+    """A layer whose declared domain has inputs of more than two axes."""
     MASK = "mask"
-    """A layer that declares to take a mask."""
+    """A layer whose declared domain has a mask."""
     DTYPES = "dtypes"
-    """A layer that declares what it does with inputs of 16 bits."""
+    """A layer whose declared domain has inputs of 16 bits."""
     DTYPES_GRAD = "dtypes grad"
-    """Likewise, with an output of at least 32 bits."""
+    """A layer whose declared domain has inputs of 16 bits and outputs of at least 32."""
     X64 = "x64"
-    """A layer that declares what it does with float64."""
+    """A layer whose declared domain has inputs of float64."""
     SYNC = "sync"
-    """A layer that declares to share its statistics over a named axis."""
+    """A layer whose declared domain has statistics shared over a named axis."""
     MASKED_SYNC = "masked sync"
-    """A layer that declares both a mask and a named axis."""
+    """A layer whose declared domain has both a mask and a named axis."""
 
 
 TRANSFORMS = (
@@ -62,11 +62,11 @@ TRANSFORMS = (
     "donation",
     "abstract evaluation",
 )
-"""What a layer can be put under, in the order of the matrix that shows it."""
+"""Transforms of a layer, in the order in which reports list them."""
 
 
 def family_of(identity: str) -> str:
-    """Return the middle part of an id, also of one that is not in the table; empty without one."""
+    """Return the family of any id, ``EMA`` of ``BN-EMA-1``; empty if it has none."""
     return identity.removeprefix("BN-").rpartition("-")[0]
 
 
@@ -74,9 +74,16 @@ def family_of(identity: str) -> str:
 class Requirement:
     """One row of the requirement table.
 
-    ``id`` is ``BN-<FAMILY>-<number>`` and never changes its meaning; ``formula`` may be
-    empty where the statement says it all; ``mistakes`` are the classical ways to break it;
-    ``transforms`` are those of ``TRANSFORMS`` under which the layer is called to judge it.
+    Attributes:
+        id: ``BN-<FAMILY>-<number>``; its meaning never changes.
+        statement: What a layer must or should do.
+        level: How binding it is.
+        needs: What an implementation has to offer.
+        formula: The statement as a formula; empty if words suffice.
+        why: The reason.
+        mistakes: Common ways to violate it.
+        source: Where it comes from.
+        transforms: The members of ``TRANSFORMS`` that judging it applies to the layer.
     """
 
     id: str
@@ -91,10 +98,10 @@ class Requirement:
 
     @property
     def family(self) -> str:
-        """The middle part of the id, ``EMA`` in ``BN-EMA-1``."""
+        """The middle part of the id, ``EMA`` of ``BN-EMA-1``."""
         return family_of(self.id)
 
     @property
     def number(self) -> int:
-        """The last part of the id, ``1`` in ``BN-EMA-1``."""
+        """The last part of the id, ``1`` of ``BN-EMA-1``."""
         return int(self.id.rsplit("-", 1)[1])

@@ -10,7 +10,7 @@ from conformance.requirements.requirement import Level, Requirement
 
 
 class UnknownRequirement(ValueError):
-    """A pattern that selects no requirement."""
+    """A pattern matches no requirement."""
 
 
 def select(
@@ -20,12 +20,14 @@ def select(
 ) -> tuple[Requirement, ...]:
     """Return the requirements that match any of the patterns, in the order of the table.
 
-    A pattern is an id (``BN-EMA-1``), a family (``EMA``), or a glob over ids (``*-1``);
-    case does not matter and the leading ``BN-`` may be left out. Several patterns may be
-    joined by commas. No pattern selects everything.
+    Args:
+        table: Requirements by id.
+        patterns: Ids (``BN-EMA-1``), families (``EMA``) or globs over ids (``*-1``), ignoring
+            case, with or without ``BN-``; several may be joined by commas. None selects all.
+        level: Restrict the result to this level.
 
     Raises:
-        UnknownRequirement: a pattern matches nothing; the message names the nearest ids.
+        UnknownRequirement: A pattern matches nothing; the message names the nearest ids.
     """
     wanted = [part.strip() for text in patterns for part in text.split(",") if part.strip()]
     chosen = {row.id for pattern in wanted for row in _matches(table, pattern)}

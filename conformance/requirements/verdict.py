@@ -26,21 +26,25 @@ class Outcome(Enum):
 
     @property
     def judged(self) -> bool:
-        """Whether the implementation was really compared with the requirement."""
+        """Whether the implementation was compared with the requirement."""
         return self in {Outcome.CONFORMS, Outcome.VIOLATES, Outcome.DEVIATES, Outcome.WAIVED}
 
     @property
     def bad(self) -> bool:
-        """Whether the outcome speaks against the run: violated, vacuous or errored."""
+        """Whether the outcome fails a run: violated, vacuous or errored."""
         return self in {Outcome.VIOLATES, Outcome.VACUOUS, Outcome.ERRORED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """A finding and the generated inputs that led to it, as literal values.
+    """A finding and the generated inputs that led to it.
 
-    ``values`` are the same inputs as ``conformance.strategies.codec`` encodes them, from which the
-    violation is replayed; ``id`` names it, and is empty where nothing was drawn.
+    Attributes:
+        finding: What contradicts the requirement.
+        inputs: The inputs as literal values, for readers.
+        flaky: Whether the same case did not fail each time.
+        values: The inputs as ``conformance.strategies.codec`` encodes them, for replay.
+        id: Names the counterexample; empty if nothing was drawn.
     """
 
     finding: Finding
@@ -52,12 +56,23 @@ class Violation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The outcome for one requirement and one implementation, and what it rests on.
+    """The outcome for one requirement and one implementation, with its evidence.
 
-    ``cases`` were executed, ``rejected`` were not usable, ``cut`` were left out because the time
-    was up; ``comparisons`` numbers were compared; ``worst`` is the largest error ÷ bound among
-    them, seen in ``worst_quantity``; ``seconds`` of wall time were used; ``detail`` explains
-    outcomes without a violation.
+    Attributes:
+        requirement: Id.
+        implementation: Name.
+        kind: Kind of the implementation, such as "Implementation object".
+        outcome: How judging ended.
+        level: How binding the requirement is.
+        cases: Number of cases executed.
+        rejected: Those of them that were not usable.
+        cut: Number of cases skipped because of a time limit.
+        comparisons: Number of values compared.
+        worst: The largest error ÷ bound among them.
+        worst_quantity: The quantity in which it occurred.
+        seconds: Wall time.
+        violation: What was found; only of violated and waived requirements.
+        detail: An explanation of outcomes without a violation.
     """
 
     requirement: str
@@ -77,7 +92,7 @@ class Verdict:
 
     @property
     def pair(self) -> str:
-        """The name of what was judged: see ``item_name``."""
+        """The name of the pair; see ``item_name``."""
         return item_name(self.requirement, self.implementation)
 
     @property
@@ -108,5 +123,5 @@ class Verdict:
 
 
 def item_name(requirement: str, implementation: str) -> str:
-    """Return the name of a pair, which is that of its pytest item, such as ``BN-EMA-1[impl]``."""
+    """Return the name of a pair and of its pytest item, such as ``BN-EMA-1[impl]``."""
     return f"{requirement}[{implementation}]"

@@ -62,7 +62,7 @@ class WorkerProcess:
 
     Raises:
         WorkerLost: From any method that waits for a reply, if the worker is gone.
-        RunCancelled: Likewise, if the run is cancelled.
+        RunCancelled: From the same methods, if the run is cancelled.
     """
 
     def __init__(

@@ -13,7 +13,6 @@ from conformance.adapters.errors import printable
 from conformance.frontends.cli.parameters import FILE, check_writable
 from conformance.report.atomic_files import write_text
 from conformance.report.badge import to_badge
-from conformance.report.kill_matrix import known_faults
 from conformance.report.markdown import to_markdown
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def _render(report: Report, form: str) -> str:
     if form == "html":
         from conformance.report.page import to_html  # noqa: PLC0415  imports Jinja2
 
-        return to_html(report, known_faults())
+        return to_html(report)
     return to_markdown(report) if form == "markdown" else to_badge(report)
 
 
