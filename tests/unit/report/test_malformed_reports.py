@@ -81,11 +81,11 @@ REPORTS: dict[str, tuple[Callable[[], str | bytes], str]] = {
     "cases as text": (edited("verdicts", 0, "cases", value="1"), "is not of type 'integer'"),
     "wrong id": (edited("verdicts", 0, "requirement", value="../etc"), "does not match"),
     "wrong outcome": (edited("verdicts", 0, "outcome", value="perfect"), "is not one of"),
-    "no violation": (edited("verdicts", 0, "outcome", value="violates"), "without the violation"),
+    "no violation": (edited("verdicts", 0, "outcome", value="violates"), "disagree"),
     "negative error": (edited("verdicts", 0, "worst", value=-1), "worst: -1 is not valid"),
     "huge number": (edited("verdicts", 0, "cases", value=10**400), "401 digits, more than any"),
     "beyond infinity": (lambda: json.dumps(BASE).replace("12.34", "1e999"), "1e999 is larger"),
-    "waived without": (edited("verdicts", 0, "outcome", value="waived"), "without the violation"),
+    "waived without": (edited("verdicts", 0, "outcome", value="waived"), "disagree"),
     "conforms with": (edited("verdicts", 1, "outcome", value="conforms"), "disagree"),
     "a page of text": (
         edited("verdicts", 0, "cases", value="x" * 100_000),
