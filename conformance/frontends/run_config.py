@@ -12,7 +12,7 @@ from conformance.adapters.errors import printable
 from conformance.engine.budget import Budget, budget, chosen_seed
 from conformance.engine.sandbox.limits import CALL_LIMIT, GIB, Limits
 from conformance.frontends.options import PYTEST, RUN_OPTIONS, OptionError, check_values
-from conformance.report.atomic_files import unwritable
+from conformance.report.atomic_files import why_unwritable
 from conformance.report.shards import Shard
 from conformance.report.waivers import Waiver, WaiverError, read_waivers
 from conformance.requirements import (
@@ -192,7 +192,7 @@ def _check_shard_seed(values: Mapping[str, Any], flags: Mapping[str, str]) -> No
 
 def _check_report(path: str | Path | None, flags: Mapping[str, str]) -> None:
     """Refuse a report that cannot be written before anything is judged."""
-    if path is not None and (reason := unwritable(Path(path))):
+    if path is not None and (reason := why_unwritable(Path(path))):
         msg = f"{flags['report']} {str(path)!r}: cannot be written: {reason}"
         raise OptionError(printable(msg))
 

@@ -14,7 +14,7 @@ from conformance.adapters.errors import AdapterError
 from conformance.engine.budget import PROFILES, budget, chosen_seed
 from conformance.engine.jax_runtime import remember_compilations
 from conformance.frontends.pytest_plugin.outcomes import junit_properties, raise_for_verdict
-from conformance.report.waivers import Waiver, judged_with, read_waivers, unfit
+from conformance.report.waivers import Waiver, describe_mismatch, judge_with_waiver, read_waivers
 from conformance.requirements import REQUIREMENTS, Level, Requirement, select
 from conformance.requirements.verdict import Outcome, Verdict
 
@@ -113,13 +113,13 @@ class _Judge:
     def __call__(self, requirement: str) -> tuple[Verdict, str]:
         """Return the verdict, and what is wrong with its waiver, if there is one."""
         waiver = self.waivers.get(requirement)
-        verdict = judged_with(waiver, partial(self.judge.judge, requirement, self.name, None))
+        verdict = judge_with_waiver(waiver, partial(self.judge.judge, requirement, self.name, None))
         if waiver is None:
             return verdict, ""
         diagnosis = None
         if waiver.diagnosis and verdict.outcome is Outcome.WAIVED:
             diagnosis = self.judge.diagnose(requirement, self.name)
-        return verdict, unfit(waiver, verdict, diagnosis)
+        return verdict, describe_mismatch(waiver, verdict, diagnosis)
 
 
 def sequence_machine(implementation: str | Implementation) -> Any:

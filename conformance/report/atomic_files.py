@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 
-def unwritable(path: Path) -> str:
+def why_unwritable(path: Path) -> str:
     """Return why a file could not be written, without writing it; empty if it could."""
     place = path.absolute().parent
     try:
@@ -21,7 +21,7 @@ def unwritable(path: Path) -> str:
         return str(error.strerror if isinstance(error, OSError) else error)
 
 
-def replaceable(path: Path) -> bool:
+def is_replaceable(path: Path) -> bool:
     """Whether a path is a regular file or free; a pipe or a device can only be written to."""
     return path.is_file() or not path.exists()
 
@@ -35,7 +35,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         OSError, UnicodeError: The file cannot be written; a file that was there is untouched.
     """
-    if not replaceable(path):
+    if not is_replaceable(path):
         path.write_text(text, encoding="utf-8", newline="\n")
         return
     path = path.resolve()

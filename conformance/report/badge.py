@@ -6,7 +6,7 @@ from html import escape
 
 from conformance.adapters.errors import printable
 from conformance.report.model import Report
-from conformance.report.summary import Summary, partial, plural, summary
+from conformance.report.summary import Summary, describe_gap, pluralize, summarize
 
 _GREEN, _AMBER, _RED = "#2b7a3d", "#8a5a00", "#b3261e"
 _ADVANCE = 6.7
@@ -15,12 +15,12 @@ _ADVANCE = 6.7
 
 def badge_texts(report: Report) -> tuple[str, str, str]:
     """Return label, message and colour; only a complete run of all requirements is green."""
-    sums, why = summary(report.verdicts), partial(report)
+    sums, why = summarize(report.verdicts), describe_gap(report)
     suite = report.header.environment.get("batchnorm-conformance", "of unknown version")
     level, colour = _level(sums)
     if why:
         level, colour = f"{level} ({why})", _RED if sums.must else _AMBER
-    exceptions = f"{plural(sums.waivers, 'waiver')} · {plural(sums.deviations, 'deviation')}"
+    exceptions = f"{pluralize(sums.waivers, 'waiver')} · {pluralize(sums.deviations, 'deviation')}"
     return f"BatchNorm conformance {suite}", f"{level} · {exceptions}", colour
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from conformance.adapters.errors import printable
 from conformance.report.model import Report
-from conformance.report.summary import answers, partial
-from conformance.report.text import literal_text
+from conformance.report.summary import describe_gap, summarize_each
+from conformance.report.text import format_literal
 from conformance.requirements.verdict import Outcome, Verdict
 
 _SHOWN = 20
@@ -26,7 +26,7 @@ def to_markdown(report: Report) -> str:
         "| implementation | answer | conform | MUST failed | SHOULD failed | worst error÷bound |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
-    for name, counts in answers(report):
+    for name, counts in summarize_each(report):
         worst = "" if counts.worst is None else f"{counts.worst:.2g}"
         lines.append(
             f"| {code(name)} | **{counts.word}** | {counts.good}/{counts.applicable} "
@@ -42,7 +42,7 @@ def to_markdown(report: Report) -> str:
 
 
 def _caution(report: Report) -> list[str]:
-    why = partial(report)
+    why = describe_gap(report)
     return [f"⚠ This report covers only a part: {why}.", ""] if why else []
 
 
@@ -61,7 +61,7 @@ def _failure(verdict: Verdict) -> str:
     text = verdict.detail
     if verdict.violation is not None:
         inputs = ", ".join(
-            f"{name} = {literal_text(value)}" for name, value in verdict.violation.inputs.items()
+            f"{name} = {format_literal(value)}" for name, value in verdict.violation.inputs.items()
         )
         why = f"{verdict.detail}; " if verdict.outcome is Outcome.WAIVED else ""
         text = f"{why}{verdict.violation.finding.sentence()}; {inputs}"

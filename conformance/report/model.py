@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.report.atomic_files import write_text
-from conformance.report.validation import ReportError, checked
+from conformance.report.validation import ReportError, read_valid_json
 from conformance.requirements import REQUIREMENTS, TRANSFORMS
 from conformance.requirements.verdict import Outcome, Verdict
 
@@ -27,7 +27,7 @@ VERSION = 1
 FORMAT = "batchnorm-conformance-report"
 SCHEMA = Path(__file__).with_name("schema.json")
 
-__all__ = ["Footer", "Header", "Report", "ReportError", "environment"]
+__all__ = ["Footer", "Header", "Report", "ReportError", "read_environment"]
 
 _PACKAGES = ("jax", "jaxlib", "flax", "numpy", "hypothesis", "pytest", "pytest-xdist")
 _VARIABLES = ("JAX_PLATFORMS", "JAX_ENABLE_X64", "XLA_FLAGS", "CI")
@@ -151,7 +151,7 @@ class Report:
         Raises:
             ReportError: The file is missing, truncated, not a report, or of another version.
         """
-        data = checked(path, SCHEMA, (FORMAT, VERSION))
+        data = read_valid_json(path, SCHEMA, (FORMAT, VERSION))
         try:
             footer = {k: v for k, v in data["footer"].items() if k not in {"complete", "counts"}}
             return cls(
@@ -166,7 +166,7 @@ class Report:
             raise ReportError(msg) from error
 
 
-def in_order(verdicts: Iterable[Verdict], implementations: Sequence[str]) -> list[Verdict]:
+def sort_verdicts(verdicts: Iterable[Verdict], implementations: Sequence[str]) -> list[Verdict]:
     """Return verdicts sorted by implementation, in the given order, then by requirement."""
     place = {name: number for number, name in enumerate(implementations)}
     rank = {identity: number for number, identity in enumerate(REQUIREMENTS)}
@@ -179,7 +179,7 @@ def in_order(verdicts: Iterable[Verdict], implementations: Sequence[str]) -> lis
     )
 
 
-def environment() -> dict[str, str]:
+def read_environment() -> dict[str, str]:
     """Return the versions and environment variables that verdicts may depend on."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for name in ("batchnorm-conformance", *_PACKAGES):

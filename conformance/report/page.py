@@ -13,11 +13,11 @@ from markupsafe import Markup
 from conformance.adapters.errors import printable
 from conformance.report.model import Report
 from conformance.report.plots import MARKS, WIDTH, errors, ratio, times
-from conformance.report.summary import answers, partial
-from conformance.report.terminal import heading
+from conformance.report.summary import describe_gap, summarize_each
+from conformance.report.terminal import heading_lines
 from conformance.report.text import (
-    diagnosis_lines,
-    literal_text,
+    format_diagnosis,
+    format_literal,
     rerun_command,
     run_options,
 )
@@ -49,9 +49,9 @@ def to_html(report: Report) -> str:
         policy=policy,
         style=Markup(style),  # noqa: S704  this package's own file
         script=Markup(script),  # noqa: S704  this package's own file
-        answers=answers(report),
-        partial=partial(report),
-        heading=heading(report),
+        answers=summarize_each(report),
+        partial=describe_gap(report),
+        heading=heading_lines(report),
         side_effects=report.side_effects.items(),
         diagnoses=_diagnoses(report).items(),
         families=list(dict.fromkeys(family_of(identity) for identity in identities)),
@@ -82,7 +82,7 @@ def _identities(report: Report) -> list[str]:
 
 def _diagnoses(report: Report) -> dict[str, str]:
     return {
-        name: "\n".join(diagnosis_lines(name, found)) for name, found in report.diagnoses.items()
+        name: "\n".join(format_diagnosis(name, found)) for name, found in report.diagnoses.items()
     }
 
 
@@ -137,6 +137,6 @@ def _again(verdict: Verdict, report: Report) -> str:
 def _finding(verdict: Verdict) -> str:
     if verdict.violation is None:
         return ""
-    inputs = (f"{name} = {literal_text(v)}" for name, v in verdict.violation.inputs.items())
+    inputs = (f"{name} = {format_literal(v)}" for name, v in verdict.violation.inputs.items())
     steady = ["(not each time)"] * verdict.violation.flaky
     return "\n".join((verdict.violation.finding.sentence(), *inputs, *steady))

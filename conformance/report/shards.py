@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any
 
 from conformance.report.exit_codes import ExitCode, exit_code_of
-from conformance.report.model import Footer, Header, Report, in_order
+from conformance.report.model import Footer, Header, Report, sort_verdicts
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Verdict, item_name
 
@@ -103,7 +103,7 @@ def combine(named: Sequence[tuple[str, Report]]) -> Report:
         workers=max(report.header.workers for report in reports),
         shard=None,
     )
-    verdicts = in_order(found, header.implementations)
+    verdicts = sort_verdicts(found, header.implementations)
     footer = Footer(
         expected=sum(report.footer.expected for report in reports),
         verdicts=len(verdicts),
@@ -124,7 +124,7 @@ def _exit_code(reports: Sequence[Report], verdicts: Sequence[Verdict]) -> ExitCo
     return ExitCode.UNUSABLE if unusable and harmless else code
 
 
-def timeless(report: Report) -> dict[str, Any]:
+def without_times(report: Report) -> dict[str, Any]:
     """Return a report as JSON values without times, workers and shard, for comparison."""
     data = report.to_json()
     for name in _TIMES:

@@ -31,11 +31,13 @@ class Summary:
         if self.must or self.should:
             return "fails" if self.must else "fails a SHOULD"
         if self.waivers:
-            return f"conforms but for {plural(self.waivers, 'waiver')}" if self.good else "waived"
+            return (
+                f"conforms but for {pluralize(self.waivers, 'waiver')}" if self.good else "waived"
+            )
         return "conforms"
 
 
-def summary(verdicts: list[Verdict]) -> Summary:
+def summarize(verdicts: list[Verdict]) -> Summary:
     """Return the counts over verdicts; a waived one counts as waived only."""
     applicable = [v for v in verdicts if v.outcome is not Outcome.UNSUPPORTED]
     bad = [v for v in applicable if v.outcome.bad]
@@ -54,12 +56,12 @@ def summary(verdicts: list[Verdict]) -> Summary:
     )
 
 
-def answers(report: Report) -> list[tuple[str, Summary]]:
+def summarize_each(report: Report) -> list[tuple[str, Summary]]:
     """Return each implementation of a report with its counts, in the order of the header."""
-    return [(name, summary(report.of(name))) for name in report.header.implementations]
+    return [(name, summarize(report.of(name))) for name in report.header.implementations]
 
 
-def partial(report: Report) -> str:
+def describe_gap(report: Report) -> str:
     """Return why a report covers only a part of the requirements; empty if it covers all."""
     if not report.complete:
         return "incomplete"
@@ -71,6 +73,6 @@ def partial(report: Report) -> str:
     return ""
 
 
-def plural(count: int, word: str) -> str:
+def pluralize(count: int, word: str) -> str:
     """Return a count with its noun."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"

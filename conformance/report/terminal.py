@@ -10,8 +10,8 @@ from rich.table import Table
 
 from conformance.adapters.errors import printable
 from conformance.report.model import Report
-from conformance.report.summary import Summary, answers
-from conformance.report.text import diagnosis_lines, rerun_command, run_options, violation_text
+from conformance.report.summary import Summary, summarize_each
+from conformance.report.text import format_diagnosis, format_violation, rerun_command, run_options
 from conformance.requirements import REQUIREMENTS, Level
 from conformance.requirements.verdict import Outcome, Verdict
 
@@ -63,7 +63,7 @@ def render_conclusion(report: Report, console: Console) -> None:
         console.print()
         _render_diagnosis(name, diagnosis, console)
     console.print()
-    for line in conclusion(report):
+    for line in conclusion_lines(report):
         console.print(line, highlight=False, style="bold" if line.endswith(_ANSWERS) else "")
 
 
@@ -76,7 +76,7 @@ def escape(text: str) -> str:
 
 
 def _render_heading(report: Report, console: Console) -> None:
-    for line in heading(report):
+    for line in heading_lines(report):
         console.print(line, highlight=False)
 
 
@@ -122,7 +122,7 @@ def _render_waived(report: Report, console: Console) -> None:
         console.print(f"[yellow]![/] {text}", highlight=False, soft_wrap=True)
 
 
-def heading(report: Report) -> tuple[str, str]:
+def heading_lines(report: Report) -> tuple[str, str]:
     """Return two lines with the conditions of the run: profile and seed, and versions."""
     header, found = report.header, report.header.environment
     names = ("batchnorm-conformance", "jax", "flax", "hypothesis")
@@ -179,7 +179,7 @@ def _numbers(members: list[Verdict], outcome: Outcome) -> list[str]:
 
 
 def _render_violation(verdict: Verdict, report: Report, console: Console) -> None:
-    text = violation_text(verdict, rerun_command(verdict, run_options(report.header)))
+    text = format_violation(verdict, rerun_command(verdict, run_options(report.header)))
     warning = verdict.level is Level.SHOULD and not report.header.strict
     mark = "[yellow]![/]" if warning else "[red]✗[/]"
     first, _, rest = escape(text).partition("\n")
@@ -188,15 +188,15 @@ def _render_violation(verdict: Verdict, report: Report, console: Console) -> Non
 
 
 def _render_diagnosis(name: str, diagnosis: dict[str, Any], console: Console) -> None:
-    first, *rest = diagnosis_lines(name, diagnosis)
+    first, *rest = format_diagnosis(name, diagnosis)
     console.print(f"[cyan]?[/] [bold]{escape(first)}[/]", highlight=False, soft_wrap=True)
     for line in rest:
         console.print(escape(line), highlight=False, soft_wrap=True)
 
 
-def conclusion(report: Report) -> list[str]:
+def conclusion_lines(report: Report) -> list[str]:
     """Return the last lines: the answers, their evidence, and what is missing."""
-    lines = [_answer(name, sums) for name, sums in answers(report)]
+    lines = [_answer(name, sums) for name, sums in summarize_each(report)]
     cases = sum(verdict.cases for verdict in report.verdicts)
     compared = sum(verdict.comparisons for verdict in report.verdicts)
     judged = sum(verdict.outcome.judged for verdict in report.verdicts)

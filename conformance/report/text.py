@@ -23,7 +23,7 @@ _SHOWN_NUMBERS = 48
 """An array of more numbers is shown by its shape alone; the JSON report has all of them."""
 
 
-def violation_text(verdict: Verdict, rerun: str | None = None) -> str:
+def format_violation(verdict: Verdict, rerun: str | None = None) -> str:
     """Return all that a reader needs to act on a bad verdict, in a few lines.
 
     Args:
@@ -39,7 +39,7 @@ def violation_text(verdict: Verdict, rerun: str | None = None) -> str:
         f"{_INDENT}{verdict.implementation} · {row.level.value.upper()} · {_outcome_word(verdict)}"
     )
     if verdict.violation is not None:
-        lines += [_INDENT + line for line in finding_lines(verdict.violation.finding)]
+        lines += [_INDENT + line for line in format_finding(verdict.violation.finding)]
         lines += _input_lines(verdict.violation.inputs)
     if verdict.detail:
         lines += [_INDENT + line for line in verdict.detail.splitlines()]
@@ -66,7 +66,7 @@ def run_options(header: Header) -> str:
     return options
 
 
-def finding_lines(finding: Finding) -> list[str]:
+def format_finding(finding: Finding) -> list[str]:
     """Return the sentence of a finding, wrapped if it is long."""
     sentence = finding.sentence()
     return (
@@ -83,7 +83,7 @@ _CONFIDENCE = {
 }
 
 
-def diagnosis_lines(name: str, diagnosis: dict[str, Any]) -> list[str]:
+def format_diagnosis(name: str, diagnosis: dict[str, Any]) -> list[str]:
     """Return the most likely mistake of an implementation and the evidence for it, as lines."""
     title = f"{name}, {_CONFIDENCE[diagnosis['kind']]}: {diagnosis['sentence']}"
     lines = textwrap.wrap(title, WIDTH - 2, subsequent_indent=_INDENT)
@@ -111,17 +111,17 @@ def _outcome_word(verdict: Verdict) -> str:
 def _input_lines(inputs: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     for name, value in inputs.items():
-        text = f"{name} = {literal_text(value)}"
+        text = f"{name} = {format_literal(value)}"
         lines += textwrap.wrap(
             text, WIDTH - 4, initial_indent=_INDENT, subsequent_indent=_INDENT + "  "
         )
     return lines
 
 
-def literal_text(value: Any) -> str:
+def format_literal(value: Any) -> str:
     """Return a JSON value as a reader would type it; a long array as its shape."""
     if isinstance(value, dict):
-        inner = ", ".join(f"{name}={literal_text(item)}" for name, item in value.items())
+        inner = ", ".join(f"{name}={format_literal(item)}" for name, item in value.items())
         return f"({inner})"
     if not isinstance(value, list):
         return _short(value)
@@ -129,7 +129,7 @@ def literal_text(value: Any) -> str:
     if size > _SHOWN_NUMBERS:
         shape = "×".join(map(str, _shape(value)))
         return f"array of shape {shape}, in full in the JSON report"
-    return "[" + ", ".join(literal_text(item) for item in value) + "]"
+    return "[" + ", ".join(format_literal(item) for item in value) + "]"
 
 
 def _short(value: Any) -> str:

@@ -21,7 +21,7 @@ class ReportError(Exception):
     """A report cannot be read; the message names the file, the rule and the next step."""
 
 
-def checked(path: Path, schema: Path, expected: tuple[str, int]) -> dict[str, Any]:
+def read_valid_json(path: Path, schema: Path, expected: tuple[str, int]) -> dict[str, Any]:
     """Return the JSON of a valid report.
 
     Args:

@@ -62,7 +62,7 @@ def read_waivers(path: Path, today: datetime.date | None = None) -> tuple[Waiver
         WaiverError: The file cannot be read, or an entry is incomplete, duplicate, unknown or
             expired.
     """
-    entries = entries_in(path)
+    entries = read_entries(path)
     found: dict[tuple[str, str], Waiver] = {}
     for number, entry in enumerate(entries, 1):
         waiver = _waiver(f"{path}, entry {number}", entry)
@@ -78,7 +78,7 @@ def read_waivers(path: Path, today: datetime.date | None = None) -> tuple[Waiver
     return tuple(found.values())
 
 
-def entries_in(path: Path) -> list[Any]:
+def read_entries(path: Path) -> list[Any]:
     """Return the entries of a file, complete or not.
 
     Raises:
@@ -135,7 +135,7 @@ def _waiver(where: str, entry: Any) -> Waiver:
     return Waiver(**entry | {"pin": pin})
 
 
-def waiver_for(waivers: Iterable[Waiver], requirement: str, implementation: str) -> Waiver | None:
+def find_waiver(waivers: Iterable[Waiver], requirement: str, implementation: str) -> Waiver | None:
     """Return the waiver of a pair; None if there is none."""
     for waiver in waivers:
         if (waiver.requirement, waiver.implementation) == (requirement, implementation):
@@ -143,7 +143,7 @@ def waiver_for(waivers: Iterable[Waiver], requirement: str, implementation: str)
     return None
 
 
-def waived(verdict: Verdict, waiver: Waiver | None, *, pinned: bool = False) -> Verdict:
+def apply_waiver(verdict: Verdict, waiver: Waiver | None, *, pinned: bool = False) -> Verdict:
     """Return the verdict; a violation becomes waived if there is a waiver."""
     if waiver is None or verdict.outcome is not Outcome.VIOLATES:
         return verdict
@@ -152,7 +152,7 @@ def waived(verdict: Verdict, waiver: Waiver | None, *, pinned: bool = False) -> 
     return replace(verdict, outcome=Outcome.WAIVED, detail=detail)
 
 
-def judged_with(
+def judge_with_waiver(
     waiver: Waiver | None, judge: Callable[[Mapping[str, Any] | None], Verdict]
 ) -> Verdict:
     """Return the verdict of ``judge``, waived if the waiver applies.
@@ -165,13 +165,13 @@ def judged_with(
     if waiver is not None and waiver.pin:
         pinned = judge(waiver.pin)
         if pinned.outcome is Outcome.VIOLATES:
-            return waived(pinned, waiver, pinned=True)
+            return apply_waiver(pinned, waiver, pinned=True)
         if pinned.outcome is Outcome.ERRORED:
             return replace(pinned, detail=f"the pin of {waiver.title}: {pinned.detail}")
-    return waived(judge(None), waiver)
+    return apply_waiver(judge(None), waiver)
 
 
-def stale(
+def describe_stale(
     waivers: Iterable[Waiver],
     verdicts: Mapping[tuple[str, str], Verdict],
     names: Iterable[str],
@@ -187,16 +187,16 @@ def stale(
         diagnoses: By implementation; None if no diagnosis was made.
     """
     waivers = list(waivers)
-    sentences = unmatched(waivers, names)
+    sentences = describe_unmatched(waivers, names)
     for waiver in waivers:
         verdict = verdicts.get((waiver.requirement, waiver.implementation))
         if verdict is not None:
             diagnosis = None if diagnoses is None else diagnoses.get(waiver.implementation, {})
-            sentences += [sentence] if (sentence := unfit(waiver, verdict, diagnosis)) else []
-    return sentences
+            sentences.append(describe_mismatch(waiver, verdict, diagnosis))
+    return [sentence for sentence in sentences if sentence]
 
 
-def unmatched(waivers: Iterable[Waiver], names: Iterable[str]) -> list[str]:
+def describe_unmatched(waivers: Iterable[Waiver], names: Iterable[str]) -> list[str]:
     """Return a sentence for each waiver whose implementation was not judged."""
     judged = set(names)
     shown = ", ".join(sorted(judged))
@@ -207,7 +207,9 @@ def unmatched(waivers: Iterable[Waiver], names: Iterable[str]) -> list[str]:
     ]
 
 
-def unfit(waiver: Waiver, verdict: Verdict, diagnosis: Mapping[str, Any] | None = None) -> str:
+def describe_mismatch(
+    waiver: Waiver, verdict: Verdict, diagnosis: Mapping[str, Any] | None = None
+) -> str:
     """Return why a waiver does not fit the verdict on its pair; empty if it does.
 
     Args:
@@ -226,7 +228,7 @@ def unfit(waiver: Waiver, verdict: Verdict, diagnosis: Mapping[str, Any] | None 
     return ""
 
 
-def skeleton(verdict: Verdict) -> str:
+def draft_entry(verdict: Verdict) -> str:
     """Return an entry that waives a violation once its reason and issue are filled in."""
     values = verdict.violation.values if verdict.violation is not None else {}
     lines = [

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from conformance.report.model import Footer, Header, Report, environment
+from conformance.report.model import Footer, Header, Report, read_environment
 from conformance.report.shards import Shard
 from conformance.report.terminal import render
 from conformance.requirements import REQUIREMENTS
@@ -74,7 +74,7 @@ def report(*verdicts: Verdict, **footer: Any) -> Report:
             implementations=list(dict.fromkeys(v.implementation for v in verdicts)) or ["impl"],
             requirements=[v.requirement for v in verdicts],
             workers=2,
-            environment=environment(),
+            environment=read_environment(),
         ),
         footer=Footer(**({"seconds": 12.34, "exit_code": 0} | counts | footer)),
         verdicts=list(verdicts),

@@ -11,7 +11,7 @@ import click
 
 from conformance.adapters.errors import printable
 from conformance.frontends.options import RUN_OPTIONS, OptionError, RunOption, check_values
-from conformance.report.atomic_files import unwritable
+from conformance.report.atomic_files import why_unwritable
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 """The type of options and arguments that name a file."""
@@ -58,7 +58,7 @@ def check_writable(
 ) -> Path | None:
     """Refuse a file that cannot be written, before anything is judged; write nothing yet."""
     del context
-    if path is not None and (reason := unwritable(path)):
+    if path is not None and (reason := why_unwritable(path)):
         msg = f"--{parameter.name} {str(path)!r}: cannot be written: {reason}"
         raise click.UsageError(printable(msg))
     return path

@@ -17,7 +17,7 @@ from conformance.frontends.cli.history import StoredViolation, read_history, vio
 from conformance.frontends.cli.parameters import FILE, check_writable, color_option
 from conformance.frontends.cli.reporting import read_report
 from conformance.report.exit_codes import ExitCode
-from conformance.report.text import violation_text
+from conformance.report.text import format_violation
 from conformance.requirements.verdict import Outcome
 
 
@@ -134,7 +134,7 @@ def _replay(stored: StoredViolation, name: str | None, *, color: bool) -> ExitCo
         verdict = supervisor.judge(old.requirement, implementation, values=stored.values)
     console = console_of(color=color)
     if verdict.outcome is Outcome.VIOLATES:
-        console.print(violation_text(verdict), markup=False, highlight=False, soft_wrap=True)
+        console.print(format_violation(verdict), markup=False, highlight=False, soft_wrap=True)
         return ExitCode.FAILED
     if verdict.outcome in {Outcome.ERRORED, Outcome.UNSUPPORTED}:
         click.echo(f"Error: {old.requirement} on {implementation}: {verdict.detail}", err=True)

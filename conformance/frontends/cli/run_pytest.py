@@ -27,7 +27,7 @@ from conformance.frontends.cli.signals import catch_signals
 from conformance.frontends.pytest_plugin.collector import VerdictCollector
 from conformance.frontends.pytest_plugin.session import ENTRY_FILE
 from conformance.frontends.run_config import RunConfig
-from conformance.report.atomic_files import replaceable
+from conformance.report.atomic_files import is_replaceable
 from conformance.report.exit_codes import ExitCode, exit_code_of
 from conformance.report.model import Report
 from conformance.report.terminal import render_conclusion, render_findings
@@ -81,7 +81,7 @@ def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, i
             write("junit", how.junit, draft.read_text(encoding="utf-8"))
     forget_old_compilations()
     report = collector.report(decide_exit_code(collector, status, received.exit_code))
-    if how.report is not None and replaceable(how.report):
+    if how.report is not None and is_replaceable(how.report):
         write("report", how.report, report.to_text())
     render_findings(report, console, display.announced)
     if how.diagnose and not received.exit_code:
@@ -89,7 +89,7 @@ def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, i
     stale = collector.stale
     code = decide_exit_code(collector, status, received.exit_code, stale)
     report = replace(report, footer=replace(report.footer, exit_code=code))
-    if how.report is not None and (stale or report.diagnoses or not replaceable(how.report)):
+    if how.report is not None and (stale or report.diagnoses or not is_replaceable(how.report)):
         write("report", how.report, report.to_text())
     render_conclusion(report, console)
     keep(report)

@@ -11,7 +11,7 @@ from conformance.adapters.errors import printable
 from conformance.frontends.cli.parameters import FILE
 from conformance.frontends.cli.reporting import read_report
 from conformance.report.atomic_files import write_text
-from conformance.report.waivers import WaiverError, entries_in, skeleton
+from conformance.report.waivers import WaiverError, draft_entry, read_entries
 from conformance.requirements.verdict import Outcome
 
 
@@ -46,7 +46,7 @@ def update(source: Path, target: Path) -> None:
     report = read_report(source)
     before, known = _read_entries(target)
     added = [
-        skeleton(verdict)
+        draft_entry(verdict)
         for verdict in report.verdicts
         if verdict.outcome is Outcome.VIOLATES
         and (verdict.requirement, verdict.implementation) not in known
@@ -61,7 +61,7 @@ def _read_entries(target: Path) -> tuple[str, set[tuple[str, str]]]:
     if not target.exists():
         return "", set()
     try:
-        entries = entries_in(target)
+        entries = read_entries(target)
         known = {(entry["requirement"], entry["implementation"]) for entry in entries}
         return target.read_text(encoding="utf-8"), known
     except WaiverError as error:

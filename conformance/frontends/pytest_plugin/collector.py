@@ -19,8 +19,8 @@ import pytest
 from conformance.diagnosis.client import diagnoses
 from conformance.frontends.pytest_plugin.protocol import EFFECTS, REFUSAL, RUN_CONFIG, VERDICT
 from conformance.frontends.run_config import RunConfig
-from conformance.report.model import Footer, Header, Report, environment, in_order
-from conformance.report.waivers import stale
+from conformance.report.model import Footer, Header, Report, read_environment, sort_verdicts
+from conformance.report.waivers import describe_stale
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict, item_name
 
@@ -77,7 +77,7 @@ class VerdictCollector:
 
     def report(self, exit_code: int) -> Report:
         """Return the report on everything collected so far, in the order of the table."""
-        verdicts = in_order(self.verdicts.values(), self.run.implementations)
+        verdicts = sort_verdicts(self.verdicts.values(), self.run.implementations)
         missing = sorted(item_name(*pair) for pair in self.expected - set(self.verdicts))
         return Report(
             header=self._header(),
@@ -104,7 +104,7 @@ class VerdictCollector:
             implementations=list(self.run.implementations),
             requirements=[row.id for row in self.run.requirements],
             workers=self.workers,
-            environment=environment(),
+            environment=read_environment(),
             shard=None if self.run.shard is None else str(self.run.shard),
         )
 
@@ -121,7 +121,7 @@ class VerdictCollector:
     def stale(self) -> list[str]:
         """What is wrong with the waivers, now that there are verdicts."""
         names = self.run.implementations
-        return stale(self.run.waivers, self.verdicts, names, self.diagnoses)
+        return describe_stale(self.run.waivers, self.verdicts, names, self.diagnoses)
 
     # pytest hooks
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.report.text import violation_text
+from conformance.report.text import format_violation
 from conformance.requirements import Level
 from conformance.requirements.verdict import Outcome, Verdict
 
@@ -29,7 +29,7 @@ def raise_for_verdict(verdict: Verdict, *, strict: bool) -> None:
         pytest.xfail(verdict.detail)
     if not verdict.outcome.bad:
         return
-    text = violation_text(verdict)
+    text = format_violation(verdict)
     if verdict.outcome is Outcome.VIOLATES and verdict.level is Level.SHOULD and not strict:
         pytest.xfail(f"SHOULD: {text}")
     pytest.fail(text, pytrace=False)

@@ -19,7 +19,7 @@ from conformance.engine.scheduling import by_power, dealt
 from conformance.frontends.pytest_plugin.items import RequirementItem
 from conformance.frontends.pytest_plugin.protocol import REFUSAL
 from conformance.frontends.run_config import RunConfig
-from conformance.report.waivers import judged_with, waiver_for
+from conformance.report.waivers import find_waiver, judge_with_waiver
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Verdict
 
@@ -59,8 +59,8 @@ class RequirementFile(pytest.File):
         clock: Clock | None,
     ) -> Verdict:
         until = clock.until(_share(requirement)) if clock is not None else None
-        waiver = waiver_for(self.run.waivers, requirement, implementation)
-        return judged_with(waiver, partial(judge.judge, requirement, implementation, until))
+        waiver = find_waiver(self.run.waivers, requirement, implementation)
+        return judge_with_waiver(waiver, partial(judge.judge, requirement, implementation, until))
 
     @property
     def _workers(self) -> int:

@@ -54,12 +54,12 @@ class WaiverFiles:
         ended = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
         if hasattr(session.config, "workerinput") or not ended or not self._named:
             return
-        from conformance.report.waivers import WaiverError, read_waivers, unmatched  # noqa: PLC0415
+        from conformance.report.waivers import WaiverError, describe_unmatched, read_waivers  # noqa: PLC0415
 
         for file, names in self._named.items():
             try:
                 if collected_whole(session.config, Path(file)):
-                    self._unmatched += unmatched(read_waivers(Path(file)), names)
+                    self._unmatched += describe_unmatched(read_waivers(Path(file)), names)
             except WaiverError as error:  # changed since the tests were collected
                 self._unmatched.append(str(error))
         if self._unmatched:

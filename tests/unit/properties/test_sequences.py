@@ -21,7 +21,7 @@ from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.restoring import COPIED
 from conformance.properties.support.sequence_model import Expected
 from conformance.properties.support.subject import Subject
-from conformance.report.text import literal_text
+from conformance.report.text import format_literal
 from conformance.strategies.bytestream import SIZE, ByteReader
 from conformance.strategies.case import literals
 from conformance.strategies.programs import (
@@ -160,7 +160,7 @@ def test_a_program_prints_as_instructions():
         "[train(x1, jit), x1[0] += 3, again(x1), beta = state1.beta, pickle, "
         "train(x1) and evaluate(x0) in turn, 5 calls, x2[0] += 3, evaluate(x0, jax)]"
     )
-    assert literal_text(shown["program"]) == wanted
+    assert format_literal(shown["program"]) == wanted
     assert {"x0", "x1", "x2", "state1"} <= set(shown)
     assert "state0" not in shown
     assert "other layer" not in shown

@@ -8,7 +8,7 @@ import pytest
 from support.made_reports import shards, whole
 
 from conformance.report.model import Report
-from conformance.report.shards import ShardError, combine, timeless
+from conformance.report.shards import ShardError, combine, without_times
 from conformance.requirements.verdict import Outcome, Verdict
 
 
@@ -16,7 +16,7 @@ from conformance.requirements.verdict import Outcome, Verdict
 def test_parts_make_the_whole(count: int):
     """In any order, parts give the report of the single run, apart from times and workers."""
     made = combine(shards(count)[::-1])
-    assert timeless(made) == timeless(whole())
+    assert without_times(made) == without_times(whole())
     assert made.complete
     assert made.header.shard is None
     assert made.header.workers == count
@@ -28,9 +28,9 @@ def test_equality_apart_from_times_can_fail():
     """Another verdict, or another condition, is a difference."""
     changed = whole()
     changed.verdicts[0] = replace(changed.verdicts[0], cases=99)
-    assert timeless(changed) != timeless(whole())
+    assert without_times(changed) != without_times(whole())
     seeded = replace(whole(), header=replace(whole().header, seed=1))
-    assert timeless(seeded) != timeless(whole())
+    assert without_times(seeded) != without_times(whole())
 
 
 def refusal(parts: list[tuple[str, Report]]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from support.made_reports import EVERY, FINDING, WAIVED, report, verdict
 
-from conformance.report.model import SCHEMA, Report, ReportError, environment
+from conformance.report.model import SCHEMA, Report, ReportError, read_environment
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict, Violation
 from conformance.strategies.case import literals
@@ -105,7 +105,7 @@ def test_counts_are_by_outcome():
 
 def test_the_environment_names_versions():
     """A report says on which versions it rests."""
-    found = environment()
+    found = read_environment()
     assert {"python", "platform", "batchnorm-conformance", "jax", "flax"} <= set(found)
     assert all(isinstance(value, str) for value in found.values())
 

@@ -6,7 +6,7 @@ import pytest
 from support.made_reports import EVERY, verdict
 
 from conformance.frontends.pytest_plugin.outcomes import raise_for_verdict
-from conformance.report.text import violation_text
+from conformance.report.text import format_violation
 from conformance.requirements.verdict import Outcome, Verdict
 
 
@@ -27,7 +27,7 @@ def test_bad_verdicts_fail(one: Verdict):
     """Violated, vacuous and errored verdicts fail with their text."""
     with pytest.raises(pytest.fail.Exception) as failed:
         raise_for_verdict(one, strict=False)
-    assert str(failed.value) == violation_text(one)
+    assert str(failed.value) == format_violation(one)
 
 
 def test_a_violated_should_xfails():

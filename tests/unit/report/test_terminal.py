@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from support.made_reports import EVERY, FINDING, INPUTS, WAIVED, rendered, report, verdict
 
-from conformance.report.terminal import conclusion, heading
-from conformance.report.text import literal_text, rerun_command, violation_text
+from conformance.report.terminal import conclusion_lines, heading_lines
+from conformance.report.text import format_literal, format_violation, rerun_command
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.finding import RESULT, Finding, FindingKind
 from conformance.requirements.verdict import Outcome, Verdict, Violation
@@ -20,7 +20,7 @@ from conformance.requirements.verdict import Outcome, Verdict, Violation
 def test_a_violation_is_told_in_full():
     """The text has requirement, formula, finding, inputs, and two commands to go on with."""
     assert (
-        violation_text(EVERY[1])
+        format_violation(EVERY[1])
         == """\
 BN-EMA-1  A training call moves the running mean towards the batch mean;
     momentum is the weight of the old value.
@@ -39,14 +39,14 @@ BN-EMA-1  A training call moves the running mean towards the batch mean;
 def test_an_unsteady_violation_says_so():
     """A violation that did not come back is called one that does not happen each time."""
     unsteady = Violation(finding=FINDING, inputs=INPUTS, flaky=True)
-    text = violation_text(verdict(outcome=Outcome.VIOLATES, violation=unsteady))
+    text = format_violation(verdict(outcome=Outcome.VIOLATES, violation=unsteady))
     assert "    impl · MUST · violates, but not each time\n" in text
 
 
 def test_other_bad_outcomes_tell_their_detail():
     """Vacuous and errored verdicts are followed by why."""
-    assert "impl · MUST · vacuous\n    no case was executed\n" in violation_text(EVERY[4])
-    assert "· errored\n    the suite itself failed: IndexError\n      line 2\n" in violation_text(
+    assert "impl · MUST · vacuous\n    no case was executed\n" in format_violation(EVERY[4])
+    assert "· errored\n    the suite itself failed: IndexError\n      line 2\n" in format_violation(
         EVERY[5]
     )
 
@@ -74,7 +74,7 @@ def test_commands_can_be_pasted():
 )
 def test_literals_are_short(value: Any, text: str):
     """Numbers have no more digits than they need, and long arrays are cut."""
-    assert literal_text(value) == text
+    assert format_literal(value) == text
 
 
 # The terminal
@@ -112,11 +112,13 @@ def test_a_report_works_without_colour():
 
 def test_the_heading_names_the_conditions():
     """The first lines have profile, cases, seed, workers and versions."""
-    first, second = heading(report())
+    first, second = heading_lines(report())
     assert first == "default profile · 100 cases per property · seed 0 · 2 workers"
     assert second.startswith("batchnorm-conformance ")
     own = replace(report().header, seed=None, workers=1)
-    assert heading(replace(report(), header=own))[0].endswith("· Hypothesis' own seed · 1 worker")
+    assert heading_lines(replace(report(), header=own))[0].endswith(
+        "· Hypothesis' own seed · 1 worker"
+    )
 
 
 def test_names_are_not_markup():
@@ -171,7 +173,7 @@ def test_commands_repeat_the_conditions():
 
 def test_conclusions_of_a_good_run():
     """The last lines have the answer and what it rests on."""
-    assert conclusion(report(verdict(), verdict("BN-EMA-2"), EVERY[3])) == [
+    assert conclusion_lines(report(verdict(), verdict("BN-EMA-2"), EVERY[3])) == [
         "impl: conforms to 2 of 2 requirements.",
         "2 judgements, 200 cases, 600 comparisons, 12.3 s.",
     ]
@@ -180,13 +182,13 @@ def test_conclusions_of_a_good_run():
 def test_conclusions_of_a_bad_run():
     """A failing answer counts the requirements, and the binding ones among them."""
     should = verdict("BN-STATE-8", Outcome.VIOLATES)
-    first = conclusion(report(verdict(), EVERY[1], should))[0]
+    first = conclusion_lines(report(verdict(), EVERY[1], should))[0]
     assert first == "impl: fails 2 of 3 requirements (1 MUST)."
 
 
 def test_conclusions_of_a_declared_deviation():
     """A declared deviation conforms, and is mentioned."""
-    assert conclusion(report(verdict(), EVERY[2]))[0] == (
+    assert conclusion_lines(report(verdict(), EVERY[2]))[0] == (
         "impl: conforms to 2 of 2 requirements, 1 of them by a declared deviation."
     )
 
@@ -194,13 +196,13 @@ def test_conclusions_of_a_declared_deviation():
 def test_what_is_waived_does_not_conform():
     """It is counted apart, and told with its reason."""
     made = report(verdict(), WAIVED)
-    assert conclusion(made)[0] == "impl: conforms to 1 of 2 requirements, 1 waived."
+    assert conclusion_lines(made)[0] == "impl: conforms to 1 of 2 requirements, 1 waived."
     assert "! BN-EMA-6  impl, waived: it is so (#1)" in rendered(made)
 
 
 def test_conclusions_of_an_empty_run():
     """Where nothing was judged, the report says so."""
-    lines = conclusion(report(EVERY[3]))
+    lines = conclusion_lines(report(EVERY[3]))
     assert lines[0] == "impl: not judged."
     assert lines[-1] == ("Nothing was judged: no chosen requirement applies to what was named.")
 
@@ -211,7 +213,7 @@ def test_incomplete_reports_say_so():
     made = report(verdict("BN-INIT-1"), expected=8, missing=missing)
     assert not made.complete
     assert not made.to_json()["footer"]["complete"]
-    line = conclusion(made)[-1].replace("\\", "")
+    line = conclusion_lines(made)[-1].replace("\\", "")
     assert line == (
         "Incomplete: 7 requirements were not reached (BN-EMA-1[impl], BN-EMA-2[impl], "
         "BN-EMA-3[impl], BN-EMA-4[impl], BN-EMA-5[impl], …)."

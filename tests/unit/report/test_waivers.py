@@ -16,11 +16,11 @@ import pytest
 
 from conformance.report.waivers import (
     WaiverError,
+    apply_waiver,
+    describe_stale,
+    draft_entry,
+    find_waiver,
     read_waivers,
-    skeleton,
-    stale,
-    waived,
-    waiver_for,
 )
 from conformance.requirements.finding import Finding
 from conformance.requirements.requirement import Level
@@ -69,14 +69,14 @@ def test_a_waiver_holds_to_its_last_day(tmp_path: Path):
 def test_only_a_violation_is_waived(tmp_path: Path):
     """Anything else stays what it is, and makes the waiver stale."""
     waivers = read_waivers(file_of(tmp_path, _ENTRY))
-    waiver = waiver_for(waivers, "BN-EMA-2", "norm.py:Norm")
-    changed = waived(verdict_of(Outcome.VIOLATES), waiver)
+    waiver = find_waiver(waivers, "BN-EMA-2", "norm.py:Norm")
+    changed = apply_waiver(verdict_of(Outcome.VIOLATES), waiver)
     assert changed.outcome is Outcome.WAIVED
     assert "PyTorch" in changed.detail
     assert not changed.outcome.bad
     for outcome in (Outcome.CONFORMS, Outcome.ERRORED, Outcome.VACUOUS):
-        assert waived(verdict_of(outcome), waiver).outcome is outcome
-    assert waiver_for(waivers, "BN-EMA-1", "norm.py:Norm") is None
+        assert apply_waiver(verdict_of(outcome), waiver).outcome is outcome
+    assert find_waiver(waivers, "BN-EMA-1", "norm.py:Norm") is None
 
 
 @pytest.mark.parametrize(
@@ -93,15 +93,15 @@ def test_a_waiver_that_waives_nothing_is_stale(tmp_path: Path, outcome: Outcome,
     """What conforms, or does not apply, needs no waiver."""
     waivers = read_waivers(file_of(tmp_path, _ENTRY))
     key = ("BN-EMA-2", "norm.py:Norm")
-    told = stale(waivers, {key: verdict_of(outcome)}, ["norm.py:Norm"])
+    told = describe_stale(waivers, {key: verdict_of(outcome)}, ["norm.py:Norm"])
     assert (message in "".join(told)) if message else told == []
 
 
 def test_unmatched_and_unselected_entries(tmp_path: Path):
     """An implementation that is not judged is an error, a requirement left out is none."""
     waivers = read_waivers(file_of(tmp_path, _ENTRY))
-    assert stale(waivers, {}, ["norm.py:Norm"]) == []
-    (told,) = stale(waivers, {}, ["impl"])
+    assert describe_stale(waivers, {}, ["norm.py:Norm"]) == []
+    (told,) = describe_stale(waivers, {}, ["impl"])
     assert "matches nothing" in told
 
 
@@ -111,18 +111,18 @@ def test_an_unexpected_diagnosis_is_told(tmp_path: Path):
     verdicts = {("BN-EMA-2", "norm.py:Norm"): verdict_of(Outcome.WAIVED)}
     right = {"norm.py:Norm": {"sentence": "the running variance is Unbiased"}}
     wrong = {"norm.py:Norm": {"sentence": "momentum is swapped"}}
-    assert stale(waivers, verdicts, ["norm.py:Norm"], right) == []
-    (told,) = stale(waivers, verdicts, ["norm.py:Norm"], wrong)
+    assert describe_stale(waivers, verdicts, ["norm.py:Norm"], right) == []
+    (told,) = describe_stale(waivers, verdicts, ["norm.py:Norm"], wrong)
     assert "expects 'unbiased'" in told
-    (told,) = stale(waivers, verdicts, ["norm.py:Norm"], {})
+    (told,) = describe_stale(waivers, verdicts, ["norm.py:Norm"], {})
     assert "the diagnosis is: none" in told
-    assert stale(waivers, verdicts, ["norm.py:Norm"], None) == []
+    assert describe_stale(waivers, verdicts, ["norm.py:Norm"], None) == []
 
 
 @pytest.mark.parametrize("name", ["\N{GRINNING FACE}.py:N", "a\x7f.py:N", 'ü"\n\\.py:N'])
 def test_a_skeleton_is_toml_whatever_the_name(name: str):
     """JSON escapes some characters in a way that TOML has not."""
-    text = skeleton(replace(verdict_of(Outcome.VIOLATES), implementation=name))
+    text = draft_entry(replace(verdict_of(Outcome.VIOLATES), implementation=name))
     assert tomllib.loads(text)["waiver"][0]["implementation"] == name
 
 
@@ -132,12 +132,12 @@ def test_a_pin_is_toml_whatever_was_drawn():
     for text in ("plain", "it's", "\x7f"):
         values = {"flag": text}
         made = replace(verdict_of(Outcome.VIOLATES), violation=replace(violation, values=values))
-        assert json.loads(tomllib.loads(skeleton(made))["waiver"][0]["pin"]) == values
+        assert json.loads(tomllib.loads(draft_entry(made))["waiver"][0]["pin"]) == values
 
 
 def test_a_skeleton_has_to_be_filled_in(tmp_path: Path):
     """What `update` writes is refused until reason and issue are there."""
-    text = skeleton(verdict_of(Outcome.VIOLATES))
+    text = draft_entry(verdict_of(Outcome.VIOLATES))
     with pytest.raises(WaiverError, match="reason is missing"):
         read_waivers(file_of(tmp_path, text))
 
