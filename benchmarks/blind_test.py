@@ -79,8 +79,7 @@ def judged(
     rows = sorted(rows, key=lambda row: wider and row.family not in _DOMAIN)
     judge = partial(violations, subject, rows, profile, first=not correct)
     violated = {seed: judge(seed) for seed in seeds}
-    named = {row for found in violated.values() for row in found}
-    answer = diagnose(implementation, sorted(named)).to_json()
+    answer = diagnose(implementation).to_json()
     return {"module": module, "name": name, "violated": violated, "diagnosis": answer}
 
 

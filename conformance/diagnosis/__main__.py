@@ -1,6 +1,6 @@
-"""Diagnose one implementation, in a process of its own: JSON in, JSON out.
+"""Diagnose one implementation, in its own process: JSON in, JSON out.
 
-Standard input: {"implementation": name, "violated": [ids], "judged": [ids], "strictly": bool}.
+Standard input: {"implementation": name, "strictly": bool}.
 Standard output: the diagnosis, on the last line.
 """
 
@@ -12,7 +12,7 @@ import warnings
 
 
 def main() -> None:
-    """Read the question, print the answer."""
+    """Read the question and print the diagnosis."""
     from conformance.engine.jax_runtime import remember_compilations  # noqa: PLC0415  before jax
 
     warnings.simplefilter("ignore")  # the layer's warnings are not the answer
@@ -20,9 +20,9 @@ def main() -> None:
     from conformance.adapters.resolve import resolve  # noqa: PLC0415
     from conformance.diagnosis import diagnose  # noqa: PLC0415
 
-    asked = json.load(sys.stdin)
-    implementation = resolve(asked["implementation"]).read(strictly=asked["strictly"])
-    found = diagnose(implementation, asked["violated"], judged=asked["judged"])
+    question = json.load(sys.stdin)
+    implementation = resolve(question["implementation"]).read(strictly=question["strictly"])
+    found = diagnose(implementation)
     print(f"\n{json.dumps(found.to_json())}")
 
 

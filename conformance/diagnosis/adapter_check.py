@@ -22,7 +22,7 @@ from conformance.diagnosis.adapter_mistakes import MISTAKES, OF_NAMES
 from conformance.diagnosis.sample_data import STATE
 from conformance.numerics.state import State
 from conformance.properties.support.checks import ViolationFound
-from conformance.properties.support.subject import LiveLayer, Subject
+from conformance.properties.support.subject import LayerHandle, Subject
 from conformance.requirements import Capability
 
 _CONFIG = Config(features=3, momentum=0.75, eps=1e-3)
@@ -127,7 +127,7 @@ def _reads(subject: Subject) -> Problem:
     return None
 
 
-def _right_shapes(layer: LiveLayer, features: int) -> Problem:
+def _right_shapes(layer: LayerHandle, features: int) -> Problem:
     shapes = {name: array.shape for name, array in layer.state.arrays().items()}
     wrong = {name: shape for name, shape in shapes.items() if shape != (features,)}
     if not wrong:

@@ -15,7 +15,7 @@ import numpy as np
 
 from conformance.adapters.protocols import ARRAYS, STATISTICS, Config
 from conformance.diagnosis.sample_data import STATE, X
-from conformance.numerics import conventions, oracle
+from conformance.numerics import oracle
 from conformance.numerics.state import State
 from conformance.properties.support.subject import AnyArray, Subject
 
@@ -39,8 +39,7 @@ def _after_training(subject: Subject, config: Config) -> State:
 
 
 def _expected(subject: Subject, config: Config) -> AnyArray:
-    with conventions.in_force(subject.implementation.deviations):
-        return oracle.train(config, STATE, X).running_mean
+    return oracle.train(config, STATE, X, subject.conventions).running_mean
 
 
 def momentum_passed(subject: Subject) -> Problem:
@@ -82,8 +81,7 @@ def eps_passed(subject: Subject) -> Problem:
 def flag_understood(subject: Subject) -> Problem:
     """The flag is not inverted, and not ignored."""
     evaluated = oracle.evaluate(_CONFIG, STATE, X)
-    with conventions.in_force(subject.implementation.deviations):
-        trained = oracle.train(_CONFIG, STATE, X).y
+    trained = oracle.train(_CONFIG, STATE, X, subject.conventions).y
     layer = subject.build(_CONFIG, STATE)
     at_true = layer.evaluate(X)
     at_false = subject.build(_CONFIG, STATE).train(X)

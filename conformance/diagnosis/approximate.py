@@ -110,6 +110,11 @@ def _spread(error: Float64, *operands: Approximate) -> Float64:
     return spread
 
 
+def zeros_like(a: Approximate) -> Approximate:
+    """Return zeros of the same shape."""
+    return exact(np.zeros(a.shape))
+
+
 def root(a: Operand) -> Approximate:
     """Return √a; a square root, or its inverse, errs by up to 4u."""
     a = exact(a)

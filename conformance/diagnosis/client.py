@@ -1,7 +1,6 @@
-"""Asking for the most likely mistake of each implementation that violates something.
+"""Diagnosing each implementation that violates something, in a subprocess.
 
-In a process of its own for each, because faulty layers may hang or crash, and because the
-controlling process imports no framework.
+Faulty layers may hang or crash, and the controlling process imports no framework.
 """
 
 from __future__ import annotations
@@ -22,27 +21,21 @@ _TO_EXPLAIN = {Outcome.VIOLATES, Outcome.WAIVED}
 
 
 def diagnoses(report: Report) -> dict[str, dict[str, Any]]:
-    """Return the diagnoses by implementation; those that can say nothing are left out."""
-    found = {}
+    """Return the diagnoses by implementation; those of kind "none" are left out."""
+    found: dict[str, dict[str, Any]] = {}
     for name in report.header.implementations:
         verdicts = report.of(name)
-        violated = [v.requirement for v in verdicts if v.outcome in _TO_EXPLAIN]
-        judged = [v.requirement for v in verdicts if v.outcome.judged]
-        if not violated or any(v.ended_worker for v in verdicts):
-            continue  # nothing to explain, or a process that would hang or end once more
-        answer = _ask(name, violated, judged, strictly=report.header.strict_reading)
+        violates = any(v.outcome in _TO_EXPLAIN for v in verdicts)
+        if not violates or any(v.ended_worker for v in verdicts):
+            continue  # nothing to explain, or it would hang or crash once more
+        answer = _ask(name, strictly=report.header.strict_reading)
         if answer.get("kind", "none") != "none":
             found[name] = answer
     return found
 
 
-def _ask(name: str, violated: list[str], judged: list[str], *, strictly: bool) -> dict[str, Any]:
-    question = {
-        "implementation": name,
-        "violated": violated,
-        "judged": judged,
-        "strictly": strictly,
-    }
+def _ask(name: str, *, strictly: bool) -> dict[str, Any]:
+    question = {"implementation": name, "strictly": strictly}
     try:
         done = subprocess.run(
             [sys.executable, "-m", "conformance.diagnosis"],

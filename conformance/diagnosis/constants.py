@@ -56,7 +56,7 @@ def _probes(
         def predict(
             constant: float, index: int = index, name: str = name, where: int = where
         ) -> float:
-            predictor = Predictor(alternative.steps(constant), EVERYWHERE, evidence.accuracy)
+            predictor = Predictor(alternative.steps(constant), EVERYWHERE, evidence.conventions)
             predicted = predictor.one(evidence.observations[index])
             if predicted is None or name not in predicted:
                 return float("nan")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from conformance.adapters.implementation import Implementation
 from conformance.diagnosis.experiment import DECOY
-from conformance.diagnosis.fault_models import BACKWARD
 from conformance.diagnosis.matching import Evidence
-from conformance.diagnosis.neighbours import nearest
 from conformance.diagnosis.observe import (
     Observation,
     changes_its_input,
@@ -20,9 +18,7 @@ from conformance.diagnosis.observe import (
     observe_gradients,
 )
 from conformance.diagnosis.search import Match, evidence_of, matches, without_raised
-from conformance.numerics import conventions
 from conformance.properties.support.subject import Subject
-from conformance.report.kill_matrix import known_faults
 
 _ALIKE = 5
 """The most mistakes that may be left over for one of them to be named."""
@@ -32,15 +28,23 @@ _ALIKE = 5
 class Diagnosis:
     """What the mistake most likely is.
 
-    ``kind``: "alternative" if a known mistake reproduces every number, "observed" if a telling
-    fact was seen instead, "resembles" if only the pattern of violations is near that of a known
-    fault, "none" if nothing can be said.
-    ``constants``: recovered from the numbers. ``explained`` of ``deviating`` calls contradict
-    the truth and are reproduced; ``calls`` were made in all. ``also``: sentences of mistakes
-    that cannot be told apart from the first.
+    Attributes:
+        kind: "alternative" if a known mistake reproduces every number, "observed" if a fact was
+            seen that says as much, "none" if nothing can be said.
+        id: That of the alternative, with its scope after an @, or of the fact.
+        sentence: What is wrong.
+        formula: How it computes.
+        figure: What the diagnosis rests on, as a sentence.
+        remedy: What to do.
+        convention: Where it is legitimate, and how to declare or convert it.
+        constants: The constants that were recovered from the numbers.
+        explained: How many calls contradict the truth and are reproduced.
+        deviating: How many calls contradict the truth.
+        calls: How many calls were made.
+        also: The sentences of mistakes that cannot be told apart from the first.
     """
 
-    kind: Literal["alternative", "observed", "resembles", "none"]
+    kind: Literal["alternative", "observed", "none"]
     id: str = ""
     sentence: str = ""
     formula: str = ""
@@ -59,52 +63,31 @@ class Diagnosis:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()}
 
 
-def diagnose(
-    implementation: Implementation,
-    violated: Sequence[str] = (),
-    *,
-    judged: Collection[str] | None = None,
-    matrix: Mapping[str, Any] | None = None,
-) -> Diagnosis:
-    """Say what the mistake of an implementation most likely is.
+def diagnose(implementation: Implementation) -> Diagnosis:
+    """Find the most likely mistake of an implementation; what it declares is no mistake.
 
-    ``violated``: the requirements that it violates; ``judged``: all that were judged, if not
-    all there are; ``matrix``: the known faults, by default those that come with the package.
-    What the implementation declares is no mistake.
+    Args:
+        implementation: A layer or a forward function; it is called, but not judged.
+
+    Returns:
+        The diagnosis, of kind "none" where nothing can be said.
     """
-    with conventions.in_force(implementation.deviations):
-        return _diagnosed(implementation, violated, judged, matrix)
-
-
-def _diagnosed(
-    implementation: Implementation,
-    violated: Sequence[str],
-    judged: Collection[str] | None,
-    matrix: Mapping[str, Any] | None,
-) -> Diagnosis:
-    evidence = evidence_of(observe(implementation), Subject(implementation).accuracy)
-    forward = evidence
-    found = matches(evidence) or matches(without_raised(evidence))
-    if not evidence.deviant:
-        evidence = evidence_of(observe_gradients(implementation), evidence.accuracy)
-        found = matches(evidence, BACKWARD) or matches(without_raised(evidence), BACKWARD)
+    conventions = Subject(implementation).conventions
+    calls = evidence_of(observe(implementation), conventions)
+    evidence, backward = calls, not calls.deviant
+    if backward:
+        evidence = evidence_of(observe_gradients(implementation), conventions)
+    found = matches(evidence, backward=backward)
+    found = found or matches(without_raised(evidence), backward=backward)
     if found and len(found) <= _ALIKE:
-        return _named(found, evidence)
-    fact = None if found else _fact(forward)
+        return _name(found, evidence)
+    fact = None if found else _find_fact(calls)
     if fact is not None:
         return fact
-    near = nearest(violated, known_faults() if matrix is None else matrix, judged)
-    if near is not None and not found:
-        return Diagnosis(
-            "resembles",
-            near.name,
-            near.sentence,
-            figure=f"{near.similarity:.0%} of the violated requirements in common",
-        )
     return Diagnosis("none", deviating=len(evidence.deviant), calls=len(evidence.observations))
 
 
-def _named(found: list[Match], evidence: Evidence) -> Diagnosis:
+def _name(found: list[Match], evidence: Evidence) -> Diagnosis:
     first, *others = found
     calls = len(evidence.observations)
     raised = sum(bool(o.raised) for o in evidence.observations)
@@ -127,7 +110,7 @@ def _named(found: list[Match], evidence: Evidence) -> Diagnosis:
     )
 
 
-def _fact(evidence: Evidence) -> Diagnosis | None:
+def _find_fact(evidence: Evidence) -> Diagnosis | None:
     """Return what can be seen without any model of the mistake, or None."""
     spoiled = sum(map(changes_its_input, evidence.observations))
     if spoiled:
@@ -147,10 +130,10 @@ def _fact(evidence: Evidence) -> Diagnosis | None:
             figure=f"{varying} repeated calls differed from the first",
             remedy="look for random numbers, or for memory outside the four arrays",
         )
-    return _raising(evidence.observations)
+    return _find_exception(evidence.observations)
 
 
-def _raising(observations: Sequence[Observation]) -> Diagnosis | None:
+def _find_exception(observations: Sequence[Observation]) -> Diagnosis | None:
     """Return the exception in which most layers end, or None."""
     tried = len({o.series for o in observations})
     ended = {o.series: (o.raised, o.operation) for o in observations if o.operation}

@@ -1,60 +1,71 @@
-"""What an alternative is: one known mistake, as replaced steps of the model."""
+"""What an alternative is: one known mistake, as replaced steps of the reference model."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from inspect import isfunction
 from typing import Any
 
-from conformance.diagnosis.reference_model import Step, Steps
+from conformance.diagnosis.backward_model import BackwardModel
+from conformance.diagnosis.reference_model import ReferenceModel, Step, Steps
+
+_BACKWARD = {name for name, value in vars(BackwardModel).items() if isfunction(value)}
+_STEPS = _BACKWARD | {name for name, value in vars(ReferenceModel).items() if isfunction(value)}
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A constant inside a mistake, to be recovered from the numbers.
 
-    ``grid`` brackets it; between two values of the grid it is found by bisection. A
-    ``threshold`` cannot be bisected, because results jump there: then the grid itself is tried.
+    Attributes:
+        grid: Brackets the constant; between two values of the grid it is found by bisection.
+        threshold: It cannot be bisected, because results jump there: the grid itself is tried.
     """
 
     grid: Sequence[float]
     threshold: bool = False
 
 
+_TERMS = "dx = γ·r·(w − mean(w) − z·mean(w·z))"
+
+ANY_SIZE = Parameter(tuple(10.0**k for k in range(-14, 10)))
+"""Constants of any size."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
     """One known mistake.
 
-    ``sentence`` says what it is, with ``{c}`` for the constant; ``formula`` how it computes;
-    ``remedy`` what to do; ``convention`` where it is legitimate and how to declare or convert
-    it. ``steps`` maps a constant (ignored where there is no ``parameter``) to replaced steps.
-    ``remembers``: it depends on earlier calls of the same layer. ``needs``: how many calls it
-    must explain that the truth does not. ``widens``: it claims less than the truth: a
-    wider bound for the variance, or any start value.
-    ``module``: where it was registered.
+    Attributes:
+        id: The name of the fault in the gallery, where there is one that makes this mistake.
+        sentence: What it is, with ``{c}`` for the constant.
+        formula: How it computes.
+        steps: Maps a constant (ignored where there is no ``parameter``) to replaced steps.
+        remedy: What to do.
+        convention: Where it is legitimate, and how to declare or convert it.
+        parameter: The constant, if there is one.
+        remembers: It depends on earlier calls of the same layer.
+        needs: How many calls it must explain that the truth does not.
+        widens: It claims less than the truth: a larger bound for the variance, or any start value.
+        backward: It concerns gradients, and is tried where everything else is right.
     """
 
     id: str
     sentence: str
     formula: str
     steps: Callable[[float], Steps]
-    module: str
     remedy: str = ""
     convention: str = ""
     parameter: Parameter | None = None
     remembers: bool = False
     needs: int = 3
     widens: bool = False
+    backward: bool = False
 
 
 ALTERNATIVES: dict[str, Alternative] = {}
-"""Every alternative by id, by the id under which results name it."""
-
-
-def step(name: str, function: Step) -> dict[str, Any]:
-    """Return one replaced step whose name is not known before."""
-    return {name: function}
+"""Every alternative by id; those that cannot be told apart are preferred in this order."""
 
 
 def alternative(
@@ -67,9 +78,26 @@ def alternative(
     remembers: bool = False,
     needs: int = 3,
     widens: bool = False,
+    backward: bool = False,
     **steps: Step,
 ) -> None:
-    """Register a mistake without a constant: ``steps`` are the replaced steps by name."""
+    """Register a mistake without a constant; for the arguments see ``Alternative``.
+
+    Args:
+        identity: The id.
+        sentence: What is wrong.
+        formula: How it computes.
+        remedy: What to do.
+        convention: Where it is legitimate.
+        remembers: Whether it depends on earlier calls.
+        needs: How many calls it must explain.
+        widens: Whether it claims less than the truth.
+        backward: Whether it concerns gradients; inferred from the steps, if there are any.
+        **steps: The replaced methods of ``ReferenceModel`` or ``BackwardModel``.
+
+    Raises:
+        ValueError: The id is taken, or a step is unknown.
+    """
     _register(
         Alternative(
             id=identity,
@@ -81,9 +109,16 @@ def alternative(
             remembers=remembers,
             needs=needs,
             widens=widens,
-            module=_caller(),
-        )
+            backward=backward or not _BACKWARD.isdisjoint(steps),
+        ),
+        steps,
     )
+
+
+def backward(identity: str, sentence: str, formula: str = "", **steps: Step) -> None:
+    """Register a mistake of the backward pass: replaced methods of ``BackwardModel``."""
+    replaced: dict[str, Any] = steps
+    alternative(identity, sentence, formula, remedy=_TERMS, needs=2, **replaced)
 
 
 def family(
@@ -91,13 +126,28 @@ def family(
     sentence: str,
     formula: str,
     parameter: Parameter,
-    steps: Any,
+    steps: Callable[[float], Steps],
     *,
     remedy: str = "",
     convention: str = "",
     needs: int = 3,
 ) -> None:
-    """Register mistakes that differ in a constant c; ``steps`` maps it to replaced steps."""
+    """Register mistakes that differ in a constant c, for which the sentence has ``{c}``.
+
+    Args:
+        identity: The id.
+        sentence: What is wrong.
+        formula: How it computes.
+        parameter: The constant.
+        steps: Maps c to replaced steps.
+        remedy: What to do.
+        convention: Where it is legitimate.
+        needs: How many calls it must explain.
+
+    Raises:
+        ValueError: The id is taken, or a step is unknown.
+    """
+    replaced = steps(parameter.grid[0])
     _register(
         Alternative(
             id=identity,
@@ -108,17 +158,34 @@ def family(
             steps=steps,
             parameter=parameter,
             needs=needs,
-            module=_caller(),
-        )
+            backward=not _BACKWARD.isdisjoint(replaced),
+        ),
+        replaced,
     )
 
 
-def _caller() -> str:
-    return str(sys._getframe(2).f_globals["__name__"])
+def replace_step(name: str, function: Step) -> dict[str, Any]:
+    """Return one replaced step whose name is computed, to be passed on as ``**steps``."""
+    return {name: function}
 
 
-def _register(made: Alternative) -> None:
+def each_statistic(which: str, function: Step) -> dict[str, Any]:
+    """Return the replaced steps for a way of moving one running statistic, or both.
+
+    Args:
+        which: "mean", "variance", or "" for both.
+        function: Gets the model, the old and the new value.
+    """
+    name = {"mean": "moved_mean", "variance": "moved_var"}.get(which, "moved")
+    return replace_step(name, function)
+
+
+def _register(made: Alternative, steps: Steps) -> None:
     if made.id in ALTERNATIVES:
-        msg = f"there is an alternative {made.id!r} already"
+        msg = f"there is already an alternative {made.id!r}"
+        raise ValueError(msg)
+    unknown = set(steps) - _STEPS
+    if unknown or not (steps or made.widens):
+        msg = f"{made.id!r} replaces no step, or unknown ones: {', '.join(sorted(unknown))}"
         raise ValueError(msg)
     ALTERNATIVES[made.id] = made

@@ -22,7 +22,8 @@ from conformance.diagnosis.prediction import (
     ratios,
 )
 from conformance.diagnosis.scopes import EVERYWHERE, Scope
-from conformance.numerics.bounds import Accuracy
+from conformance.numerics.conventions import Conventions
+from conformance.requirements.deviations import Deviation
 
 
 @dataclass(slots=True)
@@ -33,7 +34,7 @@ class Evidence:
     seen: list[Quantities]
     truth: list[Quantities | None]
     deviant: list[int]
-    accuracy: Accuracy
+    conventions: Conventions
 
     def distinguishes(self, index: int, predicted: Quantities | None) -> bool:
         """Whether a prediction differs from the truth by more than both bounds."""
@@ -53,7 +54,7 @@ class Evidence:
         return False
 
 
-def gather(observations: list[Observation], accuracy: Accuracy, truth: Predictor) -> Evidence:
+def gather(observations: list[Observation], conventions: Conventions, truth: Predictor) -> Evidence:
     """Compare everything that was observed with the truth."""
     seen = [observed(o) for o in observations]
     right = [truth.one(o) for o in observations]
@@ -63,7 +64,7 @@ def gather(observations: list[Observation], accuracy: Accuracy, truth: Predictor
         if not agrees(right[index], seen[index], o.raised)
     }
     deviant = sorted(worst, key=lambda index: -worst[index])
-    return Evidence(observations, seen, right, deviant, accuracy)
+    return Evidence(observations, seen, right, deviant, conventions)
 
 
 def _worst(predicted: Quantities | None, seen: Quantities, raised: str) -> float:
@@ -115,6 +116,10 @@ class Tally:
         return all(self._verdict(index)[0] for index in self.evidence.deviant)
 
 
+def _admit_one_pass(conventions: Conventions) -> Conventions:
+    return Conventions(conventions.deviations | {Deviation.ONE_PASS_VARIANCE})
+
+
 def tally(
     evidence: Evidence, alternative: Alternative, constant: float, scope: Scope = EVERYWHERE
 ) -> Tally | None:
@@ -122,9 +127,9 @@ def tally(
 
     A mistake that remembers is replayed series by series, with the mistake made in ``scope``.
     """
-    predictor = Predictor(alternative.steps(constant), scope, evidence.accuracy)
+    predictor = Predictor(alternative.steps(constant), scope, evidence.conventions)
     if alternative.widens and not predictor.steps:
-        predictor.accuracy = Accuracy.ONE_PASS
+        predictor.conventions = _admit_one_pass(evidence.conventions)
     if not alternative.remembers:
         made = Tally(evidence, {}, predictor, alternative.widens)
         return made if made.covers_deviants() else None

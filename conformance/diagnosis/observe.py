@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,11 @@ from conformance.diagnosis.experiment import (
     gradient_series,
     layer_series,
 )
-from conformance.numerics import conventions
 from conformance.numerics.state import Float32, State
 from conformance.properties.support.checks import ViolationFound
-from conformance.properties.support.subject import LiveLayer, Subject
+from conformance.properties.support.subject import LayerHandle, Subject
 from conformance.requirements.finding import FindingKind
+from conformance.strategies.containers import jax_array, reversed_view, strided_view
 
 Array = npt.NDArray[Any]
 
@@ -71,7 +71,7 @@ def _observations(subject: Subject) -> Iterator[Observation]:
         for series in layer_series():
             if series.calls[0].compiled and not subject.implementation.nnx_module:
                 continue
-            if conventions.largest_momentum() < 1 <= series.config.momentum:
+            if subject.conventions.largest_momentum() < 1 <= series.config.momentum:
                 continue
             yield from _layer(subject, number, series)
             number += 1
@@ -93,7 +93,7 @@ def _layer(subject: Subject, number: int, series: Series) -> Iterator[Observatio
     yield Observation(number, config, None, after=before)
     earlier = 0
     for call in series.calls:
-        observation = _called(subject, number, series, call, layer, before)
+        observation = _observe_call(subject, number, series, call, layer, before)
         yield replace(observation, earlier=earlier)
         earlier += call.training
         if observation.after is None:
@@ -101,10 +101,10 @@ def _layer(subject: Subject, number: int, series: Series) -> Iterator[Observatio
         before = observation.after
 
 
-def _called(
-    subject: Subject, number: int, series: Series, call: Call, layer: LiveLayer, before: State
+def _observe_call(
+    subject: Subject, number: int, series: Series, call: Call, layer: LayerHandle, before: State
 ) -> Observation:
-    x = handed_over(call)
+    x = hand_over(call)
     try:
         if call.write is not None:
             layer.write(call.write)
@@ -136,7 +136,7 @@ def _failed(
 
 def _forward(subject: Subject, number: int, series: Series) -> Iterator[Observation]:
     for call in series.calls:
-        x = handed_over(call)
+        x = hand_over(call)
         config = replace(series.config, features=call.x.shape[1])
         try:
             y = subject.forward(call.seed, x, call.flag)
@@ -151,30 +151,61 @@ def observe_gradients(implementation: Implementation) -> list[Observation]:
 
     The model knows those of what the batch normalises, in float32.
     """
+    subject = Subject(implementation)
+    conventions = subject.conventions
     narrow = conventions.output_dtype() is not None
     if not implementation.nnx_module or narrow or conventions.normalises_with_average():
         return []
-    subject = Subject(implementation)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return [
-            _differentiated(subject, number, series.config, call)
+            _observe_gradient(subject, number, series.config, call)
             for number, series in enumerate(gradient_series())
             for call in series.calls
             if call.kind != "through" or not conventions.follows_gradient_through_averages()
         ]
 
 
-def _differentiated(subject: Subject, number: int, config: Config, call: Call) -> Observation:
-    from conformance.diagnosis.differentiate import taken  # noqa: PLC0415  imports jax
-
+def _observe_gradient(subject: Subject, number: int, config: Config, call: Call) -> Observation:
     try:
         layer = subject.build(config, call.write)
         before = layer.state
-        found = {name: np.array(value) for name, value in taken(layer, call).items()}
+        found = {name: np.array(value) for name, value in _differentiate(layer, call).items()}
     except Exception as error:  # noqa: BLE001  whatever the implementation raises
         return _failed(error, number, config, call, call.write)
     return Observation(number, config, call, before, gradients=found)
+
+
+def _differentiate(layer: LayerHandle, call: Call) -> dict[str, Any]:
+    """Return the gradients that a call of kind "gradient", "through" or "update" asks for."""
+    from conformance.adapters.nnx import NnxLayer  # noqa: PLC0415  imports jax
+    from conformance.adapters.nnx_gradients import NnxCall as Differentiable  # noqa: PLC0415
+
+    w = call.cotangent
+    if call.kind == "update":
+        return _update_under_gradient(layer, call)
+    inner = cast("NnxLayer", layer.layer)
+    pulled = Differentiable.of(inner, call.x, evaluate=not call.training)
+    if call.kind == "through":
+        assert w is not None, "such calls have one row per statistic"  # noqa: S101
+        return {"gradient through the statistics": pulled.through_statistics(w[0], w[1])}
+    of_gamma, of_beta, of_x = pulled.gradients(w) if call.compiled else pulled.pullback()(w)
+    return {"gradient of gamma": of_gamma, "gradient of beta": of_beta, "gradient of x": of_x}
+
+
+def _update_under_gradient(layer: LayerHandle, call: Call) -> dict[str, Any]:
+    """Return the running statistics after the gradient of a loss of one training call."""
+    import jax.numpy as jnp  # noqa: PLC0415
+    from flax import nnx  # noqa: PLC0415
+
+    from conformance.adapters.nnx import apply  # noqa: PLC0415
+
+    def loss(module: Any) -> Any:
+        return jnp.sum(call.cotangent * apply(module, call.x, False))
+
+    nnx.value_and_grad(loss)(layer.module)
+    arrays = layer.raw
+    return {name: arrays[name] for name in ("running_mean", "running_var")}
 
 
 def differing(observations: list[Observation]) -> int:
@@ -199,31 +230,15 @@ def changes_its_input(observation: Observation) -> bool:
     )
 
 
-def handed_over(call: Call) -> Any:
+def hand_over(call: Call) -> Any:
     """Return x in the container of the call, a copy that an implementation may spoil."""
     return _CONTAINERS[call.container](call.x)
-
-
-def _reversed(x: Float32) -> Float32:
-    return x[::-1, ::-1].copy()[::-1, ::-1]
-
-
-def _strided(x: Float32) -> Float32:
-    wide = np.full((2 * x.shape[0], 3 * x.shape[1]), 7.5, np.float32)
-    wide[::2, ::3] = x
-    return wide[::2, ::3]
-
-
-def _jax(x: Float32) -> Any:
-    import jax.numpy as jnp  # noqa: PLC0415  only this container needs it
-
-    return jnp.asarray(x)
 
 
 _CONTAINERS: dict[str, Callable[[Float32], Any]] = {
     "C": np.copy,
     "F": np.asfortranarray,
-    "reversed": _reversed,
-    "strided": _strided,
-    "jax": _jax,
+    "reversed": reversed_view,
+    "strided": strided_view,
+    "jax": jax_array,
 }

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from conformance.diagnosis import backward_model
 from conformance.diagnosis.approximate import Approximate, Float64, exact
+from conformance.diagnosis.backward_model import (
+    BackwardModel,
+    gradients,
+    through_statistics,
+    updated_statistics,
+)
 from conformance.diagnosis.observe import Observation
-from conformance.diagnosis.reference_model import Model, RaisesError, Steps
+from conformance.diagnosis.reference_model import RaisesError, Steps
 from conformance.diagnosis.scopes import Scope
-from conformance.diagnosis.textbook import refuse_single_row
-from conformance.numerics.bounds import Accuracy
+from conformance.numerics.conventions import Conventions
 
 Quantities = dict[str, Approximate]
 
@@ -83,60 +87,70 @@ class Predictor:
 
     steps: Steps
     scope: Scope
-    accuracy: Accuracy
+    conventions: Conventions
 
-    def model(self, observation: Observation) -> Model:
+    def model(self, observation: Observation) -> BackwardModel:
         """Return a model of a fresh layer."""
-        return Model(observation.config, self.accuracy, self.steps)
+        return BackwardModel(observation.config, self.conventions, self.steps)
 
-    def one(self, observation: Observation, model: Model | None = None) -> Quantities | None:
-        """Return what one call gives; ``model`` is a live one with a memory."""
+    def one(
+        self, observation: Observation, model: BackwardModel | None = None
+    ) -> Quantities | None:
+        """Predict one call.
+
+        Args:
+            observation: The call, and the state before it.
+            model: A live model with a memory, by default a fresh one.
+
+        Returns:
+            The predicted numbers by name, or None if the call is predicted to raise.
+        """
         model = model or self.model(observation)
-        model.active = self.scope.holds(observation)
+        model.activate(active=self.scope.holds(observation))
         model.calls, model.config = observation.earlier, observation.config
         with np.errstate(all="ignore"):
             try:
-                return _predicted(model, observation)
+                return _predict(model, observation)
             except RaisesError:
                 return None
             except (ValueError, IndexError, ZeroDivisionError, OverflowError):
                 return _IMPOSSIBLE  # shapes that cannot be combined, for example
 
     def series(self, observations: list[Observation]) -> Iterator[Quantities | None]:
-        """Yield what the calls of one layer give, in their order."""
+        """Yield the predictions of the calls of one layer, in their order."""
         model = self.model(observations[0])
         for observation in observations:
             yield self.one(observation, model)
 
 
-def _predicted(model: Model, observation: Observation) -> Quantities:
+def _predict(model: BackwardModel, observation: Observation) -> Quantities:
     call = observation.call
     if call is None:
-        return {name: exact(array) for name, array in model.do("start").items()}
+        return {name: exact(array) for name, array in model.initial_state().items()}
     x = call.x.astype(np.float64)
     model.container = call.container
     if observation.before is None:
         model.forwarding = True
-        y = model.do("forward", call.seed, x, call.flag)
-        return {"y": y, "x afterwards": exact(model.do("input_afterwards", x))}
-    model.hold(observation.before)
+        y = model.forward(call.seed, x, call.flag)
+        return {"y": y, "x afterwards": exact(model.input_afterwards(x))}
+    model.write(observation.before)
     if call.cotangent is not None:
-        return _differentiated(model, observation, x)
+        return _predict_gradients(model, observation, x)
     y = model.call(x, call.flag, compiled=call.compiled)
-    after = model.held()
-    return {"y": y, **after, "x afterwards": exact(model.do("input_afterwards", x))}
+    after = model.read()
+    return {"y": y, **after, "x afterwards": exact(model.input_afterwards(x))}
 
 
-def _differentiated(model: Model, observation: Observation, x: Float64) -> Quantities:
+def _predict_gradients(model: BackwardModel, observation: Observation, x: Float64) -> Quantities:
     call = observation.call
     assert call is not None, "called for gradients"  # noqa: S101
     assert call.cotangent is not None, "called for gradients"  # noqa: S101
     if call.training:
-        refuse_single_row(x.shape[0])
+        model.refuse_single_row(x.shape[0])
     w = call.cotangent.astype(np.float64)
     if call.kind == "update":
-        return backward_model.updated(model, x)
+        return updated_statistics(model, x)
     if call.kind == "through":
-        leaked = backward_model.through_statistics(model, x, w[0], w[1])
+        leaked = through_statistics(model, x, w[0], w[1])
         return {"gradient through the statistics": leaked}
-    return backward_model.gradients(model, x, w, training=call.training)
+    return gradients(model, x, w, training=call.training)

@@ -1,46 +1,68 @@
-"""A layer in float64 as a sequence of named steps, each of which an alternative may replace.
+"""A layer in float64 as a class of small steps, each of which an alternative may replace.
 
 The steps are those of the textbook. Without replacements the model is the oracle; with one it
 is a layer that makes exactly one mistake, and every consequence of it, such as wrong running
-statistics after a wrong batch mean, comes without further code.
+statistics after a wrong batch mean, comes without further code. What an implementation declares
+(see ``conventions``) is part of its textbook: no mistake.
 
-The model is told the state before each call as it was observed, so that calls are predicted one
-by one; what a mistake remembers beyond the state is in ``memory``.
+The state before each call is given as it was observed, so that calls are predicted one by one;
+what a mistake remembers beyond the state is in ``memory``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MethodType
 from typing import Any, TypeAlias
 
-from conformance.adapters.protocols import ARRAYS, Config
-from conformance.diagnosis.approximate import Approximate, exact
-from conformance.diagnosis.textbook import TEXTBOOK, RaisesError
-from conformance.numerics.bounds import Accuracy
-from conformance.numerics.state import State
+import numpy as np
 
-__all__ = ["Model", "Pair", "RaisesError", "Step", "Steps"]
+from conformance.adapters.protocols import ARRAYS, Config
+from conformance.diagnosis import formulas
+from conformance.diagnosis.approximate import Approximate, Float64, arranged, exact, root
+from conformance.numerics.conventions import STRICT, Conventions
+from conformance.numerics.state import State
+from conformance.requirements.deviations import Deviation
 
 Step: TypeAlias = Callable[..., Any]
 Steps: TypeAlias = Mapping[str, Step]
 Pair: TypeAlias = tuple[Approximate, Approximate]
 
 
-@dataclass
-class Model:
-    """One layer whose steps are ``steps``, or the textbook's where there is no replacement.
+class RaisesError(Exception):
+    """Raised by a step to predict that the call ends in an exception."""
 
-    ``gamma`` to ``running_var`` are (D,) and hold the state; a call replaces them. ``flag`` is
-    the flag as given, ``compiled`` whether the call is under jit, ``calls`` how many training
-    calls of this layer came before, ``active``
-    whether the mistake is made in this call, ``container`` how x was handed
-    over, ``forwarding`` whether a forward function is called and not a layer, ``count`` the number
-    of updates behind the statistics where a declaration makes it matter.
+
+@dataclass
+class ReferenceModel:
+    """One layer, predicted call by call.
+
+    A step is called as a method, ``m.batch_mean(x)``, which is the replacement while the mistake
+    is made; ``ReferenceModel.batch_mean(m, x)`` is always the textbook's.
+
+    Attributes:
+        config: What the layer is constructed with.
+        conventions: What the implementation declares.
+        steps: The replaced steps by name; each gets the model first.
+        memory: What a mistake remembers from call to call.
+        calls: The number of training calls of this layer before.
+        count: The number of updates behind the statistics, where a declaration makes it matter.
+        flag: The flag as it was given.
+        compiled: Whether the call is under jit.
+        training: Whether the call trains.
+        rows: N.
+        container: How x was handed over.
+        forwarding: Whether a forward function is called, and not a layer.
+        active: Whether the mistake is made.
+        gamma: γ, (D,); a call reads it.
+        beta: β, (D,); a call reads it.
+        running_mean: The running mean, (D,); a call replaces it.
+        running_var: The running variance, (D,); a call replaces it.
     """
 
     config: Config
-    accuracy: Accuracy
+    conventions: Conventions = STRICT
     steps: Steps = field(default_factory=dict)
     memory: dict[str, Any] = field(default_factory=dict)
     calls: int = 0
@@ -49,22 +71,34 @@ class Model:
     compiled: bool = False
     training: bool = True
     rows: int = 0
-    active: bool = True
     container: str = "C"
     forwarding: bool = False
+    active: bool = True
     gamma: Approximate = field(init=False)
     beta: Approximate = field(init=False)
     running_mean: Approximate = field(init=False)
     running_var: Approximate = field(init=False)
 
-    def hold(self, state: State | Mapping[str, Approximate]) -> None:
+    def __post_init__(self) -> None:
+        self.activate(active=self.active)
+
+    def activate(self, *, active: bool) -> None:
+        """Put the replaced steps in place, or the textbook's."""
+        self.active = active
+        for name, step in self.steps.items():
+            if active:
+                self.__dict__[name] = MethodType(step, self)
+            else:
+                self.__dict__.pop(name, None)
+
+    def write(self, state: State | Mapping[str, Approximate]) -> None:
         """Take over a state, exactly as it was observed."""
         arrays = state.arrays() if isinstance(state, State) else state
         self.count = state.count if isinstance(state, State) else self.count
         for name, array in arrays.items():
             setattr(self, name, exact(array))
 
-    def held(self) -> dict[str, Approximate]:
+    def read(self) -> dict[str, Approximate]:
         """Return the four arrays by name."""
         return {name: getattr(self, name) for name in ARRAYS}
 
@@ -75,18 +109,152 @@ class Model:
 
     @property
     def eps(self) -> float:
-        """What is added to the variance."""
+        """The constant that is added to the variance."""
         return self.config.eps
 
-    def do(self, step: str, *given: Any) -> Any:
-        """Perform a step: the replacement while the mistake is active, else the textbook's."""
-        function = self.steps.get(step) if self.active else None
-        return (function or TEXTBOOK[step])(self, *given)
-
-    def call(self, x: Any, flag: Any, *, compiled: bool = False) -> Approximate:
+    def call(self, x: Float64, flag: Any, *, compiled: bool = False) -> Approximate:
         """Apply the layer to x, (N, D), and return y; the state moves."""
         self.flag, self.compiled, self.rows = flag, compiled, x.shape[0]
-        self.training = not self.do("evaluates", flag)
-        y: Approximate = self.do("train" if self.training else "evaluate", self.do("input", x))
+        self.training = not self.evaluates(flag)
+        given = self.take_input(x)
+        y = self.train_step(given) if self.training else self.evaluate(given)
         self.calls += self.training
+        return y
+
+    def refuse_single_row(self, rows: int) -> None:
+        """Predict the exception of a training call on N = 1, where that is declared."""
+        if rows == 1 and self.conventions.follows(Deviation.SINGLE_ROW_REFUSED):
+            raise RaisesError
+
+    # The steps: each may be replaced.
+
+    def initial_state(self) -> dict[str, Approximate]:
+        """Return the four arrays of a fresh layer by name."""
+        fresh = State.fresh(self.config.features).arrays()
+        return {name: Approximate(array) for name, array in fresh.items()}
+
+    def forward(self, seed: Any, x: Float64, flag: Any) -> Approximate:
+        """Apply a fresh layer to x, (N, D), and return its result, (N·D,)."""
+        del seed
+        self.write(self.initial_state())
+        self.count = 0 if self.conventions.counts() else None
+        return self.flatten(self.call(x, flag))
+
+    def flatten(self, y: Approximate) -> Approximate:
+        """Return y row by row, (N·D,)."""
+        return arranged(np.ravel, y)
+
+    def evaluates(self, flag: Any) -> bool:
+        """Return the mode that a flag selects."""
+        return bool(self.conventions.evaluates(flag))
+
+    def take_input(self, x: Float64) -> Approximate:
+        """Return x as the layer computes with it, (N, D)."""
+        return exact(x)
+
+    def input_afterwards(self, x: Float64) -> Any:
+        """Return what the caller's array holds after the call, (N, D)."""
+        return x
+
+    def train_step(self, x: Approximate) -> Approximate:
+        """Return y of a training call, (N, D), and move the running statistics."""
+        self.refuse_single_row(x.shape[0])
+        mean, var = self.statistics(x)
+        used = self.training_statistics(x, mean, var)
+        self.update(x, *self.stored_statistics(x, mean, var))
+        if self.conventions.normalises_with_average():
+            used = self.running_mean, self.running_var
+        return self.output(x, *used)
+
+    def evaluate(self, x: Approximate) -> Approximate:
+        """Return y of an evaluation call, (N, D)."""
+        return self.output(x, *self.evaluation_statistics(x))
+
+    def statistics(self, x: Approximate) -> Pair:
+        """Return the mean and the biased variance of the batch."""
+        mean = self.batch_mean(x)
+        return mean, self.batch_var(x, mean)
+
+    def batch_mean(self, x: Approximate) -> Approximate:
+        """Return μ."""
+        return formulas.batch_mean(x, self.conventions)
+
+    def batch_var(self, x: Approximate, mean: Approximate) -> Approximate:
+        """Return v = mean((x−mean)²)."""
+        return formulas.batch_var(x, mean, self.conventions)
+
+    def training_statistics(self, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
+        """Return the mean and variance that normalise in training."""
+        del x
+        return mean, var
+
+    def stored_statistics(self, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
+        """Return the mean and variance that the running ones follow."""
+        share = self.conventions.share_stored(x.shape[0])
+        return mean, var if share == 1 else share * var
+
+    def evaluation_statistics(self, x: Approximate) -> Pair:
+        """Return the mean and variance that normalise in evaluation."""
+        del x
+        return self.running_mean, self.running_var
+
+    def update(self, x: Approximate, mean: Approximate, var: Approximate) -> None:
+        """Store what the running statistics become."""
+        del x
+        moved = self.moved_mean(self.running_mean, mean), self.moved_var(self.running_var, var)
+        self.running_mean, self.running_var = moved
+
+    def moved_mean(self, old: Approximate, new: Approximate) -> Approximate:
+        """Return one step of the running mean."""
+        return self.moved(old, new)
+
+    def moved_var(self, old: Approximate, new: Approximate) -> Approximate:
+        """Return one step of the running variance."""
+        return self.moved(old, new)
+
+    def moved(self, old: Approximate, new: Approximate, kept: float | None = None) -> Approximate:
+        """Return one step of the moving average, in which ``old`` has the weight ``kept``."""
+        return formulas.moving_average(
+            old,
+            new,
+            self.weight_of_old() if kept is None else kept,
+            momentum=self.momentum,
+            count=self.count,
+            conventions=self.conventions,
+        )
+
+    def weight_of_old(self) -> float:
+        """Return the weight of the running statistic in its next value: m."""
+        return self.conventions.weight_of_old(self.momentum, self.count)
+
+    def output(self, x: Approximate, mean: Approximate, var: Approximate) -> Approximate:
+        """Normalise, scale and shift: y, (N, D)."""
+        return self.finish(self.affine(self.normalized(x, mean, var)))
+
+    def normalized(self, x: Approximate, mean: Approximate, var: Approximate) -> Approximate:
+        """Return z = (x−mean)/√(var+ε), (N, D)."""
+        return formulas.normalize(x, mean, self.inverse_std(var))
+
+    def inverse_std(self, var: Approximate) -> Approximate:
+        """Return 1/√(var+ε)."""
+        return 1 / root(formulas.add_eps(var, self.epsilon()))
+
+    def epsilon(self) -> float:
+        """Return ε."""
+        return self.eps
+
+    def affine(self, z: Approximate) -> Approximate:
+        """Return γ·z + β, (N, D)."""
+        return formulas.affine(z, self.scale(), self.shift(), self.conventions)
+
+    def scale(self) -> Approximate:
+        """Return the factor of z: γ."""
+        return self.gamma
+
+    def shift(self) -> Approximate:
+        """Return the summand of γ·z: β."""
+        return self.beta
+
+    def finish(self, y: Approximate) -> Approximate:
+        """Return y as the layer returns it, (N, D)."""
         return y

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from conformance.diagnosis.constants import constants
-from conformance.diagnosis.fault_model import ALTERNATIVES, Alternative
-from conformance.diagnosis.fault_models import REGISTERED
+from conformance.diagnosis.fault_model import Alternative
+from conformance.diagnosis.fault_models import ALTERNATIVES
 from conformance.diagnosis.matching import Evidence, gather, tally
 from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.prediction import Predictor
 from conformance.diagnosis.scopes import EVERYWHERE, Scope, scopes
-from conformance.numerics.bounds import Accuracy
+from conformance.numerics.conventions import Conventions
 
 _AFFORDABLE = 2
 """The most that may be assumed beyond a mistake. More assumptions fit anything."""
@@ -47,9 +47,9 @@ def cost_of(alternative: Alternative, scope: Scope) -> int:
     return scope.cost + (alternative.parameter is not None) + 2 * alternative.widens
 
 
-def evidence_of(observations: list[Observation], accuracy: Accuracy) -> Evidence:
-    """Compare everything that was observed with the truth."""
-    return gather(observations, accuracy, Predictor({}, EVERYWHERE, accuracy))
+def evidence_of(observations: list[Observation], conventions: Conventions) -> Evidence:
+    """Compare everything that was observed with the truth by the declared conventions."""
+    return gather(observations, conventions, Predictor({}, EVERYWHERE, conventions))
 
 
 _MOSTLY = 0.8
@@ -62,27 +62,33 @@ def without_raised(evidence: Evidence) -> Evidence:
     A layer may crash where its mistake meets something else; what it returned still counts.
     """
     kept = [i for i, o in enumerate(evidence.observations) if not o.raised]
-    if not _MOSTLY <= len(kept) / len(evidence.observations) < 1:
-        return Evidence([], [], [], [], evidence.accuracy)
+    if not _MOSTLY * len(evidence.observations) <= len(kept) < len(evidence.observations):
+        return Evidence([], [], [], [], evidence.conventions)
     order = {index: position for position, index in enumerate(kept)}
     return Evidence(
         observations=[evidence.observations[i] for i in kept],
         seen=[evidence.seen[i] for i in kept],
         truth=[evidence.truth[i] for i in kept],
         deviant=[order[i] for i in evidence.deviant if i in order],
-        accuracy=evidence.accuracy,
+        conventions=evidence.conventions,
     )
 
 
-def matches(evidence: Evidence, tried: Sequence[str] = REGISTERED) -> list[Match]:
+def matches(evidence: Evidence, *, backward: bool = False) -> list[Match]:
     """Return the matches that assume the least; none if nothing deviates from the truth.
 
-    Several are returned if they cannot be told apart, in the order of the registry.
+    Args:
+        evidence: What was observed, beside the truth.
+        backward: Whether alternatives for gradients are tried, or those for calls.
+
+    Returns:
+        Several if they cannot be told apart, in the order of the registry.
     """
     if not evidence.deviant:
         return []
     where = list(scopes(evidence.observations, set(evidence.deviant)))
-    found = [m for name in tried if (m := _match(evidence, ALTERNATIVES[name], where))]
+    tried = [a for a in ALTERNATIVES.values() if a.backward is backward]
+    found = [m for alternative in tried if (m := _match(evidence, alternative, where))]
     least = min((match.cost for match in found), default=0)
     return [match for match in found if match.cost == least]
 

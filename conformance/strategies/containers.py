@@ -10,13 +10,15 @@ import numpy as np
 from conformance.numerics.state import Float32
 
 
-def _strided(x: Float32) -> Float32:
+def strided_view(x: Float32) -> Float32:
+    """Return x, (N, D), as a view with gaps between its rows and columns."""
     wide = np.full((2 * x.shape[0], 3 * x.shape[1]), 7.5, np.float32)
     wide[::2, ::3] = x
     return wide[::2, ::3]
 
 
-def _reversed(x: Float32) -> Float32:
+def reversed_view(x: Float32) -> Float32:
+    """Return x, (N, D), as a view with negative strides."""
     return x[::-1, ::-1].copy()[::-1, ::-1]
 
 
@@ -26,7 +28,8 @@ def _read_only(x: Float32) -> Float32:
     return copied
 
 
-def _jax(x: Float32) -> Any:
+def jax_array(x: Float32) -> Any:
+    """Return x, (N, D), as a JAX array."""
     import jax.numpy as jnp  # noqa: PLC0415  only this container needs it
 
     return jnp.asarray(x)
@@ -35,9 +38,9 @@ def _jax(x: Float32) -> Any:
 CONTAINERS: tuple[Callable[[Float32], Any], ...] = (
     np.copy,
     np.asfortranarray,
-    _strided,
-    _reversed,
-    _jax,
+    strided_view,
+    reversed_view,
+    jax_array,
     _read_only,
 )
 """NumPy in C and Fortran order, views with gaps and with negative strides, JAX, read-only NumPy."""

@@ -13,7 +13,7 @@ from conformance.adapters.errors import describe
 from conformance.adapters.protocols import STATISTICS, Config
 from conformance.diagnosis.behaviours.behaviour import NotObserved
 from conformance.diagnosis.sample_data import STATE
-from conformance.properties.support.subject import AnyArray, LiveLayer, Subject
+from conformance.properties.support.subject import AnyArray, LayerHandle, Subject
 
 CONFIG = Config(features=3, momentum=0.75, eps=1e-3)
 _LONGEST = 90
@@ -44,18 +44,18 @@ def attempt(what: str, action: Callable[[], Any]) -> Any:
         return Raised(words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…")
 
 
-def built(subject: Subject, config: Config = CONFIG) -> LiveLayer:
+def built(subject: Subject, config: Config = CONFIG) -> LayerHandle:
     """Return a layer in ``STATE``."""
     return subject.build(config, STATE)
 
 
-def called(layer: LiveLayer, x: Any, flag: Any) -> AnyArray | Raised:
+def called(layer: LayerHandle, x: Any, flag: Any) -> AnyArray | Raised:
     """Call the layer; whatever it returns is made an array."""
     result = attempt(f"the call with use_running_average={flag!r}", lambda: layer.layer(x, flag))
     return result if isinstance(result, Raised) else np.asarray(result)
 
 
-def both_modes(subject: Subject, x: Any, tell: Callable[[AnyArray, LiveLayer], str]) -> str:
+def both_modes(subject: Subject, x: Any, tell: Callable[[AnyArray, LayerHandle], str]) -> str:
     """Return what a training call and an evaluation call on x give, told once if they agree."""
     told = []
     for flag in (False, True):
@@ -68,7 +68,7 @@ def both_modes(subject: Subject, x: Any, tell: Callable[[AnyArray, LiveLayer], s
     return f"training: {training}; evaluation: {evaluation}"
 
 
-def statistics_now(layer: LiveLayer) -> str:
+def statistics_now(layer: LayerHandle) -> str:
     """Return what has become of the running statistics, in words."""
     after = layer.state
     mean, var = (_condition(getattr(after, n), getattr(STATE, n)) for n in STATISTICS)

@@ -20,14 +20,14 @@ from conformance.diagnosis.behaviours.calling import (
     values_of,
 )
 from conformance.diagnosis.sample_data import STATE, X
-from conformance.properties.support.subject import AnyArray, LiveLayer, Subject
+from conformance.properties.support.subject import AnyArray, LayerHandle, Subject
 
 
 @behaviour("no-rows", "What does a batch of shape (0, D) give?")
 def no_rows(subject: Subject) -> str:
     """x of shape (0, 3)"""
 
-    def tell(y: AnyArray, layer: LiveLayer) -> str:
+    def tell(y: AnyArray, layer: LayerHandle) -> str:
         return f"an output of shape {y.shape}, {statistics_now(layer)}"
 
     return both_modes(subject, np.zeros((0, 3), np.float32), tell)
@@ -37,7 +37,7 @@ def no_rows(subject: Subject) -> str:
 def one_axis(subject: Subject) -> str:
     """x of shape (3,)"""
 
-    def tell(y: AnyArray, layer: LiveLayer) -> str:
+    def tell(y: AnyArray, layer: LayerHandle) -> str:
         return f"a {values_of(y)} output of shape {y.shape}, {statistics_now(layer)}"
 
     return both_modes(subject, X[1], tell)
@@ -67,7 +67,7 @@ def nan_batch(subject: Subject) -> str:
 def overflow(subject: Subject) -> str:
     """x up to 6e19"""
 
-    def tell(y: AnyArray, layer: LiveLayer) -> str:
+    def tell(y: AnyArray, layer: LayerHandle) -> str:
         zero = "0 wherever γ·z should be" if np.array_equal(y, _betas(y)) else values_of(y)
         return f"y is {zero}, {statistics_now(layer)}"
 
@@ -84,7 +84,7 @@ def _of_dtype(subject: Subject, x: AnyArray) -> str:
     """Return what an input of another dtype gives, compared with the same numbers in float32."""
     numbers = x.real.astype(np.float32)
 
-    def tell(y: AnyArray, layer: LiveLayer) -> str:
+    def tell(y: AnyArray, layer: LayerHandle) -> str:
         evaluated = np.array_equal(layer.state.running_mean, STATE.running_mean)
         wanted = called(built(subject), numbers, bool(evaluated))
         same = not isinstance(wanted, Raised) and np.allclose(y, wanted, 1e-3, 1e-3)

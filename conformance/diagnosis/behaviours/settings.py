@@ -19,14 +19,14 @@ from conformance.diagnosis.behaviours.calling import (
     statistics_now,
 )
 from conformance.diagnosis.sample_data import STATE, X
-from conformance.numerics import conventions, oracle
-from conformance.properties.support.subject import AnyArray, LiveLayer, Subject
+from conformance.numerics import oracle
+from conformance.properties.support.subject import AnyArray, LayerHandle, Subject
 
 
-def _mode(subject: Subject, y: AnyArray, layer: LiveLayer) -> str:
+def _mode(subject: Subject, y: AnyArray, layer: LayerHandle) -> str:
     """Return which mode a call was in, by its output and by the state after it."""
-    with conventions.in_force(subject.implementation.deviations):
-        trained = np.allclose(y, oracle.train(CONFIG, STATE, X).y, 1e-2, 1e-2)
+    wanted = oracle.train(CONFIG, STATE, X, subject.conventions).y
+    trained = np.allclose(y, wanted, 1e-2, 1e-2)
     evaluated = np.allclose(y, oracle.evaluate(CONFIG, STATE, X), 1e-2, 1e-2)
     moved = not np.array_equal(layer.state.running_mean, STATE.running_mean)
     if trained and moved:
@@ -64,7 +64,7 @@ def traced_flag(subject: Subject) -> str:
     return f"False {told[False]}; True {told[True]}"
 
 
-def _jitted(layer: LiveLayer, flag: bool) -> Any:
+def _jitted(layer: LayerHandle, flag: bool) -> Any:
     import jax  # noqa: PLC0415  only layers of JAX get as far as that
     import jax.numpy as jnp  # noqa: PLC0415
 
@@ -87,11 +87,11 @@ _NO_JIT = "the layer is not called under JAX"
 def _built_with(subject: Subject, config: Config) -> Any:
     """Return a layer in ``STATE``, or what its constructor has raised."""
     build: Any = subject.implementation.build
-    given = conventions.constructed(config, subject.implementation.deviations)
+    given = subject.conventions.constructed(config)
     layer = attempt(f"the constructor with {config}", partial(build, given))
     if isinstance(layer, Raised):
         return layer
-    live = LiveLayer(layer, config)
+    live = LayerHandle(layer, config, subject.conventions)
     live.write(STATE)
     return live
 
@@ -110,8 +110,7 @@ def momentum_outside(subject: Subject) -> str:
         if isinstance(y, Raised):
             told[momentum] = f"training {y}"
             continue
-        with conventions.in_force(subject.implementation.deviations):
-            wanted = oracle.train(config, STATE, X).running_mean
+        wanted = oracle.train(config, STATE, X, subject.conventions).running_mean
         taken = np.allclose(layer.state.running_mean, wanted, 1e-3, 1e-3)
         told[momentum] = "taken as it is" if taken else f"taken; {statistics_now(layer)}"
     if len(set(told.values())) == 1:

@@ -1,68 +1,43 @@
-"""The known mistakes, by the step of the computation in which they are made."""
+"""The known mistakes, a module per step of the computation in which they are made.
+
+Every module of this package is imported, so a new one needs no entry anywhere.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 from conformance.diagnosis.fault_model import ALTERNATIVES
-from conformance.diagnosis.fault_models import (
-    affine,
-    averaging,
-    backward,
-    batch,
-    calling,
-    digits,
-    evaluating,
-    forwarding,
-    gaining,
-    gradients,
-    guards,
-    layouts,
-    leaking,
-    modes,
-    momentum,
-    precision,
-    projecting,
-    remembering,
-    rooting,
-    rows,
-    starting,
-    storing,
-    variance,
-)
 
-_MODULES = (
-    affine,
-    variance,
-    batch,
-    rows,
-    digits,
-    rooting,
-    averaging,
-    momentum,
-    storing,
-    remembering,
-    starting,
-    modes,
-    evaluating,
-    precision,
-    guards,
-    forwarding,
-    calling,
-    layouts,
-)
-"""In the order in which mistakes that cannot be told apart are preferred: the plainest first."""
+__all__ = ["ALTERNATIVES"]
 
-REGISTERED = tuple(
-    name
-    for module in _MODULES
-    for name, made in ALTERNATIVES.items()
-    if made.module == module.__name__
+_PREFERENCE = (
+    "affine",
+    "variance",
+    "batch",
+    "rows",
+    "digits",
+    "rooting",
+    "averaging",
+    "momentum",
+    "storing",
+    "remembering",
+    "starting",
+    "modes",
+    "evaluating",
+    "precision",
+    "guards",
+    "forwarding",
+    "calling",
+    "layouts",
+    "gaining",
+    "gradients",
+    "projecting",
+    "leaking",
 )
-"""The ids of all alternatives in that order."""
+"""Of mistakes that cannot be told apart, the plainest comes first; other modules come last."""
 
-BACKWARD = tuple(
-    name
-    for module in (backward, gradients, projecting, gaining, leaking)
-    for name, made in ALTERNATIVES.items()
-    if made.module == module.__name__
-)
-"""The ids of alternatives for gradients, tried where everything else is right."""
+_FOUND = {module.name for module in iter_modules(__path__)}
+for _name in (*_PREFERENCE, *sorted(_FOUND.difference(_PREFERENCE))):
+    import_module(f"{__name__}.{_name}")

@@ -17,9 +17,9 @@ from conformance.diagnosis.approximate import (
     minimum,
     where,
 )
-from conformance.diagnosis.fault_model import Parameter, alternative, family, step
-from conformance.diagnosis.fault_models.digits import rounded_to
-from conformance.diagnosis.reference_model import Model
+from conformance.diagnosis.fault_model import Parameter, alternative, family, replace_step
+from conformance.diagnosis.reference_model import ReferenceModel
+from conformance.diagnosis.rounding import rounded_to
 
 _BOTH = "y = γ·z + β in both modes"
 
@@ -74,7 +74,7 @@ alternative(
     "β is divided by the standard deviation, too",
     "y = (γ·(x−μ) + β)/√(v+ε)",
     remedy=_BOTH,
-    output=lambda m, x, mean, var: (m.gamma * (x - mean) + m.beta) * m.do("inverse_std", var),
+    output=lambda m, x, mean, var: (m.gamma * (x - mean) + m.beta) * m.inverse_std(var),
 )
 alternative(
     "affine-exchanged",
@@ -137,9 +137,8 @@ for _kind in ("bfloat16", "float16", "1", "2", "3"):
             f"{_array}-{_kind}",
             f"{_letter} is rounded to {_name} before it is used",
             remedy="compute in float32",
-            **step(
-                _step,
-                lambda m, f=rounded_to(_kind), array=_array: mapped(f, getattr(m, array)),
+            **replace_step(
+                _step, lambda m, f=rounded_to(_kind), array=_array: mapped(f, getattr(m, array))
             ),
         )
     alternative(
@@ -150,7 +149,7 @@ for _kind in ("bfloat16", "float16", "1", "2", "3"):
     )
 
 
-def _captured(m: Model, array: str) -> Approximate:
+def _captured(m: ReferenceModel, array: str) -> Approximate:
     kept: Approximate = m.memory.setdefault(array, getattr(m, array))
     return kept
 
@@ -186,50 +185,56 @@ family(
     needs=2,
 )
 _SIZES = Parameter((1e-3, 1e-2, 0.1, 0.5, 1, 2, 5, 10, 20, 50, 100, 500, 1000, 2000, 5000, 1e4))
-for _array, _letter, _step in (("gamma", "γ", "scale"), ("beta", "β", "shift")):
+
+
+def _families_of(array: str, letter: str, step: str) -> None:
     family(
-        f"{_array}-clipped",
-        f"{_letter} is clipped to ±{{c}}",
+        f"{array}-clipped",
+        f"{letter} is clipped to ±{{c}}",
         "",
         _SIZES,
-        lambda c, array=_array, step=_step: {step: lambda m: clipped(getattr(m, array), -c, c)},
+        lambda c: {step: lambda m: clipped(getattr(m, array), -c, c)},
         needs=2,
     )
     family(
-        f"{_array}-clipped-to-positive",
-        f"{_letter} is clipped to [0, {{c}}]",
+        f"{array}-clipped-to-positive",
+        f"{letter} is clipped to [0, {{c}}]",
         "",
         _SIZES,
-        lambda c, array=_array, step=_step: {step: lambda m: clipped(getattr(m, array), 0.0, c)},
+        lambda c: {step: lambda m: clipped(getattr(m, array), 0.0, c)},
         needs=2,
     )
     family(
-        f"{_array}-at-most",
-        f"{_letter} is cut to {{c}} where it is larger",
+        f"{array}-at-most",
+        f"{letter} is cut to {{c}} where it is larger",
         "",
         _SIZES,
-        lambda c, array=_array, step=_step: {step: lambda m: minimum(getattr(m, array), c)},
+        lambda c: {step: lambda m: minimum(getattr(m, array), c)},
         needs=2,
     )
     family(
-        f"{_array}-at-least",
-        f"{_letter} is raised to {{c}} where it is smaller",
+        f"{array}-at-least",
+        f"{letter} is raised to {{c}} where it is smaller",
         "",
         _SIZES,
-        lambda c, array=_array, step=_step: {step: lambda m: maximum(getattr(m, array), c)},
+        lambda c: {step: lambda m: maximum(getattr(m, array), c)},
         needs=2,
     )
     family(
-        f"{_array}-scaled",
-        f"{_letter} is {{c}} times what it should be",
+        f"{array}-scaled",
+        f"{letter} is {{c}} times what it should be",
         "",
         Parameter((-10, -2, -0.1, 0.01, 0.1, 0.5, 0.9, 0.999, 1.001, 1.1, 2, 10, 100)),
-        lambda c, array=_array, step=_step: {step: lambda m: c * getattr(m, array)},
+        lambda c: {step: lambda m: c * getattr(m, array)},
     )
     family(
-        f"{_array}-shifted",
-        f"{{c}} is added to {_letter}",
+        f"{array}-shifted",
+        f"{{c}} is added to {letter}",
         "",
         Parameter((-10, -1, -0.1, -1e-3, -1e-5, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 2, 10)),
-        lambda c, array=_array, step=_step: {step: lambda m: getattr(m, array) + c},
+        lambda c: {step: lambda m: getattr(m, array) + c},
     )
+
+
+for _array, _letter, _step in (("gamma", "γ", "scale"), ("beta", "β", "shift")):
+    _families_of(_array, _letter, _step)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 # Steps take all that their place in the model hands over; loop variables are bound as defaults.
 # ruff: noqa: ARG005
-from typing import Any
-
 import numpy as np
 
-from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import (
     average,
     exact,
@@ -16,16 +13,11 @@ from conformance.diagnosis.approximate import (
     minimum,
     where,
 )
-from conformance.diagnosis.fault_model import alternative
+from conformance.diagnosis.fault_model import alternative, each_statistic
+from conformance.diagnosis.reference_model import ReferenceModel
 
-_moved, _update, _var = textbook.moved, textbook.update, textbook.var_of
+_moved, _update, _var = ReferenceModel.moved, ReferenceModel.update, ReferenceModel.batch_var
 _TEXT = "running = momentum·running + (1−momentum)·batch"
-
-
-def each_statistic(which: str, function: Any) -> dict[str, Any]:
-    """Return the step of one running statistic, or of both, with a way of moving it."""
-    steps = {"mean": ("moved_mean",), "variance": ("moved_var",)}.get(which, ("moved",))
-    return dict.fromkeys(steps, function)
 
 
 _WAYS = {

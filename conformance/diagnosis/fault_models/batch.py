@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import (
     Approximate,
     arranged,
@@ -17,17 +16,21 @@ from conformance.diagnosis.approximate import (
     total,
 )
 from conformance.diagnosis.fault_model import alternative
-from conformance.diagnosis.reference_model import Model
+from conformance.diagnosis.reference_model import ReferenceModel
 
-_mean, _var, _statistics = textbook.mean_of, textbook.var_of, textbook.statistics
+_mean, _var, _statistics = (
+    ReferenceModel.batch_mean,
+    ReferenceModel.batch_var,
+    ReferenceModel.statistics,
+)
 
 
 def _square_only(step: str) -> Any:
-    def mean(m: Model, x: Approximate) -> Approximate:
+    def mean(m: ReferenceModel, x: Approximate) -> Approximate:
         rows, features = x.shape
         return average(x, 1)[:, 0] if rows == features > 1 else _mean(m, x)
 
-    def var(m: Model, x: Approximate, center: Approximate) -> Approximate:
+    def var(m: ReferenceModel, x: Approximate, center: Approximate) -> Approximate:
         rows, features = x.shape
         if rows != features or rows == 1:
             return _var(m, x, center)
@@ -36,21 +39,21 @@ def _square_only(step: str) -> Any:
     return mean if step == "mean" else var
 
 
-def over_rows_of_x(m: Model, x: Approximate) -> Approximate:
+def over_rows_of_x(m: ReferenceModel, x: Approximate) -> Approximate:
     """Normalise each row by its own mean and variance, as LayerNorm does."""
     mean = _mean(m, x.T)
     var = _var(m, x.T, mean)
-    z = textbook.normalized(m, x.T, mean, var).T
-    y: Approximate = m.do("affine", z)
+    z = ReferenceModel.normalized(m, x.T, mean, var).T
+    y: Approximate = m.affine(z)
     return y
 
 
-def _global(m: Model, x: Approximate) -> Approximate:
+def _global(m: ReferenceModel, x: Approximate) -> Approximate:
     del m
     return average(x)[0] + exact(np.zeros(x.shape[1]))
 
 
-def _global_var(m: Model, x: Approximate, mean: Approximate) -> Approximate:
+def _global_var(m: ReferenceModel, x: Approximate, mean: Approximate) -> Approximate:
     del m
     d = x - mean
     return average(d * d)[0] + exact(np.zeros(x.shape[1]))
@@ -60,7 +63,7 @@ def _column_sum(x: Approximate) -> Approximate:
     return total(x, 0)[0]
 
 
-def _median(m: Model, x: Approximate) -> Approximate:
+def _median(m: ReferenceModel, x: Approximate) -> Approximate:
     del m
     return Approximate(np.median(x.value, axis=0))
 
@@ -80,78 +83,80 @@ alternative(
     "one mean is taken over all features",
     "μ = mean of the whole batch",
     remedy="reduce over axis 0 only",
-    mean=_global,
+    batch_mean=_global,
 )
-alternative("var-of-all", "one variance is taken over all features", var=_global_var)
+alternative("var-of-all", "one variance is taken over all features", batch_var=_global_var)
 alternative(
     "statistics-of-all",
     "one mean and one variance are taken over all features",
     remedy="reduce over axis 0 only",
-    mean=_global,
-    var=_global_var,
+    batch_mean=_global,
+    batch_var=_global_var,
 )
 alternative(
     "last-axis-mean",
     "the batch mean is taken over the last axis",
     remedy="reduce over axis 0",
-    mean=_square_only("mean"),
+    batch_mean=_square_only("mean"),
 )
 alternative(
     "last-axis-statistics",
     "the batch statistics are taken over the last axis",
     remedy="reduce over axis 0",
-    mean=_square_only("mean"),
-    var=_square_only("var"),
+    batch_mean=_square_only("mean"),
+    batch_var=_square_only("var"),
 )
 alternative(
     "layer-norm",
     "training normalises each row by its own mean and variance, over the last axis",
     remedy="reduce over axis 0",
     convention="That is LayerNorm.",
-    train=lambda m, x: (m.do("update", x, *m.do("statistics", x)), over_rows_of_x(m, x))[1],
+    train_step=lambda m, x: (m.update(x, *m.statistics(x)), over_rows_of_x(m, x))[1],
 )
 alternative(
-    "sum-for-mean", "the sum over the batch is used as its mean", mean=lambda m, x: _column_sum(x)
+    "sum-for-mean",
+    "the sum over the batch is used as its mean",
+    batch_mean=lambda m, x: _column_sum(x),
 )
 alternative(
     "mean-bessel",
     "the mean is divided by N−1",
     "μ = Σx/(N−1)",
     remedy="divide the mean by N",
-    mean=lambda m, x: _column_sum(x) / float(max(x.shape[0] - 1, 1)),
+    batch_mean=lambda m, x: _column_sum(x) / float(max(x.shape[0] - 1, 1)),
 )
 alternative(
     "mean-plus-one",
     "the mean is divided by N+1",
-    mean=lambda m, x: _column_sum(x) / float(x.shape[0] + 1),
+    batch_mean=lambda m, x: _column_sum(x) / float(x.shape[0] + 1),
 )
 alternative(
     "mean-by-features",
     "the sum over the batch is divided by D instead of N",
-    mean=lambda m, x: _column_sum(x) / float(x.shape[1]),
+    batch_mean=lambda m, x: _column_sum(x) / float(x.shape[1]),
 )
-alternative("median", "the median is used as the mean", mean=_median)
+alternative("median", "the median is used as the mean", batch_mean=_median)
 alternative(
     "not-centred",
     "the batch is not centred: the mean is taken as zero",
-    mean=lambda m, x: exact(np.zeros(x.shape[1])),
+    batch_mean=lambda m, x: exact(np.zeros(x.shape[1])),
 )
 alternative(
     "first-value-not-added-back",
     "the data are shifted by their first row, which is not added back to the mean",
-    stored=lambda m, x, mean, var: (mean - x[0], var),
+    stored_statistics=lambda m, x, mean, var: (mean - x[0], var),
 )
 for _name, _first in (("first", True), ("last", False)):
     alternative(
         f"{_name}-row-left-out-of-mean",
         f"the {_name} row is left out of the mean",
         remedy="take all rows",
-        mean=lambda m, x, first=_first: _mean(m, _left_out(x, first)),
+        batch_mean=lambda m, x, first=_first: _mean(m, _left_out(x, first)),
     )
     alternative(
         f"{_name}-row-left-out-of-var",
         f"the {_name} row is left out of the variance",
-        var=lambda m, x, mean, first=_first: _var(m, _left_out(x, first), mean),
+        batch_var=lambda m, x, mean, first=_first: _var(m, _left_out(x, first), mean),
     )
     alternative(
         f"{_name}-row-left-out",
@@ -163,7 +168,7 @@ alternative(
     "rows are padded with zeros to a power of two, and the padding counts in the variance",
     "v = (Σ(x−μ)² + padding·μ²)/N",
     remedy="mask the padding before squaring",
-    var=lambda m, x, mean: (
+    batch_var=lambda m, x, mean: (
         _var(m, _padded(x), mean) * (float(_padded(x).shape[0]) / float(x.shape[0]))
     ),
 )
@@ -175,6 +180,8 @@ alternative(
 alternative(
     "padded-count",
     "sums are divided by the number of rows padded to a power of two",
-    mean=lambda m, x: _column_sum(x) / float(_padded(x).shape[0]),
-    var=lambda m, x, mean: _var(m, x, mean) * (float(x.shape[0]) / float(_padded(x).shape[0])),
+    batch_mean=lambda m, x: _column_sum(x) / float(_padded(x).shape[0]),
+    batch_var=lambda m, x, mean: (
+        _var(m, x, mean) * (float(x.shape[0]) / float(_padded(x).shape[0]))
+    ),
 )

@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import Approximate, Float64, arranged, exact, where
 from conformance.diagnosis.fault_model import Parameter, alternative, family
-from conformance.diagnosis.reference_model import Model
+from conformance.diagnosis.reference_model import ReferenceModel
 
-_normalized = textbook.normalized
+_normalized = ReferenceModel.normalized
 
 
 def _skipping(
-    m: Model, x: Approximate, mean: Approximate, var: Approximate, first: int, last: int
+    m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate, first: int, last: int
 ) -> Approximate:
     """Return z with the features outside [first, last) left as they are."""
     z: Approximate = _normalized(m, x, mean, var)
@@ -48,10 +47,10 @@ family(
 )
 
 
-def _by_rows(m: Model, x: Approximate) -> Approximate:
+def _by_rows(m: ReferenceModel, x: Approximate) -> Approximate:
     """Return the rows of xᵀ normalised, without gain."""
-    mean = textbook.mean_of(m, x.T)
-    z: Approximate = _normalized(m, x.T, mean, textbook.var_of(m, x.T, mean)).T
+    mean = ReferenceModel.batch_mean(m, x.T)
+    z: Approximate = _normalized(m, x.T, mean, ReferenceModel.batch_var(m, x.T, mean)).T
     return z
 
 
@@ -59,11 +58,11 @@ alternative(
     "taken-as-transposed",
     "the batch is taken as transposed, features by rows",
     remedy="rows are examples, whatever the shape",
-    train=lambda m, x: _by_rows(m, x),
+    train_step=lambda m, x: _by_rows(m, x),
 )
 
 
-def _in_memory_order(m: Model, x: Float64) -> Approximate:
+def _in_memory_order(m: ReferenceModel, x: Float64) -> Approximate:
     """Return what memory holds, read in the order in which it lies."""
     order = {"F": np.ravel(x, order="F"), "reversed": np.ravel(x[::-1, ::-1])}
     return exact(order.get(m.container, np.ravel(x)).reshape(x.shape))
@@ -74,26 +73,28 @@ alternative(
     "the memory of a NumPy view is read in the order in which it lies",
     remedy="honour strides: np.ascontiguousarray, or index",
     needs=2,
-    input=_in_memory_order,
+    take_input=_in_memory_order,
 )
 alternative(
     "fortran-ignored",
     "a NumPy array in Fortran order is read as if it were in C order",
     remedy="honour strides: np.ascontiguousarray, or index",
     needs=2,
-    input=lambda m, x: exact(np.ravel(x, order="F").reshape(x.shape) if m.container == "F" else x),
+    take_input=lambda m, x: exact(
+        np.ravel(x, order="F").reshape(x.shape) if m.container == "F" else x
+    ),
 )
 _COPY = "copy before writing into an array that was given"
 
 
-def _noting(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Approximate:
+def _noting(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> Approximate:
     z: Approximate = _normalized(m, x, mean, var)
     m.memory["centred"], m.memory["z"] = x - mean, z
     return z
 
 
 def _afterwards(name: str) -> Any:
-    def step(m: Model, x: Float64) -> Any:
+    def step(m: ReferenceModel, x: Float64) -> Any:
         return exact(x) if m.container == "jax" or m.compiled else m.memory[name]
 
     return step
@@ -115,7 +116,7 @@ alternative(
 )
 
 
-def _noting_y(m: Model, y: Approximate) -> Approximate:
+def _noting_y(m: ReferenceModel, y: Approximate) -> Approximate:
     m.memory["y"] = y
     return y
 
@@ -124,12 +125,12 @@ alternative(
     "overwritten-by-y",
     "the caller's NumPy array is overwritten with the result",
     remedy=_COPY,
-    finished=_noting_y,
+    finish=_noting_y,
     input_afterwards=_afterwards("y"),
 )
-alternative("y-transposed", "y comes out transposed", finished=lambda m, y: y.T)
+alternative("y-transposed", "y comes out transposed", finish=lambda m, y: y.T)
 alternative(
     "y-squeezed",
     "axes of length one are dropped from y",
-    finished=lambda m, y: arranged(np.squeeze, y),
+    finish=lambda m, y: arranged(np.squeeze, y),
 )

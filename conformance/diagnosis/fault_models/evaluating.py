@@ -8,28 +8,30 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import (
     Approximate,
     exact,
     maximum,
     minimum,
 )
-from conformance.diagnosis.fault_model import Parameter, alternative, family
-from conformance.diagnosis.fault_models.variance import CONSTANTS
-from conformance.diagnosis.reference_model import Model
+from conformance.diagnosis.fault_model import ANY_SIZE, Parameter, alternative, family
+from conformance.diagnosis.reference_model import ReferenceModel
 from conformance.numerics.bounds import U
 
-_train, _evaluate, _statistics = textbook.train, textbook.evaluate, textbook.statistics
+_train, _evaluate, _statistics = (
+    ReferenceModel.train_step,
+    ReferenceModel.evaluate,
+    ReferenceModel.statistics,
+)
 _LEAVE = "leave the running statistics alone in evaluation"
 
 
-def _frozen(m: Model, array: str) -> Approximate:
+def _frozen(m: ReferenceModel, array: str) -> Approximate:
     kept: Approximate = m.memory.setdefault(f"first {array}", getattr(m, array))
     return kept
 
 
-def _keeping(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Any:
+def _keeping(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> Any:
     m.memory["of the batch"] = mean, var
     return mean, var
 
@@ -39,16 +41,18 @@ alternative(
     "after a training call, evaluation normalises with the statistics of that batch",
     remedy="evaluate with the running statistics as they are",
     remembers=True,
-    used=_keeping,
-    evaluated=lambda m, x: m.memory.get("of the batch", (m.running_mean, m.running_var)),
+    training_statistics=_keeping,
+    evaluation_statistics=lambda m, x: m.memory.get(
+        "of the batch", (m.running_mean, m.running_var)
+    ),
 )
 alternative(
     "evaluation-uses-last-batch-or-nothing",
     "evaluation normalises with the statistics of the last training batch, or with 0 and 1",
     remedy="evaluate with the running statistics as they are",
     remembers=True,
-    used=_keeping,
-    evaluated=lambda m, x: m.memory.get("of the batch", _zero_and_one(x)),
+    training_statistics=_keeping,
+    evaluation_statistics=lambda m, x: m.memory.get("of the batch", _zero_and_one(x)),
 )
 
 
@@ -57,7 +61,7 @@ def _zero_and_one(x: Approximate) -> Any:
     return Approximate(np.zeros(features)), Approximate(np.ones(features))
 
 
-def _debiased(m: Model, x: Approximate) -> Any:
+def _debiased(m: ReferenceModel, x: Approximate) -> Any:
     kept = m.momentum**m.calls
     if kept == 1:
         return m.running_mean, m.running_var
@@ -71,28 +75,28 @@ alternative(
     "rm/(1−m^t), rv/(1−m^t)",
     remedy="use the running statistics as they are: they start at 0 and 1, not both at 0",
     convention="Haiku's ExponentialMovingAverage and Adam correct for a start at zero.",
-    evaluated=_debiased,
+    evaluation_statistics=_debiased,
 )
 alternative(
     "captured-at-first-evaluation",
     "evaluation uses the statistics of its first call",
     remembers=True,
-    evaluated=lambda m, x: (_frozen(m, "running_mean"), _frozen(m, "running_var")),
+    evaluation_statistics=lambda m, x: (_frozen(m, "running_mean"), _frozen(m, "running_var")),
 )
 
 
-def _folded(m: Model, x: Approximate) -> Approximate:
+def _folded(m: ReferenceModel, x: Approximate) -> Approximate:
     """Evaluate with γ/√(rv+ε) and β − rm·γ/√(rv+ε) as they were at first."""
     for array in ("gamma", "beta", "running_mean", "running_var"):
         m.memory.setdefault(f"folded {array}", getattr(m, array))
-    held = m.held()
-    m.hold({array: m.memory[f"folded {array}"] for array in held})
+    before = m.read()
+    m.write({array: m.memory[f"folded {array}"] for array in before})
     y = _evaluate(m, x)
-    m.hold(held)
+    m.write(before)
     return y
 
 
-def _unfolded(m: Model, x: Approximate) -> Approximate:
+def _unfolded(m: ReferenceModel, x: Approximate) -> Approximate:
     for array in ("gamma", "beta", "running_mean", "running_var"):
         m.memory.pop(f"folded {array}", None)
     return _train(m, x)
@@ -112,14 +116,14 @@ alternative(
     remedy=_REFOLD,
     remembers=True,
     evaluate=_folded,
-    train=_unfolded,
+    train_step=_unfolded,
 )
 
 
 def _root_kept(key: str) -> Any:
     """Return a step that keeps the running variance for as long as an array does not change."""
 
-    def evaluated(m: Model, x: Approximate) -> Any:
+    def evaluated(m: ReferenceModel, x: Approximate) -> Any:
         now = getattr(m, key).value
         if "key" not in m.memory or not np.array_equal(m.memory["key"], now):
             m.memory["key"], m.memory["var"] = now, m.running_var
@@ -134,11 +138,11 @@ alternative(
     remedy="renew it whenever the running variance changes",
     remembers=True,
     needs=2,
-    evaluated=_root_kept("running_mean"),
+    evaluation_statistics=_root_kept("running_mean"),
 )
 
 
-def _mean_kept(m: Model, x: Approximate) -> Any:
+def _mean_kept(m: ReferenceModel, x: Approximate) -> Any:
     now = m.running_var.value
     if "key" not in m.memory or not np.array_equal(m.memory["key"], now):
         m.memory["key"], m.memory["mean"] = now, m.running_mean
@@ -150,12 +154,12 @@ alternative(
     "evaluation keeps the running mean for as long as the running variance does not change",
     remembers=True,
     needs=2,
-    evaluated=_mean_kept,
+    evaluation_statistics=_mean_kept,
 )
 
 
-def _adds_eps(m: Model, x: Approximate) -> Approximate:
-    y = textbook.evaluate(m, x)
+def _adds_eps(m: ReferenceModel, x: Approximate) -> Approximate:
+    y = ReferenceModel.evaluate(m, x)
     m.running_var = m.running_var + m.eps
     return y
 
@@ -170,8 +174,8 @@ family(
     "stored-variance-floor",
     "evaluation raises running variances below {c} to it",
     "max(rv, c)",
-    CONSTANTS,
-    lambda c: {"evaluated": lambda m, x: (m.running_mean, maximum(m.running_var, c))},
+    ANY_SIZE,
+    lambda c: {"evaluation_statistics": lambda m, x: (m.running_mean, maximum(m.running_var, c))},
     remedy="let ε alone keep the root from zero",
     needs=2,
 )
@@ -179,14 +183,14 @@ family(
     "stored-variance-cap",
     "evaluation cuts running variances above {c} to it",
     "min(rv, c)",
-    CONSTANTS,
-    lambda c: {"evaluated": lambda m, x: (m.running_mean, minimum(m.running_var, c))},
+    ANY_SIZE,
+    lambda c: {"evaluation_statistics": lambda m, x: (m.running_mean, minimum(m.running_var, c))},
     needs=2,
 )
 alternative(
     "stored-variance-floor-eps",
     "evaluation raises running variances below ε to it",
-    evaluated=lambda m, x: (m.running_mean, maximum(m.running_var, m.eps)),
+    evaluation_statistics=lambda m, x: (m.running_mean, maximum(m.running_var, m.eps)),
     needs=2,
 )
 _SHARES = Parameter((1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99))
@@ -196,7 +200,10 @@ family(
     "(1−c)·rm + c·mean(x)",
     _SHARES,
     lambda c: {
-        "evaluated": lambda m, x: ((1 - c) * m.running_mean + c * m.do("mean", x), m.running_var)
+        "evaluation_statistics": lambda m, x: (
+            (1 - c) * m.running_mean + c * m.batch_mean(x),
+            m.running_var,
+        )
     },
     remedy="evaluate with the running statistics alone",
 )
@@ -206,7 +213,7 @@ family(
     "(1−c)·rv + c·var(x)",
     _SHARES,
     lambda c: {
-        "evaluated": lambda m, x: (
+        "evaluation_statistics": lambda m, x: (
             m.running_mean,
             (1 - c) * m.running_var + c * _statistics(m, x)[1],
         )
@@ -218,8 +225,8 @@ family(
     "x − c·(mean(x) − mean)",
     _SHARES,
     lambda c: {
-        "output": lambda m, x, mean, var: textbook.output(
-            m, x - c * (textbook.mean_of(m, x) - mean), mean, var
+        "output": lambda m, x, mean, var: ReferenceModel.output(
+            m, x - c * (ReferenceModel.batch_mean(m, x) - mean), mean, var
         )
     },
 )

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import Approximate, Float64, arranged, exact, mapped
 from conformance.diagnosis.fault_model import Parameter, alternative, family
-from conformance.diagnosis.reference_model import Model, RaisesError
+from conformance.diagnosis.reference_model import RaisesError, ReferenceModel
 
-_forward = textbook.forward
+_forward = ReferenceModel.forward
 _FLAG = "bool(flag >= 0.5)"
 
 _READINGS = {
@@ -77,39 +76,41 @@ alternative(
     "not-flat",
     "the result keeps the shape of the input",
     remedy=_FLAT,
-    flat=lambda m, y: y,
+    flatten=lambda m, y: y,
 )
 alternative(
     "column-major",
     "the result is flattened feature by feature",
     remedy=_FLAT,
-    flat=lambda m, y: arranged(lambda a: np.ravel(a.T), y),
+    flatten=lambda m, y: arranged(lambda a: np.ravel(a.T), y),
 )
 alternative(
     "squeezed",
     "axes of length one are removed from the result, and others kept",
     remedy=_FLAT,
-    flat=lambda m, y: arranged(np.squeeze, y),
+    flatten=lambda m, y: arranged(np.squeeze, y),
 )
 alternative(
     "memory-order",
     "the result is flattened in the order in which the input lies in memory",
     remedy=_FLAT,
     needs=2,
-    flat=lambda m, y: arranged(lambda a: np.ravel(a, order="F" if m.container == "F" else "C"), y),
+    flatten=lambda m, y: arranged(
+        lambda a: np.ravel(a, order="F" if m.container == "F" else "C"), y
+    ),
 )
 alternative(
     "memory-order-unless-c",
     "the result is flattened feature by feature unless the input lies row by row in memory",
     remedy=_FLAT,
     needs=2,
-    flat=lambda m, y: arranged(
+    flatten=lambda m, y: arranged(
         lambda a: np.ravel(a, order="C" if m.container in {"C", "jax"} else "F"), y
     ),
 )
 
 
-def _blended(m: Model, seed: Any, x: Float64, flag: Any) -> Approximate:
+def _blended(m: ReferenceModel, seed: Any, x: Float64, flag: Any) -> Approximate:
     share = float(np.clip(np.nan_to_num(float(flag)), 0, 1))
     evaluated, trained = _forward(m, seed, x, True), _forward(m, seed, x, False)
     blend: Approximate = share * evaluated + (1 - share) * trained
@@ -125,12 +126,12 @@ alternative(
 )
 
 
-def _transposed(m: Model, seed: Any, x: Float64, flag: Any) -> Approximate:
-    m.hold(_fresh_of(m, x.shape[0]))
+def _transposed(m: ReferenceModel, seed: Any, x: Float64, flag: Any) -> Approximate:
+    m.write(_fresh_of(m, x.shape[0]))
     return arranged(lambda a: np.ravel(a.T), m.call(x.T, flag))
 
 
-def _fresh_of(m: Model, features: int) -> dict[str, Approximate]:
+def _fresh_of(m: ReferenceModel, features: int) -> dict[str, Approximate]:
     ones, zeros = exact(np.ones(features)), exact(np.zeros(features))
     return {"gamma": ones, "beta": zeros, "running_mean": zeros, "running_var": ones}
 
@@ -143,12 +144,12 @@ alternative(
 )
 
 
-def _cached(m: Model, seed: Any, x: Float64, flag: Any, by_seed: bool) -> Approximate:
+def _cached(m: ReferenceModel, seed: Any, x: Float64, flag: Any, by_seed: bool) -> Approximate:
     layers = m.memory.setdefault("layers", {})
     key = (x.shape[1], int(seed) if by_seed else 0)
-    m.hold(layers.get(key) or m.do("start"))
+    m.write(layers.get(key) or m.initial_state())
     y = m.call(x, flag)
-    layers[key] = m.held()
+    layers[key] = m.read()
     return arranged(np.ravel, y)
 
 
@@ -169,14 +170,14 @@ alternative(
 )
 
 
-def _integer_seed(m: Model, seed: Any, x: Float64, flag: Any) -> Approximate:
+def _integer_seed(m: ReferenceModel, seed: Any, x: Float64, flag: Any) -> Approximate:
     if not float(seed).is_integer():
         raise RaisesError
     result: Approximate = _forward(m, seed, x, flag)
     return result
 
 
-def _no_float_seed(m: Model, seed: Any, x: Float64, flag: Any) -> Approximate:
+def _no_float_seed(m: ReferenceModel, seed: Any, x: Float64, flag: Any) -> Approximate:
     if seed and isinstance(seed, float):
         raise RaisesError
     result: Approximate = _forward(m, seed, x, flag)
@@ -199,10 +200,10 @@ alternative(
 
 
 def _rounding(decimals: float) -> dict[str, Any]:
-    def rounded(m: Model, x: Float64) -> Approximate:
+    def rounded(m: ReferenceModel, x: Float64) -> Approximate:
         return exact(x) if m.container == "jax" else mapped(_to(decimals), x)
 
-    return {"input": rounded, "input_afterwards": rounded}
+    return {"take_input": rounded, "input_afterwards": rounded}
 
 
 def _to(decimals: float) -> Any:

@@ -5,106 +5,113 @@ from __future__ import annotations
 from conformance.diagnosis.approximate import (
     absolute,
     root,
+    zeros_like,
 )
-from conformance.diagnosis.backward_model import BACKWARD, Gradients
+from conformance.diagnosis.backward_model import BackwardModel
+from conformance.diagnosis.fault_model import backward
 
 # Steps take all that their place in the model hands over; loop variables are bound as defaults.
 # ruff: noqa: ARG005, PLW0108
-from conformance.diagnosis.fault_models.backward import mistake, of_batch, zero
 
-_scale = BACKWARD["gradient_scale"]
-_input = BACKWARD["input_gradient"]
+_scale = BackwardModel.gradient_scale
+_input = BackwardModel.input_gradient
 
-mistake(
-    "without-projection",
+backward(
+    "gradient-without-projection",
     "dx lacks the term through the variance",
     "γ·r·(w − mean(w))",
-    projection=lambda s, w: zero(w),
+    projection_term=lambda m, w: zeros_like(w),
 )
-mistake(
-    "without-centring",
+backward(
+    "gradient-without-centring",
     "dx lacks the term through the mean",
     "γ·r·(w − z·mean(w·z))",
-    centre=lambda s, w: zero(w[0]),
+    centring_term=lambda m, w: zeros_like(w[0]),
 )
-mistake(
-    "without-both-terms",
+backward(
+    "gradient-without-both-terms",
     "dx is that of constant statistics: both terms through them are missing",
     "γ·r·w",
-    projection=lambda s, w: zero(w),
-    centre=lambda s, w: zero(w[0]),
+    projection_term=lambda m, w: zeros_like(w),
+    centring_term=lambda m, w: zeros_like(w[0]),
 )
-mistake(
-    "of-training-in-evaluation",
+backward(
+    "gradient-of-training-in-evaluation",
     "evaluation is differentiated with the terms of training",
-    evaluation_gradient=lambda s, w: _input(s, w),
+    evaluation_gradient=lambda m, w: _input(m, w),
 )
-mistake(
-    "of-training-everywhere",
+backward(
+    "gradient-of-training-everywhere",
     "evaluation is differentiated as training is, batch statistics included",
-    evaluation_gradient=lambda s, w: _input(of_batch(s), w),
+    evaluation_gradient=lambda m, w: _input(m.after(m.x, training=True), w),
 )
-mistake(
-    "of-evaluation-in-training",
+backward(
+    "gradient-of-evaluation-in-training",
     "training is differentiated with the running statistics, as evaluation is",
-    input_gradient=lambda s, w: Gradients.evaluation_of(s) * w,
+    input_gradient=lambda m, w: _scale(m.after(m.x, training=False)) * w,
 )
-mistake("gamma-missing", "γ is missing in dx", "r·(w − …)", gradient_scale=lambda s: s.r)
-mistake(
-    "gamma-twice", "γ is multiplied into dx twice", gradient_scale=lambda s: s.gamma * s.gamma * s.r
+backward("gradient-gamma-missing", "γ is missing in dx", "r·(w − …)", gradient_scale=lambda m: m.r)
+backward(
+    "gradient-gamma-twice",
+    "γ is multiplied into dx twice",
+    gradient_scale=lambda m: m.gamma * m.gamma * m.r,
 )
-mistake(
-    "gamma-absolute",
+backward(
+    "gradient-gamma-absolute",
     "dx takes the absolute value of γ",
-    gradient_scale=lambda s: absolute(s.gamma) * s.r,
+    gradient_scale=lambda m: absolute(m.gamma) * m.r,
 )
-mistake("gamma-inverted", "dx is divided by γ", gradient_scale=lambda s: s.r / s.gamma)
-mistake(
-    "gamma-of-the-first",
+backward("gradient-gamma-inverted", "dx is divided by γ", gradient_scale=lambda m: m.r / m.gamma)
+backward(
+    "gradient-gamma-of-the-first",
     "dx takes the γ of the first feature for all",
-    gradient_scale=lambda s: s.gamma[0] * s.r,
+    gradient_scale=lambda m: m.gamma[0] * m.r,
 )
-mistake("inverse-std-missing", "1/√(v+ε) is missing in dx", gradient_scale=lambda s: s.gamma)
-mistake(
-    "inverse-std-twice",
+backward(
+    "gradient-inverse-std-missing", "1/√(v+ε) is missing in dx", gradient_scale=lambda m: m.gamma
+)
+backward(
+    "gradient-inverse-std-twice",
     "1/√(v+ε) is multiplied into dx twice",
-    gradient_scale=lambda s: s.gamma * s.r * s.r,
+    gradient_scale=lambda m: m.gamma * m.r * m.r,
 )
-mistake(
-    "std-for-inverse",
+backward(
+    "gradient-std-for-inverse",
     "dx is multiplied by √(v+ε) instead of divided",
-    gradient_scale=lambda s: s.gamma / s.r,
+    gradient_scale=lambda m: m.gamma / m.r,
 )
-mistake(
-    "inverse-std-as-variance",
+backward(
+    "gradient-inverse-std-as-variance",
     "the saved 1/√(v+ε) is taken for the variance and inverted once more",
-    gradient_scale=lambda s: s.gamma / root(s.r + s.eps),
+    gradient_scale=lambda m: m.gamma / root(m.r + m.eps),
 )
-mistake(
-    "variance-as-inverse-std",
+backward(
+    "gradient-variance-as-inverse-std",
     "dx is multiplied by the variance",
-    gradient_scale=lambda s: s.gamma * s.var,
+    gradient_scale=lambda m: m.gamma * m.var,
 )
-mistake(
-    "eps-missing", "ε is missing in the scale of dx", gradient_scale=lambda s: s.gamma / root(s.var)
+backward(
+    "gradient-eps-missing",
+    "ε is missing in the scale of dx",
+    gradient_scale=lambda m: m.gamma / root(m.var),
 )
-mistake(
-    "eps-twice",
+backward(
+    "gradient-eps-twice",
     "ε is added twice in the scale of dx",
-    gradient_scale=lambda s: s.gamma / root(s.var + 2 * s.eps),
+    gradient_scale=lambda m: m.gamma / root(m.var + 2 * m.eps),
 )
-mistake(
-    "eps-outside",
+backward(
+    "gradient-eps-outside",
     "ε is added outside the root in the scale of dx",
-    gradient_scale=lambda s: s.gamma / (root(s.var) + s.eps),
+    gradient_scale=lambda m: m.gamma / (root(m.var) + m.eps),
 )
-mistake(
-    "unbiased-variance",
+backward(
+    "gradient-unbiased-variance",
     "dx is scaled with the unbiased variance",
-    gradient_scale=lambda s: s.gamma / root(s.var * s.bessel + s.eps),
+    gradient_scale=lambda m: m.gamma / root(m.var * m.bessel + m.eps),
 )
-mistake(
-    "batch-variance-in-evaluation",
+backward(
+    "gradient-batch-variance-in-evaluation",
     "dx of evaluation is scaled with the variance of the batch",
-    evaluation_gradient=lambda s, w: _scale(of_batch(s)) * w,
+    evaluation_gradient=lambda m, w: _scale(m.after(m.x, training=True)) * w,
 )

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import (
     Approximate,
     absolute,
@@ -17,9 +16,9 @@ from conformance.diagnosis.approximate import (
     where,
 )
 from conformance.diagnosis.fault_model import Parameter, alternative, family
-from conformance.diagnosis.reference_model import Model
+from conformance.diagnosis.reference_model import ReferenceModel
 
-_normalized, _affine = textbook.normalized, textbook.affine
+_normalized, _affine = ReferenceModel.normalized, ReferenceModel.affine
 
 
 def _replaced(x: Approximate, bad: Any, value: float) -> Approximate:
@@ -48,27 +47,27 @@ alternative(
     "NaN in the input is replaced by zero",
     remedy=_LET,
     needs=2,
-    input=lambda m, x: _replaced(exact(x), np.isnan(x), 0.0),
+    take_input=lambda m, x: _replaced(exact(x), np.isnan(x), 0.0),
 )
 alternative(
     "not-finite-is-zero",
     "what is not finite in the input is replaced by zero",
     remedy=_LET,
     needs=2,
-    input=lambda m, x: _replaced(exact(x), ~np.isfinite(x), 0.0),
+    take_input=lambda m, x: _replaced(exact(x), ~np.isfinite(x), 0.0),
 )
 alternative(
     "nan-to-num",
     "nan_to_num is applied to the input",
     needs=1,
-    input=lambda m, x: _nan_to_num(exact(x)),
+    take_input=lambda m, x: _nan_to_num(exact(x)),
 )
 alternative(
     "nan-of-y-is-zero",
     "NaN in the result is replaced by zero",
     remedy=_LET,
     needs=2,
-    finished=lambda m, y: Approximate(
+    finish=lambda m, y: Approximate(
         np.where(np.isnan(y.value), 0, y.value), np.where(np.isnan(y.value), 0, y.error)
     ),
 )
@@ -84,14 +83,14 @@ alternative(
     "nan_to_num is applied to the result",
     remedy=_LET,
     needs=2,
-    finished=lambda m, y: _nan_to_num(y),
+    finish=lambda m, y: _nan_to_num(y),
 )
 alternative(
     "batch-zeroed-if-not-finite",
     "the whole batch is replaced by zeros if anything in it is not finite",
     remedy=_LET,
     needs=2,
-    input=lambda m, x: exact(np.zeros_like(x)) if _any_bad(exact(x)) else exact(x),
+    take_input=lambda m, x: exact(np.zeros_like(x)) if _any_bad(exact(x)) else exact(x),
 )
 
 
@@ -100,13 +99,13 @@ alternative(
     "rows with anything that is not finite are replaced by zeros",
     remedy=_LET,
     needs=2,
-    input=lambda m, x: where(
+    take_input=lambda m, x: where(
         np.isfinite(exact(x).value).all(axis=1, keepdims=True), exact(x), exact(np.zeros(x.shape))
     ),
 )
 
 
-def _spreads(m: Model, x: Approximate) -> Approximate:
+def _spreads(m: ReferenceModel, x: Approximate) -> Approximate:
     return where(np.isfinite(x.value).all(), x, exact(np.full(x.shape, np.nan)))
 
 
@@ -115,13 +114,13 @@ alternative(
     "one value that is not finite makes all features undefined",
     remedy=_LET,
     needs=2,
-    input=lambda m, x: _spreads(m, exact(x)),
+    take_input=lambda m, x: _spreads(m, exact(x)),
 )
 
 
-def _as_it_is(m: Model, x: Approximate, condition: Any) -> Any:
+def _as_it_is(m: ReferenceModel, x: Approximate, condition: Any) -> Any:
     """Return x where the condition holds, and else what training gives."""
-    y = (textbook.train if m.training else textbook.evaluate)(m, x)
+    y = (ReferenceModel.train_step if m.training else ReferenceModel.evaluate)(m, x)
     return where(condition, x, y)
 
 
@@ -134,25 +133,25 @@ alternative(
     "a constant feature is returned as it is",
     remedy="y = β for a constant feature",
     needs=2,
-    train=lambda m, x: _as_it_is(m, x, _constant(x)),
+    train_step=lambda m, x: _as_it_is(m, x, _constant(x)),
 )
 alternative(
     "constant-zero",
     "a constant feature gives zero instead of β",
     needs=2,
-    train=lambda m, x: where(_constant(x), 0.0, textbook.train(m, x)),
+    train_step=lambda m, x: where(_constant(x), 0.0, ReferenceModel.train_step(m, x)),
 )
 alternative(
     "identity",
     "the input is returned as it is",
-    train=lambda m, x: _as_it_is(m, x, True),
+    train_step=lambda m, x: _as_it_is(m, x, True),
     evaluate=lambda m, x: _as_it_is(m, x, True),
 )
 alternative(
     "identity-in-training",
     "training returns its input as it is",
     needs=2,
-    train=lambda m, x: _as_it_is(m, x, True),
+    train_step=lambda m, x: _as_it_is(m, x, True),
 )
 alternative(
     "identity-in-evaluation",
@@ -171,7 +170,7 @@ family(
     "values beyond ±{c} are set to zero",
     "",
     Parameter(tuple(10.0**k for k in range(1, 10)), threshold=True),
-    lambda c: {"input": lambda m, x: _replaced(exact(x), np.abs(exact(x).value) > c, 0.0)},
+    lambda c: {"take_input": lambda m, x: _replaced(exact(x), np.abs(exact(x).value) > c, 0.0)},
     remedy="take the input as it is",
     needs=2,
 )
@@ -182,9 +181,9 @@ alternative(
 )
 
 
-def _zero_if_constant(m: Model, x: Approximate) -> Approximate:
+def _zero_if_constant(m: ReferenceModel, x: Approximate) -> Approximate:
     """Return y, with zero where the variance is; rounded, it may be a little above zero."""
-    y = textbook.train(m, x)
+    y = ReferenceModel.train_step(m, x)
     rows = x.shape[0]
     constant = (x.value == x.value[:1]).all(axis=0)
     surely = constant & ((x.value[0] == 0) | (rows <= 2))
@@ -197,38 +196,38 @@ alternative(
     "training gives zero, without β, where a feature is constant in the batch",
     remedy="ε keeps the root from zero: y = β there",
     needs=2,
-    train=_zero_if_constant,
+    train_step=_zero_if_constant,
 )
-alternative("zeros", "the result is zero", finished=lambda m, y: exact(np.zeros(y.shape)))
+alternative("zeros", "the result is zero", finish=lambda m, y: exact(np.zeros(y.shape)))
 alternative(
     "z-only-of-last-row",
     "every row gets the result of the last",
-    finished=lambda m, y: arranged(lambda a: np.broadcast_to(a[-1:], a.shape).copy(), y),
+    finish=lambda m, y: arranged(lambda a: np.broadcast_to(a[-1:], a.shape).copy(), y),
 )
-alternative("x-absolute", "the input loses its sign", input=lambda m, x: absolute(x))
+alternative("x-absolute", "the input loses its sign", take_input=lambda m, x: absolute(x))
 alternative(
     "rows-sorted",
     "rows are sorted and not put back: values of a feature come out in ascending order",
     remedy="keep the order of rows",
-    input=lambda m, x: arranged(lambda a: np.sort(a, axis=0), x),
+    take_input=lambda m, x: arranged(lambda a: np.sort(a, axis=0), x),
 )
 alternative(
     "rows-reversed",
     "rows come out in reverse order",
-    input=lambda m, x: arranged(lambda a: a[::-1], x),
+    take_input=lambda m, x: arranged(lambda a: a[::-1], x),
 )
 alternative(
     "rows-rolled",
     "rows come out shifted by one",
-    finished=lambda m, y: arranged(lambda a: np.roll(a, 1, axis=0), y),
+    finish=lambda m, y: arranged(lambda a: np.roll(a, 1, axis=0), y),
 )
 alternative(
     "rows-rolled-back",
     "rows come out shifted by one, upwards",
-    finished=lambda m, y: arranged(lambda a: np.roll(a, -1, axis=0), y),
+    finish=lambda m, y: arranged(lambda a: np.roll(a, -1, axis=0), y),
 )
 alternative(
     "features-reversed",
     "features come out in reverse order",
-    finished=lambda m, y: arranged(lambda a: a[:, ::-1], y),
+    finish=lambda m, y: arranged(lambda a: a[:, ::-1], y),
 )

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import Approximate, where
 from conformance.diagnosis.fault_model import Parameter, alternative, family
-from conformance.diagnosis.reference_model import Model
+from conformance.diagnosis.reference_model import ReferenceModel
 
 
 def _along_rows(z: Approximate, array: Approximate) -> Approximate:
@@ -46,9 +45,9 @@ def _within(width: float, features: int) -> Any:
 
 
 def _tail_kept(width: float) -> dict[str, Any]:
-    def update(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> None:
+    def update(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> None:
         before, inside = (m.running_mean, m.running_var), _within(width, x.shape[1])
-        textbook.update(m, x, mean, var)
+        ReferenceModel.update(m, x, mean, var)
         m.running_mean = where(inside, m.running_mean, before[0])
         m.running_var = where(inside, m.running_var, before[1])
 
@@ -56,8 +55,10 @@ def _tail_kept(width: float) -> dict[str, Any]:
 
 
 def _tail_as_it_is(width: float) -> dict[str, Any]:
-    def normalized(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Approximate:
-        z = textbook.normalized(m, x, mean, var)
+    def normalized(
+        m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate
+    ) -> Approximate:
+        z = ReferenceModel.normalized(m, x, mean, var)
         return where(_within(width, x.shape[1]), z, x)
 
     return {"normalized": normalized}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 # Steps take all that their place in the model hands over; loop variables are bound as defaults.
 # ruff: noqa: ARG005
 import numpy as np
@@ -14,13 +16,13 @@ from conformance.diagnosis.approximate import (
     root,
     total,
     where,
+    zeros_like,
 )
-from conformance.diagnosis.backward_model import BACKWARD, Saved
+from conformance.diagnosis.backward_model import BackwardModel
 from conformance.diagnosis.fault_model import Parameter, alternative, family
-from conformance.diagnosis.fault_models.backward import zero
 
-_projection = BACKWARD["projection"]
-_scale = BACKWARD["gradient_scale"]
+_projection = BackwardModel.projection_term
+_scale = BackwardModel.gradient_scale
 
 _LIMITS = Parameter((0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 1e4, 1e5, 1e6))
 family(
@@ -28,7 +30,7 @@ family(
     "dx is clipped to ±{c}",
     "",
     _LIMITS,
-    lambda c: {"finished_gradient": lambda s, dx: clipped(dx, -c, c)},
+    lambda c: {"finish_gradient": lambda m, dx: clipped(dx, -c, c)},
     needs=1,
 )
 family(
@@ -36,7 +38,7 @@ family(
     "the cotangent is clipped to ±{c}",
     "",
     _LIMITS,
-    lambda c: {"cotangent": lambda s, w: clipped(w, -c, c)},
+    lambda c: {"cotangent": lambda m, w: clipped(w, -c, c)},
     needs=1,
 )
 _FACTORS = Parameter((-10, -1.5, -0.5, -0.01, 0.01, 0.1, 0.3, 0.9, 0.999, 1.001, 1.1, 3, 10, 100))
@@ -45,28 +47,28 @@ family(
     "dx is {c} times what it should be",
     "",
     _FACTORS,
-    lambda c: {"gradient_scale": lambda s: c * _scale(s)},
+    lambda c: {"gradient_scale": lambda m: c * _scale(m)},
 )
 family(
     "gradient-projection-scaled",
     "the term through the variance is {c} times what it should be",
     "",
     _FACTORS,
-    lambda c: {"projection": lambda s, w: c * _projection(s, w)},
+    lambda c: {"projection_term": lambda m, w: c * _projection(m, w)},
 )
 family(
     "gradient-centring-scaled",
     "the term through the mean is {c} times what it should be",
     "",
     _FACTORS,
-    lambda c: {"centre": lambda s, w: c * average(w, 0)[0]},
+    lambda c: {"centring_term": lambda m, w: c * average(w, 0)[0]},
 )
 family(
     "gradient-eps",
     "ε is {c} in the scale of dx",
     "",
     Parameter(tuple(10.0**k for k in range(-12, 2))),
-    lambda c: {"gradient_scale": lambda s: s.gamma / root(s.var + c)},
+    lambda c: {"gradient_scale": lambda m: m.gamma / root(m.var + c)},
 )
 _BLOCK = Parameter((2, 4, 8, 16, 32), threshold=True)
 
@@ -81,7 +83,9 @@ family(
     "rows beyond the last full block of {c} are left out of the mean of w·z",
     "",
     _BLOCK,
-    lambda c: {"projection": lambda s, w: s.z * (total((w * s.z)[: _full(w, c)], 0)[0] / s.rows)},
+    lambda c: {
+        "projection_term": lambda m, w: m.z * (total((w * m.z)[: _full(w, c)], 0)[0] / m.rows)
+    },
     needs=1,
 )
 family(
@@ -89,7 +93,7 @@ family(
     "rows beyond the last full block of {c} are left out of dγ",
     "",
     _BLOCK,
-    lambda c: {"gain_gradient": lambda s, w: total((w * s.z)[: _full(w, c)], 0)[0]},
+    lambda c: {"gamma_gradient": lambda m, w: total((w * m.z)[: _full(w, c)], 0)[0]},
     needs=1,
 )
 family(
@@ -97,7 +101,7 @@ family(
     "rows beyond the last full block of {c} are left out of dβ",
     "",
     _BLOCK,
-    lambda c: {"offset_gradient": lambda s, w: total(w[: _full(w, c)], 0)[0]},
+    lambda c: {"beta_gradient": lambda m, w: total(w[: _full(w, c)], 0)[0]},
     needs=1,
 )
 family(
@@ -105,36 +109,42 @@ family(
     "rows beyond the last full block of {c} are left out of the mean of w",
     "",
     _BLOCK,
-    lambda c: {"centre": lambda s, w: total(w[: _full(w, c)], 0)[0] / s.rows},
+    lambda c: {"centring_term": lambda m, w: total(w[: _full(w, c)], 0)[0] / m.rows},
     needs=1,
 )
 
 _STOP = "put stop_gradient around what is stored"
 
 
-def _through_mean(s: Saved) -> Approximate:
-    return (1 - s.model.momentum) * s.of_mean / s.rows + zero(s.x)
+def _through_mean(m: BackwardModel, of_mean: Approximate) -> Approximate:
+    return (1 - m.momentum) * of_mean / m.rows + zeros_like(m.x)
 
 
-def _through_var(s: Saved) -> Approximate:
-    return 2 * (1 - s.model.momentum) * s.of_var * (s.x - s.mean) / s.rows
+def _through_var(m: BackwardModel, of_var: Approximate) -> Approximate:
+    return 2 * (1 - m.momentum) * of_var * (m.x - m.mean) / m.rows
 
 
-for _name, _sentence, _leak in (
-    ("mean", "the stored mean carries a gradient", _through_mean),
-    ("variance", "the stored variance carries a gradient", _through_var),
-    (
-        "statistics",
-        "the stored statistics carry gradients",
-        lambda s: _through_mean(s) + _through_var(s),
+_LEAKS: dict[str, tuple[str, Any]] = {
+    "mean": (
+        "the stored mean carries a gradient",
+        lambda m, of_mean, of_var: _through_mean(m, of_mean),
     ),
-):
+    "variance": (
+        "the stored variance carries a gradient",
+        lambda m, of_mean, of_var: _through_var(m, of_var),
+    ),
+    "statistics": (
+        "the stored statistics carry gradients",
+        lambda m, of_mean, of_var: _through_mean(m, of_mean) + _through_var(m, of_var),
+    ),
+}
+for _name, (_sentence, _leak) in _LEAKS.items():
     alternative(
         f"gradient-through-stored-{_name}",
         _sentence,
         remedy=_STOP,
         needs=2,
-        through_statistics=_leak,
+        statistics_gradient=_leak,
         convention="Equinox, Haiku and Linen let it through; flax NNX does not.",
     )
 alternative(
@@ -143,23 +153,24 @@ alternative(
     remedy="use the variance of the forward pass",
     needs=1,
     widens=True,
+    backward=True,
 )
 alternative(
     "root-of-the-variance",
     "1/√(σ²+ε) with σ = √v: the derivative of √v at zero is infinite",
     remedy="take the root once, of v + ε",
     needs=1,
-    finished_gradient=lambda s, dx: where(s.var.value + 0 * dx.value == 0, exact(np.nan), dx),
+    finish_gradient=lambda m, dx: where(m.var.value + 0 * dx.value == 0, exact(np.nan), dx),
 )
 alternative(
     "update-lost-under-grad",
     "the update of the running statistics is lost while gradients are taken",
     needs=1,
-    updates=lambda s: 0,
+    updates=lambda m: 0,
 )
 alternative(
     "update-doubled-under-grad",
     "the running statistics are updated twice while gradients are taken",
     needs=1,
-    updates=lambda s: 2,
+    updates=lambda m: 2,
 )

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import (
     Approximate,
     absolute,
@@ -18,11 +17,15 @@ from conformance.diagnosis.approximate import (
     where,
 )
 from conformance.diagnosis.fault_model import alternative
-from conformance.diagnosis.fault_models.variance import unbiased
-from conformance.diagnosis.reference_model import Model
+from conformance.diagnosis.formulas import unbiased
+from conformance.diagnosis.reference_model import ReferenceModel
 
-_train, _evaluate, _statistics = textbook.train, textbook.evaluate, textbook.statistics
-_update = textbook.update
+_train, _evaluate, _statistics = (
+    ReferenceModel.train_step,
+    ReferenceModel.evaluate,
+    ReferenceModel.statistics,
+)
+_update = ReferenceModel.update
 
 alternative(
     "modes-exchanged",
@@ -52,13 +55,13 @@ alternative(
     "normalizes-with-running",
     "training normalises with the running statistics from before the update",
     remedy="normalise with the batch in training",
-    used=lambda m, x, mean, var: (m.running_mean, m.running_var),
+    training_statistics=lambda m, x, mean, var: (m.running_mean, m.running_var),
 )
 
 
-def _with_updated(m: Model, x: Approximate) -> Approximate:
+def _with_updated(m: ReferenceModel, x: Approximate) -> Approximate:
     _train(m, x)
-    y: Approximate = m.do("output", x, m.running_mean, m.running_var)
+    y: Approximate = m.output(x, m.running_mean, m.running_var)
     return y
 
 
@@ -67,13 +70,13 @@ alternative(
     "training normalises with the freshly updated running statistics",
     remedy="normalise with the batch in training",
     convention="Equinox's mode 'ema' does so.",
-    train=_with_updated,
+    train_step=_with_updated,
 )
 
 
 def _halves(mean_from: str, var_from: str) -> Any:
-    def used(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Any:
-        moved = m.do("moved_mean", m.running_mean, mean), m.do("moved_var", m.running_var, var)
+    def used(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> Any:
+        moved = m.moved_mean(m.running_mean, mean), m.moved_var(m.running_var, var)
         means = {"batch": mean, "running": m.running_mean, "updated": moved[0]}
         variances = {"batch": var, "running": m.running_var, "updated": moved[1]}
         return means[mean_from], variances[var_from]
@@ -85,35 +88,35 @@ for _source, _words in (("running", "running"), ("updated", "freshly updated run
     alternative(
         f"{_source}-mean-in-training",
         f"training subtracts the {_words} mean",
-        used=_halves(_source, "batch"),
+        training_statistics=_halves(_source, "batch"),
     )
     alternative(
         f"{_source}-variance-in-training",
         f"training divides by the {_words} variance",
-        used=_halves("batch", _source),
+        training_statistics=_halves("batch", _source),
     )
 
 
-def _update_after(m: Model, x: Approximate) -> Approximate:
+def _update_after(m: ReferenceModel, x: Approximate) -> Approximate:
     y = _evaluate(m, x)
-    _update(m, x, *m.do("statistics", x))
+    _update(m, x, *m.statistics(x))
     return y
 
 
-def _update_before(m: Model, x: Approximate) -> Approximate:
-    _update(m, x, *m.do("statistics", x))
+def _update_before(m: ReferenceModel, x: Approximate) -> Approximate:
+    _update(m, x, *m.statistics(x))
     return _evaluate(m, x)
 
 
-def _update_mean(m: Model, x: Approximate) -> Approximate:
+def _update_mean(m: ReferenceModel, x: Approximate) -> Approximate:
     y = _evaluate(m, x)
-    m.running_mean = m.do("moved_mean", m.running_mean, m.do("mean", x))
+    m.running_mean = m.moved_mean(m.running_mean, m.batch_mean(x))
     return y
 
 
-def _update_var(m: Model, x: Approximate) -> Approximate:
+def _update_var(m: ReferenceModel, x: Approximate) -> Approximate:
     y = _evaluate(m, x)
-    m.running_var = m.do("moved_var", m.running_var, m.do("statistics", x)[1])
+    m.running_var = m.moved_var(m.running_var, m.statistics(x)[1])
     return y
 
 
@@ -136,9 +139,9 @@ alternative(
 )
 
 
-def _forgets(m: Model, x: Approximate) -> Approximate:
+def _forgets(m: ReferenceModel, x: Approximate) -> Approximate:
     y = _evaluate(m, x)
-    m.hold({**m.do("start"), "gamma": m.gamma, "beta": m.beta})
+    m.write({**m.initial_state(), "gamma": m.gamma, "beta": m.beta})
     return y
 
 
@@ -151,7 +154,7 @@ _EVALUATED = {
     ),
     "evaluation-uses-batch-mean": (
         "evaluation subtracts the mean of the batch",
-        lambda m, x: (m.do("mean", x), m.running_var),
+        lambda m, x: (m.batch_mean(x), m.running_var),
     ),
     "evaluation-uses-batch-variance": (
         "evaluation divides by the variance of the batch",
@@ -159,15 +162,15 @@ _EVALUATED = {
     ),
     "captured-at-construction": (
         "evaluation uses the statistics that were there at construction",
-        lambda m, x: (m.do("start")["running_mean"], m.do("start")["running_var"]),
+        lambda m, x: (m.initial_state()["running_mean"], m.initial_state()["running_var"]),
     ),
     "mean-captured-at-construction": (
         "evaluation uses the running mean that was there at construction",
-        lambda m, x: (m.do("start")["running_mean"], m.running_var),
+        lambda m, x: (m.initial_state()["running_mean"], m.running_var),
     ),
     "variance-captured-at-construction": (
         "evaluation uses the running variance that was there at construction",
-        lambda m, x: (m.running_mean, m.do("start")["running_var"]),
+        lambda m, x: (m.running_mean, m.initial_state()["running_var"]),
     ),
     "evaluation-exchanged": (
         "evaluation exchanges running mean and running variance",
@@ -239,12 +242,12 @@ _EVALUATED = {
 }
 
 
-def _instead(m: Model, x: Approximate, fresh: Any) -> Any:
+def _instead(m: ReferenceModel, x: Approximate, fresh: Any) -> Any:
     mean, var = _statistics(m, x)
     return where(fresh, mean, m.running_mean), where(fresh, var, m.running_var)
 
 
-def _debiased(m: Model) -> Any:
+def _debiased(m: ReferenceModel) -> Any:
     share = 1 - m.momentum ** max(m.calls, 1)
     return m.running_mean / share, m.running_var / share
 
@@ -254,6 +257,6 @@ for _name, (_words, _function) in _EVALUATED.items():
         _name,
         _words,
         remedy="evaluate with the running statistics as they are",
-        evaluated=_function,
+        evaluation_statistics=_function,
         needs=2,
     )

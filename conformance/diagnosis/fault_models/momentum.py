@@ -6,16 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import (
     Approximate,
 )
-from conformance.diagnosis.fault_model import Parameter, alternative, family
-from conformance.diagnosis.fault_models.averaging import each_statistic
-from conformance.diagnosis.fault_models.digits import to_bfloat16, to_float16
-from conformance.diagnosis.reference_model import Model
+from conformance.diagnosis.fault_model import Parameter, alternative, each_statistic, family
+from conformance.diagnosis.reference_model import ReferenceModel
+from conformance.diagnosis.rounding import to_bfloat16, to_float16
 
-_moved = textbook.moved
+_moved = ReferenceModel.moved
 _TEXT = "running = momentum·running + (1−momentum)·batch"
 
 
@@ -33,11 +31,11 @@ for _name, (_words, _function) in _KEPT.items():
         f"momentum {_words}",
         remedy="keep momentum as the Python float that was given",
         needs=2,
-        kept=_function,
+        weight_of_old=_function,
     )
 
 
-def _cancelled(m: Model, old: Approximate, new: Approximate) -> Approximate:
+def _cancelled(m: ReferenceModel, old: Approximate, new: Approximate) -> Approximate:
     """Return m·old + w·new with w = 1 − m taken in bfloat16."""
     weight = float(to_bfloat16(np.array(1 - m.momentum)))
     return m.momentum * old + weight * new
@@ -46,48 +44,54 @@ def _cancelled(m: Model, old: Approximate, new: Approximate) -> Approximate:
 alternative("new-weight-bfloat16", "1 − momentum is rounded to bfloat16", moved=_cancelled)
 
 _SHARES = Parameter((0.0, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999, 0.9999, 1.0))
-for _which, _subject in (
-    ("", ""),
-    ("mean", ", for the running mean"),
-    ("variance", ", for the running variance"),
-):
-    _suffix = f"-{_which}" if _which else ""
+
+
+def _families_of(which: str, subject: str) -> None:
+    suffix = f"-{which}" if which else ""
     family(
-        f"momentum-hard-coded{_suffix}",
-        f"momentum is {{c}}, whatever was asked for{_subject}",
+        f"momentum-hard-coded{suffix}",
+        f"momentum is {{c}}, whatever was asked for{subject}",
         "c·old + (1−c)·new",
         _SHARES,
-        lambda c, which=_which: each_statistic(which, lambda m, old, new: _moved(m, old, new, c)),
+        lambda c: each_statistic(which, lambda m, old, new: _moved(m, old, new, c)),
         remedy="use the momentum that the constructor was given",
         convention="0.9, 0.99 and 0.1 are the defaults of several frameworks.",
     )
     family(
-        f"momentum-at-least{_suffix}",
-        f"momentum is raised to {{c}} where it is smaller{_subject}",
+        f"momentum-at-least{suffix}",
+        f"momentum is raised to {{c}} where it is smaller{subject}",
         "",
         _SHARES,
-        lambda c, which=_which: each_statistic(
+        lambda c: each_statistic(
             which, lambda m, old, new: _moved(m, old, new, max(m.momentum, c))
         ),
         needs=2,
     )
     family(
-        f"momentum-at-most{_suffix}",
-        f"momentum is cut to {{c}} where it is larger{_subject}",
+        f"momentum-at-most{suffix}",
+        f"momentum is cut to {{c}} where it is larger{subject}",
         "",
         _SHARES,
-        lambda c, which=_which: each_statistic(
+        lambda c: each_statistic(
             which, lambda m, old, new: _moved(m, old, new, min(m.momentum, c))
         ),
         needs=2,
     )
+
+
+for _which, _subject in (
+    ("", ""),
+    ("mean", ", for the running mean"),
+    ("variance", ", for the running variance"),
+):
+    _families_of(_which, _subject)
 family(
     "momentum-at-most-unless-one",
     "momentum is cut to {c} where it is larger, unless it is 1",
     "",
     _SHARES,
     lambda c: {
-        "kept": lambda m: m.momentum if m.momentum == 1 else min(m.momentum, c),
+        "weight_of_old": lambda m: m.momentum if m.momentum == 1 else min(m.momentum, c),
     },
     needs=2,
 )
@@ -97,7 +101,7 @@ family(
     "",
     _SHARES,
     lambda c: {
-        "kept": lambda m: m.momentum if m.momentum == 0 else max(m.momentum, c),
+        "weight_of_old": lambda m: m.momentum if m.momentum == 0 else max(m.momentum, c),
     },
     needs=2,
 )
@@ -106,7 +110,7 @@ family(
     "a momentum of 0 is taken as 'not given' and becomes {c}",
     "",
     _SHARES,
-    lambda c: {"kept": lambda m: c if m.momentum == 0 else m.momentum},
+    lambda c: {"weight_of_old": lambda m: c if m.momentum == 0 else m.momentum},
     remedy="compare with None, not with zero",
     needs=2,
 )
@@ -115,7 +119,7 @@ family(
     "a momentum below {c} counts as zero",
     "",
     Parameter((0.001, 0.002, 0.005, 0.01, 0.02), threshold=True),
-    lambda c: {"kept": lambda m: 0.0 if m.momentum < c else m.momentum},
+    lambda c: {"weight_of_old": lambda m: 0.0 if m.momentum < c else m.momentum},
     needs=2,
 )
 family(
@@ -123,7 +127,7 @@ family(
     "momentum is clipped to [{c}, 1−{c}]",
     "",
     Parameter((1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.1, 0.3)),
-    lambda c: {"kept": lambda m: min(max(m.momentum, c), 1 - c)},
+    lambda c: {"weight_of_old": lambda m: min(max(m.momentum, c), 1 - c)},
     needs=2,
 )
 alternative(
@@ -131,14 +135,14 @@ alternative(
     "the weight of the batch grows with its number of rows, as N/(N+1)",
     "old + (1−m)·N/(N+1)·(new − old)",
     remedy=_TEXT,
-    kept=lambda m: 1 - (1 - m.momentum) * m.rows / (m.rows + 1.0),
+    weight_of_old=lambda m: 1 - (1 - m.momentum) * m.rows / (m.rows + 1.0),
 )
 family(
     "momentum-to-the-rows",
     "momentum is raised to the power N/{c}, so that it depends on the batch size",
     "m^(N/c)·old + (1 − m^(N/c))·new",
     Parameter((1, 2, 4, 8, 16, 32, 64, 100, 128, 256, 512, 1000, 1024)),
-    lambda c: {"kept": lambda m: m.momentum ** (m.rows / c)},
+    lambda c: {"weight_of_old": lambda m: m.momentum ** (m.rows / c)},
     remedy=_TEXT,
 )
 alternative(
@@ -146,19 +150,19 @@ alternative(
     "the momentum of call k is at most k/(k+1)",
     "weight min(m, k/(k+1))",
     remedy=_TEXT,
-    kept=lambda m: min(m.momentum, (m.calls + 1.0) / (m.calls + 2.0)),
+    weight_of_old=lambda m: min(m.momentum, (m.calls + 1.0) / (m.calls + 2.0)),
 )
 alternative(
     "warm-up-of-ten",
     "the momentum of call k is at most (1+k)/(10+k)",
     "weight min(m, (1+k)/(10+k))",
     convention="TensorFlow's ExponentialMovingAverage does so if it is given num_updates.",
-    kept=lambda m: min(m.momentum, (m.calls + 1.0) / (m.calls + 10.0)),
+    weight_of_old=lambda m: min(m.momentum, (m.calls + 1.0) / (m.calls + 10.0)),
 )
 
 
 def _decaying(rate: float) -> dict[str, Any]:
-    def kept(m: Model, per_update: int) -> float:
+    def kept(m: ReferenceModel, per_update: int) -> float:
         return m.momentum * (1 - rate * per_update)
 
     return {

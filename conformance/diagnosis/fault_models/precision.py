@@ -4,7 +4,6 @@ from __future__ import annotations
 
 # Steps take all that their place in the model hands over; loop variables are bound as defaults.
 # ruff: noqa: ARG005
-from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import (
     clipped,
     exact,
@@ -13,9 +12,10 @@ from conformance.diagnosis.approximate import (
     minimum,
 )
 from conformance.diagnosis.fault_model import Parameter, alternative, family
-from conformance.diagnosis.fault_models.digits import rounded_to
+from conformance.diagnosis.reference_model import ReferenceModel
+from conformance.diagnosis.rounding import rounded_to
 
-_normalized, _affine = textbook.normalized, textbook.affine
+_normalized, _affine = ReferenceModel.normalized, ReferenceModel.affine
 
 _LIMITS = Parameter((0.1, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 50, 100, 300, 1e3, 1e4, 1e5, 1e6))
 family(
@@ -23,7 +23,7 @@ family(
     "the input is clipped to ±{c}",
     "",
     _LIMITS,
-    lambda c: {"input": lambda m, x: clipped(exact(x), -c, c)},
+    lambda c: {"take_input": lambda m, x: clipped(exact(x), -c, c)},
     remedy="take the input as it is",
     needs=2,
 )
@@ -41,7 +41,7 @@ family(
     "results are clipped to ±{c}",
     "",
     _LIMITS,
-    lambda c: {"finished": lambda m, y: clipped(y, -c, c)},
+    lambda c: {"finish": lambda m, y: clipped(y, -c, c)},
     needs=2,
 )
 family(
@@ -49,7 +49,7 @@ family(
     "results are cut to {c}",
     "",
     _LIMITS,
-    lambda c: {"finished": lambda m, y: minimum(y, c)},
+    lambda c: {"finish": lambda m, y: minimum(y, c)},
     needs=2,
 )
 family(
@@ -57,14 +57,14 @@ family(
     "results are {c} times what they should be",
     "",
     Parameter((-1.5, -0.5, 0.01, 0.1, 0.5, 0.9, 0.999, 0.99999, 1.00001, 1.001, 1.1, 2, 10)),
-    lambda c: {"finished": lambda m, y: c * y},
+    lambda c: {"finish": lambda m, y: c * y},
 )
 family(
     "y-shifted",
     "{c} is added to the results",
     "",
     Parameter((-10, -0.1, -1e-3, -1e-5, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10)),
-    lambda c: {"finished": lambda m, y: y + c},
+    lambda c: {"finish": lambda m, y: y + c},
 )
 family(
     "z-scaled",
@@ -76,9 +76,9 @@ family(
 alternative(
     "y-not-negative",
     "negative results are cut to zero",
-    finished=lambda m, y: maximum(y, 0.0),
+    finish=lambda m, y: maximum(y, 0.0),
 )
-alternative("y-negated", "results have the wrong sign", finished=lambda m, y: -y)
+alternative("y-negated", "results have the wrong sign", finish=lambda m, y: -y)
 alternative(
     "z-negated",
     "μ − x is normalised instead of x − μ",
@@ -93,13 +93,13 @@ for _kind in ("bfloat16", "float16", "0", "1", "2", "3", "4", "5", "6"):
         f"x-{_kind}",
         f"the input is rounded to {_name} first",
         remedy=_remedy,
-        input=lambda m, x, f=_round: mapped(f, exact(x) * 1.0) * 1.0,
+        take_input=lambda m, x, f=_round: mapped(f, exact(x) * 1.0) * 1.0,
     )
     alternative(
         f"y-{_kind}",
         f"results are rounded to {_name}",
         remedy=_remedy,
-        finished=lambda m, y, f=_round: mapped(f, y * 1.0) * 1.0,
+        finish=lambda m, y, f=_round: mapped(f, y * 1.0) * 1.0,
     )
     alternative(
         f"z-{_kind}",

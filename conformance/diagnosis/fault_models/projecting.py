@@ -8,149 +8,150 @@ from conformance.diagnosis.approximate import (
     root,
     total,
     where,
+    zeros_like,
 )
-from conformance.diagnosis.backward_model import BACKWARD, Saved
+from conformance.diagnosis.backward_model import BackwardModel
+from conformance.diagnosis.fault_model import backward
 
 # Steps take all that their place in the model hands over; loop variables are bound as defaults.
 # ruff: noqa: ARG005, PLW0108
-from conformance.diagnosis.fault_models.backward import mistake, zero
 
-_projection = BACKWARD["projection"]
-_scale = BACKWARD["gradient_scale"]
+_projection = BackwardModel.projection_term
+_scale = BackwardModel.gradient_scale
 
-mistake(
-    "unbiased-centring",
+backward(
+    "gradient-unbiased-centring",
     "the term through the mean is averaged with N−1",
-    centre=lambda s, w: average(w, 0)[0] * s.bessel,
+    centring_term=lambda m, w: average(w, 0)[0] * m.bessel,
 )
-mistake(
-    "unbiased-projection",
+backward(
+    "gradient-unbiased-projection",
     "the term through the variance is averaged with N−1",
-    projection=lambda s, w: _projection(s, w) * s.bessel,
+    projection_term=lambda m, w: _projection(m, w) * m.bessel,
 )
-mistake(
-    "unbiased-terms",
+backward(
+    "gradient-unbiased-terms",
     "both terms through the statistics are averaged with N−1",
-    centre=lambda s, w: average(w, 0)[0] * s.bessel,
-    projection=lambda s, w: _projection(s, w) * s.bessel,
+    centring_term=lambda m, w: average(w, 0)[0] * m.bessel,
+    projection_term=lambda m, w: _projection(m, w) * m.bessel,
 )
-mistake(
-    "centring-summed",
+backward(
+    "gradient-centring-summed",
     "the term through the mean is summed, not averaged",
-    centre=lambda s, w: total(w, 0)[0],
+    centring_term=lambda m, w: total(w, 0)[0],
 )
-mistake(
-    "projection-summed",
+backward(
+    "gradient-projection-summed",
     "the term through the variance is summed, not averaged",
-    projection=lambda s, w: _projection(s, w) * float(w.shape[0]),
+    projection_term=lambda m, w: _projection(m, w) * float(w.shape[0]),
 )
-mistake(
-    "terms-summed",
+backward(
+    "gradient-terms-summed",
     "both terms through the statistics are summed, not averaged",
-    centre=lambda s, w: total(w, 0)[0],
-    projection=lambda s, w: _projection(s, w) * float(w.shape[0]),
+    centring_term=lambda m, w: total(w, 0)[0],
+    projection_term=lambda m, w: _projection(m, w) * float(w.shape[0]),
 )
-mistake(
-    "projection-to-the-fourth",
+backward(
+    "gradient-projection-to-the-fourth",
     "the term through the variance has one power of 1/√(v+ε) too many",
-    projection=lambda s, w: _projection(s, w) * s.r,
+    projection_term=lambda m, w: _projection(m, w) * m.r,
 )
-mistake(
-    "projection-two-powers-more",
+backward(
+    "gradient-projection-two-powers-more",
     "the term through the variance has two powers of 1/√(v+ε) too many",
-    projection=lambda s, w: _projection(s, w) * s.r * s.r,
+    projection_term=lambda m, w: _projection(m, w) * m.r * m.r,
 )
-mistake(
-    "projection-squared",
+backward(
+    "gradient-projection-squared",
     "the term through the variance has one power of 1/√(v+ε) too few",
-    projection=lambda s, w: _projection(s, w) / s.r,
+    projection_term=lambda m, w: _projection(m, w) / m.r,
 )
-mistake(
-    "projection-two-powers-less",
+backward(
+    "gradient-projection-two-powers-less",
     "the term through the variance has two powers of 1/√(v+ε) too few",
-    projection=lambda s, w: _projection(s, w) / s.r / s.r,
+    projection_term=lambda m, w: _projection(m, w) / m.r / m.r,
 )
-mistake(
-    "projection-doubled",
+backward(
+    "gradient-projection-doubled",
     "the term through the variance is twice what it should be: the ½ is forgotten",
-    projection=lambda s, w: 2 * _projection(s, w),
+    projection_term=lambda m, w: 2 * _projection(m, w),
 )
-mistake(
-    "projection-halved",
+backward(
+    "gradient-projection-halved",
     "the term through the variance is half of what it should be",
-    projection=lambda s, w: 0.5 * _projection(s, w),
+    projection_term=lambda m, w: 0.5 * _projection(m, w),
 )
-mistake(
-    "projection-sign",
+backward(
+    "gradient-projection-sign",
     "the term through the variance has the wrong sign",
-    projection=lambda s, w: -_projection(s, w),
+    projection_term=lambda m, w: -_projection(m, w),
 )
-mistake(
-    "centring-sign",
+backward(
+    "gradient-centring-sign",
     "the term through the mean has the wrong sign",
-    centre=lambda s, w: -average(w, 0)[0],
+    centring_term=lambda m, w: -average(w, 0)[0],
 )
-mistake(
-    "projection-of-all-features",
+backward(
+    "gradient-projection-of-all-features",
     "the mean in the term through the variance is taken over the features, too",
-    projection=lambda s, w: s.z * average(w * s.z),
+    projection_term=lambda m, w: m.z * average(w * m.z),
 )
-mistake(
-    "centring-of-all-features",
+backward(
+    "gradient-centring-of-all-features",
     "the mean in the term through the mean is taken over the features, too",
-    centre=lambda s, w: average(w)[0],
+    centring_term=lambda m, w: average(w)[0],
 )
-mistake(
-    "projection-on-output",
+backward(
+    "gradient-projection-on-output",
     "γ·z stands where z belongs in the term through the variance",
-    projection=lambda s, w: s.gamma * s.z * average(w * s.gamma * s.z, 0)[0],
+    projection_term=lambda m, w: m.gamma * m.z * average(w * m.gamma * m.z, 0)[0],
 )
-mistake(
-    "projection-of-output",
+backward(
+    "gradient-projection-of-output",
     "γ·z stands for one z in the term through the variance",
-    projection=lambda s, w: s.z * average(w * s.gamma * s.z, 0)[0],
+    projection_term=lambda m, w: m.z * average(w * m.gamma * m.z, 0)[0],
 )
-mistake(
-    "projection-uncentred",
+backward(
+    "gradient-projection-uncentred",
     "x·r stands where z belongs in the term through the variance",
-    projection=lambda s, w: s.x * s.r * average(w * s.x * s.r, 0)[0],
+    projection_term=lambda m, w: m.x * m.r * average(w * m.x * m.r, 0)[0],
 )
-mistake(
-    "projection-of-x",
+backward(
+    "gradient-projection-of-x",
     "x stands where z belongs in the mean of w·z",
-    projection=lambda s, w: s.z * average(w * s.x, 0)[0],
+    projection_term=lambda m, w: m.z * average(w * m.x, 0)[0],
 )
-mistake(
-    "projection-without-eps",
+backward(
+    "gradient-projection-without-eps",
     "the term through the variance divides by √v, without ε",
-    projection=lambda s, w: _without_eps(s, w),
+    projection_term=lambda m, w: _without_eps(m, w),
 )
-mistake(
-    "projection-clamped",
+backward(
+    "gradient-projection-clamped",
     "no gradient goes through a variance below ε",
-    projection=lambda s, w: where(s.var.value > s.eps, _projection(s, w), 0.0),
+    projection_term=lambda m, w: where(m.var.value > m.eps, _projection(m, w), 0.0),
 )
-mistake(
-    "averaged",
+backward(
+    "gradient-averaged",
     "dx is divided by N, as if the loss were a mean",
-    gradient_scale=lambda s: _scale(s) / s.rows,
+    gradient_scale=lambda m: _scale(m) / m.rows,
 )
-mistake("summed", "dx is multiplied by N", gradient_scale=lambda s: _scale(s) * s.rows)
-mistake("negated", "dx has the wrong sign", gradient_scale=lambda s: -_scale(s))
-mistake(
-    "stopped",
+backward("gradient-summed", "dx is multiplied by N", gradient_scale=lambda m: _scale(m) * m.rows)
+backward("gradient-negated", "dx has the wrong sign", gradient_scale=lambda m: -_scale(m))
+backward(
+    "gradient-stopped",
     "no gradient reaches x",
-    input_gradient=lambda s, w: zero(w),
-    evaluation_gradient=lambda s, w: zero(w),
+    input_gradient=lambda m, w: zeros_like(w),
+    evaluation_gradient=lambda m, w: zeros_like(w),
 )
-mistake(
-    "handed-through",
+backward(
+    "gradient-handed-through",
     "dx is the cotangent itself",
-    input_gradient=lambda s, w: w,
-    evaluation_gradient=lambda s, w: w,
+    input_gradient=lambda m, w: w,
+    evaluation_gradient=lambda m, w: w,
 )
 
 
-def _without_eps(s: Saved, w: Approximate) -> Approximate:
-    z = (s.x - s.mean) / root(s.var)
+def _without_eps(m: BackwardModel, w: Approximate) -> Approximate:
+    z = (m.x - m.mean) / root(m.var)
     return z * average(w * z, 0)[0]

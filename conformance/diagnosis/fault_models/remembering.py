@@ -4,27 +4,31 @@ from __future__ import annotations
 
 # Steps take all that their place in the model hands over; loop variables are bound as defaults.
 # ruff: noqa: ARG001
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import (
     Approximate,
     mapped,
     maximum,
     minimum,
 )
-from conformance.diagnosis.fault_model import Parameter, alternative, family
-from conformance.diagnosis.fault_models.averaging import each_statistic
-from conformance.diagnosis.fault_models.digits import rounded_to
-from conformance.diagnosis.fault_models.variance import CONSTANTS
-from conformance.diagnosis.reference_model import Model
+from conformance.diagnosis.fault_model import (
+    ANY_SIZE,
+    Parameter,
+    alternative,
+    each_statistic,
+    family,
+)
+from conformance.diagnosis.reference_model import ReferenceModel, Steps
+from conformance.diagnosis.rounding import rounded_to
 
-_moved, _update, _var = textbook.moved, textbook.update, textbook.var_of
+_moved, _update, _var = ReferenceModel.moved, ReferenceModel.update, ReferenceModel.batch_var
 
 
-def _repeat_skipped(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> None:
+def _repeat_skipped(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> None:
     """Skip a batch that equals the one before, and comes in the same container."""
     last, now = m.memory.get("x"), (m.container == "jax", x.shape, x.value.tobytes())
     m.memory["x"] = now
@@ -46,7 +50,7 @@ def _lagging(*, from_fresh: bool) -> Any:
     ``from_fresh``: the first batch gets 0 and 1 instead of its own.
     """
 
-    def step(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Any:
+    def step(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> Any:
         fresh = Approximate(np.zeros(mean.shape)), Approximate(np.ones(var.shape))
         last: Any = m.memory.get("statistics", fresh if from_fresh else (mean, var))
         m.memory["statistics"] = (mean, var)
@@ -59,24 +63,24 @@ alternative(
     "lagging-stored",
     "the running statistics follow the batch before",
     remembers=True,
-    stored=_lagging(from_fresh=False),
+    stored_statistics=_lagging(from_fresh=False),
 )
 alternative(
     "lagging-from-fresh-stored",
     "the running statistics follow the batch before, and 0 and 1 at first",
     remembers=True,
-    stored=_lagging(from_fresh=True),
+    stored_statistics=_lagging(from_fresh=True),
 )
 alternative(
     "lagging-used",
     "training normalises with the statistics of the batch before",
     remembers=True,
-    used=_lagging(from_fresh=False),
+    training_statistics=_lagging(from_fresh=False),
 )
 
 
-def _first_statistics(m: Model, x: Approximate) -> Approximate:
-    kept: Approximate = m.memory.setdefault("first", textbook.mean_of(m, x))
+def _first_statistics(m: ReferenceModel, x: Approximate) -> Approximate:
+    kept: Approximate = m.memory.setdefault("first", ReferenceModel.batch_mean(m, x))
     return kept
 
 
@@ -84,13 +88,15 @@ alternative(
     "mean-of-first-batch",
     "the batch mean of the first batch is kept for all later ones",
     remembers=True,
-    mean=_first_statistics,
+    batch_mean=_first_statistics,
 )
 
 _UNIT = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
 
 
-def _in_low_precision(m: Model, old: Approximate, new: Approximate, kind: str) -> Approximate:
+def _in_low_precision(
+    m: ReferenceModel, old: Approximate, new: Approximate, kind: str
+) -> Approximate:
     """Return one step of the average; m·old may be rounded to the format of the state, too."""
     moved: Approximate = _moved(m, old, new)
     more = np.abs(m.momentum * old.value) * _UNIT.get(kind, 0.0)
@@ -115,27 +121,29 @@ for _kind in ("bfloat16", "float16", "2", "3", "6"):
                 ),
             ),
         )
+
+
+def _limits_of(which: str, subject: str) -> None:
+    family(
+        f"stored-{which}-at-least",
+        f"the {subject} is raised to {{c}} where it would become smaller",
+        "",
+        ANY_SIZE,
+        lambda c: each_statistic(which, lambda m, old, new: maximum(_moved(m, old, new), c)),
+        needs=2,
+    )
+    family(
+        f"stored-{which}-at-most",
+        f"the {subject} is cut to {{c}} where it would become larger",
+        "",
+        ANY_SIZE,
+        lambda c: each_statistic(which, lambda m, old, new: minimum(_moved(m, old, new), c)),
+        needs=2,
+    )
+
+
 for _which, _subject in (("mean", "running mean"), ("variance", "running variance")):
-    family(
-        f"stored-{_which}-at-least",
-        f"the {_subject} is raised to {{c}} where it would become smaller",
-        "",
-        CONSTANTS,
-        lambda c, which=_which: each_statistic(
-            which, lambda m, old, new: maximum(_moved(m, old, new), c)
-        ),
-        needs=2,
-    )
-    family(
-        f"stored-{_which}-at-most",
-        f"the {_subject} is cut to {{c}} where it would become larger",
-        "",
-        CONSTANTS,
-        lambda c, which=_which: each_statistic(
-            which, lambda m, old, new: minimum(_moved(m, old, new), c)
-        ),
-        needs=2,
-    )
+    _limits_of(_which, _subject)
 alternative(
     "stored-at-least-eps",
     "the running variance is raised to ε where it would become smaller",
@@ -145,20 +153,25 @@ alternative(
 _FACTORS = Parameter(
     (0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 1.00001, 1.0001, 1.001, 1.1, 2, 10)
 )
-for _array, _letter in (("gamma", "γ"), ("beta", "β")):
 
-    def _scaled(c: float, array: str = _array) -> dict[str, Any]:
-        def update(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> None:
+
+def _scaling(array: str) -> Callable[[float], Steps]:
+    def scaled(c: float) -> Steps:
+        def update(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> None:
             _update(m, x, mean, var)
             setattr(m, array, c * getattr(m, array))
 
         return {"update": update}
 
+    return scaled
+
+
+for _array, _letter in (("gamma", "γ"), ("beta", "β")):
     family(
         f"training-scales-{_array}",
         f"a training call multiplies {_letter} by {{c}} before it is used",
         "",
         _FACTORS,
-        _scaled,
+        _scaling(_array),
         remedy="leave γ and β to the optimiser",
     )

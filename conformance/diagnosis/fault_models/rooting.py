@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import (
     Approximate,
     exact,
@@ -18,16 +17,15 @@ from conformance.diagnosis.approximate import (
     single,
     where,
 )
-from conformance.diagnosis.fault_model import Parameter, alternative, family
-from conformance.diagnosis.fault_models.digits import to_bfloat16, to_float16
-from conformance.diagnosis.fault_models.variance import CONSTANTS
-from conformance.diagnosis.reference_model import Model
-from conformance.diagnosis.textbook import raised
+from conformance.diagnosis.fault_model import ANY_SIZE, Parameter, alternative, family
+from conformance.diagnosis.formulas import add_eps
+from conformance.diagnosis.reference_model import ReferenceModel
+from conformance.diagnosis.rounding import to_bfloat16, to_float16
 
 _INSIDE = "add ε to the variance, under the root"
 
 
-def _inverse(m: Model, divisor: Approximate) -> Approximate:
+def _inverse(m: ReferenceModel, divisor: Approximate) -> Approximate:
     del m
     return 1 / divisor
 
@@ -65,7 +63,7 @@ alternative(
     "ε is added inside the root and outside",
     "1/(√(v+ε) + ε)",
     remedy=_INSIDE,
-    inverse_std=lambda m, var: _inverse(m, root(raised(var, m.eps)) + m.eps),
+    inverse_std=lambda m, var: _inverse(m, root(add_eps(var, m.eps)) + m.eps),
 )
 alternative("eps-halved", "half of ε is added", epsilon=lambda m: m.eps / 2)
 alternative("eps-rooted", "the root of ε is added to the variance", epsilon=lambda m: m.eps**0.5)
@@ -106,7 +104,7 @@ family(
     "constant-floor-for-eps",
     "a lower limit of {c} for the variance stands in for ε",
     "1/√max(v, c)",
-    CONSTANTS,
+    ANY_SIZE,
     lambda c: {"inverse_std": lambda m, var: _inverse(m, root(maximum(var, float(c))))},
     remedy=_INSIDE,
 )
@@ -119,7 +117,7 @@ alternative(
     "eps-only-if-small",
     "ε is added only where the variance is below ε",
     inverse_std=lambda m, var: _inverse(
-        m, root(where(var.value < single(m.eps), raised(var, m.eps), exact(var)))
+        m, root(where(var.value < single(m.eps), add_eps(var, m.eps), exact(var)))
     ),
 )
 alternative(
@@ -132,23 +130,23 @@ alternative(
     "the root is missing: it is divided by the variance",
     "(x−μ)/(v + ε)",
     remedy="divide by √(v + ε)",
-    inverse_std=lambda m, var: _inverse(m, raised(var, m.eps)),
+    inverse_std=lambda m, var: _inverse(m, add_eps(var, m.eps)),
 )
 alternative(
     "variance-and-eps-squared",
     "v + ε is squared instead of rooted",
     "(x−μ)/(v + ε)²",
-    inverse_std=lambda m, var: _inverse(m, raised(var, m.eps) * raised(var, m.eps)),
+    inverse_std=lambda m, var: _inverse(m, add_eps(var, m.eps) * add_eps(var, m.eps)),
 )
 alternative(
     "fourth-root",
     "the root is taken twice",
-    inverse_std=lambda m, var: _inverse(m, root(root(raised(var, m.eps)))),
+    inverse_std=lambda m, var: _inverse(m, root(root(add_eps(var, m.eps)))),
 )
 alternative(
     "multiplied-by-std",
     "it is multiplied by the standard deviation instead of divided",
-    inverse_std=lambda m, var: root(raised(var, m.eps)),
+    inverse_std=lambda m, var: root(add_eps(var, m.eps)),
 )
 alternative(
     "not-scaled",
@@ -170,8 +168,8 @@ for _kind, _round in (("bfloat16", to_bfloat16), ("float16", to_float16)):
     )
 
 
-def _rounded_inverse(m: Model, var: Approximate, function: Any) -> Approximate:
-    return mapped(function, textbook.inverse_std(m, var))
+def _rounded_inverse(m: ReferenceModel, var: Approximate, function: Any) -> Approximate:
+    return mapped(function, ReferenceModel.inverse_std(m, var))
 
 
 _EPS = Parameter(tuple(10.0**k for k in range(-12, 3)))
@@ -216,7 +214,7 @@ family(
     "eps-added",
     "{c} is added to ε",
     "1/√(v + ε + c)",
-    CONSTANTS,
+    ANY_SIZE,
     lambda c: {"epsilon": lambda m: m.eps + c},
     remedy=_ASKED,
 )
@@ -226,7 +224,9 @@ family(
     "",
     Parameter(tuple(10.0**k for k in range(-16, 1)), threshold=True),
     lambda c: {
-        "inverse_std": lambda m, var: where(var.value < c, exact(0.0), textbook.inverse_std(m, var))
+        "inverse_std": lambda m, var: where(
+            var.value < c, exact(0.0), ReferenceModel.inverse_std(m, var)
+        )
     },
     remedy="let ε take care of small variances",
     needs=2,

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import (
     Approximate,
     Float64,
@@ -18,9 +17,13 @@ from conformance.diagnosis.approximate import (
     where,
 )
 from conformance.diagnosis.fault_model import Parameter, alternative, family
-from conformance.diagnosis.reference_model import Model
+from conformance.diagnosis.reference_model import Pair, ReferenceModel
 
-_mean, _var, _statistics = textbook.mean_of, textbook.var_of, textbook.statistics
+_mean, _var, _statistics = (
+    ReferenceModel.batch_mean,
+    ReferenceModel.batch_var,
+    ReferenceModel.statistics,
+)
 BLOCKS = (4, 8, 16, 32, 64, 100, 128, 256, 500, 512, 1000, 1024)
 
 
@@ -35,29 +38,35 @@ def _of(rows: Any, *steps: str) -> dict[str, Any]:
         "mean": lambda m, x: _mean(m, rows(x)),
         "var": lambda m, x, mean: _var(m, rows(x), mean),
     }
-    return {step: replaced[step] for step in steps}
+    return {f"batch_{step}": replaced[step] for step in steps}
 
 
 _BLOCK = Parameter(BLOCKS, threshold=True)
 _COUNT = Parameter((1, 2, 3, 4, 5, 6, 8, 10, 16, 32, 64, 100, 128, 256, 512, 1000, 1024), True)
-for _step, _words in (("mean", "mean"), ("var", "variance")):
+
+
+def _families_of(step: str, words: str) -> None:
     family(
-        f"first-rows-only-{_step}",
-        f"the {_words} comes from the first {{c}} rows",
+        f"first-rows-only-{step}",
+        f"the {words} comes from the first {{c}} rows",
         "",
         _COUNT,
-        lambda c, step=_step: _of(lambda x: x[: int(c)], step),
+        lambda c: _of(lambda x: x[: int(c)], step),
         needs=1,
     )
     family(
-        f"tail-left-out-of-{_step}",
-        f"rows beyond the last full block of {{c}} do not count for the {_words}",
+        f"tail-left-out-of-{step}",
+        f"rows beyond the last full block of {{c}} do not count for the {words}",
         "",
         _BLOCK,
-        lambda c, step=_step: _of(lambda x: _full_blocks(x, c), step),
+        lambda c: _of(lambda x: _full_blocks(x, c), step),
         remedy="handle the ragged last block",
         needs=1,
     )
+
+
+for _step, _words in (("mean", "mean"), ("var", "variance")):
+    _families_of(_step, _words)
 family(
     "first-rows-only",
     "the batch statistics come from the first {c} rows",
@@ -92,7 +101,7 @@ family(
     "the mean is the mean of the means of chunks of {c} rows, the last one shorter",
     "",
     _BLOCK,
-    lambda c: {"mean": lambda m, x: _of_chunks(x, c)},
+    lambda c: {"batch_mean": lambda m, x: _of_chunks(x, c)},
     remedy="weigh each chunk by its rows",
     needs=2,
 )
@@ -114,7 +123,7 @@ family(
     "the variance is that within chunks of {c} rows, without the spread of their means",
     "",
     _BLOCK,
-    lambda c: {"var": lambda m, x, mean: _within_chunks(x, c)},
+    lambda c: {"batch_var": lambda m, x, mean: _within_chunks(x, c)},
     remedy="add the squared distances of the chunks' means when chunks are merged",
     needs=2,
 )
@@ -132,13 +141,15 @@ def _each_row_once(x: Approximate) -> tuple[Approximate, Approximate]:
     return _weighted(x, weight / weight.sum())
 
 
-def _without_outliers(m: Model, x: Approximate, limit: float) -> tuple[Approximate, Approximate]:
-    mean, var = textbook.statistics(m, x)
+def _without_outliers(
+    m: ReferenceModel, x: Approximate, limit: float
+) -> tuple[Approximate, Approximate]:
+    mean, var = ReferenceModel.statistics(m, x)
     near = np.square(x.value - mean.value) <= limit**2 * var.value
     return _weighted(x, near / np.maximum(near.sum(axis=0), 1))
 
 
-def _without_zero_rows(m: Model, x: Approximate) -> tuple[Approximate, Approximate]:
+def _without_zero_rows(m: ReferenceModel, x: Approximate) -> tuple[Approximate, Approximate]:
     kept = (x.value != 0).any(axis=1, keepdims=True)
     mean = total(x * kept, 0)[0] / float(max(kept.sum(), 1))
     return mean, total((x - mean) * (x - mean) * kept, 0)[0] / float(max(kept.sum(), 1))
@@ -171,58 +182,60 @@ alternative(
     "integer-mean",
     "the mean of features that hold integers is cut to an integer",
     remedy="convert to float before dividing",
-    mean=lambda m, x: where(
+    batch_mean=lambda m, x: where(
         (x.value == np.round(x.value)).all(axis=0),
-        exact(np.floor(textbook.mean_of(m, x).value)),
-        textbook.mean_of(m, x),
+        exact(np.floor(ReferenceModel.batch_mean(m, x).value)),
+        ReferenceModel.batch_mean(m, x),
     ),
 )
 
 
-def _blended(share: float) -> dict[str, Any]:
-    def used(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Any:
-        return (1 - share) * mean + share * m.running_mean, var
+def _blend(share: float, old: Approximate, new: Approximate) -> Approximate:
+    return (1 - share) * new + share * old
 
-    return {"used": used}
+
+def _blended_mean(share: float) -> dict[str, Any]:
+    def used(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
+        return _blend(share, m.running_mean, mean), var
+
+    return {"training_statistics": used}
 
 
 def _blended_var(share: float) -> dict[str, Any]:
-    def used(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Any:
-        return mean, (1 - share) * var + share * m.running_var
+    def used(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
+        return mean, _blend(share, m.running_var, var)
 
-    return {"used": used}
+    return {"training_statistics": used}
 
 
 def _blended_both(share: float) -> dict[str, Any]:
-    def used(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Any:
-        return _blended(share)["used"](m, x, mean, var)[0], (
-            (1 - share) * var + share * m.running_var
-        )
+    def used(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
+        return _blend(share, m.running_mean, mean), _blend(share, m.running_var, var)
 
-    return {"used": used}
+    return {"training_statistics": used}
 
 
-SHARES = Parameter((1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999))
+_SHARES = Parameter((1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999))
 family(
     "mean-blended",
     "training subtracts the batch mean with {c} of the running mean in it",
     "(1−c)·μ + c·rm",
-    SHARES,
-    _blended,
+    _SHARES,
+    _blended_mean,
     remedy="subtract the batch mean alone",
 )
 family(
     "var-blended",
     "training divides by the batch variance with {c} of the running variance in it",
     "(1−c)·v + c·rv",
-    SHARES,
+    _SHARES,
     _blended_var,
 )
 family(
     "statistics-blended",
     "training normalises with batch statistics that have {c} of the running ones in them",
     "(1−c)·batch + c·running",
-    SHARES,
+    _SHARES,
     _blended_both,
     convention="Batch Renormalization and some streaming variants blend on purpose.",
 )

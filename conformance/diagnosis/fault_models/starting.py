@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.protocols import ARRAYS
-from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import Approximate
 from conformance.diagnosis.fault_model import Parameter, alternative, family
-from conformance.diagnosis.reference_model import Model, RaisesError
+from conformance.diagnosis.reference_model import RaisesError, ReferenceModel
 from conformance.numerics.bounds import U
 
 _WORDS = {
@@ -19,10 +18,10 @@ _WORDS = {
     "running_mean": ("the running mean", "zero"),
     "running_var": ("the running variance", "one"),
 }
-_start = textbook.start
+_start = ReferenceModel.initial_state
 
 
-def _with(m: Model, **arrays: float) -> dict[str, Approximate]:
+def _with(m: ReferenceModel, **arrays: float) -> dict[str, Approximate]:
     constants = {
         name: Approximate(np.full(m.config.features, c), 2 * U * abs(c))
         for name, c in arrays.items()
@@ -30,7 +29,7 @@ def _with(m: Model, **arrays: float) -> dict[str, Approximate]:
     return {**_start(m), **constants}
 
 
-def _varied(m: Model, array: str) -> dict[str, Approximate]:
+def _varied(m: ReferenceModel, array: str) -> dict[str, Approximate]:
     """Return start values of which one array may be anything; seen at construction only."""
     if m.forwarding:
         raise RaisesError
@@ -41,36 +40,41 @@ def _varied(m: Model, array: str) -> dict[str, Approximate]:
 _VALUES = Parameter(
     (-10, -1, -0.1, -1e-3, -1e-6, 0.0, 1e-8, 1e-5, 1e-3, 0.05, 0.5, 0.9, 2, 10, 1e3)
 )
-for _array, (_name, _right) in _WORDS.items():
-    for _value, _is in ((0.0, "zero"), (1.0, "one"), (-1.0, "minus one")):
-        if _is != _right:
+
+
+def _start_values(array: str, name: str, right: str) -> None:
+    for value, shown in ((0.0, "zero"), (1.0, "one"), (-1.0, "minus one")):
+        if shown != right:
             alternative(
-                f"{_array.replace('_', '-')}-starts-at-{_is.replace(' ', '-')}",
-                f"{_name} starts at {_is}",
-                remedy=f"start it at {_right}",
-                start=lambda m, a=_array, v=_value: _with(m, **{a: v}),
+                f"{array.replace('_', '-')}-starts-at-{shown.replace(' ', '-')}",
+                f"{name} starts at {shown}",
+                remedy=f"start it at {right}",
+                initial_state=lambda m, v=value: _with(m, **{array: v}),
             )
     family(
-        f"{_array.replace('_', '-')}-starts-at",
-        f"{_name} starts at {{c}}",
+        f"{array.replace('_', '-')}-starts-at",
+        f"{name} starts at {{c}}",
         "",
         _VALUES,
-        lambda c, array=_array: {"start": lambda m: _with(m, **{array: c})},
-        remedy=f"start it at {_right}",
+        lambda c: {"initial_state": lambda m: _with(m, **{array: c})},
+        remedy=f"start it at {right}",
     )
     alternative(
-        f"{_array.replace('_', '-')}-starts-at-eps",
-        f"{_name} starts at ε",
-        start=lambda m, a=_array: _with(m, **{a: m.eps}),
+        f"{array.replace('_', '-')}-starts-at-eps",
+        f"{name} starts at ε",
+        initial_state=lambda m: _with(m, **{array: m.eps}),
     )
     alternative(
-        f"{_array.replace('_', '-')}-starts-varied",
-        f"{_name} does not start at one value: it is random, or shared with other layers",
-        remedy=f"start it at {_right}",
+        f"{array.replace('_', '-')}-starts-varied",
+        f"{name} does not start at one value: it is random, or shared with other layers",
+        remedy=f"start it at {right}",
         widens=True,
-        start=lambda m, a=_array: _varied(m, a),
+        initial_state=lambda m: _varied(m, array),
     )
 
+
+for _array, (_name, _right) in _WORDS.items():
+    _start_values(_array, _name, _right)
 _ARRAYS_EXCHANGED = {
     "affine": ("γ starts at zeros and β at ones", {"gamma": 0.0, "beta": 1.0}),
     "statistics": (
@@ -85,21 +89,21 @@ for _name, (_sentence, _given) in _ARRAYS_EXCHANGED.items():
         f"start-{_name}",
         _sentence,
         remedy="start γ and the running variance at one, β and the running mean at zero",
-        start=lambda m, given=_given: _with(m, **given),
+        initial_state=lambda m, given=_given: _with(m, **given),
     )
 
 
 def _dummy(batch: float) -> Any:
     """Return the fresh state after a training call on a constant batch."""
 
-    def start(m: Model) -> dict[str, Approximate]:
+    def start(m: ReferenceModel) -> dict[str, Approximate]:
         fresh = _start(m)
         mean, var = (
             Approximate(np.full(m.config.features, batch)),
             Approximate(np.zeros(m.config.features)),
         )
-        moved_mean = textbook.moved(m, fresh["running_mean"], mean)
-        moved_var = textbook.moved(m, fresh["running_var"], var)
+        moved_mean = ReferenceModel.moved(m, fresh["running_mean"], mean)
+        moved_var = ReferenceModel.moved(m, fresh["running_var"], var)
         return {**fresh, "running_mean": moved_mean, "running_var": moved_var}
 
     return start
@@ -112,7 +116,7 @@ for _value, _words in ((0.0, "zeros"), (1.0, "ones")):
         "rv = m·1 + (1−m)·0 after construction",
         remedy="build the arrays from the number of features",
         convention="Linen skips the update while it initialises for this reason.",
-        start=_dummy(_value),
+        initial_state=_dummy(_value),
     )
 alternative(
     "gamma-plus-one-from-zero",
@@ -120,6 +124,6 @@ alternative(
     "y = (1+γ)·z + β",
     remedy="start γ at one and apply it as it is",
     convention="Gains centred on zero are used by some transformer libraries.",
-    start=lambda m: _with(m, gamma=0.0),
+    initial_state=lambda m: _with(m, gamma=0.0),
     scale=lambda m: 1 + m.gamma,
 )

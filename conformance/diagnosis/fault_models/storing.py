@@ -4,17 +4,16 @@ from __future__ import annotations
 
 # Steps take all that their place in the model hands over; loop variables are bound as defaults.
 # ruff: noqa: ARG005
-from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import (
     Approximate,
     average,
     root,
 )
 from conformance.diagnosis.fault_model import alternative
-from conformance.diagnosis.reference_model import Model, Pair
-from conformance.diagnosis.textbook import raised
+from conformance.diagnosis.formulas import add_eps
+from conformance.diagnosis.reference_model import Pair, ReferenceModel
 
-_moved, _update, _var = textbook.moved, textbook.update, textbook.var_of
+_moved, _update, _var = ReferenceModel.moved, ReferenceModel.update, ReferenceModel.batch_var
 
 
 alternative(
@@ -22,94 +21,97 @@ alternative(
     "the running variance follows the standard deviation",
     "rv' = m·rv + (1−m)·√v",
     remedy="store the variance",
-    stored=lambda m, x, mean, var: (mean, root(var)),
+    stored_statistics=lambda m, x, mean, var: (mean, root(var)),
 )
 alternative(
     "std-with-eps-stored",
     "the running variance follows √(v+ε)",
-    stored=lambda m, x, mean, var: (mean, root(raised(var, m.eps))),
+    stored_statistics=lambda m, x, mean, var: (mean, root(add_eps(var, m.eps))),
 )
 alternative(
     "inverse-std-stored",
     "the running variance follows 1/√(v+ε)",
-    stored=lambda m, x, mean, var: (mean, m.do("inverse_std", var)),
+    stored_statistics=lambda m, x, mean, var: (mean, m.inverse_std(var)),
 )
 alternative(
     "precision-stored",
     "the running variance follows 1/(v+ε)",
-    stored=lambda m, x, mean, var: (mean, 1 / raised(var, m.eps)),
+    stored_statistics=lambda m, x, mean, var: (mean, 1 / add_eps(var, m.eps)),
 )
 alternative(
     "eps-stored",
     "ε is added to the variance that is stored",
     "rv' = m·rv + (1−m)·(v+ε)",
     remedy="store the variance without ε",
-    stored=lambda m, x, mean, var: (mean, raised(var, m.eps)),
+    stored_statistics=lambda m, x, mean, var: (mean, add_eps(var, m.eps)),
 )
 alternative(
     "variance-squared-stored",
     "the running variance follows the squared variance",
-    stored=lambda m, x, mean, var: (mean, var * var),
+    stored_statistics=lambda m, x, mean, var: (mean, var * var),
 )
 alternative(
     "uncentred-stored",
     "the running variance follows the mean of the squares",
     "rv' = m·rv + (1−m)·mean(x²)",
-    stored=lambda m, x, mean, var: (mean, average(x * x, 0)[0]),
+    stored_statistics=lambda m, x, mean, var: (mean, average(x * x, 0)[0]),
 )
 alternative(
     "stored-around-running-mean",
     "the variance that is stored is centred on the running mean",
     "mean((x−rm)²)",
     remedy="centre on the batch mean",
-    stored=lambda m, x, mean, var: (mean, _var(m, x, m.running_mean)),
+    stored_statistics=lambda m, x, mean, var: (mean, _var(m, x, m.running_mean)),
 )
 alternative(
     "stored-around-updated-mean",
     "the variance that is stored is centred on the updated running mean",
     "mean((x−rm')²)",
     remedy="centre on the batch mean",
-    stored=lambda m, x, mean, var: (mean, _var(m, x, m.do("moved_mean", m.running_mean, mean))),
+    stored_statistics=lambda m, x, mean, var: (
+        mean,
+        _var(m, x, m.moved_mean(m.running_mean, mean)),
+    ),
 )
 alternative(
     "stored-exchanged",
     "the mean is stored as the variance, and the variance as the mean",
-    stored=lambda m, x, mean, var: (var, mean),
+    stored_statistics=lambda m, x, mean, var: (var, mean),
 )
 alternative(
     "mean-stored-twice",
     "the mean is stored as the variance, too",
-    stored=lambda m, x, mean, var: (mean, mean),
+    stored_statistics=lambda m, x, mean, var: (mean, mean),
 )
 alternative(
     "sum-stored",
     "the running mean follows the sum of the batch",
-    stored=lambda m, x, mean, var: (mean * float(x.shape[0]), var),
+    stored_statistics=lambda m, x, mean, var: (mean * float(x.shape[0]), var),
 )
 alternative(
     "sums-stored",
     "the running variance follows the sum of squares",
-    stored=lambda m, x, mean, var: (mean, var * float(x.shape[0])),
+    stored_statistics=lambda m, x, mean, var: (mean, var * float(x.shape[0])),
 )
 
 
-def _of_z(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
-    z = m.do("normalized", x, mean, var)
+def _of_z(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
+    z = m.normalized(x, mean, var)
     center = average(z, 0)[0]
     return center, average((z - center) * (z - center), 0)[0]
 
 
-def _of_y(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
-    y = m.do("affine", m.do("normalized", x, mean, var))
+def _of_y(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
+    y = m.affine(m.normalized(x, mean, var))
     center = average(y, 0)[0]
     return center, average((y - center) * (y - center), 0)[0]
 
 
-alternative("normalised-stored", "the statistics of z are stored", stored=_of_z)
-alternative("output-stored", "the statistics of y are stored", stored=_of_y)
+alternative("normalised-stored", "the statistics of z are stored", stored_statistics=_of_z)
+alternative("output-stored", "the statistics of y are stored", stored_statistics=_of_y)
 
 
-def _exchanged(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> None:
+def _exchanged(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> None:
     _update(m, x, mean, var)
     m.running_mean, m.running_var = m.running_var, m.running_mean
 
@@ -134,17 +136,17 @@ alternative(
     "centred-mean-stored",
     "the running mean follows the mean of the centred batch, which is zero",
     "rm' = m·rm",
-    stored=lambda m, x, mean, var: (average(x - mean, 0)[0], var),
+    stored_statistics=lambda m, x, mean, var: (average(x - mean, 0)[0], var),
 )
 
 
-def _total_variance(m: Model, old: Approximate, new: Approximate) -> Approximate:
+def _total_variance(m: ReferenceModel, old: Approximate, new: Approximate) -> Approximate:
     gap = m.memory["mean"] - m.memory["old mean"]
     total: Approximate = _moved(m, old, new) + m.momentum * (1 - m.momentum) * gap * gap
     return total
 
 
-def _remembering(m: Model, x: Approximate, mean: Approximate, var: Approximate) -> None:
+def _remembering(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> None:
     m.memory["mean"], m.memory["old mean"] = mean, m.running_mean
     _update(m, x, mean, var)
 
@@ -160,10 +162,10 @@ alternative(
 alternative(
     "output-mean-stored",
     "the running mean follows the mean of the output",
-    stored=lambda m, x, mean, var: (_of_y(m, x, mean, var)[0], var),
+    stored_statistics=lambda m, x, mean, var: (_of_y(m, x, mean, var)[0], var),
 )
 alternative(
     "normalised-mean-stored",
     "the running mean follows the mean of z",
-    stored=lambda m, x, mean, var: (_of_z(m, x, mean, var)[0], var),
+    stored_statistics=lambda m, x, mean, var: (_of_z(m, x, mean, var)[0], var),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 # Steps take all that their place in the model hands over; loop variables are bound as defaults.
 # ruff: noqa: ARG005
-from conformance.diagnosis import textbook
 from conformance.diagnosis.approximate import (
     Approximate,
     absolute,
@@ -13,18 +12,11 @@ from conformance.diagnosis.approximate import (
     minimum,
     root,
 )
-from conformance.diagnosis.fault_model import Parameter, alternative, family
-from conformance.diagnosis.reference_model import Model
+from conformance.diagnosis.fault_model import ANY_SIZE, Parameter, alternative, family
+from conformance.diagnosis.formulas import unbiased
+from conformance.diagnosis.reference_model import ReferenceModel
 
-_var = textbook.var_of
-
-CONSTANTS = Parameter(tuple(10.0**k for k in range(-14, 10)))
-"""Constants of any size."""
-
-
-def unbiased(var: Approximate, rows: int) -> Approximate:
-    """Return v·N/(N−1); a single row is left alone."""
-    return var * (rows / (rows - 1.0)) if rows > 1 else var
+_var = ReferenceModel.batch_var
 
 
 def undefined(var: Approximate, rows: int) -> Approximate:
@@ -36,12 +28,12 @@ def _rows(x: Approximate) -> float:
     return float(x.shape[0])
 
 
-def _mean_square(m: Model, x: Approximate, mean: Approximate) -> Approximate:
+def _mean_square(m: ReferenceModel, x: Approximate, mean: Approximate) -> Approximate:
     del m, mean
     return average(x * x, 0)[0]
 
 
-def _deviation(m: Model, x: Approximate, mean: Approximate) -> Approximate:
+def _deviation(m: ReferenceModel, x: Approximate, mean: Approximate) -> Approximate:
     del m
     return average(absolute(x - mean), 0)[0]
 
@@ -56,14 +48,14 @@ for _suffix, _bessel, _words in (
         f"{_words}",
         "v = Σ(x−μ)²/(N−1)",
         remedy="divide by N: ddof=0",
-        var=lambda m, x, mean, bessel=_bessel: bessel(_var(m, x, mean), x.shape[0]),
+        batch_var=lambda m, x, mean, bessel=_bessel: bessel(_var(m, x, mean), x.shape[0]),
     )
     alternative(
         f"unbiased-normalization{_suffix}",
         f"the batch is normalised with the unbiased variance, N/(N−1){_words}",
         "y = γ·(x−μ)/√(v·N/(N−1)+ε) + β",
         remedy="normalise with the biased variance: ddof=0",
-        used=lambda m, x, mean, var, bessel=_bessel: (mean, bessel(var, x.shape[0])),
+        training_statistics=lambda m, x, mean, var, bessel=_bessel: (mean, bessel(var, x.shape[0])),
     )
     alternative(
         f"unbiased-running{_suffix}",
@@ -74,7 +66,7 @@ for _suffix, _bessel, _words in (
             "PyTorch, MLX, tinygrad and fused TensorFlow do so. If you mean it, declare "
             "Deviation.UNBIASED_RUNNING_VARIANCE."
         ),
-        stored=lambda m, x, mean, var, bessel=_bessel: (mean, bessel(var, x.shape[0])),
+        stored_statistics=lambda m, x, mean, var, bessel=_bessel: (mean, bessel(var, x.shape[0])),
     )
     alternative(
         f"pytorch-running{_suffix}",
@@ -85,72 +77,72 @@ for _suffix, _bessel, _words in (
             "PyTorch, MLX and tinygrad do both. If you mean it, declare "
             "Deviation.MOMENTUM_OF_NEW_VALUE and Deviation.UNBIASED_RUNNING_VARIANCE."
         ),
-        stored=lambda m, x, mean, var, bessel=_bessel: (mean, bessel(var, x.shape[0])),
-        kept=lambda m: 1 - m.momentum,
+        stored_statistics=lambda m, x, mean, var, bessel=_bessel: (mean, bessel(var, x.shape[0])),
+        weight_of_old=lambda m: 1 - m.momentum,
     )
 alternative(
     "uncentred-variance",
     "the variance is not centred: it is the mean of the squares",
     "v = mean(x²)",
     remedy="subtract the mean before squaring",
-    var=_mean_square,
+    batch_var=_mean_square,
 )
 alternative(
     "rms-norm",
     "nothing is centred: mean 0 and the mean of the squares",
     "y = γ·x/√(mean(x²)+ε) + β",
     convention="That is RMSNorm, taken over the batch.",
-    used=lambda m, x, mean, var: (mean * 0.0, _mean_square(m, x, mean)),
+    training_statistics=lambda m, x, mean, var: (mean * 0.0, _mean_square(m, x, mean)),
 )
 alternative(
     "mean-deviation",
     "the mean absolute deviation is used as the variance",
     "v = mean|x−μ|",
-    var=_deviation,
+    batch_var=_deviation,
 )
 alternative(
     "mean-deviation-squared",
     "the squared mean absolute deviation is used as the variance",
-    var=lambda m, x, mean: _deviation(m, x, mean) * _deviation(m, x, mean),
+    batch_var=lambda m, x, mean: _deviation(m, x, mean) * _deviation(m, x, mean),
 )
 alternative(
     "std-for-variance",
     "the standard deviation is used as the variance",
     "v = σ",
-    var=lambda m, x, mean: root(_var(m, x, mean)),
+    batch_var=lambda m, x, mean: root(_var(m, x, mean)),
 )
 alternative(
     "variance-squared",
     "the variance is squared",
-    var=lambda m, x, mean: _var(m, x, mean) * _var(m, x, mean),
+    batch_var=lambda m, x, mean: _var(m, x, mean) * _var(m, x, mean),
 )
 alternative(
     "sum-for-variance",
     "the sum of squares is used as the variance: the division by N is missing",
     "v = Σ(x−μ)²",
-    var=lambda m, x, mean: _var(m, x, mean) * _rows(x),
+    batch_var=lambda m, x, mean: _var(m, x, mean) * _rows(x),
 )
 alternative(
     "variance-by-features",
     "the sum of squares is divided by D instead of N",
-    var=lambda m, x, mean: _var(m, x, mean) * (_rows(x) / x.shape[1]),
+    batch_var=lambda m, x, mean: _var(m, x, mean) * (_rows(x) / x.shape[1]),
 )
 alternative(
     "variance-plus-one",
     "the sum of squares is divided by N+1",
-    var=lambda m, x, mean: _var(m, x, mean) * (_rows(x) / (_rows(x) + 1)),
+    batch_var=lambda m, x, mean: _var(m, x, mean) * (_rows(x) / (_rows(x) + 1)),
 )
 alternative(
     "variance-over-n-minus-2",
     "the sum of squares is divided by N−2",
-    var=lambda m, x, mean: _var(m, x, mean) * (_rows(x) / max(_rows(x) - 2, 1)),
+    batch_var=lambda m, x, mean: _var(m, x, mean) * (_rows(x) / max(_rows(x) - 2, 1)),
 )
 alternative(
     "variance-around-running-mean",
     "the variance is centred on the running mean",
     "v = mean((x−rm)²)",
     remedy="centre on the batch mean",
-    var=lambda m, x, mean: _var(m, x, m.running_mean),
+    batch_var=lambda m, x, mean: _var(m, x, m.running_mean),
 )
 alternative(
     "one-pass-variance",
@@ -169,8 +161,8 @@ family(
     "variance-floor",
     "variances below {c} are raised to it",
     "max(v, c)",
-    CONSTANTS,
-    lambda c: {"inverse_std": lambda m, var: textbook.inverse_std(m, maximum(var, c))},
+    ANY_SIZE,
+    lambda c: {"inverse_std": lambda m, var: ReferenceModel.inverse_std(m, maximum(var, c))},
     remedy="let ε alone keep the root from zero",
     needs=2,
 )
@@ -178,8 +170,8 @@ family(
     "variance-cap",
     "variances above {c} are cut to it",
     "min(v, c)",
-    CONSTANTS,
-    lambda c: {"inverse_std": lambda m, var: textbook.inverse_std(m, minimum(var, c))},
+    ANY_SIZE,
+    lambda c: {"inverse_std": lambda m, var: ReferenceModel.inverse_std(m, minimum(var, c))},
     remedy="take the variance as it is",
     needs=2,
 )
@@ -187,29 +179,29 @@ family(
     "batch-variance-floor",
     "batch variances below {c} are raised to it, in normalising and in storing",
     "max(v, c)",
-    CONSTANTS,
-    lambda c: {"var": lambda m, x, mean: maximum(_var(m, x, mean), c)},
+    ANY_SIZE,
+    lambda c: {"batch_var": lambda m, x, mean: maximum(_var(m, x, mean), c)},
     needs=2,
 )
 family(
     "batch-variance-cap",
     "batch variances above {c} are cut to it, in normalising and in storing",
     "min(v, c)",
-    CONSTANTS,
-    lambda c: {"var": lambda m, x, mean: minimum(_var(m, x, mean), c)},
+    ANY_SIZE,
+    lambda c: {"batch_var": lambda m, x, mean: minimum(_var(m, x, mean), c)},
     needs=2,
 )
 family(
     "variance-added",
     "{c} is added to the batch variance",
     "v + c",
-    CONSTANTS,
-    lambda c: {"var": lambda m, x, mean: _var(m, x, mean) + c},
+    ANY_SIZE,
+    lambda c: {"batch_var": lambda m, x, mean: _var(m, x, mean) + c},
 )
 family(
     "variance-scaled",
     "the batch variance is {c} times what it should be",
     "c·v",
     Parameter((1e-3, 0.01, 0.1, 0.5, 0.9, 0.999, 0.99999, 1.00001, 1.001, 1.1, 2, 10, 1e3)),
-    lambda c: {"var": lambda m, x, mean: _var(m, x, mean) * c},
+    lambda c: {"batch_var": lambda m, x, mean: _var(m, x, mean) * c},
 )

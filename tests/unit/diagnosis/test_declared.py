@@ -17,7 +17,6 @@ from conformance.diagnosis import diagnose
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.observe import observe, observe_gradients
 from conformance.diagnosis.search import evidence_of
-from conformance.numerics import conventions
 from conformance.properties.support.subject import Subject
 from conformance.requirements.deviations import Deviation
 from impl.variants import VARIANTS
@@ -36,9 +35,8 @@ DECLARED = [name for name, variant in VARIANTS.items() if variant.deviations]
 
 def evidence(made: Implementation) -> tuple[Evidence, Evidence]:
     """Return what was observed of calls and of gradients, beside what is right by declaration."""
-    accuracy = Subject(made).accuracy
-    with conventions.in_force(made.deviations):
-        return tuple(evidence_of(seen(made), accuracy) for seen in (observe, observe_gradients))
+    declared = Subject(made).conventions
+    return tuple(evidence_of(seen(made), declared) for seen in (observe, observe_gradients))
 
 
 @pytest.mark.parametrize(
@@ -84,10 +82,10 @@ def test_the_mistake_beside_a_declaration_is_named(base: type[nnx.Module]):
 @pytest.mark.parametrize("strictly", [True, False])
 def test_the_strict_reading_names_what_is_declared(strictly: bool):
     """Where declarations are left out of account, so they are in the diagnosis."""
-    question = {"implementation": "variant:unbiased-declared", "violated": [], "judged": []}
+    question = {"implementation": "variant:unbiased-declared", "strictly": strictly}
     done = subprocess.run(
         [sys.executable, "-m", "conformance.diagnosis"],
-        input=json.dumps({**question, "strictly": strictly}),
+        input=json.dumps(question),
         capture_output=True,
         text=True,
         check=True,
@@ -103,10 +101,9 @@ class Unwritable(NumpyNorm):
         raise KeyError("weights")
 
 
-def test_what_is_raised_everywhere_is_told_as_such():
-    """No fault is said to resemble a layer that only raises, whatever fails with it."""
-    matrix = {"other": {"sentence": "Something else.", "violates": ["X", "Y", "Z"]}}
-    found = diagnose(implementation(Unwritable), ["X", "Y", "Z"], matrix=matrix)
+def test_what_is_raised_everywhere_is_reported_as_such():
+    """The exception is the diagnosis of a layer that only raises."""
+    found = diagnose(implementation(Unwritable))
 
     assert (found.kind, found.id) == ("observed", "raises")
     assert found.sentence == "writing the state raises KeyError: 'weights'"

@@ -14,7 +14,6 @@ from support.command_line import conformance
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.gallery import find_galleries, load_member
 from conformance.adapters.resolve import resolve
-from conformance.diagnosis.neighbours import nearest
 from conformance.engine.budget import budget
 from conformance.engine.journal import Journal, digest
 from conformance.report.kill_matrix import KillMatrix, known_faults
@@ -150,16 +149,16 @@ def test_a_digest_depends_on_what_a_module_imports(monkeypatch: pytest.MonkeyPat
     assert digest("impl.faulty.epsilon", budget()) == one["epsilon"]
 
 
-def test_a_written_matrix_serves_diagnosis(tmp_path: Path):
-    """What ``write`` wrote is what the nearest known fault is looked up in."""
+def test_a_written_matrix_is_read_as_known_faults(tmp_path: Path):
+    """What ``write`` wrote has each fault with the requirements that it violates."""
     violated = ["BN-EPS-1", "BN-EVAL-1", "BN-TRAIN-1"]
     verdicts = [verdict(identity, Outcome.VIOLATES) for identity in violated]
     KillMatrix.of({NAME: FAULTS[NAME]}, verdicts).write(tmp_path / "matrix.json")
 
-    found = nearest(violated, known_faults(tmp_path / "matrix.json"))
+    found = known_faults(tmp_path / "matrix.json")
 
-    assert found is not None
-    assert found.name == NAME
+    assert list(found) == [NAME]
+    assert list(found[NAME]["violates"]) == violated
 
 
 # The command
