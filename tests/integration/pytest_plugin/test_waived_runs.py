@@ -70,7 +70,7 @@ def test_the_diagnosis_is_compared(project, waived, expected, right, workers):
         *("--impl=norms:swapped", "--conformance-select=EMA-1", "--conformance-waivers=w.toml"),
         *("--max-examples=9", "--conformance-report=r.json", *workers),
     )
-    said = "*the waiver of BN-EMA-1 for norms:swapped expects 'an axis is wrong', and found: *"
+    said = "*the waiver of BN-EMA-1 for norms:swapped expects 'an axis is wrong', but the diagnosis is: *"
     assert result.ret == (0 if right else 1)
     if not right:
         result.stdout.fnmatch_lines([said])
@@ -89,7 +89,7 @@ def test_the_diagnosis_is_compared_in_a_test_file(project, waived, expected, rig
     result = project.runpytest_subprocess()
     result.assert_outcomes(xfailed=right, failed=not right)
     if not right:
-        result.stdout.fnmatch_lines(["*expects 'an axis is wrong', and found: *"])
+        result.stdout.fnmatch_lines(["*expects 'an axis is wrong', but the diagnosis is: *"])
 
 
 def test_a_pin_is_judged_alone_in_a_test_file(project, waived, pin):

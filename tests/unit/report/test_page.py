@@ -18,7 +18,6 @@ EVIL = (
     "<b>&\x1b[31m\u202eevil</b><script>document.title='owned'</script>"
     "<img src=x onerror=\"document.title='owned'\">"
 )
-FAULTS = {"a-fault": {"sentence": "It is <i>wrong</i>.", "violates": ["BN-EMA-1"]}}
 
 
 def made():
@@ -34,7 +33,7 @@ def made():
 
 def test_the_page_needs_no_network():
     """The policy forbids everything but the page's own script and style, by digest."""
-    html = to_html(made(), FAULTS)
+    html = to_html(made())
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1]
     assert policy.startswith("default-src &#39;none&#39;; style-src &#39;sha256-")
     assert "unsafe" not in policy
@@ -43,7 +42,7 @@ def test_the_page_needs_no_network():
 
 def test_hostile_text_is_escaped():
     """No markup, control character or reordering of an implementation is in the source."""
-    html = to_html(made(), FAULTS)
+    html = to_html(made())
     assert "\x1b" not in html
     assert "\u202e" not in html
     assert "<script>document" not in html
@@ -129,7 +128,7 @@ def page(tmp_path_factory: pytest.TempPathFactory):
     if CHROMIUM is None or DRIVER is None:
         pytest.skip("needs chromium and chromedriver")
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(to_html(made(), FAULTS), encoding="utf-8")
+    path.write_text(to_html(made()), encoding="utf-8")
     with browser() as tab:
         tab.path = path
         yield tab

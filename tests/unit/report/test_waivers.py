@@ -186,7 +186,7 @@ def test_a_run_with_waivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     file.write_text(f'{text}diagnosis = "momentum is swapped"\n', encoding="utf-8")
     other = run(*judging[:-1], "--waivers", "waivers.toml")
     assert other.returncode == 2, other.stdout
-    assert "expects 'momentum is swapped', and found" in other.stderr
+    assert "expects 'momentum is swapped', but the diagnosis is" in other.stderr
     broken = re.sub("(?m)^pin = .*", """pin = '{"case": {"$": "Nope"}}'""", text)
     file.write_text(broken, encoding="utf-8")
     unread = run(*judging, "--waivers", "waivers.toml")
