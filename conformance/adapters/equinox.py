@@ -1,8 +1,8 @@
-"""Driving ``equinox.nn.BatchNorm``: one example per lane of a ``jax.vmap`` with a named axis.
+"""Drives ``equinox.nn.BatchNorm``: one example per lane of a ``jax.vmap`` with a named axis.
 
-Both modes know how old their statistics are. In the mode "ema" the first batch replaces them; in
-the mode "batch" sums are kept, and what evaluation uses, and is read here, are the sums divided
-by 1 − momentumᵗ after t updates.
+Both modes count updates. In the mode "ema" the first batch replaces the statistics. In the mode
+"batch" the layer keeps sums; after t updates, evaluation uses the sums divided by 1 − momentumᵗ,
+and these averages are the running statistics here.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _AXIS = "batch"
 
 def build(config: Config, mode: Mode) -> PureLayer:
     """Return a layer in the given mode."""
-    module, state = _made(config.features, config.momentum, config.eps, mode)
-    pure = _compiled(config.features, config.momentum, config.eps, mode)
+    module, state = _make(config.features, config.momentum, config.eps, mode)
+    pure = _jit_pure(config.features, config.momentum, config.eps, mode)
     index = module.batch_counter if mode == "batch" else module.ema_first_time_index
-    mean, var = state.get(_statistics(module, mode))
+    mean, var = state.get(_statistics_index(module, mode))
     arrays = {
         "gamma": module.weight,
         "beta": module.bias,
@@ -46,101 +46,102 @@ def build(config: Config, mode: Mode) -> PureLayer:
 
 
 def build_wide(config: Config, options: Options, mode: Mode) -> WideLayer:
-    """Return the same layer with a dtype and an axis to share with, for inputs of any rank.
+    """Return the same layer with a dtype and a further named axis, for inputs of any rank.
 
-    Its features are on the last axis, and are moved to where the module wants them; as many updates
-    are behind its statistics as make sums and averages the same.
+    Features are on the last axis, and are moved to where the module expects them. The layer starts
+    with ``MANY`` updates, so that sums equal averages.
     """
-    made = (config.features, config.momentum, config.eps, mode)
-    module, _ = _made(*made, options)
+    arguments = (config.features, config.momentum, config.eps, mode)
+    module, _ = _make(*arguments, options)
     dtype = module.weight.dtype
     arrays = {
         "gamma": module.weight,
         "beta": module.bias,
         "running_mean": jnp.zeros(config.features, dtype),
         "running_var": jnp.ones(config.features, dtype),
-        COUNT: jnp.array(MANY),  # weakly typed, as the module's own
+        COUNT: jnp.array(MANY),  # weakly typed, like the module's own
     }
-    return WideLayer(_wide(*made, options), arrays)
+    return WideLayer(_wide(*arguments, options), arrays)
 
 
 @cache
 def _wide(features: int, momentum: float, eps: float, mode: Mode, options: Options) -> MaskedPure:
     pure = _pure(features, momentum, eps, mode, options)
 
-    def moved(arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
+    def call(arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
         y, after = pure(arrays, jnp.moveaxis(x, -1, 1), use_running_average)
         return jnp.moveaxis(y, 1, -1), after
 
-    return use_averages_as_sums(moved)
+    return use_averages_as_sums(call)
 
 
 def _scale(momentum: float, count: Any) -> Any:
-    """Return what a sum is divided by, as the module computes it in evaluation."""
+    """Return the divisor of a sum after t updates, as the module computes it in evaluation."""
     return jnp.where(count == 0, 1, 1 - momentum**count)
 
 
 def _as_count(kept: Any, mode: Mode) -> Any:
-    """Return the number of updates; of the mode "ema" only whether there was one is known."""
+    """Return the number of updates; the mode "ema" only knows whether there was one."""
     return kept if mode == "batch" else jnp.where(kept, 0, 1)
 
 
 _NONE = Options()
 
 
-def _made(
+def _make(
     features: int, momentum: float, eps: float, mode: Mode, options: Options = _NONE
 ) -> tuple[Any, Any]:
     axes = (_AXIS, options.axis_name) if options.axis_name else _AXIS
-    made: tuple[Any, Any] = eqx.nn.make_with_state(eqx.nn.BatchNorm)(
+    module_and_state: tuple[Any, Any] = eqx.nn.make_with_state(eqx.nn.BatchNorm)(
         features, axes, eps=eps, momentum=momentum, mode=mode, dtype=options.dtype
     )
-    return made
+    return module_and_state
 
 
-def _statistics(module: Any, mode: Mode) -> Any:
+def _statistics_index(module: Any, mode: Mode) -> Any:
     return module.batch_state_index if mode == "batch" else module.ema_state_index
 
 
 @cache
-def _compiled(features: int, momentum: float, eps: float, mode: Mode) -> Pure:
+def _jit_pure(features: int, momentum: float, eps: float, mode: Mode) -> Pure:
     pure = _pure(features, momentum, eps, mode)
-    compiled = jax.jit(pure, static_argnums=2)  # as the documentation does; a vmap is slow else
+    compiled = jax.jit(pure, static_argnums=2)  # as documented; a vmap is slow without
 
-    def called(arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
+    def call(arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
         traced = isinstance(use_running_average, jax.Array | np.ndarray)
         return (pure if traced else compiled)(arrays, x, use_running_average)
 
-    return called
+    return call
 
 
 @cache
 def _pure(features: int, momentum: float, eps: float, mode: Mode, options: Options = _NONE) -> Pure:
-    made, fresh = _made(features, momentum, eps, mode, options)
-    of_count = made.batch_counter if mode == "batch" else made.ema_first_time_index
-    of_statistics = _statistics(made, mode)
+    template, fresh = _make(features, momentum, eps, mode, options)
+    count_index = template.batch_counter if mode == "batch" else template.ema_first_time_index
+    statistics_index = _statistics_index(template, mode)
     names = tuple(SUMS.values()) if mode == "batch" else STATISTICS
 
     def pure(arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
-        module = eqx.tree_at(lambda m: (m.weight, m.bias), made, (arrays["gamma"], arrays["beta"]))
+        parameters = (arrays["gamma"], arrays["beta"])
+        module = eqx.tree_at(lambda m: (m.weight, m.bias), template, parameters)
         count = arrays[COUNT]
-        age = count if mode == "batch" else jnp.asarray(count, jnp.int32) == 0
-        statistics = iter([arrays[name] for name in names])  # a State compares types when it is set
-        state = jax.tree.map(lambda leaf: next(statistics) if leaf.ndim else age, fresh)
+        counter = count if mode == "batch" else jnp.asarray(count, jnp.int32) == 0
+        statistics = iter([arrays[name] for name in names])  # State.set would compare dtypes
+        state = jax.tree.map(lambda leaf: next(statistics) if leaf.ndim else counter, fresh)
 
         def call(row: Any, state: Any) -> tuple[Any, Any]:
             out: tuple[Any, Any] = module(row, state, inference=use_running_average)
             return out
 
         y, state = jax.vmap(call, in_axes=(0, None), out_axes=(0, None), axis_name=_AXIS)(x, state)
-        kept = dict(zip(names, state.get(of_statistics), strict=True))
-        after = arrays | kept | {COUNT: _as_count(state.get(of_count), mode)}
+        new = dict(zip(names, state.get(statistics_index), strict=True))
+        after = arrays | new | {COUNT: _as_count(state.get(count_index), mode)}
         if mode == "ema":
             return y, after
-        scale, still = _scale(momentum, after[COUNT]), after[COUNT] == arrays[COUNT]
-        for name, own in SUMS.items():  # what was written is divided no further if it stays
-            same = still & (after[own] == arrays[own])
-            after[name] = jnp.where(same, arrays[name], after[own] / scale)
+        scale, no_update = _scale(momentum, after[COUNT]), after[COUNT] == arrays[COUNT]
+        for name, hidden in SUMS.items():  # an average that was written and not updated stays exact
+            same = no_update & (after[hidden] == arrays[hidden])
+            after[name] = jnp.where(same, arrays[name], after[hidden] / scale)
         return y, after
 
     return pure

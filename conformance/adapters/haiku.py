@@ -1,4 +1,4 @@
-"""Driving ``haiku.BatchNorm``, whose averages are zero-debiased sums."""
+"""Drives ``haiku.BatchNorm``, whose averages are zero-debiased sums."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _AVERAGES = {"running_mean": f"{_NAME}/~/mean_ema", "running_var": f"{_NAME}/~/v
 
 
 def build(config: Config) -> PureLayer:
-    """Return a layer with scale and offset, initialised on a batch of mean 0 and variance 1.
+    """Return a layer with scale and offset, initialized on a batch of mean 0 and variance 1.
 
-    What a layer that was not trained yet evaluates with are the statistics of the batch that
-    Haiku asks its user for; no counter is moved by that, and no sum.
+    Until it is trained, a layer of Haiku evaluates with the statistics of the batch that it was
+    initialized on, which changes neither its counter nor its sums.
     """
     transformed = _transformed(config.momentum, config.eps)
     x = jnp.array([[-1.0], [1.0]]) * jnp.ones((1, config.features))
@@ -35,10 +35,10 @@ def build(config: Config) -> PureLayer:
 
 
 def build_wide(config: Config, options: Options) -> WideLayer:
-    """Return the same layer with an axis to share with, for inputs of any rank.
+    """Return the same layer with a cross-replica axis, for inputs of any rank.
 
-    Its arrays have the dtype of the options, as those of a layer that is initialised on such a
-    batch; as many updates are behind its statistics as make sums and averages the same.
+    Its arrays have the dtype of the options, like those of a layer that is initialized on such a
+    batch. The layer starts with ``MANY`` updates, so that sums equal averages.
     """
     zeros = jnp.zeros(config.features, options.dtype)
     arrays = {name: zeros + (name in {"gamma", "running_var"}) for name in ARRAYS}
@@ -47,20 +47,20 @@ def build_wide(config: Config, options: Options) -> WideLayer:
 
 
 @cache
-def _wide(momentum: float, eps: float, shared: str | None) -> MaskedPure:
-    return use_averages_as_sums(_pure(momentum, eps, shared))
+def _wide(momentum: float, eps: float, axis_name: str | None) -> MaskedPure:
+    return use_averages_as_sums(_pure(momentum, eps, axis_name))
 
 
 def _share(momentum: float, count: Any) -> Any:
-    """Return what a sum is divided by, as the module computes it."""
-    with np.errstate(over="ignore"):  # momentum above 1 is infinite in the end
+    """Return the divisor of a sum after t updates, as the module computes it."""
+    with np.errstate(over="ignore"):  # a power of a momentum above 1 overflows
         return jnp.float32(1 - np.float64(momentum) ** int(count))
 
 
-def _transformed(momentum: float, eps: float, shared: str | None = None) -> Any:
+def _transformed(momentum: float, eps: float, axis_name: str | None = None) -> Any:
     def call(x: Any, is_training: Any) -> Any:
         layer = hk.BatchNorm(
-            True, True, decay_rate=momentum, eps=eps, cross_replica_axis=shared, name=_NAME
+            True, True, decay_rate=momentum, eps=eps, cross_replica_axis=axis_name, name=_NAME
         )
         return layer(x, is_training)
 
@@ -68,7 +68,7 @@ def _transformed(momentum: float, eps: float, shared: str | None = None) -> Any:
 
 
 def _to_arrays(params: Any, state: Any) -> Arrays:
-    """Take the leading axes of length one away, which Haiku keeps for broadcasting."""
+    """Return the arrays without the leading axes of length one that Haiku keeps."""
     arrays = {"gamma": params[_NAME]["scale"].ravel(), "beta": params[_NAME]["offset"].ravel()}
     for name, module in _AVERAGES.items():
         arrays[name] = state[module]["average"].ravel()
@@ -77,20 +77,20 @@ def _to_arrays(params: Any, state: Any) -> Arrays:
 
 
 @cache
-def _pure(momentum: float, eps: float, shared: str | None = None) -> Pure:
-    transformed = _transformed(momentum, eps, shared)
+def _pure(momentum: float, eps: float, axis_name: str | None = None) -> Pure:
+    transformed = _transformed(momentum, eps, axis_name)
 
     def pure(arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
-        def kept(name: str) -> Any:
-            """Give the leading axes of length one back."""
+        def expand(name: str) -> Any:
+            """Add leading axes of length one, as Haiku keeps its arrays."""
             return jnp.reshape(arrays[name], (1,) * (x.ndim - 1) + (-1,))
 
-        params = {_NAME: {"scale": kept("gamma"), "offset": kept("beta")}}
+        params = {_NAME: {"scale": expand("gamma"), "offset": expand("beta")}}
         state = {
             module: {
                 "counter": jnp.asarray(arrays[COUNT], jnp.int32),
-                "hidden": kept(SUMS[name]),
-                "average": kept(name),
+                "hidden": expand(SUMS[name]),
+                "average": expand(name),
             }
             for name, module in _AVERAGES.items()
         }

@@ -1,4 +1,4 @@
-"""Driving ``keras.layers.BatchNormalization`` on Keras' JAX backend."""
+"""Drives ``keras.layers.BatchNormalization`` on Keras' JAX backend."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from conformance.adapters.wide import MaskedPure, WideLayer
 
 if keras.backend.backend() != "jax":
     msg = (
-        f"Keras runs on its backend {keras.backend.backend()!r}: set KERAS_BACKEND=jax before "
+        f"Keras uses the backend {keras.backend.backend()!r}: set KERAS_BACKEND=jax before "
         "Keras is imported."
     )
     raise AdapterError(msg)
@@ -28,33 +28,33 @@ if keras.backend.backend() != "jax":
 
 def build(config: Config) -> PureLayer:
     """Return the layer with the given momentum and epsilon, built for D features."""
-    layer = _built(config, Options(), 2)
+    layer = _build_layer(config, Options(), 2)
     return PureLayer(_pure(replace(config, seed=0)), _to_arrays(layer))
 
 
 def build_wide(config: Config, options: Options) -> WideLayer:
     """Return the same layer with a feature axis and a dtype, for inputs of any rank."""
     masked = _masked(replace(config, seed=0), options)
-    return WideLayer(masked, _to_arrays(_built(config, options, _LARGEST_RANK)))
+    return WideLayer(masked, _to_arrays(_build_layer(config, options, _LARGEST_RANK)))
 
 
 _LARGEST_RANK = 5
-"""A layer is built for one rank, its arrays are the same for all: any has every axis here."""
+"""Arrays are the same for every rank, and the largest rank has every feature axis."""
 
 
 def _to_arrays(layer: Any) -> Arrays:
-    arrays = (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
-    return {name: arrays.value for name, arrays in zip(ARRAYS, arrays, strict=True)}
+    variables = (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
+    return {name: variable.value for name, variable in zip(ARRAYS, variables, strict=True)}
 
 
-def _built(config: Config, options: Options, rank: int) -> Any:
+def _build_layer(config: Config, options: Options, rank: int) -> Any:
     axis = -1 if options.axis is None else options.axis
     layer = keras.layers.BatchNormalization(
         axis, momentum=config.momentum, epsilon=config.eps, dtype=options.dtype
     )
     shape: list[int | None] = [None] * rank
     shape[axis] = config.features
-    with jax.ensure_compile_time_eval():  # the arrays of a new layer belong to no trace
+    with jax.ensure_compile_time_eval():  # the arrays of a new layer are not part of a trace
         layer.build(tuple(shape))
     return layer
 
@@ -71,11 +71,11 @@ def _pure(config: Config) -> Pure:
 
 @cache
 def _masked(config: Config, options: Options) -> MaskedPure:
-    of_rank = cache(partial(_built, config, options))
+    build_for_rank = cache(partial(_build_layer, config, options))
 
     def masked(arrays: Arrays, x: Any, use_running_average: Any, mask: Any) -> tuple[Any, Arrays]:
         gamma, beta, mean, var = (arrays[name] for name in ARRAYS)
-        y, (mean, var) = of_rank(x.ndim).stateless_call(
+        y, (mean, var) = build_for_rank(x.ndim).stateless_call(
             [gamma, beta], [mean, var], x, training=not use_running_average, mask=mask
         )
         return y, {**arrays, "running_mean": mean, "running_var": var}

@@ -1,7 +1,8 @@
-"""Driving ``flax.linen.BatchNorm``."""
+"""Drives ``flax.linen.BatchNorm``."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -16,21 +17,21 @@ from conformance.adapters.wide import MaskedPure, WideLayer
 
 
 def build(config: Config) -> PureLayer:
-    """Return the layer as it is built without options: with ``use_fast_variance``."""
-    return PureLayer(_pure(config.momentum, config.eps), _initial(config))
+    """Return the layer with its default options, among them ``use_fast_variance=True``."""
+    return PureLayer(_pure(config.momentum, config.eps), _init_arrays(config))
 
 
 def build_wide(config: Config, options: Options) -> WideLayer:
     """Return the same layer with a feature axis, a dtype and a named axis."""
-    return WideLayer(_masked(config.momentum, config.eps, options), _initial(config))
+    return WideLayer(_masked(config.momentum, config.eps, options), _init_arrays(config))
 
 
-def _initial(config: Config) -> Arrays:
-    module, x = _module(config.momentum, config.eps), jnp.zeros((1, config.features))
+def _init_arrays(config: Config) -> Arrays:
+    module, x = _make_module(config.momentum, config.eps), jnp.zeros((1, config.features))
     return _to_arrays(module.init(jax.random.key(config.seed), x, use_running_average=True))
 
 
-def _module(momentum: float, eps: float, **options: Any) -> Any:
+def _make_module(momentum: float, eps: float, **options: Any) -> Any:
     return linen.BatchNorm(momentum=momentum, epsilon=eps, **options)
 
 
@@ -45,27 +46,27 @@ def _to_arrays(variables: Any) -> Arrays:
 
 @cache
 def _pure(momentum: float, eps: float) -> Pure:
-    module = _module(momentum, eps)
+    module = _make_module(momentum, eps)
 
     def pure(arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
-        return _applied(module, arrays, x, use_running_average)
+        return _apply(module, arrays, x, use_running_average)
 
     return pure
 
 
 @cache
 def _masked(momentum: float, eps: float, options: Options) -> MaskedPure:
-    named = {"axis": options.axis, "dtype": options.dtype, "axis_name": options.axis_name}
-    given = {name: value for name, value in named.items() if value is not None}
-    module = _module(momentum, eps, **given)
+    module = _make_module(
+        momentum, eps, **{k: v for k, v in asdict(options).items() if v is not None}
+    )
 
     def masked(arrays: Arrays, x: Any, use_running_average: Any, mask: Any) -> tuple[Any, Arrays]:
-        return _applied(module, arrays, x, use_running_average, mask)
+        return _apply(module, arrays, x, use_running_average, mask)
 
     return masked
 
 
-def _applied(
+def _apply(
     module: Any, arrays: Arrays, x: Any, use_running_average: Any, mask: Any = None
 ) -> tuple[Any, Arrays]:
     params = {"scale": arrays["gamma"], "bias": arrays["beta"]}

@@ -1,4 +1,4 @@
-"""Driving ``mlx.nn.BatchNorm``, whose momentum weighs the new value."""
+"""Drives ``mlx.nn.BatchNorm``, whose momentum weights the new value."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class MlxLayer:
 
 
 def build(config: Config) -> MlxLayer:
-    """Return the layer on the CPU; the wheel for Linux has nothing else."""
+    """Return the layer on the CPU, the only device of the Linux wheel."""
     mx.set_default_device(mx.cpu)
-    made = mlx.nn.BatchNorm(config.features, eps=config.eps, momentum=1 - config.momentum)
-    return MlxLayer(made)
+    layer = mlx.nn.BatchNorm(config.features, eps=config.eps, momentum=1 - config.momentum)
+    return MlxLayer(layer)

@@ -1,4 +1,4 @@
-"""The layers of other frameworks by name; importing this module imports none of them."""
+"""The bundled adapters by name; importing this module imports none of the frameworks."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import Config, Layer
 from conformance.requirements.deviations import Deviation
 
-_THROUGH = frozenset({Deviation.GRADIENT_THROUGH_STATISTICS})
-_DEBIASED = _THROUGH | {Deviation.ZERO_DEBIASED_STATISTICS}
-_FAST = _THROUGH | {Deviation.ONE_PASS_VARIANCE}
-_AVERAGED = _THROUGH | {Deviation.EMA_NORMALISED_TRAINING, Deviation.FIRST_BATCH_REPLACES}
+_GRADIENT_THROUGH = frozenset({Deviation.GRADIENT_THROUGH_STATISTICS})
+_DEBIASED = _GRADIENT_THROUGH | {Deviation.ZERO_DEBIASED_STATISTICS}
+_FAST = _GRADIENT_THROUGH | {Deviation.ONE_PASS_VARIANCE}
+_AVERAGED = _GRADIENT_THROUGH | {Deviation.EMA_NORMALISED_TRAINING, Deviation.FIRST_BATCH_REPLACES}
 _UNBIASED = frozenset({Deviation.UNBIASED_RUNNING_VARIANCE, Deviation.SINGLE_ROW_REFUSED})
 
 
 def linen() -> Implementation:
-    """Return ``flax.linen.BatchNorm`` as it comes, which declares its one-pass variance."""
+    """Return ``flax.linen.BatchNorm`` with its defaults, which declares its one-pass variance."""
     return _peer("linen", "flax", "flax.linen.BatchNorm", _FAST, pure=True)
 
 
@@ -47,18 +47,18 @@ def equinox() -> Implementation:
 
 
 def equinox_ema() -> Implementation:
-    """Return ``equinox.nn.BatchNorm(mode="ema")``, whose statistics the first batch replaces."""
+    """Return ``equinox.nn.BatchNorm(mode="ema")``, where the first batch replaces statistics."""
     kind = 'equinox.nn.BatchNorm, mode="ema"'
     return _peer("equinox", "equinox", kind, _AVERAGED, pure=True, arguments={"mode": "ema"})
 
 
 def equinox_wide() -> Implementation:
-    """Return the layer of mode="batch" with its dtypes and further named axes declared."""
+    """Return the layer of mode="batch" with its dtypes and named axes declared."""
     return _wider(equinox(), "equinox", _ANY_DTYPE, mode="batch")
 
 
 def equinox_ema_wide() -> Implementation:
-    """Return the layer of mode="ema" with its dtypes and further named axes declared."""
+    """Return the layer of mode="ema" with its dtypes and named axes declared."""
     return _wider(equinox_ema(), "equinox", _ANY_DTYPE, mode="ema")
 
 
@@ -67,13 +67,13 @@ _ANY_DTYPE = (
     Precision(x="float16", y="float32"),
     Precision(x="float64", dtype="float64", y="float64", state="float64"),
 )
-"""Arrays of float32, by which an output of 16 bits is promoted, or all of float64."""
+"""Float32 arrays, which promote an output of 16 bits; or everything in float64."""
 
 
 def _wider(
     made: Implementation, adapter: str, precisions: tuple[Precision, ...], **arguments: Any
 ) -> Implementation:
-    """Return the same layer for more axes, dtypes and shards; there are no masks."""
+    """Return the same layer with more axes, dtypes and a named axis declared, but no masks."""
     wider = Wider(
         ndim=True,
         dtype="dtype",
@@ -85,7 +85,7 @@ def _wider(
 
 
 def haiku() -> Implementation:
-    """Return ``haiku.BatchNorm``, which declares one pass and its zero-debiased averages."""
+    """Return ``haiku.BatchNorm``, which declares its one-pass variance and debiased averages."""
     return _peer("haiku", "haiku", "haiku.BatchNorm", _FAST | _DEBIASED, pure=True)
 
 
@@ -96,7 +96,7 @@ def haiku_wide() -> Implementation:
 
 def keras() -> Implementation:
     """Return ``keras.layers.BatchNormalization`` on the JAX backend."""
-    return _peer("keras", "keras", "keras.layers.BatchNormalization", _THROUGH, pure=True)
+    return _peer("keras", "keras", "keras.layers.BatchNormalization", _GRADIENT_THROUGH, pure=True)
 
 
 def keras_wide() -> Implementation:
@@ -120,19 +120,22 @@ _POLICIES = (
     Precision(x="float16", dtype="mixed_float16", y="float16"),
     Precision(x="float64", dtype="float64", y="float64", state="float64"),
 )
-"""Those that keep the variables in float32 at least, as the documentation of Keras advises."""
+"""Dtype policies that keep variables in at least float32, as the documentation of Keras advises."""
 
 
 def torch_1d() -> Implementation:
     """Return ``torch.nn.BatchNorm1d``, differentiated by torch.autograd."""
-    made = _peer("torch", "torch", "torch.nn.BatchNorm1d", _UNBIASED, arguments={"spatial": 0})
-    return replace(made, own_gradients=True)
+    return _torch("torch.nn.BatchNorm1d", spatial=0)
 
 
 def torch_2d() -> Implementation:
     """Return ``torch.nn.BatchNorm2d`` on images of one pixel."""
-    made = _peer("torch", "torch", "torch.nn.BatchNorm2d", _UNBIASED, arguments={"spatial": 2})
-    return replace(made, own_gradients=True)
+    return _torch("torch.nn.BatchNorm2d", spatial=2)
+
+
+def _torch(kind: str, *, spatial: int) -> Implementation:
+    layer = _peer("torch", "torch", kind, _UNBIASED, arguments={"spatial": spatial})
+    return replace(layer, own_gradients=True)
 
 
 def mlx() -> Implementation:
@@ -141,7 +144,7 @@ def mlx() -> Implementation:
 
 
 def onnx() -> Implementation:
-    """Return the operator BatchNormalization in ONNX's reference evaluator."""
+    """Return the operator BatchNormalization in the reference evaluator of ONNX."""
     return _peer("onnx", "onnx", "ONNX BatchNormalization")
 
 

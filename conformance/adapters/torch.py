@@ -1,4 +1,4 @@
-"""Driving ``torch.nn.BatchNorm1d`` and ``BatchNorm2d``, whose momentum weighs the new value."""
+"""Drives ``torch.nn.BatchNorm1d`` and ``BatchNorm2d``, whose momentum weights the new value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMES = dict(zip(ARRAYS, ("weight", "bias", "running_mean", "running_var"), str
 
 @dataclass(frozen=True, slots=True)
 class TorchLayer:
-    """A module and the number of axes of length one that follow the features."""
+    """A module, and the number of axes of length one that follow the features."""
 
     module: Any
     spatial: int
@@ -27,8 +27,8 @@ class TorchLayer:
         return self.forward(torch.from_numpy(np.array(x))).detach().numpy()
 
     def read(self) -> dict[str, Any]:
-        held = {name: getattr(self.module, own) for name, own in _NAMES.items()}
-        return {name: tensor.detach().numpy().copy() for name, tensor in held.items()}
+        tensors = {name: getattr(self.module, own) for name, own in _NAMES.items()}
+        return {name: tensor.detach().numpy().copy() for name, tensor in tensors.items()}
 
     def write(self, values: Mapping[str, np.ndarray]) -> None:
         with torch.no_grad():
@@ -36,18 +36,18 @@ class TorchLayer:
                 getattr(self.module, _NAMES[name]).copy_(torch.from_numpy(np.array(value)))
 
     def call(self, x: Any, *, evaluate: bool) -> TorchCall:
-        """Return the call of a copy of the module, to be differentiated by torch.autograd."""
+        """Return the call on x, (N, D), of a copy of the module, for torch.autograd."""
         return TorchCall(TorchLayer(deepcopy(self.module), self.spatial), x, evaluate)
 
     def forward(self, rows: Any) -> Any:
-        """Return y of a tensor (N, D), with its graph."""
+        """Return y of a tensor (N, D), with its autograd graph."""
         y = self.module(rows.reshape(*rows.shape, *(1,) * self.spatial))
         return y.reshape(rows.shape)
 
 
 @dataclass(frozen=True, slots=True)
 class TorchCall:
-    """A call of a module of its own, by operations."""
+    """A call of a module that is used for nothing else."""
 
     layer: TorchLayer
     x: Any
@@ -57,29 +57,29 @@ class TorchCall:
         return self.pullback()(w)
 
     def pullback(self) -> Callable[[Any], tuple[Any, Any, Any]]:
-        y, rows = self._called()
+        y, rows = self._forward()
         module = self.layer.module
 
-        def pulled(w: Any) -> tuple[Any, Any, Any]:
+        def pull_back(w: Any) -> tuple[Any, Any, Any]:
             cotangent = torch.from_numpy(np.array(w))
-            to = (module.weight, module.bias, rows)
-            found = torch.autograd.grad(y, to, cotangent, retain_graph=True)
-            gamma, beta, x = (gradient.numpy() for gradient in found)
-            return gamma, beta, x
+            inputs = (module.weight, module.bias, rows)
+            gradients = torch.autograd.grad(y, inputs, cotangent, retain_graph=True)
+            of_gamma, of_beta, of_x = (gradient.numpy() for gradient in gradients)
+            return of_gamma, of_beta, of_x
 
-        return pulled
+        return pull_back
 
     def through_statistics(self, of_mean: Any, of_var: Any) -> Any:
-        """As always, and 0 where the running statistics have no graph."""
-        _, rows = self._called()
+        """Return the gradient with respect to x, 0 for running statistics without a graph."""
+        _, rows = self._forward()
         pairs = ((self.layer.module.running_mean, of_mean), (self.layer.module.running_var, of_var))
-        carried = [(a, torch.from_numpy(np.array(w))) for a, w in pairs if a.requires_grad]
-        if not carried:
+        with_graph = [(a, torch.from_numpy(np.array(w))) for a, w in pairs if a.requires_grad]
+        if not with_graph:
             return np.zeros(rows.shape, np.float32)
-        averages, weights = zip(*carried, strict=True)
+        averages, weights = zip(*with_graph, strict=True)
         return torch.autograd.grad(averages, rows, weights)[0].numpy()
 
-    def _called(self) -> tuple[Any, Any]:
+    def _forward(self) -> tuple[Any, Any]:
         """Call the module; return y and the input as a leaf of its graph."""
         self.layer.module.train(not self.evaluate)
         rows = torch.from_numpy(np.array(self.x)).requires_grad_()
@@ -89,5 +89,5 @@ class TorchCall:
 def build(config: Config, spatial: int) -> TorchLayer:
     """Return BatchNorm1d for rows, or BatchNorm2d for images of one pixel if ``spatial`` is 2."""
     module = torch.nn.BatchNorm2d if spatial == 2 else torch.nn.BatchNorm1d
-    made = module(config.features, eps=config.eps, momentum=1 - config.momentum)
-    return TorchLayer(made, spatial)
+    layer = module(config.features, eps=config.eps, momentum=1 - config.momentum)
+    return TorchLayer(layer, spatial)
