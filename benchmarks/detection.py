@@ -40,7 +40,7 @@ def pairs(only: str, listed: int | None) -> list[tuple[str, str]]:
 def cases_to_detection(name: str, identity: str, seeds: range) -> Iterator[tuple[int, bool]]:
     """Yield, for each seed, the cases that were executed and whether the fault was detected."""
     from conformance.engine.budget import budget
-    from conformance.engine.judge import Trial, judge
+    from conformance.engine.judge import PropertyRun, judge
     from conformance.properties import PROPERTIES
     from conformance.properties.support.subject import Subject
     from conformance.requirements.verdict import Outcome
@@ -50,7 +50,7 @@ def cases_to_detection(name: str, identity: str, seeds: range) -> Iterator[tuple
     for seed in seeds:
         examples = budget().max_examples if subject.implementation.deviations else MAX_EXAMPLES
         given = budget(seed=seed, max_examples=examples, minimize=False)
-        trial = Trial(PROPERTIES[identity], subject, given)
+        trial = PropertyRun(PROPERTIES[identity], subject, given)
         verdict = judge(trial)
         if verdict.outcome is Outcome.ERRORED:
             raise RuntimeError(f"{name} on {identity}, seed {seed}: {verdict.detail}")

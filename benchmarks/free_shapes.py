@@ -14,7 +14,7 @@ import time
 
 import impl
 from conformance.engine.budget import budget
-from conformance.engine.judge import Trial, judge
+from conformance.engine.judge import PropertyRun, judge
 from conformance.properties import PROPERTIES
 from conformance.properties.support.subject import Subject
 from conformance.strategies import shape_grid
@@ -33,7 +33,7 @@ def judged(subject: Subject, cases: int) -> tuple[int, float]:
     """Return how many cases were judged by the chosen properties, and in how many seconds."""
     started, count = time.perf_counter(), 0
     for identity in CHOSEN:
-        verdict = judge(Trial(PROPERTIES[identity], subject, budget(max_examples=cases)))
+        verdict = judge(PropertyRun(PROPERTIES[identity], subject, budget(max_examples=cases)))
         assert not verdict.outcome.bad, verdict
         count += verdict.cases
     return count, time.perf_counter() - started

@@ -25,9 +25,8 @@ remember_compilations()  # before jax is imported
 
 from conformance.adapters.resolve import resolve  # noqa: E402
 from conformance.engine.budget import budget  # noqa: E402
-from conformance.engine.judge import Trial, judge, unsupported  # noqa: E402
+from conformance.engine.judge import PropertyRun, judge, unsupported  # noqa: E402
 from conformance.numerics import bounds, oracle  # noqa: E402
-from conformance.numerics.conventions import in_force  # noqa: E402
 from conformance.properties import PROPERTIES  # noqa: E402
 from conformance.properties.support import checks  # noqa: E402
 from conformance.properties.support.checks import taking_notes  # noqa: E402
@@ -115,9 +114,9 @@ def judged(subject: Subject, kept: Kept | None = None) -> float:
     for row in REQUIREMENTS.values():
         if unsupported(row, subject) is not None:
             continue
-        trial = Trial(PROPERTIES[row.id], subject, budget())
+        trial = PropertyRun(PROPERTIES[row.id], subject, budget())
         if kept is not None:
-            trial._claim = partial(kept.claim, row.id, trial._claim)
+            trial.claim = partial(kept.claim, row.id, trial.claim)
         verdict = judge(trial)
         assert not verdict.outcome.bad, verdict
     return time.process_time() - started
@@ -126,7 +125,7 @@ def judged(subject: Subject, kept: Kept | None = None) -> float:
 def bare(subject: Subject, calls: list[Call]) -> float:
     """Make the calls and nothing else; return the processor's seconds."""
     started = time.process_time()
-    with in_force(subject.implementation.deviations), taking_notes():
+    with taking_notes():
         for name, drawn in calls:
             PROPERTIES[name].claim(subject, **drawn)
     return time.process_time() - started

@@ -113,7 +113,7 @@ def judge(name: str) -> None:
         return
     import impl
     from conformance.engine.budget import budget
-    from conformance.engine.judge import Trial, judge, unsupported
+    from conformance.engine.judge import PropertyRun, judge, unsupported
     from conformance.properties import PROPERTIES
     from conformance.properties.support.subject import Subject
 
@@ -122,7 +122,7 @@ def judge(name: str) -> None:
     subject, cases = Subject(impl.flax()), 0
     for row in _rows():
         if unsupported(row, subject) is None:
-            verdict = judge(Trial(PROPERTIES[row.id], subject, budget()))
+            verdict = judge(PropertyRun(PROPERTIES[row.id], subject, budget()))
             assert not verdict.outcome.bad, verdict
             cases += verdict.cases
     print(f"{cases} cases")

@@ -11,7 +11,7 @@ remember_compilations()  # must come before jax is imported
 
 from conformance.adapters.implementation import Implementation  # noqa: E402
 from conformance.engine.budget import budget  # noqa: E402
-from conformance.engine.judge import Trial, judge, unsupported  # noqa: E402
+from conformance.engine.judge import PropertyRun, judge, unsupported  # noqa: E402
 from conformance.properties import PROPERTIES  # noqa: E402
 from conformance.properties.support.subject import Subject  # noqa: E402
 from conformance.requirements import REQUIREMENTS, Level, Requirement  # noqa: E402
@@ -23,7 +23,7 @@ from mutation.targets import FORWARD, TARGETS  # noqa: E402
 
 Result = dict[str, Any]
 
-BUDGET = budget("quick")
+BUDGET = budget("quick", minimize=False)
 """Where a fifth of the default cases is enough to kill, the default ones are too."""
 
 _FIRST = ("TRAIN-1", "EMA-1", "EMA-2", "EVAL-1", "STATE", "INIT", "FLAG", "FWD")
@@ -32,13 +32,6 @@ _LAST = ("SHAPE", "JIT", "VMAP", "GRAD")
 BEYOND_THE_PROGRAM = ("INIT", "STATE", "FLAG", "FWD")
 """What judges a mutant with an unchanged program: the families that look at more than values."""
 _ACCEPTED = {Outcome.CONFORMS, Outcome.DEVIATES, Outcome.UNSUPPORTED}
-
-
-class FailFast(Trial):
-    """A trial that is over with its first violation, however large the counterexample."""
-
-    def minimize(self) -> None:
-        """Leave the violation as it was met."""
 
 
 def ordered() -> list[Requirement]:
@@ -59,7 +52,7 @@ def flagged(implementation: Implementation, rows: list[Requirement]) -> Verdict 
     for row in rows:
         verdict = unsupported(row, subject)
         if verdict is None:
-            verdict = judge(FailFast(PROPERTIES[row.id], subject, BUDGET))
+            verdict = judge(PropertyRun(PROPERTIES[row.id], subject, BUDGET))
         if verdict.outcome not in _ACCEPTED:
             return verdict
     return None

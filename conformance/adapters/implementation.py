@@ -14,7 +14,7 @@ from conformance.adapters.construction import Construction
 from conformance.adapters.domain import Wider
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.protocols import ARRAYS, COUNT, Config, Layer
-from conformance.requirements.deviations import Deviation, shown_in
+from conformance.requirements.deviations import Deviation, visibility_of
 from conformance.requirements.requirement import Capability
 
 
@@ -67,12 +67,12 @@ class Implementation:
 
     def _check_verifiable(self, deviation: Deviation) -> None:
         offered = self.capabilities
-        place = shown_in(deviation, offered)
+        place = visibility_of(deviation, offered)
         if place.needs not in offered:
             msg = (
                 f"{self.name!r} declares {deviation.name} ({deviation.value}), which shows "
-                f"in {place.called} alone, and offers none: no requirement could tell "
-                f"whether that is true. Remove the declaration, or {place.given}."
+                f"in {place.words} alone, and offers none: no requirement could tell "
+                f"whether that is true. Remove the declaration, or {place.offer}."
             )
             raise AdapterError(msg)
 

@@ -1,7 +1,6 @@
-"""Judging one requirement on one implementation: cases in, verdict out.
+"""Judges one requirement on one implementation: cases in, verdict out.
 
-Every door of the suite (the command line, pytest, a user's own test file) comes through
-``Trial`` and ``judge``.
+The command line, pytest and a user's own test file all come through ``PropertyRun`` and ``judge``.
 """
 
 from __future__ import annotations
@@ -10,66 +9,118 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from hypothesis.errors import Flaky, Unsatisfiable
 
 from conformance.engine.budget import Budget
-from conformance.engine.deviations import contradicted, finer, shown_by, superfluous, told
+from conformance.engine.deviations import (
+    cases_discriminate,
+    is_set_aside,
+    is_shown,
+    refine_outcome,
+    unneeded_declaration,
+)
 from conformance.engine.jax_runtime import unload_programs_if_many
-from conformance.engine.runner import Trial
+from conformance.engine.minimize import minimize
+from conformance.engine.runner import PropertyRun
 from conformance.properties import PROPERTIES
 from conformance.properties.support.checks import Notes, ViolationFound, taking_notes
 from conformance.properties.support.subject import Subject
 from conformance.requirements import Requirement
 from conformance.requirements.deviations import Deviation
-from conformance.requirements.verdict import Outcome, Verdict
+from conformance.requirements.verdict import Outcome, Verdict, Violation
 from conformance.strategies.codec import CodecError, decode
 
-__all__ = ["Trial", "judge", "judge_requirement", "judge_stored", "unsupported"]
+__all__ = ["PropertyRun", "judge", "judge_requirement", "judge_stored", "unsupported"]
+
+_SET_ASIDE = "set aside by a declared deviation, which it contradicts"
+_NOT_EACH_TIME = "the same call did not fail each time: look for hidden state or randomness"
+_VACUOUS = "no case was executed, or nothing was compared in any"
 
 
-def judge(trial: Trial, run: Callable[[], None] | None = None) -> Verdict:
-    """Run a trial to its end and return the verdict; only interrupts are raised.
+@dataclass(frozen=True, slots=True)
+class _Result:
+    outcome: Outcome
+    detail: str = ""
+    violation: Violation | None = None
 
-    ``run`` is what to call instead of the trial itself, for a runner that wraps it.
+
+def judge(run: PropertyRun, call: Callable[[], None] | None = None) -> Verdict:
+    """Execute a run and return the verdict; only interrupts are raised.
+
+    Args:
+        run: The run.
+        call: What to call instead of the run itself, for a test runner that wraps it.
     """
     started = time.perf_counter()
     unload_programs_if_many()
     with taking_notes() as notes, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the user's filters must not decide verdicts
-        outcome, detail = _judged(trial, run or trial, notes)
+        result = _judge(run, call or run, notes)
     return Verdict(
-        requirement=trial.property.requirement.id,
-        implementation=trial.subject.implementation.name,
-        kind=trial.subject.implementation.kind,
-        outcome=outcome,
-        level=trial.property.requirement.level,
-        cases=trial.cases,
-        rejected=trial.rejected,
-        cut=trial.cut,
+        requirement=run.property.requirement.id,
+        implementation=run.subject.implementation.name,
+        kind=run.subject.implementation.kind,
+        outcome=result.outcome,
+        level=run.property.requirement.level,
+        cases=run.cases,
+        rejected=run.rejected,
+        cut=run.cut,
         comparisons=notes.comparisons,
         worst=notes.worst if notes.measured else None,
         worst_quantity=notes.worst_quantity,
         seconds=round(time.perf_counter() - started, 4),
-        violation=trial.violation if outcome is Outcome.VIOLATES else None,
-        detail=detail or _VACUOUS * (outcome is Outcome.VACUOUS),
+        violation=result.violation,
+        detail=result.detail,
     )
 
 
-def _judged(trial: Trial, run: Callable[[], None], notes: Notes) -> tuple[Outcome, str]:
-    """Judge by what is declared, then find out whether the declaration was needed."""
-    if contradicted(trial):
-        return finer(trial), _SET_ASIDE
-    outcome, detail = _outcome(trial, run)
-    return (_finer(trial, notes) if outcome is Outcome.CONFORMS else outcome), detail
+def _judge(run: PropertyRun, call: Callable[[], None], notes: Notes) -> _Result:
+    """Judge by the declared conventions, then find out whether they were needed."""
+    if is_set_aside(run):
+        outcome, violation = refine_outcome(run)
+        return _Result(outcome, _SET_ASIDE, violation)
+    return _execute(run, call) or _refine(run, notes)
 
 
-_SET_ASIDE = "set aside by a declared deviation, which it contradicts"
-_NOT_EACH_TIME = "the same call did not fail each time: look for hidden state or randomness"
-_VACUOUS = "no case was executed, or nothing was compared in any"
+def _execute(run: PropertyRun, call: Callable[[], None]) -> _Result | None:
+    """Execute a run; return how it ended unless every case met the requirement."""
+    try:
+        call()
+    except ViolationFound:
+        assert run.failure is not None, "the run keeps it"  # noqa: S101
+        found = minimize(run, run.failure) if run.budget.minimize else run.failure.violation
+        return _Result(Outcome.VIOLATES, _NOT_EACH_TIME * found.flaky, found)
+    except Unsatisfiable as error:
+        return _Result(Outcome.VACUOUS, str(error) or _VACUOUS)
+    except Flaky as error:
+        if run.violation is None:
+            return _Result(Outcome.ERRORED, str(error))
+        return _Result(Outcome.VIOLATES, _NOT_EACH_TIME, replace(run.violation, flaky=True))
+    except Exception as error:  # noqa: BLE001  a defect of the suite must not end the run
+        text = "".join(traceback.format_exception(error, limit=-4))
+        why = f"the suite itself failed: {type(error).__name__}: {error}\n{text}"
+        return _Result(Outcome.ERRORED, why)
+    return None
+
+
+def _refine(run: PropertyRun, notes: Notes) -> _Result:
+    """Tell a run that conforms from one that deviates, is vacuous, or declares too much."""
+    if notes.comparisons == 0 or run.cases <= run.rejected:
+        return _Result(Outcome.VACUOUS, _VACUOUS)
+    if notes.worst_strict > 1:
+        return _Result(Outcome.DEVIATES)
+    if not run.complete:
+        return _Result(Outcome.CONFORMS)
+    by_bounds = Deviation.ONE_PASS_VARIANCE
+    declared = run.subject.conventions.follows(by_bounds)
+    if declared and is_shown(run, by_bounds) and cases_discriminate(run, by_bounds):
+        return _Result(Outcome.VIOLATES, violation=unneeded_declaration(by_bounds))
+    outcome, violation = refine_outcome(run)
+    return _Result(outcome, violation=violation)
 
 
 def unsupported(requirement: Requirement, subject: Subject) -> Verdict | None:
@@ -92,22 +143,22 @@ def _unjudged(row: Requirement, subject: Subject, outcome: Outcome, detail: str)
     )
 
 
-def judge_stored(trial: Trial, values: Mapping[str, Any]) -> Verdict:
+def judge_stored(run: PropertyRun, values: Mapping[str, Any]) -> Verdict:
     """Return the verdict on one case, in the exact form that reports and waivers have.
 
     It is errored if the case cannot be read, or is no case of this requirement.
     """
-    row = trial.property.requirement
+    row = run.property.requirement
     try:
         drawn = {name: decode(value) for name, value in values.items()}
-        if sorted(drawn) != sorted(trial.property.decoders):
-            needed = ", ".join(sorted(trial.property.decoders))
+        if sorted(drawn) != sorted(run.property.decoders):
+            needed = ", ".join(sorted(run.property.decoders))
             msg = f"it has {', '.join(sorted(drawn)) or 'nothing'} where {row.id} has {needed}"
-            raise CodecError(msg)  # noqa: TRY301  told as the others are
+            raise CodecError(msg)  # noqa: TRY301  reported as the others are
     except CodecError as error:
         why = f"the stored case cannot be read: {error}"
-        return _unjudged(row, trial.subject, Outcome.ERRORED, why)
-    return replace(judge(trial, partial(trial.replay, drawn)), cut=0)
+        return _unjudged(row, run.subject, Outcome.ERRORED, why)
+    return judge(run, partial(run.replay, drawn))
 
 
 def judge_requirement(
@@ -120,48 +171,14 @@ def judge_requirement(
 ) -> Verdict:
     """Return the verdict on one requirement, without any test runner around it.
 
-    ``values``: a stored case, on which alone it is judged. ``until``: when to stop, in seconds
-    since 1970.
+    Args:
+        requirement: The requirement.
+        subject: The implementation.
+        budget: How many cases to generate, and from which seed.
+        values: A stored case, on which alone it is judged.
+        until: When to stop, in seconds since 1970.
     """
     if verdict := unsupported(requirement, subject):
         return verdict
-    trial = Trial(PROPERTIES[requirement.id], subject, budget)
-    trial.until = until
-    return judge(trial) if values is None else judge_stored(trial, values)
-
-
-def _outcome(trial: Trial, run: Callable[[], None]) -> tuple[Outcome, str]:
-    try:
-        run()
-    except ViolationFound:
-        if trial.budget.minimize:
-            trial.minimize()
-        return Outcome.VIOLATES, _NOT_EACH_TIME if trial.flaky else ""
-    except Unsatisfiable as error:
-        return Outcome.VACUOUS, str(error)
-    except Flaky as error:
-        if trial.violation is None:
-            return Outcome.ERRORED, str(error)
-        trial.violation = replace(trial.violation, flaky=True)
-        return Outcome.VIOLATES, _NOT_EACH_TIME
-    except Exception as error:  # noqa: BLE001  a defect of the suite must not end the run
-        text = "".join(traceback.format_exception(error, limit=-4))
-        return Outcome.ERRORED, f"the suite itself failed: {type(error).__name__}: {error}\n{text}"
-    return Outcome.CONFORMS, ""
-
-
-def _finer(trial: Trial, notes: Notes) -> Outcome:
-    """Tell conforming from deviating, vacuous, and a declaration that is not borne out."""
-    if notes.comparisons == 0 or trial.cases <= trial.rejected:
-        return Outcome.VACUOUS
-    if notes.worst_strict > 1:
-        return Outcome.DEVIATES
-    if trial.cut:
-        return Outcome.CONFORMS  # too few cases to say that a declaration is superfluous
-    by_bounds = Deviation.ONE_PASS_VARIANCE
-    implementation = trial.subject.implementation
-    shows = shown_by(by_bounds, implementation) == trial.property.requirement.id
-    declared = by_bounds in implementation.deviations
-    if shows and declared and told(trial, by_bounds):
-        return superfluous(trial, by_bounds)
-    return finer(trial)
+    run = PropertyRun(PROPERTIES[requirement.id], subject, budget, until=until)
+    return judge(run) if values is None else judge_stored(run, values)

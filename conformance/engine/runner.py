@@ -1,6 +1,6 @@
-"""One property bound to one subject: its cases, and the counterexample that was met.
+"""Runs the cases of one property on one subject, and keeps the case that violates it.
 
-Seeds come from Hypothesis, and several cases from each; counterexamples are made small here.
+Seeds come from Hypothesis, and several cases from each; ``minimize`` makes a failure small.
 """
 
 from __future__ import annotations
@@ -9,30 +9,27 @@ import hashlib
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import seed as with_seed
-from hypothesis.errors import Flaky, UnsatisfiedAssumption
+from hypothesis.errors import UnsatisfiedAssumption
 
 from conformance.adapters import call_hooks
 from conformance.engine.budget import FIRST_CASES, Budget
 from conformance.properties import Property
 from conformance.properties.support.checks import ViolationFound
-from conformance.properties.support.declared_state import as_stored
-from conformance.properties.support.single_row import settled
+from conformance.properties.support.declared_cases import as_stored, settle
 from conformance.properties.support.subject import Subject
 from conformance.requirements import Requirement
 from conformance.requirements.verdict import Violation
 from conformance.strategies import shape_grid
 from conformance.strategies.bytestream import SEEDS, ByteStrategy, draw_from_bytes, expand_seed
-from conformance.strategies.case import literals
 from conformance.strategies.codec import make_violation
-from conformance.strategies.shrinking import Attempt, shrink
 
-_SHRINKING = 250
-"""Executions that may go into a smaller counterexample; fewer where each costs much."""
+Palette = tuple[shape_grid.Entry, ...]
+Strategies = dict[str, ByteStrategy[Any]]
 
 CASES_PER_SEED = 10
 """Cases that are expanded from one of Hypothesis's seeds: what it does for each seed, drawing and
@@ -41,171 +38,186 @@ keeping it, and saving and restoring random states, costs half as much as judgin
 _TRIES = 10
 """How many cases may be rejected for each that is not; Hypothesis allows as many."""
 
-_SMALL = tuple(entry for entry in shape_grid.DEFAULT if entry.rows * entry.features <= 9)
-"""Where a counterexample is looked for first; it has every kind of shape that a strategy needs."""
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A case that violates its requirement.
 
-class Trial:
-    """One property bound to one subject: a function without arguments that runs its cases.
-
-    It counts what was executed, and keeps the violation that was seen last.
+    Attributes:
+        raw: The bytes that the case was drawn from; empty for a replayed one.
+        palette: The shapes that it was drawn from.
+        violation: What was found.
     """
 
-    def __init__(self, prop: Property, subject: Subject, budget: Budget) -> None:
+    raw: bytes
+    palette: Palette
+    violation: Violation
+
+
+class PropertyRun:
+    """One property on one subject: a function without arguments that executes its cases.
+
+    Attributes:
+        cases: Cases executed before the first failure.
+        rejected: Cases that could not be used.
+        cut: Cases left out because the time was up.
+        until: When to stop, in seconds since 1970; the first cases are executed all the same.
+        failure: The case that violated the requirement last.
+    """
+
+    def __init__(
+        self,
+        prop: Property,
+        subject: Subject,
+        budget: Budget,
+        *,
+        palettes: tuple[Palette, ...] = (),
+        until: float | None = None,
+    ) -> None:
         self.property = prop
         self.subject = subject
-        self.cases = 0
-        self.rejected = 0
-        self.cut = 0
-        self.until: float | None = None
-        """When to stop, as seconds since 1970; the first cases are executed all the same."""
-        self.violation: Violation | None = None
         self.budget = budget
-        self._raw = b""
-        self._entries: tuple[shape_grid.Entry, ...] = ()
-        self._counted_out = False
-        self._runs = [
-            self._hypothesis_test(entries) for entries in prop.palettes or (_palette(budget),)
-        ]
+        self.until = until
+        self.cases = self.rejected = self.cut = 0
+        self.failure: Failure | None = None
+        self._replayed = False
+        chosen = palettes or prop.palettes or (_palette(budget),)
+        self._tests = [_SeedTest(self, palette).bind() for palette in chosen]
 
     def __call__(self) -> None:
-        """Run every case; raise the first violation."""
-        for run in self._runs:
-            run()
+        """Execute every case.
 
-    def minimize(self) -> None:
-        """Replace the violation by a small one: among the smallest shapes if it occurs there.
-
-        A smaller shape that fails needs other values, so it is searched for and not shrunk to.
+        Raises:
+            ViolationFound: A case violates the requirement.
         """
-        assert self.violation is not None, "there is something to minimize"  # noqa: S101
-        met, raw, entries = self.violation, self._raw, self._entries
-        self.violation = None
-        try:
-            self._hypothesis_test(_SMALL)()
-        except (ViolationFound, Flaky):
-            raw, entries = self._raw, _SMALL
-        self.violation = self.violation or met
-        attempts = round(_SHRINKING * min(1.0, 4 * self.property.share))
-        smallest = shrink(raw, lambda candidate: self._outcome_of(candidate, entries), attempts)
-        if smallest is None:
-            self.violation = replace(self.violation, flaky=True)
-
-    def _outcome_of(self, raw: bytes, entries: tuple[shape_grid.Entry, ...]) -> Attempt:
-        """Return the literal form of a candidate, and how to find out whether it violates."""
-        drawn = draw_from_bytes(raw, self._decoders(entries))
-        inputs = literals(drawn)
-
-        def violates() -> bool:
-            call_hooks.notify_case(raw, entries)
-            try:
-                self._claim(drawn)
-            except UnsatisfiedAssumption:
-                return False  # a declared deviation does not take it
-            except ViolationFound as found:
-                name = self.property.requirement.id
-                self.violation = make_violation(name, found.finding, drawn, inputs)
-                return True
-            return False
-
-        return Attempt(repr(inputs), violates)
-
-    def _decoders(self, entries: tuple[shape_grid.Entry, ...]) -> dict[str, ByteStrategy[Any]]:
-        return {name: of(entries) for name, of in self.property.decoders.items()}
-
-    @property
-    def flaky(self) -> bool:
-        """Whether the violation did not come back when the same case was run again."""
-        return self.violation is not None and self.violation.flaky
+        for test in self._tests:
+            test()
 
     @property
     def test(self) -> Callable[[], None]:
-        """What a runner calls: the Hypothesis test itself where there is only one."""
-        return self._runs[0] if len(self._runs) == 1 else self.__call__
-
-    def _hypothesis_test(self, entries: tuple[shape_grid.Entry, ...]) -> Callable[[], None]:
-        decoders = self._decoders(entries)
-        left = wanted = max(1, round(self.budget.max_examples * self.property.share))
-        failed: bytes | None = None
-
-        def execute(raw: bytes) -> bool:
-            """Execute a case, and tell whether it was one: not if it was rejected."""
-            nonlocal failed
-            self._raw, self._entries, failed = raw, entries, raw
-            call_hooks.notify_case(raw, entries)
-            try:
-                self._execute(draw_from_bytes(raw, decoders))
-            except UnsatisfiedAssumption:
-                failed = None
-                return False
-            failed = None
-            return True
-
-        def test(seed: bytes) -> None:
-            nonlocal left
-            if failed is not None:  # Hypothesis asks whether it fails again
-                execute(failed)
-                return
-            simplest = not any(seed)  # which Hypothesis tries first, whatever it is to draw
-            due, accepted = min(1 if simplest else CASES_PER_SEED, left), 0
-            left -= due
-            for number in range(_TRIES * due):
-                if self._time_is_up:
-                    self.cut += due - accepted
-                    return
-                accepted += execute(expand_seed(seed, number))
-                if accepted == due:
-                    return
-            if not accepted:
-                left += due
-                reject()
-
-        test.__name__ = test.__qualname__ = self.property.claim.__name__
-        test.__doc__ = self.property.claim.__doc__
-        seeds = 1 + math.ceil((wanted - 1) / CASES_PER_SEED)
-        bound = _settings(self.budget, seeds)(given(SEEDS)(test))
-        if self.budget.seed is None:
-            return bound
-        return with_seed(_stream(self.budget.seed, self.property.requirement))(bound)
+        """What a test runner calls: the Hypothesis test itself where there is only one."""
+        return self._tests[0] if len(self._tests) == 1 else self.__call__
 
     @property
-    def _time_is_up(self) -> bool:
-        """Whether to leave out what follows; not while a counterexample is made small."""
-        if self.until is None or self._counted_out or self.cases < FIRST_CASES:
+    def violation(self) -> Violation | None:
+        """The violation that was found last."""
+        return None if self.failure is None else self.failure.violation
+
+    @property
+    def complete(self) -> bool:
+        """Whether enough cases were executed to say that a declaration is not needed."""
+        return not self.cut and not self._replayed
+
+    @property
+    def time_is_up(self) -> bool:
+        """Whether to leave out the remaining cases; never before a failure is confirmed."""
+        if self.until is None or self.failure is not None or self.cases < FIRST_CASES:
             return False
         return time.time() > self.until
 
-    def _execute(self, drawn: dict[str, Any]) -> None:
-        if not self._counted_out:
+    def replay(self, drawn: dict[str, Any]) -> None:
+        """Execute one case that was drawn before.
+
+        Raises:
+            ViolationFound: The case violates the requirement.
+        """
+        self._replayed = True
+        self.execute(drawn, b"", ())
+
+    def execute(self, drawn: dict[str, Any], raw: bytes, palette: Palette) -> None:
+        """Execute one case, count it, and keep its violation.
+
+        Raises:
+            UnsatisfiedAssumption: The case is rejected.
+            ViolationFound: The case violates the requirement.
+        """
+        if self.failure is None:  # later executions only confirm the failure
             self.cases += 1
         try:
-            self._claim(drawn)
+            self.claim(drawn)
         except UnsatisfiedAssumption:
             self.rejected += 1
             raise
         except ViolationFound as found:
-            self._counted_out = True  # what follows makes the counterexample smaller
-            self.violation = make_violation(self.property.requirement.id, found.finding, drawn)
+            violation = make_violation(self.property.requirement.id, found.finding, drawn)
+            self.failure = Failure(raw, palette, violation)
             raise
 
-    def replay(self, drawn: dict[str, Any]) -> None:
-        """Execute one case that was drawn before; raise its violation, if it has one."""
-        self.cut = 1  # one case says nothing about a declaration
-        self._execute(drawn)
-
-    def _claim(self, drawn: dict[str, Any]) -> None:
-        if not settled(self.subject, drawn):
+    def claim(self, drawn: dict[str, Any]) -> None:
+        """Judge one case, without counting it."""
+        if not settle(self.subject, drawn):
             self.property.claim(self.subject, **as_stored(drawn, self.subject.conventions))
 
+    def strategies(self, palette: Palette) -> Strategies:
+        """Return the strategies of the property's arguments on a palette of shapes."""
+        return {name: of(palette) for name, of in self.property.decoders.items()}
 
-def _palette(budget: Budget) -> tuple[shape_grid.Entry, ...]:
+
+class _SeedTest:
+    """The Hypothesis test of one palette: each seed stands for several cases."""
+
+    def __init__(self, run: PropertyRun, palette: Palette) -> None:
+        self.run = run
+        self.palette = palette
+        self.strategies = run.strategies(palette)
+        self.wanted = max(1, round(run.budget.max_examples * run.property.share))
+        self.left = self.wanted
+        self.failed: bytes | None = None
+
+    def bind(self) -> Callable[[], None]:
+        """Return the test as Hypothesis runs it, without arguments."""
+
+        def test(seed: bytes) -> None:
+            self._execute_seed(seed)
+
+        run, claim = self.run, self.run.property.claim
+        test.__name__ = test.__qualname__ = claim.__name__
+        test.__doc__ = claim.__doc__
+        seeds = 1 + math.ceil((self.wanted - 1) / CASES_PER_SEED)
+        bound = _settings(run.budget, seeds)(given(SEEDS)(test))
+        if run.budget.seed is None:
+            return bound
+        return with_seed(_stream(run.budget.seed, run.property.requirement))(bound)
+
+    def _execute_seed(self, seed: bytes) -> None:
+        if self.failed is not None:  # Hypothesis runs a failure once more, to see whether it is one
+            self._execute(self.failed)
+            return
+        simplest = not any(seed)  # which Hypothesis tries first, whatever it is to draw
+        due, accepted = min(1 if simplest else CASES_PER_SEED, self.left), 0
+        self.left -= due
+        for number in range(_TRIES * due):
+            if self.run.time_is_up:
+                self.run.cut += due - accepted
+                return
+            accepted += self._execute(expand_seed(seed, number))
+            if accepted == due:
+                return
+        if not accepted:
+            self.left += due
+            reject()
+
+    def _execute(self, raw: bytes) -> bool:
+        """Execute a case; return whether it was accepted."""
+        self.failed = raw
+        call_hooks.notify_case(raw, self.palette)
+        try:
+            self.run.execute(draw_from_bytes(raw, self.strategies), raw, self.palette)
+            accepted = True
+        except UnsatisfiedAssumption:
+            accepted = False
+        self.failed = None
+        return accepted
+
+
+def _palette(budget: Budget) -> Palette:
     if budget.palette_seed is None:
         return shape_grid.DEFAULT
     return shape_grid.draw_palette(budget.palette_seed)
 
 
 def _stream(seed: int, requirement: Requirement) -> int:
-    """Return the seed of a requirement: its own stream, the same for every implementation."""
+    """Return the seed of a requirement: a stream per requirement, equal for all subjects."""
     digest = hashlib.sha256(f"{seed} {requirement.id}".encode()).digest()
     return int.from_bytes(digest[:8])
 

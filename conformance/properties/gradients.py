@@ -12,7 +12,6 @@ import numpy as np
 from flax import nnx
 
 from conformance.adapters.protocols import PARAMETERS
-from conformance.properties.state import path_of
 from conformance.properties.support.checks import (
     check_finite,
     check_identical,
@@ -32,6 +31,7 @@ from conformance.properties.support.differentiation import (
     value_and_grad,
     value_and_grad_of_params,
 )
+from conformance.properties.support.nnx_state import path_of
 from conformance.properties.support.optimizer import RATES, STEP, check_descended
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject, as_numpy, calling

@@ -23,9 +23,9 @@ from conformance.properties.support.claims import (
     check_trained,
     check_training,
 )
+from conformance.properties.support.declared_cases import refuses
 from conformance.properties.support.poisoning import with_nan
 from conformance.properties.support.property import requirement
-from conformance.properties.support.single_row import refuses
 from conformance.properties.support.subject import Subject, as_numpy, calling
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case

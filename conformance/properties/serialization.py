@@ -14,13 +14,13 @@ from flax import nnx
 
 from conformance.adapters.protocols import ARRAYS, COUNT, PARAMETERS, STATISTICS
 from conformance.numerics.state import State
-from conformance.properties.state import path_of
 from conformance.properties.support.claims import (
     check_evaluated,
     check_evaluation,
     check_kept,
     check_trained,
 )
+from conformance.properties.support.nnx_state import path_of
 from conformance.properties.support.nnx_transforms import compiled
 from conformance.properties.support.property import requirement
 from conformance.properties.support.restoring import COPIED, RESTORED, through_checkpoint

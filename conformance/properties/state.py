@@ -19,37 +19,12 @@ from conformance.properties.support.checks import (
     check_within,
 )
 from conformance.properties.support.claims import check_kept
+from conformance.properties.support.nnx_state import holders, leaves, path_of
 from conformance.properties.support.property import requirement
-from conformance.properties.support.subject import LayerHandle, Subject, calling
+from conformance.properties.support.subject import LayerHandle, Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import cases
-
-
-def holders(layer: LayerHandle) -> dict[str, Any]:
-    """Return what holds each of the four arrays."""
-    adapter: Any = layer.layer
-    return {name: adapter.holder(name) for name in ARRAYS}
-
-
-def leaves(module: Any, *filters: Any) -> dict[tuple[Any, ...], Any]:
-    """Return the state leaves of a module by path."""
-    with calling("nnx.split"):
-        flat = nnx.to_flat_state(nnx.state(module, *filters))
-    return {path: getattr(leaf, "get_value", lambda leaf=leaf: leaf)() for path, leaf in flat}
-
-
-def path_of(layer: LayerHandle, name: str) -> tuple[Any, ...]:
-    """Return the path at which one of the four arrays stands in the state of the module.
-
-    An attribute may be a property that hands out the Variable of a module inside.
-    """
-    adapter: Any = layer.layer
-    held = adapter.holder(name)
-    for path, node in nnx.iter_graph(layer.module):
-        if node is held and path:
-            return tuple(path)
-    return tuple(adapter.attributes[name].split("."))
 
 
 @requirement("BN-STATE-1", share=0.15, case=cases)

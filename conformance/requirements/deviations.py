@@ -1,9 +1,10 @@
-"""Deviations: the conventions that an implementation may declare, and where each of them shows."""
+"""Deviations: the conventions that an implementation may declare, and where each is visible."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
 
 from conformance.requirements.requirement import Capability
 
@@ -11,8 +12,8 @@ from conformance.requirements.requirement import Capability
 class Deviation(Enum):
     """A known convention that an implementation may declare to follow.
 
-    What is declared is judged by the declared convention, shown as a deviation, and has to
-    be borne out by the behaviour.
+    A declared deviation is judged by the declared convention, is reported as a deviation, and must
+    be confirmed by the behaviour.
     """
 
     ONE_PASS_VARIANCE = "variance computed in one pass, as E[x²] − E[x]²"
@@ -32,42 +33,101 @@ class Deviation(Enum):
     FIRST_BATCH_REPLACES = "the first batch replaces the running statistics, whatever momentum is"
 
 
-class Shown(NamedTuple):
-    """Where a deviation shows: what has to be offered, what that is called, how it is given."""
+@dataclass(frozen=True, slots=True)
+class Visibility:
+    """Where a deviation is visible.
+
+    Attributes:
+        needs: The capability that has to be offered.
+        words: What that is called in messages.
+        offer: How an author offers it, as an imperative.
+    """
 
     needs: Capability
-    called: str
-    given: str
+    words: str
+    offer: str
 
 
-_LAYER = Shown(Capability.LAYER, "a layer", "give `build`, a function from Config to Layer")
-
-
-_FUNCTION = Shown(
+_LAYER = Visibility(Capability.LAYER, "a layer", "give `build`, a function from Config to Layer")
+_FUNCTION = Visibility(
     Capability.FORWARD, "a forward function", "give `forward`, a function of (seed, x, flag)"
 )
+_GRADIENTS = Visibility(Capability.GRAD, "gradients", "let the adapter offer gradients")
 
 
-_GRADIENTS = Shown(Capability.GRAD, "gradients", "let the adapter offer gradients")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviationSpec:
+    """What the suite knows of a deviation.
+
+    Attributes:
+        shown_by: The requirement whose inputs show the deviation, if it is there.
+        sets_aside: Requirements that cannot hold under it, and say nothing about a layer that
+            declares it.
+        visible_in: What has to be offered for it to be visible.
+        visible_in_output: It is visible in y of a training call, hence also in a forward function
+            without a layer.
+        judged_by_bounds: Its bound contains the strict one, so one run judges both readings.
+    """
+
+    shown_by: str
+    sets_aside: tuple[str, ...] = ()
+    visible_in: Visibility = _LAYER
+    visible_in_output: bool = False
+    judged_by_bounds: bool = False
 
 
-_OF_EITHER = frozenset(
-    {
-        Deviation.ONE_PASS_VARIANCE,
-        Deviation.EMA_NORMALISED_TRAINING,
-        Deviation.OUTPUT_IN_BFLOAT16,
-        Deviation.OUTPUT_IN_FLOAT16,
-        Deviation.OUTPUT_IN_FLOAT64,
-    }
+_OUTPUT_IN_16_BITS = DeviationSpec(
+    shown_by="BN-TRAIN-1",
+    visible_in_output=True,
+    sets_aside=(  # their cotangents, or their inputs, are such a y
+        *(f"BN-GRAD-{number}" for number in (1, 2, 3, 4, 5, 6, 7, 9)),
+        *("BN-REMAT-1", "BN-SHARED-1", "BN-SHARED-2"),
+    ),
 )
-"""What shows in y of a training call, and so in a forward function without a layer."""
+
+DEVIATIONS: Mapping[Deviation, DeviationSpec] = {
+    Deviation.ONE_PASS_VARIANCE: DeviationSpec(
+        shown_by="BN-NUM-1", visible_in_output=True, judged_by_bounds=True
+    ),
+    Deviation.MOMENTUM_OF_NEW_VALUE: DeviationSpec(shown_by="BN-EMA-1"),
+    Deviation.UNBIASED_RUNNING_VARIANCE: DeviationSpec(
+        shown_by="BN-EMA-2",
+        sets_aside=("BN-TRAIN-5",),  # N/(N−1) is not that of 2N rows
+    ),
+    Deviation.EMA_NORMALISED_TRAINING: DeviationSpec(
+        shown_by="BN-TRAIN-1",
+        visible_in_output=True,
+        sets_aside=(
+            *("BN-TRAIN-2", "BN-TRAIN-10"),  # y depends on the averages, and is not standardised
+            "BN-TYPE-4",  # its bound is for normalising with the batch
+            "BN-SHARED-2",  # gradients of a second use in one forward pass, at moved averages
+        ),
+    ),
+    Deviation.SINGLE_ROW_REFUSED: DeviationSpec(shown_by="BN-TRAIN-8"),
+    Deviation.TRUTHY_FLAG: DeviationSpec(shown_by="BN-FLAG-2", visible_in=_FUNCTION),
+    Deviation.GRADIENT_THROUGH_STATISTICS: DeviationSpec(
+        shown_by="BN-GRAD-8", sets_aside=("BN-GRAD-8",), visible_in=_GRADIENTS
+    ),
+    Deviation.ZERO_DEBIASED_STATISTICS: DeviationSpec(
+        shown_by="BN-EMA-3",
+        sets_aside=("BN-EMA-4",),  # momentum 1 divides by 1 − 1ᵗ
+    ),
+    Deviation.FIRST_BATCH_REPLACES: DeviationSpec(shown_by="BN-EMA-1"),
+    Deviation.STATISTICS_IN_BFLOAT16: DeviationSpec(shown_by="BN-INIT-5"),
+    Deviation.STATISTICS_IN_FLOAT16: DeviationSpec(
+        shown_by="BN-INIT-5",
+        sets_aside=("BN-NUM-2", "BN-NUM-3"),  # sizes that float16 does not have
+    ),
+    Deviation.STATISTICS_IN_FLOAT64: DeviationSpec(shown_by="BN-INIT-5"),
+    Deviation.OUTPUT_IN_BFLOAT16: _OUTPUT_IN_16_BITS,
+    Deviation.OUTPUT_IN_FLOAT16: _OUTPUT_IN_16_BITS,
+    Deviation.OUTPUT_IN_FLOAT64: DeviationSpec(shown_by="BN-SHAPE-3", visible_in_output=True),
+}
+"""Every deviation. Adding one takes a member above, a row here, and a method of ``Conventions``."""
 
 
-def shown_in(deviation: Deviation, offered: frozenset[Capability]) -> Shown:
-    """Return where the deviation shows, in an implementation that offers this."""
-    if deviation is Deviation.TRUTHY_FLAG:
-        return _FUNCTION
-    if deviation is Deviation.GRADIENT_THROUGH_STATISTICS:
-        return _GRADIENTS
-    layerless = Capability.LAYER not in offered
-    return _FUNCTION if layerless and deviation in _OF_EITHER else _LAYER
+def visibility_of(deviation: Deviation, offered: frozenset[Capability]) -> Visibility:
+    """Return where the deviation is visible in an implementation that offers this."""
+    spec = DEVIATIONS[deviation]
+    without_layer = Capability.LAYER not in offered
+    return _FUNCTION if without_layer and spec.visible_in_output else spec.visible_in

@@ -9,7 +9,7 @@ from hypothesis import find, settings
 from hypothesis import strategies as st
 
 from conformance.engine.budget import budget
-from conformance.engine.judge import Trial
+from conformance.engine.judge import PropertyRun
 from conformance.numerics.state import State
 from conformance.properties import PROPERTIES, Property
 from conformance.requirements import REQUIREMENTS
@@ -100,5 +100,5 @@ def drawn_by(
 
     share = PROPERTIES[identity].share
     prop = Property(REQUIREMENTS[identity], claim, decoders or {"case": cases}, share, ())
-    Trial(prop, rest.pop("subject", subject()), budget(seed=seed, **rest))()
+    PropertyRun(prop, rest.pop("subject", subject()), budget(seed=seed, **rest))()
     return seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.engine.budget import Budget, budget
-from conformance.engine.judge import Trial, judge, judge_requirement
+from conformance.engine.judge import PropertyRun, judge, judge_requirement
 from conformance.properties import Property
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
@@ -21,4 +21,4 @@ def judged(subject: Subject, identity: str, **rest: Any) -> Verdict:
 def claimed(claim: Any, *, share: float = 1.0, chosen: Budget | None = None) -> Verdict:
     """Return the verdict of a claim of our own, in the place of BN-EMA-1."""
     prop = Property(REQUIREMENTS["BN-EMA-1"], claim, {"case": cases}, share, ())
-    return judge(Trial(prop, subject(), chosen or budget()))
+    return judge(PropertyRun(prop, subject(), chosen or budget()))

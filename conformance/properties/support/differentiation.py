@@ -14,9 +14,9 @@ from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound, GradientBounds
 from conformance.numerics.oracle import Gradient
 from conformance.numerics.state import State
-from conformance.properties.state import path_of
 from conformance.properties.support.checks import check_within, violation
 from conformance.properties.support.claims import check_trained
+from conformance.properties.support.nnx_state import path_of
 from conformance.properties.support.subject import AnyArray, LayerHandle, Subject, as_numpy, calling
 from conformance.strategies.case import Case
 from conformance.strategies.cotangents import Pulled

@@ -16,7 +16,7 @@ from conformance.adapters.resolve import resolve
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.numerics.state import State
-from conformance.properties.state import path_of
+from conformance.properties.support.nnx_state import path_of
 from conformance.properties.support.subject import Subject
 from conformance.report.reproducers import driving
 from conformance.requirements import REQUIREMENTS

@@ -13,11 +13,10 @@ from conformance.adapters.errors import AdapterError
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import STATISTICS, Config
 from conformance.engine.budget import budget
-from conformance.engine.deviations import SHOWN_BY
 from conformance.engine.judge import judge_requirement
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
-from conformance.requirements.deviations import Deviation
+from conformance.requirements.deviations import DEVIATIONS, Deviation
 from conformance.requirements.verdict import Outcome, Verdict
 from impl import reference
 from impl.forward import batchnorm_forward
@@ -79,13 +78,13 @@ def judged(implementation: Implementation, requirement: str) -> Verdict:
 
 def test_every_deviation_has_a_layer_and_a_requirement():
     """What can be declared can be shown, and there is a fair layer that declares it."""
-    assert set(DECLARED) == set(SHOWN_BY) == set(Deviation)
+    assert set(DECLARED) == set(DEVIATIONS) == set(Deviation)
 
 
 @pytest.mark.parametrize("deviation", Deviation, ids=lambda d: d.name)
 def test_declared_it_deviates(deviation: Deviation):
     """The layer that declares its convention deviates where that shows."""
-    verdict = judged(DECLARED[deviation], SHOWN_BY[deviation])
+    verdict = judged(DECLARED[deviation], DEVIATIONS[deviation].shown_by)
     assert verdict.outcome is Outcome.DEVIATES, verdict.violation
 
 
@@ -93,14 +92,14 @@ def test_declared_it_deviates(deviation: Deviation):
 def test_undeclared_it_violates(deviation: Deviation):
     """The same layer by the strict reading violates there."""
     strictly = DECLARED[deviation].read(strictly=True)
-    assert judged(strictly, SHOWN_BY[deviation]).outcome is Outcome.VIOLATES
+    assert judged(strictly, DEVIATIONS[deviation].shown_by).outcome is Outcome.VIOLATES
 
 
 @pytest.mark.parametrize("deviation", Deviation, ids=lambda d: d.name)
 def test_a_false_declaration_violates(deviation: Deviation):
     """The reference that declares what it does not do violates there."""
     lying = replace(reference(), deviations=frozenset({deviation}))
-    assert judged(lying, SHOWN_BY[deviation]).outcome is Outcome.VIOLATES
+    assert judged(lying, DEVIATIONS[deviation].shown_by).outcome is Outcome.VIOLATES
 
 
 def ema_normalised_forward(_: object, x: object, use_running_average: float) -> np.ndarray:
@@ -177,7 +176,7 @@ def test_few_cases_accuse_no_declaration(name: str, cases: int):
     """A declaration is called superfluous by cases that would show it, and by no others."""
     subject = Subject(VARIANTS[name])
     for deviation in VARIANTS[name].deviations:
-        row = REQUIREMENTS[SHOWN_BY[deviation]]
+        row = REQUIREMENTS[DEVIATIONS[deviation].shown_by]
         if row.needs in subject.implementation.capabilities:
             verdict = judge_requirement(row, subject, budget(max_examples=cases))
             assert verdict.outcome is not Outcome.VIOLATES, verdict

@@ -8,14 +8,14 @@ import pytest
 from support.numpy_norm import NumpyNorm, OnePass, SwappedMomentum, subject
 
 from conformance.engine.budget import FIRST_CASES, Clock, budget
-from conformance.engine.judge import Trial, judge
+from conformance.engine.judge import PropertyRun, judge
 from conformance.properties import PROPERTIES
 from conformance.requirements.deviations import Deviation
 from conformance.requirements.verdict import Outcome, Verdict
 
 
 def judged(identity: str, until: float, layer: type = NumpyNorm, *declared: Deviation) -> Verdict:
-    trial = Trial(PROPERTIES[identity], subject(layer, declared), budget())
+    trial = PropertyRun(PROPERTIES[identity], subject(layer, declared), budget())
     trial.until = until
     return judge(trial)
 

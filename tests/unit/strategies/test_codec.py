@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from conformance.engine.budget import budget
-from conformance.engine.runner import Trial
+from conformance.engine.runner import PropertyRun
 from conformance.properties import PROPERTIES
 from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.subject import Subject
@@ -63,7 +63,7 @@ def test_ids_never_change():
 def test_replaying_draws_nothing(monkeypatch: pytest.MonkeyPatch):
     """Whatever Hypothesis makes of a seed by now, a case is replayed from its literal arrays."""
     subject = Subject(FAULTS["eps-outside"].implementation)
-    trial = Trial(PROPERTIES["BN-EPS-1"], subject, budget(minimize=False))
+    trial = PropertyRun(PROPERTIES["BN-EPS-1"], subject, budget(minimize=False))
     with pytest.raises(ViolationFound):
         trial()
     found = trial.violation
@@ -71,7 +71,7 @@ def test_replaying_draws_nothing(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("conformance.engine.runner.expand_seed", None)
     monkeypatch.setattr("conformance.engine.runner.draw_from_bytes", None)
 
-    again = Trial(PROPERTIES["BN-EPS-1"], subject, budget(minimize=False))
+    again = PropertyRun(PROPERTIES["BN-EPS-1"], subject, budget(minimize=False))
     with pytest.raises(ViolationFound) as raised:
         again.replay({name: decode(value) for name, value in found.values.items()})
     assert (raised.value.finding, again.violation) == (found.finding, found)

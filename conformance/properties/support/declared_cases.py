@@ -1,16 +1,16 @@
-"""What declared deviations make of a case: single rows, momentum 1, and what has no room."""
+"""Adapts drawn cases to declared deviations: dtypes, single rows, momentum 1, and overflow."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 from hypothesis import reject
 
-from conformance.adapters.protocols import Config
-from conformance.numerics.conventions import LARGEST_IN_FLOAT16
+from conformance.adapters.protocols import STATISTICS, Config
+from conformance.numerics.conventions import LARGEST_IN_FLOAT16, Conventions
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_true
 from conformance.properties.support.claims import check_kept
@@ -19,14 +19,45 @@ from conformance.requirements.deviations import Deviation
 from conformance.strategies.case import Case
 
 
-def settled(subject: Subject, drawn: Mapping[str, Any]) -> bool:
+def as_stored(drawn: dict[str, Any], conventions: Conventions) -> dict[str, Any]:
+    """Return drawn values whose states have running statistics of the declared dtype.
+
+    So writing loses nothing, and what is read back can be compared bit for bit.
+    """
+    dtype = conventions.statistics_dtype()
+    return drawn if dtype is None else {name: _cast(value, dtype) for name, value in drawn.items()}
+
+
+def _cast(value: Any, dtype: str) -> Any:
+    if isinstance(value, State):
+        arrays = {name: getattr(value, name).astype(np.dtype(dtype)) for name in STATISTICS}
+        return value.replace(**arrays)
+    if is_dataclass(value) and not isinstance(value, type):
+        inside = {field.name: getattr(value, field.name) for field in fields(value)}
+        return replace(value, **{name: _cast(each, dtype) for name, each in inside.items()})
+    if isinstance(value, tuple):
+        parts = [_cast(each, dtype) for each in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    if isinstance(value, list):
+        return [_cast(each, dtype) for each in value]
+    return value
+
+
+def settle(subject: Subject, drawn: Mapping[str, Any]) -> bool:
     """Judge the refusal itself on a case with a single row, if it is declared.
 
     A sequence in which some batch has a single row is rejected, and so is momentum 1 where it
     would divide by 1 − 1ᵗ. So is a case whose statistics may overflow in the declared dtype.
 
-    Returns True if the case is settled, and False if its claim has to be judged. Raises what
-    Hypothesis raises for a rejected case.
+    Args:
+        subject: The implementation.
+        drawn: The arguments of the property, as drawn.
+
+    Returns:
+        Whether the case is settled; if not, its claim has to be judged.
+
+    Raises:
+        UnsatisfiedAssumption: The case is rejected.
     """
     if subject.conventions.largest_momentum() < 1 and has_momentum_one(drawn):
         reject()
