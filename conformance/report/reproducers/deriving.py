@@ -15,9 +15,18 @@ import numpy as np
 import optax
 from flax import nnx
 
+from conformance.numerics.oracle import training_call
 from conformance.report.reproducers.driving import NAMES, call, held, path_of, train, write
 
 MASK = "mask"
+
+
+def follow(batches: Any, state: Any, momentum: Any) -> Any:
+    """The running statistics after a training call on each of the batches."""
+    for x in batches:
+        after = training_call(x, state, momentum, 1.0)
+        state = {name: after.get(name, value) for name, value in state.items()}
+    return state
 
 
 def merged_call(graphdef: Any, state: Any, x: Any, use_running_average: Any) -> Any:

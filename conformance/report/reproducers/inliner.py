@@ -6,7 +6,20 @@ import ast
 import inspect
 from functools import cache
 
-from conformance.report.reproducers import definition, deriving, driving
+from conformance.numerics import decimal_oracle, oracle
+from conformance.report.reproducers import deriving, driving
+
+_FORMULAS = (
+    oracle.float64,
+    oracle.moments,
+    oracle.normalize,
+    oracle.ema,
+    oracle.training_call,
+    oracle.evaluation_call,
+    oracle.gradients,
+    decimal_oracle.decimals,
+)
+"""The functions of the oracles that hold for plain arrays, in the order of a script."""
 
 
 class _Bare(ast.NodeTransformer):
@@ -24,11 +37,11 @@ class _Bare(ast.NodeTransformer):
 
 @cache
 def _functions() -> dict[str, ast.FunctionDef]:
-    """Return the functions of these modules by name, in their order."""
+    """Return the functions that scripts may have by name, in their order."""
     return {
         node.name: node
-        for module in (definition, driving, deriving)
-        for node in ast.parse(inspect.getsource(module)).body
+        for source in (*_FORMULAS, driving, deriving)
+        for node in ast.parse(inspect.getsource(source)).body
         if isinstance(node, ast.FunctionDef)
     }
 

@@ -44,13 +44,15 @@ class Live:
         self.state = self.state.replace(**moved)
         return found
 
-    def training(self, x: str, before: str) -> str:
-        """Return the text of what the definition makes of a training call."""
-        return f"trained({x}, {before}, {self.momentum}, {self.eps})"
+    def training(self, x: str, before: str, exact: str = "") -> str:
+        """Return the text of the results of a training call; ``exact`` names the arithmetic."""
+        more = f", exact={exact}" * bool(exact)
+        return f"training_call({x}, {before}, {self.momentum}, {self.eps}{more})"
 
-    def evaluation(self, x: str, state: str) -> str:
-        """Return the text of what the definition makes of an evaluation call."""
-        return f"evaluated({x}, {state}, {self.eps})"
+    def evaluation(self, x: str, state: str, exact: str = "") -> str:
+        """Return the text of the result of an evaluation call; ``exact`` names the arithmetic."""
+        more = f", exact={exact}" * bool(exact)
+        return f"evaluation_call({x}, {state}, {self.eps}{more})"
 
 
 def conventions_of(script: Script) -> Conventions:
@@ -184,7 +186,7 @@ class History:
 
     def check_after(self, batches: str, calls: int) -> None:
         """Compare both running statistics after calls on the batches of a list."""
-        expected = f"followed({batches}, {self.before}, {self.live.momentum})"
+        expected = f"follow({batches}, {self.before}, {self.live.momentum})"
         for name in STATISTICS:
             got = f'read({self.live.name})["{name}"]'
             quantity = f"{name} after {calls} training calls"

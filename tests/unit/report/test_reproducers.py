@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ from conformance.adapters.resolve import resolve
 from conformance.numerics.oracle import evaluate, evaluation_gradient, train, training_gradient
 from conformance.numerics.state import State
 from conformance.properties.support.subject import Subject
-from conformance.report.reproducers import definition
 from conformance.report.reproducers.construction_spec import Blueprint, Place, blueprint_of
+from conformance.report.reproducers.inliner import pieces_for
 from conformance.report.reproducers.literals import written
 from conformance.report.reproducers.render import script_of
 from conformance.report.reproducers.script import NoScript
@@ -241,25 +242,29 @@ def test_literals_are_read_back_bit_by_bit():
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_the_definition_is_that_of_the_oracle(number: int):
-    """What is copied into scripts gives what the suite expects."""
+def test_the_copied_formulas_are_those_of_the_oracle(number: int):
+    """What is copied into scripts needs NumPy alone, and computes what the suite expects."""
+    used = "training_call, evaluation_call, gradients, decimals"
+    copied = {"np": np, "Decimal": Decimal}
+    exec("\n".join(pieces_for(used)), copied)
     raw = np.random.default_rng([number, 3]).bytes(SIZE)
     case, w, _ = draw_from_bytes(raw, {"drawn": pulled_cases(GRADIENT)})["drawn"]
     state, config = case.state or State.fresh(case.config.features), case.config
     held = state.arrays()
     expected = train(config, state, case.x)
-    found = definition.trained(case.x, held, config.momentum, config.eps)
-    exact = definition.exactly_trained(case.x, held, config.momentum, config.eps)
+    training_call, decimals = copied["training_call"], copied["decimals"]
+    found = training_call(case.x, held, config.momentum, config.eps)
+    exact = training_call(case.x, held, config.momentum, config.eps, exact=decimals)
     for name in ("y", "running_mean", "running_var"):
         np.testing.assert_allclose(found[name], getattr(expected, name), rtol=1e-12)
-        np.testing.assert_allclose(exact[name], getattr(expected, name), rtol=1e-9)
-    in_evaluation = definition.evaluated(case.x, held, config.eps)
+        np.testing.assert_allclose(exact[name].astype(float), getattr(expected, name), rtol=1e-9)
+    in_evaluation = copied["evaluation_call"](case.x, held, config.eps)
     wanted = evaluate(config, state, case.x)
     np.testing.assert_allclose(in_evaluation, wanted, rtol=1e-12)
-    exact_y = definition.exactly_evaluated(case.x, held, config.eps)
-    np.testing.assert_allclose(exact_y, in_evaluation, rtol=1e-9, atol=1e-12)
+    exact_y = copied["evaluation_call"](case.x, held, config.eps, exact=decimals)
+    np.testing.assert_allclose(exact_y.astype(float), in_evaluation, rtol=1e-9, atol=1e-12)
     for mode, oracle_of in ((False, training_gradient), (True, evaluation_gradient)):
-        pulled = definition.gradients(case.x, held, config.eps, w, mode)
+        pulled = copied["gradients"](case.x, held, config.eps, w, mode)
         gradient = oracle_of(config, state, case.x, w)
         for name, value in pulled.items():
             np.testing.assert_allclose(value, getattr(gradient, name), rtol=1e-9, atol=1e-9)

@@ -66,9 +66,9 @@ def compare_forward(script: Script, case: Case, *, mode: bool, got: str = "resul
     script.same("shape of the result", f"{got}.shape", "(x.size,)")
     fresh, flat = script.let("fresh", State.fresh(case.x.shape[1])), f"{got}.reshape(x.shape)"
     if mode:
-        script.within("the result of evaluation", flat, f"evaluated(x, {fresh}, {EPS})")
+        script.within("the result of evaluation", flat, f"evaluation_call(x, {fresh}, {EPS})")
     else:
-        expected = f'trained(x, {fresh}, {MOMENTUM}, {EPS})["y"]'
+        expected = f'training_call(x, {fresh}, {MOMENTUM}, {EPS})["y"]'
         script.within("the result of training", flat, expected)
 
 

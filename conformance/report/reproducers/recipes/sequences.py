@@ -166,7 +166,7 @@ class _Written:
             self.calls[live.name] += 1
             live.trained(self.inputs[batch])
             expected = f"expected_{live.name}"
-            lines.append(f"{expected} = followed([x{batch}], {expected}, {live.momentum})")
+            lines.append(f"{expected} = follow([x{batch}], {expected}, {live.momentum})")
         return lines
 
     def _call(self, evaluate: bool, batch: int, handed: str, *, jit: bool, last: bool) -> None:

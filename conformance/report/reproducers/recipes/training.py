@@ -127,6 +127,6 @@ def standardized(script: Script, case: Case) -> None:
     )
     script(f"write(layer, {fresh.replace('D', str(case.config.features))})")
     train(live, handed(script, case), case.x, "y")
-    script("y = y.astype(np.float64)", "mean, var = statistics(x)")
+    script("y = y.astype(np.float64)", "mean, var = moments(float64(x))")
     script.within("mean of y", "y.mean(axis=0)", "np.zeros_like(mean)")
     script.within("mean square of y", "np.square(y).mean(axis=0)", f"var / (var + {live.eps})")

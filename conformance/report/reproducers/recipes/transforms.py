@@ -115,7 +115,7 @@ def _check_twice(live: Live, case: Case, first: str) -> None:
     rounding = bounds.train(case.config, state, case.x, conventions).y
     y = oracle.train(case.config, state, case.x, conventions).y.astype(np.float32)
     model.train(y, inaccurate_by=rounding + rounding)
-    expected = f"followed([x, {first}], before, {live.momentum})"
+    expected = f"follow([x, {first}], before, {live.momentum})"
     for name, tracked in zip(STATISTICS, (model.mean, model.var), strict=True):
         limit = bounds.Bound.of(tracked.strict, tracked.allowed)
         got = f'read({live.name})["{name}"]'

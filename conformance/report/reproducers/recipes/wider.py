@@ -237,11 +237,11 @@ def double_precision(script: Script, drawn: Double) -> None:
     call(script, f"jnp.asarray({script.let('x', drawn.x)})")
     script('jax.config.update("jax_enable_x64", False)')
     _compare_dtypes(script, chosen, "float64")
-    expected = f"exactly_{live.training('x', 'before')}"
+    expected = live.training("x", "before", exact="decimals")
     script.within("y in training on float64", "y", f'{expected}["y"]')
     for name in STATISTICS:
         script.within(f"{name} from float64", f'after["{name}"]', f'{expected}["{name}"]')
-    expected = f"exactly_{live.evaluation('x', 'before')}"
+    expected = live.evaluation("x", "before", exact="decimals")
     script.within("y in evaluation on float64", "evaluated_y", expected)
 
 
