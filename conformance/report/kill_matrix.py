@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,6 @@ from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict
 
 VERSION = 1
-
-KNOWN = Path(__file__).parent.parent / "diagnosis" / "matrix.json"
-"""The matrix of the suite's own faults: what ``conformance faults --full --matrix`` wrote."""
 
 
 @dataclass(slots=True)
@@ -143,17 +139,3 @@ class KillMatrix:
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-@cache
-def known_faults(path: Path = KNOWN) -> Mapping[str, Any]:
-    """Return the faults of a kill matrix by name; empty if there is no such file.
-
-    They are left as they were read: a page shows them, and a diagnosis looks for those that
-    violate nearly the same.
-    """
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["faults"]
-    except FileNotFoundError:
-        return {}
-    return found
