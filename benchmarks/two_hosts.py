@@ -20,8 +20,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from conformance.report.combining import without_times
 from conformance.report.model import Report
-from conformance.report.shards import without_times
 
 A, B = "conformance-a", "conformance-b"
 HERE, THERE = "10.77.0.1", "10.77.0.2"

@@ -11,7 +11,13 @@ from rich.table import Table
 from conformance.adapters.errors import printable
 from conformance.report.model import Report
 from conformance.report.summary import Summary, summarize_each
-from conformance.report.text import format_diagnosis, format_violation, rerun_command, run_options
+from conformance.report.text import (
+    format_diagnosis,
+    format_list,
+    format_violation,
+    rerun_command,
+    run_options,
+)
 from conformance.requirements import REQUIREMENTS, Level
 from conformance.requirements.verdict import Outcome, Verdict
 
@@ -63,11 +69,9 @@ def render_conclusion(report: Report, console: Console) -> None:
         console.print()
         _render_diagnosis(name, diagnosis, console)
     console.print()
-    for line in conclusion_lines(report):
-        console.print(line, highlight=False, style="bold" if line.endswith(_ANSWERS) else "")
-
-
-_ANSWERS = ("requirements.", "MUST).", "deviation.", "judged.", "waived.")
+    answers = len(report.header.implementations)
+    for number, line in enumerate(conclusion_lines(report)):
+        console.print(line, highlight=False, style="bold" if number < answers else "")
 
 
 def escape(text: str) -> str:
@@ -195,7 +199,7 @@ def _render_diagnosis(name: str, diagnosis: dict[str, Any], console: Console) ->
 
 
 def conclusion_lines(report: Report) -> list[str]:
-    """Return the last lines: the answers, their evidence, and what is missing."""
+    """Return the last lines: an answer per implementation, the evidence, what is missing."""
     lines = [_answer(name, sums) for name, sums in summarize_each(report)]
     cases = sum(verdict.cases for verdict in report.verdicts)
     compared = sum(verdict.comparisons for verdict in report.verdicts)
@@ -205,7 +209,7 @@ def conclusion_lines(report: Report) -> list[str]:
         f"{report.footer.seconds:.1f} s."
     )
     lines += [
-        f"{name} changed process-wide state: {', '.join(names[:5])}{', …' * (len(names) > 5)}."
+        f"{name} changed process-wide state: {format_list(names)}."
         for name, names in report.side_effects.items()
     ]
     lines += _cut(report)
@@ -213,7 +217,7 @@ def conclusion_lines(report: Report) -> list[str]:
         lines.append("Nothing was judged: no chosen requirement applies to what was named.")
     if not report.complete:
         missing = report.footer.missing
-        shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+        shown = format_list(missing)
         lines.append(f"Incomplete: {len(missing)} requirements were not reached ({shown}).")
     return [escape(line) for line in lines]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from conformance.engine.budget import MAX_EXAMPLES
@@ -130,6 +131,11 @@ def format_literal(value: Any) -> str:
         shape = "×".join(map(str, _shape(value)))
         return f"array of shape {shape}, in full in the JSON report"
     return "[" + ", ".join(format_literal(item) for item in value) + "]"
+
+
+def format_list(items: Sequence[str], most: int = 5) -> str:
+    """Return items separated by commas, with an ellipsis in place of those beyond ``most``."""
+    return ", ".join([*items[:most], *["…"] * (len(items) > most)])
 
 
 def _short(value: Any) -> str:

@@ -65,15 +65,14 @@ def read_waivers(path: Path, today: datetime.date | None = None) -> tuple[Waiver
     entries = read_entries(path)
     found: dict[tuple[str, str], Waiver] = {}
     for number, entry in enumerate(entries, 1):
-        waiver = _waiver(f"{path}, entry {number}", entry)
+        waiver = _parse(f"{path}, entry {number}", entry)
         key = waiver.requirement, waiver.implementation
         if key in found:
             msg = f"{path}, entry {number}: {waiver.title} is there twice. Keep one."
             raise WaiverError(msg)
         if waiver.expires is not None and waiver.expires < (today or datetime.date.today()):
-            msg = f"{path}, entry {number}: {waiver.title} expired on {waiver.expires}. Fix the "
-            msg += "layer, or extend the date and explain why."
-            raise WaiverError(msg)
+            msg = f"{path}, entry {number}: {waiver.title} expired on {waiver.expires}. "
+            raise WaiverError(f"{msg}Fix the layer, or extend the date and explain why.")
         found[key] = waiver
     return tuple(found.values())
 
@@ -103,7 +102,7 @@ def read_entries(path: Path) -> list[Any]:
     return entries
 
 
-def _waiver(where: str, entry: Any) -> Waiver:
+def _parse(where: str, entry: Any) -> Waiver:
     if not isinstance(entry, dict):
         msg = f"{where}: {entry!r:.60} is not a table. Write [[waiver]], and its keys below it."
         raise WaiverError(msg)
@@ -114,8 +113,7 @@ def _waiver(where: str, entry: Any) -> Waiver:
     for name in _TEXTS:
         if not isinstance(entry.get(name), str) or not entry[name].strip():
             msg = f"{where}: {name} is missing or empty. A waiver says what, why and where: "
-            msg += f"{', '.join(_TEXTS)}."
-            raise WaiverError(msg)
+            raise WaiverError(f"{msg}{', '.join(_TEXTS)}.")
     if entry["requirement"] not in REQUIREMENTS:
         msg = f"{where}: {entry['requirement']} is not a requirement. `conformance list` shows all."
         raise WaiverError(msg)
@@ -233,18 +231,18 @@ def draft_entry(verdict: Verdict) -> str:
     values = verdict.violation.values if verdict.violation is not None else {}
     lines = [
         "[[waiver]]",
-        f"requirement = {_quoted(verdict.requirement)}",
-        f"implementation = {_quoted(verdict.implementation)}",
+        f"requirement = {_quote(verdict.requirement)}",
+        f"implementation = {_quote(verdict.implementation)}",
         'reason = ""  # why it is accepted',
         'issue = ""   # where it is being dealt with',
     ]
     if values:
         pin = json.dumps(values, separators=(",", ":"))
         plain = "'" not in pin and "\x7f" not in pin  # a literal string escapes nothing
-        lines.append(f"pin = '{pin}'" if plain else f"pin = {_quoted(pin)}")
+        lines.append(f"pin = '{pin}'" if plain else f"pin = {_quote(pin)}")
     return "\n".join(lines) + "\n"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     """Return a TOML string: as in JSON, but without surrogate pairs, and with DEL escaped."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

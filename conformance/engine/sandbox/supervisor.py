@@ -86,7 +86,7 @@ class Supervisor:
             until: When to stop, in seconds since 1970.
             values: An encoded case; judge this one alone.
         """
-        started, record = time.perf_counter(), self._record(name)
+        record = self._record(name)
         if len(record.losses) >= MAX_WORKER_LOSSES:
             times, where = len(record.losses), ", ".join(record.losses)
             return self._errored(
@@ -98,6 +98,10 @@ class Supervisor:
         request = JudgeRequest(
             requirement=requirement, budget=self.budget, until=until, values=values
         )
+        return self._judge_by(worker, name, request)
+
+    def _judge_by(self, worker: WorkerProcess, name: str, request: JudgeRequest) -> Verdict:
+        started, record, requirement = time.perf_counter(), self._record(name), request.requirement
         try:
             reply = worker.ask(request)
         except WorkerLost as lost:

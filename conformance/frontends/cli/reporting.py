@@ -24,7 +24,7 @@ from conformance.frontends.cli.publishing import (
     summarize_job,
     write,
 )
-from conformance.report import shards as shard_reports
+from conformance.report import combining
 from conformance.report.diff import compare
 from conformance.report.exit_codes import ExitCode
 from conformance.report.markdown import to_markdown
@@ -96,8 +96,8 @@ def combine(
 
 def _combine(shards: tuple[Path, ...]) -> Report:
     try:
-        return shard_reports.combine([(str(path), read_report(path)) for path in shards])
-    except shard_reports.ShardError as error:
+        return combining.combine([(str(path), read_report(path)) for path in shards])
+    except combining.ShardError as error:
         raise click.UsageError(printable(str(error))) from error
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from support.command_line import conformance as run
 
+from conformance.report.combining import without_times
 from conformance.report.model import Report
-from conformance.report.shards import without_times
 
 NORM = """
 import jax.numpy as jnp

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from support.made_reports import shards, whole
 
+from conformance.report.combining import ShardError, combine, without_times
 from conformance.report.model import Report
-from conformance.report.shards import ShardError, combine, without_times
 from conformance.requirements.verdict import Outcome, Verdict
 
 
