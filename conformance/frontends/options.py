@@ -83,8 +83,8 @@ def _check_call_timeout(seconds: float) -> str:
 
 
 def _check_memory(gib: float) -> str:
-    rule = f"expected a number of GiB between {LEAST_MEMORY:g} and {_MOST_MEMORY:.0f}: compiling "
-    rule += "a correct layer takes part of the minimum"
+    rule = f"expected a number of GiB between {LEAST_MEMORY:g} and {_MOST_MEMORY:.0f}; with less, "
+    rule += "not even a correct layer can be compiled"
     return "" if LEAST_MEMORY <= gib <= _MOST_MEMORY else rule
 
 
@@ -119,7 +119,7 @@ RUN_OPTIONS = (
         flags=("--profile",),
         choices=PROFILES,
         default="default",
-        help="How many cases to generate.",
+        help="How many cases to generate; thorough also draws a random seed.",
     ),
     RunOption(
         name="max_examples",

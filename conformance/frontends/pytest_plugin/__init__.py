@@ -40,13 +40,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def _settings_of(option: RunOption) -> dict[str, Any]:
     """Return the keywords of ``addoption``; paths stay text, so that xdist can serialize them."""
-    settings: dict[str, Any] = {"help": option.help, "default": option.default}
+    shown = f" Default: {option.default}." if option.default else ""
+    settings: dict[str, Any] = {"help": option.help + shown, "default": option.default}
     if option.type is bool:
         return settings | {"action": "store_true"}
-    if option.multiple:
-        settings |= {"action": "append", "default": list(option.default)}
     if option.choices:
         return settings | {"choices": option.choices}
+    if option.multiple:
+        settings |= {"action": "append", "default": list(option.default)}
     number = {"type": option.type} if option.type in {int, float} else {}
     return settings | number | {"metavar": option.metavar}
 

@@ -1,7 +1,7 @@
-"""Entries of waiver files that no test file of a session has an implementation for.
+"""Finds entries of waiver files that match nothing in a whole pytest session.
 
-A file may be shared by several calls of ``conformance_tests``, none of which can tell whether
-its other entries are of use. The session can, once everything is collected.
+A file may be shared by several calls of ``conformance_tests``, none of which knows whether the
+other calls need its other entries. The session knows, once everything is collected.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 MARKER = (
-    "conformance_waivers(file, implementation): set by conformance_tests, so that entries of "
-    "the file that nothing is judged by are found"
+    "conformance_waivers(file, implementation): set by conformance_tests, so that unused "
+    "entries of the file are found"
 )
 _OUTPUT = "conformance_waivers"
-"""What a worker of pytest-xdist tells by: the file and the implementation of each call."""
+"""Key of ``workeroutput``: the file and the implementation of each call."""
 
 
 class WaiverFiles:
-    """The plugin object that looks at the waiver files of a session."""
+    """The plugin object that checks the waiver files of a session."""
 
     def __init__(self) -> None:
         self._named: dict[str, set[str]] = {}
@@ -30,7 +30,7 @@ class WaiverFiles:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Take down which implementations the calls of ``conformance_tests`` name."""
+        """Note which implementations the calls of ``conformance_tests`` name."""
         marks = [mark for item in items for mark in item.iter_markers("conformance_waivers")]
         found = {(mark.kwargs["file"], mark.kwargs["implementation"]) for mark in marks}
         output: dict[str, Any] | None = getattr(config, "workeroutput", None)
@@ -40,7 +40,7 @@ class WaiverFiles:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:  # noqa: ARG002
-        """Take down what a worker has collected."""
+        """Note what a worker has collected."""
         output = getattr(node, "workeroutput", None) or {}
         self._note({(file, name) for file, name in output.get(_OUTPUT, ())})
 
@@ -50,7 +50,7 @@ class WaiverFiles:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail a session in which entries are of no use to anybody."""
+        """Fail a session in which entries match nothing."""
         ended = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
         if hasattr(session.config, "workerinput") or not ended or not self._named:
             return
@@ -66,16 +66,20 @@ class WaiverFiles:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say which entries they are."""
+        """Print which entries they are."""
         for sentence in self._unmatched:
             terminalreporter.write_line(f"conformance: {sentence}", red=True)
 
 
 def collected_whole(config: pytest.Config, file: Path) -> bool:
-    """Whether all test files were collected that may share a file of waivers.
+    """Return whether all test files were collected that may share a file of waivers.
 
-    They were if pytest was given no arguments, or a directory that the file is in; and neither
-    if ``--lf`` skipped files, nor if one could not be imported.
+    They were if pytest was given no arguments, or a directory above the file, unless ``--lf``
+    skips test files or errors of collection are ignored.
+
+    Args:
+        config: of the session.
+        file: the file of waivers.
     """
     if config.getoption("lf", False) or config.getoption("continue_on_collection_errors"):
         return False

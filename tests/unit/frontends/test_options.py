@@ -1,0 +1,93 @@
+"""Options of a run: declared once, and refused alike by the command line and by pytest."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from conformance.frontends.cli import COMMANDS, main
+from conformance.frontends.options import COMMAND_LINE, PYTEST, RUN_OPTIONS, OptionError
+from conformance.frontends.run_config import RunConfig
+
+REFUSED = [
+    ("patterns", ("NOPE",), "no requirement matches 'NOPE': expected an id such as "),
+    ("patterns", (" ",), "the filter ' ' is empty"),
+    ("max_examples", 0, "{flag} 0: expected at least 1: without a case nothing is judged"),
+    ("seed", -1, "{flag} -1: expected an integer of at least 0"),
+    ("max_time", float("inf"), "{flag} inf: expected a number of seconds greater than 0"),
+    ("max_time", 0.0, "{flag} 0.0: expected a number of seconds greater than 0"),
+    (
+        "call_timeout",
+        86401.0,
+        "{flag} 86401.0: expected a number of seconds greater than 0 ",
+    ),
+    ("memory_limit", float("nan"), "{flag} nan: expected a number of GiB between 2 and 1000000"),
+    ("shard", "3/2", "shard '3/2': expected i/n with 1 ≤ i ≤ n"),
+    ("waivers", Path("none.toml"), "none.toml is no file of waivers"),
+    ("report", Path("/"), "{flag} '/': cannot be written: it is a directory"),
+]
+
+
+@pytest.mark.parametrize("flags", [COMMAND_LINE, PYTEST], ids=["command line", "pytest"])
+@pytest.mark.parametrize(("name", "value", "message"), REFUSED)
+def test_both_refuse_alike(name: str, value: Any, message: str, flags: dict[str, str]):
+    """A value that breaks its rule is refused in the same words, by the name of its option."""
+    with pytest.raises(OptionError) as refused:
+        RunConfig.from_options({"implementations": ("impl",), name: value}, flags)
+
+    assert str(refused.value).startswith(message.format(flag=flags[name]))
+
+
+@pytest.mark.parametrize("flags", [COMMAND_LINE, PYTEST], ids=["command line", "pytest"])
+def test_shards_of_a_random_run_need_a_seed(flags: dict[str, str]):
+    """Each shard would draw its own seed; with a given one they fit together."""
+    given = {"implementations": ("impl",), "profile": "thorough", "shard": "1/2"}
+    with pytest.raises(OptionError, match=f"Give all shards the same {flags['seed']} N"):
+        RunConfig.from_options(given, flags)
+
+    assert RunConfig.from_options(given | {"seed": 3}, flags).budget.seed == 3
+
+
+def test_every_option_of_the_command_line_is_one_of_pytest():
+    """What ``conformance run`` offers for a run, pytest offers, too."""
+    run = main.get_command(click.Context(main), "run")
+    assert run is not None
+    flags = {flag for parameter in run.params for flag in parameter.opts}
+
+    assert {flag for option in RUN_OPTIONS for flag in option.flags} <= flags
+    assert len(set(PYTEST.values())) == len(RUN_OPTIONS)
+
+
+def test_workers_are_given_the_same_run():
+    """A configuration survives being pickled: the drawn seed and the end of the run are in it."""
+    given = {"implementations": ("impl", "flax", "impl"), "profile": "thorough", "max_time": 60.0}
+    run = RunConfig.from_options(given | {"patterns": ("EMA",)}, COMMAND_LINE)
+
+    assert pickle.loads(pickle.dumps(run)) == run
+    assert run.implementations == ("impl", "flax")
+    assert len(run.items()) == 2 * len(run.requirements)
+    assert run.ends is not None
+    assert run.budget.seed is not None
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_each_command(name: str):
+    """Each command is found where the table says, and its help fits a terminal."""
+    done = CliRunner().invoke(main, [name, "--help"], env={"COLUMNS": "80"}, terminal_width=80)
+
+    assert done.exit_code == 0
+    assert done.output.startswith(f"Usage: main {name}")
+    assert max(map(len, done.output.splitlines())) <= 80
+
+
+def test_help_lists_every_command():
+    """``--help`` shows each command with its whole line."""
+    done = CliRunner().invoke(main, ["--help"], terminal_width=80)
+
+    for name, (_, line) in COMMANDS.items():
+        assert f"  {name:<15}  {line}\n" in done.output
