@@ -59,7 +59,7 @@ class Presentation:
     diagnose: bool = True
 
 
-def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, int]:
+def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, ExitCode]:
     """Run a pytest session, write and print its report.
 
     The report is written before anything that can be interrupted, and once more if a diagnosis
@@ -88,7 +88,7 @@ def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, i
         _diagnose(report, collector, console)
     stale = collector.stale
     code = decide_exit_code(collector, status, received.exit_code, stale)
-    report = replace(report, footer=replace(report.footer, exit_code=code))
+    report = replace(report, footer=replace(report.footer, exit_code=int(code)))
     if how.report is not None and (stale or report.diagnoses or not is_replaceable(how.report)):
         write("report", how.report, report.to_text())
     render_conclusion(report, console)
@@ -99,14 +99,17 @@ def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, i
 
 
 def decide_exit_code(
-    collector: VerdictCollector, status: int, interrupted: int = 0, stale: Sequence[str] = ()
-) -> int:
+    collector: VerdictCollector,
+    status: int,
+    interrupted: ExitCode = ExitCode.OK,
+    stale: Sequence[str] = (),
+) -> ExitCode:
     """Return the exit code of a run, as ``conformance run --help`` documents it.
 
     Args:
         collector: has the verdicts.
         status: the exit status of the pytest session.
-        interrupted: the exit code of the signal that ended the run; 0 without one.
+        interrupted: the exit code of the signal that ended the run; ``OK`` without one.
         stale: what is wrong with the waivers.
     """
     if interrupted:

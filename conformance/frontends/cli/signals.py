@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from conformance.report.exit_codes import ExitCode
+
 
 @dataclass
 class Received:
@@ -17,9 +19,9 @@ class Received:
     signal: int = 0
 
     @property
-    def exit_code(self) -> int:
-        """128 + the number of the signal, by the convention of shells; 0 without one."""
-        return 128 + self.signal if self.signal else 0
+    def exit_code(self) -> ExitCode:
+        """128 + the number of the signal, by the convention of shells; ``OK`` without one."""
+        return ExitCode(128 + self.signal) if self.signal else ExitCode.OK
 
 
 @contextmanager
