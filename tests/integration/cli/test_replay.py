@@ -161,7 +161,7 @@ def test_a_layer_that_cannot_be_looked_at(one_violation: dict[str, Any]):
     arguments = (verdict["violation"]["id"], "--impl", "dying.py:layer", "--script", "bug.py")
     refused = conformance("replay", *arguments)
     assert refused.exit_code == 2
-    assert "cannot be looked at: the process ended with exit code 3" in refused.output
+    assert "cannot be inspected: the process ended with exit code 3" in refused.output
     assert not Path("bug.py").exists()
 
 
