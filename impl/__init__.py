@@ -1,7 +1,7 @@
-"""What is judged: the reference, flax's own layers, correct variants and a faulty gallery.
+"""What is judged: the reference, flax's own layers, correct variants and a gallery of faults.
 
-The names listed here are registered as entry points; each builds its ``Implementation`` when
-it is asked for, so importing this package imports no framework.
+The functions are registered as entry points. Each imports its layer when it is called, so
+importing this package imports no framework.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ def reference() -> Implementation:
 
 def flax() -> Implementation:
     """Return ``flax.nnx.BatchNorm`` with the two-pass variance."""
-    from impl.builtin import two_pass  # noqa: PLC0415  imports flax
+    from impl.flax_batchnorm import two_pass  # noqa: PLC0415  imports flax
 
     return two_pass()
 
 
 def flax_default() -> Implementation:
-    """Return ``flax.nnx.BatchNorm`` as it comes, which declares its one-pass variance."""
-    from impl.builtin import as_it_comes  # noqa: PLC0415  imports flax
+    """Return ``flax.nnx.BatchNorm`` with its defaults, which declares its one-pass variance."""
+    from impl.flax_batchnorm import one_pass  # noqa: PLC0415  imports flax
 
-    return as_it_comes()
+    return one_pass()
 
 
 def wide() -> Implementation:
-    """Return the reference with any feature axis, masks, dtypes and named axes."""
+    """Return the reference of the extended domain: feature axes, masks, dtypes and named axes."""
     from impl.wide_batchnorm import DOMAIN, WideBatchNorm  # noqa: PLC0415  imports jax
 
     return Implementation.nnx(WideBatchNorm, name="wide", wider=DOMAIN)
 
 
 def flax_wide() -> Implementation:
-    """Return ``flax.nnx.BatchNorm``, two passes, with all that its constructor and call take."""
-    from impl.builtin import widened  # noqa: PLC0415  imports flax
+    """Return ``flax.nnx.BatchNorm`` with two passes and the extended domain declared."""
+    from impl.flax_batchnorm import two_pass_wide  # noqa: PLC0415  imports flax
 
-    return widened()
+    return two_pass_wide()

@@ -1,4 +1,4 @@
-"""A correct layer whose averages know their age, cut into steps like the reference."""
+"""A correct layer with zero-debiased averages, divided into steps that can be overridden."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from impl.stepwise import Array, StepwiseBatchNorm
 class DebiasedBatchNorm(StepwiseBatchNorm):
     """Zero-debiased averages: after t updates Σ (1−m)·mᵗ⁻ʲ·b_j / (1−mᵗ), from a count in the state.
 
-    The sum behind an average is never stored: a' = a + (1−m)/(1−mᵗ)·(b − a) gives the same.
+    The sums are never stored: a' = a + (1−m)/(1−mᵗ)·(b − a) is the same average.
     """
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
@@ -32,8 +32,8 @@ class DebiasedBatchNorm(StepwiseBatchNorm):
         return old + self.weight(self.count[...] + 1) * (jax.lax.stop_gradient(new) - old)
 
     def weight(self, updates: Array) -> Array:
-        """Return the weight of the batch that is the t-th update.
+        """Return the weight of the batch of the t-th update.
 
-        Rounding must not take it beyond 1: a' would pass b, and a variance of 0 become negative.
+        It is at most 1: rounded beyond it, a' would pass b, and a variance of 0 become negative.
         """
         return jnp.minimum((1 - self.momentum) / (1 - self.momentum**updates), 1)

@@ -15,8 +15,12 @@ def batchnorm_forward(
 ) -> jax.Array:
     """Apply a fresh layer to ``x`` of shape (N, D) and return the result flat, (N·D,).
 
-    ``int(seed)`` makes the random streams; a flag of at least 0.5 evaluates, anything else,
-    NaN included, trains. Momentum is 0.9 and eps is 1e-5.
+    Momentum is 0.9 and eps is 1e-5.
+
+    Args:
+        seed: The seed of the random streams, after ``int``.
+        x: The input, (N, D).
+        use_running_average: Evaluates if at least 0.5; any other value, NaN included, trains.
     """
     batch = jnp.asarray(x)
     layer = MyBatchNorm(batch.shape[1], momentum=0.9, eps=1e-5, rngs=nnx.Rngs(int(seed)))

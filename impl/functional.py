@@ -1,4 +1,4 @@
-"""A correct layer as a pure function of its arrays, cut into small steps."""
+"""A correct layer as a pure function of its arrays, divided into small steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FunctionalBatchNorm:
 
     @classmethod
     def layer(cls, config: Config) -> PureLayer:
-        """Return a fresh layer that is this function."""
+        """Return a fresh layer of this function."""
         zeros, ones = jnp.zeros(config.features), jnp.ones(config.features)
         arrays = {"gamma": ones, "beta": zeros, "running_mean": zeros, "running_var": ones}
         return PureLayer(cls(config.momentum, config.eps), arrays)
@@ -38,7 +38,7 @@ class FunctionalBatchNorm:
         return jnp.mean(x, axis=0)
 
     def updated(self, arrays: Arrays, mean: Array, var: Array) -> Arrays:
-        """Return the arrays with the running statistics moved."""
+        """Return the arrays after one update of the running statistics."""
         moved = {
             "running_mean": self.moved(arrays["running_mean"], mean),
             "running_var": self.moved(arrays["running_var"], var),

@@ -1,4 +1,4 @@
-"""A correct layer with its own backward pass, cut into steps like the forward pass."""
+"""A correct layer with a hand-written backward pass, divided into steps that can be overridden."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from impl.stepwise import Array, StepwiseBatchNorm
 
 
 class Saved(NamedTuple):
-    """What the forward pass keeps for the backward pass: (N, D) twice, then (D,)."""
+    """Residuals of the forward pass: x and z, (N, D); mean, var, r = 1/√(v+ε) and gamma, (D,)."""
 
     x: Array
     z: Array
@@ -52,11 +52,11 @@ class HandWrittenBackward(StepwiseBatchNorm):
         return operation(jnp.asarray(x), self.gamma[...], self.beta[...], mean, var)
 
     def saved(self, saved: Saved) -> Any:
-        """Return what is kept of the forward pass."""
+        """Return the residuals to keep."""
         return saved
 
     def restored(self, saved: Any) -> Saved:
-        """Return what the backward pass sees of what was kept."""
+        """Return the residuals as the backward pass uses them."""
         return saved
 
     def backward(self, s: Saved, w: Array, *, training: bool) -> tuple[Array, Array, Array]:

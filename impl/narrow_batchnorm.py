@@ -1,4 +1,4 @@
-"""The reference with running statistics of 16 bits, for variants and faults of that kind."""
+"""The reference with running statistics of 16 bits, a base of variants and faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A correct layer cut into small steps, so that a variant or a fault is a few lines."""
+"""A correct layer divided into small steps, so that a variant or a fault takes a few lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Array: TypeAlias = jax.Array
 
 
 class StepwiseBatchNorm(nnx.Module):
-    """Batch Normalization in which every step can be overridden on its own."""
+    """Batch Normalization in which each step can be overridden separately."""
 
     def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
         self.momentum = momentum
@@ -43,17 +43,17 @@ class StepwiseBatchNorm(nnx.Module):
         return self.evaluate(x) if use_running_average else self.train_step(x)
 
     def train_step(self, x: Any) -> Any:
-        """Normalise with the batch, and move the running statistics."""
+        """Normalize with the batch, and update the running statistics."""
         mean, var = self.statistics(x)
         self.update(x, mean, var)
         return self.output(x, mean, var)
 
     def evaluate(self, x: Any) -> Any:
-        """Normalise with the running statistics."""
+        """Normalize with the running statistics."""
         return self.output(x, self.running_mean[...], self.running_var[...])
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
-        """Return the mean and the biased variance of the batch."""
+        """Return the mean and the biased variance of the batch, (D,) each."""
         mean = self.batch_mean(x)
         return mean, self.batch_var(x, mean)
 
@@ -64,7 +64,7 @@ class StepwiseBatchNorm(nnx.Module):
         return jnp.mean(jnp.square(x - mean), axis=0)
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
-        """Store what the running statistics become."""
+        """Store the new running statistics."""
         del x
         self.running_mean[...] = self.moved(self.running_mean[...], mean)
         self.running_var[...] = self.moved_var(self.running_var[...], var)
@@ -77,7 +77,7 @@ class StepwiseBatchNorm(nnx.Module):
         return self.moved(old, new)
 
     def output(self, x: Any, mean: Array, var: Array) -> Array:
-        """Normalise, scale and shift."""
+        """Normalize, scale and shift."""
         return self.affine(self.normalized(x, mean, var))
 
     def normalized(self, x: Any, mean: Array, var: Array) -> Array:

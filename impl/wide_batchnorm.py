@@ -1,4 +1,7 @@
-"""The reference for a wider domain: any feature axis, masks, dtypes and named axes."""
+"""The reference for the extended domain: any feature axis, masks, dtypes and named axes.
+
+Layers of the gallery and of the held-out corpus override its steps, so their names are fixed.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +26,24 @@ DOMAIN = Wider(
 
 
 class WideBatchNorm(nnx.Module):
-    """Batch Normalization over all axes but one, cut into steps that can be overridden.
-
-    ``axis``: where the D features are. ``dtype``: of the output; None for the wider of that of x
-    and float32. Arithmetic is done in at least float32, and the four arrays stay float32.
-    ``axis_name``: an axis of ``jax.vmap`` or ``jax.shard_map`` over which a batch is spread.
-    ``mask``: boolean, of the shape of x without the features; true where a row counts.
+    """Batch Normalization over all axes but one, divided into steps that can be overridden.
 
     With K the rows that count: μ = Σ_K x/|K|, v = Σ_K (x−μ)²/|K|, both summed over the named axis.
-    If nothing counts, the running statistics stay as they are. Another number of features raises.
+    Arithmetic is done in at least float32, and the four arrays stay float32. If no row counts, the
+    running statistics do not change. A mask is boolean and has the shape of x without the features;
+    it is true where a row counts.
+
+    Args:
+        d: D, the number of features.
+        momentum: The weight of the old value.
+        eps: ε, added to the variance.
+        rngs: Not used.
+        axis: The axis of the features.
+        dtype: The dtype of the output; None promotes the dtype of x with float32.
+        axis_name: The axis of ``jax.vmap`` or ``jax.shard_map`` over which statistics are shared.
+
+    Raises:
+        ValueError: x has another number of features.
     """
 
     def __init__(
@@ -72,15 +84,15 @@ class WideBatchNorm(nnx.Module):
         return self.answered(self.features_back(y, moved.shape), x)
 
     def features_last(self, x: Any) -> Any:
-        """Return x with the features on the last axis."""
+        """Move the features of x to the last axis."""
         return jnp.moveaxis(x, self.axis, -1)
 
     def features_back(self, y: Any, shape: tuple[int, ...]) -> Any:
-        """Return the rows in the shape of x, given the shape with the features last."""
+        """Return rows in the shape of x, given that shape with the features last."""
         return jnp.moveaxis(y.reshape(shape), -1, self.axis)
 
     def widened(self, rows: Any) -> Array:
-        """Return the rows in the dtype of the arithmetic."""
+        """Convert rows to the dtype of the arithmetic."""
         return rows.astype(jnp.promote_types(rows.dtype, jnp.float32))
 
     def counting(self, mask: Any, rows: Array) -> Array:
@@ -90,7 +102,7 @@ class WideBatchNorm(nnx.Module):
         return jnp.asarray(mask).reshape(-1, 1)
 
     def cleaned(self, rows: Array, kept: Array) -> Array:
-        """Return the rows with zeros for those that do not count: NaN has no derivative."""
+        """Set rows that do not count to zero, because the derivative of NaN is NaN."""
         return jnp.where(kept, rows, 0)
 
     def train_step(self, rows: Array, kept: Array) -> Array:
@@ -107,7 +119,7 @@ class WideBatchNorm(nnx.Module):
         return mean, self.average(jnp.square(rows - mean), kept)
 
     def average(self, values: Array, kept: Array) -> Array:
-        """Return the mean of what counts, over the named axis as well; 0 if nothing does."""
+        """Return the mean of the rows that count, over the named axis as well; 0 if none does."""
         count = self.rows_counted(kept).astype(values.dtype)
         return self.total(jnp.where(kept, values, 0).sum(axis=0)) / jnp.maximum(count, 1)
 
@@ -137,5 +149,5 @@ class WideBatchNorm(nnx.Module):
         return self.gamma[...] * z + self.beta[...]
 
     def answered(self, y: Array, x: Any) -> Array:
-        """Return y in the dtype of the output."""
+        """Convert y to the dtype of the output."""
         return y.astype(self.dtype or jnp.promote_types(x.dtype, jnp.float32))

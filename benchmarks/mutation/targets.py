@@ -74,23 +74,23 @@ def _reference(mutant: Mutant | None) -> Implementation:
 
 
 def _two_pass(mutant: Mutant | None) -> Implementation:
-    made: Implementation = _builtin(mutant).two_pass()
+    made: Implementation = _flax_batchnorm(mutant).two_pass()
     return made
 
 
-def _as_it_comes(mutant: Mutant | None) -> Implementation:
-    made: Implementation = _builtin(mutant).as_it_comes()
+def _one_pass(mutant: Mutant | None) -> Implementation:
+    made: Implementation = _flax_batchnorm(mutant).one_pass()
     return made
 
 
-def _builtin(mutant: Mutant | None) -> ModuleType:
-    """Return ``impl.builtin`` over the mutated class."""
-    builtin = executed("impl.builtin")
-    vars(builtin)["nnx"] = SimpleNamespace(BatchNorm=executed(FLAX, mutant).BatchNorm)
-    return builtin
+def _flax_batchnorm(mutant: Mutant | None) -> ModuleType:
+    """Return ``impl.flax_batchnorm`` over the mutated class."""
+    module = executed("impl.flax_batchnorm")
+    vars(module)["nnx"] = SimpleNamespace(BatchNorm=executed(FLAX, mutant).BatchNorm)
+    return module
 
 
 TARGETS = {
     "reference": Target("reference", (LAYER, FORWARD), {"impl": _reference}),
-    "flax": Target("flax", (FLAX,), {"flax": _two_pass, "flax-default": _as_it_comes}),
+    "flax": Target("flax", (FLAX,), {"flax": _two_pass, "flax-default": _one_pass}),
 }

@@ -49,7 +49,7 @@ class CountStartsAtOne(DebiasedBatchNorm):
 
 @fault("count-stands-still", "BN-EMA-3", deviations=_DEBIASED, count="count")
 class CountStandsStill(DebiasedBatchNorm):
-    """The count never moves, so that every batch is taken for the first."""
+    """The count never changes, so every batch is taken for the first."""
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
         StepwiseBatchNorm.update(self, x, mean, var)
@@ -115,12 +115,12 @@ class VarianceDebiasedFromOne(DebiasedBatchNorm):
 
 @fault("debiasing-undeclared", "BN-EMA-1", "BN-EMA-3", "BN-STATE-3")
 class DebiasingUndeclared(DebiasedBatchNorm):
-    """The averages are zero-debiased, and nothing says so."""
+    """The averages are zero-debiased, which is not declared."""
 
 
 @fault("debiasing-declared-only", "BN-EMA-1", "BN-EMA-3", deviations=_DEBIASED, count="count")
 class DebiasingDeclaredOnly(DebiasedBatchNorm):
-    """Zero-debiased averages are declared; the layer counts, and averages as ever."""
+    """Zero-debiased averages are declared; the layer counts updates, but averages as usual."""
 
     def weight(self, updates: Array) -> Array:
         return jnp.full_like(updates, 1 - self.momentum, jnp.float32)
@@ -128,12 +128,12 @@ class DebiasingDeclaredOnly(DebiasedBatchNorm):
 
 @fault("debiasing-declared-as-first", "BN-EMA-3", deviations=_FIRST, count="count")
 class DebiasingDeclaredAsFirst(DebiasedBatchNorm):
-    """The averages are zero-debiased; declared is that the first batch replaces them."""
+    """The averages are zero-debiased, but declared as replaced by the first batch."""
 
 
 @fault("first-declared-as-debiasing", "BN-EMA-3", deviations=_DEBIASED, count="count")
 class FirstDeclaredAsDebiasing(DebiasedBatchNorm):
-    """The first batch replaces the averages, and what is declared is zero-debiasing."""
+    """The first batch replaces the averages, but zero-debiasing is declared."""
 
     def weight(self, updates: Array) -> Array:
         return jnp.where(updates == 1, 1, 1 - self.momentum)
@@ -166,12 +166,12 @@ class NormalisedByAverages(DebiasedBatchNorm):
 
 @fault("averages-declared-through", "BN-GRAD-3", deviations=(*_AVERAGED, _THROUGH), count="count")
 class AveragesDeclaredThrough(NormalisedByAverages):
-    """That the averages carry a gradient is declared, and they are constants."""
+    """A gradient through the averages is declared, but they are constants."""
 
 
 @fault("averages-not-declared-through", "BN-GRAD-3", deviations=_AVERAGED, count="count")
 class AveragesNotDeclaredThrough(NormalisedByAverages):
-    """The averages that y is made of carry a gradient, and nothing says so."""
+    """The averages that normalise y carry a gradient, which is not declared."""
 
     def moved(self, old: Array, new: Array) -> Array:
         return old + self.weight(self.count[...] + 1) * (new - old)
@@ -179,7 +179,7 @@ class AveragesNotDeclaredThrough(NormalisedByAverages):
 
 @fault("averages-mean-carries-none", "BN-GRAD-3", deviations=(*_AVERAGED, _THROUGH), count="count")
 class AveragesMeanCarriesNone(AveragesNotDeclaredThrough):
-    """Of the averages that y is made of only the variance carries a gradient."""
+    """Of the averages that normalise y, only the variance carries a gradient."""
 
     def moved(self, old: Array, new: Array) -> Array:
         return DebiasedBatchNorm.moved(self, old, new)
@@ -191,7 +191,7 @@ class AveragesMeanCarriesNone(AveragesNotDeclaredThrough):
 @fault("averages-of-before", "BN-TRAIN-1", "BN-TRAIN-8", "BN-SCAN-1",
        deviations=(*_AVERAGED, _THROUGH), count="count")  # fmt: skip
 class AveragesOfBefore(AveragesNotDeclaredThrough):
-    """Training normalises with the averages as they were before the batch."""
+    """Training normalises with the averages from before the batch."""
 
     def train_step(self, x: Any) -> Any:
         used = self.running_mean[...], self.running_var[...]

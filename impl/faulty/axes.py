@@ -50,7 +50,7 @@ class EachExampleAlone(WideBatchNorm):
 
 @laid_out("nd-axis-guessed", "BN-ND-1", source="tensorlayer/TensorLayer#1103")
 class AxisGuessed(WideBatchNorm):
-    """The last axis holds the features if it is as long as there are features."""
+    """The last axis is taken for the features if it is as long as there are features."""
 
     def chosen(self, shape: tuple[int, ...]) -> int:
         return -1 if shape[-1] == len(self.gamma[...]) else self.axis
@@ -160,7 +160,7 @@ class DerivativeByBatch(WideBatchNorm):
 
 @laid_out("nd-evaluates-as-last", "BN-ND-1")
 class EvaluatesAsLast(WideBatchNorm):
-    """Evaluation knows features on the last axis only, if that is as long."""
+    """Evaluation takes the last axis for the features if it is as long."""
 
     def __call__(self, x: Any, use_running_average: Any, mask: Any = None) -> Any:
         x = jnp.asarray(x)

@@ -183,7 +183,7 @@ class BackwardWithoutEps(HandWrittenBackward):
 
 @fault("backward-eps-twice", "BN-GRAD-3", "BN-GRAD-4")
 class EpsTwice(HandWrittenBackward):
-    """The backward pass adds eps to what has it already."""
+    """The backward pass adds eps to a variance that includes it already."""
 
     def scale(self, s: Saved) -> Array:
         return s.gamma * self.inverse_std(s.var + self.eps)

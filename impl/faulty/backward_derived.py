@@ -40,7 +40,7 @@ class InputStopped(StepwiseBatchNorm):
 
 @fault("statistics-stopped", "BN-GRAD-3", "BN-GRAD-5")
 class StatisticsStopped(StepwiseBatchNorm):
-    """stop_gradient stands around the statistics that normalise, not those that are stored."""
+    """stop_gradient is applied to the statistics that normalise, not to those that are stored."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
         mean, var = super().statistics(x)
@@ -97,7 +97,7 @@ def _is_eager_gradient(gamma: Array, mean: Array) -> bool:
 
 @fault("update-lost-in-eager-gradients", "BN-GRAD-6")
 class UpdateLostInEagerGradients(StepwiseBatchNorm):
-    """A gradient that is not compiled is taken for a probe, and moves no statistics."""
+    """An uncompiled gradient is taken for a test, and does not move the statistics."""
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
         if not _is_eager_gradient(self.gamma[...], mean):
@@ -106,7 +106,7 @@ class UpdateLostInEagerGradients(StepwiseBatchNorm):
 
 @fault("update-doubled-in-eager-gradients", "BN-GRAD-6")
 class UpdateDoubledInEagerGradients(StepwiseBatchNorm):
-    """A gradient that is not compiled runs the forward pass again, and updates again."""
+    """An uncompiled gradient runs the forward pass again, and updates again."""
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
         super().update(x, mean, var)
@@ -125,7 +125,7 @@ class VarianceIsParam(StepwiseBatchNorm):
 
 @fault("gain-left-to-no-optimizer", "BN-STATE-1", "BN-GRAD-6", "BN-GRAD-7")
 class GainLeftToNoOptimizer(StepwiseBatchNorm):
-    """gamma is an nnx.BatchStat, and no gradient is taken of it."""
+    """gamma is an nnx.BatchStat, so no gradient is taken with respect to it."""
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)

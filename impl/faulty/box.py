@@ -1,4 +1,4 @@
-"""A place to keep values in that NNX does not see: the way in which layers get a memory."""
+"""Storage that NNX does not see, for layers with hidden memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from impl.stepwise import StepwiseBatchNorm
 
 
 class Box:
-    """Something to keep values in that NNX takes for a constant: all boxes are equal."""
+    """Hidden storage that NNX takes for a constant, because all boxes are equal."""
 
     def __init__(self) -> None:
         self.held: dict[str, Any] = {}

@@ -150,7 +150,7 @@ class ZeroVarianceIsUninitialised(StepwiseBatchNorm):
 
 @fault("stored-variance-floor", "BN-EVAL-1", "BN-EPS-1")
 class StoredVarianceFloor(StepwiseBatchNorm):
-    """Evaluation raises running variances below 1e-5 to it."""
+    """Evaluation raises running variances below 1e-5 to 1e-5."""
 
     def evaluate(self, x: Any) -> Any:
         return self.output(x, self.running_mean[...], jnp.maximum(self.running_var[...], 1e-5))
@@ -158,7 +158,7 @@ class StoredVarianceFloor(StepwiseBatchNorm):
 
 @fault("stored-variance-cap", "BN-NUM-2", "BN-NUM-3")
 class StoredVarianceCap(StepwiseBatchNorm):
-    """Evaluation cuts running variances above 1e6 to it."""
+    """Evaluation cuts running variances above 1e6 to 1e6."""
 
     def evaluate(self, x: Any) -> Any:
         return self.output(x, self.running_mean[...], jnp.minimum(self.running_var[...], 1e6))
@@ -203,7 +203,7 @@ class RootKeptWithMean(Boxed):
 
 @fault("mode-of-the-module-wins", "BN-FLAG-5")
 class ModeOfTheModuleWins(StepwiseBatchNorm):
-    """After module.eval() or module.train() their mode counts, and the argument does not."""
+    """After module.eval() or module.train(), that mode applies instead of the argument."""
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)

@@ -163,7 +163,7 @@ def forward_float16(seed: Any, x: Any, use_running_average: Any) -> Any:
 
 @fault("memory-order", "BN-FWD-1")
 def memory_order(seed: Any, x: Any, use_running_average: Any) -> Any:
-    """The result is flat in the order in which x lies in memory."""
+    """The result is flattened in the memory order of x."""
     y = np.asarray(_applied(x, bool(use_running_average >= 0.5), int(seed)))
     fortran = isinstance(x, np.ndarray) and not x.flags.c_contiguous
     return y.ravel(order="F" if fortran else "C")

@@ -40,7 +40,7 @@ def _traced(value: Any) -> bool:
 
 @fault("functional-update-lost-under-jit", "BN-JIT-1", "BN-JIT-2", "BN-SCAN-1")
 class UpdateLostUnderJit(FunctionalBatchNorm):
-    """A call that is traced gives back the running statistics that it was given."""
+    """A traced call returns the running statistics that it was given."""
 
     def updated(self, arrays: Arrays, mean: Array, var: Array) -> Arrays:
         return arrays if _traced(mean) else super().updated(arrays, mean, var)
@@ -92,7 +92,7 @@ class ForwardRuleMovesAgain(FunctionalBatchNorm):
 
 @fault("functional-state-counts-by-its-structure", "BN-JIT-3")
 class StateCountsByItsStructure(FunctionalBatchNorm):
-    """Each update renames a leaf of the state, so that every call is another program."""
+    """Each update renames a leaf of the state, so every call compiles another program."""
 
     def updated(self, arrays: Arrays, mean: Array, var: Array) -> Arrays:
         after = super().updated(arrays, mean, var)

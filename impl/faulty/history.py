@@ -18,7 +18,7 @@ _FIRST_SEEN: dict[tuple[int, ...], Array] = {}
 
 @fault("cached-by-shape", "BN-IND-2", "BN-TRAIN-1")
 class CachedByShape(StepwiseBatchNorm):
-    """The batch mean of the first batch of a shape is kept for all later ones."""
+    """The mean of the first batch of a shape is used for all later ones."""
 
     def batch_mean(self, x: Any) -> Array:
         mean = super().batch_mean(x)
@@ -42,7 +42,7 @@ class ThirdCallDiffers(StepwiseBatchNorm):
 
 @fault("eps-of-the-first", "BN-INIT-8", "BN-EPS-1")
 class EpsOfTheFirst(StepwiseBatchNorm):
-    """The eps of the first layer that was built is used by all."""
+    """All layers use the eps of the first layer that was built."""
 
     first: float | None = None
 
@@ -79,7 +79,7 @@ class BufferReused(StepwiseBatchNorm):
 
 @fault("momentum-of-the-last", "BN-IND-2")
 class MomentumOfTheLast(StepwiseBatchNorm):
-    """The momentum is kept on the class, so that of the last instance counts for all."""
+    """The momentum is stored on the class, so the last instance's applies to all."""
 
     last = 0.9
 
@@ -93,7 +93,7 @@ class MomentumOfTheLast(StepwiseBatchNorm):
 
 @fault("eps-of-the-last", "BN-IND-2")
 class EpsOfTheLast(StepwiseBatchNorm):
-    """eps is kept on the class, so that of the last instance counts for all."""
+    """eps is stored on the class, so the last instance's applies to all."""
 
     last = 1e-5
 

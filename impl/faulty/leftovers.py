@@ -19,7 +19,7 @@ _STATISTICS: deque[tuple[Any, tuple[Array, Array]]] = deque(maxlen=8)
 
 @fault("statistics-by-array-object", "BN-SEQ-1")
 class StatisticsByArrayObject(StepwiseBatchNorm):
-    """The statistics of an array object are kept, whatever it contains by now."""
+    """The statistics of an array object are cached, even if its contents have changed."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
         for array, found in _STATISTICS:
@@ -36,7 +36,7 @@ _OUTPUTS: deque[tuple[Any, tuple[Any, ...], Any]] = deque(maxlen=8)
 
 @fault("output-by-array-object", "BN-SEQ-1")
 class OutputByArrayObject(StepwiseBatchNorm):
-    """An evaluation of the same array object in the same state returns the result of before."""
+    """An evaluation of the same array object in the same state returns the earlier result."""
 
     def evaluate(self, x: Any) -> Any:
         held = (self.gamma, self.beta, self.running_mean, self.running_var)
@@ -75,7 +75,7 @@ def _same_width(one: Any, two: Any) -> bool:
 
 @fault("interleaved-layers", "BN-SEQ-1")
 class InterleavedLayers(StepwiseBatchNorm):
-    """One slot holds the mean of the layer that trained last; a layer in its turn reads it."""
+    """One slot holds the mean of the layer that trained last, and the next layer reads it."""
 
     last: Any = None
     turns = 0

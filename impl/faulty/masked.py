@@ -126,7 +126,7 @@ class AsLength(WideBatchNorm):
 
 @masked("mask-from-zeros", "BN-MASK-1")
 class FromZeros(WideBatchNorm):
-    """Rows of zeros do not count, whatever the mask says of them."""
+    """Rows of zeros do not count, whatever the mask says."""
 
     def counting(self, mask: Any, rows: Array) -> Array:
         return super().counting(mask, rows) & (rows != 0).any(axis=1, keepdims=True)

@@ -13,7 +13,7 @@ from impl.stepwise import Array, StepwiseBatchNorm
 
 @fault("surplus-features-dropped", "BN-ERR-1")
 class SurplusFeaturesDropped(StepwiseBatchNorm):
-    """Features beyond those that the layer knows are left out."""
+    """Features beyond the layer's number of features are left out."""
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
         return super().__call__(x[:, : self.gamma.shape[0]], use_running_average)
@@ -79,7 +79,7 @@ class FoldedIntoTheWidth(StepwiseBatchNorm):
     source="flax NNX: a call on one feature raises with the statistics moved",
 )
 class ReshapedAfterTheUpdate(StepwiseBatchNorm):
-    """gamma is given the width of the input when the running statistics have moved already."""
+    """gamma takes the width of the input after the running statistics have moved."""
 
     def affine(self, z: Array) -> Array:
         return super().affine(z) if z.shape[1] != 1 else self.gamma[...].reshape(1, 1) * z
@@ -87,7 +87,7 @@ class ReshapedAfterTheUpdate(StepwiseBatchNorm):
 
 @fault("single-feature-refused-late", "BN-ERR-2")
 class SingleFeatureRefusedLate(StepwiseBatchNorm):
-    """That the width is not the layer's is noticed between the update and the output."""
+    """A wrong number of features is noticed between the update and the output."""
 
     def output(self, x: Any, mean: Array, var: Array) -> Array:
         if x.shape[1] != self.gamma.shape[0]:

@@ -29,7 +29,7 @@ class Float16DeclaredAsBfloat16(Float16Statistics):
 
 @fault("bfloat16-statistics-widen", "BN-STATE-5", deviations=_STATISTICS)
 class Bfloat16StatisticsWiden(Bfloat16Statistics):
-    """The first update makes float32 of statistics that are declared as bfloat16."""
+    """The first update turns statistics that are declared as bfloat16 into float32."""
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
         super().update(x, mean, var)
@@ -47,7 +47,7 @@ class Bfloat16InEvaluation(Bfloat16Statistics):
 
 @fault("bfloat16-statistics-stagnate", "BN-EMA-2", deviations=_STATISTICS)
 class Bfloat16Stagnate(Bfloat16Statistics):
-    """Besides, updates of the variance below a tenth of it are dropped."""
+    """Statistics are bfloat16, as declared; updates of a variance below 10 % are dropped."""
 
     def moved_var(self, old: Array, new: Array) -> Array:
         moved = self.moved(old, new)
@@ -61,7 +61,7 @@ class Bfloat16OutputDeclaredOnly(StepwiseBatchNorm):
 
 @fault("bfloat16-output-centred-late", "BN-NUM-1", "BN-EVAL-1", deviations=_OUTPUT)
 class Bfloat16CentredLate(StepwiseBatchNorm):
-    """x is rounded to bfloat16 before the mean is subtracted, as the output is declared to be."""
+    """x, not only the declared output, is rounded to bfloat16 before the mean is subtracted."""
 
     def normalized(self, x: Any, mean: Array, var: Array) -> Array:
         return super().normalized(jnp.asarray(x, jnp.bfloat16).astype(jnp.float32), mean, var)
@@ -72,7 +72,7 @@ class Bfloat16CentredLate(StepwiseBatchNorm):
 
 @fault("bfloat16-output-undeclared", "BN-TRAIN-1", "BN-EVAL-1")
 class Bfloat16OutputUndeclared(StepwiseBatchNorm):
-    """y is rounded to bfloat16, and nothing says so."""
+    """y is rounded to bfloat16, which is not declared."""
 
     def affine(self, z: Array) -> Array:
         return super().affine(z).astype(jnp.bfloat16)
@@ -112,7 +112,7 @@ class Float16OutputDeclaredOnly(StepwiseBatchNorm):
 
 @fault("float16-output-by-bfloat16", "BN-TRAIN-1", "BN-EVAL-1", deviations=_OUTPUT_16)
 class Float16OutputByBfloat16(StepwiseBatchNorm):
-    """y is float16, as declared, of a z that was rounded to bfloat16."""
+    """y is float16, as declared, but computed from a z that was rounded to bfloat16."""
 
     def affine(self, z: Array) -> Array:
         return super().affine(z.astype(jnp.bfloat16).astype(jnp.float32)).astype(jnp.float16)
@@ -125,7 +125,7 @@ class Float64OutputDeclaredOnly(StepwiseBatchNorm):
 
 @fault("float64-output-undeclared", "BN-SHAPE-3")
 class Float64OutputUndeclared(StepwiseBatchNorm):
-    """Outside of a trace y is copied to float64, and nothing says so."""
+    """Outside a trace, y is copied to float64, which is not declared."""
 
     def affine(self, z: Array) -> Any:
         y = super().affine(z)
@@ -134,7 +134,7 @@ class Float64OutputUndeclared(StepwiseBatchNorm):
 
 @fault("float16-output-in-evaluation-only", "BN-SHAPE-3")
 class Float16OutputInEvaluationOnly(StepwiseBatchNorm):
-    """Evaluation answers in float16, training in float32, and nothing says so."""
+    """Evaluation returns float16 and training float32, which is not declared."""
 
     def evaluate(self, x: Any) -> Any:
         return super().evaluate(x).astype(jnp.float16)

@@ -30,7 +30,7 @@ class XClipped(StepwiseBatchNorm):
 
 @fault("variance-floor", "BN-NUM-2", "BN-TRAIN-7")
 class VarianceFloor(StepwiseBatchNorm):
-    """Variances below 1e-3 are raised to it."""
+    """Variances below 1e-3 are raised to 1e-3."""
 
     def inverse_std(self, var: Array) -> Array:
         return super().inverse_std(jnp.maximum(var, 1e-3))
@@ -38,7 +38,7 @@ class VarianceFloor(StepwiseBatchNorm):
 
 @fault("variance-cap", "BN-NUM-2")
 class VarianceCap(StepwiseBatchNorm):
-    """Variances above 1e4 are cut to it."""
+    """Variances above 1e4 are cut to 1e4."""
 
     def inverse_std(self, var: Array) -> Array:
         return super().inverse_std(jnp.minimum(var, 1e4))

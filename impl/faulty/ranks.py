@@ -27,7 +27,7 @@ class Ranked(WideBatchNorm):
 
 @ranked("nd-axis-zero-is-last", "BN-ND-1")
 class AxisZeroIsLast(WideBatchNorm):
-    """Axis 0 is falsy, and becomes the last if that is as long."""
+    """Axis 0 is falsy, so the last axis is used if it is as long."""
 
     def features_last(self, x: Any) -> Any:
         return x if self.unset(x) else super().features_last(x)
@@ -41,7 +41,7 @@ class AxisZeroIsLast(WideBatchNorm):
 
 @ranked("nd-sequence-variance-by-position", "BN-ND-1")
 class SequenceVarianceByPosition(Ranked):
-    """Of sequences with the features last, the variance is the mean of those by position."""
+    """The variance of sequences with the features last is the mean of the variances by position."""
 
     def statistics(self, rows: Array, kept: Array) -> tuple[Array, Array]:
         mean, var = super().statistics(rows, kept)
@@ -72,7 +72,7 @@ class OnesSqueezed(WideBatchNorm):
 
 @ranked("mask-of-first-example", "BN-MASK-1")
 class MaskOfFirstExample(WideBatchNorm):
-    """Of a mask for sequences, that of the first is used for all."""
+    """All sequences use the mask of the first."""
 
     def counting(self, mask: Any, rows: Array) -> Array:
         if mask is not None and mask.ndim > 1:

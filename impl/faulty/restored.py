@@ -19,7 +19,7 @@ _MOMENTA: MutableMapping[Any, float] = WeakKeyDictionary()
 
 @fault("momentum-by-identity", "BN-SER-1", "BN-SER-2", "BN-SEQ-1")
 class MomentumByIdentity(StepwiseBatchNorm):
-    """The constructor enters the momentum in a table of layers; layers not in it use 0.99."""
+    """The constructor stores the momentum in a table of layers; layers not in it use 0.99."""
 
     def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
         super().__init__(d, momentum, eps, rngs)
@@ -117,7 +117,7 @@ _PICKLED: MutableMapping[Any, dict[str, Any]] = WeakKeyDictionary()
 
 @fault("pickle-of-the-first-time", "BN-SER-2")
 class PickleOfTheFirstTime(StepwiseBatchNorm):
-    """What is pickled is made once and kept, so later pickles are out of date."""
+    """The pickled state is made once and cached, so later pickles are out of date."""
 
     def __getstate__(self) -> dict[str, Any]:
         if self not in _PICKLED:
@@ -127,7 +127,7 @@ class PickleOfTheFirstTime(StepwiseBatchNorm):
 
 @fault("deepcopy-shares-mean", "BN-SER-2", "BN-SEQ-1")
 class DeepcopySharesMean(StepwiseBatchNorm):
-    """A deep copy holds the running mean of the original."""
+    """A deep copy shares the running mean of the original."""
 
     def __deepcopy__(self, memo: Any = None) -> Any:
         made = super().__deepcopy__(memo)
@@ -137,7 +137,7 @@ class DeepcopySharesMean(StepwiseBatchNorm):
 
 @fault("deepcopy-shares-gamma", "BN-SER-2", "BN-SEQ-1")
 class DeepcopySharesGamma(StepwiseBatchNorm):
-    """A deep copy holds the gamma of the original, so that a write to one is to both."""
+    """A deep copy shares the gamma of the original, so a write to one changes both."""
 
     def __deepcopy__(self, memo: Any = None) -> Any:
         made = super().__deepcopy__(memo)
@@ -176,7 +176,7 @@ _COPIES: MutableMapping[Any, bool] = WeakKeyDictionary()
 
 @fault("deepcopy-of-a-copy-shares", "BN-SER-2", "BN-SEQ-1")
 class DeepcopyOfACopyShares(StepwiseBatchNorm):
-    """A deep copy of a deep copy holds the same running mean."""
+    """A deep copy of a deep copy shares its running mean."""
 
     def __deepcopy__(self, memo: Any = None) -> Any:
         made = super().__deepcopy__(memo)

@@ -81,7 +81,7 @@ class MomentumOneOverwrites(StepwiseBatchNorm):
 
 @fault("repeats-skipped", "BN-EMA-3", "BN-EMA-6")
 class RepeatsSkipped(StepwiseBatchNorm):
-    """A batch that reads like the one before is taken as seen and skipped."""
+    """A batch equal to the previous one is taken as seen already and skipped."""
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
         seen = getattr(self, "seen", None)
@@ -148,7 +148,7 @@ class EverySecondUpdate(StepwiseBatchNorm):
 
 @fault("cumulative-average", "BN-EMA-3", "BN-EMA-6", source="torch.nn.BatchNorm1d(momentum=None)")
 class CumulativeAverage(StepwiseBatchNorm):
-    """From the second call on each batch weighs as much as all before, if momentum allows."""
+    """From the second call on, each batch weighs as much as each one before, if momentum allows."""
 
     calls = 0
 

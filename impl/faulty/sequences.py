@@ -120,7 +120,7 @@ class FifthChangeOfMode(_Remembering):
 
 @fault("seen-two-calls-ago", "BN-SEQ-1")
 class SeenTwoCallsAgo(_Remembering):
-    """A batch that comes back after another one is not counted again."""
+    """A batch that recurs after another one is not counted again."""
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
         seen = list(self.memory.batches)

@@ -77,7 +77,7 @@ class NumpyInPlace(StepwiseBatchNorm):
 
 @fault("numpy-path", "BN-SHAPE-2", "BN-TRAIN-1")
 class NumpyPath(StepwiseBatchNorm):
-    """NumPy inputs take a path of their own, with the unbiased variance."""
+    """NumPy inputs take a separate path, with the unbiased variance."""
 
     def batch_var(self, x: Any, mean: Array) -> Array:
         if isinstance(x, np.ndarray) and not isinstance(x, jax.Array) and x.shape[0] > 1:
@@ -87,7 +87,7 @@ class NumpyPath(StepwiseBatchNorm):
 
 @fault("strides-ignored", "BN-SHAPE-2")
 class StridesIgnored(StepwiseBatchNorm):
-    """The memory of a NumPy view is read in the order in which it lies."""
+    """The memory of a NumPy view is read in storage order."""
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
         if isinstance(x, np.ndarray):

@@ -15,7 +15,7 @@ from impl.stepwise import Array, StepwiseBatchNorm
 
 @fault("statistics-are-params", "BN-STATE-2", "BN-STATE-3", source="keras-team/keras#6818")
 class StatisticsAreParams(StepwiseBatchNorm):
-    """The running statistics are nnx.Param, so optimisers move them."""
+    """The running statistics are nnx.Param, so optimisers update them."""
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)
@@ -25,7 +25,7 @@ class StatisticsAreParams(StepwiseBatchNorm):
 
 @fault("gain-is-variable", "BN-STATE-1", "BN-STATE-3")
 class GainIsVariable(StepwiseBatchNorm):
-    """gamma is a plain nnx.Variable, so no optimiser ever moves it."""
+    """gamma is a plain nnx.Variable, so no optimiser ever updates it."""
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)
@@ -34,7 +34,7 @@ class GainIsVariable(StepwiseBatchNorm):
 
 @fault("random-streams-kept", "BN-STATE-3")
 class RandomStreamsKept(StepwiseBatchNorm):
-    """The random streams of the constructor are kept, a key and a counter more in the state."""
+    """The constructor's random streams are kept, so the state has one more key and counter."""
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)
@@ -164,7 +164,7 @@ class BareStatistics(StepwiseBatchNorm):
 
 @fault("offset-is-variable", "BN-STATE-1", "BN-STATE-3")
 class OffsetIsVariable(StepwiseBatchNorm):
-    """beta is a plain nnx.Variable, so no optimiser ever moves it."""
+    """beta is a plain nnx.Variable, so no optimiser ever updates it."""
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)

@@ -33,7 +33,7 @@ class Local(WideBatchNorm):
 
 @shared("sync-ignored", "BN-SYNC-1", "BN-SYNC-2")
 class Ignored(Local):
-    """The name of the axis is accepted, and every shard is on its own."""
+    """The axis name is accepted, but every shard uses its own statistics."""
 
     def total(self, value: Array) -> Array:
         return value
@@ -50,7 +50,7 @@ class VariancesAveraged(Local):
 
 @shared("sync-mean-only", "BN-SYNC-1")
 class MeanOnly(Local):
-    """The mean is shared, the variance around it is the shard's own."""
+    """The mean is shared; each shard uses its own variance around it."""
 
     def statistics(self, rows: Array, kept: Array) -> tuple[Array, Array]:
         mean = self.average(rows, kept)
@@ -59,7 +59,7 @@ class MeanOnly(Local):
 
 @shared("sync-variance-only", "BN-SYNC-1")
 class VarianceOnly(Local):
-    """The variance is shared, the mean is the shard's own."""
+    """The variance is shared; each shard uses its own mean."""
 
     def statistics(self, rows: Array, kept: Array) -> tuple[Array, Array]:
         _, var = super().statistics(rows, kept)
@@ -104,7 +104,7 @@ class SumForMean(Local):
 
 @shared("sync-two-shards", "BN-SYNC-1", source="pytorch/pytorch#38874")
 class TwoShards(Local):
-    """The first two shards alone are shared, however many there are."""
+    """Only the first two shards are shared, however many there are."""
 
     def total(self, value: Array) -> Array:
         if self.axis_name is None:
@@ -114,7 +114,7 @@ class TwoShards(Local):
 
 @shared("sync-bessel-alone", "BN-SYNC-1")
 class BesselAlone(Local):
-    """With an axis the running variance is unbiased, by the count of one shard."""
+    """With an axis, the running variance is unbiased by the row count of one shard."""
 
     def update(self, mean: Array, var: Array, count: Array) -> None:
         if self.axis_name is not None:
@@ -137,7 +137,7 @@ class OnePass(Local):
 
 @shared("sync-reduced-in-bfloat16", "BN-SYNC-1")
 class ReducedInBfloat16(Local):
-    """What is shared is sent in bfloat16."""
+    """Shared sums are sent in bfloat16."""
 
     def total(self, value: Array) -> Array:
         if self.axis_name is None:
@@ -176,19 +176,19 @@ class OwnDerivative(Local):
 
 @shared("sync-gradient-alone", "BN-SYNC-1", source="pytorch/pytorch#36382")
 class GradientAlone(OwnDerivative):
-    """The gradient of x knows the cotangents of its own shard alone."""
+    """The gradient of x uses only the cotangents of its own shard."""
 
 
 @shared("sync-gradient-doubled", "BN-SYNC-1", source="NVIDIA/apex#138")
 class GradientDoubled(OwnDerivative):
-    """What the statistics hand back is counted twice."""
+    """The gradient through the statistics is counted twice."""
 
     scale = 2.0
 
 
 @shared("sync-gradient-stopped", "BN-SYNC-1")
 class GradientStopped(Local):
-    """Over an axis the statistics are constants for the derivative."""
+    """Over an axis, the statistics are constants for the derivative."""
 
     def total(self, value: Array) -> Array:
         shared = super().total(value)
@@ -197,7 +197,7 @@ class GradientStopped(Local):
 
 @shared("sync-evaluation-shares", "BN-SYNC-1", source="pytorch/pytorch#56982", raises=True)
 class EvaluationShares(Local):
-    """Evaluation averages the running statistics over the axis, which has to be there."""
+    """Evaluation averages the running statistics over the axis, which must be bound."""
 
     def evaluate(self, rows: Array) -> Array:
         mean = self.averaged(self.running_mean[...])

@@ -171,7 +171,7 @@ class SecondUseFromOldStatistics(Boxed):
 
 @fault("own-output-skipped", "BN-SHARED-1")
 class OwnOutputSkipped(Boxed):
-    """A batch that this layer has just returned does not move the statistics."""
+    """A batch that the layer has just returned does not move the statistics."""
 
     def train_step(self, x: Any) -> Any:
         old = self.running_mean[...], self.running_var[...]

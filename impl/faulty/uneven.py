@@ -21,7 +21,7 @@ class EqualWeights(Local):
 
 @shared("sync-equal-weights-in-variance", "BN-SYNC-2")
 class EqualWeightsInVariance(Local):
-    """The squares of the shards are averaged with equal weights, the means by counts."""
+    """The squares of the shards are averaged with equal weights, the means by row counts."""
 
     def statistics(self, rows: Array, kept: Array) -> tuple[Array, Array]:
         mean = self.average(rows, kept)
@@ -30,7 +30,7 @@ class EqualWeightsInVariance(Local):
 
 @shared("sync-divides-by-all", "BN-SYNC-2")
 class DividesByAll(Local):
-    """Over an axis sums of the rows that count are divided by the number of all rows."""
+    """Over an axis, sums of the rows that count are divided by the number of all rows."""
 
     def average(self, values: Array, kept: Array) -> Array:
         everything = kept if self.axis_name is None else jnp.ones_like(kept)

@@ -21,7 +21,7 @@ class _Ignoring(nnx.Param[Any]):
 
 @fault("update-ignores-beta", "BN-SER-1", "BN-SER-3", "BN-SER-4")
 class UpdateIgnoresBeta(StepwiseBatchNorm):
-    """nnx.update does not reach beta."""
+    """nnx.update does not change beta."""
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)
@@ -38,7 +38,7 @@ class _Averaging(nnx.Variable[Any]):
 
 @fault("update-is-averaged", "BN-SER-1", "BN-SER-3", "BN-SER-4")
 class UpdateIsAveraged(StepwiseBatchNorm):
-    """A restored running variance is averaged with the one that is there."""
+    """A restored running variance is averaged with the current one."""
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)
@@ -72,7 +72,7 @@ class _Once(nnx.Param[Any]):
 
 @fault("update-once", "BN-SER-4")
 class UpdateOnce(StepwiseBatchNorm):
-    """The first nnx.update of gamma counts, and no later one."""
+    """Only the first nnx.update of gamma has an effect."""
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)
@@ -92,7 +92,7 @@ _SCALES: MutableMapping[Any, tuple[int, Array]] = WeakKeyDictionary()
 
 @fault("update-behind-the-cache", "BN-SER-3", "BN-SER-4")
 class UpdateBehindTheCache(StepwiseBatchNorm):
-    """The inverse root is kept until the variance is written, and nnx.update is not noticed."""
+    """The inverse root is cached until the layer writes the variance; nnx.update goes unnoticed."""
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)
@@ -114,7 +114,7 @@ _FOLDED: MutableMapping[Any, tuple[Array, Array]] = WeakKeyDictionary()
 
 @fault("evaluation-cached-until-training", "BN-EVAL-6", "BN-SER-4", "BN-SEQ-1")
 class EvaluationCachedUntilTraining(StepwiseBatchNorm):
-    """Scale and shift are folded at the first evaluation, and anew after training alone."""
+    """Scale and shift are folded at the first evaluation, and again only after training."""
 
     def evaluate(self, x: Any) -> Any:
         if isinstance(self.gamma[...], jax.core.Tracer) or isinstance(x, jax.core.Tracer):
@@ -138,7 +138,7 @@ class _Moments:
 
 @fault("clones-share-moments", "BN-SER-2", "BN-SER-4", "BN-SEQ-1")
 class ClonesShareMoments(StepwiseBatchNorm):
-    """Training goes on from statistics in an object, which clones have in common."""
+    """Training continues from statistics in an object that clones share."""
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)
@@ -176,7 +176,7 @@ class _Lagging(nnx.Variable[Any]):
 
 @fault("written-back-late", "BN-SER-1", "BN-SER-2", "BN-SER-3")
 class WrittenBackLate(StepwiseBatchNorm):
-    """The running mean is written back one update late, so that what is split is out of date."""
+    """The running mean is written back one update late, so a split state is out of date."""
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)
@@ -188,7 +188,7 @@ _TRUSTED: MutableMapping[Any, tuple[Array, Array]] = WeakKeyDictionary()
 
 @fault("restored-but-not-trusted", "BN-SER-4", "BN-SEQ-1")
 class RestoredButNotTrusted(StepwiseBatchNorm):
-    """Once trained, a layer goes on from its own copy of the statistics, whatever is restored."""
+    """Once trained, a layer continues from its own copy of the statistics, whatever is restored."""
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
         if isinstance(mean, jax.core.Tracer):

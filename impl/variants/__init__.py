@@ -1,6 +1,6 @@
-"""Correct but unusual implementations: every one of them has to conform.
+"""Correct but unusual implementations: every one of them must conform.
 
-They are the suite's guard against false accusations. To add one: a subclass of
+They guard the suite against false accusations. To add one: a subclass of
 ``StepwiseBatchNorm`` in one of the modules, with ``@variant``.
 """
 

@@ -1,4 +1,4 @@
-"""Layers whose running statistics know their age, and say so."""
+"""Layers that count their updates, and declare what the count changes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from impl.variants.record import variant
 
 @variant("zero-debiased-declared", Deviation.ZERO_DEBIASED_STATISTICS, count="count")
 class ZeroDebiased(DebiasedBatchNorm):
-    """The averages of Adam: divided by 1−mᵗ, so that the first batch replaces the start."""
+    """Adam's averages: divided by 1−mᵗ, so the first batch replaces the initial values."""
 
 
 @variant("zero-debiased-sums-declared", Deviation.ZERO_DEBIASED_STATISTICS, count="count")
 class ZeroDebiasedSums(DebiasedBatchNorm):
-    """The sum is made again of the average, moved, and divided by what is missing to 1."""
+    """The sum is recovered from the average, updated, and divided by 1−mᵗ."""
 
     def moved(self, old: Array, new: Array) -> Array:
         count = self.count[...]
@@ -31,7 +31,7 @@ class ZeroDebiasedSums(DebiasedBatchNorm):
 
 @variant("first-batch-declared", Deviation.FIRST_BATCH_REPLACES, count="count")
 class FirstBatch(DebiasedBatchNorm):
-    """The first batch replaces the running statistics; later ones weigh 1−m."""
+    """The first batch replaces the running statistics; later ones have the weight 1−m."""
 
     def weight(self, updates: Array) -> Array:
         return jnp.where(updates == 1, 1, 1 - self.momentum)
@@ -45,7 +45,7 @@ class FirstBatch(DebiasedBatchNorm):
     count="count",
 )
 class FirstBatchNormalised(FirstBatch):
-    """So that training may normalise with the averages from the first batch on."""
+    """Training normalizes with the averages, from the first batch on."""
 
     def train_step(self, x: Any) -> Any:
         mean, var = self.statistics(x)

@@ -1,4 +1,4 @@
-"""Layers that bring their own backward pass."""
+"""Layers with a hand-written backward pass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ variant("three-term-backward")(HandWrittenBackward)
 
 @variant("merged-backward")
 class MergedBackward(HandWrittenBackward):
-    """The sums that dβ and dγ need are used again: dx = (γ·r/N)·(N·w − dβ − z·dγ)."""
+    """The sums of dβ and dγ are reused: dx = (γ·r/N)·(N·w − dβ − z·dγ)."""
 
     def input_gradient(self, s: Saved, w: Array) -> Array:
         n = w.shape[0]
@@ -26,7 +26,7 @@ class MergedBackward(HandWrittenBackward):
 
 @variant("recomputed-residuals")
 class RecomputedResiduals(HandWrittenBackward):
-    """Only x, the mean and 1/√(v+ε) are kept; z is computed again."""
+    """Only x, the mean and 1/√(v+ε) are kept; z is recomputed."""
 
     def saved(self, saved: Saved) -> Any:
         return saved.x, saved.mean, saved.r, saved.gamma
@@ -49,7 +49,7 @@ class ChainRuleBackward(HandWrittenBackward):
 
 @variant("rematerialized")
 class Rematerialized(HandWrittenBackward):
-    """The forward pass is run again for the backward pass, by jax.checkpoint."""
+    """jax.checkpoint recomputes the forward pass for the backward pass."""
 
     def operation(self, x: Any, mean: Array, var: Array, *, training: bool) -> Array:
         def normalized(x: Array, gamma: Array, beta: Array) -> Array:

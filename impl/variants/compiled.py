@@ -1,4 +1,4 @@
-"""Layers that compile themselves, or bring their own kernel or derivative."""
+"""Layers that compile themselves, or have their own kernel or derivative."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from impl.variants.record import variant
 
 @variant("compiled-call")
 class CompiledCall(StepwiseBatchNorm):
-    """Both modes are compiled with nnx.jit inside the layer."""
+    """The layer compiles both modes with nnx.jit."""
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
         x = jnp.asarray(x)
@@ -24,7 +24,7 @@ class CompiledCall(StepwiseBatchNorm):
 
 @variant("selected-by-cond")
 class SelectedByCond(StepwiseBatchNorm):
-    """The flag is an argument of one compiled program, which chooses by lax.cond."""
+    """One compiled program takes the flag as an argument, and branches by lax.cond."""
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
         return _switched(self, jnp.asarray(x), jnp.asarray(use_running_average, bool))
@@ -76,7 +76,7 @@ _normalized.defvjp(_forward, _backward)
 
 @variant("own-derivative")
 class OwnDerivative(StepwiseBatchNorm):
-    """Training normalises with a hand-written backward pass, the three-term formula."""
+    """Training has a hand-written backward pass, the three-term formula."""
 
     def train_step(self, x: Any) -> Any:
         mean, var = self.statistics(x)
@@ -93,7 +93,7 @@ def _kernel(x_ref: Any, mean_ref: Any, var_ref: Any) -> None:
 
 @variant("pallas-kernel", differentiable=False)
 class PallasKernel(StepwiseBatchNorm):
-    """Statistics from a Pallas kernel, interpreted."""
+    """A Pallas kernel, interpreted, computes the statistics."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
         return _by_kernel(jnp.asarray(x))
@@ -108,7 +108,7 @@ def _by_kernel(x: Array) -> tuple[Array, Array]:
 
 @variant("compiled-steps")
 class CompiledSteps(StepwiseBatchNorm):
-    """Arrays go through one jax.jit inside the layer, with momentum and eps as arguments."""
+    """The layer compiles one step with jax.jit, with arrays, momentum and eps as arguments."""
 
     def train_step(self, x: Any) -> Any:
         held = (self.gamma[...], self.beta[...], self.running_mean[...], self.running_var[...])

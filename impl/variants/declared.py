@@ -1,4 +1,4 @@
-"""Layers that follow another known convention, and say so: each deviates and violates nothing."""
+"""Layers that follow and declare another known convention: each deviates and violates nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class UnbiasedStored(StepwiseBatchNorm):
 
 @variant("ema-normalised-declared", Deviation.EMA_NORMALISED_TRAINING)
 class EmaNormalised(StepwiseBatchNorm):
-    """Training normalises with the running statistics that it has just updated."""
+    """Training normalizes with the running statistics that it has just updated."""
 
     def train_step(self, x: Any) -> Any:
         mean, var = self.statistics(x)
@@ -61,11 +61,11 @@ class SingleRowRefused(StepwiseBatchNorm):
 
 
 class Plain(StepwiseBatchNorm):
-    """The reference steps, for a forward function that reads its flag by truth."""
+    """The reference, for a forward function that takes any true flag for evaluation."""
 
 
 def truthy_forward(seed: Any, x: Any, use_running_average: Any) -> Any:
-    """Return the flat result of a fresh layer in the mode that the truth of the flag selects."""
+    """Return the flat result, (N·D,), of a fresh layer that evaluates if the flag is true."""
     x = jnp.asarray(x)
     layer = Plain(d=x.shape[1], momentum=0.9, eps=1e-5, rngs=nnx.Rngs(int(seed)))
     return layer(x, use_running_average=bool(use_running_average)).ravel()

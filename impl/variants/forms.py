@@ -1,4 +1,4 @@
-"""Other ways of applying the statistics, of moving them and of holding them."""
+"""Other ways of applying, updating and storing the statistics."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FusedScaleShift(StepwiseBatchNorm):
 
 @variant("divided")
 class Divided(StepwiseBatchNorm):
-    """γ·(x−μ) divided by the root, in this order."""
+    """γ·(x−μ) is computed first, and then divided by the root."""
 
     def output(self, x: Any, mean: Array, var: Array) -> Array:
         return self.gamma[...] * (x - mean) / jnp.sqrt(var + self.eps) + self.beta[...]
@@ -50,7 +50,7 @@ class Float32Momentum(StepwiseBatchNorm):
 
 
 class MovingStatistic(nnx.BatchStat[Any]):
-    """A Variable type of one's own for statistics."""
+    """A custom Variable type for statistics."""
 
 
 @variant("own-variable-type")
@@ -84,7 +84,7 @@ class SelectedByWhere(StepwiseBatchNorm):
 
 @variant("two-dimensional")
 class TwoDimensional(StepwiseBatchNorm):
-    """Statistics as rows of shape (1, D) on the way, and (D,) where they are stored."""
+    """Statistics are rows of shape (1, D) in the computation, and (D,) in the state."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
         mean = jnp.mean(x, axis=0, keepdims=True)
@@ -96,7 +96,7 @@ class TwoDimensional(StepwiseBatchNorm):
 
 @variant("gain-in-the-root")
 class GainPremultiplied(StepwiseBatchNorm):
-    """The centred input is multiplied once, by γ/√(v+ε)."""
+    """The centered input is multiplied once, by γ/√(v+ε)."""
 
     def output(self, x: Any, mean: Array, var: Array) -> Array:
         return (x - mean) * (self.gamma[...] * jax.lax.rsqrt(var + self.eps)) + self.beta[...]
@@ -114,7 +114,7 @@ class NumpyHyperparameters(StepwiseBatchNorm):
 
 @variant("written-by-nnx-update")
 class WrittenByUpdate(StepwiseBatchNorm):
-    """Statistics are written as a state, by nnx.update."""
+    """Statistics are written to the leaves of nnx.state."""
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
         del x

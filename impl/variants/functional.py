@@ -1,4 +1,4 @@
-"""Correct pure layers, which have rules of their own for transforms."""
+"""Correct pure layers with custom rules for transforms."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from impl.variants.record import variant
 
 @variant("functional")
 class Functional(FunctionalBatchNorm):
-    """The arrays go in and come out."""
+    """Batch Normalization as a pure function of its arrays."""
 
 
 @variant("functional-compiled-inside")
 class CompiledInside(FunctionalBatchNorm):
-    """A training call is compiled and rematerialised by the layer, which counts its calls."""
+    """The layer compiles and rematerializes training calls, and counts them."""
 
     @classmethod
     def layer(cls, config: Config) -> PureLayer:
@@ -68,7 +68,7 @@ def _mean_tangent(primals: Any, tangents: Any) -> Any:
 
 @variant("functional-own-rules")
 class OwnRules(FunctionalBatchNorm):
-    """The mean has a batching rule and a derivative of its own."""
+    """The mean has a custom batching rule and a custom derivative."""
 
     def batch_mean(self, x: Any) -> Array:
         return _mean(x)

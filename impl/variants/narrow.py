@@ -1,4 +1,4 @@
-"""Layers that keep their statistics, or answer, in another dtype, and say so."""
+"""Layers that declare another dtype of their statistics or of their output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ variant("float16-statistics-declared", Deviation.STATISTICS_IN_FLOAT16)(Float16S
 
 @variant("float16-averaging-declared", Deviation.STATISTICS_IN_FLOAT16)
 class Float16Averaging(Float16Statistics):
-    """They are averaged in float16 as well."""
+    """The running statistics are updated in float16 as well."""
 
     def moved(self, old: Array, new: Array) -> Array:
         return StepwiseBatchNorm.moved(self, old, new.astype(jnp.float16))
@@ -25,7 +25,7 @@ class Float16Averaging(Float16Statistics):
 
 @variant("bfloat16-averaging-declared", Deviation.STATISTICS_IN_BFLOAT16)
 class Bfloat16Averaging(Bfloat16Statistics):
-    """They are averaged in bfloat16 as well."""
+    """The running statistics are updated in bfloat16 as well."""
 
     def moved(self, old: Array, new: Array) -> Array:
         return StepwiseBatchNorm.moved(self, old, new.astype(jnp.bfloat16))
@@ -41,7 +41,7 @@ class Bfloat16Output(StepwiseBatchNorm):
 
 @variant("bfloat16-affine-declared", Deviation.OUTPUT_IN_BFLOAT16)
 class Bfloat16Affine(StepwiseBatchNorm):
-    """z, gamma and beta are rounded to bfloat16 first, as a model of that dtype holds them."""
+    """z, gamma and beta are rounded to bfloat16 first, as in a model of that dtype."""
 
     def affine(self, z: Any) -> Array:
         gamma, beta = (a[...].astype(jnp.bfloat16) for a in (self.gamma, self.beta))
@@ -58,7 +58,7 @@ class Float16Output(StepwiseBatchNorm):
 
 @variant("float16-affine-declared", Deviation.OUTPUT_IN_FLOAT16)
 class Float16Affine(StepwiseBatchNorm):
-    """z, gamma and beta are rounded to float16 first, as a model of that dtype holds them."""
+    """z, gamma and beta are rounded to float16 first, as in a model of that dtype."""
 
     def affine(self, z: Any) -> Array:
         gamma, beta = (a[...].astype(jnp.float16) for a in (self.gamma, self.beta))

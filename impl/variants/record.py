@@ -1,4 +1,4 @@
-"""The record of correct variants."""
+"""The registry of correct variants."""
 
 from __future__ import annotations
 
@@ -23,10 +23,17 @@ def variant(
     wider: Wider | None = None,
     count: str = "",
 ) -> Callable[[Module], Module]:
-    """Record the decorated ``nnx.Module`` class, or pure layer, as a correct variant.
+    """Register the decorated ``nnx.Module`` class, or pure layer, as a correct variant.
+
+    Args:
+        name: The variant's name in the gallery.
+        deviations: The declared deviations.
+        differentiable: False for a layer that leaves JAX.
+        wider: The declared extended domain.
+        count: The attribute with the number of updates, if the layer has one.
 
     Raises:
-        ValueError: the name is taken.
+        ValueError: The name is taken.
     """
     if name in VARIANTS:
         msg = f"there is a variant {name!r} already"

@@ -1,4 +1,4 @@
-"""Layers that keep something beside their state, or have their own way of being copied."""
+"""Layers with data outside their state, or with a custom way of being copied."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FOLDED: MutableMapping[Any, tuple[tuple[bytes, ...], Array, Array]] = WeakKeyDi
 
 @variant("folded-scale-cached")
 class FoldedScaleCached(StepwiseBatchNorm):
-    """Evaluation folds scale and shift, and keeps them as long as all four arrays are equal."""
+    """Evaluation caches scale and shift until one of the four arrays changes."""
 
     def evaluate(self, x: Any) -> Any:
         held = (self.gamma[...], self.beta[...], self.running_mean[...], self.running_var[...])
@@ -38,7 +38,7 @@ class FoldedScaleCached(StepwiseBatchNorm):
 
 @dataclass(frozen=True)
 class _Options:
-    """The hyper-parameters, static and comparable."""
+    """The hyperparameters, static and comparable."""
 
     momentum: float
     eps: float
@@ -46,7 +46,7 @@ class _Options:
 
 @variant("options-object")
 class OptionsObject(StepwiseBatchNorm):
-    """momentum and eps are properties of one frozen object."""
+    """momentum and eps are properties that read one frozen object."""
 
     def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
         self.options = _Options(momentum, eps)
@@ -63,7 +63,7 @@ class OptionsObject(StepwiseBatchNorm):
 
 @variant("own-copies")
 class OwnCopies(StepwiseBatchNorm):
-    """Deep copies and pickles are made of plain numbers and NumPy arrays."""
+    """Deep copies and pickles are made from plain numbers and NumPy arrays."""
 
     def __deepcopy__(self, memo: Any = None) -> Any:
         made = type(self)(len(self.gamma[...]), self.momentum, self.eps, nnx.Rngs(0))
@@ -88,7 +88,7 @@ def _rebuilt(kind: Any, momentum: float, eps: float, arrays: dict[str, Any]) -> 
 
 @variant("counting-calls")
 class CountingCalls(StepwiseBatchNorm):
-    """Every call is counted in a table beside the layer, which nothing else reads."""
+    """Calls are counted in a table outside the layer, which nothing else reads."""
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
         _CALLS[self] = _CALLS.get(self, 0) + 1
@@ -100,7 +100,7 @@ _CALLS: MutableMapping[Any, int] = WeakKeyDictionary()
 
 @variant("layer-inside")
 class LayerInside(nnx.Module):
-    """The layer proper is a module inside; the four arrays are handed out as properties."""
+    """The layer wraps a submodule, and exposes its four arrays as properties."""
 
     def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
         self.inner = StepwiseBatchNorm(d, momentum, eps, rngs)

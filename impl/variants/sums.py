@@ -15,7 +15,7 @@ from impl.variants.record import variant
 
 @variant("library-var")
 class LibraryVar(StepwiseBatchNorm):
-    """The variance of jax.numpy."""
+    """The variance is that of jax.numpy."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
         return jnp.mean(x, axis=0), jnp.var(x, axis=0)
@@ -23,7 +23,7 @@ class LibraryVar(StepwiseBatchNorm):
 
 @variant("reciprocal")
 class Reciprocal(StepwiseBatchNorm):
-    """Sums multiplied by a rounded 1/N."""
+    """Sums are multiplied by a rounded 1/N."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
         share = jnp.float32(1 / x.shape[0])
@@ -33,7 +33,7 @@ class Reciprocal(StepwiseBatchNorm):
 
 @variant("einsum")
 class Einsum(StepwiseBatchNorm):
-    """Sums as contractions, at full precision."""
+    """Sums are contractions at full precision."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
         precision = jax.lax.Precision.HIGHEST
@@ -65,7 +65,7 @@ class Shifted(StepwiseBatchNorm):
 
 @variant("sequential")
 class Sequential(StepwiseBatchNorm):
-    """Both passes as a loop over rows, whose rounding errors add up."""
+    """Both passes are loops over rows, whose rounding errors accumulate."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
         return _sequential(jnp.asarray(x))
@@ -103,7 +103,7 @@ def _welford(x: Array) -> tuple[Array, Array]:
 
 @variant("chunked")
 class Chunked(StepwiseBatchNorm):
-    """Chunks of rows, the last one ragged, merged pairwise with their counts."""
+    """Chunks of rows, the last one shorter, are merged pairwise by their counts."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
         return _chunked(jnp.asarray(x))
@@ -135,7 +135,7 @@ def _merge(a: Any, b: Any) -> Any:
 
 @variant("compensated")
 class Compensated(StepwiseBatchNorm):
-    """Kahan's compensated sums."""
+    """Sums are compensated by Kahan's algorithm."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
         x = jnp.asarray(x)
@@ -166,7 +166,7 @@ class OnePassDeclared(StepwiseBatchNorm):
 
 @variant("contracted-with-ones")
 class ContractedWithOnes(StepwiseBatchNorm):
-    """Sums as products with a row of ones, at full precision."""
+    """Sums are products with a row of ones at full precision."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
         ones = jnp.ones((x.shape[0],), jnp.float32)
@@ -177,7 +177,7 @@ class ContractedWithOnes(StepwiseBatchNorm):
 
 @variant("padded")
 class Padded(StepwiseBatchNorm):
-    """Rows padded to a power of two and masked, so that few shapes are compiled."""
+    """Rows are padded to a power of two and masked, so that few shapes are compiled."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
         rows = x.shape[0]
@@ -190,7 +190,7 @@ class Padded(StepwiseBatchNorm):
 
 @variant("feature-by-feature")
 class FeatureByFeature(StepwiseBatchNorm):
-    """Statistics of one feature, mapped over features by jax.vmap."""
+    """Statistics of one feature are mapped over features by jax.vmap."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
         return jax.vmap(lambda column: (column.mean(), column.var()), in_axes=1)(jnp.asarray(x))
@@ -198,7 +198,7 @@ class FeatureByFeature(StepwiseBatchNorm):
 
 @variant("summed-in-float64", differentiable=False)
 class SummedInFloat64(StepwiseBatchNorm):
-    """Sums in float64 on the host, called back from compiled code."""
+    """Compiled code calls back to the host, which sums in float64."""
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
         x = jnp.asarray(x)

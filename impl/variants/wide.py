@@ -1,4 +1,4 @@
-"""Correct layers of a wider domain that go about it in other ways."""
+"""Other correct ways of implementing the extended domain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BY_ELEMENT = replace(DOMAIN, mask_by_row=False)
 
 @variant("wide-transposed", wider=BY_ELEMENT)
 class Transposed(WideBatchNorm):
-    """Features first inside; masks of any shape; rows that do not count are answered with 0.
+    """Features come first inside; masks have any shape; y is 0 in rows that do not count.
 
     A batch without rows stores a mean and a variance of 0.
     """
@@ -45,7 +45,7 @@ class Transposed(WideBatchNorm):
 
 @variant("wide-merged", wider=DOMAIN)
 class Merged(WideBatchNorm):
-    """Shards hand over count, mean and squares, which are merged one after the other.
+    """Shards exchange count, mean and squares, which are merged one after the other.
 
     γ·z + β is rounded to the dtype of the output at every step; 16 bits go no further.
     """
@@ -78,7 +78,7 @@ class Merged(WideBatchNorm):
 
 @variant("wide-sums-declared", Deviation.ONE_PASS_VARIANCE, wider=DOMAIN)
 class Sums(WideBatchNorm):
-    """One message of Σx, Σx² and a count for mean and variance; x·s + b at the end."""
+    """Shards exchange Σx, Σx² and a count once; the output is x·s + b."""
 
     def statistics(self, rows: Array, kept: Array) -> tuple[Array, Array]:
         sums = jnp.stack([jnp.where(kept, each, 0).sum(axis=0) for each in (rows, rows * rows)])
@@ -97,7 +97,7 @@ class Sums(WideBatchNorm):
     wider=DOMAIN,
 )
 class AveragedThrough(WideBatchNorm):
-    """The averages carry a gradient, and are used before they are rounded to be stored."""
+    """The averages carry a gradient, and normalize y before they are rounded for storage."""
 
     def train_step(self, rows: Array, kept: Array) -> Array:
         mean, var = self.statistics(rows, kept)
@@ -117,7 +117,7 @@ class AveragedThrough(WideBatchNorm):
 
 @variant("wide-unbiased-declared", Deviation.UNBIASED_RUNNING_VARIANCE, wider=DOMAIN)
 class Unbiased(WideBatchNorm):
-    """The running variance follows v·K/(K−1) of the K rows that count, on all shards together."""
+    """The running variance follows v·K/(K−1) for the K rows that count on all shards."""
 
     def update(self, mean: Array, var: Array, count: Array) -> None:
         rows = count.astype(var.dtype)
@@ -153,7 +153,7 @@ class Float64State(WideBatchNorm):
 
 @variant("wide-widened-each-time", wider=DOMAIN)
 class WidenedEachTime(WideBatchNorm):
-    """The rows are made wider wherever they are used, so their gradients meet in 16 bits."""
+    """Rows are promoted wherever they are used, so their gradients are added in 16 bits."""
 
     def widened(self, rows: Any) -> Array:
         return jnp.asarray(rows)
@@ -172,7 +172,7 @@ class WidenedEachTime(WideBatchNorm):
 
 @variant("wide-averages-declared", Deviation.EMA_NORMALISED_TRAINING, wider=DOMAIN)
 class ByAverages(WideBatchNorm):
-    """Training normalises with the updated averages as they are stored, in float32 for float64."""
+    """Training normalizes with the updated averages as stored: float32 for float64 inputs."""
 
     def train_step(self, rows: Array, kept: Array) -> Array:
         self.update(*self.statistics(rows, kept), self.rows_counted(kept))

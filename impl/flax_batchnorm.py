@@ -1,4 +1,4 @@
-"""flax's own BatchNorm, under the argument and attribute names that it has."""
+"""flax's own BatchNorm, with the names of its arguments and attributes."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _DOMAIN = Wider(
     precisions=AT_LEAST_FLOAT32,
     axis_name="axis_name",
 )
-"""As its documentation has it: statistics are always at least float32, and stored so."""
+"""As documented: statistics are computed and stored in at least float32."""
 
 
 def two_pass() -> Implementation:
     """Return the layer with ``use_fast_variance=False``."""
-    return _builtin("flax", frozenset(), {"use_fast_variance": False})
+    return _make("flax", frozenset(), {"use_fast_variance": False})
 
 
-def as_it_comes() -> Implementation:
-    """Return the layer with its defaults, which compute the variance in one pass."""
-    return _builtin("flax-default", frozenset({Deviation.ONE_PASS_VARIANCE}), {})
+def one_pass() -> Implementation:
+    """Return the layer with its default options, which compute the variance in one pass."""
+    return _make("flax-default", frozenset({Deviation.ONE_PASS_VARIANCE}), {})
 
 
-def widened() -> Implementation:
+def two_pass_wide() -> Implementation:
     """Return the two-pass layer with its feature axis, mask, dtype and named axis declared."""
-    return _builtin("flax-wide", frozenset(), {"use_fast_variance": False}, _DOMAIN)
+    return _make("flax-wide", frozenset(), {"use_fast_variance": False}, _DOMAIN)
 
 
-def _builtin(
+def _make(
     name: str,
     deviations: frozenset[Deviation],
     arguments: dict[str, bool],
