@@ -158,8 +158,8 @@ def _render_implementation(name: str, verdicts: list[Verdict], console: Console)
 def _row(family: str, members: list[Verdict]) -> tuple[str, str, str, str, str]:
     applicable = [v for v in members if v.outcome is not Outcome.UNSUPPORTED]
     if not applicable:
-        reason, _, _ = members[0].detail.partition(",")
-        return f"  [dim]{family}", "[dim]-", "", "", f"[dim]unsupported: {reason}"
+        needs = REQUIREMENTS[members[0].requirement].needs.value
+        return f"  [dim]{family}", "[dim]-", "", "", f"[dim]unsupported: needs {needs}"
     good = sum(v.outcome in {Outcome.CONFORMS, Outcome.DEVIATES} for v in applicable)
     worst = max((v.worst for v in applicable if v.worst is not None), default=None)
     remarks = [

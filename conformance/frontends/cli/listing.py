@@ -13,9 +13,8 @@ from conformance.adapters.resolve import GROUP, find_registered
 from conformance.frontends.options import OptionError
 from conformance.frontends.run_config import select_requirements
 from conformance.report.model import SCHEMA
+from conformance.report.text import WIDTH
 from conformance.requirements import Requirement
-
-_WIDTH = 78
 
 
 def _selected(patterns: tuple[str, ...], level: str | None = None) -> tuple[Requirement, ...]:
@@ -43,7 +42,7 @@ def list_requirements(patterns: tuple[str, ...], level: str | None) -> None:
     rows = _selected(patterns, level)
     for row in rows:
         head = f"{row.id:<12} {row.level.value.upper():<6} "
-        click.echo(textwrap.fill(head + row.statement, _WIDTH, subsequent_indent=" " * 20))
+        click.echo(textwrap.fill(head + row.statement, WIDTH, subsequent_indent=" " * 20))
     click.echo(f"{len(rows)} requirements. `conformance explain ID` explains one.")
 
 
@@ -63,14 +62,14 @@ def explain(identity: str) -> None:
 
 def _explain(row: Requirement) -> None:
     click.echo(click.style(f"{row.id}  ({row.level.value.upper()})", bold=True))
-    click.echo(textwrap.fill(row.statement, _WIDTH, initial_indent="  ", subsequent_indent="  "))
+    click.echo(textwrap.fill(row.statement, WIDTH, initial_indent="  ", subsequent_indent="  "))
     if row.formula:
         click.echo(f"\n  {row.formula}")
     click.echo("\n  Why it matters")
-    click.echo(textwrap.fill(row.why, _WIDTH, initial_indent="    ", subsequent_indent="    "))
+    click.echo(textwrap.fill(row.why, WIDTH, initial_indent="    ", subsequent_indent="    "))
     click.echo("\n  Classical mistakes")
     for mistake in row.mistakes:
-        click.echo(textwrap.fill(mistake, _WIDTH, initial_indent="  - ", subsequent_indent="    "))
+        click.echo(textwrap.fill(mistake, WIDTH, initial_indent="  - ", subsequent_indent="    "))
     click.echo(f"\n  Needs: {row.needs.value}    Source: {row.source}")
     click.echo("\n  How it is judged")
     click.echo(textwrap.indent(property_source(row.id), "    "))

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from conformance.adapters.errors import printable
 from conformance.adapters.protocols import ARRAYS
+from conformance.engine.jax_runtime import HOST_DEVICES
 from conformance.properties.support.subject import CONSTRUCT, WRITE
 from conformance.report.reproducers.construction_spec import Blueprint, Place
 from conformance.report.reproducers.inliner import names_in, pieces_for
@@ -40,8 +41,6 @@ _JAX = {
     "nnx": "from flax import nnx",
 }
 
-DEVICES = 4
-"""Which a batch on several devices is spread over at most."""
 
 _KNOWN = {"ONE_PASS_VARIANCE", "GRADIENT_THROUGH_STATISTICS"}
 """Declared deviations by which nothing changes that a script computes."""
@@ -150,7 +149,7 @@ def _rendered(verdict: Verdict, violation: Violation, script: Script) -> str:
         standard=_standard(names, limit),
         partial="partial" in names,
         decimal="Decimal" in names,
-        devices=DEVICES if "spread" in names else "",
+        devices=HOST_DEVICES if "spread" in names else "",
         mask=repr(blueprint.wider.get("mask", "")) if "MASK" in names else "",
         more=", **more" if blueprint.wider else "",
         numbers=", ".join(n for n in ("inf", "nan") if n in names),
