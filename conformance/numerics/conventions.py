@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,8 +9,6 @@ import numpy as np
 
 from conformance.adapters.protocols import Config
 from conformance.requirements.deviations import Deviation
-
-Declared = frozenset[Deviation]
 
 _COUNTING = frozenset({Deviation.ZERO_DEBIASED_STATISTICS, Deviation.FIRST_BATCH_REPLACES})
 _STORED = {
@@ -46,7 +41,7 @@ class Conventions:
         deviations: The deviations that the implementation declares.
     """
 
-    deviations: Declared = frozenset()
+    deviations: frozenset[Deviation] = frozenset()
 
     def follows(self, deviation: Deviation) -> bool:
         """Return whether a deviation is declared."""
@@ -167,132 +162,3 @@ class Conventions:
 
 STRICT = Conventions()
 """The requirements to the letter."""
-
-
-# What follows passes on to the conventions of the running judgement, until every caller has them.
-_in_force: ContextVar[Conventions] = ContextVar("conventions in force", default=STRICT)
-
-
-@contextmanager
-def in_force(declared: Declared) -> Iterator[None]:
-    """Judge by the declared conventions inside the block."""
-    token = _in_force.set(Conventions(declared))
-    try:
-        yield
-    finally:
-        _in_force.reset(token)
-
-
-def ambient() -> Conventions:
-    """Return the conventions of the running judgement."""
-    return _in_force.get()
-
-
-def constructed(config: Config, declared: Declared) -> Config:
-    """Return what the constructor gets."""
-    return Conventions(declared).constructed(config)
-
-
-def follows(deviation: Deviation) -> bool:
-    """See ``Conventions``."""
-    return _in_force.get().follows(deviation)
-
-
-def share_stored(rows: int) -> float:
-    """See ``Conventions``."""
-    return _in_force.get().share_stored(rows)
-
-
-def counts() -> bool:
-    """See ``Conventions``."""
-    return _in_force.get().counts()
-
-
-def as_count(read: Any) -> Any:
-    """See ``Conventions``."""
-    return _in_force.get().as_count(read)
-
-
-def counted(count: Any) -> Any:
-    """See ``Conventions``."""
-    return _in_force.get().counted(count)
-
-
-def weight_of_old(momentum: float, count: Any) -> float:
-    """See ``Conventions``."""
-    return _in_force.get().weight_of_old(momentum, count)
-
-
-def remaining(momentum: float, count: Any) -> tuple[float, int]:
-    """See ``Conventions``."""
-    return _in_force.get().remaining(momentum, count)
-
-
-def largest_momentum() -> float:
-    """See ``Conventions``."""
-    return _in_force.get().largest_momentum()
-
-
-def normalises_with_average() -> bool:
-    """See ``Conventions``."""
-    return _in_force.get().normalises_with_average()
-
-
-def follows_gradient_through_averages() -> bool:
-    """See ``Conventions``."""
-    return _in_force.get().follows_gradient_through_averages()
-
-
-def weights_of_new(momentum: float, count: Any, rows: int) -> tuple[float, float, float]:
-    """See ``Conventions``."""
-    return _in_force.get().weights_of_new(momentum, count, rows)
-
-
-def roundings(momentum: float, count: Any) -> float:
-    """See ``Conventions``."""
-    return _in_force.get().roundings(momentum, count)
-
-
-def statistics_dtype() -> str | None:
-    """See ``Conventions``."""
-    return _in_force.get().statistics_dtype()
-
-
-def stored_roundoff() -> float:
-    """See ``Conventions``."""
-    return _in_force.get().stored_roundoff()
-
-
-def stored_spacing() -> float:
-    """See ``Conventions``."""
-    return _in_force.get().stored_spacing()
-
-
-def largest_stored() -> float:
-    """See ``Conventions``."""
-    return _in_force.get().largest_stored()
-
-
-def output_dtype() -> str | None:
-    """See ``Conventions``."""
-    return _in_force.get().output_dtype()
-
-
-def output_roundoff() -> float:
-    """See ``Conventions``."""
-    return _in_force.get().output_roundoff()
-
-
-def output_spacing() -> float:
-    """See ``Conventions``."""
-    return _in_force.get().output_spacing()
-
-
-def largest_output() -> float:
-    """See ``Conventions``."""
-    return _in_force.get().largest_output()
-
-
-def evaluates(flag: Any) -> bool:
-    """See ``Conventions``."""
-    return _in_force.get().evaluates(flag)

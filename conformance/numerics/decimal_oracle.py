@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from conformance.adapters.protocols import Config
 from conformance.numerics import oracle
-from conformance.numerics.conventions import Conventions
+from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.oracle import Float64, Training
 from conformance.numerics.state import State
 
@@ -28,7 +28,7 @@ def decimals(array: Any) -> Any:
 
 
 def train(
-    config: Config, state: State, x: npt.ArrayLike, conventions: Conventions | None = None
+    config: Config, state: State, x: npt.ArrayLike, conventions: Conventions = STRICT
 ) -> Training:
     """Return the results of a training call on x, (N, D), starting from ``state``."""
     with localcontext(_DIGITS):

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.adapters.protocols import Config
-from conformance.numerics.conventions import Conventions, ambient
+from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import State
 
 Float64 = npt.NDArray[np.float64]
@@ -122,11 +122,10 @@ def train(
     config: Config,
     state: State,
     x: npt.ArrayLike,
-    conventions: Conventions | None = None,
+    conventions: Conventions = STRICT,
     exact: Callable[[Any], Any] = float64,
 ) -> Training:
     """Return the results of a training call on x, (N, D), starting from ``state``."""
-    conventions = conventions or ambient()
     found = training_call(
         x,
         state.arrays(),
@@ -163,7 +162,7 @@ def averaged_gradient(
     state: State,
     x: npt.ArrayLike,
     w: npt.ArrayLike,
-    conventions: Conventions | None = None,
+    conventions: Conventions = STRICT,
 ) -> Gradient:
     """Return the gradients of a training call that normalises with M = rm' and V = rv'.
 
@@ -171,7 +170,6 @@ def averaged_gradient(
     dγ = Σ w·z; dx = γ·r·(w − k·(mean(w) + s·(x−μ)·r·mean(w·z))), where they carry a gradient, and
     dx = γ·r·w where they are constants.
     """
-    conventions = conventions or ambient()
     w64, x64 = np.asarray(w, np.float64), np.asarray(x, np.float64)
     found = train(config, state, x64, conventions)
     r = 1 / np.sqrt(found.running_var + config.eps)

@@ -10,7 +10,6 @@ import numpy as np
 from conformance.diagnosis.behaviours.behaviour import NotObserved, behaviour
 from conformance.diagnosis.behaviours.calling import CONFIG, Raised, attempt, built
 from conformance.diagnosis.sample_data import STATE, X
-from conformance.numerics import conventions
 from conformance.properties.support.differentiation import call_of, expected_gradients
 from conformance.properties.support.subject import AnyArray, Subject
 from conformance.requirements import Capability
@@ -38,9 +37,7 @@ def _output_of(subject: Subject) -> Callable[[Any], Any]:
 
 def _expected(subject: Subject, x: AnyArray) -> AnyArray:
     """Return the gradient of Σ w·y by the oracle, (N, D)."""
-    with conventions.in_force(subject.implementation.deviations):
-        case = Case(CONFIG, STATE, x)
-        return expected_gradients(subject, STATE, case, _W, evaluate=False)[0].x
+    return expected_gradients(subject, STATE, Case(CONFIG, STATE, x), _W, evaluate=False)[0].x
 
 
 def _agrees(found: Any, expected: Any) -> str:

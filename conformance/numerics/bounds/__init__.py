@@ -14,7 +14,7 @@ size in use), and get a floor for results that a processor flushes to zero.
 
 from __future__ import annotations
 
-from conformance.numerics.bounds.accuracy import Accuracy, Bound, U
+from conformance.numerics.bounds.accuracy import Bound, U
 from conformance.numerics.bounds.averaged import averaged_gradient
 from conformance.numerics.bounds.backward import (
     GradientBounds,
@@ -51,7 +51,6 @@ from conformance.numerics.bounds.narrow import (
 )
 
 __all__ = [
-    "Accuracy",
     "Bound",
     "GradientBounds",
     "TrainingBounds",

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from conformance.numerics.conventions import Conventions, ambient
-from conformance.requirements.deviations import Deviation
 
 Float64 = npt.NDArray[np.float64]
 
@@ -20,25 +16,6 @@ U = 2.0**-24
 SECOND_ORDER = 1.05
 FLUSHED = 4 * 2.0**-126
 """Subnormal float32 results may be flushed to zero; a few of them may meet in one value."""
-
-
-class Accuracy(Enum):
-    """Which algorithms for the variance the bounds have to admit."""
-
-    STABLE = "two-pass, corrected, updating or shifted"
-    ONE_PASS = "E[x²] − E[x]² as well"
-
-
-def as_conventions(by: Accuracy | Conventions | None) -> Conventions:
-    """Return conventions for either; the rest of them is ambient where an accuracy is given."""
-    if isinstance(by, Conventions):
-        return by
-    declared = ambient().deviations
-    if by is Accuracy.ONE_PASS:
-        declared |= {Deviation.ONE_PASS_VARIANCE}
-    if by is Accuracy.STABLE:
-        declared -= {Deviation.ONE_PASS_VARIANCE}
-    return Conventions(declared)
 
 
 @dataclass(frozen=True, slots=True)

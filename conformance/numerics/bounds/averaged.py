@@ -15,14 +15,12 @@ from conformance.numerics import oracle
 from conformance.numerics.bounds import backward, forward
 from conformance.numerics.bounds.accuracy import (
     FLUSHED,
-    Accuracy,
     Bound,
     Float64,
     U,
-    as_conventions,
 )
 from conformance.numerics.bounds.backward import GradientBounds
-from conformance.numerics.conventions import Conventions
+from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import State
 
 
@@ -31,10 +29,9 @@ def averaged_gradient(
     state: State,
     x: npt.ArrayLike,
     w: npt.ArrayLike,
-    conventions: Accuracy | Conventions | None = None,
+    conventions: Conventions = STRICT,
 ) -> GradientBounds:
     """Return the bounds for the gradients of a training call on x; w, (N, D), is that of y."""
-    conventions = as_conventions(conventions)
     x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
     truth = oracle.train(config, state, x64, conventions)
     limits = forward.train(config, state, x64, conventions)

@@ -21,15 +21,13 @@ from conformance.adapters.protocols import Config
 from conformance.numerics import oracle
 from conformance.numerics.bounds.accuracy import (
     FLUSHED,
-    Accuracy,
     Bound,
     Float64,
     U,
-    as_conventions,
 )
 from conformance.numerics.bounds.forward import inverse_root_error
 from conformance.numerics.bounds.moments import statistics
-from conformance.numerics.conventions import Conventions
+from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import State
 
 
@@ -77,7 +75,7 @@ def training_gradient(
     state: State,
     x: npt.ArrayLike,
     w: npt.ArrayLike,
-    conventions: Accuracy | Conventions | None = None,
+    conventions: Conventions = STRICT,
     *,
     errors: tuple[Bound, Bound] | None = None,
 ) -> GradientBounds:
@@ -91,7 +89,6 @@ def training_gradient(
         conventions: The conventions that the layer declares.
         errors: The bounds for mean and variance, (D,), if not those of ``statistics``.
     """
-    conventions = as_conventions(conventions)
     x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
     mean, var = oracle.statistics(x64)
     e_mean, e_var = errors or statistics(x64, conventions)

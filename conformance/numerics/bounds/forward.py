@@ -20,14 +20,12 @@ from conformance.adapters.protocols import Config
 from conformance.numerics import oracle
 from conformance.numerics.bounds.accuracy import (
     FLUSHED,
-    Accuracy,
     Bound,
     Float64,
     U,
-    as_conventions,
 )
 from conformance.numerics.bounds.moments import statistics
-from conformance.numerics.conventions import Conventions
+from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import State
 
 
@@ -46,7 +44,7 @@ def train(
     config: Config,
     state: State,
     x: npt.ArrayLike,
-    conventions: Accuracy | Conventions | None = None,
+    conventions: Conventions = STRICT,
     *,
     errors: tuple[Bound, Bound] | None = None,
     u: float = U,
@@ -61,28 +59,27 @@ def train(
         errors: The bounds for mean and variance, (D,), if not those of ``statistics``.
         u: The unit roundoff of the arithmetic.
     """
-    c = as_conventions(conventions)
     x64 = np.asarray(x, np.float64)
-    truth = oracle.train(config, state, x64, c)
-    e_mean_bound, e_var_bound = errors or statistics(x64, c, u=u)
+    truth = oracle.train(config, state, x64, conventions)
+    e_mean_bound, e_var_bound = errors or statistics(x64, conventions, u=u)
     e_mean, strict, wider = e_mean_bound.strict, e_var_bound.strict, e_var_bound.allowed
 
-    share = c.share_stored(len(x64))
+    share = conventions.share_stored(len(x64))
 
     def running(old: npt.ArrayLike, new: Float64, e_new: Float64) -> Float64:
         exact = np.zeros_like(new)
-        return ema_error(config.momentum, exact, e_new, old, new, state.count, c, u=u)
+        return ema_error(config.momentum, exact, e_new, old, new, state.count, conventions, u=u)
 
     def running_var(e_var: Float64) -> Float64:
         return running(state.running_var, truth.var * share, e_var * share)
 
     def output(e_var: Float64) -> Float64:
-        if not c.normalises_with_average():
+        if not conventions.normalises_with_average():
             used = (truth.mean, truth.var, e_mean, e_var)
-            return output_error(x64, *used, config.eps, state, c, u=u)
+            return output_error(x64, *used, config.eps, state, conventions, u=u)
         error = running(state.running_mean, truth.mean, e_mean)
         average = (truth.running_mean, truth.running_var, error, running_var(e_var))
-        return output_error(x64, *average, config.eps, state, c, u=u)
+        return output_error(x64, *average, config.eps, state, conventions, u=u)
 
     def of_both(error: Callable[[Float64], Float64]) -> Bound:
         return Bound.of(error(strict), None if wider is strict else error(wider))
@@ -100,7 +97,7 @@ def evaluate(
     config: Config,
     state: State,
     x: npt.ArrayLike,
-    conventions: Conventions | None = None,
+    conventions: Conventions = STRICT,
     *,
     u: float = U,
 ) -> Bound:
@@ -135,7 +132,7 @@ def output_error(
     e_var: Float64,
     eps: float,
     state: State,
-    conventions: Conventions | None = None,
+    conventions: Conventions = STRICT,
     *,
     u: float = U,
 ) -> Float64:
@@ -172,14 +169,13 @@ def narrow_error(
     gamma: Float64,
     beta: Float64,
     y: Float64,
-    conventions: Conventions | None = None,
+    conventions: Conventions = STRICT,
 ) -> Float64:
     """Return what a declared output of 16 bits adds to the error of y = γ·z + β; see above.
 
     ``gamma`` and ``beta`` are |γ| and |β|.
     """
-    c = as_conventions(conventions)
-    u16, spacing = c.output_roundoff(), c.output_spacing()
+    u16, spacing = conventions.output_roundoff(), conventions.output_spacing()
     rounded = (1 + u16) * u16 * (3 * gamma * np.abs(z) + beta + np.abs(y))
     error: Float64 = rounded + spacing / 2 * (np.abs(z) + gamma + 3)
     return error
@@ -190,11 +186,11 @@ def may_overflow(
     gamma: Float64,
     beta: Float64,
     error: Float64,
-    conventions: Conventions | None = None,
+    conventions: Conventions = STRICT,
 ) -> npt.NDArray[np.bool_]:
     """Tell where y of a declared dtype, or what it is made of, may overflow, given its error."""
     largest = np.maximum(np.abs(z), 1) * np.maximum(gamma, 1) + beta + error
-    beyond: npt.NDArray[np.bool_] = largest > as_conventions(conventions).largest_output()
+    beyond: npt.NDArray[np.bool_] = largest > conventions.largest_output()
     return beyond
 
 
@@ -205,7 +201,7 @@ def ema_error(
     old: npt.ArrayLike,
     new: Float64,
     count: Any = None,
-    conventions: Conventions | None = None,
+    conventions: Conventions = STRICT,
     *,
     u: float = U,
 ) -> Float64:
@@ -223,19 +219,17 @@ def ema_error(
     Statistics that are declared to have 16 bits may be averaged in them: then u is theirs. In
     float16 four roundings, of b, of both products and of the sum, may be by half its spacing s.
     """
-    c = as_conventions(conventions)
     size = np.maximum(np.abs(np.asarray(old, np.float64)), np.abs(new))
-    kept = c.weight_of_old(momentum, count)
-    averaging = averaging_error(momentum, size, u, count, c)
+    kept = conventions.weight_of_old(momentum, count)
+    averaging = averaging_error(momentum, size, u, count, conventions)
     error: Float64 = kept * e_old + (1 - kept) * e_new + averaging
     return error
 
 
 def averaging_error(
-    momentum: float, size: Float64, u: float, count: Any, conventions: Conventions | None = None
+    momentum: float, size: Float64, u: float, count: Any, conventions: Conventions = STRICT
 ) -> Float64:
     """Return what the averaging of exact numbers up to ``size`` adds, see ``ema_error``, (D,)."""
-    c = as_conventions(conventions)
-    roundings = c.roundings(momentum, count) * max(u, c.stored_roundoff())
-    error: Float64 = roundings * size + 2 * c.stored_spacing()
+    roundings = conventions.roundings(momentum, count) * max(u, conventions.stored_roundoff())
+    error: Float64 = roundings * size + 2 * conventions.stored_spacing()
     return error

@@ -8,18 +8,18 @@ from __future__ import annotations
 import numpy as np
 
 from conformance.numerics import oracle
-from conformance.numerics.bounds.accuracy import Accuracy, Bound, Float64, U, as_conventions
+from conformance.numerics.bounds.accuracy import Bound, Float64, U
 from conformance.numerics.bounds.moments import mean_error, one_pass_error, variance_error
-from conformance.numerics.conventions import Conventions
+from conformance.numerics.conventions import STRICT, Conventions
 
 
 def merged_statistics(
-    x: Float64, shards: int, conventions: Accuracy | Conventions | None = None
+    x: Float64, shards: int, conventions: Conventions = STRICT
 ) -> tuple[Bound, Bound]:
     """Return the bounds for mean and variance of x, (N, D), spread over S shards in any way."""
     e_mean = merged_mean_error(x, shards)
     strict = merged_variance_error(x, e_mean)
-    admits = as_conventions(conventions).admits_one_pass()
+    admits = conventions.admits_one_pass()
     wider = np.maximum(strict, 3 * one_pass_error(x)) if admits else strict
     return Bound.of(e_mean), Bound.of(strict, wider)
 

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.numerics import oracle
-from conformance.numerics.bounds.accuracy import Accuracy, Bound, Float64, U, as_conventions
-from conformance.numerics.conventions import Conventions
+from conformance.numerics.bounds.accuracy import Bound, Float64, U
+from conformance.numerics.conventions import STRICT, Conventions
 
 
 def statistics(
-    x: npt.ArrayLike, conventions: Accuracy | Conventions | None = None, *, u: float = U
+    x: npt.ArrayLike, conventions: Conventions = STRICT, *, u: float = U
 ) -> tuple[Bound, Bound]:
     """Return the bounds for the batch mean and the batch variance, each (D,).
 
@@ -32,7 +32,7 @@ def statistics(
     of = moments(np.asarray(x, np.float64))
     strict = _variance_error(of, u)
     e_mean = Bound.of(_mean_error(of, u))
-    if not as_conventions(conventions).admits_one_pass():
+    if not conventions.admits_one_pass():
         return e_mean, Bound.of(strict)
     return e_mean, Bound.of(strict, np.maximum(strict, _one_pass_error(of, u)))
 

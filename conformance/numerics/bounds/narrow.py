@@ -11,11 +11,11 @@ import numpy.typing as npt
 from conformance.adapters.protocols import Config
 from conformance.numerics import oracle
 from conformance.numerics.bounds import forward
-from conformance.numerics.bounds.accuracy import Accuracy, Bound, Float64, as_conventions
+from conformance.numerics.bounds.accuracy import Bound, Float64
 from conformance.numerics.bounds.backward import batch_of
 from conformance.numerics.bounds.forward import TrainingBounds, ema_error
 from conformance.numerics.bounds.moments import statistics
-from conformance.numerics.conventions import Conventions
+from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import State
 
 ROUNDOFF = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
@@ -62,7 +62,7 @@ def narrowed_gradient(
     w: npt.ArrayLike,
     found: Bound,
     dtype: str,
-    conventions: Accuracy | Conventions | None = None,
+    conventions: Conventions = STRICT,
 ) -> tuple[Bound, npt.NDArray[np.bool_]]:
     """Return the bound for dx, (N, D), from x of 16 bits in at least 32, and where it holds.
 
@@ -74,7 +74,6 @@ def narrowed_gradient(
     smallest numbers for each part. In one pass the parts of E[x²] and of μ² cancel, and are
     (|x|+|μ|)·r instead of |z|+R. Letters as in ``conformance.numerics.bounds.backward``.
     """
-    conventions = as_conventions(conventions)
     x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
     mean, var = oracle.statistics(x64)
     e_mean, e_var = statistics(x64, conventions)
@@ -100,7 +99,7 @@ def train_in_float64(
     state: State,
     x: npt.ArrayLike,
     stored: str,
-    conventions: Accuracy | Conventions | None = None,
+    conventions: Conventions = STRICT,
 ) -> TrainingBounds:
     """Return the bounds for a training call in float64 with arrays of the dtype ``stored``.
 
@@ -109,24 +108,29 @@ def train_in_float64(
     averaged in float32, too: they err by 5·2⁻²⁴·max(|old|, |new|) more. So does what y is made of
     where training normalises with them.
     """
-    c = as_conventions(conventions)
-    found = forward.train(config, state, x, c, u=ROUNDOFF["float64"])
-    truth = oracle.train(config, state, x, c)
+    found = forward.train(config, state, x, conventions, u=ROUNDOFF["float64"])
+    truth = oracle.train(config, state, x, conventions)
 
     def running(bound: Bound, old: npt.ArrayLike, new: Float64) -> Bound:
         exact = np.zeros_like(new)
-        own = Bound.of(ema_error(config.momentum, exact, exact, old, new, conventions=c))
+        own = Bound.of(ema_error(config.momentum, exact, exact, old, new, conventions=conventions))
         return bound + own if stored == "float32" else bound + once(new)
 
     running_mean = running(found.running_mean, state.running_mean, truth.mean)
-    stored_var = truth.var * c.share_stored(len(np.asarray(x)))
+    stored_var = truth.var * conventions.share_stored(len(np.asarray(x)))
     running_var = running(found.running_var, state.running_var, stored_var)
     y = found.y
-    if c.normalises_with_average() and stored == "float32":
+    if conventions.normalises_with_average() and stored == "float32":
         averages = (truth.running_mean, truth.running_var, running_mean.allowed)
         strict, wider = (
             forward.output_error(
-                np.asarray(x, np.float64), *averages, e, config.eps, state, c, u=ROUNDOFF["float64"]
+                np.asarray(x, np.float64),
+                *averages,
+                e,
+                config.eps,
+                state,
+                conventions,
+                u=ROUNDOFF["float64"],
             )
             for e in (running_var.strict, running_var.allowed)
         )
@@ -141,7 +145,7 @@ def train_in_float64(
 
 
 def evaluate_in_float64(
-    config: Config, state: State, x: npt.ArrayLike, conventions: Conventions | None = None
+    config: Config, state: State, x: npt.ArrayLike, conventions: Conventions = STRICT
 ) -> Bound:
     """Return the bound for an evaluation call in float64."""
     found = forward.evaluate(config, state, x, conventions, u=ROUNDOFF["float64"])

@@ -15,11 +15,9 @@ from conformance.adapters import call_hooks
 from conformance.adapters.errors import describe
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import ARRAYS, COUNT, Config, Layer
-from conformance.numerics.bounds import Accuracy
 from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import State
 from conformance.properties.support.checks import ViolationFound, check_same, check_true, violation
-from conformance.requirements.deviations import Deviation
 from conformance.requirements.finding import MISSING, NUMERIC_ARRAY, RESULT, FindingKind
 from conformance.strategies.case import Case
 
@@ -161,10 +159,6 @@ class LayerHandle:
         return replace(self, layer=cast("Any", self.layer).around(module))
 
 
-LiveLayer = LayerHandle
-"""The former name; for callers that still have it."""
-
-
 @dataclass(frozen=True)
 class Subject:
     """One implementation, and the accuracy by which its declarations have it judged."""
@@ -175,12 +169,6 @@ class Subject:
     def conventions(self) -> Conventions:
         """The conventions that it declares, by which it is judged."""
         return Conventions(self.implementation.deviations)
-
-    @property
-    def accuracy(self) -> Accuracy:
-        """The family of variance algorithms that the bounds have to admit."""
-        declared = Deviation.ONE_PASS_VARIANCE in self.implementation.deviations
-        return Accuracy.ONE_PASS if declared else Accuracy.STABLE
 
     def build(self, config: Config, state: State | None = None) -> LayerHandle:
         """Construct a layer and, unless it is to stay fresh, give it a state."""
