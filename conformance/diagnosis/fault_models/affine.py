@@ -163,21 +163,21 @@ alternative(
     shift=lambda m: _captured(m, "beta"),
 )
 alternative(
-    "gamma-captured",
+    "gamma-only-captured",
     "γ is read once, at the first call",
     remedy="read the Variable at every call",
     remembers=True,
     scale=lambda m: _captured(m, "gamma"),
 )
 alternative(
-    "beta-captured",
+    "beta-only-captured",
     "β is read once, at the first call",
     remedy="read the Variable at every call",
     remembers=True,
     shift=lambda m: _captured(m, "beta"),
 )
 family(
-    "gamma-small-is-zero",
+    "gamma-tiny-is-zero",
     "a γ smaller than {c} counts as zero",
     "",
     Parameter(tuple(10.0**k for k in range(-8, 0)), threshold=True),

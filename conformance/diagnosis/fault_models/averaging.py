@@ -108,7 +108,7 @@ _WAYS = {
         lambda m, old, new: _moved(m, old, new) / (1 - m.momentum ** (m.calls + 1)),
         "Haiku and Adam correct so, for averages that start at zero.",
     ),
-    "not-finite-skipped": (
+    "nan-batch-skipped": (
         "is not updated by any feature if one of them is not finite",
         "",
         lambda m, old, new: _moved(m, old, new) if np.isfinite(new.value).all() else old,
@@ -146,7 +146,7 @@ _WAYS = {
         lambda m, old, new: where(old.value == 0, new, _moved(m, old, new)),
         "",
     ),
-    "first-overwrites": (
+    "first-batch-copied": (
         "is overwritten by the first batch",
         "",
         lambda m, old, new: new if m.calls == 0 else _moved(m, old, new),
@@ -178,7 +178,7 @@ _WAYS = {
         ),
         "PyTorch averages cumulatively with momentum=None.",
     ),
-    "even-calls-skipped": (
+    "every-second-update": (
         "is updated by every second call only",
         "",
         lambda m, old, new: old if m.calls % 2 else _moved(m, old, new),
@@ -204,7 +204,7 @@ _WAYS = {
         ),
         "",
     ),
-    "weighted-by-rows": (
+    "weighted-by-row-count": (
         "weighs the batch by its number of rows",
         "",
         lambda m, old, new: _moved(
@@ -218,10 +218,13 @@ _RARELY = {
     "momentum-zero-cumulative": 2,
     "momentum-one-overwrites": 2,
     "momentum-one-cumulative": 2,
-    "not-finite-skipped": 1,
+    "nan-batch-skipped": 1,
     "not-finite-feature-skipped": 1,
 }
 """How many calls have to show what only few calls can."""
+
+_IDS = {("never-falls", "variance"): "variance-never-falls"}
+"""The id of one that is a fault of the gallery."""
 
 for _name, (_words, _formula, _function, _convention) in _WAYS.items():
     for _which, _subject in (
@@ -232,7 +235,7 @@ for _name, (_words, _formula, _function, _convention) in _WAYS.items():
         _is_clause = _words.startswith("momentum is")
         _of = f", for {_subject}" if _which else ""
         alternative(
-            f"{_name}-{_which}" if _which else _name,
+            _IDS.get((_name, _which), f"{_name}-{_which}" if _which else _name),
             f"{_words}{_of}" if _is_clause else f"{_subject} {_words}",
             _formula,
             remedy=_TEXT,

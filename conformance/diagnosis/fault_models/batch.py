@@ -79,7 +79,7 @@ def _padded(x: Approximate) -> Approximate:
 
 
 alternative(
-    "mean-of-all",
+    "both-axes",
     "one mean is taken over all features",
     "μ = mean of the whole batch",
     remedy="reduce over axis 0 only",
@@ -94,7 +94,7 @@ alternative(
     batch_var=_global_var,
 )
 alternative(
-    "last-axis-mean",
+    "last-axis-when-square",
     "the batch mean is taken over the last axis",
     remedy="reduce over axis 0",
     batch_mean=_square_only("mean"),
@@ -148,7 +148,7 @@ alternative(
 )
 for _name, _first in (("first", True), ("last", False)):
     alternative(
-        f"{_name}-row-left-out-of-mean",
+        f"{_name}-row-left-out",
         f"the {_name} row is left out of the mean",
         remedy="take all rows",
         batch_mean=lambda m, x, first=_first: _mean(m, _left_out(x, first)),
@@ -159,12 +159,12 @@ for _name, _first in (("first", True), ("last", False)):
         batch_var=lambda m, x, mean, first=_first: _var(m, _left_out(x, first), mean),
     )
     alternative(
-        f"{_name}-row-left-out",
+        f"{_name}-row-left-out-of-statistics",
         f"the {_name} row is left out of the batch statistics",
         statistics=lambda m, x, first=_first: _statistics(m, _left_out(x, first)),
     )
 alternative(
-    "padding-in-variance",
+    "padding-counted",
     "rows are padded with zeros to a power of two, and the padding counts in the variance",
     "v = (Σ(x−μ)² + padding·μ²)/N",
     remedy="mask the padding before squaring",

@@ -26,7 +26,7 @@ _mean, _var, _statistics = (
 
 for _kind in ("bfloat16", "float16"):
     alternative(
-        f"mean-in-{_kind}",
+        f"sums-in-{_kind}",
         f"the batch mean is computed in {_kind}",
         remedy="compute statistics in float32 at least",
         batch_mean=lambda m, x, f=rounded_to(_kind): mapped(f, _mean(m, mapped(f, x))),

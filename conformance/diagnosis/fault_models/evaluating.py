@@ -37,7 +37,7 @@ def _keeping(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approxim
 
 
 alternative(
-    "evaluation-uses-last-batch",
+    "evaluation-after-training",
     "after a training call, evaluation normalises with the statistics of that batch",
     remedy="evaluate with the running statistics as they are",
     remembers=True,

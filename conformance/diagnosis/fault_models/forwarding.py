@@ -33,7 +33,7 @@ _READINGS = {
     ),
     "int-positive": ("is cut to an integer, so 0.9 trains", lambda flag: bool(_integer(flag) >= 1)),
     "positive": ("evaluates wherever it is positive", lambda flag: bool(flag > 0)),
-    "not-below-half": (
+    "not-below": (
         "trains below 0.5 only, so NaN evaluates",
         lambda flag: not flag < 0.5,
     ),
@@ -186,7 +186,7 @@ def _no_float_seed(m: ReferenceModel, seed: Any, x: Float64, flag: Any) -> Appro
 
 _CAST = "cast it: int(seed)"
 alternative(
-    "seed-not-cast",
+    "float-seed",
     "a seed that is a float raises: it is passed on without the cast",
     remedy=_CAST,
     forward=_no_float_seed,

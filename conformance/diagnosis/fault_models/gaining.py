@@ -18,113 +18,113 @@ from conformance.diagnosis.rounding import rounded_to
 _gain = BackwardModel.gamma_gradient
 
 backward(
-    "gradient-of-gamma-stopped",
+    "gain-stopped",
     "no gradient reaches γ",
     "dγ = 0",
     gamma_gradient=lambda m, w: zeros_like(m.gamma),
 )
 backward(
-    "gradient-of-beta-stopped",
+    "offset-stopped",
     "no gradient reaches β",
     "dβ = 0",
     beta_gradient=lambda m, w: zeros_like(m.gamma),
 )
 backward(
-    "gradient-of-affine-stopped",
+    "affine-stopped",
     "no gradient reaches γ and β",
     gamma_gradient=lambda m, w: zeros_like(m.gamma),
     beta_gradient=lambda m, w: zeros_like(m.gamma),
 )
 backward(
-    "gradient-of-gamma-of-x",
+    "gain-gradient-of-x",
     "dγ takes x instead of z",
     "dγ = Σ w·x",
     gamma_gradient=lambda m, w: total(w * m.x, 0)[0],
 )
 backward(
-    "gradient-of-gamma-without-inverse-std",
+    "gain-gradient-without-inverse-std",
     "dγ lacks 1/√(v+ε)",
     "dγ = Σ w·(x−μ)",
     gamma_gradient=lambda m, w: total(w * (m.x - m.mean), 0)[0],
 )
 backward(
-    "gradient-of-gamma-inverse-std-twice",
+    "gain-gradient-inverse-std-twice",
     "dγ has 1/√(v+ε) twice",
     gamma_gradient=lambda m, w: _gain(m, w) * m.r,
 )
 backward(
-    "gradient-of-gamma-uncentred",
+    "gain-gradient-uncentred",
     "dγ is not centred",
     "dγ = Σ w·x·r",
     gamma_gradient=lambda m, w: total(w * m.x * m.r, 0)[0],
 )
 backward(
-    "gradient-of-gamma-of-output",
+    "gain-gradient-of-output",
     "dγ takes γ·z instead of z",
     "dγ = Σ w·γ·z",
     gamma_gradient=lambda m, w: _gain(m, w) * m.gamma,
 )
 backward(
-    "gradient-of-gamma-of-whole-output",
+    "gain-gradient-of-whole-output",
     "dγ takes y instead of z",
     "dγ = Σ w·y",
     gamma_gradient=lambda m, w: total(w * (m.gamma * m.z + m.beta), 0)[0],
 )
 backward(
-    "gradient-of-gamma-of-the-batch-in-evaluation",
+    "gain-gradient-of-the-batch-in-evaluation",
     "dγ uses the statistics of the batch in evaluation, too",
     gamma_gradient=lambda m, w: _gain(m.after(m.x, training=True), w),
 )
 backward(
-    "gradient-of-gamma-of-running",
+    "gain-gradient-of-running",
     "dγ uses the running statistics in training, too",
     gamma_gradient=lambda m, w: _gain(m.after(m.x, training=False), w),
 )
 backward(
-    "gradient-of-gamma-over-features",
+    "gain-gradient-over-features",
     "dγ is summed over the features where N = D",
     gamma_gradient=lambda m, w: total(w * m.z, 1)[:, 0] if m.square else _gain(m, w),
 )
 backward(
-    "gradient-of-beta-over-features",
+    "offset-gradient-over-features",
     "dβ is summed over the features where N = D",
     beta_gradient=lambda m, w: total(w, 1)[:, 0] if m.square else total(w, 0)[0],
 )
 backward(
-    "gradient-of-affine-exchanged",
+    "affine-gradient-exchanged",
     "dγ and dβ are exchanged",
     gamma_gradient=lambda m, w: total(w, 0)[0],
     beta_gradient=lambda m, w: _gain(m, w),
 )
-for _array, _step, _letter in (("gamma", "gamma_gradient", "dγ"), ("beta", "beta_gradient", "dβ")):
+for _array, _step, _letter in (("gain", "gamma_gradient", "dγ"), ("offset", "beta_gradient", "dβ")):
     _right = getattr(BackwardModel, _step)
     backward(
-        f"gradient-of-{_array}-averaged",
+        f"{_array}-gradient-averaged",
         f"{_letter} is averaged over the batch, not summed",
         **replace_step(_step, lambda m, w, f=_right: f(m, w) / m.rows),
     )
     backward(
-        f"gradient-of-{_array}-negated",
+        f"{_array}-gradient-negated",
         f"{_letter} has the wrong sign",
         **replace_step(_step, lambda m, w, f=_right: -f(m, w)),
     )
     backward(
-        f"gradient-of-{_array}-scaled-by-gamma",
+        f"{_array}-gradient-scaled-by-gamma",
         f"{_letter} is multiplied by γ",
         **replace_step(_step, lambda m, w, f=_right: f(m, w) * m.gamma),
     )
     backward(
-        f"gradient-of-{_array}-of-last-rows",
+        f"{_array}-gradient-of-last-rows",
         f"{_letter} leaves out the first row",
         **replace_step(_step, lambda m, w, f=_right: f(m, w) - (w * m.z if f is _gain else w)[0]),
     )
     backward(
-        f"gradient-of-{_array}-of-first-rows",
+        f"{_array}-gradient-of-first-rows",
         f"{_letter} leaves out the last row",
         **replace_step(_step, lambda m, w, f=_right: f(m, w) - (w * m.z if f is _gain else w)[-1]),
     )
 backward(
-    "gradient-of-affine-averaged",
+    "affine-gradient-averaged",
     "dγ and dβ are averaged over the batch, not summed",
     gamma_gradient=lambda m, w: _gain(m, w) / m.rows,
     beta_gradient=lambda m, w: average(w, 0)[0],
@@ -132,17 +132,17 @@ backward(
 for _kind in ("bfloat16", "float16"):
     _round = rounded_to(_kind)
     backward(
-        f"gradient-cotangent-{_kind}",
+        f"cotangent-in-{_kind}",
         f"the cotangent is rounded to {_kind}",
         cotangent=lambda m, w, f=_round: mapped(f, w),
     )
     backward(
-        f"gradient-residual-{_kind}",
+        f"residual-in-{_kind}",
         f"z is kept in {_kind} for the backward pass",
         residual=lambda m, f=_round: mapped(f, m.z),
     )
     backward(
-        f"gradient-dx-{_kind}",
+        f"gradient-in-{_kind}",
         f"dx is rounded to {_kind}",
         finish_gradient=lambda m, dx, f=_round: mapped(f, dx),
     )

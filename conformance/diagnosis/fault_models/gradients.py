@@ -17,101 +17,101 @@ _scale = BackwardModel.gradient_scale
 _input = BackwardModel.input_gradient
 
 backward(
-    "gradient-without-projection",
+    "backward-without-projection",
     "dx lacks the term through the variance",
     "γ·r·(w − mean(w))",
     projection_term=lambda m, w: zeros_like(w),
 )
 backward(
-    "gradient-without-centring",
+    "backward-without-centring",
     "dx lacks the term through the mean",
     "γ·r·(w − z·mean(w·z))",
     centring_term=lambda m, w: zeros_like(w[0]),
 )
 backward(
-    "gradient-without-both-terms",
+    "statistics-stopped",
     "dx is that of constant statistics: both terms through them are missing",
     "γ·r·w",
     projection_term=lambda m, w: zeros_like(w),
     centring_term=lambda m, w: zeros_like(w[0]),
 )
 backward(
-    "gradient-of-training-in-evaluation",
+    "backward-of-training-in-evaluation",
     "evaluation is differentiated with the terms of training",
     evaluation_gradient=lambda m, w: _input(m, w),
 )
 backward(
-    "gradient-of-training-everywhere",
+    "backward-of-training-everywhere",
     "evaluation is differentiated as training is, batch statistics included",
     evaluation_gradient=lambda m, w: _input(m.after(m.x, training=True), w),
 )
 backward(
-    "gradient-of-evaluation-in-training",
+    "backward-with-running-statistics",
     "training is differentiated with the running statistics, as evaluation is",
     input_gradient=lambda m, w: _scale(m.after(m.x, training=False)) * w,
 )
-backward("gradient-gamma-missing", "γ is missing in dx", "r·(w − …)", gradient_scale=lambda m: m.r)
+backward("backward-without-gamma", "γ is missing in dx", "r·(w − …)", gradient_scale=lambda m: m.r)
 backward(
-    "gradient-gamma-twice",
+    "backward-gamma-twice",
     "γ is multiplied into dx twice",
     gradient_scale=lambda m: m.gamma * m.gamma * m.r,
 )
 backward(
-    "gradient-gamma-absolute",
+    "backward-gamma-absolute",
     "dx takes the absolute value of γ",
     gradient_scale=lambda m: absolute(m.gamma) * m.r,
 )
-backward("gradient-gamma-inverted", "dx is divided by γ", gradient_scale=lambda m: m.r / m.gamma)
+backward("backward-gamma-inverted", "dx is divided by γ", gradient_scale=lambda m: m.r / m.gamma)
 backward(
-    "gradient-gamma-of-the-first",
+    "backward-gamma-of-the-first",
     "dx takes the γ of the first feature for all",
     gradient_scale=lambda m: m.gamma[0] * m.r,
 )
 backward(
-    "gradient-inverse-std-missing", "1/√(v+ε) is missing in dx", gradient_scale=lambda m: m.gamma
+    "backward-without-inverse-std", "1/√(v+ε) is missing in dx", gradient_scale=lambda m: m.gamma
 )
 backward(
-    "gradient-inverse-std-twice",
+    "backward-inverse-std-twice",
     "1/√(v+ε) is multiplied into dx twice",
     gradient_scale=lambda m: m.gamma * m.r * m.r,
 )
 backward(
-    "gradient-std-for-inverse",
+    "backward-std-for-inverse",
     "dx is multiplied by √(v+ε) instead of divided",
     gradient_scale=lambda m: m.gamma / m.r,
 )
 backward(
-    "gradient-inverse-std-as-variance",
+    "backward-inverse-std-as-variance",
     "the saved 1/√(v+ε) is taken for the variance and inverted once more",
     gradient_scale=lambda m: m.gamma / root(m.r + m.eps),
 )
 backward(
-    "gradient-variance-as-inverse-std",
+    "backward-variance-as-inverse-std",
     "dx is multiplied by the variance",
     gradient_scale=lambda m: m.gamma * m.var,
 )
 backward(
-    "gradient-eps-missing",
+    "backward-eps-missing",
     "ε is missing in the scale of dx",
     gradient_scale=lambda m: m.gamma / root(m.var),
 )
 backward(
-    "gradient-eps-twice",
+    "backward-eps-twice",
     "ε is added twice in the scale of dx",
     gradient_scale=lambda m: m.gamma / root(m.var + 2 * m.eps),
 )
 backward(
-    "gradient-eps-outside",
+    "backward-eps-outside",
     "ε is added outside the root in the scale of dx",
     gradient_scale=lambda m: m.gamma / (root(m.var) + m.eps),
 )
 backward(
-    "gradient-unbiased-variance",
+    "backward-unbiased-variance",
     "dx is scaled with the unbiased variance",
     gradient_scale=lambda m: m.gamma / root(m.var * m.bessel + m.eps),
 )
 backward(
-    "gradient-batch-variance-in-evaluation",
+    "batch-variance-in-evaluation-backward",
     "dx of evaluation is scaled with the variance of the batch",
     evaluation_gradient=lambda m, w: _scale(m.after(m.x, training=True)) * w,
 )

@@ -57,7 +57,7 @@ alternative(
     take_input=lambda m, x: _replaced(exact(x), ~np.isfinite(x), 0.0),
 )
 alternative(
-    "nan-to-num",
+    "nan-to-num-of-x",
     "nan_to_num is applied to the input",
     needs=1,
     take_input=lambda m, x: _nan_to_num(exact(x)),

@@ -34,7 +34,7 @@ family(
     needs=1,
 )
 family(
-    "gradient-cotangent-clipped",
+    "cotangent-clipped",
     "the cotangent is clipped to ±{c}",
     "",
     _LIMITS,
@@ -43,28 +43,28 @@ family(
 )
 _FACTORS = Parameter((-10, -1.5, -0.5, -0.01, 0.01, 0.1, 0.3, 0.9, 0.999, 1.001, 1.1, 3, 10, 100))
 family(
-    "gradient-scaled",
+    "backward-scaled",
     "dx is {c} times what it should be",
     "",
     _FACTORS,
     lambda c: {"gradient_scale": lambda m: c * _scale(m)},
 )
 family(
-    "gradient-projection-scaled",
+    "backward-projection-scaled",
     "the term through the variance is {c} times what it should be",
     "",
     _FACTORS,
     lambda c: {"projection_term": lambda m, w: c * _projection(m, w)},
 )
 family(
-    "gradient-centring-scaled",
+    "backward-centring-scaled",
     "the term through the mean is {c} times what it should be",
     "",
     _FACTORS,
     lambda c: {"centring_term": lambda m, w: c * average(w, 0)[0]},
 )
 family(
-    "gradient-eps",
+    "backward-eps",
     "ε is {c} in the scale of dx",
     "",
     Parameter(tuple(10.0**k for k in range(-12, 2))),
@@ -79,7 +79,7 @@ def _full(w: Approximate, block: float) -> int:
 
 
 family(
-    "gradient-projection-tail",
+    "backward-without-tail",
     "rows beyond the last full block of {c} are left out of the mean of w·z",
     "",
     _BLOCK,
@@ -89,7 +89,7 @@ family(
     needs=1,
 )
 family(
-    "gradient-of-gamma-tail",
+    "gain-gradient-without-tail",
     "rows beyond the last full block of {c} are left out of dγ",
     "",
     _BLOCK,
@@ -97,7 +97,7 @@ family(
     needs=1,
 )
 family(
-    "gradient-of-beta-tail",
+    "offset-gradient-without-tail",
     "rows beyond the last full block of {c} are left out of dβ",
     "",
     _BLOCK,
@@ -105,7 +105,7 @@ family(
     needs=1,
 )
 family(
-    "gradient-centring-tail",
+    "backward-centring-tail",
     "rows beyond the last full block of {c} are left out of the mean of w",
     "",
     _BLOCK,
@@ -125,22 +125,22 @@ def _through_var(m: BackwardModel, of_var: Approximate) -> Approximate:
 
 
 _LEAKS: dict[str, tuple[str, Any]] = {
-    "mean": (
+    "stored-mean-carries-gradient": (
         "the stored mean carries a gradient",
         lambda m, of_mean, of_var: _through_mean(m, of_mean),
     ),
-    "variance": (
+    "stored-variance-carries-gradient": (
         "the stored variance carries a gradient",
         lambda m, of_mean, of_var: _through_var(m, of_var),
     ),
-    "statistics": (
+    "statistics-carry-gradient": (
         "the stored statistics carry gradients",
         lambda m, of_mean, of_var: _through_mean(m, of_mean) + _through_var(m, of_var),
     ),
 }
 for _name, (_sentence, _leak) in _LEAKS.items():
     alternative(
-        f"gradient-through-stored-{_name}",
+        _name,
         _sentence,
         remedy=_STOP,
         needs=2,
@@ -148,7 +148,7 @@ for _name, (_sentence, _leak) in _LEAKS.items():
         convention="Equinox, Haiku and Linen let it through; flax NNX does not.",
     )
 alternative(
-    "gradient-one-pass",
+    "backward-one-pass",
     "the backward pass computes the variance in one pass, as E[x²] − E[x]²",
     remedy="use the variance of the forward pass",
     needs=1,

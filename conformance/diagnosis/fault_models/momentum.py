@@ -106,7 +106,7 @@ family(
     needs=2,
 )
 family(
-    "momentum-zero-is-default",
+    "momentum-or-default",
     "a momentum of 0 is taken as 'not given' and becomes {c}",
     "",
     _SHARES,
@@ -115,7 +115,7 @@ family(
     needs=2,
 )
 family(
-    "momentum-small-is-zero",
+    "momentum-tiny-is-zero",
     "a momentum below {c} counts as zero",
     "",
     Parameter((0.001, 0.002, 0.005, 0.01, 0.02), threshold=True),
@@ -123,7 +123,7 @@ family(
     needs=2,
 )
 family(
-    "momentum-within",
+    "momentum-clipped",
     "momentum is clipped to [{c}, 1−{c}]",
     "",
     Parameter((1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.1, 0.3)),
@@ -131,7 +131,7 @@ family(
     needs=2,
 )
 alternative(
-    "weighted-by-rows-plus-one",
+    "weighted-by-rows",
     "the weight of the batch grows with its number of rows, as N/(N+1)",
     "old + (1−m)·N/(N+1)·(new − old)",
     remedy=_TEXT,

@@ -20,132 +20,132 @@ _projection = BackwardModel.projection_term
 _scale = BackwardModel.gradient_scale
 
 backward(
-    "gradient-unbiased-centring",
+    "backward-unbiased-centring",
     "the term through the mean is averaged with N−1",
     centring_term=lambda m, w: average(w, 0)[0] * m.bessel,
 )
 backward(
-    "gradient-unbiased-projection",
+    "backward-unbiased-projection",
     "the term through the variance is averaged with N−1",
     projection_term=lambda m, w: _projection(m, w) * m.bessel,
 )
 backward(
-    "gradient-unbiased-terms",
+    "backward-unbiased-terms",
     "both terms through the statistics are averaged with N−1",
     centring_term=lambda m, w: average(w, 0)[0] * m.bessel,
     projection_term=lambda m, w: _projection(m, w) * m.bessel,
 )
 backward(
-    "gradient-centring-summed",
+    "backward-centring-summed",
     "the term through the mean is summed, not averaged",
     centring_term=lambda m, w: total(w, 0)[0],
 )
 backward(
-    "gradient-projection-summed",
+    "backward-projection-summed",
     "the term through the variance is summed, not averaged",
     projection_term=lambda m, w: _projection(m, w) * float(w.shape[0]),
 )
 backward(
-    "gradient-terms-summed",
+    "backward-terms-summed",
     "both terms through the statistics are summed, not averaged",
     centring_term=lambda m, w: total(w, 0)[0],
     projection_term=lambda m, w: _projection(m, w) * float(w.shape[0]),
 )
 backward(
-    "gradient-projection-to-the-fourth",
+    "backward-projection-to-the-fourth",
     "the term through the variance has one power of 1/√(v+ε) too many",
     projection_term=lambda m, w: _projection(m, w) * m.r,
 )
 backward(
-    "gradient-projection-two-powers-more",
+    "backward-projection-two-powers-more",
     "the term through the variance has two powers of 1/√(v+ε) too many",
     projection_term=lambda m, w: _projection(m, w) * m.r * m.r,
 )
 backward(
-    "gradient-projection-squared",
+    "backward-projection-squared",
     "the term through the variance has one power of 1/√(v+ε) too few",
     projection_term=lambda m, w: _projection(m, w) / m.r,
 )
 backward(
-    "gradient-projection-two-powers-less",
+    "backward-projection-two-powers-less",
     "the term through the variance has two powers of 1/√(v+ε) too few",
     projection_term=lambda m, w: _projection(m, w) / m.r / m.r,
 )
 backward(
-    "gradient-projection-doubled",
+    "backward-projection-doubled",
     "the term through the variance is twice what it should be: the ½ is forgotten",
     projection_term=lambda m, w: 2 * _projection(m, w),
 )
 backward(
-    "gradient-projection-halved",
+    "backward-projection-halved",
     "the term through the variance is half of what it should be",
     projection_term=lambda m, w: 0.5 * _projection(m, w),
 )
 backward(
-    "gradient-projection-sign",
+    "backward-projection-sign",
     "the term through the variance has the wrong sign",
     projection_term=lambda m, w: -_projection(m, w),
 )
 backward(
-    "gradient-centring-sign",
+    "backward-centring-sign",
     "the term through the mean has the wrong sign",
     centring_term=lambda m, w: -average(w, 0)[0],
 )
 backward(
-    "gradient-projection-of-all-features",
+    "backward-projection-of-all-features",
     "the mean in the term through the variance is taken over the features, too",
     projection_term=lambda m, w: m.z * average(w * m.z),
 )
 backward(
-    "gradient-centring-of-all-features",
+    "backward-centring-of-all-features",
     "the mean in the term through the mean is taken over the features, too",
     centring_term=lambda m, w: average(w)[0],
 )
 backward(
-    "gradient-projection-on-output",
+    "backward-projection-on-output",
     "γ·z stands where z belongs in the term through the variance",
     projection_term=lambda m, w: m.gamma * m.z * average(w * m.gamma * m.z, 0)[0],
 )
 backward(
-    "gradient-projection-of-output",
+    "backward-projection-of-output",
     "γ·z stands for one z in the term through the variance",
     projection_term=lambda m, w: m.z * average(w * m.gamma * m.z, 0)[0],
 )
 backward(
-    "gradient-projection-uncentred",
+    "backward-projection-uncentred",
     "x·r stands where z belongs in the term through the variance",
     projection_term=lambda m, w: m.x * m.r * average(w * m.x * m.r, 0)[0],
 )
 backward(
-    "gradient-projection-of-x",
+    "backward-projection-of-x",
     "x stands where z belongs in the mean of w·z",
     projection_term=lambda m, w: m.z * average(w * m.x, 0)[0],
 )
 backward(
-    "gradient-projection-without-eps",
+    "backward-without-eps",
     "the term through the variance divides by √v, without ε",
     projection_term=lambda m, w: _without_eps(m, w),
 )
 backward(
-    "gradient-projection-clamped",
+    "backward-clamped",
     "no gradient goes through a variance below ε",
     projection_term=lambda m, w: where(m.var.value > m.eps, _projection(m, w), 0.0),
 )
 backward(
-    "gradient-averaged",
+    "backward-averaged",
     "dx is divided by N, as if the loss were a mean",
     gradient_scale=lambda m: _scale(m) / m.rows,
 )
-backward("gradient-summed", "dx is multiplied by N", gradient_scale=lambda m: _scale(m) * m.rows)
-backward("gradient-negated", "dx has the wrong sign", gradient_scale=lambda m: -_scale(m))
+backward("backward-summed", "dx is multiplied by N", gradient_scale=lambda m: _scale(m) * m.rows)
+backward("backward-negated", "dx has the wrong sign", gradient_scale=lambda m: -_scale(m))
 backward(
-    "gradient-stopped",
+    "input-stopped",
     "no gradient reaches x",
     input_gradient=lambda m, w: zeros_like(w),
     evaluation_gradient=lambda m, w: zeros_like(w),
 )
 backward(
-    "gradient-handed-through",
+    "backward-handed-through",
     "dx is the cotangent itself",
     input_gradient=lambda m, w: w,
     evaluation_gradient=lambda m, w: w,

@@ -111,7 +111,7 @@ for _kind in ("bfloat16", "float16", "2", "3", "6"):
         ("variance", "the running variance is"),
     ):
         alternative(
-            f"stored-{_which + '-' if _which else ''}{_kind}",
+            f"stored-{_which}-{_kind}" if _which else f"state-{_kind}",
             f"{_subject} stored rounded to {_name}",
             remedy="keep the state in float32",
             **each_statistic(

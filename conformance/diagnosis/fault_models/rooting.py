@@ -219,7 +219,7 @@ family(
     remedy=_ASKED,
 )
 family(
-    "variance-below-is-constant",
+    "tiny-variance-is-constant",
     "features with a variance below {c} are taken as constant: z = 0",
     "",
     Parameter(tuple(10.0**k for k in range(-16, 1)), threshold=True),

@@ -163,7 +163,7 @@ alternative(
     statistics=_without_zero_rows,
 )
 alternative(
-    "equal-rows-once",
+    "duplicates-once",
     "equal rows count once in the batch statistics",
     remedy="count every row",
     needs=2,
@@ -179,7 +179,7 @@ family(
     needs=1,
 )
 alternative(
-    "integer-mean",
+    "integers-floored",
     "the mean of features that hold integers is cut to an integer",
     remedy="convert to float before dividing",
     batch_mean=lambda m, x: where(

@@ -43,10 +43,14 @@ _VALUES = Parameter(
 
 
 def _start_values(array: str, name: str, right: str) -> None:
-    for value, shown in ((0.0, "zero"), (1.0, "one"), (-1.0, "minus one")):
+    for value, shown, ids in (
+        (0.0, "zero", "zeros"),
+        (1.0, "one", "ones"),
+        (-1.0, "minus one", "minus-ones"),
+    ):
         if shown != right:
             alternative(
-                f"{array.replace('_', '-')}-starts-at-{shown.replace(' ', '-')}",
+                f"{array.replace('_', '-')}-{ids}",
                 f"{name} starts at {shown}",
                 remedy=f"start it at {right}",
                 initial_state=lambda m, v=value: _with(m, **{array: v}),
@@ -76,17 +80,17 @@ def _start_values(array: str, name: str, right: str) -> None:
 for _array, (_name, _right) in _WORDS.items():
     _start_values(_array, _name, _right)
 _ARRAYS_EXCHANGED = {
-    "affine": ("γ starts at zeros and β at ones", {"gamma": 0.0, "beta": 1.0}),
-    "statistics": (
+    "initialisers-exchanged": ("γ starts at zeros and β at ones", {"gamma": 0.0, "beta": 1.0}),
+    "statistics-initialisers-exchanged": (
         "the running mean starts at ones and the running variance at zeros",
         {"running_mean": 1.0, "running_var": 0.0},
     ),
-    "zeros": ("all four arrays start at zero", dict.fromkeys(ARRAYS, 0.0)),
-    "ones": ("all four arrays start at one", dict.fromkeys(ARRAYS, 1.0)),
+    "all-start-at-zero": ("all four arrays start at zero", dict.fromkeys(ARRAYS, 0.0)),
+    "all-start-at-one": ("all four arrays start at one", dict.fromkeys(ARRAYS, 1.0)),
 }
 for _name, (_sentence, _given) in _ARRAYS_EXCHANGED.items():
     alternative(
-        f"start-{_name}",
+        _name,
         _sentence,
         remedy="start γ and the running variance at one, β and the running mean at zero",
         initial_state=lambda m, given=_given: _with(m, **given),

@@ -57,7 +57,7 @@ alternative(
     stored_statistics=lambda m, x, mean, var: (mean, average(x * x, 0)[0]),
 )
 alternative(
-    "stored-around-running-mean",
+    "variance-around-running-mean",
     "the variance that is stored is centred on the running mean",
     "mean((x−rm)²)",
     remedy="centre on the batch mean",

@@ -40,7 +40,7 @@ def _deviation(m: ReferenceModel, x: Approximate, mean: Approximate) -> Approxim
 
 for _suffix, _bessel, _words in (
     ("", unbiased, ""),
-    ("-undefined", undefined, ", which is not a number where N = 1"),
+    ("-nan", undefined, ", which is not a number where N = 1"),
 ):
     alternative(
         f"unbiased-variance{_suffix}",
@@ -138,7 +138,7 @@ alternative(
     batch_var=lambda m, x, mean: _var(m, x, mean) * (_rows(x) / max(_rows(x) - 2, 1)),
 )
 alternative(
-    "variance-around-running-mean",
+    "batch-variance-around-running-mean",
     "the variance is centred on the running mean",
     "v = mean((x−rm)²)",
     remedy="centre on the batch mean",
