@@ -1,11 +1,11 @@
 """How often the diagnosis of a known fault is right, wrong, or absent.
 
-    python benchmarks/diagnosis.py design|held-out|all|variants [--json FILE] [names …]
+    python benchmarks/diagnosis.py design|held-out|all|variants [--unnamed] [--json FILE] [names …]
 
 A fault belongs to the held-out quarter if the SHA-256 of its name is divisible by four: those
-were not looked at while the alternatives were written. ``diagnosis_truth.toml`` lists the right
-first answers. Each implementation is diagnosed in the same process, one after the other, without
-the pattern of its violations: only what rests on numbers is measured here.
+were not looked at while the alternatives were written. The right answers are in the records of
+the faults. Each implementation is diagnosed in the same process, one after the other.
+``--unnamed`` lists only the faults whose numbers differ from the truth and that get no name.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import argparse
 import hashlib
 import json
 import time
-import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from conformance.adapters.implementation import Implementation
 from conformance.diagnosis import Diagnosis, diagnose
+from conformance.diagnosis.fault_models import ALTERNATIVES
 from conformance.engine.jax_runtime import remember_compilations
 
-TRUTH = Path(__file__).with_name("diagnosis_truth.toml")
+Chosen = Mapping[str, tuple[Implementation, tuple[str, ...]]]
+"""Implementations by name, each with the right ids of its diagnosis."""
 
 
 def held_out(name: str) -> bool:
@@ -31,23 +32,21 @@ def held_out(name: str) -> bool:
     return int(hashlib.sha256(name.encode()).hexdigest(), 16) % 4 == 0
 
 
-def graded(right: list[str] | None, found: Diagnosis) -> str:
-    """Return right, wrong, absent, or silent: nothing was said where nothing can be said."""
-    said = found.kind in {"alternative", "observed"}
-    if right is None:
-        return "unlabelled"
-    if said:
+def grade(right: tuple[str, ...], found: Diagnosis) -> str:
+    """Return "right", "wrong", "absent", or "silent" where there is nothing to say."""
+    if found.kind != "none":
         return "right" if found.id in right else "wrong"
-    return "absent" if right else "silent"
+    return "absent" if right or found.deviating else "silent"
 
 
-def chosen(part: str, names: list[str]) -> Mapping[str, Implementation]:
-    """Return the implementations to diagnose by name."""
+def choose(part: str, names: list[str]) -> Chosen:
+    """Return the implementations to diagnose: a part of the gallery, or the correct variants."""
     if part == "variants":
         from impl import flax, reference
         from impl.variants import VARIANTS
 
-        return {"impl": reference(), "flax": flax(), **VARIANTS}
+        correct = {"impl": reference(), "flax": flax(), **VARIANTS}
+        return {name: (implementation, ()) for name, implementation in correct.items()}
     from impl.faulty import FAULTS
 
     def belongs(name: str) -> bool:
@@ -55,24 +54,38 @@ def chosen(part: str, names: list[str]) -> Mapping[str, Implementation]:
             return name in names
         return part == "all" or held_out(name) == (part == "held-out")
 
-    return {name: fault.implementation for name, fault in FAULTS.items() if belongs(name)}
+    return {
+        name: (fault.implementation, fault.named_by(ALTERNATIVES))
+        for name, fault in FAULTS.items()
+        if belongs(name)
+    }
 
 
-def measure(part: str, names: list[str]) -> list[dict[str, object]]:
-    """Diagnose and print, one line each; return the rows."""
-    truth = tomllib.loads(TRUTH.read_text(encoding="utf-8"))
-    rows: list[dict[str, object]] = []
-    for name, implementation in chosen(part, names).items():
+def measure(chosen: Chosen) -> Iterator[dict[str, object]]:
+    """Diagnose one implementation after the other; yield a row for each."""
+    for name, (implementation, right) in chosen.items():
         started = time.perf_counter()
         found = diagnose(implementation)
         seconds = time.perf_counter() - started
-        grade = graded([] if part == "variants" else truth.get(name), found)
-        rows.append({"name": name, "grade": grade, "seconds": seconds, **found.to_json()})
-        also = f" (also {len(found.also)})" if found.also else ""
-        print(
-            f"{grade:10} {name:40} {seconds:5.1f} s  {found.id} {found.sentence}{also}", flush=True
-        )
-    return rows
+        yield {"name": name, "grade": grade(right, found), "seconds": seconds, **found.to_json()}
+
+
+def show(row: Mapping[str, object]) -> None:
+    """Print one row."""
+    also = f" (also {len(row['also'])})" if "also" in row else ""
+    said = f"{row.get('id', '')} {row.get('sentence', '')}{also}"
+    print(f"{row['grade']:10} {row['name']:40} {row['seconds']:5.1f} s  {said}", flush=True)
+
+
+def summarize(rows: list[dict[str, object]]) -> None:
+    """Print how many diagnoses are right, wrong and absent."""
+    counts = Counter(str(row["grade"]) for row in rows)
+    signed = counts["right"] + counts["wrong"] + counts["absent"]
+    times = sorted(float(str(row["seconds"])) for row in rows)
+    print(dict(counts), f"{len(rows)} diagnosed; median {times[len(rows) // 2]:.1f} s")
+    for each in ("right", "wrong", "absent"):
+        share = counts[each] / max(signed, 1)
+        print(f"{each}: {counts[each]} of {signed} with a numeric signature, {share:.0%}")
 
 
 def main() -> None:
@@ -80,17 +93,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("part", choices=("design", "held-out", "all", "variants"))
     parser.add_argument("names", nargs="*")
+    parser.add_argument("--unnamed", action="store_true", help="list what gets no name")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     remember_compilations()
-    rows = measure(options.part, options.names)
-    counts = Counter(str(row["grade"]) for row in rows)
-    signed = counts["right"] + counts["wrong"] + counts["absent"]
-    slowest = sorted(float(str(row["seconds"])) for row in rows)
-    print(dict(counts), f"{len(rows)} diagnosed; median {slowest[len(rows) // 2]:.1f} s")
-    for grade in ("right", "wrong", "absent"):
-        share = counts[grade] / max(signed, 1)
-        print(f"{grade}: {counts[grade]} of {signed} with a numeric signature, {share:.0%}")
+    rows = []
+    for row in measure(choose(options.part, options.names)):
+        rows.append(row)
+        if not options.unnamed or row["grade"] == "absent":
+            show(row)
+    if not options.unnamed:
+        summarize(rows)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 

@@ -1,82 +1,18 @@
 """The gallery: faulty implementations, one mistake each.
 
 To add one: a subclass of ``StepwiseBatchNorm`` that overrides a step, in the module of its
-family, with a docstring that names the mistake and a ``@fault`` that lists what it breaks.
+family, with a docstring that names the mistake and a ``@fault`` that lists the requirements that
+it breaks. Every module of this package is imported, so a new one needs no entry anywhere.
 """
 
 from __future__ import annotations
 
-from impl.faulty import (
-    affine,
-    aged,
-    axes,
-    backward,
-    backward_derived,
-    backward_kernels,
-    blocks,
-    compiled,
-    doubles,
-    dtypes,
-    epsilon,
-    evaluation,
-    forward,
-    functional,
-    history,
-    initial,
-    leftovers,
-    masked,
-    misfits,
-    narrow,
-    precision,
-    ranks,
-    restored,
-    running,
-    sequences,
-    shapes,
-    shared,
-    state,
-    statistics,
-    synchronised,
-    transformed,
-    uneven,
-    updated,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+
 from impl.faulty.record import FAULTS, Fault
 
-__all__ = [
-    "FAULTS",
-    "Fault",
-    "affine",
-    "aged",
-    "axes",
-    "backward",
-    "backward_derived",
-    "backward_kernels",
-    "blocks",
-    "compiled",
-    "doubles",
-    "dtypes",
-    "epsilon",
-    "evaluation",
-    "forward",
-    "functional",
-    "history",
-    "initial",
-    "leftovers",
-    "masked",
-    "misfits",
-    "narrow",
-    "precision",
-    "ranks",
-    "restored",
-    "running",
-    "sequences",
-    "shapes",
-    "shared",
-    "state",
-    "statistics",
-    "synchronised",
-    "transformed",
-    "uneven",
-    "updated",
-]
+__all__ = ["FAULTS", "Fault"]
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

@@ -57,7 +57,7 @@ class GammaZeroIsOne(StepwiseBatchNorm):
         return jnp.where(self.gamma[...] == 0, 1, self.gamma[...]) * z + self.beta[...]
 
 
-@fault("gamma-captured", "BN-AFF-2")
+@fault("gamma-captured", "BN-AFF-2", diagnosed="affine-captured")
 class GammaCaptured(Boxed):
     """gamma and beta are read once, at the first call."""
 
@@ -99,7 +99,7 @@ class GammaTinyIsZero(StepwiseBatchNorm):
         return jnp.where(jnp.abs(gamma) < 1e-5, 0, gamma) * z + self.beta[...]
 
 
-@fault("beta-skipped-if-gamma-one", "BN-AFF-1", "BN-TRAIN-1")
+@fault("beta-skipped-if-gamma-one", "BN-AFF-1", "BN-TRAIN-1", diagnosed="beta-unused@gamma-one")
 class BetaSkippedIfGammaOne(StepwiseBatchNorm):
     """Where every gamma is one, the layer is taken as fresh and beta is not added."""
 
@@ -107,7 +107,7 @@ class BetaSkippedIfGammaOne(StepwiseBatchNorm):
         return jnp.where(jnp.all(self.gamma[...] == 1), z, super().affine(z))
 
 
-@fault("gamma-skipped-if-beta-zero", "BN-AFF-1", "BN-TRAIN-1")
+@fault("gamma-skipped-if-beta-zero", "BN-AFF-1", "BN-TRAIN-1", diagnosed="gamma-unused@beta-zero")
 class GammaSkippedIfBetaZero(StepwiseBatchNorm):
     """Where every beta is zero, the layer is taken as fresh and gamma is not applied."""
 

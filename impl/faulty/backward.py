@@ -27,7 +27,13 @@ class WithoutCentring(HandWrittenBackward):
         return jnp.zeros_like(w[0])
 
 
-@fault("backward-of-evaluation-in-training", "BN-GRAD-3", "BN-GRAD-5", source="pytorch/xla#913")
+@fault(
+    "backward-of-evaluation-in-training",
+    "BN-GRAD-3",
+    "BN-GRAD-5",
+    source="pytorch/xla#913",
+    diagnosed="statistics-stopped",
+)
 class EvaluationBackwardInTraining(HandWrittenBackward):
     """Training is differentiated as if its statistics were constants."""
 
@@ -67,7 +73,9 @@ class GammaAbsolute(HandWrittenBackward):
         return jnp.abs(s.gamma) * s.r
 
 
-@fault("backward-gamma-in-training-only", "BN-GRAD-4")
+@fault(
+    "backward-gamma-in-training-only", "BN-GRAD-4", diagnosed="backward-without-gamma@evaluation"
+)
 class GammaInTrainingOnly(HandWrittenBackward):
     """gamma is missing in the dx of evaluation."""
 
@@ -216,7 +224,7 @@ class WithoutTail(HandWrittenBackward):
         return s.z * (w * s.z)[:full].sum(axis=0) / rows
 
 
-@fault("backward-without-gamma-eagerly", "BN-GRAD-3")
+@fault("backward-without-gamma-eagerly", "BN-GRAD-3", diagnosed="backward-without-gamma@eager")
 class WithoutGammaEagerly(HandWrittenBackward):
     """gamma is missing in the backward pass that is executed operation by operation."""
 
@@ -224,7 +232,12 @@ class WithoutGammaEagerly(HandWrittenBackward):
         return super().scale(s) if isinstance(s.r, jax.core.Tracer) else s.r
 
 
-@fault("backward-without-gamma-compiled", "BN-GRAD-3", "BN-GRAD-4")
+@fault(
+    "backward-without-gamma-compiled",
+    "BN-GRAD-3",
+    "BN-GRAD-4",
+    diagnosed="backward-without-gamma@compiled",
+)
 class WithoutGammaCompiled(HandWrittenBackward):
     """gamma is missing in the compiled backward pass."""
 

@@ -47,7 +47,7 @@ class StatisticsStopped(StepwiseBatchNorm):
         return jax.lax.stop_gradient(mean), jax.lax.stop_gradient(var)
 
 
-@fault("variance-stopped", "BN-GRAD-3")
+@fault("variance-stopped", "BN-GRAD-3", diagnosed="backward-without-projection")
 class VarianceStopped(StepwiseBatchNorm):
     """Only the mean is differentiated."""
 
@@ -55,7 +55,12 @@ class VarianceStopped(StepwiseBatchNorm):
         return jax.lax.stop_gradient(super().batch_var(x, mean))
 
 
-@fault("root-of-the-variance", "BN-GRAD-3", "BN-GRAD-5")
+@fault(
+    "root-of-the-variance",
+    "BN-GRAD-3",
+    "BN-GRAD-5",
+    diagnosed=("root-of-the-variance", "root-of-the-variance@training"),
+)
 class RootOfTheVariance(StepwiseBatchNorm):
     """1/√(σ²+ε) with σ = √v: the derivative of √v at 0 is infinite."""
 

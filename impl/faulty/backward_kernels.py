@@ -147,7 +147,12 @@ class SmallCotangentsDropped(HandWrittenBackward):
         return super().backward(s, kept, training=training)
 
 
-@fault("gradient-clipped", "BN-GRAD-3", "BN-GRAD-5")
+@fault(
+    "gradient-clipped",
+    "BN-GRAD-3",
+    "BN-GRAD-5",
+    diagnosed=("gradient-clipped", "gradient-clipped@training"),
+)
 class GradientClipped(HandWrittenBackward):
     """dx is clipped to [−100, 100]."""
 
@@ -178,7 +183,7 @@ class ResidualsOfTheLastCall(HandWrittenBackward):
 _ACCUMULATED: dict[int, Array] = {}
 
 
-@fault("gradient-accumulated", "BN-GRAD-9", source="paiml/trueno#178")
+@fault("gradient-accumulated", "BN-GRAD-9", source="paiml/trueno#178", diagnosed="varies")
 class GradientAccumulated(HandWrittenBackward):
     """dγ is added to a buffer that belongs to the forward pass and is never set to zero."""
 

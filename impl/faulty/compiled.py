@@ -22,7 +22,14 @@ class ConcretizesUnderJit(StepwiseBatchNorm):
         return super().inverse_std(var)
 
 
-@fault("jit-uses-global-mean", "BN-JIT-1", "BN-JIT-4", "BN-JIT-6", "BN-VMAP-1")
+@fault(
+    "jit-uses-global-mean",
+    "BN-JIT-1",
+    "BN-JIT-4",
+    "BN-JIT-6",
+    "BN-VMAP-1",
+    diagnosed="both-axes@compiled",
+)
 class GlobalMeanUnderJit(StepwiseBatchNorm):
     """The compiled path subtracts one mean for all features."""
 
@@ -33,7 +40,7 @@ class GlobalMeanUnderJit(StepwiseBatchNorm):
         return mean
 
 
-@fault("jit-drops-update", "BN-JIT-2", "BN-JIT-6")
+@fault("jit-drops-update", "BN-JIT-2", "BN-JIT-6", diagnosed="never-stored@compiled")
 class UpdateDroppedUnderJit(StepwiseBatchNorm):
     """Under jit the running statistics are not written."""
 
@@ -42,7 +49,7 @@ class UpdateDroppedUnderJit(StepwiseBatchNorm):
             super().update(x, mean, var)
 
 
-@fault("gamma-missing-under-jit", "BN-JIT-1", "BN-VMAP-1")
+@fault("gamma-missing-under-jit", "BN-JIT-1", "BN-VMAP-1", diagnosed="gamma-unused@compiled")
 class GammaMissingUnderJit(StepwiseBatchNorm):
     """The compiled path leaves out gamma."""
 
@@ -50,7 +57,7 @@ class GammaMissingUnderJit(StepwiseBatchNorm):
         return z + self.beta[...] if isinstance(z, jax.core.Tracer) else super().affine(z)
 
 
-@fault("evaluation-updates-under-jit", "BN-JIT-3")
+@fault("evaluation-updates-under-jit", "BN-JIT-3", diagnosed="evaluation-updates@compiled")
 class EvaluationUpdatesUnderJit(StepwiseBatchNorm):
     """Compiled evaluation moves the running statistics."""
 
@@ -75,7 +82,9 @@ class CompiledByShape(StepwiseBatchNorm):
         return _PROGRAMS[x.shape](x, mean, var)
 
 
-@fault("evaluation-drifts-under-jit", "BN-JIT-1", "BN-VMAP-1")
+@fault(
+    "evaluation-drifts-under-jit", "BN-JIT-1", "BN-VMAP-1", diagnosed="evaluation-adds-eps@compiled"
+)
 class EvaluationDriftsUnderJit(StepwiseBatchNorm):
     """Compiled evaluation writes the running variance back with eps in it."""
 
@@ -86,7 +95,7 @@ class EvaluationDriftsUnderJit(StepwiseBatchNorm):
         return y
 
 
-@fault("eager-tail-of-128", "BN-SHAPE-1")
+@fault("eager-tail-of-128", "BN-SHAPE-1", diagnosed="tail-left-out-of-mean")
 class EagerTailOf128(StepwiseBatchNorm):
     """Outside jit, rows beyond the last full block of 128 do not count for the mean."""
 

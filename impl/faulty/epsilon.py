@@ -51,7 +51,13 @@ class EpsHardCoded(StepwiseBatchNorm):
         return 1 / jnp.sqrt(var + 1e-5)
 
 
-@fault("eps-clamped", "BN-INIT-8", "BN-EPS-1", source="tensorflow/tensorflow#37768")
+@fault(
+    "eps-clamped",
+    "BN-INIT-8",
+    "BN-EPS-1",
+    source="tensorflow/tensorflow#37768",
+    diagnosed="eps-at-least",
+)
 class EpsClamped(StepwiseBatchNorm):
     """eps is at least 1.001e-5, as one GPU library has it."""
 
@@ -67,7 +73,13 @@ class EpsAsFloor(StepwiseBatchNorm):
         return 1 / jnp.sqrt(jnp.maximum(var, self.eps))
 
 
-@fault("eps-in-training-only", "BN-EPS-1", "BN-EVAL-1", source="chainer/chainer#2214")
+@fault(
+    "eps-in-training-only",
+    "BN-EPS-1",
+    "BN-EVAL-1",
+    source="chainer/chainer#2214",
+    diagnosed="eps-hard-coded@evaluation",
+)
 class EpsInTrainingOnly(StepwiseBatchNorm):
     """Evaluation uses an eps of its own."""
 

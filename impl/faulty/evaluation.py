@@ -40,7 +40,7 @@ class EvaluationUsesBatch(StepwiseBatchNorm):
         return self.output(x, *self.statistics(x))
 
 
-@fault("evaluation-single-row-identity", "BN-EVAL-3")
+@fault("evaluation-single-row-identity", "BN-EVAL-3", diagnosed="identity-in-evaluation@one-row")
 class SingleRowUntouched(StepwiseBatchNorm):
     """Evaluation returns a single row as it is."""
 
@@ -69,7 +69,7 @@ class StatisticsWeighted(StepwiseBatchNorm):
         return self.output(x, self.running_mean[...] + mean, self.running_var[...] + var)
 
 
-@fault("folded-once", "BN-EVAL-6", "BN-AFF-2")
+@fault("folded-once", "BN-EVAL-6", "BN-AFF-2", diagnosed=("folded-once", "folded-once@eager"))
 class FoldedOnce(Boxed):
     """The first evaluation folds scale and shift, and later ones reuse them."""
 
@@ -92,7 +92,7 @@ class CapturedAtConstruction(Boxed):
         return self.output(x, *self.box.held["captured"])
 
 
-@fault("evaluation-without-gain", "BN-EVAL-1", "BN-AFF-1")
+@fault("evaluation-without-gain", "BN-EVAL-1", "BN-AFF-1", diagnosed="affine-unused@evaluation")
 class EvaluationWithoutGain(StepwiseBatchNorm):
     """Evaluation leaves out gamma and beta."""
 
@@ -130,7 +130,9 @@ class FlagIsTrue(StepwiseBatchNorm):
         return super().__call__(x, use_running_average is True)
 
 
-@fault("whole-evaluation-batch", "BN-EVAL-3")
+@fault(
+    "whole-evaluation-batch", "BN-EVAL-3", diagnosed=("evaluation-recentres", "output-recentres")
+)
 class CentredEvaluation(StepwiseBatchNorm):
     """Evaluation recentres its batch a little."""
 
@@ -138,7 +140,11 @@ class CentredEvaluation(StepwiseBatchNorm):
         return super().output(x - 0.01 * (jnp.mean(x, axis=0) - mean), mean, var)
 
 
-@fault("zero-variance-is-uninitialised", "BN-EVAL-1")
+@fault(
+    "zero-variance-is-uninitialised",
+    "BN-EVAL-1",
+    diagnosed=("zero-variance-is-uninitialised", "zero-variance-is-of-the-batch"),
+)
 class ZeroVarianceIsUninitialised(StepwiseBatchNorm):
     """A running variance of exactly zero is replaced by that of the batch."""
 
@@ -177,7 +183,12 @@ class EvaluationAfterTraining(Boxed):
         return super().evaluate(x) if recent is None else self.output(x, *recent)
 
 
-@fault("folded-until-training", "BN-EVAL-6", "BN-AFF-2")
+@fault(
+    "folded-until-training",
+    "BN-EVAL-6",
+    "BN-AFF-2",
+    diagnosed=("folded-until-training", "folded-until-training@eager"),
+)
 class FoldedUntilTraining(FoldedOnce):
     """Folded scale and shift are dropped by training, but not by changes from outside."""
 

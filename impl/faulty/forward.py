@@ -37,13 +37,19 @@ def flag_not_below(seed: Any, x: Any, use_running_average: Any) -> Any:
     return _applied(x, not use_running_average < 0.5, int(seed)).reshape(-1)
 
 
-@fault("flag-is-bool", "BN-FLAG-1", "BN-FWD-3")
+@fault("flag-is-bool", "BN-FLAG-1", "BN-FWD-3", diagnosed="flag-is-true")
 def flag_is_bool(seed: Any, x: Any, use_running_average: Any) -> Any:
     """Only the object True evaluates."""
     return _applied(x, use_running_average is True, int(seed)).reshape(-1)
 
 
-@fault("flag-inverted", "BN-FLAG-1", "BN-FWD-2", "BN-FWD-3")
+@fault(
+    "flag-inverted",
+    "BN-FLAG-1",
+    "BN-FWD-2",
+    "BN-FWD-3",
+    diagnosed=("modes-exchanged", "flag-inverted-not-below"),
+)
 def flag_inverted(seed: Any, x: Any, use_running_average: Any) -> Any:
     """The flag is read as 'training'."""
     return _applied(x, not use_running_average >= 0.5, int(seed)).reshape(-1)
@@ -55,13 +61,13 @@ def not_flat(seed: Any, x: Any, use_running_average: Any) -> Any:
     return _applied(x, bool(use_running_average >= 0.5), int(seed))
 
 
-@fault("column-major", "BN-FWD-1")
+@fault("column-major", "BN-FWD-1", diagnosed=("column-major", "y-transposed"))
 def column_major(seed: Any, x: Any, use_running_average: Any) -> Any:
     """The result is flattened feature by feature."""
     return _applied(x, bool(use_running_average >= 0.5), int(seed)).T.reshape(-1)
 
 
-@fault("forward-eps", "BN-FWD-2", "BN-FWD-3")
+@fault("forward-eps", "BN-FWD-2", "BN-FWD-3", diagnosed="eps-hard-coded")
 def forward_eps(seed: Any, x: Any, use_running_average: Any) -> Any:
     """eps is 1e-3, the default of another framework."""
     return _applied(x, bool(use_running_average >= 0.5), int(seed), eps=1e-3).reshape(-1)
@@ -86,7 +92,7 @@ def layer_cached(seed: Any, x: Any, use_running_average: Any) -> Any:
     return _LAYERS[width](batch, bool(use_running_average >= 0.5)).reshape(-1)
 
 
-@fault("forward-in-place", "BN-FWD-5")
+@fault("forward-in-place", "BN-FWD-5", diagnosed="rounded-in-place")
 def forward_in_place(seed: Any, x: Any, use_running_average: Any) -> Any:
     """The input is rounded in place before it is used."""
     if isinstance(x, np.ndarray):
@@ -107,7 +113,15 @@ def layer_cached_by_seed(seed: Any, x: Any, use_running_average: Any) -> Any:
     return _SEEDED[key](batch, bool(use_running_average >= 0.5)).reshape(-1)
 
 
-@fault("trains-before-evaluating", "BN-FWD-3")
+@fault(
+    "trains-before-evaluating",
+    "BN-FWD-3",
+    diagnosed=(
+        "normalizes-with-updated",
+        "evaluation-updates-first@evaluation",
+        "evaluation-updates-first",
+    ),
+)
 def trains_before_evaluating(seed: Any, x: Any, use_running_average: Any) -> Any:
     """The layer is trained on the batch before it is evaluated."""
     batch = jnp.asarray(x)
@@ -116,7 +130,7 @@ def trains_before_evaluating(seed: Any, x: Any, use_running_average: Any) -> Any
     return (layer(batch, True) if use_running_average >= 0.5 else trained).reshape(-1)
 
 
-@fault("flag-int", "BN-FLAG-2")
+@fault("flag-int", "BN-FLAG-2", diagnosed=("flag-int", "flag-int-positive", "flag-int-raises"))
 def flag_int(seed: Any, x: Any, use_running_average: Any) -> Any:
     """The flag is cut to an integer, so 0.9 trains."""
     flag = float(use_running_average)
@@ -137,7 +151,11 @@ def squeezed(seed: Any, x: Any, use_running_average: Any) -> Any:
     return jnp.squeeze(_applied(x, bool(use_running_average >= 0.5), int(seed)))
 
 
-@fault("transposed-if-wide", "BN-FWD-2")
+@fault(
+    "transposed-if-wide",
+    "BN-FWD-2",
+    diagnosed=("forward-transposed@wide", "layer-norm@wide", "taken-as-transposed@wide"),
+)
 def transposed_if_wide(seed: Any, x: Any, use_running_average: Any) -> Any:
     """A batch with more features than rows is taken as transposed."""
     batch = jnp.asarray(x)
@@ -154,14 +172,14 @@ def seed_in_result(seed: Any, x: Any, use_running_average: Any) -> Any:
     return y * (1 + 1e-6 * (int(seed) % 7))
 
 
-@fault("forward-float16", "BN-FWD-2", "BN-FWD-3")
+@fault("forward-float16", "BN-FWD-2", "BN-FWD-3", diagnosed="y-float16")
 def forward_float16(seed: Any, x: Any, use_running_average: Any) -> Any:
     """The result is rounded to float16."""
     y = _applied(x, bool(use_running_average >= 0.5), int(seed))
     return y.astype(jnp.float16).astype(jnp.float32).reshape(-1)
 
 
-@fault("memory-order", "BN-FWD-1")
+@fault("memory-order", "BN-FWD-1", diagnosed=("memory-order", "memory-order-unless-c"))
 def memory_order(seed: Any, x: Any, use_running_average: Any) -> Any:
     """The result is flattened in the memory order of x."""
     y = np.asarray(_applied(x, bool(use_running_average >= 0.5), int(seed)))

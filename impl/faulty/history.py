@@ -27,7 +27,7 @@ class CachedByShape(StepwiseBatchNorm):
         return _FIRST_SEEN.setdefault(np.shape(x), mean)
 
 
-@fault("third-call-differs", "BN-IND-2")
+@fault("third-call-differs", "BN-IND-2", diagnosed="unbiased-variance@calls>=3")
 class ThirdCallDiffers(StepwiseBatchNorm):
     """From the third call on, training uses the unbiased variance."""
 
@@ -40,7 +40,7 @@ class ThirdCallDiffers(StepwiseBatchNorm):
         return var * (rows / (rows - 1)) if self.calls > 2 and rows > 1 else var
 
 
-@fault("eps-of-the-first", "BN-INIT-8", "BN-EPS-1")
+@fault("eps-of-the-first", "BN-INIT-8", "BN-EPS-1", diagnosed="eps-hard-coded")
 class EpsOfTheFirst(StepwiseBatchNorm):
     """All layers use the eps of the first layer that was built."""
 
@@ -52,7 +52,7 @@ class EpsOfTheFirst(StepwiseBatchNorm):
         super().__init__(d, momentum, EpsOfTheFirst.first, rngs)
 
 
-@fault("global-random-state", "BN-IND-1", "BN-IND-2")
+@fault("global-random-state", "BN-IND-1", "BN-IND-2", diagnosed="varies")
 class GlobalRandomState(StepwiseBatchNorm):
     """The batch mean carries noise from the global random state of NumPy."""
 
@@ -77,7 +77,7 @@ class BufferReused(StepwiseBatchNorm):
         return buffer
 
 
-@fault("momentum-of-the-last", "BN-IND-2")
+@fault("momentum-of-the-last", "BN-IND-2", diagnosed="momentum-hard-coded")
 class MomentumOfTheLast(StepwiseBatchNorm):
     """The momentum is stored on the class, so the last instance's applies to all."""
 
@@ -91,7 +91,7 @@ class MomentumOfTheLast(StepwiseBatchNorm):
         return self.last * old + (1 - self.last) * jax.lax.stop_gradient(new)
 
 
-@fault("eps-of-the-last", "BN-IND-2")
+@fault("eps-of-the-last", "BN-IND-2", diagnosed="eps-hard-coded")
 class EpsOfTheLast(StepwiseBatchNorm):
     """eps is stored on the class, so the last instance's applies to all."""
 

@@ -30,7 +30,13 @@ class RunningMeanOnes(StepwiseBatchNorm):
         return jnp.ones((d,), jnp.float32)
 
 
-@fault("gamma-random", "BN-INIT-1", "BN-INIT-6", source="pytorch/pytorch#12259")
+@fault(
+    "gamma-random",
+    "BN-INIT-1",
+    "BN-INIT-6",
+    source="pytorch/pytorch#12259",
+    diagnosed="gamma-starts-varied",
+)
 class GammaRandom(StepwiseBatchNorm):
     """gamma is drawn uniformly from [0, 1)."""
 
@@ -47,7 +53,7 @@ class GammaScalar(StepwiseBatchNorm):
         return jnp.ones((), jnp.float32)
 
 
-@fault("beta-noise", "BN-INIT-2")
+@fault("beta-noise", "BN-INIT-2", diagnosed="beta-starts-at")
 class BetaNoise(StepwiseBatchNorm):
     """beta starts at 1e-4 to break a symmetry that is not there."""
 
@@ -69,7 +75,13 @@ class StateFloat16(StepwiseBatchNorm):
         return super().moved(old, new).astype(jnp.float16)
 
 
-@fault("dummy-batch", "BN-INIT-7", "BN-INIT-4", source="google/flax#1254")
+@fault(
+    "dummy-batch",
+    "BN-INIT-7",
+    "BN-INIT-4",
+    source="google/flax#1254",
+    diagnosed="dummy-batch-of-zeros",
+)
 class DummyBatch(StepwiseBatchNorm):
     """Construction trains on a batch of zeros to find the shapes."""
 
@@ -127,7 +139,7 @@ class InitialisersExchanged(StepwiseBatchNorm):
         return jnp.ones((d,), jnp.float32)
 
 
-@fault("momentum-below-one", "BN-INIT-8")
+@fault("momentum-below-one", "BN-INIT-8", diagnosed="momentum-at-most-unless-one")
 class MomentumBelowOne(StepwiseBatchNorm):
     """A momentum other than one is cut to 0.99."""
 
@@ -151,7 +163,7 @@ class EpsAtMost(StepwiseBatchNorm):
         super().__init__(d, momentum, min(eps, 1.0), rngs)
 
 
-@fault("momentum-at-most-999", "BN-INIT-8")
+@fault("momentum-at-most-999", "BN-INIT-8", diagnosed="momentum-at-most-unless-one")
 class MomentumAtMost(StepwiseBatchNorm):
     """A momentum between 0.999 and 1 is cut to 0.999."""
 
@@ -159,7 +171,7 @@ class MomentumAtMost(StepwiseBatchNorm):
         super().__init__(d, momentum if momentum == 1 else min(momentum, 0.999), eps, rngs)
 
 
-@fault("eps-at-least-tiny", "BN-INIT-8")
+@fault("eps-at-least-tiny", "BN-INIT-8", diagnosed="eps-at-least")
 class EpsAtLeastTiny(StepwiseBatchNorm):
     """eps is raised to 1e-10."""
 

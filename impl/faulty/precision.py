@@ -20,7 +20,7 @@ class ZClipped(StepwiseBatchNorm):
         return super().affine(jnp.clip(z, -5, 5))
 
 
-@fault("x-clipped", "BN-NUM-3", "BN-NUM-2")
+@fault("x-clipped", "BN-NUM-3", "BN-NUM-2", diagnosed="x-clipped@training")
 class XClipped(StepwiseBatchNorm):
     """The input is clipped to ±1e4."""
 
@@ -69,7 +69,7 @@ class MomentumBfloat16(StepwiseBatchNorm):
         return kept * old + (1 - kept) * new
 
 
-@fault("dithered", "BN-IND-1", "BN-EVAL-5")
+@fault("dithered", "BN-IND-1", "BN-EVAL-5", diagnosed="varies")
 class Dithered(StepwiseBatchNorm):
     """Results are dithered in their last digits, differently at each call."""
 
@@ -115,7 +115,7 @@ class OutputInFloat16(StepwiseBatchNorm):
         return super().affine(z).astype(jnp.float16)
 
 
-@fault("x-two-decimals", "BN-NUM-3", "BN-TRAIN-1")
+@fault("x-two-decimals", "BN-NUM-3", "BN-TRAIN-1", diagnosed="x-2@training")
 class InputTwoDecimals(StepwiseBatchNorm):
     """Training rounds its input to two decimals."""
 
@@ -140,7 +140,7 @@ class MomentumInFloat16(StepwiseBatchNorm):
         return kept * old + (1 - kept) * new
 
 
-@fault("z-clipped-in-training", "BN-NUM-3", "BN-TRAIN-1")
+@fault("z-clipped-in-training", "BN-NUM-3", "BN-TRAIN-1", diagnosed="z-clipped@training")
 class ClippedInTraining(StepwiseBatchNorm):
     """Training clips normalised values to ±6, which shows from N = 38 on."""
 
@@ -150,7 +150,7 @@ class ClippedInTraining(StepwiseBatchNorm):
         return self.affine(jnp.clip(self.normalized(x, mean, var), -6, 6))
 
 
-@fault("z-clipped-at-8-in-training", "BN-NUM-3")
+@fault("z-clipped-at-8-in-training", "BN-NUM-3", diagnosed="z-clipped@training")
 class ZClippedAt8InTraining(StepwiseBatchNorm):
     """Training clips z to ±8, which takes a batch of more than 65 rows to show."""
 
@@ -160,7 +160,7 @@ class ZClippedAt8InTraining(StepwiseBatchNorm):
         return self.affine(jnp.clip(self.normalized(x, mean, var), -8, 8))
 
 
-@fault("z-clipped-at-20", "BN-NUM-3")
+@fault("z-clipped-at-20", "BN-NUM-3", diagnosed="z-clipped")
 class ZClippedAt20(StepwiseBatchNorm):
     """z is clipped to ±20."""
 
@@ -180,7 +180,11 @@ class OutliersLeftOut(StepwiseBatchNorm):
         return mean, jnp.sum(jnp.where(near, jnp.square(x - mean), 0), axis=0) / count
 
 
-@fault("nan-replaced-in-evaluation", "BN-NUM-3")
+@fault(
+    "nan-replaced-in-evaluation",
+    "BN-NUM-3",
+    diagnosed=("nan-is-zero@evaluation", "nan-of-y-is-zero@evaluation"),
+)
 class NanReplacedInEvaluation(StepwiseBatchNorm):
     """Evaluation replaces NaN by zero."""
 
@@ -188,7 +192,7 @@ class NanReplacedInEvaluation(StepwiseBatchNorm):
         return super().evaluate(jnp.nan_to_num(x))
 
 
-@fault("nan-rows-zeroed", "BN-NUM-3")
+@fault("nan-rows-zeroed", "BN-NUM-3", diagnosed="nan-of-y-is-beta")
 class NanRowsZeroed(StepwiseBatchNorm):
     """NaN in the result is replaced by beta, in both modes."""
 

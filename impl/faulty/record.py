@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from conformance.adapters.domain import Wider
 from conformance.adapters.implementation import Implementation
+from conformance.requirements import REQUIREMENTS
 from conformance.requirements.deviations import Deviation
 from impl.functional import FunctionalBatchNorm
 
@@ -18,9 +19,17 @@ Subject = TypeVar("Subject", bound=Callable[..., Any])
 class Fault:
     """One faulty implementation.
 
-    ``breaks`` are the requirements that name its mistake; each of them must fail. ``module``
-    is where its code stands. ``raises``: the mistake shows as an exception; any other fault has
-    to be caught by what it returns, not because it crashes.
+    Attributes:
+        name: The id of the mistake, here and in a diagnosis.
+        breaks: The requirements that name the mistake; each of them must fail.
+        sentence: What is wrong.
+        source: Where it was seen.
+        module: The module that has its code.
+        implementation: What is judged.
+        raises: The mistake shows as an exception; any other fault has to be caught by what it
+            returns, not because it crashes.
+        diagnosed: The right ids of its diagnosis where they are not its name, such as an
+            alternative in a scope, "gamma-unused@compiled".
     """
 
     name: str
@@ -30,6 +39,11 @@ class Fault:
     module: str
     implementation: Implementation
     raises: bool = False
+    diagnosed: tuple[str, ...] = ()
+
+    def named_by(self, alternatives: Collection[str]) -> tuple[str, ...]:
+        """Return the right ids of its diagnosis; none if no alternative describes the mistake."""
+        return self.diagnosed or ((self.name,) if self.name in alternatives else ())
 
     @property
     def family(self) -> str:
@@ -46,23 +60,36 @@ def fault(
     *breaks: str,
     source: str = "",
     raises: bool = False,
+    diagnosed: str | tuple[str, ...] = (),
     wider: Wider | None = None,
     deviations: tuple[Deviation, ...] = (),
     count: str = "",
 ) -> Callable[[Subject], Subject]:
     """Record the decorated ``nnx.Module`` class, pure layer, or forward function, as a fault.
 
-    ``wider`` is what the class declares to take beyond a float32 batch (N, D), ``deviations``
-    the conventions that it declares, ``count`` its attribute for the number of its updates.
+    Args:
+        name: The id of the mistake.
+        *breaks: The requirements that it breaks.
+        source: Where it was seen.
+        raises: Whether it shows as an exception.
+        diagnosed: The right id of its diagnosis, or several, if it is not ``name``.
+        wider: What the class declares to take beyond a float32 batch (N, D).
+        deviations: The conventions that the class declares.
+        count: The attribute that counts its updates.
 
     Raises:
-        ValueError: the name is taken, nothing is broken, or there is no sentence.
+        ValueError: The name is taken, nothing is broken, a requirement is unknown, or there is no
+            sentence.
     """
 
     def record(subject: Subject) -> Subject:
         sentence = (subject.__doc__ or "").strip().split("\n\n")[0]
         if name in FAULTS or not breaks or not sentence:
-            msg = f"{name!r} needs a name of its own, ids that it breaks, and a docstring"
+            msg = f"{name!r} needs an unused name, ids that it breaks, and a docstring"
+            raise ValueError(msg)
+        unknown = sorted(set(breaks) - set(REQUIREMENTS))
+        if unknown:
+            msg = f"{name!r} breaks {', '.join(unknown)}: there is no such requirement"
             raise ValueError(msg)
         if not isinstance(subject, type):
             implementation = Implementation(name=name, forward=subject)
@@ -79,6 +106,7 @@ def fault(
             source=source,
             module=subject.__module__,
             raises=raises,
+            diagnosed=(diagnosed,) if isinstance(diagnosed, str) else diagnosed,
             implementation=implementation,
         )
         return subject

@@ -46,7 +46,13 @@ class UnbiasedRunning(StepwiseBatchNorm):
         super().update(x, mean, var * (rows / max(rows - 1, 1)))
 
 
-@fault("unbiased-running-nan", "BN-EMA-2", "BN-SHAPE-1", source="pytorch/pytorch#1381")
+@fault(
+    "unbiased-running-nan",
+    "BN-EMA-2",
+    "BN-SHAPE-1",
+    source="pytorch/pytorch#1381",
+    diagnosed=("unbiased-running-nan", "unbiased-running-nan@one-row"),
+)
 class UnbiasedRunningNan(StepwiseBatchNorm):
     """The factor N/(N−1) makes the running variance NaN for a single row."""
 
@@ -146,7 +152,13 @@ class EverySecondUpdate(StepwiseBatchNorm):
             super().update(x, mean, var)
 
 
-@fault("cumulative-average", "BN-EMA-3", "BN-EMA-6", source="torch.nn.BatchNorm1d(momentum=None)")
+@fault(
+    "cumulative-average",
+    "BN-EMA-3",
+    "BN-EMA-6",
+    source="torch.nn.BatchNorm1d(momentum=None)",
+    diagnosed="cumulative-from-second",
+)
 class CumulativeAverage(StepwiseBatchNorm):
     """From the second call on, each batch weighs as much as each one before, if momentum allows."""
 

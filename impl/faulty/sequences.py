@@ -87,7 +87,7 @@ class SlowerAfterOneHundredAndFifty(_Remembering):
         return (old + moved) / 2 if self.memory.trained > 150 else moved
 
 
-@fault("third-evaluation-in-a-row", "BN-SEQ-1")
+@fault("third-evaluation-in-a-row", "BN-SEQ-1", diagnosed="varies")
 class ThirdEvaluationInARow(_Remembering):
     """The third evaluation in a row, and those that follow it, leave out beta."""
 

@@ -12,7 +12,13 @@ from impl.faulty.record import fault
 from impl.stepwise import Array, StepwiseBatchNorm
 
 
-@fault("single-row-identity", "BN-TRAIN-8", "BN-SHAPE-1", source="torch/nn#1271")
+@fault(
+    "single-row-identity",
+    "BN-TRAIN-8",
+    "BN-SHAPE-1",
+    source="torch/nn#1271",
+    diagnosed=("identity-in-training@one-row", "constant-identity@one-row"),
+)
 class SingleRowIdentity(StepwiseBatchNorm):
     """A single row is returned as it is."""
 
@@ -29,7 +35,7 @@ class ConstantIdentity(StepwiseBatchNorm):
         return jnp.where(jnp.max(x, axis=0) == jnp.min(x, axis=0), x, super().train_step(x))
 
 
-@fault("tail-of-16", "BN-SHAPE-1", source="openai/triton#9838")
+@fault("tail-of-16", "BN-SHAPE-1", source="openai/triton#9838", diagnosed="tail-left-out-of-mean")
 class TailOf16(StepwiseBatchNorm):
     """Rows beyond the last full block of 16 do not count for the mean."""
 
@@ -38,7 +44,12 @@ class TailOf16(StepwiseBatchNorm):
         return jnp.mean(x[: full or None], axis=0)
 
 
-@fault("tail-of-128", "BN-SHAPE-1", source="facebookresearch/xformers#785")
+@fault(
+    "tail-of-128",
+    "BN-SHAPE-1",
+    source="facebookresearch/xformers#785",
+    diagnosed="tail-left-out-of-var",
+)
 class TailOf128(StepwiseBatchNorm):
     """Rows beyond the last full block of 128 do not count for the variance."""
 
@@ -47,7 +58,7 @@ class TailOf128(StepwiseBatchNorm):
         return super().batch_var(x[: full or None], mean)
 
 
-@fault("lanes-beyond-128", "BN-SHAPE-1")
+@fault("lanes-beyond-128", "BN-SHAPE-1", diagnosed="lanes-beyond")
 class LanesBeyond128(StepwiseBatchNorm):
     """Features beyond the first 128 are not normalised."""
 
@@ -56,7 +67,7 @@ class LanesBeyond128(StepwiseBatchNorm):
         return jnp.concatenate([z[:, :128], x[:, 128:]], axis=1)
 
 
-@fault("first-1000-rows", "BN-SHAPE-1")
+@fault("first-1000-rows", "BN-SHAPE-1", diagnosed="first-rows-only-mean")
 class First1000Rows(StepwiseBatchNorm):
     """Statistics come from the first thousand rows."""
 
@@ -64,7 +75,7 @@ class First1000Rows(StepwiseBatchNorm):
         return jnp.mean(x[:1000], axis=0)
 
 
-@fault("numpy-in-place", "BN-IND-3")
+@fault("numpy-in-place", "BN-IND-3", diagnosed=("centred-in-place", "input-changed"))
 class NumpyInPlace(StepwiseBatchNorm):
     """A NumPy input is centred in place."""
 
@@ -75,7 +86,12 @@ class NumpyInPlace(StepwiseBatchNorm):
         return super().normalized(x, mean, var)
 
 
-@fault("numpy-path", "BN-SHAPE-2", "BN-TRAIN-1")
+@fault(
+    "numpy-path",
+    "BN-SHAPE-2",
+    "BN-TRAIN-1",
+    diagnosed=("unbiased-variance@numpy", "unbiased-normalization@numpy"),
+)
 class NumpyPath(StepwiseBatchNorm):
     """NumPy inputs take a separate path, with the unbiased variance."""
 
@@ -85,7 +101,7 @@ class NumpyPath(StepwiseBatchNorm):
         return super().batch_var(x, mean)
 
 
-@fault("strides-ignored", "BN-SHAPE-2")
+@fault("strides-ignored", "BN-SHAPE-2", diagnosed=("strides-ignored", "fortran-ignored"))
 class StridesIgnored(StepwiseBatchNorm):
     """The memory of a NumPy view is read in storage order."""
 
@@ -95,7 +111,7 @@ class StridesIgnored(StepwiseBatchNorm):
         return super().__call__(x, use_running_average)
 
 
-@fault("rows-sorted", "BN-TRAIN-4", "BN-TRAIN-1")
+@fault("rows-sorted", "BN-TRAIN-4", "BN-TRAIN-1", diagnosed="rows-sorted@training")
 class RowsSorted(StepwiseBatchNorm):
     """Rows are sorted for a stable sum and not put back."""
 
@@ -103,7 +119,7 @@ class RowsSorted(StepwiseBatchNorm):
         return super().train_step(jnp.sort(x, axis=0))
 
 
-@fault("lanes-beyond-256", "BN-SHAPE-1")
+@fault("lanes-beyond-256", "BN-SHAPE-1", diagnosed="lanes-beyond")
 class LanesBeyond256(StepwiseBatchNorm):
     """Features beyond the first 256 are not normalised."""
 
@@ -121,7 +137,18 @@ class LastFeatureSkipped(StepwiseBatchNorm):
         return jnp.concatenate([z[:, :-1], x[:, -1:]], axis=1) if x.shape[1] > 1 else z
 
 
-@fault("odd-row-dropped", "BN-SHAPE-1", "BN-TRAIN-1")
+@fault(
+    "odd-row-dropped",
+    "BN-SHAPE-1",
+    "BN-TRAIN-1",
+    diagnosed=(
+        "last-row-left-out-of-statistics@odd",
+        "last-row-left-out@odd",
+        "last-row-left-out-of-var@odd",
+        "tail-left-out",
+        "tail-left-out-of-mean",
+    ),
+)
 class OddRowDropped(StepwiseBatchNorm):
     """Rows are summed in pairs, and an odd one at the end is dropped."""
 
@@ -140,7 +167,7 @@ class PaddingCounted(StepwiseBatchNorm):
         return jnp.sum(jnp.square(padded - mean), axis=0) / rows
 
 
-@fault("two-rows-are-signs", "BN-EPS-1", "BN-TRAIN-10")
+@fault("two-rows-are-signs", "BN-EPS-1", "BN-TRAIN-10", diagnosed="signs@rows==2")
 class TwoRowsAreSigns(StepwiseBatchNorm):
     """Two rows normalise to +1 and −1, which forgets eps."""
 
@@ -157,7 +184,7 @@ class IntegersFloored(StepwiseBatchNorm):
         return jnp.where(jnp.all(x == jnp.round(x), axis=0), jnp.floor(mean), mean)
 
 
-@fault("large-is-missing", "BN-NUM-3")
+@fault("large-is-missing", "BN-NUM-3", diagnosed=("large-is-missing@training", "large-is-missing"))
 class LargeIsMissing(StepwiseBatchNorm):
     """Values beyond 1e6 are taken for missing and set to zero."""
 

@@ -75,7 +75,7 @@ class FreshVariable(StepwiseBatchNorm):
         self.running_var = nnx.Variable(self.moved_var(self.running_var[...], var))
 
 
-@fault("training-moves-beta", "BN-STATE-5")
+@fault("training-moves-beta", "BN-STATE-5", diagnosed="training-scales-beta")
 class TrainingMovesBeta(StepwiseBatchNorm):
     """A training call centres beta as well."""
 
@@ -84,7 +84,7 @@ class TrainingMovesBeta(StepwiseBatchNorm):
         self.beta[...] = self.beta[...] * 0.999
 
 
-@fault("hidden-copy", "BN-STATE-6", "BN-EMA-1")
+@fault("hidden-copy", "BN-STATE-6", "BN-EMA-1", diagnosed="never-stored")
 class HiddenCopy(Boxed):
     """The state keeps the first statistics; the moving ones live in a hidden copy."""
 
@@ -109,7 +109,7 @@ class SharedBuffers(StepwiseBatchNorm):
 _SHARED: dict[int, nnx.Variable[Any]] = {}
 
 
-@fault("shared-between-instances", "BN-STATE-7", "BN-IND-2")
+@fault("shared-between-instances", "BN-STATE-7", "BN-IND-2", diagnosed="running-mean-starts-varied")
 class SharedBetweenInstances(StepwiseBatchNorm):
     """All layers of one width share their running mean."""
 
@@ -193,7 +193,7 @@ class EpsLeaf(StepwiseBatchNorm):
         return 1 / jnp.sqrt(var + self.added[...])
 
 
-@fault("dtype-drifts", "BN-STATE-5")
+@fault("dtype-drifts", "BN-STATE-5", diagnosed="stored-mean-bfloat16")
 class DtypeDrifts(StepwiseBatchNorm):
     """The running mean takes on bfloat16 with the first batch."""
 
@@ -232,7 +232,7 @@ class ModeKept(StepwiseBatchNorm):
 _GAMMAS: dict[int, nnx.Param[Any]] = {}
 
 
-@fault("gamma-shared", "BN-STATE-7")
+@fault("gamma-shared", "BN-STATE-7", diagnosed="gamma-starts-varied")
 class GammaShared(StepwiseBatchNorm):
     """All layers of one width share their gamma."""
 

@@ -10,7 +10,13 @@ from impl.faulty.record import fault
 from impl.stepwise import Array, StepwiseBatchNorm
 
 
-@fault("last-axis", "BN-TRAIN-1", "BN-TRAIN-3", source="axis confusion: layer normalization")
+@fault(
+    "last-axis",
+    "BN-TRAIN-1",
+    "BN-TRAIN-3",
+    source="axis confusion: layer normalization",
+    diagnosed="layer-norm",
+)
 class LastAxis(StepwiseBatchNorm):
     """Each row is normalised over its features, which is layer normalization."""
 
@@ -57,7 +63,12 @@ class UncentredVariance(StepwiseBatchNorm):
         return jnp.mean(jnp.square(x), axis=0)
 
 
-@fault("one-pass", "BN-NUM-1", source="google/flax#1491, google/objax#182")
+@fault(
+    "one-pass",
+    "BN-NUM-1",
+    source="google/flax#1491, google/objax#182",
+    diagnosed="one-pass-variance",
+)
 class OnePass(StepwiseBatchNorm):
     """The variance is computed in one pass, which loses its digits at large offsets."""
 
@@ -65,7 +76,12 @@ class OnePass(StepwiseBatchNorm):
         return jnp.maximum(0.0, jnp.mean(jnp.square(x), axis=0) - jnp.square(mean))
 
 
-@fault("absolute-one-pass", "BN-NUM-1", source="tensorflow/tensorflow#3290")
+@fault(
+    "absolute-one-pass",
+    "BN-NUM-1",
+    source="tensorflow/tensorflow#3290",
+    diagnosed="one-pass-variance",
+)
 class AbsoluteOnePass(StepwiseBatchNorm):
     """A negative one-pass variance is hidden by its absolute value."""
 
@@ -100,7 +116,7 @@ class FirstRowLeftOut(StepwiseBatchNorm):
         return jnp.mean(x[1:], axis=0) if x.shape[0] > 1 else jnp.mean(x, axis=0)
 
 
-@fault("nan-guard-for-all", "BN-TRAIN-3")
+@fault("nan-guard-for-all", "BN-TRAIN-3", diagnosed="batch-zeroed-if-not-finite@training")
 class NanGuardForAll(StepwiseBatchNorm):
     """If anything is not finite the whole batch is replaced by zeros."""
 
@@ -108,7 +124,7 @@ class NanGuardForAll(StepwiseBatchNorm):
         return super().train_step(jnp.where(jnp.all(jnp.isfinite(x)), x, 0))
 
 
-@fault("nan-to-num", "BN-NUM-3")
+@fault("nan-to-num", "BN-NUM-3", diagnosed="nan-is-zero@training")
 class NanToNum(StepwiseBatchNorm):
     """NaN in the input is replaced by zero."""
 
@@ -116,7 +132,7 @@ class NanToNum(StepwiseBatchNorm):
         return super().train_step(jnp.where(jnp.isnan(x), 0, x))
 
 
-@fault("gain-before-statistics", "BN-EMA-7", "BN-EMA-1")
+@fault("gain-before-statistics", "BN-EMA-7", "BN-EMA-1", diagnosed="output-mean-stored")
 class GainBeforeStatistics(StepwiseBatchNorm):
     """The running mean follows the output instead of the input."""
 
@@ -155,7 +171,11 @@ class DuplicatesOnce(StepwiseBatchNorm):
         return mean, jnp.sum(share * jnp.square(x - mean), axis=0)
 
 
-@fault("nan-to-num-of-y", "BN-NUM-3")
+@fault(
+    "nan-to-num-of-y",
+    "BN-NUM-3",
+    diagnosed=("nan-of-y-is-zero@training", "nan-to-num-of-y@training"),
+)
 class NanToNumOfY(StepwiseBatchNorm):
     """NaN in the result of training is replaced by zero."""
 
@@ -163,7 +183,13 @@ class NanToNumOfY(StepwiseBatchNorm):
         return jnp.nan_to_num(super().train_step(x))
 
 
-@fault("small-batch-uses-running", "BN-TRAIN-2", "BN-TRAIN-8", "BN-TRAIN-1")
+@fault(
+    "small-batch-uses-running",
+    "BN-TRAIN-2",
+    "BN-TRAIN-8",
+    "BN-TRAIN-1",
+    diagnosed="normalizes-with-updated@rows<=3",
+)
 class SmallBatchUsesRunning(StepwiseBatchNorm):
     """Batches of fewer than four rows are normalised with the running statistics."""
 

@@ -27,7 +27,7 @@ class MeansCollected(StepwiseBatchNorm):
         return mean
 
 
-@fault("tracer-in-a-box", "BN-JIT-5")
+@fault("tracer-in-a-box", "BN-JIT-5", diagnosed="varies")
 class TracerInABox(Boxed):
     """The last batch mean is kept beside the state, and the next batch is shifted by it."""
 

@@ -112,7 +112,13 @@ class UpdateBehindTheCache(StepwiseBatchNorm):
 _FOLDED: MutableMapping[Any, tuple[Array, Array]] = WeakKeyDictionary()
 
 
-@fault("evaluation-cached-until-training", "BN-EVAL-6", "BN-SER-4", "BN-SEQ-1")
+@fault(
+    "evaluation-cached-until-training",
+    "BN-EVAL-6",
+    "BN-SER-4",
+    "BN-SEQ-1",
+    diagnosed=("folded-until-training", "folded-until-training@eager"),
+)
 class EvaluationCachedUntilTraining(StepwiseBatchNorm):
     """Scale and shift are folded at the first evaluation, and again only after training."""
 

@@ -1,13 +1,16 @@
-"""What implementations do where the requirements are silent: observed, tabled, never judged.
+"""Characterises implementations where the requirements leave freedom; nothing is judged.
 
-``model`` is the table; ``inputs``, ``derivatives`` and ``settings`` have a small function for each
-behaviour, which calls a layer and answers in one sentence; ``observing`` runs them in a process
-of the implementation's own.
+``behaviour`` has the registry; ``inputs``, ``derivatives`` and ``settings`` have one function per
+behaviour, which calls a layer and answers in one sentence; ``observer`` runs them in a subprocess.
 """
 
 from __future__ import annotations
 
-from conformance.diagnosis.behaviours import derivatives, inputs, settings
+from conformance.diagnosis.behaviours import (  # noqa: F401  they register the behaviours
+    derivatives,
+    inputs,
+    settings,
+)
 from conformance.diagnosis.behaviours.behaviour import (
     BEHAVIOURS,
     Behaviour,
@@ -20,7 +23,4 @@ __all__ = [
     "Behaviour",
     "NotObserved",
     "Observation",
-    "derivatives",
-    "inputs",
-    "settings",
 ]

@@ -39,10 +39,10 @@ def of(name: str) -> Diagnosis:
     ("fault", "identity"),
     [
         ("unbiased-normalization", "unbiased-normalization"),
-        ("running-var-zeros", "running-var-starts-at-zero"),
+        ("running-var-zeros", "running-var-zeros"),
         ("gamma-missing-under-jit", "gamma-unused@compiled"),
         ("flag-truthy", "flag-truthy"),
-        ("backward-without-projection", "gradient-without-projection"),
+        ("backward-without-projection", "backward-without-projection"),
         pytest.param("gamma-unused", "gamma-unused", marks=exhaustive),
         pytest.param("normalizes-with-updated", "normalizes-with-updated", marks=exhaustive),
         pytest.param("evaluation-updates", "evaluation-updates", marks=exhaustive),
