@@ -66,9 +66,9 @@ def cases_of(prop: Any, entries: Any, rng: random.Random) -> Iterator[dict[str, 
 
     chosen = rng.sample(prop.palettes, 2) if prop.palettes else [entries]
     for grid in chosen:
-        decoders = {name: of(grid) for name, of in prop.decoders.items()}
+        strategies = {name: of(grid) for name, of in prop.strategies.items()}
         for _ in range(max(1, round(CASES * prop.share))):
-            yield draw_from_bytes(rng.randbytes(SIZE), decoders)
+            yield draw_from_bytes(rng.randbytes(SIZE), strategies)
 
 
 def judged(subject: Any, seed: int) -> dict[str, Any]:

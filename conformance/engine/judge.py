@@ -151,8 +151,8 @@ def judge_stored(run: PropertyRun, values: Mapping[str, Any]) -> Verdict:
     row = run.property.requirement
     try:
         drawn = {name: decode(value) for name, value in values.items()}
-        if sorted(drawn) != sorted(run.property.decoders):
-            needed = ", ".join(sorted(run.property.decoders))
+        if sorted(drawn) != sorted(run.property.strategies):
+            needed = ", ".join(sorted(run.property.strategies))
             msg = f"it has {', '.join(sorted(drawn)) or 'nothing'} where {row.id} has {needed}"
             raise CodecError(msg)  # noqa: TRY301  reported as the others are
     except CodecError as error:

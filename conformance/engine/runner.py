@@ -150,7 +150,7 @@ class PropertyRun:
 
     def strategies(self, palette: Palette) -> Strategies:
         """Return the strategies of the property's arguments on a palette of shapes."""
-        return {name: of(palette) for name, of in self.property.decoders.items()}
+        return {name: of(palette) for name, of in self.property.strategies.items()}
 
 
 class _SeedTest:

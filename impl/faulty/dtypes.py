@@ -71,7 +71,7 @@ class HalfSquares(Narrow):
 
 @typed("half-count", "BN-TYPE-1", source="pytorch/pytorch#70901")
 class HalfCount(Narrow):
-    """Rows are counted in the 16 bits of the input: 2049 is no number there."""
+    """Rows are counted in the 16 bits of the input, which cannot represent 2049."""
 
     def rows_counted(self, kept: Array) -> Array:
         return self.rounded(super().rows_counted(kept).astype(jnp.float32))

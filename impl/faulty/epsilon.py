@@ -81,7 +81,7 @@ class EpsAsFloor(StepwiseBatchNorm):
     diagnosed="eps-hard-coded@evaluation",
 )
 class EpsInTrainingOnly(StepwiseBatchNorm):
-    """Evaluation uses an eps of its own."""
+    """Evaluation uses a separate eps."""
 
     def evaluate(self, x: Any) -> Any:
         z = (x - self.running_mean[...]) / jnp.sqrt(self.running_var[...] + 1e-3)

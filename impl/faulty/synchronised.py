@@ -163,7 +163,7 @@ _sum.defvjp(_sum_forward, _sum_backward)
 
 
 class OwnDerivative(Local):
-    """A layer whose sum over shards has a derivative of its own."""
+    """A layer whose sum over shards has a custom derivative."""
 
     scale: float | None = None
 

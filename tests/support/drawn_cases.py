@@ -90,7 +90,7 @@ def minimal(strategy: st.SearchStrategy[Any]) -> Any:
 
 
 def drawn_by(
-    identity: str, decoders: dict[str, Any] | None = None, *, seed: int = 0, **rest: Any
+    identity: str, strategies: dict[str, Any] | None = None, *, seed: int = 0, **rest: Any
 ) -> list[dict[str, Any]]:
     """Return what judging a requirement draws: its own stream, in the default budget."""
     seen: list[dict[str, Any]] = []
@@ -99,6 +99,6 @@ def drawn_by(
         seen.append(drawn)
 
     share = PROPERTIES[identity].share
-    prop = Property(REQUIREMENTS[identity], claim, decoders or {"case": cases}, share, ())
+    prop = Property(REQUIREMENTS[identity], claim, strategies or {"case": cases}, share, ())
     PropertyRun(prop, rest.pop("subject", subject()), budget(seed=seed, **rest))()
     return seen

@@ -208,6 +208,6 @@ def _violation(requirement: str, finding: Finding, heartbeat: Heartbeat) -> Viol
     from conformance.strategies.bytestream import draw_from_bytes  # noqa: PLC0415
     from conformance.strategies.codec import make_violation  # noqa: PLC0415  only after a loss
 
-    decoders = PROPERTIES[requirement].decoders
-    shapes = {name: of(heartbeat.entries) for name, of in decoders.items()}
+    strategies = PROPERTIES[requirement].strategies
+    shapes = {name: of(heartbeat.entries) for name, of in strategies.items()}
     return make_violation(requirement, finding, draw_from_bytes(heartbeat.raw, shapes))

@@ -12,7 +12,7 @@ from conformance.strategies.bytestream import ByteStrategy
 from conformance.strategies.shape_grid import Entry
 
 Claim = Callable[..., None]
-DecoderOf = Callable[[tuple[Entry, ...]], ByteStrategy[Any]]
+StrategyOf = Callable[[tuple[Entry, ...]], ByteStrategy[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Property:
 
     requirement: Requirement
     claim: Claim
-    decoders: Mapping[str, DecoderOf]
+    strategies: Mapping[str, StrategyOf]
     share: float
     palettes: tuple[tuple[Entry, ...], ...]
 
@@ -46,7 +46,7 @@ def requirement(
     *,
     share: float = 1.0,
     palettes: tuple[tuple[Entry, ...], ...] = (),
-    **decoders: DecoderOf,
+    **strategies: StrategyOf,
 ) -> Callable[[Claim], Claim]:
     """Register the decorated function as the one property of a requirement.
 
@@ -62,7 +62,7 @@ def requirement(
 
     def register(claim: Claim) -> Claim:
         row = REQUIREMENTS[identity]
-        PROPERTIES[identity] = Property(row, claim, decoders, share, palettes)
+        PROPERTIES[identity] = Property(row, claim, strategies, share, palettes)
         return claim
 
     return register

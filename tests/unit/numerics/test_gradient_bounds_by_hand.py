@@ -88,10 +88,10 @@ def test_a_gain_of_zero_leaves_no_room():
 def test_few_generated_comparisons_are_vacuous():
     """In the cases that are judged, at most one dx in twenty has a bound above its column."""
     wide = total = 0
-    decoder = pulled_cases(GRADIENT)
+    strategy = pulled_cases(GRADIENT)
     rng = np.random.default_rng(0)
     for _ in range(300):
-        case, w, _ = decoder.draw_from(ByteReader(rng.bytes(SIZE)))
+        case, w, _ = strategy.draw_from(ByteReader(rng.bytes(SIZE)))
         state = case.state or State.fresh(case.config.features)
         size = np.abs(state.gamma * w).max(axis=0)
         size = size / np.sqrt(oracle.statistics(case.x)[1] + case.config.eps)

@@ -94,7 +94,7 @@ def test_every_requirement_has_exactly_one_property():
 def test_properties_are_documented(prop):
     """Every property states its claim, draws something and has a share of at most one."""
     assert prop.claim.__doc__
-    assert prop.decoders
+    assert prop.strategies
     assert 0 < prop.share <= 1
     assert prop.source.startswith("@requirement(")
 

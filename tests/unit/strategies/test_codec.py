@@ -42,8 +42,8 @@ def test_drawn_values_survive_json(name: str):
     """What any property draws comes back from JSON as it was, and its id does not change."""
     for number in range(4):
         raw = np.random.default_rng([number, 7]).bytes(SIZE) if number else bytes(SIZE)
-        decoders = PROPERTIES[name].decoders
-        drawn = draw_from_bytes(raw, {key: of(DEFAULT) for key, of in decoders.items()})
+        strategies = PROPERTIES[name].strategies
+        drawn = draw_from_bytes(raw, {key: of(DEFAULT) for key, of in strategies.items()})
         values = {key: encode(value) for key, value in drawn.items()}
         back = json.loads(json.dumps(values, allow_nan=False))
         assert all(same(decode(back[key]), value) for key, value in drawn.items())

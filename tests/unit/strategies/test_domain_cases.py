@@ -15,8 +15,8 @@ from conformance.strategies.codec import decode, encode
 SEEDS = [bytes([1, k % 256, k // 256]) for k in range(400)]
 
 
-def drawn(decoder: ByteStrategy[Any]) -> list[Any]:
-    return [ByteReader(expand_seed(seed)).draw(decoder) for seed in SEEDS]
+def drawn(strategy: ByteStrategy[Any]) -> list[Any]:
+    return [ByteReader(expand_seed(seed)).draw(strategy) for seed in SEEDS]
 
 
 MASKED = drawn(domain_cases.masked_cases(domain_cases.MASKED))

@@ -20,9 +20,9 @@ def literal_run(identity: str, **rest: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("identity", ["BN-EMA-1", "BN-EMA-3", "BN-NUM-3"])
 def test_the_same_seed_gives_the_same_cases(identity: str):
     """Two runs draw the same literals in the same order, case by case."""
-    decoders = dict(PROPERTIES[identity].decoders)
-    one = literal_run(identity, decoders=decoders, max_examples=30)
-    two = literal_run(identity, decoders=decoders, max_examples=30)
+    strategies = dict(PROPERTIES[identity].strategies)
+    one = literal_run(identity, strategies=strategies, max_examples=30)
+    two = literal_run(identity, strategies=strategies, max_examples=30)
     assert list(map(repr, one)) == list(map(repr, two))  # NaN is equal to itself in a repr
     assert len(one) == round(30 * PROPERTIES[identity].share)
 
@@ -30,8 +30,8 @@ def test_the_same_seed_gives_the_same_cases(identity: str):
 @pytest.mark.parametrize("identity", PROPERTIES)
 def test_a_case_is_shown_whole(identity: str):
     """No value that is drawn hides another one behind the same name in a counterexample."""
-    decoders = dict(PROPERTIES[identity].decoders)
-    (drawn,) = drawn_by(identity, decoders=decoders, max_examples=1)[:1]
+    strategies = dict(PROPERTIES[identity].strategies)
+    (drawn,) = drawn_by(identity, strategies=strategies, max_examples=1)[:1]
     apart = [name for key, value in drawn.items() for name in literals({key: value})]
     assert sorted(apart) == sorted(set(apart))
     assert set(apart) == set(literals(drawn))
