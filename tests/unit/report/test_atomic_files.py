@@ -7,7 +7,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from support.command_line import conformance
 from support.made_reports import EVERY, report
 from support.refusing import refused
 
@@ -62,22 +61,3 @@ def test_a_disk_that_is_full_is_one_error(place, monkeypatch):
     monkeypatch.setattr(Path, "replace", full)
     told = refused(place, "report", "r.json", "--html", "r.html")
     assert "--html r.html cannot be written: No space left on device. Name another file." in told
-
-
-def test_a_run_that_is_refused_overwrites_nothing(tmp_path: Path):
-    """Nor does pytest, which writes JUnit XML whatever happened."""
-    for name in ("r.json", "j.xml"):
-        (tmp_path / name).write_text("old")
-    names = ("nowhere:norm", "-k", "EMA-1", "-j1", "--report", "r.json", "--junit", "j.xml")
-    done = conformance("run", *names, cwd=tmp_path)
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert (tmp_path / "r.json").read_text() == (tmp_path / "j.xml").read_text() == "old"
-
-
-def test_a_report_to_a_pipe_is_written_once(tmp_path: Path):
-    """Elsewhere it is written again, when the mistake is known."""
-    run = ("run", "fault:eps-outside", "-k", "EPS-1", "--max-examples", "5", "-j1", "--no-color")
-    done = conformance(*run, "--report", "/dev/stderr", cwd=tmp_path)
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert done.stderr.count('"format": "batchnorm-conformance-report"') == 1
-    assert '"diagnoses": {\n  "fault:eps-outside"' in done.stderr

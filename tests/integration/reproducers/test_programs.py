@@ -1,0 +1,157 @@
+"""Scripts of violations, run as programs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.judged import judged as judged_by
+
+from conformance.adapters.resolve import resolve
+from conformance.properties.support.subject import Subject
+from conformance.report.reproducers.construction_spec import Blueprint, Place, blueprint_of
+from conformance.report.reproducers.render import script_of
+from conformance.report.reproducers.script import NoScript
+from conformance.report.reproducers.verify import write_script
+from conformance.requirements.finding import Finding, FindingKind
+from conformance.requirements.requirement import Level
+from conformance.requirements.verdict import Outcome, Verdict
+from conformance.strategies.bytestream import SIZE, draw_from_bytes
+from conformance.strategies.codec import make_violation
+from conformance.strategies.cotangents import GRADIENT, pulled_cases
+from impl import reference
+
+_OF_A_FILE = """
+from impl.batchnorm import MyBatchNorm
+
+
+class Norm(MyBatchNorm):
+    def _updated(self, running, batch):
+        return UPDATED
+"""
+_UPDATES = {
+    "BN-GRAD-8": "self.momentum * running + (1 - self.momentum) * batch",
+    "BN-SEQ-1": "self.momentum * running + self.momentum * batch",
+    "right": "super()._updated(running, batch)",
+}
+
+
+@pytest.mark.parametrize("identity", ["BN-GRAD-8", "BN-SEQ-1"])
+def test_a_script_is_a_program_of_its_own(identity: str, tmp_path: Path):
+    """Run by another interpreter, on a class in a file: 1, then 0 once mended, 125 once gone."""
+    path = tmp_path / "norm.py"
+    path.write_text(_OF_A_FILE.replace("UPDATED", _UPDATES[identity]))
+    implementation = resolve(f"{path}:Norm")
+    verdict = judged_by(Subject(implementation), identity)
+    script = tmp_path / "bug.py"
+    write_script(verdict, blueprint_of(implementation), script)
+
+    assert status_of(script) == 1
+    path.write_text(_OF_A_FILE.replace("UPDATED", _UPDATES["right"]))
+    assert status_of(script) == 0
+    path.unlink()
+    assert status_of(script) == 125
+
+
+def status_of(script: Path) -> int:
+    command = [sys.executable, "-B", str(script)]
+    return subprocess.run(command, capture_output=True, check=False).returncode
+
+
+def test_a_class_within_another_in_a_file_of_any_name(tmp_path: Path):
+    """What cannot be imported by a statement is imported all the same."""
+    path = tmp_path / "my-norm.py"
+    text = _OF_A_FILE.replace("UPDATED", _UPDATES["BN-SEQ-1"]).replace("\n", "\n    ")
+    head, _, body = text.partition("class Norm")
+    path.write_text(f"{head.strip()}\nclass Outer:\n    class Norm{body}")
+    implementation = resolve(f"{path}:Outer.Norm")
+    verdict = judged_by(Subject(implementation), "BN-EMA-2", minimize=False)
+    write_script(verdict, blueprint_of(implementation), tmp_path / "bug.py")
+
+    assert status_of(tmp_path / "bug.py") == 1
+
+
+def verdict_of(finding: Finding, drawn: dict[str, object], identity: str = "BN-TRAIN-1") -> Verdict:
+    violation = make_violation(identity, finding, drawn)
+    return Verdict(
+        requirement=identity,
+        implementation="norm.py:Norm",
+        kind="seed-shaped nnx.Module",
+        outcome=Outcome.VIOLATES,
+        level=Level.MUST,
+        violation=violation,
+    )
+
+
+def a_case() -> dict[str, object]:
+    raw = np.random.default_rng(1).bytes(SIZE)
+    return {"case": draw_from_bytes(raw, {"d": pulled_cases(GRADIENT)})["d"].case}
+
+
+_HANGING = """
+import os, time
+from impl.batchnorm import MyBatchNorm
+
+class Norm(MyBatchNorm):
+    def __call__(self, x, use_running_average):
+        HOW
+        return super().__call__(x, use_running_average)
+"""
+
+
+def in_user_module(place: Path, text: str) -> Blueprint:
+    (place / "user_norm.py").write_text(text, encoding="utf-8")
+    here = Place(module="user_norm", name="Norm", file=str(place / "user_norm.py"))
+    return replace(blueprint_of(reference()), layer=here)
+
+
+@pytest.mark.parametrize("how", ["time.sleep(600)", "os._exit(0)"])
+def test_a_layer_that_hangs_or_dies_has_a_script(how: str, tmp_path: Path):
+    """It watches the layer from another process, and ends with 1 by itself."""
+    kind, limit = (FindingKind.TIMED_OUT, 5) if "sleep" in how else (FindingKind.LOST, None)
+    finding = Finding(
+        quantity="the call in training",
+        got="nothing",
+        expected="a result",
+        kind=kind,
+        limit_s=limit,
+    )
+    blueprint = in_user_module(tmp_path, _HANGING.replace("HOW", how))
+    script = tmp_path / "bug.py"
+    text = script_of(verdict_of(finding, a_case()), blueprint).replace(
+        "timeout=5 + 60", "timeout=9"
+    )
+    script.write_text(text, encoding="utf-8")
+
+    assert status_of(script) == 1
+    in_user_module(tmp_path, _HANGING.replace("HOW", "pass"))
+    assert status_of(script) == 0
+
+
+def test_trying_a_script_has_a_limit(tmp_path: Path):
+    """A layer that hangs where a number was wrong before does not hang the command."""
+    finding = Finding(quantity="y", got=1.0, expected=2.0, bound=0.1, ratio=10.0, index=(0, 0))
+    blueprint = in_user_module(tmp_path, _HANGING.replace("HOW", "time.sleep(600)"))
+
+    with pytest.raises(NoScript, match=r"did not come to an end within 6 s; it was stopped"):
+        write_script(verdict_of(finding, a_case()), blueprint, tmp_path / "bug.py", limit=6)
+    assert not (tmp_path / "bug.py").exists()
+
+
+def test_what_does_not_come_back_is_not_written(tmp_path: Path):
+    """A correct layer is accused of nothing: there is no script, and the message says why."""
+    finding = Finding(quantity="y", got=1.0, expected=2.0, bound=0.1, ratio=10.0, index=(0, 0))
+    blueprint = in_user_module(tmp_path, "from impl.batchnorm import MyBatchNorm as Norm\n")
+
+    with pytest.raises(
+        NoScript, match=r"ended with 0: from the same inputs .* `conformance replay"
+    ):
+        write_script(verdict_of(finding, a_case()), blueprint, tmp_path / "bug.py")
+    blueprint = in_user_module(tmp_path, "raise ImportError('gone')\n")
+    with pytest.raises(NoScript, match=r"ended with 125, .*: cannot be imported: gone"):
+        write_script(verdict_of(finding, a_case()), blueprint, tmp_path / "bug.py")
+    assert not (tmp_path / "bug.py").exists()
