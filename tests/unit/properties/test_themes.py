@@ -1,0 +1,69 @@
+"""One list of themes names the modules of requirements and of properties, and their tests."""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import conformance
+from conformance.engine.budget import budget
+from conformance.engine.judge import judge_requirement
+from conformance.properties import PROPERTIES
+from conformance.properties.support.subject import Subject
+from conformance.requirements import REQUIREMENTS, THEMES
+from conformance.requirements.verdict import Outcome
+from impl import wide
+from impl.faulty import FAULTS
+
+PACKAGE = Path(conformance.__file__).parent
+FEW = budget(max_examples=20, minimize=False)
+
+
+def rows_of(theme: str) -> list[str]:
+    """Return the ids of a theme, in the order of presentation."""
+    return [row.id for row in importlib.import_module(f"conformance.requirements.{theme}").ROWS]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_theme_has_its_properties_in_one_module(theme: str):
+    """The rows of a theme are those that its module of properties implements."""
+    module = f"conformance.properties.{theme}"
+    implemented = [id_ for id_, prop in PROPERTIES.items() if prop.function.__module__ == module]
+    assert sorted(implemented) == sorted(rows_of(theme))
+
+
+def test_every_requirement_has_one_theme():
+    """The themes divide the requirements."""
+    rows = [row for theme in THEMES for row in rows_of(theme)]
+    assert sorted(rows) == sorted(REQUIREMENTS)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_first_property_of_a_theme_tells_right_from_wrong(theme: str):
+    """The reference conforms, and a fault that is recorded for it violates."""
+    row = REQUIREMENTS[rows_of(theme)[0]]
+    fault = next(fault for fault in FAULTS.values() if row.id in fault.breaks)
+    for implementation, outcome in (
+        (wide(), Outcome.CONFORMS),
+        (fault.implementation, Outcome.VIOLATES),
+    ):
+        if row.needs in implementation.capabilities:
+            verdict = judge_requirement(row, Subject(implementation), FEW)
+            assert verdict.outcome is outcome, verdict
+
+
+def test_tests_of_properties_are_named_after_what_they_test():
+    """A module of tests beside this one is named after a theme, or a module of properties."""
+    modules = {path.stem for path in (PACKAGE / "properties").rglob("*.py")}
+    tests = {path.stem.removeprefix("test_") for path in Path(__file__).parent.glob("test_*.py")}
+    assert tests - {"themes"} <= modules | set(THEMES)
+
+
+def test_no_two_modules_of_one_name_mean_different_things():
+    """A name that occurs in two packages is that of a theme, or Python's own."""
+    names = Counter(path.stem for path in PACKAGE.rglob("*.py") if not path.stem.startswith("__"))
+    repeated = {name for name, times in names.items() if times > 1}
+    assert repeated <= set(THEMES)
