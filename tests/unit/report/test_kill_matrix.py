@@ -1,8 +1,9 @@
-"""The kill matrix, the journal, and the command that makes them."""
+"""The kill matrix, and the journal of what was judged."""
 
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 from types import ModuleType
 
