@@ -94,11 +94,6 @@ class PropertyRun:
             test()
 
     @property
-    def test(self) -> Callable[[], None]:
-        """What a test runner calls: the Hypothesis test itself where there is only one."""
-        return self._tests[0] if len(self._tests) == 1 else self.__call__
-
-    @property
     def violation(self) -> Violation | None:
         """The violation that was found last."""
         return None if self.failure is None else self.failure.violation
