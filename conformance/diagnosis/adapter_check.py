@@ -1,6 +1,7 @@
-"""The usual mistakes of adapters, each looked for by name; nothing here judges the layer.
+"""Checks the contract of an adapter, step by step; the layer behind it is not judged.
 
-The steps build on each other, so what follows the first problem would only repeat it.
+The steps build on each other, so the check ends with the first problem. Mistakes that keep the
+contract but change results are in ``adapter_mistakes``.
 """
 
 from __future__ import annotations
@@ -39,17 +40,20 @@ _CALL = "a call gets x, NumPy or JAX, and the flag, and returns y"
 
 
 def problems(name: str) -> Iterator[tuple[str, Problem]]:
-    """Yield each step and what is wrong with it, None where nothing is; end with the first problem.
+    """Yield each step of the check with its problem, or None; end with the first problem.
+
+    Args:
+        name: The implementation, as on the command line.
 
     Raises:
-        AdapterError: the name cannot be resolved.
+        AdapterError: The name cannot be resolved.
     """
     subject = Subject(resolve(name))
     implementation = subject.implementation
     offered = ", ".join(sorted(c.value for c in implementation.capabilities))
     yield f"found: {implementation.kind}, offers {offered}", None
     for title, action in _steps(subject):
-        problem = _told(action)
+        problem = _problem_of(action)
         yield title, problem
         if problem is not None:
             return
@@ -66,16 +70,21 @@ def _steps(subject: Subject) -> Iterator[Step]:
         yield title, partial(mistake, subject)
 
 
-def _told(action: Callable[[], Problem]) -> Problem:
+def _problem_of(action: Callable[[], Problem]) -> Problem:
     try:
         return action()
     except ViolationFound as found:
-        if isinstance(found.__cause__, Exception):
-            what = f"{found.finding.quantity} raised {describe(found.__cause__)}"
-            return what + _place(found.__cause__)
-        return str(found)
+        return _explain(found)
     except AdapterError as error:
         return str(error)
+
+
+def _explain(found: ViolationFound) -> str:
+    """Return a violation in words, with the exception behind it and its place."""
+    cause = found.__cause__
+    if not isinstance(cause, Exception):
+        return str(found)
+    return f"{found.finding.quantity} raised {describe(cause)}{_place(cause)}"
 
 
 def _place(error: Exception) -> str:
@@ -97,15 +106,11 @@ def _builds(subject: Subject) -> Problem:
     try:
         layer, another = (subject.build(_CONFIG).layer for _ in range(2))
     except ViolationFound as found:
-        return f"{_told(partial(_again, found))}; {_BUILD}"
+        return f"{_explain(found)}; {_BUILD}"
     lacking = [m for m in ("__call__", "read", "write") if not callable(getattr(layer, m, None))]
     if lacking:
         return f"build returned a {type(layer).__name__}, which lacks {' and '.join(lacking)}"
     return f"build returned the same layer twice; {_BUILD}" if another is layer else None
-
-
-def _again(found: ViolationFound) -> Problem:
-    raise found
 
 
 def _reads(subject: Subject) -> Problem:
@@ -113,7 +118,7 @@ def _reads(subject: Subject) -> Problem:
         layer = subject.build(replace(_CONFIG, features=features))
         try:
             held: Any = layer.layer.read()
-        except Exception as error:  # noqa: BLE001  whatever an adapter raises is told
+        except Exception as error:  # noqa: BLE001  an adapter may raise anything
             return f"read raised {describe(error)}{_place(error)}; {_READ}"
         if not isinstance(held, Mapping):
             return f"read returned a {type(held).__name__}; {_READ}"
@@ -144,7 +149,7 @@ def _round_trip(subject: Subject) -> Problem:
     try:
         layer.write(STATE)
     except ViolationFound as found:
-        return f"{_told(partial(_again, found))}; {_WRITE}"
+        return f"{_explain(found)}; {_WRITE}"
     written, after = STATE.arrays(), layer.state.arrays()
     for name in ARRAYS:
         if not np.allclose(after[name], written[name], rtol=1e-2):
@@ -155,7 +160,7 @@ def _round_trip(subject: Subject) -> Problem:
 
 
 def _as(got: np.ndarray, given: np.ndarray) -> str:
-    """Say what was done to a value between writing and reading it, if it is one of these."""
+    """Return what happened to a value between writing and reading it, if it is recognised."""
     others = {f"what was written as {n}: names are exchanged": a for n, a in STATE.arrays().items()}
     forms = {
         "its square root: translate both in `read` and in `write`": np.sqrt(given),
@@ -173,7 +178,7 @@ def _calls(subject: Subject) -> Problem:
         layer = subject.build(_CONFIG, STATE)
         try:
             returned = layer.layer(_X.copy(), flag)
-        except Exception as error:  # noqa: BLE001  whatever an adapter raises is told
+        except Exception as error:  # noqa: BLE001  an adapter may raise anything
             what = f"the call with use_running_average={flag} raised {describe(error)}"
             return f"{what}{_place(error)}; {_CALL}"
         kind = type(returned).__name__

@@ -1,8 +1,8 @@
-"""The usual mistakes of adapters, each told by the calls that give it away.
+"""Common mistakes of adapters, each recognised by its results.
 
-What a layer computes wrong is for the requirements. Here a problem is reported only if the
-results are those of one known mistake, and not those of the layer as it was asked for. A layer
-may make the same mistake itself, which nothing seen from outside can tell apart.
+Wrong results in general are a matter of the requirements. Here a problem is reported only if the
+results are those of one known mistake, and not those of a right adapter. The layer itself may
+make the same mistake, which cannot be distinguished from outside.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LATER = State(*(array[::-1].copy() for array in STATE.arrays().values()))
 
 
 def _near(got: AnyArray, expected: AnyArray) -> bool:
-    """Tell apart by a thousandth: this looks for exchanged numbers, not for lost digits."""
+    """Compare to one part in a thousand: this looks for exchanged numbers, not for lost digits."""
     return got.shape == expected.shape and bool(np.allclose(got, expected, 1e-3, 1e-3))
 
 
@@ -57,7 +57,7 @@ def momentum_passed(subject: Subject) -> Problem:
 
 def eps_passed(subject: Subject) -> Problem:
     """Eps reaches the layer."""
-    config = replace(_CONFIG, eps=0.04)  # told apart from its root, its square and momentum
+    config = replace(_CONFIG, eps=0.04)  # differs from its root, its square and momentum
     state = STATE.replace(running_var=X[0] * 0 + 0.01)
 
     def uses(eps: float) -> bool:
@@ -121,8 +121,8 @@ def arrays_in_place(subject: Subject) -> Problem:
             turned = [(n, g) for n, g in zip(ARRAYS, order, strict=True) if n != g]
             if len(turned) == 2:
                 return f"{' and '.join(turned[0])} are swapped in both read and write"
-            told = ", ".join(f"{given} is used as {name}" for name, given in turned)
-            return f"the arrays are exchanged in both read and write: {told}"
+            exchanges = ", ".join(f"{given} is used as {name}" for name, given in turned)
+            return f"the arrays are exchanged in both read and write: {exchanges}"
     squared = STATE.replace(running_var=STATE.running_var**2)
     if _near(got, oracle.evaluate(_CONFIG, squared, X)):
         return (
@@ -166,7 +166,7 @@ def state_kept(subject: Subject) -> Problem:
 OF_NAMES: tuple[tuple[str, Callable[[Subject], Problem]], ...] = (
     ("the four arrays are in their places", arrays_in_place),
 )
-"""What can go wrong where nothing but names is given: ``Implementation.nnx`` and classes."""
+"""What can go wrong if only names are given: ``Implementation.nnx`` and classes."""
 
 MISTAKES: tuple[tuple[str, Callable[[Subject], Problem]], ...] = (
     ("the layer computes with what was written", write_reaches),
@@ -177,4 +177,4 @@ MISTAKES: tuple[tuple[str, Callable[[Subject], Problem]], ...] = (
     ("momentum reaches the layer, the right way round", momentum_passed),
     ("eps reaches the layer", eps_passed),
 )
-"""What each mistake would break, and how it is looked for; each step relies on those before."""
+"""The claim that each mistake would break, and its check; each relies on those before."""

@@ -3,7 +3,7 @@
 An ``Approximate`` is a value and a bound on how far the same quantity, computed in float32,
 may be from it. Every operation propagates the bounds of its operands to first order and adds
 its own rounding, 2u of the result: one unit for the operation, one for another association.
-So each alternative gets a bound of its own without a derivation of its own. Errors of the batch
+So each alternative gets its own bound without its own derivation. Errors of the batch
 mean and variance come from ``bounds``, because they depend on how sums are taken.
 
 An infinite bound says that nothing is claimed: 1/√0 where the computed variance may be a little

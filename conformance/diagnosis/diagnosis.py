@@ -1,4 +1,4 @@
-"""What the mistake most likely is: the answer, and what it rests on."""
+"""The most likely mistake of an implementation, and the evidence for it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from conformance.diagnosis.search import Match, evidence_of, matches, without_ra
 from conformance.properties.support.subject import Subject
 
 _ALIKE = 5
-"""The most mistakes that may be left over for one of them to be named."""
+"""The largest number of matching mistakes for which the first is named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What the mistake most likely is.
+    """The most likely mistake of an implementation.
 
     Attributes:
         kind: "alternative" if a known mistake reproduces every number, "observed" if a fact was
@@ -41,7 +41,7 @@ class Diagnosis:
         explained: How many calls contradict the truth and are reproduced.
         deviating: How many calls contradict the truth.
         calls: How many calls were made.
-        also: The sentences of mistakes that cannot be told apart from the first.
+        also: The sentences of mistakes that fit as well as the first.
     """
 
     kind: Literal["alternative", "observed", "none"]
@@ -111,7 +111,7 @@ def _name(found: list[Match], evidence: Evidence) -> Diagnosis:
 
 
 def _find_fact(evidence: Evidence) -> Diagnosis | None:
-    """Return what can be seen without any model of the mistake, or None."""
+    """Return a fact that needs no model of the mistake, or None."""
     spoiled = sum(map(changes_its_input, evidence.observations))
     if spoiled:
         return Diagnosis(

@@ -19,12 +19,18 @@ from conformance.numerics.state import Float32, State
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: the state to write before it (None: go on), x (N, D), and the flag.
+    """One call of the experiment.
 
-    ``seed`` is that of a forward function; ``compiled`` calls go through jit; a ``container``
-    other than "C" hands x over in another memory order, or as a JAX array. ``kind`` tells what
-    is done: "call" it, take the "gradient" of Σ cotangent·y, the gradient "through" the running
-    statistics, or look at the "update" that a gradient leaves behind.
+    Attributes:
+        x: The batch, (N, D).
+        flag: The flag, as it is handed over.
+        write: The state to write before the call; None leaves the state as it is.
+        compiled: Whether the call goes through jit.
+        container: How x is handed over: "C", another memory order, or "jax".
+        seed: The seed of a forward function.
+        cotangent: The cotangent of y, (N, D), where a gradient is taken.
+        kind: "call", the "gradient" of Σ cotangent·y, the gradient "through" the running
+            statistics, or the "update" that a gradient leaves behind.
     """
 
     x: Float32
@@ -38,13 +44,13 @@ class Call:
 
     @property
     def training(self) -> bool:
-        """Whether the call has to train."""
+        """Whether the call trains."""
         return not self.flag >= 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A layer's configuration and the calls that one instance gets."""
+    """A configuration, and the calls of one layer that is built with it."""
 
     config: Config
     calls: tuple[Call, ...]
@@ -66,7 +72,7 @@ class Design:
 
 
 DECOY = Config(features=1, momentum=0.123, eps=0.0456)
-"""What a second layer is built with, after each layer and before its first call."""
+"""The configuration of a second layer, built before the first call of each layer."""
 
 DESIGNS = (
     Design(5, 3, 0.3, 1e-3, "shifted near normal"),
@@ -117,7 +123,7 @@ def layer_series() -> list[Series]:
 
 
 def gradient_series() -> list[Series]:
-    """Return the series for gradients, all with a state of its own written before each call."""
+    """Return the series for gradients, each call from a newly written state."""
     return [_gradients(3000 + index, design) for index, design in enumerate(_GRADIENTS)]
 
 

@@ -65,7 +65,7 @@ class Alternative:
 
 
 ALTERNATIVES: dict[str, Alternative] = {}
-"""Every alternative by id; those that cannot be told apart are preferred in this order."""
+"""Every alternative by id; of those that fit equally well, the first is preferred."""
 
 
 def alternative(

@@ -1,4 +1,4 @@
-"""The experiment: what a layer, or a forward function, does in the designed calls."""
+"""Runs the experiment: records what an implementation does in the designed calls."""
 
 from __future__ import annotations
 
@@ -31,12 +31,20 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One call and all that it did; ``call`` is None for a layer that was only constructed.
+    """One call and everything that it did.
 
-    ``before`` and ``after`` are the state as it was read, ``x_after`` is the caller's array.
-    ``raised`` says what was raised instead, in which ``operation``; the rest is then not observed.
-    ``earlier``: training calls of this layer before this one. ``gradients``: what was
-    differentiated, by name.
+    Attributes:
+        series: The number of the layer in the experiment.
+        config: The configuration of the layer.
+        call: The call; None for a layer that was only constructed.
+        before: The state before the call, as it was read.
+        y: The output, (N, D).
+        after: The state after the call, as it was read.
+        x_after: The caller's array after the call, (N, D).
+        raised: The exception; then nothing else was observed.
+        operation: The operation that raised it.
+        earlier: The number of training calls of this layer before this one.
+        gradients: The gradients that were taken, by name.
     """
 
     series: int
@@ -58,7 +66,7 @@ class Observation:
 
 
 def observe(implementation: Implementation) -> list[Observation]:
-    """Return what the implementation does, series by series."""
+    """Return the observations of all calls, series by series."""
     subject = Subject(implementation)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of overflow in a faulty layer, for example
@@ -126,7 +134,7 @@ def _failed(
     call: Call | None = None,
     before: State | None = None,
 ) -> Observation:
-    """Return the observation of what was raised, and in which operation if that is known."""
+    """Return the observation of an exception, with its operation if that is known."""
     if isinstance(error, ViolationFound) and error.finding.kind is FindingKind.RAISED:
         raised, operation = str(error.finding.got), error.finding.operation
     else:

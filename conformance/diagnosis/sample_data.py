@@ -1,4 +1,4 @@
-"""A batch and a state that are easily told apart: what layers are tried on outside of judging."""
+"""A batch and a state, each number different, for trying layers without judging them."""
 
 from __future__ import annotations
 

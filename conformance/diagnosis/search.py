@@ -1,4 +1,4 @@
-"""Which known mistake reproduces what was observed; nothing rather than something wrong."""
+"""Searches for the known mistakes that reproduce every observed number."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def matches(evidence: Evidence, *, backward: bool = False) -> list[Match]:
         backward: Whether alternatives for gradients are tried, or those for calls.
 
     Returns:
-        Several if they cannot be told apart, in the order of the registry.
+        Several if they fit equally well, in the order of the registry.
     """
     if not evidence.deviant:
         return []

@@ -1,4 +1,4 @@
-"""The table of behaviours, and what an observation is."""
+"""The registry of behaviours, and the record of an observation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Behaviour:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one implementation does: a sentence, or the reason why nothing was observed."""
+    """One answer about one implementation: a sentence, or why nothing was observed."""
 
     behaviour: str
     observed: bool
@@ -46,13 +46,17 @@ BEHAVIOURS: dict[str, Behaviour] = {}
 
 
 def behaviour(name: str, question: str) -> Callable[[Observe], Observe]:
-    """Record the decorated function as the one that answers a question.
+    """Register the decorated function as the one that answers a question.
+
+    Args:
+        name: The id of the behaviour.
+        question: What the requirements leave open.
 
     Raises:
-        ValueError: the name is taken.
+        ValueError: The name is taken.
     """
     if name in BEHAVIOURS:
-        msg = f"there is a behaviour {name!r} already"
+        msg = f"there is already a behaviour {name!r}"
         raise ValueError(msg)
 
     def record(observe: Observe) -> Observe:

@@ -1,4 +1,4 @@
-"""Calling a layer with what nobody promises to take, and saying what came of it."""
+"""Calls a layer with arguments that no requirement covers, and describes the result."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from conformance.properties.support.subject import AnyArray, LayerHandle, Subjec
 
 CONFIG = Config(features=3, momentum=0.75, eps=1e-3)
 _LONGEST = 90
-"""Characters of an exception that a sentence has room for."""
+"""The longest text of an exception, in characters, that a sentence quotes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """The exception that came instead of a result."""
+    """An exception that was raised in place of a result."""
 
     words: str
 
@@ -31,7 +31,12 @@ class Raised:
 
 
 def attempt(what: str, action: Callable[[], Any]) -> Any:
-    """Return what the action returns, or ``Raised``."""
+    """Return the result of an action, or ``Raised``.
+
+    Args:
+        what: The operation, for the heartbeat of the process.
+        action: Calls the implementation.
+    """
     call_hooks.notify_operation(what)
     try:
         return action()
@@ -44,32 +49,40 @@ def attempt(what: str, action: Callable[[], Any]) -> Any:
         return Raised(words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…")
 
 
-def built(subject: Subject, config: Config = CONFIG) -> LayerHandle:
+def build_layer(subject: Subject, config: Config = CONFIG) -> LayerHandle:
     """Return a layer in ``STATE``."""
     return subject.build(config, STATE)
 
 
-def called(layer: LayerHandle, x: Any, flag: Any) -> AnyArray | Raised:
-    """Call the layer; whatever it returns is made an array."""
+def call_layer(layer: LayerHandle, x: Any, flag: Any) -> AnyArray | Raised:
+    """Call the layer and return y as an array, or what it raised."""
     result = attempt(f"the call with use_running_average={flag!r}", lambda: layer.layer(x, flag))
     return result if isinstance(result, Raised) else np.asarray(result)
 
 
-def both_modes(subject: Subject, x: Any, tell: Callable[[AnyArray, LayerHandle], str]) -> str:
-    """Return what a training call and an evaluation call on x give, told once if they agree."""
-    told = []
+def both_modes(
+    subject: Subject, x: Any, describe_result: Callable[[AnyArray, LayerHandle], str]
+) -> str:
+    """Describe a training call and an evaluation call on x, once if they agree.
+
+    Args:
+        subject: The implementation.
+        x: The input, of any shape and dtype.
+        describe_result: Describes y, given y and the layer after the call.
+    """
+    answers = []
     for flag in (False, True):
-        layer = built(subject)
-        y = called(layer, x, flag)
-        told.append(str(y) if isinstance(y, Raised) else tell(y, layer))
-    training, evaluation = told
+        layer = build_layer(subject)
+        y = call_layer(layer, x, flag)
+        answers.append(str(y) if isinstance(y, Raised) else describe_result(y, layer))
+    training, evaluation = answers
     if training == evaluation:
         return f"both modes: {training}"
     return f"training: {training}; evaluation: {evaluation}"
 
 
-def statistics_now(layer: LayerHandle) -> str:
-    """Return what has become of the running statistics, in words."""
+def describe_statistics(layer: LayerHandle) -> str:
+    """Describe the running statistics after a call."""
     after = layer.state
     mean, var = (_condition(getattr(after, n), getattr(STATE, n)) for n in STATISTICS)
     if mean == var:
@@ -82,12 +95,12 @@ def _condition(after: AnyArray, before: AnyArray) -> str:
         return f"of shape {after.shape}"
     if np.array_equal(after, before):
         return "as before"
-    kind = values_of(after)
+    kind = describe_values(after)
     return "updated" if kind == "finite" else kind
 
 
-def values_of(y: AnyArray) -> str:
-    """Return what kind of numbers an output has."""
+def describe_values(y: AnyArray) -> str:
+    """Describe the kind of numbers in an array: "finite", "NaN in part", …"""
     if not y.size:
         return "empty"
     if np.isnan(y).all():

@@ -1,4 +1,4 @@
-"""Derivatives that no requirement speaks of."""
+"""Derivatives that no requirement covers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.diagnosis.behaviours.behaviour import NotObserved, behaviour
-from conformance.diagnosis.behaviours.calling import CONFIG, Raised, attempt, built
+from conformance.diagnosis.behaviours.calling import CONFIG, Raised, attempt, build_layer
 from conformance.diagnosis.sample_data import STATE, X
 from conformance.properties.support.differentiation import call_of, expected_gradients
 from conformance.properties.support.subject import AnyArray, Subject
@@ -27,7 +27,7 @@ def _output_of(subject: Subject) -> Callable[[Any], Any]:
     if Capability.GRAD not in subject.implementation.capabilities:
         msg = "JAX does not differentiate its calls"
         raise NotObserved(msg)
-    call = call_of(built(subject), X, evaluate=False)
+    call = call_of(build_layer(subject), X, evaluate=False)
     output = getattr(call, "output", None)
     if output is None:
         msg = "its gradients are not taken by JAX"
@@ -67,12 +67,12 @@ def second_derivatives(subject: Subject) -> str:
     gradient = jax.grad(lambda x: (output(x) * _W).sum())
     ahead, behind = (_expected(subject, X.astype(np.float64) + s * _T) for s in (_STEP, -_STEP))
     expected = (ahead - behind) / (2 * _STEP)
-    told = {}
+    answers = {}
     for name, pushed in {
         "reverse over reverse": lambda: jax.grad(lambda x: (gradient(x) * _T).sum())(X),
         "forward over reverse": lambda: jax.jvp(gradient, (X,), (_T,))[1],
     }.items():
-        told[name] = _agrees(attempt(name, pushed), expected)
-    if len(set(told.values())) == 1:
-        return f"both orders: {told['reverse over reverse']}"
-    return "; ".join(f"{name}: {words}" for name, words in told.items())
+        answers[name] = _agrees(attempt(name, pushed), expected)
+    if len(set(answers.values())) == 1:
+        return f"both orders: {answers['reverse over reverse']}"
+    return "; ".join(f"{name}: {words}" for name, words in answers.items())

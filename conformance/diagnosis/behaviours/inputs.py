@@ -1,4 +1,4 @@
-"""Inputs and masks that no requirement speaks of."""
+"""Inputs and masks that no requirement covers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from conformance.diagnosis.behaviours.calling import (
     Raised,
     attempt,
     both_modes,
-    built,
-    called,
-    statistics_now,
-    values_of,
+    build_layer,
+    call_layer,
+    describe_statistics,
+    describe_values,
 )
 from conformance.diagnosis.sample_data import STATE, X
 from conformance.properties.support.subject import AnyArray, LayerHandle, Subject
@@ -27,20 +27,20 @@ from conformance.properties.support.subject import AnyArray, LayerHandle, Subjec
 def no_rows(subject: Subject) -> str:
     """x of shape (0, 3)"""
 
-    def tell(y: AnyArray, layer: LayerHandle) -> str:
-        return f"an output of shape {y.shape}, {statistics_now(layer)}"
+    def describe(y: AnyArray, layer: LayerHandle) -> str:
+        return f"an output of shape {y.shape}, {describe_statistics(layer)}"
 
-    return both_modes(subject, np.zeros((0, 3), np.float32), tell)
+    return both_modes(subject, np.zeros((0, 3), np.float32), describe)
 
 
 @behaviour("one-axis", "What does an input of shape (D,), without an axis for rows, give?")
 def one_axis(subject: Subject) -> str:
     """x of shape (3,)"""
 
-    def tell(y: AnyArray, layer: LayerHandle) -> str:
-        return f"a {values_of(y)} output of shape {y.shape}, {statistics_now(layer)}"
+    def describe(y: AnyArray, layer: LayerHandle) -> str:
+        return f"a {describe_values(y)} output of shape {y.shape}, {describe_statistics(layer)}"
 
-    return both_modes(subject, X[1], tell)
+    return both_modes(subject, X[1], describe)
 
 
 @behaviour("nan-batch", "What does a single NaN in a batch do, then and later?")
@@ -48,15 +48,15 @@ def nan_batch(subject: Subject) -> str:
     """NaN at [0, 1], then two batches of finite numbers"""
     poisoned = X.copy()
     poisoned[0, 1] = np.nan
-    layer = built(subject)
-    y = called(layer, poisoned, False)
+    layer = build_layer(subject)
+    y = call_layer(layer, poisoned, False)
     if isinstance(y, Raised):
         return f"training {y}"
     column = np.isnan(y[:, 1])
     rows = "every row" if column.all() else "its row" if column[0] else "no row"
-    now = statistics_now(layer)
+    now = describe_statistics(layer)
     for _ in range(2):
-        called(layer, X, False)
+        call_layer(layer, X, False)
     later = layer.state
     lasting = np.isnan(later.running_mean[1]) or np.isnan(later.running_var[1])
     end = "two clean batches do not cure it" if lasting else "nothing is left after clean batches"
@@ -67,13 +67,13 @@ def nan_batch(subject: Subject) -> str:
 def overflow(subject: Subject) -> str:
     """x up to 6e19"""
 
-    def tell(y: AnyArray, layer: LayerHandle) -> str:
-        zero = "0 wherever γ·z should be" if np.array_equal(y, _betas(y)) else values_of(y)
-        return f"y is {zero}, {statistics_now(layer)}"
+    def describe(y: AnyArray, layer: LayerHandle) -> str:
+        zero = "0 wherever γ·z should be" if np.array_equal(y, _betas(y)) else describe_values(y)
+        return f"y is {zero}, {describe_statistics(layer)}"
 
-    layer = built(subject)
-    y = called(layer, X * np.float32(1e19), False)
-    return f"training {y}" if isinstance(y, Raised) else f"in training {tell(y, layer)}"
+    layer = build_layer(subject)
+    y = call_layer(layer, X * np.float32(1e19), False)
+    return f"training {y}" if isinstance(y, Raised) else f"in training {describe(y, layer)}"
 
 
 def _betas(y: AnyArray) -> AnyArray:
@@ -84,9 +84,9 @@ def _of_dtype(subject: Subject, x: AnyArray) -> str:
     """Return what an input of another dtype gives, compared with the same numbers in float32."""
     numbers = x.real.astype(np.float32)
 
-    def tell(y: AnyArray, layer: LayerHandle) -> str:
+    def describe(y: AnyArray, layer: LayerHandle) -> str:
         evaluated = np.array_equal(layer.state.running_mean, STATE.running_mean)
-        wanted = called(built(subject), numbers, bool(evaluated))
+        wanted = call_layer(build_layer(subject), numbers, bool(evaluated))
         same = not isinstance(wanted, Raised) and np.allclose(y, wanted, 1e-3, 1e-3)
         dtypes = {str(array.dtype) for array in layer.state.arrays().values()}
         kept = "" if dtypes == {"float32"} else f", arrays of {' and '.join(sorted(dtypes))}"
@@ -94,7 +94,7 @@ def _of_dtype(subject: Subject, x: AnyArray) -> str:
         alike = f"as for {numbers_in} in float32" if same else "with other values"
         return f"y is {y.dtype}, {alike}{kept}"
 
-    return both_modes(subject, x, tell)
+    return both_modes(subject, x, describe)
 
 
 @behaviour("integers", "What does an input of int32 give?")
@@ -135,11 +135,11 @@ def masks(subject: Subject) -> str:
         given = mask if wider.mask_by_row else mask[:, None]
         return np.asarray(layer.pure(layer.arrays, X, False, given)[1]["running_mean"])
 
-    told: dict[str, list[str]] = {}
+    answers: dict[str, list[str]] = {}
     for name, mask in _MASKS.items():
         found = attempt(f"a training call with a mask of {name}", partial(mean_with, mask))
-        told.setdefault(_meaning(found, mask), []).append(name)
-    return "; ".join(f"{', '.join(names)}: {what}" for what, names in told.items())
+        answers.setdefault(_meaning(found, mask), []).append(name)
+    return "; ".join(f"{', '.join(names)}: {what}" for what, names in answers.items())
 
 
 def _meaning(found: Any, mask: AnyArray) -> str:

@@ -1,4 +1,4 @@
-"""Observing in a process of the implementation's own: what ends it is an answer, too."""
+"""Observes in a subprocess, so that a crash or a hang is an answer, too."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CALL_LIMIT = 60.0
 
 
 def observe(name: str, subject: Subject) -> Observation:
-    """Observe one behaviour in this process; whatever the implementation raises is told."""
+    """Observe one behaviour in this process; an exception is an observation, too."""
     try:
         if subject.implementation.build is None:
             return Observation(name, observed=False, answer="there is a function, and no layer")
@@ -45,7 +45,7 @@ def handle(subject: Subject, *, behaviour: str) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Observer:
-    """One implementation, and the process in which it is observed; a lost one is replaced."""
+    """One implementation and the worker process that observes it; a lost one is replaced."""
 
     implementation: str
     limit: float = CALL_LIMIT

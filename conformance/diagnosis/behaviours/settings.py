@@ -1,4 +1,4 @@
-"""Flags and constructor arguments that no requirement speaks of."""
+"""Flags and constructor arguments that no requirement covers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from conformance.diagnosis.behaviours.calling import (
     CONFIG,
     Raised,
     attempt,
-    built,
-    called,
-    statistics_now,
+    build_layer,
+    call_layer,
+    describe_statistics,
 )
 from conformance.diagnosis.sample_data import STATE, X
 from conformance.numerics import oracle
@@ -33,35 +33,35 @@ def _mode(subject: Subject, y: AnyArray, layer: LayerHandle) -> str:
         return "trains"
     if evaluated and not moved:
         return "evaluates"
-    return f"gives what neither mode gives, {statistics_now(layer)}"
+    return f"gives what neither mode gives, {describe_statistics(layer)}"
 
 
 @behaviour("nan-flag", "What does the layer do with a flag that is NaN, or .3?")
 def nan_flag(subject: Subject) -> str:
     """use_running_average=nan, use_running_average=.3"""
-    told = {}
+    answers = {}
     for name, flag in {"NaN": float("nan"), ".3": 0.3}.items():
-        layer = built(subject)
-        y = called(layer, X, flag)
-        told[name] = str(y) if isinstance(y, Raised) else _mode(subject, y, layer)
-    if len(set(told.values())) == 1:
-        return f"NaN and .3: {told['NaN']}"
-    return "; ".join(f"{name}: {words}" for name, words in told.items())
+        layer = build_layer(subject)
+        y = call_layer(layer, X, flag)
+        answers[name] = str(y) if isinstance(y, Raised) else _mode(subject, y, layer)
+    if len(set(answers.values())) == 1:
+        return f"NaN and .3: {answers['NaN']}"
+    return "; ".join(f"{name}: {words}" for name, words in answers.items())
 
 
 @behaviour("traced-flag", "Can the flag be an argument of a compiled function?")
 def traced_flag(subject: Subject) -> str:
     """jit(lambda layer, x, flag: layer(x, flag))"""
-    told = {}
+    answers = {}
     for flag in (False, True):
-        layer = built(subject)
+        layer = build_layer(subject)
         y = attempt("the call under jit with a traced flag", partial(_jitted, layer, flag))
-        told[flag] = str(y) if isinstance(y, Raised) else _mode(subject, np.asarray(y), layer)
-    if told == {False: "trains", True: "evaluates"}:
+        answers[flag] = str(y) if isinstance(y, Raised) else _mode(subject, np.asarray(y), layer)
+    if answers == {False: "trains", True: "evaluates"}:
         return "yes: False trains, True evaluates"
-    if told[False] == told[True]:
-        return f"no: {told[True]}"
-    return f"False {told[False]}; True {told[True]}"
+    if answers[False] == answers[True]:
+        return f"no: {answers[True]}"
+    return f"False {answers[False]}; True {answers[True]}"
 
 
 def _jitted(layer: LayerHandle, flag: bool) -> Any:
@@ -99,23 +99,23 @@ def _built_with(subject: Subject, config: Config) -> Any:
 @behaviour("momentum-outside", "What does momentum outside [0, 1] do?")
 def momentum_outside(subject: Subject) -> str:
     """momentum 1.5 and −.5"""
-    told = {}
+    answers = {}
     for momentum in (1.5, -0.5):
         config = replace(CONFIG, momentum=momentum)
         layer = _built_with(subject, config)
         if isinstance(layer, Raised):
-            told[momentum] = f"the constructor {layer}"
+            answers[momentum] = f"the constructor {layer}"
             continue
-        y = called(layer, X, False)
+        y = call_layer(layer, X, False)
         if isinstance(y, Raised):
-            told[momentum] = f"training {y}"
+            answers[momentum] = f"training {y}"
             continue
         wanted = oracle.train(config, STATE, X, subject.conventions).running_mean
         taken = np.allclose(layer.state.running_mean, wanted, 1e-3, 1e-3)
-        told[momentum] = "taken as it is" if taken else f"taken; {statistics_now(layer)}"
-    if len(set(told.values())) == 1:
-        return f"1.5 and −.5: {told[1.5]}"
-    return f"1.5: {told[1.5]}; −.5: {told[-0.5]}"
+        answers[momentum] = "taken as it is" if taken else f"taken; {describe_statistics(layer)}"
+    if len(set(answers.values())) == 1:
+        return f"1.5 and −.5: {answers[1.5]}"
+    return f"1.5: {answers[1.5]}; −.5: {answers[-0.5]}"
 
 
 @behaviour("eps-zero", "What does eps = 0 give where the variance is 0?")
@@ -126,12 +126,12 @@ def eps_zero(subject: Subject) -> str:
         return f"the constructor {layer}"
     x = X.copy()
     x[:, 1] = 4
-    y = called(layer, x, False)
+    y = call_layer(layer, x, False)
     if isinstance(y, Raised):
         return f"training {y}"
     column = y[:, 1]
     words = "β" if np.allclose(column, STATE.beta[1]) else _kind(column)
-    return f"training gives {words} in that feature, {statistics_now(layer)}"
+    return f"training gives {words} in that feature, {describe_statistics(layer)}"
 
 
 def _kind(column: AnyArray) -> str:

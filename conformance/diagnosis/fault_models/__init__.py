@@ -36,7 +36,7 @@ _PREFERENCE = (
     "projecting",
     "leaking",
 )
-"""Of mistakes that cannot be told apart, the plainest comes first; other modules come last."""
+"""Of mistakes that fit equally well, the plainest comes first; other modules come last."""
 
 _FOUND = {module.name for module in iter_modules(__path__)}
 for _name in (*_PREFERENCE, *sorted(_FOUND.difference(_PREFERENCE))):
