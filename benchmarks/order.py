@@ -14,7 +14,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.engine.scheduling import by_power
+from conformance.engine.scheduling import order_by_power
 from conformance.report.model import Report
 from conformance.requirements import REQUIREMENTS
 
@@ -71,7 +71,7 @@ def main() -> None:
     found = kills()
     order = greedy(found, seconds)
     print(json.dumps([identity.removeprefix("BN-") for identity in order]))
-    present = [row.id for row in by_power(list(REQUIREMENTS.values()))]
+    present = [row.id for row in order_by_power(list(REQUIREMENTS.values()))]
     for name, rows in (("present", present), ("greedy", [*order, *set(present) - set(order)])):
         held = until_found(rows, found, seconds)
         print(f"{name}: median {held[len(held) // 2]:.1f} s, nine in ten ≤ ", end="")

@@ -33,7 +33,7 @@ PROFILES = tuple(MAX_EXAMPLES)
 """``quick`` for a glance, ``default`` reproducible, ``thorough`` random on fresh shapes."""
 
 
-def chosen_seed(profile: str, seed: int | None) -> int:
+def choose_seed(profile: str, seed: int | None) -> int:
     """Return the seed of a run: given, 0 for reproducible profiles, else a new one."""
     if seed is not None:
         return seed

@@ -26,21 +26,21 @@ _DECIDING = ("requirements", "adapters", "numerics", "strategies", "properties",
 def digest(module: str, budget: Budget) -> str:
     """Return what a verdict on a fault of that module depends on."""
     found = hashlib.sha256(_suite().encode())
-    for name in sorted(_imported(module, set())):
+    for name in sorted(_modules_behind(module, set())):
         found.update(inspect.getsource(sys.modules[name]).encode())
     choices = (budget.profile, budget.seed, budget.max_examples)
     found.update(repr(choices).encode())
     return found.hexdigest()[:16]
 
 
-def _imported(module: str, known: set[str]) -> set[str]:
+def _modules_behind(module: str, known: set[str]) -> set[str]:
     """Return a module and those of its own package that what it names was defined in."""
     known.add(module)
     package = module.partition(".")[0]
     for value in vars(sys.modules[module]).values():
         origin = str(getattr(value, "__module__", None) or getattr(value, "__name__", ""))
         if origin.partition(".")[0] == package and origin in sys.modules and origin not in known:
-            _imported(origin, known)
+            _modules_behind(origin, known)
     return known
 
 
@@ -76,7 +76,7 @@ class Journal:
         return list(kept.values())
 
     def _entries(self, text: str) -> list[Any]:
-        entries = [entry for entry in map(_parsed, text.splitlines()) if entry]
+        entries = [entry for entry in map(_parse, text.splitlines()) if entry]
         if "\n" in text and not entries:
             msg = (
                 f"{self.path} holds no verdicts: --resume takes a file that `conformance faults "
@@ -94,7 +94,7 @@ class Journal:
             file.write(json.dumps(line) + "\n")
 
 
-def _parsed(line: str) -> Any:
+def _parse(line: str) -> Any:
     try:
         entry = json.loads(line)
     except ValueError:

@@ -30,12 +30,12 @@ _PLACES = {f"BN-{name}": place for place, name in enumerate(f"{_PLAIN} {_FINDING
 T = TypeVar("T")
 
 
-def by_power(rows: Sequence[Requirement]) -> list[Requirement]:
+def order_by_power(rows: Sequence[Requirement]) -> list[Requirement]:
     """Return the requirements in the order in which to judge them."""
     return sorted(rows, key=lambda row: _PLACES.get(row.id, len(_PLACES)))
 
 
-def dealt(items: Sequence[T], workers: int) -> list[T]:
+def deal(items: Sequence[T], workers: int) -> list[T]:
     """Return the items in an order whose n equal parts each start with the first ones.
 
     pytest-xdist gives every worker one part, the smaller ones first, and lets those that are

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance.adapters.errors import printable
-from conformance.engine.budget import Budget, budget, chosen_seed
+from conformance.engine.budget import Budget, budget, choose_seed
 from conformance.engine.sandbox.limits import CALL_LIMIT, GIB, Limits
 from conformance.frontends.options import PYTEST, RUN_OPTIONS, OptionError, check_values
 from conformance.report.atomic_files import why_unwritable
@@ -175,7 +175,7 @@ def _budget(values: Mapping[str, Any], hypothesis: Any, *, hypothesis_seed: bool
     profile = values["profile"]
     return budget(
         profile,
-        seed=None if hypothesis_seed else chosen_seed(profile, values["seed"]),
+        seed=None if hypothesis_seed else choose_seed(profile, values["seed"]),
         max_examples=values["max_examples"],
         hypothesis=hypothesis,
         minimize=not values["first_violation"],

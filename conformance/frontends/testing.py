@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance.adapters.errors import AdapterError
-from conformance.engine.budget import PROFILES, budget, chosen_seed
+from conformance.engine.budget import PROFILES, budget, choose_seed
 from conformance.engine.jax_runtime import remember_compilations
 from conformance.frontends.pytest_plugin.outcomes import junit_properties, raise_for_verdict
 from conformance.report.waivers import Waiver, describe_mismatch, judge_with_waiver, read_waivers
@@ -65,7 +65,7 @@ def conformance_tests(
         msg = f"profile={profile!r}: expected one of {', '.join(PROFILES)}"
         raise ValueError(msg)
     rows = select(REQUIREMENTS, [select_only], Level(level) if level else None)
-    chosen = budget(profile, seed=chosen_seed(profile, seed), max_examples=max_examples)
+    chosen = budget(profile, seed=choose_seed(profile, seed), max_examples=max_examples)
     name = implementation if isinstance(implementation, str) else implementation.name
     entries = read_waivers(Path(waivers)) if waivers is not None else ()
     waived = {entry.requirement: entry for entry in entries if entry.implementation == name}

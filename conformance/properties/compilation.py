@@ -25,9 +25,9 @@ from conformance.properties.support.claims import (
     check_kept,
     check_trained,
 )
-from conformance.properties.support.nnx_transforms import compiled, transforms_of
+from conformance.properties.support.nnx_transforms import call_compiled, transforms_of
 from conformance.properties.support.property import requirement
-from conformance.properties.support.running_stats_model import Model
+from conformance.properties.support.running_stats_model import RunningStatsModel
 from conformance.properties.support.subject import Subject, as_numpy, calling
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
@@ -47,7 +47,7 @@ from conformance.strategies.shape_grid import COMPILED, TRANSFORMED
 def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> None:
     """jit(layer)(x) meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
     layer, before, x = subject.start(case)
-    y = compiled(subject, layer, x, evaluate=bool(evaluate))
+    y = call_compiled(subject, layer, x, evaluate=bool(evaluate))
 
     after, kept = layer.state, ARRAYS if evaluate else PARAMETERS
     check_kept(after, before, "as before the compiled call", names=kept)
@@ -61,10 +61,10 @@ def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> 
 def updates_leave_the_jitted_function(subject: Subject, drawn: Stream) -> None:
     """n compiled calls are n steps of the recursion"""
     layer, before, _ = subject.start(drawn.case)
-    model = Model.starting(drawn.case.config, before, subject.conventions)
+    model = RunningStatsModel.from_state(drawn.case.config, before, subject.conventions)
 
     for batch in (drawn.case.x, *drawn.following):
-        compiled(subject, layer, batch, evaluate=False)
+        call_compiled(subject, layer, batch, evaluate=False)
         model.train(batch)
         model.check_statistics(layer.state)
 
@@ -81,7 +81,7 @@ def one_trace_per_mode(subject: Subject, drawn: Stream) -> None:
     traced: list[bool] = []
     transforms = transforms_of(subject, layer)
     jitted = transforms.compile_anew(traced)
-    model = Model.starting(case.config, before, subject.conventions)
+    model = RunningStatsModel.from_state(case.config, before, subject.conventions)
     for batch in (case.x, *drawn.following):
         with calling(f"the call under {transforms.library}.jit"):
             jitted(batch, False)
@@ -108,9 +108,9 @@ def nothing_is_baked_in(subject: Subject, drawn: Rewritten, evaluate: int) -> No
     """call, change the four arrays or one, call the same jitted function: the change counts"""
     case, other = drawn
     layer, _, x = subject.start(case)
-    compiled(subject, layer, x, evaluate=bool(evaluate))
+    call_compiled(subject, layer, x, evaluate=bool(evaluate))
     layer.write(other)
-    y = compiled(subject, layer, x, evaluate=bool(evaluate))
+    y = call_compiled(subject, layer, x, evaluate=bool(evaluate))
 
     if evaluate:
         check_evaluated(case.config, other, case.x, y, subject.conventions)
@@ -142,7 +142,7 @@ def the_functional_form_is_right(subject: Subject, case: Case, evaluate: int) ->
     layer, before, x = subject.start(case)
     with calling("jax.jit of the layer as a function of its state"):
         y, other = transforms_of(subject, layer).call_pure(x, evaluate=bool(evaluate))
-    after = layer.holding(other).state
+    after = layer.with_layer(other).state
 
     check_kept(after, before, "as before", names=ARRAYS if evaluate else PARAMETERS)
     rule = "as before: the call was on a copy of its state"
@@ -163,7 +163,7 @@ def donated_state_is_replaced(subject: Subject, drawn: Stream, fresh: int) -> No
     """with the module donated, n compiled calls are n steps, and evaluation follows"""
     layer = subject.build(drawn.case.config, None if fresh else drawn.case.state)
     before = layer.usable_state
-    model = Model.starting(drawn.case.config, before, subject.conventions)
+    model = RunningStatsModel.from_state(drawn.case.config, before, subject.conventions)
 
     for batch in (drawn.case.x, *drawn.following):
         with calling("the call under nnx.jit", "the module donated"):

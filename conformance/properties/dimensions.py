@@ -9,7 +9,7 @@ from conformance.properties.support.checks import check_shape
 from conformance.properties.support.domain_checks import (
     call,
     check_results,
-    declared,
+    domain_of,
     start,
     state_of,
 )
@@ -21,8 +21,8 @@ from conformance.strategies.domain_cases import LAYOUTS, Folded, fold, folded_ca
 @requirement("BN-ND-1", share=1.0, drawn=lambda _: folded_cases(LAYOUTS))
 def any_layout_equals_its_rows(subject: Subject, drawn: Folded) -> None:
     """rows = moveaxis(x, axis, −1).reshape(−1, D), and everything as for these rows"""
-    axis = drawn.axis if declared(subject).axis else -1
-    options = Options(axis=axis if declared(subject).axis else None)
+    axis = drawn.axis if domain_of(subject).axis else -1
+    options = Options(axis=axis if domain_of(subject).axis else None)
     layer = start(subject, drawn.case.config, drawn.case.state, options)
     x = fold(drawn.case.x, drawn.around, axis)
     results = call(layer, x, fold(drawn.w, drawn.around, axis))

@@ -97,13 +97,13 @@ def evaluation_sees_the_statistics_of_now(subject: Subject, drawn: Rewritten, ev
     if event == 0:
         layer.train(x)
     elif event == 1:
-        layer = layer.restored()
+        layer = layer.restore()
         layer.write(other)
     elif event in {2, 3}:
         layer.write(other)
     else:
         layer.write(other)
-        layer = layer.restored()
+        layer = layer.restore()
 
     check_evaluation(layer, case, x)
     if event == 4:

@@ -25,7 +25,7 @@ BETWEEN = (0.3, 0.5, 0.9, -1.0, float("nan"), 0.49, 0.51, 2.0)
 """Flags that are neither 0 nor 1."""
 
 
-def encoded(bit: int, encoding: int) -> object:
+def encode_flag(bit: int, encoding: int) -> object:
     """Return the flag 0 or 1 in one of the ways in which it reaches a layer."""
     import jax.numpy as jnp  # noqa: PLC0415  JAX scalars are among the encodings
 
@@ -71,7 +71,7 @@ def check_forward(subject: Subject, x: AnyArray, result: AnyArray, *, evaluates:
 )
 def every_encoding_selects_its_mode(subject: Subject, case: Case, bit: int, encoding: int) -> None:
     """flag >= 0.5 evaluates, in every type that holds 0 or 1"""
-    result = subject.forward(0.0, subject.input(case), encoded(bit, encoding))
+    result = subject.forward(0.0, subject.input(case), encode_flag(bit, encoding))
 
     check_forward(subject, case.x, result, evaluates=bool(bit))
 

@@ -16,7 +16,7 @@ from conformance.properties.support.domain_checks import (
     call,
     check_results,
     check_statistics,
-    declared,
+    domain_of,
     start,
     state_of,
 )
@@ -28,29 +28,29 @@ from conformance.strategies.domain_cases import MASKED, Masked, masked_cases, se
 
 def shape_of(subject: Subject, drawn: Masked) -> tuple[int, ...]:
     """Return the shape of x: that of rows, or one of more axes if the layer declares to take it."""
-    around = (declared(subject).ndim and drawn.around) or (len(drawn.kept),)
+    around = (domain_of(subject).ndim and drawn.around) or (len(drawn.kept),)
     return (*around, drawn.case.config.features)
 
 
-def shaped(subject: Subject, drawn: Masked, kept: Any) -> Any:
+def shape_mask(subject: Subject, drawn: Masked, kept: Any) -> Any:
     """Return the mask in a shape that the layer declares to take."""
     shape = shape_of(subject, drawn)
-    if declared(subject).mask_by_row:
+    if domain_of(subject).mask_by_row:
         return kept.reshape(shape[:-1])
     own = shape if drawn.by_element else (*shape[:-1], 1)
     return np.ascontiguousarray(np.broadcast_to(kept.reshape(*shape[:-1], 1), own))
 
 
-def given(subject: Subject, drawn: Masked, rows: Any) -> Any:
+def shape_rows(subject: Subject, drawn: Masked, rows: Any) -> Any:
     """Return rows (N, D) in the shape of x."""
     return rows.reshape(shape_of(subject, drawn))
 
 
-def called(subject: Subject, drawn: Masked) -> tuple[State, Results, Case]:
+def call_masked(subject: Subject, drawn: Masked) -> tuple[State, Results, Case]:
     """Call a layer on a masked batch; return its state before, and what belongs to rows kept."""
     layer = start(subject, drawn.case.config, drawn.case.state, Options())
-    x, w = (given(subject, drawn, rows) for rows in (drawn.case.x, drawn.w))
-    results = call(layer, x, w, shaped(subject, drawn, drawn.kept))
+    x, w = (shape_rows(subject, drawn, rows) for rows in (drawn.case.x, drawn.w))
+    results = call(layer, x, w, shape_mask(subject, drawn, drawn.kept))
 
     def alone(name: str, array: Any) -> Any:
         check_shape(name, array, x.shape)
@@ -68,7 +68,7 @@ def called(subject: Subject, drawn: Masked) -> tuple[State, Results, Case]:
 @requirement("BN-MASK-1", share=0.6, drawn=lambda _: masked_cases(MASKED))
 def masked_rows_count_for_nothing(subject: Subject, drawn: Masked) -> None:
     """μ = Σ_K x/|K|; v = Σ_K (x−μ)²/|K|; y_K, rm', rv', dx_K, dγ and dβ from them"""
-    before, results, alone = called(subject, drawn)
+    before, results, alone = call_masked(subject, drawn)
 
     check_results(subject, alone, before, results, drawn.w[drawn.kept], of=", rows kept")
 
@@ -76,7 +76,7 @@ def masked_rows_count_for_nothing(subject: Subject, drawn: Masked) -> None:
 @requirement("BN-MASK-2", share=0.6, drawn=lambda _: masked_cases(MASKED, special=True))
 def masked_rows_reach_nothing(subject: Subject, drawn: Masked) -> None:
     """x outside K is NaN, ±∞ or 1e30, w = 0 there: the same as without these rows"""
-    before, results, alone = called(subject, drawn)
+    before, results, alone = call_masked(subject, drawn)
 
     check_results(subject, alone, before, results, drawn.w[drawn.kept], of=", rows kept")
 
@@ -86,8 +86,8 @@ def a_batch_without_rows_is_survived(subject: Subject, drawn: Masked) -> None:
     """K = ∅: all arrays are finite, and the next batch is normalised and counted from there"""
     case = drawn.case
     layer = start(subject, case.config, case.state, Options())
-    nothing = shaped(subject, drawn, np.zeros_like(drawn.kept))
-    x, w = (given(subject, drawn, rows) for rows in (case.x, drawn.w))
+    nothing = shape_mask(subject, drawn, np.zeros_like(drawn.kept))
+    x, w = (shape_rows(subject, drawn, rows) for rows in (case.x, drawn.w))
     results = call(layer, x, w, nothing)
     for name in ARRAYS:
         check_finite(f"{name} after a batch without rows", results.after[name])
@@ -99,7 +99,7 @@ def a_batch_without_rows_is_survived(subject: Subject, drawn: Masked) -> None:
     )
 
     following = start(subject, case.config, State(**results.after), Options())
-    results = call(following, x, w, shaped(subject, drawn, drawn.kept))
+    results = call(following, x, w, shape_mask(subject, drawn, drawn.kept))
     alone = select_rows(case, drawn.kept)
     check_statistics(
         subject, alone, state_of(following.arrays), results.after, of=" after the next"

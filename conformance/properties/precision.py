@@ -18,7 +18,7 @@ from conformance.properties.support.differentiation import expected_gradients
 from conformance.properties.support.domain_checks import (
     call,
     check_statistics,
-    declared,
+    domain_of,
     start,
     state_of,
 )
@@ -63,7 +63,7 @@ def check_output(
 @requirement("BN-TYPE-1", share=0.6, drawn=lambda _: half_cases(PRECISE))
 def half_precision_keeps_float32_statistics(subject: Subject, drawn: Half) -> None:
     """|error of y| ≤ that of float32 + u₁₆·(3|γz| + |β| + |y|); rm', rv' as for float32"""
-    chosen, layer, results = of_half(drawn, subject, declared(subject).low_precisions)
+    chosen, layer, results = of_half(drawn, subject, domain_of(subject).low_precisions)
     case, before = drawn.case, state_of(layer.arrays)
     of = f" from {chosen.x} in {chosen.y}"
 
@@ -97,7 +97,7 @@ def check_dtypes(chosen: Precision, before: dict[str, Any], results: Results, of
 @requirement("BN-TYPE-2", share=0.2, drawn=lambda _: half_cases(PRECISE))
 def dtypes_are_the_declared_ones(subject: Subject, drawn: Half) -> None:
     """the dtype of y is the declared one, those of the four arrays do not change"""
-    chosen, layer, results = of_half(drawn, subject, declared(subject).low_precisions)
+    chosen, layer, results = of_half(drawn, subject, domain_of(subject).low_precisions)
 
     asked = "" if chosen.dtype is None else f" with dtype={chosen.dtype!r}"
     check_dtypes(chosen, layer.arrays, results, f"{chosen.x}{asked}")
@@ -106,7 +106,7 @@ def dtypes_are_the_declared_ones(subject: Subject, drawn: Half) -> None:
 @requirement("BN-TYPE-4", share=0.4, drawn=lambda _: pulled_half_cases(PRECISE))
 def half_precision_keeps_float32_gradients(subject: Subject, drawn: PulledHalf) -> None:
     """dγ, dβ as for float32; |error of dx| ≤ that of float32 + 7·u₁₆ of its parts"""
-    offered = declared(subject).narrowed_precisions
+    offered = domain_of(subject).narrowed_precisions
     chosen, layer, results = of_half(drawn, subject, offered, drawn.w)
     case, before = drawn.case, state_of(layer.arrays)
     expected, limits = expected_gradients(subject, before, case, drawn.w, evaluate=False)
@@ -126,7 +126,7 @@ def half_precision_keeps_float32_gradients(subject: Subject, drawn: PulledHalf) 
 @requirement("BN-TYPE-3", share=0.4, drawn=lambda _: double_cases(DOUBLE))
 def float64_keeps_its_digits(subject: Subject, drawn: Double) -> None:
     """as BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1, with u = 2⁻⁵³"""
-    chosen = next(p for p in declared(subject).precisions if p.x == "float64")
+    chosen = next(p for p in domain_of(subject).precisions if p.x == "float64")
     case, options = drawn.case, Options(dtype=chosen.dtype)
     with jax.enable_x64(True):
         layer = start(subject, case.config, case.state, options)

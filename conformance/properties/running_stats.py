@@ -10,7 +10,7 @@ from conformance.numerics.bounds import Bound
 from conformance.properties.support.checks import check_within
 from conformance.properties.support.claims import check_kept, check_trained
 from conformance.properties.support.property import requirement
-from conformance.properties.support.running_stats_model import Model
+from conformance.properties.support.running_stats_model import RunningStatsModel
 from conformance.properties.support.subject import Subject
 from conformance.strategies.case import Case
 from conformance.strategies.cases import OFTEN_FRESH, SOMETIMES_FRESH, Stream, cases, streams
@@ -44,7 +44,7 @@ def running_var_keeps_share_momentum_of_itself(subject: Subject, case: Case) -> 
 def each_call_is_one_update(subject: Subject, drawn: Stream) -> None:
     """k calls are k steps of the recursion"""
     layer, before, _ = subject.start(drawn.case)
-    model = Model.starting(drawn.case.config, before, subject.conventions)
+    model = RunningStatsModel.from_state(drawn.case.config, before, subject.conventions)
 
     for batch in (drawn.case.x, *drawn.following):
         layer.train(subject.input(drawn.case.with_x(batch)))
@@ -91,7 +91,7 @@ _STEPS = {0.9: 160, 0.97: 280, 0.99: 400}
 def a_constant_stream_converges(subject: Subject, case: Case) -> None:
     """rm_k − μ = mᵏ·(rm_0 − μ), and rv likewise, for k up to 400"""
     layer, before, x = subject.start(case)
-    model = Model.starting(case.config, before, subject.conventions)
+    model = RunningStatsModel.from_state(case.config, before, subject.conventions)
 
     for step in range(_STEPS[case.config.momentum]):
         layer.train(x)

@@ -33,7 +33,7 @@ from conformance.strategies.programs import AGAIN, RUNS, Program, Step, mutate, 
 @requirement("BN-SEQ-1", share=0.3, program=programs)
 def any_sequence_follows_the_model(subject: Subject, program: Program) -> None:
     """after each step of a program: y, all states, inputs and earlier outputs are right"""
-    run = Run.starting(subject, program)
+    run = Run.start(subject, program)
     run.check(None)
     for number, step in enumerate(program.steps, 1):
         try:
@@ -86,7 +86,7 @@ class Run:
     calls: int = 0
 
     @classmethod
-    def starting(cls, subject: Subject, program: Program) -> Run:
+    def start(cls, subject: Subject, program: Program) -> Run:
         """Build the two layers."""
         buffers = [batch.copy() for batch in program.batches]
         inputs = [batch.copy() for batch in program.batches]
@@ -95,7 +95,7 @@ class Run:
             subject.build(program.other.config),
         )
         live = [
-            Live(layer, Expected.starting(config, layer.usable_state, subject.conventions))
+            Live(layer, Expected.from_state(config, layer.usable_state, subject.conventions))
             for layer, config in zip(
                 layers, (program.case.config, program.other.config), strict=True
             )
@@ -119,7 +119,7 @@ class Run:
         if kind in COPIED_BY:
             self._copy(COPIED_BY[kind])
         elif kind == "split and merge":
-            self.current.layer = self.current.layer.restored()
+            self.current.layer = self.current.layer.restore()
         elif kind == "switch":
             self._switch()
         elif kind == "mutate":
@@ -200,7 +200,7 @@ class Run:
             return
         with calling(name):
             module = COPIED[name](self.current.layer.module)
-        copied = Live(self.current.layer.around(module), self.current.expected.copied())
+        copied = Live(self.current.layer.with_module(module), self.current.expected.copy())
         self.live.insert(self.now, copied)
         if len(self.live) > ALIVE:
             neither = (self.now + 2) % len(self.live)  # the copy nor what was copied

@@ -21,7 +21,7 @@ from conformance.properties.support.claims import (
     check_trained,
 )
 from conformance.properties.support.nnx_state import path_of
-from conformance.properties.support.nnx_transforms import compiled
+from conformance.properties.support.nnx_transforms import call_compiled
 from conformance.properties.support.property import requirement
 from conformance.properties.support.restoring import COPIED, RESTORED, through_checkpoint
 from conformance.properties.support.subject import LayerHandle, Subject, calling
@@ -40,7 +40,7 @@ def check_in_use(subject: Subject, case: Case, layer: LayerHandle, held: State) 
     """Check that the state which the layer holds is the one that it uses, in both modes."""
     x = subject.input(case)
     check_evaluated(case.config, held, case.x, layer.evaluate(x), subject.conventions)
-    y = compiled(subject, layer, x, evaluate=True)
+    y = call_compiled(subject, layer, x, evaluate=True)
     check_evaluated(case.config, held, case.x, y, subject.conventions)
     check_trained(subject, case, held, layer.train(x), layer.state)
     check_evaluation(layer, case, x)
@@ -68,7 +68,7 @@ def taking_apart_and_restoring(subject: Subject, case: Case, way: int, trained: 
     through = list(RESTORED)[way]
     with calling(f"restoring through {through}"):
         restored = RESTORED[through](layer.module, elsewhere(subject, case).module)
-    again = layer.around(restored)
+    again = layer.with_module(restored)
 
     check_state("the restored layer", again, saved, rule=f"as saved through {through}")
     check_in_use(subject, case, again, saved)
@@ -91,7 +91,7 @@ def copies_are_equal_and_independent(
 
     def copied(original: LayerHandle) -> LayerHandle:
         with calling(name):
-            return original.around(COPIED[name](original.module))
+            return original.with_module(COPIED[name](original.module))
 
     early = copied(layer)
     layer.evaluate(x)

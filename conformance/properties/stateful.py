@@ -35,7 +35,7 @@ class SequenceMachine(RuleBasedStateMachine):
     @initialize(program=programs(DEFAULT).to_hypothesis())
     def begin(self, program: Program) -> None:
         """Build the layers of a program; its own steps are left out."""
-        self.run = Run.starting(self.subject, program)
+        self.run = Run.start(self.subject, program)
         self.trained: Live | None = None
 
     @rule(batch=_BATCHES, as_jax=st.booleans())

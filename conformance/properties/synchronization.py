@@ -17,7 +17,7 @@ from conformance.properties.support.domain_checks import (
     call,
     check_results,
     check_statistics,
-    declared,
+    domain_of,
     start,
     state_of,
 )
@@ -58,7 +58,7 @@ def spread(drawn: Spread, rows: AnyArray) -> AnyArray:
 def mask_of(subject: Subject, drawn: Spread) -> AnyArray:
     """Return the mask by shard in a shape that the layer declares to take."""
     kept = spread(drawn, drawn.kept)
-    return kept if declared(subject).mask_by_row else kept[..., None]
+    return kept if domain_of(subject).mask_by_row else kept[..., None]
 
 
 def check_spread(subject: Subject, drawn: Spread, mask: Any) -> None:

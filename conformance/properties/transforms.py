@@ -33,7 +33,7 @@ from conformance.properties.support.optimizer import (
     check_descended,
 )
 from conformance.properties.support.property import requirement
-from conformance.properties.support.running_stats_model import Model
+from conformance.properties.support.running_stats_model import RunningStatsModel
 from conformance.properties.support.subject import Subject, as_numpy, calling
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
@@ -65,7 +65,7 @@ def a_stack_of_layers_equals_the_loop(subject: Subject, lanes: list[Case], evalu
         xs = put_on_device(np.stack([case.x for case in lanes]))[0]
         mapped, stacked = transforms.call_stacked(others, xs, evaluate=bool(evaluate))
         ys = np.array(mapped)
-    after = layers[0].holding(stacked).state
+    after = layers[0].with_layer(stacked).state
 
     for lane, case in enumerate(lanes):
         start, end, y, of = before[lane], after.take(lane), ys[lane], f" of lane {lane}"
@@ -92,7 +92,7 @@ def lanes_share_nothing(subject: Subject, drawn: Stream) -> None:
     for lane, batch in enumerate(batches):
         for ys in evaluated:
             check_evaluated(case.config, before, batch, ys[lane], subject.conventions)
-        after = layer.holding(states[lane]).state
+        after = layer.with_layer(states[lane]).state
         check_trained(subject, case.with_x(batch), before, np.array(trained[lane]), after)
 
 
@@ -117,7 +117,7 @@ def a_scan_is_a_loop(subject: Subject, drawn: Stream, long: int) -> None:
         (xs,) = put_on_device(np.tile(np.stack(batches), (rounds, 1, 1)))
         ys = np.array(transforms.train_scanned(xs))
 
-    model = Model.starting(case.config, before, subject.conventions)
+    model = RunningStatsModel.from_state(case.config, before, subject.conventions)
     outputs: list[tuple[Any, Any]] = []
     for at, batch in enumerate(batches * rounds):
         model.train(batch)
@@ -142,7 +142,7 @@ def rematerialization_changes_nothing(subject: Subject, drawn: Pulled) -> None:
     expected = expected_gradients(subject, before, case, w, evaluate=False)
     for name in PARAMETERS:
         check_gradient(name, got, expected, "training under remat")
-    model = Model.starting(case.config, before, subject.conventions)
+    model = RunningStatsModel.from_state(case.config, before, subject.conventions)
     model.train(case.x)
     model.check_statistics(layer.state)
 
@@ -151,7 +151,7 @@ def rematerialization_changes_nothing(subject: Subject, drawn: Pulled) -> None:
 def a_shared_layer_updates_at_each_use(subject: Subject, case: Case) -> None:
     """y = layer(layer(x)): two steps of the recursion, the second with the first y"""
     layer, before, x = subject.start(case)
-    model = Model.starting(case.config, before, subject.conventions)
+    model = RunningStatsModel.from_state(case.config, before, subject.conventions)
     first = layer.train(x)
     layer.train(first)
     model.train(case.x)
@@ -162,7 +162,7 @@ def a_shared_layer_updates_at_each_use(subject: Subject, case: Case) -> None:
     transforms = transforms_of(subject, again)
     with calling(f"a layer used twice under {transforms.library}.jit"):
         inner = as_numpy("the first y", transforms.train_twice(*put_on_device(x)))
-    model = Model.starting(case.config, start, subject.conventions)
+    model = RunningStatsModel.from_state(case.config, start, subject.conventions)
     model.train(case.x)
     rounding = bounds.train(case.config, start, case.x, subject.conventions).y
     model.train(inner.astype(np.float32), inaccurate_by=rounding + rounding)
@@ -175,7 +175,7 @@ def the_layer_exists_abstractly(subject: Subject, case: Case) -> None:
     layer, before, x = subject.start(case)
     build: Any = subject.implementation.build
     with calling("nnx.eval_shape of the constructor"):
-        abstract = layer.around(nnx.eval_shape(lambda: build(case.config).module))
+        abstract = layer.with_module(nnx.eval_shape(lambda: build(case.config).module))
     for name, holder in abstract.raw.items():
         got = "an array" if _is_value(holder) else type(holder).__name__
         check_true(name, _is_abstract(holder), got=got, expected="a shape and a dtype")
@@ -225,7 +225,7 @@ def uses_add_up_and_layers_do_not_mix(subject: Subject, drawn: Interleaved, rate
         (first, case.config, before, (case.x, x)),
         (second, config, start, (x,)),
     ):
-        model = Model.starting(owner, origin, subject.conventions)
+        model = RunningStatsModel.from_state(owner, origin, subject.conventions)
         for batch in batches:
             model.train(batch)
         model.check_statistics(layer.state)

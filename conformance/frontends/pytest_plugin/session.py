@@ -15,7 +15,7 @@ from conformance.engine.budget import Clock
 from conformance.engine.jax_runtime import remember_compilations
 from conformance.engine.sandbox.supervisor import Supervisor
 from conformance.engine.sandbox.worker_process import RunCancelled
-from conformance.engine.scheduling import by_power, dealt
+from conformance.engine.scheduling import deal, order_by_power
 from conformance.frontends.pytest_plugin.items import RequirementItem
 from conformance.frontends.pytest_plugin.protocol import REFUSAL
 from conformance.frontends.run_config import RunConfig
@@ -40,9 +40,9 @@ class RequirementFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         if self.judge is None:
             return  # every implementation was refused, and the controller will say so
-        wanted = self.run.items(by_power(self.run.requirements))
+        wanted = self.run.items(order_by_power(self.run.requirements))
         clock = self._clock([row for row, _ in wanted.values()])
-        for name in dealt(list(wanted), self._workers):
+        for name in deal(list(wanted), self._workers):
             requirement, implementation = wanted[name]
             item: RequirementItem = RequirementItem.from_parent(self, name=name)
             item.judge = partial(self._judge, self.judge, requirement, implementation, clock)

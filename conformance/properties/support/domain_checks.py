@@ -24,7 +24,7 @@ Errors = tuple[Bound, Bound] | None
 """Bounds for mean and variance, or None for those of a single batch."""
 
 
-def declared(subject: Subject) -> Wider:
+def domain_of(subject: Subject) -> Wider:
     """Return what is declared."""
     wider = subject.implementation.wider
     assert wider is not None, "gated by the capabilities"  # noqa: S101
@@ -33,7 +33,7 @@ def declared(subject: Subject) -> Wider:
 
 def start(subject: Subject, config: Config, state: State | None, options: Options) -> WideLayer:
     """Construct a layer and, unless it is to stay fresh, give it a state, each array as (D,)."""
-    build = declared(subject).build
+    build = domain_of(subject).build
     assert build is not None, "Implementation.nnx fills it in"  # noqa: S101
     with calling(CONSTRUCT, _words(options)):
         layer: WideLayer = build(subject.conventions.constructed(config), options)

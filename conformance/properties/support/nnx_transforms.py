@@ -24,7 +24,7 @@ def transforms_of(subject: Subject, layer: LayerHandle) -> Transforms:
     return NnxTransforms(layer, subject)
 
 
-def compiled(subject: Subject, layer: LayerHandle, x: Any, *, evaluate: bool) -> AnyArray:
+def call_compiled(subject: Subject, layer: LayerHandle, x: Any, *, evaluate: bool) -> AnyArray:
     """Call the layer under the jit that all properties share."""
     transforms = transforms_of(subject, layer)
     with calling(f"the call under {transforms.library}.jit"):
@@ -95,7 +95,7 @@ class NnxTransforms:
         return _TWICE(self.live.module, x)[0]
 
     def _around(self, module: Any) -> Layer:
-        return self.live.around(module).layer
+        return self.live.with_module(module).layer
 
 
 @partial(jax.jit, static_argnums=(0, 3))

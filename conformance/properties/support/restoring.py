@@ -67,7 +67,7 @@ def _found_by_name(kind: type) -> bool:
     return found is kind
 
 
-def pickled(module: Any) -> Any:
+def copy_by_pickle(module: Any) -> Any:
     """Return what pickle makes of a module.
 
     A class that was made inside a function, or loaded from a file, cannot be found by name.
@@ -95,7 +95,7 @@ def pickled(module: Any) -> Any:
 COPIED: dict[str, Callable[[Any], Any]] = {
     "nnx.clone": nnx.clone,
     "copy.deepcopy": copy.deepcopy,
-    "pickle": pickled,
+    "pickle": copy_by_pickle,
 }
 """Functions that return an independent copy of a module."""
 

@@ -33,7 +33,7 @@ class _Tracked:
     strict: Float64
 
     @classmethod
-    def starting(cls, values: npt.NDArray[np.float32]) -> _Tracked:
+    def from_values(cls, values: npt.NDArray[np.float32]) -> _Tracked:
         exact = np.zeros(values.shape)
         return cls(values.astype(np.float64), exact, exact)
 
@@ -57,7 +57,7 @@ class _Tracked:
 
 
 @dataclass(slots=True)
-class Model:
+class RunningStatsModel:
     """What the running statistics must be after any number of training calls.
 
     ``count`` is the number of updates behind them, None where it does not matter.
@@ -71,10 +71,12 @@ class Model:
     calls: int = 0
 
     @classmethod
-    def starting(cls, config: Config, state: State, conventions: Conventions) -> Model:
+    def from_state(
+        cls, config: Config, state: State, conventions: Conventions
+    ) -> RunningStatsModel:
         """Return the model of a layer that holds ``state``."""
         mean, var = state.running_mean, state.running_var
-        tracked = _Tracked.starting(mean), _Tracked.starting(var)
+        tracked = _Tracked.from_values(mean), _Tracked.from_values(var)
         return cls(config, conventions, *tracked, state.count)
 
     def train(self, x: npt.NDArray[np.float32], *, inaccurate_by: Bound | None = None) -> None:

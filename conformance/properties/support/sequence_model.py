@@ -10,7 +10,7 @@ from conformance.adapters.protocols import PARAMETERS, STATISTICS, Config
 from conformance.numerics.conventions import Conventions
 from conformance.numerics.state import Float32, State
 from conformance.properties.support.claims import check_kept
-from conformance.properties.support.running_stats_model import Model
+from conformance.properties.support.running_stats_model import RunningStatsModel
 from conformance.properties.support.subject import AnyArray
 
 
@@ -24,19 +24,19 @@ class Expected:
     """
 
     seen: State
-    model: Model
+    model: RunningStatsModel
 
     @classmethod
-    def starting(cls, config: Config, state: State, conventions: Conventions) -> Expected:
+    def from_state(cls, config: Config, state: State, conventions: Conventions) -> Expected:
         """Return the model of a layer whose state was read as ``state``."""
-        return cls(state, Model.starting(config, state, conventions))
+        return cls(state, RunningStatsModel.from_state(config, state, conventions))
 
     @property
     def config(self) -> Config:
         """The configuration of the layer."""
         return self.model.config
 
-    def copied(self) -> Expected:
+    def copy(self) -> Expected:
         """Return the model of a copy, which goes its own way."""
         return Expected(self.seen, copy.deepcopy(self.model))
 
@@ -51,7 +51,7 @@ class Expected:
         if any(name in held for name in STATISTICS):
             self.seen = self.seen.replace(count=None)
             self.model.count = None
-        exact = Model.starting(self.config, self.seen, self.model.conventions)
+        exact = RunningStatsModel.from_state(self.config, self.seen, self.model.conventions)
         if "running_mean" in held:
             self.model.mean = exact.mean
         if "running_var" in held:

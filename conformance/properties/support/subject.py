@@ -134,7 +134,7 @@ class LayerHandle:
         with calling("reading the attributes"):
             return dict(getattr(self.layer, "attributes_now", dict)())
 
-    def restored(self) -> LayerHandle:
+    def restore(self) -> LayerHandle:
         """Return a copy made through the framework's own way of taking a layer apart.
 
         A layer whose adapter knows no such way is returned as it is.
@@ -150,11 +150,11 @@ class LayerHandle:
         """The live ``nnx.Module``; only for requirements that need the capability."""
         return cast("Any", self.layer).module
 
-    def holding(self, layer: Layer) -> LayerHandle:
+    def with_layer(self, layer: Layer) -> LayerHandle:
         """Return the same view of another layer."""
         return replace(self, layer=layer)
 
-    def around(self, module: Any) -> LayerHandle:
+    def with_module(self, module: Any) -> LayerHandle:
         """Return the same view of another module."""
         return replace(self, layer=cast("Any", self.layer).around(module))
 

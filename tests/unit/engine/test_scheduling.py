@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.engine.scheduling import _PLACES, by_power, dealt
+from conformance.engine.scheduling import _PLACES, deal, order_by_power
 from conformance.requirements import REQUIREMENTS
 
 ROWS = tuple(REQUIREMENTS.values())
@@ -17,7 +17,7 @@ def test_places_are_those_of_requirements():
 
 def test_nothing_is_lost_and_the_first_come_first():
     """The order is a permutation; after those with a place the table's own order remains."""
-    ordered = [row.id for row in by_power(ROWS)]
+    ordered = [row.id for row in order_by_power(ROWS)]
     assert sorted(ordered) == sorted(REQUIREMENTS)
     assert ordered[: len(_PLACES)] == list(_PLACES)
     assert ordered[len(_PLACES) :] == [
@@ -29,7 +29,7 @@ def test_nothing_is_lost_and_the_first_come_first():
 @pytest.mark.parametrize("workers", [1, 2, 3, 4, 7])
 def test_every_part_starts_with_the_first(count: int, workers: int):
     """Cut into parts as pytest-xdist does, each part starts with one of the first items."""
-    hand = dealt(range(count), workers)
+    hand = deal(range(count), workers)
     assert sorted(hand) == list(range(count))
     left = hand
     for worker in range(workers):

@@ -12,7 +12,7 @@ from conformance.numerics import bounds, oracle
 from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import State
 from conformance.properties.support.checks import ViolationFound
-from conformance.properties.support.running_stats_model import Model
+from conformance.properties.support.running_stats_model import RunningStatsModel
 from conformance.requirements.deviations import Deviation
 
 F = np.float32
@@ -93,7 +93,7 @@ def ratios(algorithm, m):
     batches = (rng.standard_normal((60, 1, COLUMNS)) + 3).astype(F)
     fresh = State.fresh(COLUMNS).replace(count=np.array(0))
     found = []
-    model = Model.starting(Config(features=COLUMNS, momentum=m), fresh, DEBIASED)
+    model = RunningStatsModel.from_state(Config(features=COLUMNS, momentum=m), fresh, DEBIASED)
     for batch, got in zip(batches, algorithm(m, batches[:, 0]), strict=True):
         model.train(batch)
         error = np.abs(got.astype(np.float64) - model.mean.value)
@@ -117,7 +117,7 @@ def test_an_exponent_that_is_one_too_large_exceeds_it(m):
 def test_a_count_that_is_wrong_is_a_violation():
     """The number of updates that a layer says it has made is compared."""
     fresh = State.fresh(1).replace(count=np.array(0))
-    model = Model.starting(Config(features=1, momentum=0.75), fresh, DEBIASED)
+    model = RunningStatsModel.from_state(Config(features=1, momentum=0.75), fresh, DEBIASED)
     model.train(np.array([[3]], F))
     right = fresh.replace(running_mean=np.array([3], F), running_var=np.array([0], F))
     model.check_statistics(right.replace(count=np.array(1)))

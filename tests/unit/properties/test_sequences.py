@@ -196,7 +196,7 @@ def test_the_model_is_the_oracle_step_by_step():
     """Training, writing and copying the model give what the oracle gives, one after the other."""
     for program in default_programs():
         config, state = program.case.config, State.fresh(program.case.config.features)
-        model = Expected.starting(config, state, STRICT)
+        model = Expected.from_state(config, state, STRICT)
         mean, var = state.running_mean, state.running_var
         for batch in program.batches:
             model.train(batch)
@@ -204,7 +204,7 @@ def test_the_model_is_the_oracle_step_by_step():
             mean, var = exact.running_mean, exact.running_var
             assert np.array_equal(model.model.mean.value, mean)
             assert np.array_equal(model.model.var.value, var)
-        copied = model.copied()
+        copied = model.copy()
         model.write({"running_mean": program.states[0].running_mean})
         assert np.array_equal(model.model.mean.value, program.states[0].running_mean)
         assert not model.model.mean.strict.any()
@@ -222,7 +222,7 @@ def test_a_correct_layer_takes_every_step(kind: str):
 
 def test_layers_alive_are_few_and_the_copied_stays():
     """After a copy the copy is current, what was copied is one switch away, three are alive."""
-    run = Run.starting(_STEPWISE, default_programs()[0])
+    run = Run.start(_STEPWISE, default_programs()[0])
     for _ in range(6):
         original = run.current
         run.take(Step("clone"))

@@ -12,7 +12,7 @@ from support.drawn_cases import assert_valid
 from conformance.adapters.protocols import ARRAYS
 from conformance.numerics import oracle
 from conformance.numerics.state import State
-from conformance.properties.support.restoring import RESTORED, pickled
+from conformance.properties.support.restoring import RESTORED, copy_by_pickle
 from conformance.strategies.distinct import distinct_cases, replaced_cases
 from conformance.strategies.shape_grid import TRANSFORMED
 from impl.stepwise import StepwiseBatchNorm
@@ -68,7 +68,7 @@ def test_local_classes_can_be_pickled():
     class Local(StepwiseBatchNorm):
         pass
 
-    copied = pickled(Local(3, 0.5, 1e-3, nnx.Rngs(0)))
+    copied = copy_by_pickle(Local(3, 0.5, 1e-3, nnx.Rngs(0)))
     assert type(copied) is Local
     assert copied.momentum == 0.5
 
@@ -78,4 +78,4 @@ def test_what_cannot_be_pickled_counts():
     layer = trained_layer()
     layer.scale = lambda value: value
     with pytest.raises((AttributeError, TypeError, ValueError, ImportError), match="lambda"):
-        pickled(layer)
+        copy_by_pickle(layer)

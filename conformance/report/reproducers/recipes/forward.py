@@ -27,7 +27,7 @@ _ENCODED = (
     "jnp.asarray(bool({b}))",
     "jnp.asarray({b}, jnp.int32)",
 )
-"""The text of ``properties.forward.encoded``."""
+"""The text of ``properties.flags.encode_flag``."""
 
 _CONTAINED = dict(
     zip(

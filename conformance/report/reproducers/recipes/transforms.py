@@ -9,7 +9,7 @@ import numpy as np
 from conformance.adapters.protocols import ARRAYS, PARAMETERS, STATISTICS
 from conformance.numerics import bounds, oracle
 from conformance.numerics.state import State
-from conformance.properties.support.running_stats_model import Model
+from conformance.properties.support.running_stats_model import RunningStatsModel
 from conformance.properties.transforms import ROUNDS
 from conformance.report.reproducers.recipes.registry import recipe
 from conformance.report.reproducers.scene import (
@@ -109,7 +109,7 @@ def _check_twice(live: Live, case: Case, first: str) -> None:
     is that of a first y which is itself off by as much as it may be.
     """
     state = case.state or State.fresh(case.config.features)
-    model = Model.starting(case.config, state, conventions_of(live.script))
+    model = RunningStatsModel.from_state(case.config, state, conventions_of(live.script))
     model.train(case.x)
     conventions = conventions_of(live.script)
     rounding = bounds.train(case.config, state, case.x, conventions).y
