@@ -1,4 +1,4 @@
-"""How thoroughly to judge. Importing this costs nothing."""
+"""How thoroughly to judge, and for how long. Imports the standard library only."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import Any
 class Budget:
     """The resolved choices of a run that decide which cases are generated.
 
-    ``max_examples``: cases per property, before its share. ``seed``: None lets Hypothesis
-    choose, by its own options. ``palette_seed``: draw shapes from this seed; None keeps the
-    default palette. ``hypothesis``: the ``hypothesis.settings`` to start from, if the user
-    loaded a profile. ``minimize``: make counterexamples small, instead of reporting the first
-    one found.
+    Attributes:
+        profile: The name of the profile.
+        max_examples: Cases per property, before its share.
+        seed: The seed of the run; None lets Hypothesis choose, by its own options.
+        palette_seed: Draw shapes from this seed; None keeps the default palette.
+        hypothesis: The ``hypothesis.settings`` to start from, if the user loaded a profile.
+        minimize: Make counterexamples small, instead of reporting the first one found.
     """
 
     profile: str = "default"
@@ -64,19 +66,26 @@ def budget(
 
 
 FIRST_CASES = 5
-"""What every requirement gets, however little time is left."""
+"""Cases that every requirement gets, however little time is left."""
 
 
 class Clock:
-    """Tells each requirement of one process until when it may go on.
+    """Divides the time of a run among the requirements of one process.
 
-    ``ends``: seconds since 1970, the same in all processes. ``weight``: the sum of the shares of
-    what this process is expected to judge, a share being the part of the cases per property
-    that buys detection. What one requirement leaves is there for those after it; what a
-    requirement needs for its first cases, beyond its part, they lack.
+    Time that one requirement leaves goes to those after it; what its first cases take beyond its
+    part is taken from them.
+
+    Attributes:
+        ends: The end of the run in seconds since 1970, the same in all processes.
     """
 
     def __init__(self, ends: float, weight: float) -> None:
+        """Start the clock.
+
+        Args:
+            ends: The end of the run in seconds since 1970.
+            weight: The sum of the shares of the properties that this process is to judge.
+        """
         self.ends = ends
         self._left = weight
 

@@ -1,8 +1,8 @@
 """A layer in NumPy that follows declared conventions to the letter, computed by the oracle.
 
-What a declaration changes shows in cases of some kind only: a fresh layer, more than one row, a
-large mean. This layer tells whether there was one: if it, too, meets a requirement without the
-declaration, the cases say nothing about it.
+A deviation is visible in cases of some kind only: a fresh layer, more than one row, a large mean.
+If this layer, too, meets a requirement without the declaration, there was no such case, and
+nothing follows for the declaration.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def cache_directory() -> Path:
-    """Return where the suite keeps what can be made again, following the XDG convention."""
+    """Return the directory of the suite's caches, by the XDG convention."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "batchnorm-conformance"
 
@@ -43,9 +43,15 @@ LIMIT = 256 * 2**20
 
 
 def forget_old_compilations(limit: int = LIMIT) -> int:
-    """Delete the programs used longest ago until the rest takes ``limit`` bytes; return how many.
+    """Delete the programs used longest ago.
 
     JAX can bound its cache itself, but looks through all of it whenever it adds a program.
+
+    Args:
+        limit: Bytes that the rest may take.
+
+    Returns:
+        How many programs were deleted.
     """
     try:
         found = [(entry, entry.stat()) for entry in os.scandir(_programs()) if entry.is_file()]
@@ -67,12 +73,17 @@ _MAPPINGS_ALLOWED = Path("/proc/sys/vm/max_map_count")
 
 
 def unload_programs_if_many(share: float = 0.4) -> bool:
-    """Drop the compiled programs of this process if they take up much of what Linux allows.
+    """Drop the compiled programs of this process if they use up the memory mappings.
 
     Each program takes some three memory mappings. A process that has judged hundreds of
     layers, or a few whose programs are large, runs into the limit: the next compilation fails for
-    want of memory, which is no fault of the layer, or ends the process.
-    Return whether they were dropped; other systems have no such limit.
+    want of memory, for which the layer is not to blame, or ends the process.
+
+    Args:
+        share: The share of the mappings that Linux allows, from which on they are dropped.
+
+    Returns:
+        Whether they were dropped; other systems have no such limit.
     """
     try:
         allowed = int(_MAPPINGS_ALLOWED.read_text())

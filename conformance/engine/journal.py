@@ -1,4 +1,4 @@
-"""Verdicts kept in a file as they come, so that an interrupted run goes on where it was.
+"""Keeps verdicts in a file as they come, so that an interrupted run can be resumed.
 
 A verdict holds for the code that gave it: each line carries a digest of the suite, of the
 module that the fault stands in, of the modules of the same package that this one builds on, and
@@ -34,7 +34,7 @@ def digest(module: str, budget: Budget) -> str:
 
 
 def _modules_behind(module: str, known: set[str]) -> set[str]:
-    """Return a module and those of its own package that what it names was defined in."""
+    """Return a module, and the modules of its package that define the names it uses."""
     known.add(module)
     package = module.partition(".")[0]
     for value in vars(sys.modules[module]).values():

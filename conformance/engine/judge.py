@@ -108,7 +108,7 @@ def _execute(run: PropertyRun, call: Callable[[], None]) -> _Result | None:
 
 
 def _refine(run: PropertyRun, notes: Notes) -> _Result:
-    """Tell a run that conforms from one that deviates, is vacuous, or declares too much."""
+    """Return how a run without violation ends: conforming, deviating, vacuous, over-declared."""
     if notes.comparisons == 0 or run.cases <= run.rejected:
         return _Result(Outcome.VACUOUS, _VACUOUS)
     if notes.worst_strict > 1:
@@ -146,7 +146,7 @@ def _unjudged(row: Requirement, subject: Subject, outcome: Outcome, detail: str)
 def judge_stored(run: PropertyRun, values: Mapping[str, Any]) -> Verdict:
     """Return the verdict on one case, in the exact form that reports and waivers have.
 
-    It is errored if the case cannot be read, or is no case of this requirement.
+    It is errored if the case cannot be read, or does not belong to this requirement.
     """
     row = run.property.requirement
     try:

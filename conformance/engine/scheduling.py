@@ -1,6 +1,6 @@
-"""In which order requirements are judged: what finds most in a second comes first.
+"""Orders requirements: those that find most in a second are judged first.
 
-The order changes no verdict, because each requirement has a stream of cases of its own; reports
+The order changes no verdict, because each requirement has its own stream of cases; reports
 are sorted by the table again.
 """
 
@@ -36,7 +36,7 @@ def order_by_power(rows: Sequence[Requirement]) -> list[Requirement]:
 
 
 def deal(items: Sequence[T], workers: int) -> list[T]:
-    """Return the items in an order whose n equal parts each start with the first ones.
+    """Return the items in an order whose equal parts, one per worker, each start with early ones.
 
     pytest-xdist gives every worker one part, the smaller ones first, and lets those that are
     done steal from others.

@@ -1,4 +1,4 @@
-"""What a declared deviation changes in the oracle, the bounds, and the construction of layers."""
+"""Conventions: how declared deviations change the oracle, the bounds, and construction."""
 
 from __future__ import annotations
 

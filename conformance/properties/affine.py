@@ -20,7 +20,7 @@ _SHORTCUTS = ((1, None), (None, 0), (0, None), (None, 1))
 def set_gain_and_offset(
     features: int, gain: int, offset: int, uniform: int
 ) -> tuple[Float32, Float32]:
-    """Return gamma and beta, both (D,), of all sizes and signs; the numbers tell which first."""
+    """Return gamma and beta, both (D,), of all sizes and signs, starting from the given places."""
     index = np.arange(features)
     gamma = _SIZES[(gain + 5 * index) % len(_SIZES)]
     beta = _SIZES[(offset + 7 * index) % len(_SIZES)]

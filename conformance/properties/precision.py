@@ -40,7 +40,7 @@ from conformance.strategies.precision_cases import (
 def of_half(
     drawn: Half | PulledHalf, subject: Subject, offered: tuple[Precision, ...], w: Any = None
 ) -> tuple[Precision, WideLayer, Results]:
-    """Call a layer on an input of 16 bits; a dtype that is not declared is no case."""
+    """Call a layer on an input of 16 bits; reject a dtype that is not declared."""
     taken = [p for p in offered if p.x == drawn.dtype]
     if not taken:
         reject()

@@ -1,4 +1,4 @@
-"""What a bound is, and the constants that all of them share."""
+"""The type of a bound, and the constants that all bounds share."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class GradientBounds:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the bounds are made of, for one size of the error of the variance; in units of z."""
+    """Intermediate quantities of the bounds for one size of e_v, in units of z."""
 
     z: Float64
     w: Float64

@@ -171,7 +171,7 @@ def narrow_error(
     y: Float64,
     conventions: Conventions = STRICT,
 ) -> Float64:
-    """Return what a declared output of 16 bits adds to the error of y = γ·z + β; see above.
+    """Return the error that a declared output of 16 bits adds to y = γ·z + β; see above.
 
     ``gamma`` and ``beta`` are |γ| and |β|.
     """
@@ -188,7 +188,7 @@ def may_overflow(
     error: Float64,
     conventions: Conventions = STRICT,
 ) -> npt.NDArray[np.bool_]:
-    """Tell where y of a declared dtype, or what it is made of, may overflow, given its error."""
+    """Return where y of a declared dtype, or an operand of it, may overflow, given its error."""
     largest = np.maximum(np.abs(z), 1) * np.maximum(gamma, 1) + beta + error
     beyond: npt.NDArray[np.bool_] = largest > conventions.largest_output()
     return beyond

@@ -39,9 +39,15 @@ def statistics(
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """What the bounds for statistics are made of, per feature: (D,) each.
+    """The quantities that the bounds for statistics depend on, per feature: (D,) each.
 
-    ``mean``: μ; ``var``: v; ``size``: A = mean|x|; ``first``: c = x[0]; ``spread``: mean|x−c|.
+    Attributes:
+        rows: N.
+        mean: μ.
+        var: v.
+        size: A = mean|x|.
+        first: c = x[0].
+        spread: mean|x−c|.
     """
 
     rows: int

@@ -1,1 +1,1 @@
-"""What several properties share: the subject they act on, the checks, and models of a layer."""
+"""Shared by properties: the subject they act on, the checks, and models of a layer."""

@@ -32,9 +32,14 @@ class ViolationFound(AssertionError):
 class Notes:
     """What the checks of one judgement compared.
 
-    ``worst`` is the largest error ÷ allowed bound that was accepted; ``worst_strict`` the
-    largest error ÷ strict bound, above 1 only where a declared deviation was needed.
-    ``by_quantity`` is the largest error ÷ allowed bound of each quantity.
+    Attributes:
+        comparisons: How many numbers and facts were compared.
+        worst: The largest error ÷ allowed bound that was accepted.
+        worst_quantity: The quantity in which it was seen.
+        worst_strict: The largest error ÷ strict bound, above 1 only where a declared deviation
+            was needed.
+        measured: Whether any number was compared with a bound.
+        by_quantity: The largest error ÷ allowed bound of each quantity.
     """
 
     comparisons: int = 0

@@ -50,9 +50,16 @@ def check_trained(
     what: str = "y in training",
     of: str = "",
 ) -> None:
-    """Check what one training call from ``before`` has given; None leaves out y.
+    """Check the results of one training call.
 
-    ``what`` is how a violation calls y, ``of`` what it adds to the names of the statistics.
+    Args:
+        subject: The implementation.
+        case: The batch, (N, D), and the configuration.
+        before: The state before the call.
+        y: The output, (N, D); None leaves it out.
+        after: The state after the call.
+        what: The name of y in a violation.
+        of: What is appended to the names of the statistics.
     """
     expected = oracle.train(case.config, before, case.x, subject.conventions)
     bound = bounds.train(case.config, before, case.x, subject.conventions)

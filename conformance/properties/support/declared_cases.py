@@ -86,18 +86,18 @@ def _single_row_case(drawn: Any) -> Case | None:
 
 
 def has_single_row(drawn: Any) -> bool:
-    """Tell whether a batch of one row is anywhere in what was drawn."""
+    """Return whether a drawn value contains a batch of one row."""
     arrays = (value for value in _parts(drawn) if isinstance(value, np.ndarray))
     return any(array.ndim == 2 and array.shape[0] == 1 for array in arrays)
 
 
 def has_momentum_one(drawn: Any) -> bool:
-    """Tell whether a layer with momentum 1 is anywhere in what was drawn."""
+    """Return whether a drawn value contains a layer with momentum 1."""
     return any(isinstance(value, Config) and value.momentum == 1 for value in _parts(drawn))
 
 
 def overflows(drawn: Any) -> bool:
-    """Tell whether statistics of what was drawn, mean, variance or stored, may be too large."""
+    """Return whether a statistic of a drawn value may exceed the range of float16."""
     for value in _parts(drawn):
         if isinstance(value, State):
             stored = np.abs([value.running_mean, value.running_var])
@@ -125,7 +125,7 @@ def _parts(value: Any) -> Iterator[Any]:
 
 
 def refuses(layer: LayerHandle, x: Any, *, flag: bool) -> bool:
-    """Tell whether the call raises; any exception is a refusal."""
+    """Return whether the call raises; any exception is a refusal."""
     try:
         layer.layer(x, flag)
     except Exception:  # noqa: BLE001  the rule does not say which

@@ -1,4 +1,4 @@
-"""What the gradient requirements share: taking gradients, and comparing them with the oracle."""
+"""Takes gradients, and compares them with the oracle."""
 
 from __future__ import annotations
 
@@ -58,9 +58,15 @@ def expected_gradients(
     evaluate: bool,
     errors: tuple[Bound, Bound] | None = None,
 ) -> tuple[Gradient, GradientBounds]:
-    """Return the gradients of Σ w·y, and how far a correct layer may be from them.
+    """Return the gradients of Σ w·y, and their bounds.
 
-    ``errors``: the bounds for mean and variance, where they are not those of a single batch.
+    Args:
+        subject: The implementation.
+        before: The state before the call.
+        case: The batch, (N, D), and the configuration.
+        w: The cotangent of y, (N, D).
+        evaluate: Whether the call evaluates.
+        errors: The bounds for mean and variance, (D,), if not those of a single batch.
     """
     if evaluate:
         return (

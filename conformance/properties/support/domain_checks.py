@@ -1,4 +1,4 @@
-"""What the requirements of a wider domain share: building such layers, and one compiled call."""
+"""Shared by requirements of the extended domain: building layers, and one compiled call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Errors = tuple[Bound, Bound] | None
 
 
 def domain_of(subject: Subject) -> Wider:
-    """Return what is declared."""
+    """Return the extended domain that the implementation declares."""
     wider = subject.implementation.wider
     assert wider is not None, "gated by the capabilities"  # noqa: S101
     return wider
@@ -81,8 +81,14 @@ def check_results(
 ) -> None:
     """Check all that a call gives on a case: both outputs, the state, and the gradients.
 
-    The results are those of the rows of the case, (N, D); ``of`` is added to the names. ``errors``:
-    the bounds for mean and variance, where they are not those of a single batch.
+    Args:
+        subject: The implementation.
+        case: The rows that count, (N, D), and the configuration.
+        before: The state before the call.
+        results: What the call returned, for the rows of the case.
+        w: The cotangent of y, (N, D).
+        of: What is appended to the names of the quantities.
+        errors: The bounds for mean and variance, (D,), if not those of a single batch.
     """
     check_kept(State(**results.after), before, "as before the call", names=PARAMETERS)
     expected = oracle.train(case.config, before, case.x, subject.conventions)

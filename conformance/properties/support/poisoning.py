@@ -9,7 +9,7 @@ from conformance.strategies.case import Case
 from conformance.strategies.shape_grid import Entry
 
 POISONS = (None, np.nan, np.inf, -np.inf)
-"""What a row is replaced by; in one case in four it stays as it is."""
+"""The values that replace a row; in one case in four it stays as it is."""
 
 
 def poisons(_: tuple[Entry, ...]) -> ByteStrategy[int]:

@@ -105,7 +105,7 @@ def through_checkpoint(module: Any, fresh: Any) -> None:
 
     Raises:
         ImportError: Orbax cannot be imported; the requirement is then errored, never conforming.
-        OSError: the disk refuses; likewise, since the layer is not to blame.
+        OSError: the disk refuses; errored as well, since the layer is not to blame.
     """
     # late: importing it takes a second, and one requirement alone needs it
     import orbax.checkpoint as orbax  # type: ignore[import-untyped]  # noqa: PLC0415

@@ -19,7 +19,7 @@ Float64 = npt.NDArray[np.float64]
 
 
 def check_count(state: State, expected: Any, of: str = "") -> None:
-    """Check the number of updates that a layer says it has made, where it has to say it."""
+    """Check the number of updates that a layer reports, if it has to report it."""
     if expected is not None and state.count is not None:
         check_same(f"count{of}", int(state.count), int(expected))
 
@@ -58,9 +58,15 @@ class _Tracked:
 
 @dataclass(slots=True)
 class RunningStatsModel:
-    """What the running statistics must be after any number of training calls.
+    """Follows the running statistics over any number of training calls.
 
-    ``count`` is the number of updates behind them, None where it does not matter.
+    Attributes:
+        config: Momentum and ε of the layer.
+        conventions: The conventions that the layer declares.
+        mean: The running mean, with its error so far.
+        var: The running variance, with its error so far.
+        count: The number of updates behind them; None where it does not matter.
+        calls: The training calls that were followed.
     """
 
     config: Config
@@ -96,8 +102,8 @@ class RunningStatsModel:
     def output(self, x: npt.NDArray[np.float32], state: State) -> tuple[Float64, Bound]:
         """Return y of the training call on x that was followed last, and its bound, (N, D).
 
-        gamma and beta are those of ``state``; its statistics matter to no call, except that a
-        declared deviation makes y of the averages: then it is of the model's own.
+        gamma and beta are those of ``state``. Its statistics do not matter: where a declared
+        deviation computes y from the averages, those of the model are used.
         """
         if not self.conventions.normalises_with_average():
             found = bounds.train(self.config, state, x, self.conventions)

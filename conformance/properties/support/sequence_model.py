@@ -1,4 +1,4 @@
-"""What one live layer must hold in the course of a program."""
+"""A model of one live layer in the course of a program."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Expected:
         self.model.train(x)
 
     def write(self, given: Mapping[str, AnyArray]) -> None:
-        """Follow a write from outside: what is given is held exactly, whatever was before."""
+        """Follow a write from outside, after which the layer holds exactly these arrays."""
         held = {name: array.astype(self.seen.arrays()[name].dtype) for name, array in given.items()}
         self.seen = self.seen.replace(**held)
         if any(name in held for name in STATISTICS):

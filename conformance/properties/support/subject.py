@@ -1,4 +1,7 @@
-"""An implementation in the hands of a property: NumPy in, NumPy out, errors told apart."""
+"""Wraps an implementation for properties.
+
+Arrays are converted to NumPy, and its exceptions are turned into violations.
+"""
 
 from __future__ import annotations
 
@@ -52,11 +55,19 @@ def calling(operation: str, arguments: str = "") -> Iterator[None]:
 
 
 def as_numpy(what: str, value: Any) -> AnyArray:
-    """Copy a returned array; anything that is no numeric array is a violation."""
+    """Copy a returned array.
+
+    Args:
+        what: The name of the array in a violation.
+        value: What the implementation returned.
+
+    Raises:
+        ViolationFound: The value is not a numeric array.
+    """
     try:
         array = np.array(value)
         numeric = array.dtype != object and array.astype(np.float64) is not None
-    except Exception:  # noqa: BLE001  whatever conversion raises, it is no array
+    except Exception:  # noqa: BLE001  whatever conversion raises, it is not an array
         numeric = False
     if not numeric:
         violation(what, type(value).__name__, NUMERIC_ARRAY, kind=FindingKind.NOT_ARRAY)
@@ -65,7 +76,13 @@ def as_numpy(what: str, value: Any) -> AnyArray:
 
 @dataclass(frozen=True, slots=True)
 class LayerHandle:
-    """A built layer; every call hands back copies, never views of live state."""
+    """A live layer; every call returns copies, never views of its state.
+
+    Attributes:
+        layer: The layer, as its adapter drives it.
+        fresh_config: What it was constructed with.
+        conventions: The conventions that it is judged by.
+    """
 
     layer: Layer
     fresh_config: Config
@@ -86,7 +103,7 @@ class LayerHandle:
 
     @property
     def raw(self) -> dict[str, Any]:
-        """The four arrays as the layer holds them; a missing one is a violation."""
+        """The four arrays as the layer stores them; a missing one is a violation."""
         held = self._read()
         return {name: held[name] for name in ARRAYS}
 
@@ -101,13 +118,13 @@ class LayerHandle:
 
     @property
     def state(self) -> State:
-        """A copy of the four arrays, with the shape and dtype that they have."""
+        """A copy of the four arrays, in their own shape and dtype."""
         held = self._read()
         arrays = {name: as_numpy(name, held[name]) for name in ARRAYS}
         return State(**arrays, count=self._count(held) if self.conventions.counts() else None)
 
     def _count(self, held: dict[str, Any]) -> Any:
-        """Return the number of updates that the layer says are behind its averages."""
+        """Return the number of updates that the layer reports for its averages."""
         if COUNT not in held:
             expected = "the number of updates, by the declared deviation"
             violation(COUNT, MISSING, expected, kind=FindingKind.MISSING)
@@ -130,14 +147,14 @@ class LayerHandle:
 
     @property
     def attributes(self) -> dict[str, str]:
-        """The Python attributes that are not state, rendered; empty where none can be seen."""
+        """The Python attributes that are not state, rendered; empty if none can be read."""
         with calling("reading the attributes"):
             return dict(getattr(self.layer, "attributes_now", dict)())
 
     def restore(self) -> LayerHandle:
-        """Return a copy made through the framework's own way of taking a layer apart.
+        """Return a copy that was taken apart and put together by the framework's own means.
 
-        A layer whose adapter knows no such way is returned as it is.
+        A layer whose adapter offers no such means is returned as it is.
         """
         restore = getattr(self.layer, "restored", None)
         if restore is None:
@@ -151,17 +168,17 @@ class LayerHandle:
         return cast("Any", self.layer).module
 
     def with_layer(self, layer: Layer) -> LayerHandle:
-        """Return the same view of another layer."""
+        """Return the same handle on another layer."""
         return replace(self, layer=layer)
 
     def with_module(self, module: Any) -> LayerHandle:
-        """Return the same view of another module."""
+        """Return the same handle on another module."""
         return replace(self, layer=cast("Any", self.layer).around(module))
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One implementation, and the accuracy by which its declarations have it judged."""
+    """The implementation under test, and the conventions that it is judged by."""
 
     implementation: Implementation
 

@@ -63,7 +63,8 @@ def script_of(verdict: Verdict, blueprint: Blueprint, occurrence: int = 0) -> st
         with contextlib.suppress(Complete), np.errstate(all="ignore"):  # inputs may have NaN
             RECIPES[verdict.requirement](script, **drawn)
     except (TypeError, ValueError, AttributeError, LookupError) as error:
-        msg = f"its stored case is none of {verdict.requirement}: {printable(str(error))}"
+        why = printable(str(error))
+        msg = f"the stored counterexample does not match {verdict.requirement}: {why}"
         raise NoScript(msg) from error
     if not script.kind and not script.raised:
         msg = f"{violation.finding.label!r} is compared by nothing that a script can do"
@@ -75,7 +76,7 @@ def _drawn(violation: Violation) -> dict[str, Any]:
     """Return what was drawn. It becomes source text, and a report may be anybody's.
 
     Raises:
-        NoScript: something in it is no number, no array of numbers, and no word that is drawn.
+        NoScript: A value is not a number, an array of numbers, or a word that is drawn.
     """
     try:
         drawn = {name: decode(value) for name, value in violation.values.items()}

@@ -44,7 +44,7 @@ def write_script(
         identity = verdict.violation.id
         msg = (
             f"{identity} has no script: {error}. `conformance replay {identity}` shows it, "
-            "without a file of its own."
+            "without a script."
         )
         raise NoScript(msg) from error
     write_text(path, text)
@@ -63,11 +63,11 @@ def _shown(verdict: Verdict, blueprint: Blueprint, limit: float) -> str:
         if status == _SHOWS:
             return text
         if status != _SHOWS_NOTHING:
-            msg = f"trying it ended with {status}, which tells nothing of the bug: {said}"
+            msg = f"the script exited with {status} (inconclusive): {said}"
             raise NoScript(msg)
     msg = (
-        "trying it ended with 0: from the same inputs the layer does not show it now, so it "
-        "depends on what came before them, on chance, or on another version of the layer"
+        "the script exited with 0: from the same inputs the layer does not show it now, so it "
+        "depends on earlier calls, on chance, or on another version of the layer"
     )
     raise NoScript(msg)
 
@@ -87,7 +87,7 @@ def _tried(text: str, limit: float) -> tuple[int, str]:
         try:
             status = process.wait(timeout=limit)
         except subprocess.TimeoutExpired as error:
-            msg = f"trying it did not come to an end within {limit:g} s; it was stopped"
+            msg = f"the script did not finish within {limit:g} s, and was stopped"
             raise NoScript(msg) from error
         finally:
             with contextlib.suppress(ProcessLookupError):

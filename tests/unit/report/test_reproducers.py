@@ -75,10 +75,10 @@ def test_reasons_why_there_is_no_script():
     ("changed", "message"),
     [
         ({"bit": "0 or print('mine')"}, r"has \"0 or print\('mine'\)\", which is never drawn"),
-        ({"encoding": 99}, "its stored case is none of BN-FLAG-1: tuple index out of range"),
-        ({"encoding": None}, "its stored case is none of BN-FLAG-1"),
+        ({"encoding": 99}, "the stored counterexample does not match BN-FLAG-1: tuple index out of range"),
+        ({"encoding": None}, "the stored counterexample does not match BN-FLAG-1"),
         ({"case": {"$": "Popen", "fields": {}}}, "its stored case cannot be read"),
-        ({"other": 1}, "its stored case is none of BN-FLAG-1"),
+        ({"other": 1}, "the stored counterexample does not match BN-FLAG-1"),
     ],
 )
 def test_a_report_of_others_writes_no_code(changed: dict[str, object], message: str):
