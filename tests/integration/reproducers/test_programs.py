@@ -137,7 +137,7 @@ def test_trying_a_script_has_a_limit(tmp_path: Path):
     finding = Finding(quantity="y", got=1.0, expected=2.0, bound=0.1, ratio=10.0, index=(0, 0))
     blueprint = in_user_module(tmp_path, _HANGING.replace("HOW", "time.sleep(600)"))
 
-    with pytest.raises(NoScript, match=r"did not come to an end within 6 s; it was stopped"):
+    with pytest.raises(NoScript, match=r"the script did not finish within 6 s, and was stopped"):
         write_script(verdict_of(finding, a_case()), blueprint, tmp_path / "bug.py", limit=6)
     assert not (tmp_path / "bug.py").exists()
 
@@ -148,10 +148,10 @@ def test_what_does_not_come_back_is_not_written(tmp_path: Path):
     blueprint = in_user_module(tmp_path, "from impl.batchnorm import MyBatchNorm as Norm\n")
 
     with pytest.raises(
-        NoScript, match=r"ended with 0: from the same inputs .* `conformance replay"
+        NoScript, match=r"the script exited with 0: from the same inputs .* `conformance replay"
     ):
         write_script(verdict_of(finding, a_case()), blueprint, tmp_path / "bug.py")
     blueprint = in_user_module(tmp_path, "raise ImportError('gone')\n")
-    with pytest.raises(NoScript, match=r"ended with 125, .*: cannot be imported: gone"):
+    with pytest.raises(NoScript, match=r"exited with 125 \(inconclusive\): cannot be imported: gone"):
         write_script(verdict_of(finding, a_case()), blueprint, tmp_path / "bug.py")
     assert not (tmp_path / "bug.py").exists()
