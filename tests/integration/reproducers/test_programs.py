@@ -152,6 +152,8 @@ def test_what_does_not_come_back_is_not_written(tmp_path: Path):
     ):
         write_script(verdict_of(finding, a_case()), blueprint, tmp_path / "bug.py")
     blueprint = in_user_module(tmp_path, "raise ImportError('gone')\n")
-    with pytest.raises(NoScript, match=r"exited with 125 \(inconclusive\): cannot be imported: gone"):
+    with pytest.raises(
+        NoScript, match=r"exited with 125 \(inconclusive\): cannot be imported: gone"
+    ):
         write_script(verdict_of(finding, a_case()), blueprint, tmp_path / "bug.py")
     assert not (tmp_path / "bug.py").exists()
