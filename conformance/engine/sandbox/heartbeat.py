@@ -1,13 +1,14 @@
 """A shared memory page by which a worker reports progress, at a microsecond a report.
 
 The supervisor reads more than the counter only when the counter stands still: the worker is
-dead, or in a call that does not return.
+dead, or in a call that does not return. The page holds text and numbers alone, because the
+implementation can write to it, too.
 """
 
 from __future__ import annotations
 
+import json
 import mmap
-import pickle
 import struct
 import tempfile
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 _HEAD = struct.Struct("<5I")
 """Counter, number of cases, and the sizes of the three parts."""
 
-_OPERATION, _RAW, _ENTRIES, _SIZE = 64, 1024, 8192, 1 << 18
+_OPERATION, _RAW, _SHAPES, _SIZE = 64, 1024, 8192, 1 << 18
 """Where the parts begin; an operation is a phrase, a case 256 bytes, shapes a few kilobytes."""
 
 _SEPARATOR = "\0"
@@ -33,14 +34,14 @@ class Heartbeat:
         arguments: The arguments of the operation, for a reader.
         cases: Number of cases started since the request.
         raw: The bytes that the present case is decoded from; empty before the first.
-        entries: The shapes that it is decoded with.
+        shapes: The encoded palette that it is decoded with, as JSON.
     """
 
     operation: str
     arguments: str
     cases: int
     raw: bytes
-    entries: tuple[Any, ...]
+    shapes: bytes
 
     @property
     def text(self) -> str:
@@ -68,7 +69,7 @@ class HeartbeatReader:
 
     def read(self) -> Heartbeat:
         """Return what was reported last."""
-        _, cases, operation, raw, entries = _HEAD.unpack_from(self._page)
+        _, cases, operation, raw, shapes = _HEAD.unpack_from(self._page)
         text = self._page[_OPERATION : _OPERATION + operation].decode("utf-8", "replace")
         name, _, arguments = text.partition(_SEPARATOR)
         return Heartbeat(
@@ -76,7 +77,7 @@ class HeartbeatReader:
             arguments=arguments,
             cases=cases,
             raw=self._page[_RAW : _RAW + raw],
-            entries=pickle.loads(self._page[_ENTRIES : _ENTRIES + entries]) if entries else (),  # noqa: S301  written by us
+            shapes=self._page[_SHAPES : _SHAPES + shapes],
         )
 
     def close(self) -> None:
@@ -104,11 +105,13 @@ class HeartbeatWriter:
     def case(self, raw: bytes, entries: tuple[Any, ...]) -> None:
         """Report that a case is being prepared."""
         self._cases += 1
-        self._raw = raw[: _ENTRIES - _RAW]
+        self._raw = raw[: _SHAPES - _RAW]
         self._page[_RAW : _RAW + len(self._raw)] = self._raw
         if entries is not self._entries:
-            self._entries, self._shapes = entries, pickle.dumps(entries)
-            self._page[_ENTRIES : _ENTRIES + len(self._shapes)] = self._shapes
+            from conformance.strategies.codec import encode  # noqa: PLC0415  imports NumPy
+
+            self._entries, self._shapes = entries, json.dumps(encode(entries)).encode()
+            self._page[_SHAPES : _SHAPES + len(self._shapes)] = self._shapes
         self.operation("the case")
 
     def operation(self, name: str, arguments: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -206,8 +207,18 @@ def _violation(requirement: str, finding: Finding, heartbeat: Heartbeat) -> Viol
         return Violation(finding=finding)
     from conformance.properties import PROPERTIES  # noqa: PLC0415
     from conformance.strategies.bytestream import draw_from_bytes  # noqa: PLC0415
-    from conformance.strategies.codec import make_violation  # noqa: PLC0415  only after a loss
+    from conformance.strategies.codec import decode, make_violation  # noqa: PLC0415  after a loss
 
-    strategies = PROPERTIES[requirement].strategies
-    shapes = {name: of(heartbeat.entries) for name, of in strategies.items()}
-    return make_violation(requirement, finding, draw_from_bytes(heartbeat.raw, shapes))
+ decode(json.loads(heartbeat.shapes))
+        decoders = {name: of(palette) for name, of in PROPERTIES[requirement].decoders.items()}
+        drawn = draw_from_bytes(heartbeat.raw, decoders)
+=    strategies = PROPERTIES[requirement].strategies
+    try:
+        palette = decode(json.loads(heartbeat.shapes))
+        drawn = draw_from_bytes(heartbeat.raw, {n: of(palette) for n, of in strategies.items()})
+= decode(json.loads(heartbeat.shapes))
+        decoders = {name: of(palette) for name, of in PROPERTIES[requirement].decoders.items()}
+        drawn = draw_from_bytes(heartbeat.raw, decoders)
+    except Exception:  # noqa: BLE001  the implementation can write anything to the page
+        return Violation(finding=finding)
+    return make_violation(requirement, finding, drawn)
