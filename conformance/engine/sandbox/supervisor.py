@@ -209,16 +209,10 @@ def _violation(requirement: str, finding: Finding, heartbeat: Heartbeat) -> Viol
     from conformance.strategies.bytestream import draw_from_bytes  # noqa: PLC0415
     from conformance.strategies.codec import decode, make_violation  # noqa: PLC0415  after a loss
 
- decode(json.loads(heartbeat.shapes))
-        decoders = {name: of(palette) for name, of in PROPERTIES[requirement].decoders.items()}
-        drawn = draw_from_bytes(heartbeat.raw, decoders)
-=    strategies = PROPERTIES[requirement].strategies
+    strategies = PROPERTIES[requirement].strategies
     try:
         palette = decode(json.loads(heartbeat.shapes))
         drawn = draw_from_bytes(heartbeat.raw, {n: of(palette) for n, of in strategies.items()})
-= decode(json.loads(heartbeat.shapes))
-        decoders = {name: of(palette) for name, of in PROPERTIES[requirement].decoders.items()}
-        drawn = draw_from_bytes(heartbeat.raw, decoders)
     except Exception:  # noqa: BLE001  the implementation can write anything to the page
         return Violation(finding=finding)
     return make_violation(requirement, finding, drawn)
