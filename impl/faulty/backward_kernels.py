@@ -180,7 +180,7 @@ class ResidualsOfTheLastCall(HandWrittenBackward):
         return _LAST[saved.z.shape]
 
 
-_ACCUMULATED: dict[int, Array] = {}
+_ACCUMULATED: dict[int, tuple[Array, Any]] = {}
 
 
 @fault("gradient-accumulated", "BN-GRAD-9", source="paiml/trueno#178", diagnosed="varies")
@@ -190,7 +190,8 @@ class GradientAccumulated(HandWrittenBackward):
     def backward(self, s: Saved, w: Array, *, training: bool) -> tuple[Array, Array, Array]:
         dx, of_gamma, of_beta = super().backward(s, w, training=training)
         if not isinstance(of_gamma, jax.core.Tracer):
-            of_gamma = _ACCUMULATED[id(s.z)] = _ACCUMULATED.get(id(s.z), 0) + of_gamma
+            of_gamma = of_gamma + _ACCUMULATED.get(id(s.z), (s.z, 0))[1]
+            _ACCUMULATED[id(s.z)] = s.z, of_gamma  # keeping z keeps its id from being reused
         return dx, of_gamma, of_beta
 
 
