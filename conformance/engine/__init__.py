@@ -1,1 +1,1 @@
-"""Runs a property on a subject and returns a verdict, in a sandbox if asked to."""
+"""Runs a property on a subject and returns a verdict; worker processes are in ``sandbox``."""

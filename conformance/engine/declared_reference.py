@@ -1,4 +1,4 @@
-"""A layer in NumPy that follows declared conventions to the letter, computed by the oracle.
+"""A NumPy layer that implements the declared conventions, computed by the oracle.
 
 A deviation is visible in cases of some kind only: a fresh layer, more than one row, a large mean.
 If this layer, too, meets a requirement without the declaration, there was no such case, and

@@ -1,4 +1,4 @@
-"""Keeping compiled programs between runs and between workers."""
+"""Configures JAX: the compilation cache, host devices, and the release of programs."""
 
 from __future__ import annotations
 

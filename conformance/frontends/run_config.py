@@ -1,4 +1,4 @@
-"""What a run judges, and how: from the values of the options to one typed value."""
+"""The typed configuration of a run, from the values of the options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The right answer: Batch Normalization in float64 NumPy, in textbook order.
+"""The expected results: Batch Normalization in float64 NumPy, in textbook order.
 
 The oracle is evaluated on the very float32 values that the implementation receives, so the
 only difference left is the rounding of the implementation, which ``bounds`` limits. It imports

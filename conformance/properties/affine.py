@@ -1,4 +1,4 @@
-"""AFF and EPS: gain, offset and epsilon."""
+"""AFF and EPS: gamma, beta and epsilon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MASK: rows that do not count."""
+"""MASK: masked rows."""
 
 from __future__ import annotations
 

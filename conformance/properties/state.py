@@ -1,4 +1,4 @@
-"""STATE: the contract that NNX has with a layer."""
+"""STATE: the layer as an NNX module."""
 
 from __future__ import annotations
 

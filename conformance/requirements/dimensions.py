@@ -1,4 +1,4 @@
-"""Inputs with more axes than two."""
+"""Inputs with more than two axes."""
 
 from conformance.requirements.requirement import Capability, Level, Requirement
 

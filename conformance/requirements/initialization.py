@@ -1,4 +1,4 @@
-"""What a fresh layer holds."""
+"""The state of a fresh layer."""
 
 from conformance.requirements.requirement import Capability, Level, Requirement
 

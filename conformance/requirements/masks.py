@@ -1,4 +1,4 @@
-"""Batches of which some rows do not count."""
+"""Batches with masked rows."""
 
 from conformance.requirements.requirement import Capability, Level, Requirement
 

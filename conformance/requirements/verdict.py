@@ -1,4 +1,4 @@
-"""Verdicts: what the suite found out about one requirement and one implementation.
+"""Verdicts: the result for one requirement and one implementation.
 
 Standard library only, and JSON values only: verdicts cross process boundaries.
 """

@@ -1,4 +1,4 @@
-"""``behaviours``: what implementations do where the requirements are silent."""
+"""``behaviours``: characterize implementations where the requirements are silent."""
 
 from __future__ import annotations
 

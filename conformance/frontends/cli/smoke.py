@@ -1,4 +1,4 @@
-"""``smoke``: does the adapter work, before the layer behind it is judged."""
+"""``smoke``: check an adapter before its layer is judged."""
 
 from __future__ import annotations
 

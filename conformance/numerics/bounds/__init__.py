@@ -1,4 +1,4 @@
-"""How far a correct implementation may be from the oracle: forward-error bounds.
+"""Forward error bounds: how far a correct implementation may be from the oracle.
 
 This is the only place in the suite with tolerances. Each is derived from the inputs alone,
 never from what an implementation returned, and holds for every way of summing.

@@ -1,4 +1,4 @@
-"""Bounds for outputs and inputs of 16 bits, and for float64 arithmetic.
+"""Bounds for 16-bit outputs and inputs, and for float64.
 
 u₁₆ is the unit roundoff of the 16-bit dtype: 2⁻⁸ for bfloat16, 2⁻¹¹ for float16.
 """

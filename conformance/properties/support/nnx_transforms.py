@@ -1,4 +1,4 @@
-"""Layers under transforms, modules of NNX among them; one form for all properties."""
+"""Layers under transforms of JAX and NNX, behind one interface."""
 
 from __future__ import annotations
 

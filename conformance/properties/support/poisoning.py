@@ -1,4 +1,4 @@
-"""NaN and infinities in a batch: what must not spread, and what must not be hidden."""
+"""NaN and infinities in a batch, which must neither spread nor be hidden."""
 
 from __future__ import annotations
 

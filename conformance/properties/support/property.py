@@ -1,4 +1,4 @@
-"""Which function judges which requirement."""
+"""The registry of properties by requirement."""
 
 from __future__ import annotations
 

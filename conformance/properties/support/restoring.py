@@ -1,4 +1,4 @@
-"""The ways in which a layer is taken apart, copied and restored."""
+"""Ways to take a layer apart, copy it and restore it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A NumPy model of the running statistics over many calls, with the bound it may be off by."""
+"""A NumPy model of the running statistics over many calls, with its error bound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an implementation is made, in words: what a script has to import, and how to build it."""
+"""How a script imports and builds the layer."""
 
 from __future__ import annotations
 

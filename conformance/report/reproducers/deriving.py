@@ -1,4 +1,4 @@
-"""What scripts derive from the call of a layer: other forms, gradients, spread and masked calls.
+"""Functions, copied into scripts, that transform or differentiate a layer's calls.
 
 As ``driving``, functions that are copied. ``MASK`` is the layer's own name for its mask.
 """

@@ -1,4 +1,4 @@
-"""What a script does with a layer, in functions that are copied into it.
+"""Functions, copied into scripts, that call a layer.
 
 ``Layer``, ``NAMES`` and ``build`` are those of the script: ``NAMES`` are the layer's own names
 for gamma, beta, running_mean and running_var, and ``build`` calls its constructor.

@@ -1,4 +1,4 @@
-"""The functions that a script needs: found by the names that it uses, copied as they stand."""
+"""Finds the functions that a script uses, and copies their source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values as the source text that makes them again, bit for bit."""
+"""Source text that recreates values bit for bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a verdict with a violation to the text of a script."""
+"""Renders a violation as a script."""
 
 from __future__ import annotations
 

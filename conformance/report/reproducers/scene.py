@@ -1,4 +1,4 @@
-"""The layers of a script, and the claims that many recipes share.
+"""Layers of a script, and checks shared by recipes.
 
 Every step is written down, and followed here with the state of a correct layer. From it comes how
 far a correct layer may be off in a call. That is the bound of the finding, unless it depends on

@@ -1,4 +1,4 @@
-"""A script in the making: literals, the steps of a claim, and the comparison that failed.
+"""A script under construction: literals, steps, and the failed comparison.
 
 A recipe follows the claim of its requirement step by step, and asks for every comparison that
 the claim makes. The one that failed ends the recipe; the others leave no trace, so that a script

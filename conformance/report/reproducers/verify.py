@@ -1,4 +1,4 @@
-"""Writing a script, once it was seen to show what it is for."""
+"""Runs a script once, and writes it if it reproduces the violation."""
 
 from __future__ import annotations
 

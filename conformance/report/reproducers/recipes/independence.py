@@ -1,4 +1,4 @@
-"""IND and ERR: nothing else matters, nothing else is touched, and what does not fit is refused."""
+"""IND and ERR: determinism, isolation, and refused input."""
 
 from __future__ import annotations
 

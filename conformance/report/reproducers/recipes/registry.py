@@ -1,4 +1,4 @@
-"""Which recipe belongs to which requirement."""
+"""The registry of recipes by requirement."""
 
 from __future__ import annotations
 

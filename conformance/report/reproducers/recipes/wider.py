@@ -1,4 +1,4 @@
-"""ND, MASK, TYPE and SYNC: layers of a wider domain, called in one compiled program."""
+"""ND, MASK, TYPE and SYNC: layers with an extended domain, called in one compiled program."""
 
 from __future__ import annotations
 
