@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.protocols import Config
+from conformance.numerics.dtypes import LARGEST_IN_FLOAT16, ROUNDOFF, SPACING_AT_ZERO
 from conformance.requirements.deviations import Deviation
 
 _COUNTING = frozenset({Deviation.ZERO_DEBIASED_STATISTICS, Deviation.FIRST_BATCH_REPLACES})
@@ -21,14 +22,18 @@ _OUTPUT = {
     Deviation.OUTPUT_IN_FLOAT16: "float16",
     Deviation.OUTPUT_IN_FLOAT64: "float64",
 }
-_ROUNDOFF = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
-"""Unit roundoff of the dtypes that have fewer digits than float32."""
 
-LARGEST_IN_FLOAT16 = 3e4
-"""Beyond this size, the sum of two numbers may overflow in float16."""
 
-_SPACING = {"float16": 2.0**-24}
-"""Distance of the smallest numbers; those of bfloat16 end where those of float32 do."""
+def _narrow_roundoff(dtype: str | None) -> float:
+    return ROUNDOFF[dtype] if dtype in SPACING_AT_ZERO else 0.0
+
+
+def _narrow_spacing(dtype: str | None) -> float:
+    return SPACING_AT_ZERO.get(dtype or "", 0.0)
+
+
+def _largest(dtype: str | None) -> float:
+    return LARGEST_IN_FLOAT16 if dtype == "float16" else np.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,11 @@ class Conventions:
         e_k, the error of that weight, is that of an average of numbers of size 1.
         """
         weight = 1 - self.weight_of_old(momentum, count)
-        return weight, self.share_stored(rows), self.roundings(momentum, count) * 2.0**-24
+        return (
+            weight,
+            self.share_stored(rows),
+            self.roundings(momentum, count) * ROUNDOFF["float32"],
+        )
 
     def roundings(self, momentum: float, count: Any) -> float:
         """Return the error in u of one update of an average of numbers of size 1."""
@@ -129,15 +138,15 @@ class Conventions:
 
     def stored_roundoff(self) -> float:
         """Return u of the running statistics where it is larger than that of float32, else 0."""
-        return _ROUNDOFF.get(self.statistics_dtype() or "", 0.0)
+        return _narrow_roundoff(self.statistics_dtype())
 
     def stored_spacing(self) -> float:
         """Return the distance of the smallest running statistics where it matters, else 0."""
-        return _SPACING.get(self.statistics_dtype() or "", 0.0)
+        return _narrow_spacing(self.statistics_dtype())
 
     def largest_stored(self) -> float:
         """Return the size up to which computing a running statistic cannot overflow."""
-        return LARGEST_IN_FLOAT16 if self.statistics_dtype() == "float16" else np.inf
+        return _largest(self.statistics_dtype())
 
     def output_dtype(self) -> str | None:
         """Return the declared dtype of y, None if none is declared."""
@@ -145,15 +154,15 @@ class Conventions:
 
     def output_roundoff(self) -> float:
         """Return u of y where it is larger than that of float32, else 0."""
-        return _ROUNDOFF.get(self.output_dtype() or "", 0.0)
+        return _narrow_roundoff(self.output_dtype())
 
     def output_spacing(self) -> float:
         """Return the distance of the smallest y where it matters, else 0."""
-        return _SPACING.get(self.output_dtype() or "", 0.0)
+        return _narrow_spacing(self.output_dtype())
 
     def largest_output(self) -> float:
         """Return the size up to which computing y cannot overflow."""
-        return LARGEST_IN_FLOAT16 if self.output_dtype() == "float16" else np.inf
+        return _largest(self.output_dtype())
 
     def evaluates(self, flag: Any) -> bool:
         """Return the mode that a flag selects: flag ≥ 0.5, or its truth value if declared."""

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from conformance.numerics.dtypes import ROUNDOFF
+
 Float64 = npt.NDArray[np.float64]
 
-U = 2.0**-24
+U = ROUNDOFF["float32"]
 """Unit roundoff of float32 with rounding to nearest."""
 
 SECOND_ORDER = 1.05

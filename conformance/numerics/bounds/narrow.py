@@ -16,15 +16,8 @@ from conformance.numerics.bounds.backward import batch_of
 from conformance.numerics.bounds.forward import TrainingBounds, ema_error
 from conformance.numerics.bounds.moments import statistics
 from conformance.numerics.conventions import STRICT, Conventions
+from conformance.numerics.dtypes import LARGEST_IN_FLOAT16, ROUNDOFF, SPACING_AT_ZERO
 from conformance.numerics.state import State
-
-ROUNDOFF = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
-
-_SPACING_AT_ZERO = {"bfloat16": 0.0, "float16": 2.0**-24}
-"""Below 2⁻¹⁴ numbers in float16 are evenly spaced; those of bfloat16 end where float32 does."""
-
-LARGEST = 3e4
-"""Beyond, something in float16 may overflow: half of what it holds."""
 
 
 def rounded_output(bound: Bound, z: Float64, y: Float64, state: State, dtype: str) -> Bound:
@@ -35,12 +28,12 @@ def rounded_output(bound: Bound, z: Float64, y: Float64, state: State, dtype: st
     smallest numbers for z, γz and y: (|γ|+2)·2⁻²⁵. The statistics, x−μ and r are float32 in this,
     so a bound that depends on the size of x and μ is that of float32.
     """
-    if dtype not in _SPACING_AT_ZERO:
+    if dtype not in SPACING_AT_ZERO:
         return bound
     u = ROUNDOFF[dtype]
     gamma, beta = (np.abs(a.astype(np.float64)) for a in (state.gamma, state.beta))
     rounding = u * (3 * gamma * np.abs(z) + beta + np.abs(y))
-    spacing = (gamma + 2) * _SPACING_AT_ZERO[dtype] / 2
+    spacing = (gamma + 2) * SPACING_AT_ZERO[dtype] / 2
     return bound + Bound.of((1 + u) * (rounding + spacing))
 
 
@@ -52,7 +45,7 @@ def representable(z: Float64, y: Float64, bound: Bound, state: State) -> npt.NDA
     gamma, beta = (np.abs(a.astype(np.float64)) for a in (state.gamma, state.beta))
     error = bound.allowed / np.where(gamma == 0, 1, np.minimum(gamma, 1))
     largest: Float64 = np.maximum(np.maximum(np.abs(z), gamma * np.abs(z)), np.abs(y))
-    return np.maximum(largest + error, beta) <= LARGEST
+    return np.maximum(largest + error, beta) <= LARGEST_IN_FLOAT16
 
 
 def narrowed_gradient(
@@ -86,8 +79,8 @@ def narrowed_gradient(
     scale = np.abs(state.gamma.astype(np.float64)) * batch.r * (1 + batch.rho)
     sizes = scale * parts + found.allowed
     rounding = (2 * _PARTS - 1) * ROUNDOFF[dtype] * sizes
-    limit = found + Bound.of(rounding + _PARTS * _SPACING_AT_ZERO[dtype] / 2)
-    return limit, sizes <= (LARGEST if dtype == "float16" else np.inf)
+    limit = found + Bound.of(rounding + _PARTS * SPACING_AT_ZERO[dtype] / 2)
+    return limit, sizes <= (LARGEST_IN_FLOAT16 if dtype == "float16" else np.inf)
 
 
 _PARTS = 4

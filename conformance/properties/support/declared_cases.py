@@ -10,7 +10,8 @@ import numpy as np
 from hypothesis import reject
 
 from conformance.adapters.protocols import STATISTICS, Config
-from conformance.numerics.conventions import LARGEST_IN_FLOAT16, Conventions
+from conformance.numerics.conventions import Conventions
+from conformance.numerics.dtypes import LARGEST_IN_FLOAT16
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_true
 from conformance.properties.support.claims import check_kept

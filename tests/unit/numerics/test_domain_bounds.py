@@ -16,8 +16,8 @@ from conformance.adapters.protocols import Config
 from conformance.numerics import bounds, decimal_oracle, oracle
 from conformance.numerics.bounds import Bound
 from conformance.numerics.bounds.accuracy import U
-from conformance.numerics.bounds.narrow import LARGEST
 from conformance.numerics.conventions import STRICT, Conventions
+from conformance.numerics.dtypes import LARGEST_IN_FLOAT16
 from conformance.numerics.state import State
 from conformance.requirements.deviations import Deviation
 from conformance.strategies.columns import BLOCK, Columns, decode_columns
@@ -201,7 +201,7 @@ def test_16_bits_after_the_statistics_stay_within(affine: Callable, dtype: str, 
 def test_16_bits_before_exceed_the_bound(dtype: str):
     """x − μ in 16 bits is not admitted."""
     columns = generated(8)
-    x = np.where(np.abs(columns.x).max(axis=0) < LARGEST, columns.x, F(0))
+    x = np.where(np.abs(columns.x).max(axis=0) < LARGEST_IN_FLOAT16, columns.x, F(0))
 
     def early(_: np.ndarray, columns: Columns, dtype: str) -> np.ndarray:
         mean, var = sums_of_sums([x])
@@ -241,7 +241,7 @@ def summed_in_16_bits(x: jax.Array, gamma: jax.Array) -> jax.Array:
 def narrowed_ratio(layer: Callable, dtype: str, rows: int) -> float:
     """Return the largest error ÷ bound of dx, where float16 does not overflow."""
     columns = generated(rows)
-    within = np.abs(columns.x).max(axis=0) < LARGEST
+    within = np.abs(columns.x).max(axis=0) < LARGEST_IN_FLOAT16
     x = np.where(within, narrow(np.where(within, columns.x, 0), dtype).astype(F), F(0))
     w = np.random.default_rng(rows).standard_normal(x.shape).astype(F)
     state = state_of(columns)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.numerics.bounds.narrow import LARGEST
+from conformance.numerics.dtypes import LARGEST_IN_FLOAT16
 from conformance.strategies import domain_cases, precision_cases
 from conformance.strategies.bytestream import ByteReader, ByteStrategy, expand_seed
 from conformance.strategies.codec import decode, encode
@@ -85,7 +85,7 @@ def test_half_inputs_are_exact():
     for each in HALF:
         assert np.array_equal(precision_cases.round_to(each.case.x, each.dtype), each.case.x)
         if each.dtype == "float16":
-            assert np.abs(each.case.x).max() <= LARGEST
+            assert np.abs(each.case.x).max() <= LARGEST_IN_FLOAT16
     assert {each.dtype for each in HALF} == {"bfloat16", "float16"}
 
 
