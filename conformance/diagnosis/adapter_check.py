@@ -23,7 +23,8 @@ from conformance.diagnosis.adapter_mistakes import MISTAKES, OF_NAMES
 from conformance.diagnosis.sample_data import STATE
 from conformance.numerics.state import State
 from conformance.properties.support.checks import ViolationFound
-from conformance.properties.support.subject import LayerHandle, Subject
+from conformance.properties.support.layer_handle import LayerHandle
+from conformance.properties.support.subject import Subject
 from conformance.requirements import Capability
 
 _CONFIG = Config(features=3, momentum=0.75, eps=1e-3)

@@ -22,7 +22,8 @@ from conformance.diagnosis.experiment import (
 )
 from conformance.numerics.state import Float32, State
 from conformance.properties.support.checks import ViolationFound
-from conformance.properties.support.subject import LayerHandle, Subject
+from conformance.properties.support.layer_handle import LayerHandle
+from conformance.properties.support.subject import Subject
 from conformance.requirements.finding import FindingKind
 from conformance.strategies.containers import jax_array, reversed_view, strided_view
 

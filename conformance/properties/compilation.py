@@ -25,10 +25,11 @@ from conformance.properties.support.claims import (
     check_kept,
     check_trained,
 )
+from conformance.properties.support.layer_handle import as_numpy, calling
 from conformance.properties.support.nnx_transforms import call_compiled, transforms_of
 from conformance.properties.support.property import requirement
 from conformance.properties.support.running_stats_model import RunningStatsModel
-from conformance.properties.support.subject import Subject, as_numpy, calling
+from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import (

@@ -10,8 +10,9 @@ from conformance.numerics import bounds, oracle
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_identical, check_shape, check_within
 from conformance.properties.support.claims import check_evaluation, check_training
+from conformance.properties.support.layer_handle import AnyArray, calling
 from conformance.properties.support.property import requirement
-from conformance.properties.support.subject import AnyArray, Subject, calling
+from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import cases

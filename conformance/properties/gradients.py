@@ -31,10 +31,11 @@ from conformance.properties.support.differentiation import (
     value_and_grad,
     value_and_grad_of_params,
 )
+from conformance.properties.support.layer_handle import as_numpy, calling
 from conformance.properties.support.nnx_state import path_of
 from conformance.properties.support.optimizer import RATES, STEP, check_descended
 from conformance.properties.support.property import requirement
-from conformance.properties.support.subject import Subject, as_numpy, calling
+from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.cotangents import (
     EAGER,

@@ -24,9 +24,10 @@ from conformance.properties.support.claims import (
     check_training,
 )
 from conformance.properties.support.declared_cases import refuses
+from conformance.properties.support.layer_handle import as_numpy, calling
 from conformance.properties.support.poisoning import with_nan
 from conformance.properties.support.property import requirement
-from conformance.properties.support.subject import Subject, as_numpy, calling
+from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import (

@@ -16,17 +16,17 @@ from conformance.adapters.protocols import ARRAYS
 from conformance.numerics.state import Float32, State
 from conformance.properties.support.checks import ViolationFound, check_identical, check_within
 from conformance.properties.support.claims import check_evaluated
-from conformance.properties.support.property import requirement
-from conformance.properties.support.restoring import COPIED
-from conformance.properties.support.sequence_model import Expected
-from conformance.properties.support.subject import (
+from conformance.properties.support.layer_handle import (
     WRITE,
     AnyArray,
     LayerHandle,
-    Subject,
     as_numpy,
     calling,
 )
+from conformance.properties.support.property import requirement
+from conformance.properties.support.restoring import COPIED
+from conformance.properties.support.sequence_model import Expected
+from conformance.properties.support.subject import Subject
 from conformance.strategies.programs import AGAIN, RUNS, Program, Step, mutate, programs
 
 

@@ -20,11 +20,12 @@ from conformance.properties.support.claims import (
     check_kept,
     check_trained,
 )
+from conformance.properties.support.layer_handle import LayerHandle, calling
 from conformance.properties.support.nnx_state import path_of
 from conformance.properties.support.nnx_transforms import call_compiled
 from conformance.properties.support.property import requirement
 from conformance.properties.support.restoring import COPIED, RESTORED, through_checkpoint
-from conformance.properties.support.subject import LayerHandle, Subject, calling
+from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.distinct import Replaced, distinct_cases, replaced_cases

@@ -19,9 +19,10 @@ from conformance.properties.support.checks import (
     check_within,
 )
 from conformance.properties.support.claims import check_kept
+from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.nnx_state import holders, leaves, path_of
 from conformance.properties.support.property import requirement
-from conformance.properties.support.subject import LayerHandle, Subject
+from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import cases

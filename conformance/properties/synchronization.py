@@ -21,8 +21,9 @@ from conformance.properties.support.domain_checks import (
     start,
     state_of,
 )
+from conformance.properties.support.layer_handle import AnyArray
 from conformance.properties.support.property import requirement
-from conformance.properties.support.subject import AnyArray, Subject
+from conformance.properties.support.subject import Subject
 from conformance.strategies.domain_cases import (
     CUTS,
     Spread,

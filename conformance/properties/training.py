@@ -10,8 +10,9 @@ from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_finite, check_same, check_within
+from conformance.properties.support.layer_handle import AnyArray
 from conformance.properties.support.property import requirement
-from conformance.properties.support.subject import AnyArray, Subject
+from conformance.properties.support.subject import Subject
 from conformance.strategies.case import Case
 from conformance.strategies.cases import Rewritten, cases, rewritten_cases
 from conformance.strategies.targeted import (

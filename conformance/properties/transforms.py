@@ -24,6 +24,7 @@ from conformance.properties.support.differentiation import (
     check_gradient,
     expected_gradients,
 )
+from conformance.properties.support.layer_handle import as_numpy, calling
 from conformance.properties.support.nnx_transforms import merged_call, transforms_of
 from conformance.properties.support.optimizer import (
     OTHER_EPS,
@@ -34,7 +35,7 @@ from conformance.properties.support.optimizer import (
 )
 from conformance.properties.support.property import requirement
 from conformance.properties.support.running_stats_model import RunningStatsModel
-from conformance.properties.support.subject import Subject, as_numpy, calling
+from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import Stream, cases, ensembles, streams

@@ -11,7 +11,8 @@ from conformance.diagnosis.behaviours.behaviour import NotObserved, behaviour
 from conformance.diagnosis.behaviours.calling import CONFIG, Raised, attempt, build_layer
 from conformance.diagnosis.sample_data import STATE, X
 from conformance.properties.support.differentiation import call_of, expected_gradients
-from conformance.properties.support.subject import AnyArray, Subject
+from conformance.properties.support.layer_handle import AnyArray
+from conformance.properties.support.subject import Subject
 from conformance.requirements import Capability
 from conformance.strategies.case import Case
 

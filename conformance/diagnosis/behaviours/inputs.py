@@ -20,7 +20,8 @@ from conformance.diagnosis.behaviours.calling import (
     describe_values,
 )
 from conformance.diagnosis.sample_data import STATE, X
-from conformance.properties.support.subject import AnyArray, LayerHandle, Subject
+from conformance.properties.support.layer_handle import AnyArray, LayerHandle
+from conformance.properties.support.subject import Subject
 
 
 @behaviour("no-rows", "What does a batch of shape (0, D) give?")

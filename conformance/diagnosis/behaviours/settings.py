@@ -20,7 +20,8 @@ from conformance.diagnosis.behaviours.calling import (
 )
 from conformance.diagnosis.sample_data import STATE, X
 from conformance.numerics import oracle
-from conformance.properties.support.subject import AnyArray, LayerHandle, Subject
+from conformance.properties.support.layer_handle import AnyArray, LayerHandle
+from conformance.properties.support.subject import Subject
 
 
 def _mode(subject: Subject, y: AnyArray, layer: LayerHandle) -> str:

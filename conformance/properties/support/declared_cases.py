@@ -15,7 +15,8 @@ from conformance.numerics.dtypes import LARGEST_IN_FLOAT16
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_true
 from conformance.properties.support.claims import check_kept
-from conformance.properties.support.subject import LayerHandle, Subject
+from conformance.properties.support.layer_handle import LayerHandle
+from conformance.properties.support.subject import Subject
 from conformance.requirements.deviations import Deviation
 from conformance.strategies.case import Case
 

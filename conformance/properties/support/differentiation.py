@@ -16,8 +16,9 @@ from conformance.numerics.oracle import Gradient
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_within, violation
 from conformance.properties.support.claims import check_trained
+from conformance.properties.support.layer_handle import AnyArray, LayerHandle, as_numpy, calling
 from conformance.properties.support.nnx_state import path_of
-from conformance.properties.support.subject import AnyArray, LayerHandle, Subject, as_numpy, calling
+from conformance.properties.support.subject import Subject
 from conformance.strategies.case import Case
 from conformance.strategies.cotangents import Pulled
 

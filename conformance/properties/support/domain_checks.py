@@ -17,7 +17,8 @@ from conformance.properties.support.differentiation import (
     as_gradients,
     expected_gradients,
 )
-from conformance.properties.support.subject import CONSTRUCT, AnyArray, Subject, as_numpy, calling
+from conformance.properties.support.layer_handle import CONSTRUCT, AnyArray, as_numpy, calling
+from conformance.properties.support.subject import Subject
 from conformance.strategies.case import Case
 
 Errors = tuple[Bound, Bound] | None

@@ -7,7 +7,7 @@ from typing import Any
 from flax import nnx
 
 from conformance.adapters.protocols import ARRAYS
-from conformance.properties.support.subject import LayerHandle, calling
+from conformance.properties.support.layer_handle import LayerHandle, calling
 
 
 def holders(layer: LayerHandle) -> dict[str, Any]:

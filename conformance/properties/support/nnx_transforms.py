@@ -14,7 +14,8 @@ from flax import nnx
 from conformance.adapters.nnx import NnxLayer, apply, evaluate, train
 from conformance.adapters.protocols import Layer, Transformable, Transforms
 from conformance.properties.support.differentiation import of_params
-from conformance.properties.support.subject import AnyArray, LayerHandle, Subject, as_numpy, calling
+from conformance.properties.support.layer_handle import AnyArray, LayerHandle, as_numpy, calling
+from conformance.properties.support.subject import Subject
 
 
 def transforms_of(subject: Subject, layer: LayerHandle) -> Transforms:

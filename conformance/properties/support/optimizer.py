@@ -18,7 +18,7 @@ from conformance.properties.support.checks import check_within
 from conformance.properties.support.differentiation import (
     loss,
 )
-from conformance.properties.support.subject import LayerHandle
+from conformance.properties.support.layer_handle import LayerHandle
 
 RATES = (0.5, 0.125, 2.0**-10)
 

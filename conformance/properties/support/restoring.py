@@ -15,7 +15,7 @@ import jax
 from flax import nnx
 
 from conformance.adapters.nnx import copy_through_numpy, split_and_merge
-from conformance.properties.support.subject import calling
+from conformance.properties.support.layer_handle import calling
 
 
 def _merged(module: Any, fresh: Any) -> Any:

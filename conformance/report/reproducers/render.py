@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from conformance.adapters.errors import printable
 from conformance.adapters.protocols import ARRAYS
 from conformance.engine.jax_runtime import HOST_DEVICES
-from conformance.properties.support.subject import CONSTRUCT, WRITE
+from conformance.properties.support.layer_handle import CONSTRUCT, WRITE
 from conformance.report.reproducers.construction_spec import Blueprint, Place
 from conformance.report.reproducers.inliner import names_in, pieces_for
 from conformance.report.reproducers.recipes import RECIPES

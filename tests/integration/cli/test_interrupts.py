@@ -15,7 +15,7 @@ import pytest
 from support.hostile_runs import TESTS
 
 from conformance.adapters import call_hooks
-from conformance.properties.support.subject import calling
+from conformance.properties.support.layer_handle import calling
 from conformance.report.model import SCHEMA
 
 MARKING = """

@@ -9,7 +9,7 @@ import pytest
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.protocols import ARRAYS, Config
 from conformance.adapters.resolve import find_registered, resolve
-from conformance.properties.support.subject import as_numpy
+from conformance.properties.support.layer_handle import as_numpy
 
 FEATURES = 3
 
