@@ -124,7 +124,7 @@ def test_every_requirement_has_a_recipe():
     assert set(RECIPES) == set(REQUIREMENTS)
 
 
-@pytest.mark.parametrize("identity", sampled(REQUIREMENTS, group=THEME_OF.get, every=8))
+@pytest.mark.parametrize("identity", sampled(REQUIREMENTS, group=THEME_OF.get, every=20))
 def test_a_script_tells_the_fault_from_a_correct_layer(identity: str, tmp_path: Path):
     """With the faulty class in the user's module it ends with 1, with a correct one with 0."""
     fault = fault_of(identity)

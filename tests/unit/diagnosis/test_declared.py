@@ -24,9 +24,7 @@ from impl.variants.declared import NewMomentum, UnbiasedStored
 
 FEW = (
     "zero-debiased-declared",
-    "first-batch-ema-declared",
     "unbiased-declared",
-    "single-row-refused-declared",
     "float16-averaging-declared",
     "bfloat16-affine-declared",
 )
