@@ -142,7 +142,7 @@ def minimum(a: Operand, b: Operand) -> Approximate:
     return -maximum(-exact(a), -exact(b))
 
 
-def clipped(a: Operand, low: float, high: float) -> Approximate:
+def clip(a: Operand, low: float, high: float) -> Approximate:
     """Return a, kept within [low, high]; NaN stays NaN."""
     return minimum(maximum(a, low), high)
 
@@ -153,7 +153,7 @@ def where(condition: Any, a: Operand, b: Operand) -> Approximate:
     return Approximate(np.where(condition, a.value, b.value), np.where(condition, a.error, b.error))
 
 
-def mapped(function: Callable[[Float64], Any], a: Operand) -> Approximate:
+def map_values(function: Callable[[Float64], Any], a: Operand) -> Approximate:
     """Return a monotone function of a: rounding to few digits, for example."""
     a = exact(a)
     value = np.asarray(function(a.value), np.float64)
@@ -163,7 +163,7 @@ def mapped(function: Callable[[Float64], Any], a: Operand) -> Approximate:
     return Approximate(value, error)
 
 
-def arranged(function: Callable[[Float64], Float64], a: Operand) -> Approximate:
+def rearrange(function: Callable[[Float64], Float64], a: Operand) -> Approximate:
     """Return a with its elements moved, repeated or dropped."""
     a = exact(a)
     return Approximate(function(a.value), function(a.error))

@@ -1,4 +1,4 @@
-"""Recovering the constant of a mistake: solved for on one number, verified on all others."""
+"""Recovers the constant in a mistake from one number; all others verify it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from conformance.diagnosis.fault_model import Alternative
 from conformance.diagnosis.matching import Evidence
-from conformance.diagnosis.prediction import Predictor, Quantities, ratios
+from conformance.diagnosis.prediction import Predictor, Quantities, error_ratios
 from conformance.diagnosis.scopes import EVERYWHERE
 
 _PROBES = 3
-"""Numbers on which the constant is solved for, each of another call."""
+"""How many numbers, each of another call, the constant is solved from."""
 
 _STEPS = 60
 _DIGITS = 7
@@ -31,7 +31,7 @@ def constants(evidence: Evidence, alternative: Alternative) -> Iterator[float]:
         if not found:
             return  # the mistake would have to reproduce this number, too
         for exact_constant in found:
-            for constant in _rounded(exact_constant):
+            for constant in _round_shortest(exact_constant):
                 if constant not in seen:
                     seen.add(constant)
                     yield constant
@@ -69,7 +69,7 @@ def _probes(
 
 def _worst_place(truth: Quantities, seen: Quantities) -> tuple[str, int] | None:
     worst, place = 1.0, None
-    for name, ratio in ratios(truth, seen).items():
+    for name, ratio in error_ratios(truth, seen).items():
         if name in seen and ratio.size == seen[name].value.size > 0:
             usable = np.where(np.isfinite(seen[name].value) & np.isfinite(ratio), ratio, 0).ravel()
             if usable.max() > worst:
@@ -87,12 +87,12 @@ def _roots(predict: Callable[[float], float], got: float, grid: object) -> Itera
         if first == 0:
             yield left
         elif np.isfinite(first) and np.isfinite(last) and (first < 0) != (last < 0):
-            yield _bisected(predict, got, left, right, first < 0)
+            yield _bisect(predict, got, left, right, first < 0)
     if gaps and gaps[-1] == 0:
         yield points[-1]
 
 
-def _bisected(
+def _bisect(
     predict: Callable[[float], float], got: float, left: float, right: float, rising: bool
 ) -> float:
     for _ in range(_STEPS):
@@ -107,7 +107,7 @@ def _bisected(
     return right
 
 
-def _rounded(constant: float) -> Iterator[float]:
+def _round_shortest(constant: float) -> Iterator[float]:
     """Yield the constant with 1, 2, … significant digits."""
     last = None
     for digits in range(1, _DIGITS + 1):

@@ -1,4 +1,4 @@
-"""Does an alternative reproduce everything that was observed?
+"""Decides whether an alternative reproduces every observation.
 
 An alternative matches if every number of every call lies within its own bound, and if it
 explains calls that the truth does not: calls where both predictions differ by more than both
@@ -17,9 +17,9 @@ from conformance.diagnosis.prediction import (
     Predictor,
     Quantities,
     agrees,
-    bound,
-    observed,
-    ratios,
+    error_ratios,
+    largest_gap,
+    quantities_of,
 )
 from conformance.diagnosis.scopes import EVERYWHERE, Scope
 from conformance.numerics.conventions import Conventions
@@ -28,7 +28,15 @@ from conformance.requirements.deviations import Deviation
 
 @dataclass(slots=True)
 class Evidence:
-    """All that was observed, what the truth predicts, and the calls that it does not cover."""
+    """The observations beside the predictions of the truth.
+
+    Attributes:
+        observations: Every call.
+        seen: The observed numbers of each call by name.
+        truth: The predictions without a mistake; None predicts an exception.
+        deviant: The indices of calls that contradict the truth, the worst first.
+        conventions: What the implementation declares.
+    """
 
     observations: list[Observation]
     seen: list[Quantities]
@@ -37,7 +45,7 @@ class Evidence:
     conventions: Conventions
 
     def distinguishes(self, index: int, predicted: Quantities | None) -> bool:
-        """Whether a prediction differs from the truth by more than both bounds."""
+        """Return whether a prediction differs from the truth by more than both bounds."""
         truth = self.truth[index]
         if predicted is None or truth is None:
             return predicted is not truth
@@ -47,7 +55,7 @@ class Evidence:
                 return True
             with np.errstate(all="ignore"):
                 gap = np.abs(other.value - right.value)
-                clear = gap > bound(other) + bound(right)
+                clear = gap > largest_gap(other) + largest_gap(right)
                 undefined = np.isfinite(other.value) != np.isfinite(right.value)
             if (clear | undefined).any():
                 return True
@@ -56,7 +64,7 @@ class Evidence:
 
 def gather(observations: list[Observation], conventions: Conventions, truth: Predictor) -> Evidence:
     """Compare everything that was observed with the truth."""
-    seen = [observed(o) for o in observations]
+    seen = [quantities_of(o) for o in observations]
     right = [truth.one(o) for o in observations]
     worst = {
         index: _worst(right[index], seen[index], o.raised)
@@ -70,12 +78,12 @@ def gather(observations: list[Observation], conventions: Conventions, truth: Pre
 def _worst(predicted: Quantities | None, seen: Quantities, raised: str) -> float:
     if predicted is None or raised:
         return np.inf
-    return max(float(ratio.max(initial=0)) for ratio in ratios(predicted, seen).values())
+    return max(float(ratio.max(initial=0)) for ratio in error_ratios(predicted, seen).values())
 
 
 @dataclass(slots=True)
 class Tally:
-    """What one alternative gives call by call, computed when it is asked for.
+    """The verdicts on one alternative call by call, computed on demand.
 
     It covers every call that deviates from the truth; elsewhere it counts only in scope.
     """
@@ -112,7 +120,7 @@ class Tally:
         return self.verdicts[index]
 
     def covers_deviants(self) -> bool:
-        """Whether it covers every call that the truth does not."""
+        """Return whether it agrees with every call that contradicts the truth."""
         return all(self._verdict(index)[0] for index in self.evidence.deviant)
 
 
@@ -125,7 +133,11 @@ def tally(
 ) -> Tally | None:
     """Return the tally of an alternative, or None if a deviant call refutes it.
 
-    A mistake that remembers is replayed series by series, with the mistake made in ``scope``.
+    Args:
+        evidence: The observations.
+        alternative: The mistake; one that remembers is replayed series by series.
+        constant: The constant in the mistake; ignored if it has none.
+        scope: Where a mistake that remembers is made.
     """
     predictor = Predictor(alternative.steps(constant), scope, evidence.conventions)
     if alternative.widens and not predictor.steps:

@@ -78,7 +78,7 @@ _GAMMAS = (
 _BETAS = (None, None, None, 1003.123, None, 0.0, None, None, -0.0021)
 _VARIANCES = (None, None, 0.0, None, 3.3e-6, 4.7e7, None, 1e-8, None, None, 1.0, 31000.0)
 _MEANS = (None, None, None, 0.0, None, None, 212.7)
-"""What some features get instead of a number of usual size; lengths without common factors."""
+"""Special values that replace some usual ones; the lengths have no common factors."""
 
 
 def state_of(

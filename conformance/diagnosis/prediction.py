@@ -1,4 +1,4 @@
-"""What the model predicts of a call, and whether what was observed lies within its bounds.
+"""Predicts calls by the model, and compares predictions with observations.
 
 The model propagates a bound for every number (see ``approximate``); half as much again is in
 reserve for algorithms that round more often than the textbook's.
@@ -26,21 +26,21 @@ from conformance.numerics.conventions import Conventions
 Quantities = dict[str, Approximate]
 
 _IMPOSSIBLE = {"a prediction": exact(np.nan)}
-"""What is predicted where a mistake cannot be made at all: nothing observed agrees with it."""
+"""The prediction where a mistake cannot be made at all: no observation agrees with it."""
 
 _RESERVE = 1.5
 _FLUSHED = 1e-36
 """Subnormal results may be flushed, and be scaled afterwards."""
 
 
-def bound(predicted: Approximate) -> np.ndarray:
-    """Return how far an observed number may be from a predicted one."""
+def largest_gap(predicted: Approximate) -> np.ndarray:
+    """Return the largest difference between an observed number and a prediction of it."""
     allowed: np.ndarray = _RESERVE * predicted.error + _FLUSHED
     return allowed
 
 
-def observed(observation: Observation) -> Quantities:
-    """Return the numbers of a call by name, as far as it returned."""
+def quantities_of(observation: Observation) -> Quantities:
+    """Return the observed numbers of a call by name; none of a call that raised."""
     found: Quantities = {}
     if observation.y is not None:
         found["y"] = exact(observation.y)
@@ -53,8 +53,12 @@ def observed(observation: Observation) -> Quantities:
     return found
 
 
-def ratios(predicted: Quantities, seen: Quantities) -> dict[str, np.ndarray]:
+def error_ratios(predicted: Quantities, seen: Quantities) -> dict[str, np.ndarray]:
     """Return |observed − predicted| ÷ bound by quantity; infinite where shapes differ.
+
+    Args:
+        predicted: The predicted numbers by name.
+        seen: The observed numbers by name.
 
     Anything that is not finite equals anything that is not finite: which of NaN and ∞ appears
     is up to the order of operations. A bound that is infinite or undefined claims nothing.
@@ -66,7 +70,7 @@ def ratios(predicted: Quantities, seen: Quantities) -> dict[str, np.ndarray]:
             result[name] = np.array([np.inf])
             continue
         with np.errstate(all="ignore"):
-            ratio = np.abs(got.value - expected.value) / bound(expected)
+            ratio = np.abs(got.value - expected.value) / largest_gap(expected)
         undefined = ~np.isfinite(got.value) & ~np.isfinite(expected.value)
         unknown = np.isnan(expected.error) & np.isfinite(expected.value)
         free = undefined | unknown | np.isinf(expected.error)
@@ -75,15 +79,27 @@ def ratios(predicted: Quantities, seen: Quantities) -> dict[str, np.ndarray]:
 
 
 def agrees(predicted: Quantities | None, seen: Quantities, raised: str) -> bool:
-    """Whether a prediction covers a call; None predicts an exception."""
+    """Return whether a prediction agrees with a call.
+
+    Args:
+        predicted: The predicted numbers by name; None predicts an exception.
+        seen: The observed numbers by name.
+        raised: The exception that was raised, "" if there was none.
+    """
     if predicted is None or raised:
         return predicted is None and bool(raised)
-    return all((ratio <= 1).all() for ratio in ratios(predicted, seen).values())
+    return all((ratio <= 1).all() for ratio in error_ratios(predicted, seen).values())
 
 
 @dataclass(slots=True)
 class Predictor:
-    """Predicts calls by the model with some steps replaced wherever the scope holds."""
+    """Predicts calls by the reference model, with steps replaced where the scope holds.
+
+    Attributes:
+        steps: The replaced steps by name.
+        scope: The calls in which the mistake is made.
+        conventions: What the implementation declares.
+    """
 
     steps: Steps
     scope: Scope

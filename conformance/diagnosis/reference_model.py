@@ -20,7 +20,7 @@ import numpy as np
 
 from conformance.adapters.protocols import ARRAYS, Config
 from conformance.diagnosis import formulas
-from conformance.diagnosis.approximate import Approximate, Float64, arranged, exact, root
+from conformance.diagnosis.approximate import Approximate, Float64, exact, rearrange, root
 from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import State
 from conformance.requirements.deviations import Deviation
@@ -142,7 +142,7 @@ class ReferenceModel:
 
     def flatten(self, y: Approximate) -> Approximate:
         """Return y row by row, (N·D,)."""
-        return arranged(np.ravel, y)
+        return rearrange(np.ravel, y)
 
     def evaluates(self, flag: Any) -> bool:
         """Return the mode that a flag selects."""

@@ -1,4 +1,4 @@
-"""Where a mistake is made: everywhere, in one mode, or under a condition."""
+"""The calls in which a mistake is made: all, those of one mode, or under a condition."""
 
 from __future__ import annotations
 

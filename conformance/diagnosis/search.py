@@ -22,8 +22,11 @@ _AFFORDABLE = 2
 class Match:
     """An alternative that reproduces everything.
 
-    ``explained``: how many calls it explains that the truth does not. ``constants``: those with
-    which it does; several if the inputs cannot tell them apart.
+    Attributes:
+        alternative: The mistake.
+        scope: Where it is made.
+        constants: The constants that fit; several if the inputs do not distinguish them.
+        explained: How many calls it explains that the truth does not.
     """
 
     alternative: Alternative
@@ -33,7 +36,7 @@ class Match:
 
     @property
     def cost(self) -> int:
-        """What is assumed beyond the mistake itself: a scope, a constant, a wider bound."""
+        """The number of assumptions beyond the mistake: a scope, a constant, a larger bound."""
         return cost_of(self.alternative, self.scope)
 
     @property
@@ -109,7 +112,7 @@ def _match(evidence: Evidence, alternative: Alternative, where: Sequence[Scope])
 def _first(
     evidence: Evidence, alternative: Alternative, where: Sequence[Scope], tried: Iterable[float]
 ) -> Match | None:
-    """Return the match in the widest scope: what a call gives does not depend on the scope."""
+    """Return the match in the widest scope; predictions do not depend on the scope."""
     tallies = {constant: tally(evidence, alternative, constant) for constant in tried}
     for scope in where:
         explained = {c: t.explained(scope) for c, t in tallies.items() if t is not None}

@@ -9,12 +9,12 @@ import numpy as np
 from conformance.diagnosis.approximate import (
     Approximate,
     absolute,
-    arranged,
-    clipped,
+    clip,
     exact,
-    mapped,
+    map_values,
     maximum,
     minimum,
+    rearrange,
     where,
 )
 from conformance.diagnosis.fault_model import Parameter, alternative, family, replace_step
@@ -88,11 +88,11 @@ alternative("beta-for-both", "β is used for γ as well", "y = β·z + β", scal
 
 
 def _first(a: Approximate) -> Approximate:
-    return arranged(lambda v: np.full_like(v, v[0]), a)
+    return rearrange(lambda v: np.full_like(v, v[0]), a)
 
 
 def _last(a: Approximate) -> Approximate:
-    return arranged(lambda v: np.full_like(v, v[-1]), a)
+    return rearrange(lambda v: np.full_like(v, v[-1]), a)
 
 
 def _mean(a: Approximate) -> Approximate:
@@ -103,13 +103,13 @@ _ARRANGED = {
     "of-the-first": ("of the first feature is applied to all", _first),
     "of-the-last": ("of the last feature is applied to all", _last),
     "averaged": ("is averaged over the features", _mean),
-    "reversed": ("is applied in reverse order", lambda a: arranged(np.flip, a)),
-    "rolled": ("of the feature before is applied", lambda a: arranged(lambda v: np.roll(v, 1), a)),
+    "reversed": ("is applied in reverse order", lambda a: rearrange(np.flip, a)),
+    "rolled": ("of the feature before is applied", lambda a: rearrange(lambda v: np.roll(v, 1), a)),
     "rolled-back": (
         "of the feature after is applied",
-        lambda a: arranged(lambda v: np.roll(v, -1), a),
+        lambda a: rearrange(lambda v: np.roll(v, -1), a),
     ),
-    "sorted": ("is sorted", lambda a: arranged(np.sort, a)),
+    "sorted": ("is sorted", lambda a: rearrange(np.sort, a)),
 }
 for _name, (_words, _function) in _ARRANGED.items():
     alternative(
@@ -138,14 +138,14 @@ for _kind in ("bfloat16", "float16", "1", "2", "3"):
             f"{_letter} is rounded to {_name} before it is used",
             remedy="compute in float32",
             **replace_step(
-                _step, lambda m, f=rounded_to(_kind), array=_array: mapped(f, getattr(m, array))
+                _step, lambda m, f=rounded_to(_kind), array=_array: map_values(f, getattr(m, array))
             ),
         )
     alternative(
         f"affine-{_kind}",
         f"γ and β are rounded to {_name} before they are used",
-        scale=lambda m, f=rounded_to(_kind): mapped(f, m.gamma),
-        shift=lambda m, f=rounded_to(_kind): mapped(f, m.beta),
+        scale=lambda m, f=rounded_to(_kind): map_values(f, m.gamma),
+        shift=lambda m, f=rounded_to(_kind): map_values(f, m.beta),
     )
 
 
@@ -193,7 +193,7 @@ def _families_of(array: str, letter: str, step: str) -> None:
         f"{letter} is clipped to ±{{c}}",
         "",
         _SIZES,
-        lambda c: {step: lambda m: clipped(getattr(m, array), -c, c)},
+        lambda c: {step: lambda m: clip(getattr(m, array), -c, c)},
         needs=2,
     )
     family(
@@ -201,7 +201,7 @@ def _families_of(array: str, letter: str, step: str) -> None:
         f"{letter} is clipped to [0, {{c}}]",
         "",
         _SIZES,
-        lambda c: {step: lambda m: clipped(getattr(m, array), 0.0, c)},
+        lambda c: {step: lambda m: clip(getattr(m, array), 0.0, c)},
         needs=2,
     )
     family(

@@ -10,9 +10,9 @@ import numpy as np
 
 from conformance.diagnosis.approximate import (
     Approximate,
-    arranged,
     average,
     exact,
+    rearrange,
     total,
 )
 from conformance.diagnosis.fault_model import alternative
@@ -75,7 +75,7 @@ def _left_out(x: Approximate, first: bool) -> Approximate:
 def _padded(x: Approximate) -> Approximate:
     rows = x.shape[0]
     missing = (1 << (rows - 1).bit_length()) - rows
-    return arranged(lambda a: np.pad(a, ((0, missing), (0, 0))), x)
+    return rearrange(lambda a: np.pad(a, ((0, missing), (0, 0))), x)
 
 
 alternative(

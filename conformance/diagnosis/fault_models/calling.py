@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis.approximate import Approximate, Float64, arranged, exact, where
+from conformance.diagnosis.approximate import Approximate, Float64, exact, rearrange, where
 from conformance.diagnosis.fault_model import Parameter, alternative, family
 from conformance.diagnosis.reference_model import ReferenceModel
 
@@ -132,5 +132,5 @@ alternative("y-transposed", "y comes out transposed", finish=lambda m, y: y.T)
 alternative(
     "y-squeezed",
     "axes of length one are dropped from y",
-    finish=lambda m, y: arranged(np.squeeze, y),
+    finish=lambda m, y: rearrange(np.squeeze, y),
 )

@@ -10,7 +10,7 @@ from conformance.diagnosis.approximate import (
     Approximate,
     Float64,
     average,
-    mapped,
+    map_values,
     where,
 )
 from conformance.diagnosis.fault_model import alternative
@@ -29,23 +29,23 @@ for _kind in ("bfloat16", "float16"):
         f"sums-in-{_kind}",
         f"the batch mean is computed in {_kind}",
         remedy="compute statistics in float32 at least",
-        batch_mean=lambda m, x, f=rounded_to(_kind): mapped(f, _mean(m, mapped(f, x))),
+        batch_mean=lambda m, x, f=rounded_to(_kind): map_values(f, _mean(m, map_values(f, x))),
     )
     alternative(
         f"mean-rounded-to-{_kind}",
         f"the batch mean is rounded to {_kind}",
-        batch_mean=lambda m, x, f=rounded_to(_kind): mapped(f, _mean(m, x)),
+        batch_mean=lambda m, x, f=rounded_to(_kind): map_values(f, _mean(m, x)),
     )
     alternative(
         f"var-rounded-to-{_kind}",
         f"the batch variance is rounded to {_kind}",
-        batch_var=lambda m, x, mean, f=rounded_to(_kind): mapped(f, _var(m, x, mean)),
+        batch_var=lambda m, x, mean, f=rounded_to(_kind): map_values(f, _var(m, x, mean)),
     )
     alternative(
         f"statistics-in-{_kind}",
         f"the batch statistics are rounded to {_kind}",
-        batch_mean=lambda m, x, f=rounded_to(_kind): mapped(f, _mean(m, x)),
-        batch_var=lambda m, x, mean, f=rounded_to(_kind): mapped(f, _var(m, x, mean)),
+        batch_mean=lambda m, x, f=rounded_to(_kind): map_values(f, _mean(m, x)),
+        batch_var=lambda m, x, mean, f=rounded_to(_kind): map_values(f, _var(m, x, mean)),
     )
 
 
@@ -65,8 +65,8 @@ alternative(
 def _of_rounded_squares(x: Approximate, mean: Approximate, kind: str) -> Approximate:
     """Return the mean of (x−μ)², with x − μ and its square rounded."""
     rounded = rounded_to(kind)
-    centred = mapped(rounded, x - mean)
-    return average(mapped(rounded, centred * centred), 0)[0]
+    centred = map_values(rounded, x - mean)
+    return average(map_values(rounded, centred * centred), 0)[0]
 
 
 def _reciprocal(x: Approximate, kind: str) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis.approximate import Approximate, Float64, arranged, exact, mapped
+from conformance.diagnosis.approximate import Approximate, Float64, exact, map_values, rearrange
 from conformance.diagnosis.fault_model import Parameter, alternative, family
 from conformance.diagnosis.reference_model import RaisesError, ReferenceModel
 
@@ -82,20 +82,20 @@ alternative(
     "column-major",
     "the result is flattened feature by feature",
     remedy=_FLAT,
-    flatten=lambda m, y: arranged(lambda a: np.ravel(a.T), y),
+    flatten=lambda m, y: rearrange(lambda a: np.ravel(a.T), y),
 )
 alternative(
     "squeezed",
     "axes of length one are removed from the result, and others kept",
     remedy=_FLAT,
-    flatten=lambda m, y: arranged(np.squeeze, y),
+    flatten=lambda m, y: rearrange(np.squeeze, y),
 )
 alternative(
     "memory-order",
     "the result is flattened in the order in which the input lies in memory",
     remedy=_FLAT,
     needs=2,
-    flatten=lambda m, y: arranged(
+    flatten=lambda m, y: rearrange(
         lambda a: np.ravel(a, order="F" if m.container == "F" else "C"), y
     ),
 )
@@ -104,7 +104,7 @@ alternative(
     "the result is flattened feature by feature unless the input lies row by row in memory",
     remedy=_FLAT,
     needs=2,
-    flatten=lambda m, y: arranged(
+    flatten=lambda m, y: rearrange(
         lambda a: np.ravel(a, order="C" if m.container in {"C", "jax"} else "F"), y
     ),
 )
@@ -128,7 +128,7 @@ alternative(
 
 def _transposed(m: ReferenceModel, seed: Any, x: Float64, flag: Any) -> Approximate:
     m.write(_fresh_of(m, x.shape[0]))
-    return arranged(lambda a: np.ravel(a.T), m.call(x.T, flag))
+    return rearrange(lambda a: np.ravel(a.T), m.call(x.T, flag))
 
 
 def _fresh_of(m: ReferenceModel, features: int) -> dict[str, Approximate]:
@@ -150,7 +150,7 @@ def _cached(m: ReferenceModel, seed: Any, x: Float64, flag: Any, by_seed: bool) 
     m.write(layers.get(key) or m.initial_state())
     y = m.call(x, flag)
     layers[key] = m.read()
-    return arranged(np.ravel, y)
+    return rearrange(np.ravel, y)
 
 
 _FRESH = "build a fresh layer at every call"
@@ -201,7 +201,7 @@ alternative(
 
 def _rounding(decimals: float) -> dict[str, Any]:
     def rounded(m: ReferenceModel, x: Float64) -> Approximate:
-        return exact(x) if m.container == "jax" else mapped(_to(decimals), x)
+        return exact(x) if m.container == "jax" else map_values(_to(decimals), x)
 
     return {"take_input": rounded, "input_afterwards": rounded}
 

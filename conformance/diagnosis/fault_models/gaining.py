@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.diagnosis.approximate import (
     average,
-    mapped,
+    map_values,
     total,
     zeros_like,
 )
@@ -134,15 +134,15 @@ for _kind in ("bfloat16", "float16"):
     backward(
         f"cotangent-in-{_kind}",
         f"the cotangent is rounded to {_kind}",
-        cotangent=lambda m, w, f=_round: mapped(f, w),
+        cotangent=lambda m, w, f=_round: map_values(f, w),
     )
     backward(
         f"residual-in-{_kind}",
         f"z is kept in {_kind} for the backward pass",
-        residual=lambda m, f=_round: mapped(f, m.z),
+        residual=lambda m, f=_round: map_values(f, m.z),
     )
     backward(
         f"gradient-in-{_kind}",
         f"dx is rounded to {_kind}",
-        finish_gradient=lambda m, dx, f=_round: mapped(f, dx),
+        finish_gradient=lambda m, dx, f=_round: map_values(f, dx),
     )

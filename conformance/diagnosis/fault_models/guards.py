@@ -11,8 +11,8 @@ import numpy as np
 from conformance.diagnosis.approximate import (
     Approximate,
     absolute,
-    arranged,
     exact,
+    rearrange,
     where,
 )
 from conformance.diagnosis.fault_model import Parameter, alternative, family
@@ -202,32 +202,32 @@ alternative("zeros", "the result is zero", finish=lambda m, y: exact(np.zeros(y.
 alternative(
     "z-only-of-last-row",
     "every row gets the result of the last",
-    finish=lambda m, y: arranged(lambda a: np.broadcast_to(a[-1:], a.shape).copy(), y),
+    finish=lambda m, y: rearrange(lambda a: np.broadcast_to(a[-1:], a.shape).copy(), y),
 )
 alternative("x-absolute", "the input loses its sign", take_input=lambda m, x: absolute(x))
 alternative(
     "rows-sorted",
     "rows are sorted and not put back: values of a feature come out in ascending order",
     remedy="keep the order of rows",
-    take_input=lambda m, x: arranged(lambda a: np.sort(a, axis=0), x),
+    take_input=lambda m, x: rearrange(lambda a: np.sort(a, axis=0), x),
 )
 alternative(
     "rows-reversed",
     "rows come out in reverse order",
-    take_input=lambda m, x: arranged(lambda a: a[::-1], x),
+    take_input=lambda m, x: rearrange(lambda a: a[::-1], x),
 )
 alternative(
     "rows-rolled",
     "rows come out shifted by one",
-    finish=lambda m, y: arranged(lambda a: np.roll(a, 1, axis=0), y),
+    finish=lambda m, y: rearrange(lambda a: np.roll(a, 1, axis=0), y),
 )
 alternative(
     "rows-rolled-back",
     "rows come out shifted by one, upwards",
-    finish=lambda m, y: arranged(lambda a: np.roll(a, -1, axis=0), y),
+    finish=lambda m, y: rearrange(lambda a: np.roll(a, -1, axis=0), y),
 )
 alternative(
     "features-reversed",
     "features come out in reverse order",
-    finish=lambda m, y: arranged(lambda a: a[:, ::-1], y),
+    finish=lambda m, y: rearrange(lambda a: a[:, ::-1], y),
 )

@@ -11,7 +11,7 @@ import numpy as np
 from conformance.diagnosis.approximate import (
     Approximate,
     average,
-    clipped,
+    clip,
     exact,
     root,
     total,
@@ -30,7 +30,7 @@ family(
     "dx is clipped to ±{c}",
     "",
     _LIMITS,
-    lambda c: {"finish_gradient": lambda m, dx: clipped(dx, -c, c)},
+    lambda c: {"finish_gradient": lambda m, dx: clip(dx, -c, c)},
     needs=1,
 )
 family(
@@ -38,7 +38,7 @@ family(
     "the cotangent is clipped to ±{c}",
     "",
     _LIMITS,
-    lambda c: {"cotangent": lambda m, w: clipped(w, -c, c)},
+    lambda c: {"cotangent": lambda m, w: clip(w, -c, c)},
     needs=1,
 )
 _FACTORS = Parameter((-10, -1.5, -0.5, -0.01, 0.01, 0.1, 0.3, 0.9, 0.999, 1.001, 1.1, 3, 10, 100))

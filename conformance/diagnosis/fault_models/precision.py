@@ -5,9 +5,9 @@ from __future__ import annotations
 # Steps take all that their place in the model hands over; loop variables are bound as defaults.
 # ruff: noqa: ARG005
 from conformance.diagnosis.approximate import (
-    clipped,
+    clip,
     exact,
-    mapped,
+    map_values,
     maximum,
     minimum,
 )
@@ -23,7 +23,7 @@ family(
     "the input is clipped to ±{c}",
     "",
     _LIMITS,
-    lambda c: {"take_input": lambda m, x: clipped(exact(x), -c, c)},
+    lambda c: {"take_input": lambda m, x: clip(exact(x), -c, c)},
     remedy="take the input as it is",
     needs=2,
 )
@@ -32,7 +32,7 @@ family(
     "normalised values are clipped to ±{c}",
     "",
     _LIMITS,
-    lambda c: {"normalized": lambda m, *given: clipped(_normalized(m, *given), -c, c)},
+    lambda c: {"normalized": lambda m, *given: clip(_normalized(m, *given), -c, c)},
     remedy="do not clip: an outlier is at most √(N−1) away",
     needs=1,
 )
@@ -41,7 +41,7 @@ family(
     "results are clipped to ±{c}",
     "",
     _LIMITS,
-    lambda c: {"finish": lambda m, y: clipped(y, -c, c)},
+    lambda c: {"finish": lambda m, y: clip(y, -c, c)},
     needs=2,
 )
 family(
@@ -93,17 +93,17 @@ for _kind in ("bfloat16", "float16", "0", "1", "2", "3", "4", "5", "6"):
         f"x-{_kind}",
         f"the input is rounded to {_name} first",
         remedy=_remedy,
-        take_input=lambda m, x, f=_round: mapped(f, exact(x) * 1.0) * 1.0,
+        take_input=lambda m, x, f=_round: map_values(f, exact(x) * 1.0) * 1.0,
     )
     alternative(
         f"y-{_kind}",
         f"results are rounded to {_name}",
         remedy=_remedy,
-        finish=lambda m, y, f=_round: mapped(f, y * 1.0) * 1.0,
+        finish=lambda m, y, f=_round: map_values(f, y * 1.0) * 1.0,
     )
     alternative(
         f"z-{_kind}",
         f"normalised values are rounded to {_name}",
         remedy=_remedy,
-        normalized=lambda m, *given, f=_round: mapped(f, _normalized(m, *given)) * 1.0,
+        normalized=lambda m, *given, f=_round: map_values(f, _normalized(m, *given)) * 1.0,
     )

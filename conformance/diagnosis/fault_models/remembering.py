@@ -11,7 +11,7 @@ import numpy as np
 
 from conformance.diagnosis.approximate import (
     Approximate,
-    mapped,
+    map_values,
     maximum,
     minimum,
 )
@@ -116,7 +116,7 @@ for _kind in ("bfloat16", "float16", "2", "3", "6"):
             remedy="keep the state in float32",
             **each_statistic(
                 _which,
-                lambda m, old, new, k=_kind: mapped(
+                lambda m, old, new, k=_kind: map_values(
                     rounded_to(k), _in_low_precision(m, old, new, k)
                 ),
             ),

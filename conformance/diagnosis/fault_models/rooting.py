@@ -11,7 +11,7 @@ import numpy as np
 from conformance.diagnosis.approximate import (
     Approximate,
     exact,
-    mapped,
+    map_values,
     maximum,
     root,
     single,
@@ -169,7 +169,7 @@ for _kind, _round in (("bfloat16", to_bfloat16), ("float16", to_float16)):
 
 
 def _rounded_inverse(m: ReferenceModel, var: Approximate, function: Any) -> Approximate:
-    return mapped(function, ReferenceModel.inverse_std(m, var))
+    return map_values(function, ReferenceModel.inverse_std(m, var))
 
 
 _EPS = Parameter(tuple(10.0**k for k in range(-12, 3)))
