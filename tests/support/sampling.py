@@ -1,6 +1,6 @@
 """The sample of a large family that the default run judges; the rest is marked ``exhaustive``.
 
-This is the only module that sets the marker. ``pytest`` deselects it by default (``addopts`` in
+The marker comes from this module alone. ``pytest`` deselects it by default (``addopts`` in
 pyproject.toml), ``pytest -m exhaustive`` runs the rest, and ``pytest -m ''`` runs everything.
 """
 
