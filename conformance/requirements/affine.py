@@ -1,6 +1,6 @@
 """Gamma, beta and epsilon."""
 
-from conformance.requirements.requirement import Capability, Level, Requirement
+from conformance.requirements.requirement import Requirement
 
 ROWS = (
     Requirement(
@@ -10,8 +10,6 @@ ROWS = (
             "included."
         ),
         formula="y_j = γ_j·z_j + β_j",
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="A fresh layer has γ = 1 and β = 0, so tests on fresh layers never see them.",
         mistakes=(
             "gamma or beta unused, applied twice, or only in one mode",
@@ -23,8 +21,6 @@ ROWS = (
     Requirement(
         id="BN-AFF-2",
         statement="A change of gamma or beta from outside is seen by the next call.",
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="Every optimiser step is such a change.",
         mistakes=("a copy taken at construction or at the first call",),
         source="flax NNX: an optimiser updates Variables in place",
@@ -36,8 +32,6 @@ ROWS = (
             "far below eps and where eps is below 1e-5."
         ),
         formula="1/√(v+ε)",
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="With v ≫ ε no test can tell where ε is; features that barely vary can.",
         mistakes=("√v + ε", "√(v+ε²)", "max(v, ε)", "ε twice", "ε hard-coded or clamped"),
         source="Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1",

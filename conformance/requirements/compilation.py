@@ -9,7 +9,6 @@ ROWS = (
     Requirement(
         id="BN-JIT-1",
         statement="Under jit y and the new state are right, in both modes.",
-        level=Level.MUST,
         needs=Capability.TRANSFORMS,
         why="The compiled layer is the one that trains; eager execution is for looking at it.",
         mistakes=("Python branches on values", "NumPy inside the layer", "a trace-time constant"),
@@ -19,7 +18,6 @@ ROWS = (
     Requirement(
         id="BN-JIT-2",
         statement="Updates leave the jitted function: n calls with different batches are n steps.",
-        level=Level.MUST,
         needs=Capability.TRANSFORMS,
         why="An update of a plain attribute happens once, while tracing, and never again.",
         mistakes=("statistics outside Variables", "an inner jit whose state update is dropped"),
@@ -32,7 +30,6 @@ ROWS = (
             "One trace per shape and mode over repeated calls; switching modes on one shape "
             "gives each mode its own result."
         ),
-        level=Level.MUST,
         needs=Capability.TRANSFORMS,
         why="A layer that changes its static part at each call compiles at each call.",
         mistakes=("a Python counter on the module", "a dtype that changes with each update"),
@@ -45,7 +42,6 @@ ROWS = (
             "Nothing is baked in: after a change of the statistics or of gamma and beta, the same "
             "jitted function gives the result of the change."
         ),
-        level=Level.MUST,
         needs=Capability.TRANSFORMS,
         why="A value that was read while tracing is a constant of the program for ever after.",
         mistakes=("values captured while tracing", "folded scale and shift kept between calls"),
@@ -55,7 +51,6 @@ ROWS = (
     Requirement(
         id="BN-JIT-5",
         statement="No tracer escapes: after a transform the layer holds values and can be called.",
-        level=Level.MUST,
         needs=Capability.NNX,
         why="A tracer kept on the module breaks the next call, far from the cause.",
         mistakes=("an intermediate kept as an attribute", "a global list or cache of arrays"),
@@ -66,7 +61,6 @@ ROWS = (
         id="BN-JIT-6",
         statement="jax.jit of the layer as a pure function of its state is right.",
         formula="(y, state') = jit(call)(state, x)",
-        level=Level.MUST,
         needs=Capability.TRANSFORMS,
         why="Training loops outside NNX take modules apart and put them together.",
         mistakes=("state outside Variables", "values kept in the graph definition"),

@@ -1,6 +1,6 @@
 """Evaluation with the running statistics."""
 
-from conformance.requirements.requirement import Capability, Level, Requirement
+from conformance.requirements.requirement import Requirement
 
 _INFERENCE = "Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 2"
 
@@ -9,8 +9,6 @@ ROWS = (
         id="BN-EVAL-1",
         statement="In evaluation x is normalised with whatever running statistics are stored.",
         formula="y = γ·(x−rm)/√(rv+ε) + β",
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="This is what a trained network does all its life.",
         mistakes=(
             "batch statistics in evaluation",
@@ -26,8 +24,6 @@ ROWS = (
             "Evaluation writes nothing: every leaf of the state and every Python attribute is "
             "identical before and after, also where x is not finite."
         ),
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="Evaluating on test data must not train on it.",
         mistakes=("the update outside the training branch", "a counter or cache kept up to date"),
         source=_INFERENCE,
@@ -39,8 +35,6 @@ ROWS = (
             "also where they are not finite."
         ),
         formula="y(x)[i] = y(x[i:i+1])[0]",
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="A prediction must not depend on what else happens to be in the batch.",
         mistakes=(
             "batch statistics in evaluation",
@@ -53,8 +47,6 @@ ROWS = (
         id="BN-EVAL-4",
         statement="The first evaluation of a fresh layer is finite and nearly the identity.",
         formula="fresh layer:  y = x/√(1+ε)",
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="It is the smoke test everybody runs; a running variance of zero fails it 316-fold.",
         mistakes=("running_var starts at zero", "running_mean starts at one"),
         source="follows from BN-INIT-1 to BN-INIT-4 and BN-EVAL-1",
@@ -62,8 +54,6 @@ ROWS = (
     Requirement(
         id="BN-EVAL-5",
         statement="Evaluation is repeatable: the same call twice is identical.",
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="Nothing was written and nothing is random, so nothing can differ.",
         mistakes=("hidden state that evaluation advances", "dithering or noise"),
         source="follows from BN-EVAL-1 and BN-EVAL-2",
@@ -74,8 +64,6 @@ ROWS = (
             "Evaluation sees the statistics as they are now: after a training step, an update "
             "from outside, a merge or a restore."
         ),
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="A folded or cached form of the statistics goes stale the moment they move.",
         mistakes=(
             "γ/√(rv+ε) folded once and kept",

@@ -12,7 +12,6 @@ ROWS = (
             "float, NumPy and JAX scalars, 0-d arrays."
         ),
         formula="evaluate if flag >= 0.5 else train",
-        level=Level.MUST,
         needs=Capability.FORWARD,
         why="Flags travel through configuration files, arrays and other languages as floats.",
         mistakes=("`flag is True`", "the two modes exchanged", "the flag ignored"),
@@ -22,7 +21,6 @@ ROWS = (
         id="BN-FLAG-2",
         statement="Between the encodings: .3 trains, .5 and .9 evaluate, -1 trains, NaN trains.",
         formula="evaluate if flag >= 0.5 else train",
-        level=Level.MUST,
         needs=Capability.FORWARD,
         why="A float is not a truth value: bool(0.3) is True, round(0.5) is 0.",
         mistakes=("truthiness of the float", "round()", "int()", "a blend of the two modes"),
@@ -31,8 +29,6 @@ ROWS = (
     Requirement(
         id="BN-FLAG-3",
         statement="The layer accepts True and False: True evaluates, False trains.",
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="The two modes under each other's name pass every shape test.",
         mistakes=("`training` and `use_running_average` confused", "the flag ignored"),
         source="layer(x, use_running_average)",
@@ -41,7 +37,6 @@ ROWS = (
         id="BN-FLAG-4",
         statement="The layer also accepts np.bool_ and exact 0 and 1 as its flag.",
         level=Level.SHOULD,
-        needs=Capability.LAYER,
         why="Comparisons of NumPy values yield np.bool_, and loaded configurations yield ints.",
         mistakes=("`flag is True`", "isinstance(flag, bool) checks that fall through"),
         source="layer(x, use_running_average)",
@@ -53,7 +48,6 @@ ROWS = (
             "nnx.Module.eval a training call still trains, and after nnx.Module.train an "
             "evaluation evaluates."
         ),
-        level=Level.MUST,
         needs=Capability.NNX,
         why="Fine-tuning with some layers frozen mixes modes; the argument is the last word.",
         mistakes=("the attribute set by module.eval() wins", "either of the two evaluates"),
@@ -63,7 +57,6 @@ ROWS = (
         id="BN-FWD-1",
         statement="The forward function returns a 1-D array of length N·D in row-major order.",
         formula="out[i·D + j] = y[i, j]",
-        level=Level.MUST,
         needs=Capability.FORWARD,
         why="The caller has only this order to find its numbers again.",
         mistakes=("the 2-D array returned", "column-major flattening", "squeezing only"),
@@ -76,7 +69,6 @@ ROWS = (
             "momentum 0.9 and eps 1e-5."
         ),
         formula="y = (x−μ)/√(v+1e-5)",
-        level=Level.MUST,
         needs=Capability.FORWARD,
         why="The function is the layer, seen through plain numbers.",
         mistakes=("the modes exchanged", "another eps", "statistics over the wrong axis"),
@@ -86,7 +78,6 @@ ROWS = (
         id="BN-FWD-3",
         statement="With an evaluation flag the result is that of a fresh layer in evaluation.",
         formula="y = x/√(1+1e-5)",
-        level=Level.MUST,
         needs=Capability.FORWARD,
         why="A fresh layer has seen no batch; statistics left over from training show here.",
         mistakes=("a training step before evaluating", "a layer cached between calls"),
@@ -95,7 +86,6 @@ ROWS = (
     Requirement(
         id="BN-FWD-4",
         statement="The seed arrives as a float, is cast by int, and does not change the result.",
-        level=Level.MUST,
         needs=Capability.FORWARD,
         why="nnx.Rngs refuses floats, and nothing in the layer is random.",
         mistakes=("the float passed on to nnx.Rngs", "an initialiser that draws"),
@@ -107,7 +97,6 @@ ROWS = (
             "The function has no memory: the same arguments give an identical result whatever "
             "was called before, and x is left untouched."
         ),
-        level=Level.MUST,
         needs=Capability.FORWARD,
         why="Each call builds its own layer.",
         mistakes=("a layer cached per shape or per seed", "in-place arithmetic on a NumPy input"),

@@ -10,7 +10,6 @@ ROWS = (
         id="BN-GRAD-1",
         statement="The gradient with respect to beta is the sum of the cotangents, in both modes.",
         formula="dβ = Σ w",
-        level=Level.MUST,
         needs=Capability.GRAD,
         why="beta is what the layer outputs at z = 0, and learns by this sum alone.",
         mistakes=("the mean instead of the sum", "the sum over features", "never written"),
@@ -21,7 +20,6 @@ ROWS = (
         id="BN-GRAD-2",
         statement="The gradient with respect to gamma is Σ w·z, in both modes.",
         formula="dγ = Σ w·z",
-        level=Level.MUST,
         needs=Capability.GRAD,
         why="gamma multiplies the normalised input, not the input.",
         mistakes=("x instead of z", "x−μ instead of z", "the mean instead of the sum"),
@@ -35,7 +33,6 @@ ROWS = (
             "of the batch."
         ),
         formula="dx = γ·r·(w − mean(w) − z·mean(w·z)), r = 1/√(v+ε)",
-        level=Level.MUST,
         needs=Capability.GRAD,
         why="Taking the statistics for constants trains another network, and may diverge.",
         mistakes=(
@@ -52,7 +49,6 @@ ROWS = (
         id="BN-GRAD-4",
         statement="In evaluation the gradient with respect to x only scales: statistics are given.",
         formula="dx = w·γ/√(rv+ε)",
-        level=Level.MUST,
         needs=Capability.GRAD,
         why="Fine-tuning with frozen statistics, saliency maps and adversarial examples need it.",
         mistakes=("the backward pass of training", "statistics of the batch in the backward pass"),
@@ -66,7 +62,6 @@ ROWS = (
             "the batch; on constant features they are finite."
         ),
         formula="dx(w + w*) = dx(w) + dx(w*); dx(c·w) = c·dx(w); Σ dx = 0",
-        level=Level.MUST,
         needs=Capability.GRAD,
         why="A derivative is a linear map, and y does not change when x is shifted.",
         mistakes=("gradients clipped", "cotangents in half precision", "0·∞ at variance zero"),
@@ -80,7 +75,6 @@ ROWS = (
             "running statistics leave it updated once."
         ),
         formula="grads = {gamma: Σ w·z, beta: Σ w}; rm' = m·rm + (1−m)·μ",
-        level=Level.MUST,
         needs=Capability.NNX,
         why="This call is the training step; an update lost or doubled in it goes unnoticed.",
         mistakes=("statistics that are Params", "the update repeated", "the update lost"),
@@ -94,7 +88,6 @@ ROWS = (
             "says, and the running statistics only by their average."
         ),
         formula="γ' = γ − η·(dγ + λ·γ), likewise β; rm' = m·rm + (1−m)·μ, likewise rv",
-        level=Level.MUST,
         needs=Capability.NNX,
         why="Weight decay pulls whatever is a Param to zero, a variance as well.",
         mistakes=("statistics that are Params", "gamma not a Param", "gradients stopped"),
@@ -119,7 +112,6 @@ ROWS = (
             "backward of the first; and the same backward pass twice."
         ),
         formula="dx(w; x) is the same whatever was called between",
-        level=Level.MUST,
         needs=Capability.GRAD,
         why="Layers are applied several times before anything is pulled back.",
         mistakes=("residuals kept on the layer", "residuals freed or added up by the first pass"),

@@ -1,6 +1,6 @@
 """The state of a fresh layer."""
 
-from conformance.requirements.requirement import Capability, Level, Requirement
+from conformance.requirements.requirement import Requirement
 
 _PAPER = "Ioffe & Szegedy 2015, arXiv:1502.03167"
 _PAIRED = "running_mean and running_var start as the statistics of a standard normal input"
@@ -10,8 +10,6 @@ ROWS = (
         id="BN-INIT-1",
         statement="gamma of a fresh layer is exactly ones, of shape (D,).",
         formula="γ = 1",
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="Any other gain changes the scale of every activation before the first step.",
         mistakes=(
             "zeros, from the zero-gamma recipe for residual branches",
@@ -24,8 +22,6 @@ ROWS = (
         id="BN-INIT-2",
         statement="beta of a fresh layer is exactly zeros, of shape (D,).",
         formula="β = 0",
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="A fresh layer must not move the activations; small noise here hides in tolerances.",
         mistakes=(
             "a tiny constant or noise 'to break symmetry'",
@@ -37,8 +33,6 @@ ROWS = (
         id="BN-INIT-3",
         statement="running_mean of a fresh layer is exactly zeros, of shape (D,).",
         formula="rm = 0",
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="The first evaluation subtracts it, before any batch was seen.",
         mistakes=("ones, copied from the line for running_var", "uninitialised memory"),
         source=_PAIRED,
@@ -47,8 +41,6 @@ ROWS = (
         id="BN-INIT-4",
         statement="running_var of a fresh layer is exactly ones, of shape (D,).",
         formula="rv = 1",
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why=(
             "A variance of zero makes the very first evaluation divide by √ε: with ε = 1e-5 "
             "every output is 316 times too large."
@@ -59,8 +51,6 @@ ROWS = (
     Requirement(
         id="BN-INIT-5",
         statement="All four arrays are float32 unless the implementation declares another dtype.",
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="Statistics in half precision stop moving once momentum is close to one.",
         mistakes=(
             "float16 or bfloat16 statistics, following the activations",
@@ -72,8 +62,6 @@ ROWS = (
     Requirement(
         id="BN-INIT-6",
         statement="A fresh layer is identical for every seed: nothing in it is random.",
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="Ones and zeros need no randomness; a difference shows an initialiser that draws.",
         mistakes=("a random gamma or beta", "a start value derived from the seed"),
         source="follows from BN-INIT-1 to BN-INIT-4",
@@ -83,8 +71,6 @@ ROWS = (
         statement=(
             "Construction runs no training step, and the four arrays exist before the first call."
         ),
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why=(
             "A dummy batch pushed through at construction leaves its statistics behind; arrays "
             "that appear at the first call are missed by optimisers and checkpoints."
@@ -101,8 +87,6 @@ ROWS = (
             "The momentum and eps given to the constructor are the ones used, for any momentum "
             "in [0, 1] and any normal eps > 0."
         ),
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="A value that is replaced, clipped or rounded on the way in trains another network.",
         mistakes=(
             "`momentum or 0.9`, which replaces an exact 0",

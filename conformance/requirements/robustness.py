@@ -1,13 +1,11 @@
 """Determinism, numerical range, shapes and containers, invalid input."""
 
-from conformance.requirements.requirement import Capability, Level, Requirement
+from conformance.requirements.requirement import Level, Requirement
 
 ROWS = (
     Requirement(
         id="BN-IND-1",
         statement="Deterministic: same state and same input give an identical output.",
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="Without it no failure can be reproduced.",
         mistakes=("stochastic rounding", "a call counter that enters the result"),
         source="follows from BN-TRAIN-1 and BN-EVAL-1",
@@ -18,8 +16,6 @@ ROWS = (
             "Nothing but state, x and flag matters: not the number of earlier calls, not other "
             "instances, not the global random state."
         ),
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="Everything a layer remembers must be in its four arrays.",
         mistakes=(
             "a cache keyed on shape, on identity or on the first batch",
@@ -33,8 +29,6 @@ ROWS = (
         statement=(
             "The input array is never modified; earlier results and snapshots never change later."
         ),
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="The caller still owns what it passed in and what it got back.",
         mistakes=("x -= mean on a NumPy input", "an output buffer that is reused"),
         source="JAX arrays are immutable, NumPy arrays are not",
@@ -46,8 +40,6 @@ ROWS = (
             "for offsets up to 1e4 standard deviations."
         ),
         formula="|error| ≤ bound for |μ|/σ ≤ 1e4",
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="E[x²] − E[x]² loses all digits of the variance at offsets where two passes lose none.",
         mistakes=("the one-pass variance", "sums accumulated in half precision"),
         source="Chan, Golub & LeVeque 1983, Algorithms for computing the sample variance",
@@ -58,8 +50,6 @@ ROWS = (
             "Tiny variance, large variance and very different scales side by side are exact to "
             "the bound."
         ),
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="Features of one layer may differ by many orders of magnitude.",
         mistakes=("a floor or a cap on the variance", "one scale for all features"),
         source="follows from BN-TRAIN-1",
@@ -70,8 +60,6 @@ ROWS = (
             "No clipping, no rounding of intermediates, no replacement of NaN: outliers, zeros, "
             "integers, large values and NaN go through."
         ),
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="A guard that hides bad data hides it from the person who must find it.",
         mistakes=("z clipped to ±k", "nan_to_num", "intermediates in bfloat16"),
         source="follows from BN-TRAIN-1 and BN-EVAL-1",
@@ -82,8 +70,6 @@ ROWS = (
             "Right for every N and D, including N = 1, D = 1, N = D, and every size next to a "
             "block boundary from 8 to 1024."
         ),
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="Kernels work in blocks, and mistakes live in the last, partial one.",
         mistakes=(
             "rows beyond the last full block ignored",
@@ -97,7 +83,6 @@ ROWS = (
         id="BN-SHAPE-2",
         statement="NumPy and JAX inputs, contiguous or not, give the same result.",
         level=Level.SHOULD,
-        needs=Capability.LAYER,
         why="Data loaders hand out NumPy views; code that looks at the type treats them apart.",
         mistakes=("a separate NumPy path", "memory read past its strides"),
         source="jax.numpy accepts both",
@@ -109,7 +94,6 @@ ROWS = (
             "dtype, in both modes."
         ),
         level=Level.SHOULD,
-        needs=Capability.LAYER,
         why="A float64 that slips in doubles the memory, and the next layer may refuse it.",
         mistakes=("a constant in float64", "an output left in the dtype of the arithmetic"),
         source="flax.nnx.BatchNorm: the dtype of y follows from those of x and the arrays",
@@ -121,7 +105,6 @@ ROWS = (
             "and the state is as before."
         ),
         level=Level.SHOULD,
-        needs=Capability.LAYER,
         why="A wrong shape that passes is found weeks later, and a half-made update never.",
         mistakes=(
             "features beyond the known ones ignored",
@@ -137,7 +120,6 @@ ROWS = (
             "state is as before."
         ),
         level=Level.SHOULD,
-        needs=Capability.LAYER,
         why="One feature fits the update and not the output: the error comes after the update.",
         mistakes=(
             "running statistics moved before the shapes are looked at",

@@ -1,6 +1,6 @@
 """Arbitrary sequences of operations, compared with a model."""
 
-from conformance.requirements.requirement import Capability, Level, Requirement
+from conformance.requirements.requirement import Requirement
 
 ROWS = (
     Requirement(
@@ -9,8 +9,6 @@ ROWS = (
             "After any sequence of training, evaluating, writing, copying and restoring, jitted or "
             "not, outputs and state are the model's, and nothing else has moved."
         ),
-        level=Level.MUST,
-        needs=Capability.LAYER,
         why="Each call alone may be right while some order of calls is not.",
         mistakes=(
             "a cache that outlives what it was computed from",

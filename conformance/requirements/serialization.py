@@ -1,6 +1,6 @@
 """Copying, restoring and updating the state."""
 
-from conformance.requirements.requirement import Capability, Level, Requirement
+from conformance.requirements.requirement import Capability, Requirement
 
 ROWS = (
     Requirement(
@@ -10,7 +10,6 @@ ROWS = (
             "states and lists of leaves: same state, right results in both modes."
         ),
         formula="merge(split(layer)) = layer",
-        level=Level.MUST,
         needs=Capability.NNX,
         why="What is not in the state, or not read from it, is lost where models are saved.",
         mistakes=(
@@ -27,7 +26,6 @@ ROWS = (
             "nnx.clone, copy.deepcopy and pickle give layers with equal state that are "
             "independent: a call on one moves nothing in the other."
         ),
-        level=Level.MUST,
         needs=Capability.NNX,
         why="Target networks, averaged weights and worker processes are made this way.",
         mistakes=(
@@ -43,7 +41,6 @@ ROWS = (
             "An Orbax checkpoint that was written after training and is restored into a fresh "
             "layer, built from another seed, gives the same evaluation."
         ),
-        level=Level.MUST,
         needs=Capability.NNX,
         why="The evaluation that counts happens in another process than the training.",
         mistakes=("running statistics not saved", "restored values hidden by a cache"),
@@ -55,7 +52,6 @@ ROWS = (
             "nnx.update with new values takes effect in both modes, each of the four values goes "
             "to its own slot, and what is not given stays."
         ),
-        level=Level.MUST,
         needs=Capability.NNX,
         why="Optimisers, averaged weights and partial restores write into a living layer.",
         mistakes=("folded scale and shift kept", "slots swapped", "only the first update counts"),

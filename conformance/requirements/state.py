@@ -8,7 +8,6 @@ ROWS = (
     Requirement(
         id="BN-STATE-1",
         statement="gamma and beta are nnx.Param.",
-        level=Level.MUST,
         needs=Capability.NNX,
         why="nnx.grad and nnx.Optimizer find trainable values by this type.",
         mistakes=("a plain nnx.Variable or a bare array, which no optimiser will ever move",),
@@ -19,7 +18,6 @@ ROWS = (
         statement=(
             "running_mean and running_var are nnx.Variables, of any subclass except nnx.Param."
         ),
-        level=Level.MUST,
         needs=Capability.NNX,
         why="Statistics typed as Param are moved by the optimiser and shrunk by weight decay.",
         mistakes=("nnx.Param, the easiest way to get a value saved", "a bare jax.Array attribute"),
@@ -31,7 +29,6 @@ ROWS = (
             "nnx.split yields exactly four leaves; filtering by Param gives exactly gamma and "
             "beta, the rest is exactly the running statistics."
         ),
-        level=Level.MUST,
         needs=Capability.NNX,
         why="This is what is saved, moved between devices, donated and optimised.",
         mistakes=(
@@ -43,7 +40,6 @@ ROWS = (
     Requirement(
         id="BN-STATE-4",
         statement="momentum and eps are static attributes: no leaf of the state depends on them.",
-        level=Level.MUST,
         needs=Capability.NNX,
         why="A hyper-parameter among the leaves is saved, donated and possibly optimised.",
         mistakes=("self.momentum = jnp.asarray(momentum)", "nnx.Variable(momentum)"),
@@ -55,7 +51,6 @@ ROWS = (
             "A call keeps the tree, the Variable objects, their types, metadata, shapes and "
             "dtypes; only values move, only those of the running statistics, only in training."
         ),
-        level=Level.MUST,
         needs=Capability.NNX,
         why="References held by optimisers and outer modules must keep pointing at the state.",
         mistakes=(
@@ -68,7 +63,6 @@ ROWS = (
     Requirement(
         id="BN-STATE-6",
         statement="After a training step nnx.split carries the new running values.",
-        level=Level.MUST,
         needs=Capability.NNX,
         why="What split yields is what gets serialised; a stale copy loses the training.",
         mistakes=("a state dictionary cached at construction", "the update kept in a side copy"),
@@ -80,7 +74,6 @@ ROWS = (
             "Two instances share no Variable, and within one instance no two leaves of the "
             "state share a buffer that donation would delete twice."
         ),
-        level=Level.MUST,
         needs=Capability.NNX,
         why="Shared statistics mix layers; shared buffers make jit with donation fail.",
         mistakes=(

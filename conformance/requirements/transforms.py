@@ -8,7 +8,6 @@ ROWS = (
     Requirement(
         id="BN-VMAP-1",
         statement="A map over a stack of layers equals the loop, in outputs and states.",
-        level=Level.MUST,
         needs=Capability.TRANSFORMS,
         why="Ensembles and populations are trained this way.",
         mistakes=("statistics shared between the lanes", "a reduction over all axes"),
@@ -22,7 +21,6 @@ ROWS = (
             "nothing is shared between the lanes."
         ),
         formula="vmap(call)(xs)[i] = call(xs[i])",
-        level=Level.MUST,
         needs=Capability.TRANSFORMS,
         why="Per-example and per-task code maps over inputs and expects independent lanes.",
         mistakes=("statistics over all leading axes", "collectives without an axis name"),
@@ -32,7 +30,6 @@ ROWS = (
     Requirement(
         id="BN-SCAN-1",
         statement="A scan over T batches is T calls, in outputs and state.",
-        level=Level.MUST,
         needs=Capability.TRANSFORMS,
         why="Training loops and repeated blocks are scanned to compile once.",
         mistakes=("the state not carried", "a dtype or shape that changes in the carry"),
@@ -42,7 +39,6 @@ ROWS = (
     Requirement(
         id="BN-REMAT-1",
         statement="Under rematerialisation the update happens once and the gradients are the same.",
-        level=Level.MUST,
         needs=Capability.TRANSFORMS_GRAD,
         why="Rematerialisation runs the forward pass twice; the statistics must not notice.",
         mistakes=("an update in the recomputed pass", "no update in the first"),
@@ -52,7 +48,6 @@ ROWS = (
     Requirement(
         id="BN-SHARED-1",
         statement="A layer that is applied twice in one forward pass updates twice.",
-        level=Level.MUST,
         needs=Capability.TRANSFORMS,
         why="Weight sharing makes one layer see several batches per step.",
         mistakes=("one update per forward pass", "the second from the old statistics"),
@@ -66,7 +61,6 @@ ROWS = (
             "optimiser sees the sum over the uses of each layer, and each use updates once."
         ),
         formula="loss = Σ w·a(x) + Σ w*·a(x*) + Σ w·b(x*)",
-        level=Level.MUST,
         needs=Capability.NNX_GRAD,
         why="Siamese and recurrent models meet what one call leaves behind for the next.",
         mistakes=(
