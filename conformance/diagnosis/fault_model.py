@@ -124,10 +124,10 @@ def backward(identity: str, sentence: str, formula: str = "", **steps: Step) -> 
 def family(
     identity: str,
     sentence: str,
-    formula: str,
     parameter: Parameter,
     steps: Callable[[float], Steps],
     *,
+    formula: str = "",
     remedy: str = "",
     convention: str = "",
     needs: int = 3,
@@ -137,9 +137,9 @@ def family(
     Args:
         identity: The id.
         sentence: What is wrong.
-        formula: How it computes.
         parameter: The constant.
         steps: Maps c to replaced steps.
+        formula: How it computes.
         remedy: What to do.
         convention: Where it is legitimate.
         needs: How many calls it must explain.

@@ -179,7 +179,6 @@ alternative(
 family(
     "gamma-tiny-is-zero",
     "a γ smaller than {c} counts as zero",
-    "",
     Parameter(tuple(10.0**k for k in range(-8, 0)), threshold=True),
     lambda c: {"scale": lambda m: where(np.abs(m.gamma.value) < c, 0.0, m.gamma)},
     needs=2,
@@ -191,7 +190,6 @@ def _families_of(array: str, letter: str, step: str) -> None:
     family(
         f"{array}-clipped",
         f"{letter} is clipped to ±{{c}}",
-        "",
         _SIZES,
         lambda c: {step: lambda m: clip(getattr(m, array), -c, c)},
         needs=2,
@@ -199,7 +197,6 @@ def _families_of(array: str, letter: str, step: str) -> None:
     family(
         f"{array}-clipped-to-positive",
         f"{letter} is clipped to [0, {{c}}]",
-        "",
         _SIZES,
         lambda c: {step: lambda m: clip(getattr(m, array), 0.0, c)},
         needs=2,
@@ -207,7 +204,6 @@ def _families_of(array: str, letter: str, step: str) -> None:
     family(
         f"{array}-at-most",
         f"{letter} is cut to {{c}} where it is larger",
-        "",
         _SIZES,
         lambda c: {step: lambda m: minimum(getattr(m, array), c)},
         needs=2,
@@ -215,7 +211,6 @@ def _families_of(array: str, letter: str, step: str) -> None:
     family(
         f"{array}-at-least",
         f"{letter} is raised to {{c}} where it is smaller",
-        "",
         _SIZES,
         lambda c: {step: lambda m: maximum(getattr(m, array), c)},
         needs=2,
@@ -223,14 +218,12 @@ def _families_of(array: str, letter: str, step: str) -> None:
     family(
         f"{array}-scaled",
         f"{letter} is {{c}} times what it should be",
-        "",
         Parameter((-10, -2, -0.1, 0.01, 0.1, 0.5, 0.9, 0.999, 1.001, 1.1, 2, 10, 100)),
         lambda c: {step: lambda m: c * getattr(m, array)},
     )
     family(
         f"{array}-shifted",
         f"{{c}} is added to {letter}",
-        "",
         Parameter((-10, -1, -0.1, -1e-3, -1e-5, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 2, 10)),
         lambda c: {step: lambda m: getattr(m, array) + c},
     )

@@ -39,7 +39,6 @@ alternative(
 family(
     "lanes-beyond",
     "features beyond the first {c} are not normalised",
-    "",
     Parameter((1, 2, 3, 4, 8, 16, 32, 64, 128, 256), threshold=True),
     lambda c: {"normalized": lambda m, x, mean, var: _skipping(m, x, mean, var, 0, int(c))},
     remedy="handle the last block of features",

@@ -173,18 +173,18 @@ alternative(
 family(
     "stored-variance-floor",
     "evaluation raises running variances below {c} to it",
-    "max(rv, c)",
     ANY_SIZE,
     lambda c: {"evaluation_statistics": lambda m, x: (m.running_mean, maximum(m.running_var, c))},
+    formula="max(rv, c)",
     remedy="let ε alone keep the root from zero",
     needs=2,
 )
 family(
     "stored-variance-cap",
     "evaluation cuts running variances above {c} to it",
-    "min(rv, c)",
     ANY_SIZE,
     lambda c: {"evaluation_statistics": lambda m, x: (m.running_mean, minimum(m.running_var, c))},
+    formula="min(rv, c)",
     needs=2,
 )
 alternative(
@@ -197,7 +197,6 @@ _SHARES = Parameter((1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99))
 family(
     "evaluation-recentres",
     "evaluation moves the mean it subtracts by {c} towards that of its batch",
-    "(1−c)·rm + c·mean(x)",
     _SHARES,
     lambda c: {
         "evaluation_statistics": lambda m, x: (
@@ -205,12 +204,12 @@ family(
             m.running_var,
         )
     },
+    formula="(1−c)·rm + c·mean(x)",
     remedy="evaluate with the running statistics alone",
 )
 family(
     "evaluation-rescales",
     "evaluation moves the variance it uses by {c} towards that of its batch",
-    "(1−c)·rv + c·var(x)",
     _SHARES,
     lambda c: {
         "evaluation_statistics": lambda m, x: (
@@ -218,15 +217,16 @@ family(
             (1 - c) * m.running_var + c * _statistics(m, x)[1],
         )
     },
+    formula="(1−c)·rv + c·var(x)",
 )
 family(
     "output-recentres",
     "the input is shifted by {c} of the distance between its mean and the mean subtracted",
-    "x − c·(mean(x) − mean)",
     _SHARES,
     lambda c: {
         "output": lambda m, x, mean, var: ReferenceModel.output(
             m, x - c * (ReferenceModel.batch_mean(m, x) - mean), mean, var
         )
     },
+    formula="x − c·(mean(x) − mean)",
 )

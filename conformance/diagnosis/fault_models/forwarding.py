@@ -213,7 +213,6 @@ def _to(decimals: float) -> Any:
 family(
     "rounded-in-place",
     "the caller's NumPy array is rounded in place to {c} decimals",
-    "",
     Parameter((0, 1, 2, 3, 4, 5, 6), threshold=True),
     _rounding,
     remedy="copy before writing into an array that was given",

@@ -168,7 +168,6 @@ alternative(
 family(
     "large-is-missing",
     "values beyond ±{c} are set to zero",
-    "",
     Parameter(tuple(10.0**k for k in range(1, 10)), threshold=True),
     lambda c: {"take_input": lambda m, x: _replaced(exact(x), np.abs(exact(x).value) > c, 0.0)},
     remedy="take the input as it is",

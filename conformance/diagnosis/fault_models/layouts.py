@@ -67,7 +67,6 @@ def _tail_as_it_is(width: float) -> dict[str, Any]:
 family(
     "tail-of-features-never-stored",
     "the running statistics of features beyond the last full block of {c} are never updated",
-    "",
     _WIDTHS,
     _tail_kept,
     remedy="handle the last block of features",
@@ -76,7 +75,6 @@ family(
 family(
     "tail-of-features-not-normalised",
     "features beyond the last full block of {c} are not normalised",
-    "",
     _WIDTHS,
     _tail_as_it_is,
     remedy="handle the last block of features",

@@ -28,7 +28,6 @@ _LIMITS = Parameter((0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 1e
 family(
     "gradient-clipped",
     "dx is clipped to ±{c}",
-    "",
     _LIMITS,
     lambda c: {"finish_gradient": lambda m, dx: clip(dx, -c, c)},
     needs=1,
@@ -36,7 +35,6 @@ family(
 family(
     "cotangent-clipped",
     "the cotangent is clipped to ±{c}",
-    "",
     _LIMITS,
     lambda c: {"cotangent": lambda m, w: clip(w, -c, c)},
     needs=1,
@@ -45,28 +43,24 @@ _FACTORS = Parameter((-10, -1.5, -0.5, -0.01, 0.01, 0.1, 0.3, 0.9, 0.999, 1.001,
 family(
     "backward-scaled",
     "dx is {c} times what it should be",
-    "",
     _FACTORS,
     lambda c: {"gradient_scale": lambda m: c * _scale(m)},
 )
 family(
     "backward-projection-scaled",
     "the term through the variance is {c} times what it should be",
-    "",
     _FACTORS,
     lambda c: {"projection_term": lambda m, w: c * _projection(m, w)},
 )
 family(
     "backward-centring-scaled",
     "the term through the mean is {c} times what it should be",
-    "",
     _FACTORS,
     lambda c: {"centring_term": lambda m, w: c * average(w, 0)[0]},
 )
 family(
     "backward-eps",
     "ε is {c} in the scale of dx",
-    "",
     Parameter(tuple(10.0**k for k in range(-12, 2))),
     lambda c: {"gradient_scale": lambda m: m.gamma / root(m.var + c)},
 )
@@ -81,7 +75,6 @@ def _full(w: Approximate, block: float) -> int:
 family(
     "backward-without-tail",
     "rows beyond the last full block of {c} are left out of the mean of w·z",
-    "",
     _BLOCK,
     lambda c: {
         "projection_term": lambda m, w: m.z * (total((w * m.z)[: _full(w, c)], 0)[0] / m.rows)
@@ -91,7 +84,6 @@ family(
 family(
     "gain-gradient-without-tail",
     "rows beyond the last full block of {c} are left out of dγ",
-    "",
     _BLOCK,
     lambda c: {"gamma_gradient": lambda m, w: total((w * m.z)[: _full(w, c)], 0)[0]},
     needs=1,
@@ -99,7 +91,6 @@ family(
 family(
     "offset-gradient-without-tail",
     "rows beyond the last full block of {c} are left out of dβ",
-    "",
     _BLOCK,
     lambda c: {"beta_gradient": lambda m, w: total(w[: _full(w, c)], 0)[0]},
     needs=1,
@@ -107,7 +98,6 @@ family(
 family(
     "backward-centring-tail",
     "rows beyond the last full block of {c} are left out of the mean of w",
-    "",
     _BLOCK,
     lambda c: {"centring_term": lambda m, w: total(w[: _full(w, c)], 0)[0] / m.rows},
     needs=1,

@@ -51,16 +51,15 @@ def _families_of(which: str, subject: str) -> None:
     family(
         f"momentum-hard-coded{suffix}",
         f"momentum is {{c}}, whatever was asked for{subject}",
-        "c·old + (1−c)·new",
         _SHARES,
         lambda c: each_statistic(which, lambda m, old, new: _moved(m, old, new, c)),
+        formula="c·old + (1−c)·new",
         remedy="use the momentum that the constructor was given",
         convention="0.9, 0.99 and 0.1 are the defaults of several frameworks.",
     )
     family(
         f"momentum-at-least{suffix}",
         f"momentum is raised to {{c}} where it is smaller{subject}",
-        "",
         _SHARES,
         lambda c: each_statistic(
             which, lambda m, old, new: _moved(m, old, new, max(m.momentum, c))
@@ -70,7 +69,6 @@ def _families_of(which: str, subject: str) -> None:
     family(
         f"momentum-at-most{suffix}",
         f"momentum is cut to {{c}} where it is larger{subject}",
-        "",
         _SHARES,
         lambda c: each_statistic(
             which, lambda m, old, new: _moved(m, old, new, min(m.momentum, c))
@@ -88,7 +86,6 @@ for _which, _subject in (
 family(
     "momentum-at-most-unless-one",
     "momentum is cut to {c} where it is larger, unless it is 1",
-    "",
     _SHARES,
     lambda c: {
         "weight_of_old": lambda m: m.momentum if m.momentum == 1 else min(m.momentum, c),
@@ -98,7 +95,6 @@ family(
 family(
     "momentum-at-least-unless-zero",
     "momentum is raised to {c} where it is smaller, unless it is 0",
-    "",
     _SHARES,
     lambda c: {
         "weight_of_old": lambda m: m.momentum if m.momentum == 0 else max(m.momentum, c),
@@ -108,7 +104,6 @@ family(
 family(
     "momentum-or-default",
     "a momentum of 0 is taken as 'not given' and becomes {c}",
-    "",
     _SHARES,
     lambda c: {"weight_of_old": lambda m: c if m.momentum == 0 else m.momentum},
     remedy="compare with None, not with zero",
@@ -117,7 +112,6 @@ family(
 family(
     "momentum-tiny-is-zero",
     "a momentum below {c} counts as zero",
-    "",
     Parameter((0.001, 0.002, 0.005, 0.01, 0.02), threshold=True),
     lambda c: {"weight_of_old": lambda m: 0.0 if m.momentum < c else m.momentum},
     needs=2,
@@ -125,7 +119,6 @@ family(
 family(
     "momentum-clipped",
     "momentum is clipped to [{c}, 1−{c}]",
-    "",
     Parameter((1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.1, 0.3)),
     lambda c: {"weight_of_old": lambda m: min(max(m.momentum, c), 1 - c)},
     needs=2,
@@ -140,9 +133,9 @@ alternative(
 family(
     "momentum-to-the-rows",
     "momentum is raised to the power N/{c}, so that it depends on the batch size",
-    "m^(N/c)·old + (1 − m^(N/c))·new",
     Parameter((1, 2, 4, 8, 16, 32, 64, 100, 128, 256, 512, 1000, 1024)),
     lambda c: {"weight_of_old": lambda m: m.momentum ** (m.rows / c)},
+    formula="m^(N/c)·old + (1 − m^(N/c))·new",
     remedy=_TEXT,
 )
 alternative(
@@ -181,14 +174,12 @@ _RATES = Parameter((1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.3))
 family(
     "momentum-decays",
     "the momentum shrinks by {c} of itself at each update of an array",
-    "",
     _RATES,
     _decaying,
 )
 family(
     "momentum-decays-by-call",
     "the momentum shrinks by {c} of itself at each training call",
-    "",
     _RATES,
     _decaying_by_call,
 )

@@ -21,7 +21,6 @@ _LIMITS = Parameter((0.1, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 50, 100, 300, 1e3, 1
 family(
     "x-clipped",
     "the input is clipped to ±{c}",
-    "",
     _LIMITS,
     lambda c: {"take_input": lambda m, x: clip(exact(x), -c, c)},
     remedy="take the input as it is",
@@ -30,7 +29,6 @@ family(
 family(
     "z-clipped",
     "normalised values are clipped to ±{c}",
-    "",
     _LIMITS,
     lambda c: {"normalized": lambda m, *given: clip(_normalized(m, *given), -c, c)},
     remedy="do not clip: an outlier is at most √(N−1) away",
@@ -39,7 +37,6 @@ family(
 family(
     "y-clipped",
     "results are clipped to ±{c}",
-    "",
     _LIMITS,
     lambda c: {"finish": lambda m, y: clip(y, -c, c)},
     needs=2,
@@ -47,7 +44,6 @@ family(
 family(
     "y-at-most",
     "results are cut to {c}",
-    "",
     _LIMITS,
     lambda c: {"finish": lambda m, y: minimum(y, c)},
     needs=2,
@@ -55,21 +51,18 @@ family(
 family(
     "y-scaled",
     "results are {c} times what they should be",
-    "",
     Parameter((-1.5, -0.5, 0.01, 0.1, 0.5, 0.9, 0.999, 0.99999, 1.00001, 1.001, 1.1, 2, 10)),
     lambda c: {"finish": lambda m, y: c * y},
 )
 family(
     "y-shifted",
     "{c} is added to the results",
-    "",
     Parameter((-10, -0.1, -1e-3, -1e-5, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10)),
     lambda c: {"finish": lambda m, y: y + c},
 )
 family(
     "z-scaled",
     "normalised values are {c} times what they should be",
-    "",
     Parameter((-1.5, -0.5, 0.01, 0.1, 0.5, 0.9, 0.999, 0.99999, 1.00001, 1.001, 1.1, 2, 10)),
     lambda c: {"normalized": lambda m, *given: c * _normalized(m, *given)},
 )

@@ -127,7 +127,6 @@ def _limits_of(which: str, subject: str) -> None:
     family(
         f"stored-{which}-at-least",
         f"the {subject} is raised to {{c}} where it would become smaller",
-        "",
         ANY_SIZE,
         lambda c: each_statistic(which, lambda m, old, new: maximum(_moved(m, old, new), c)),
         needs=2,
@@ -135,7 +134,6 @@ def _limits_of(which: str, subject: str) -> None:
     family(
         f"stored-{which}-at-most",
         f"the {subject} is cut to {{c}} where it would become larger",
-        "",
         ANY_SIZE,
         lambda c: each_statistic(which, lambda m, old, new: minimum(_moved(m, old, new), c)),
         needs=2,
@@ -170,7 +168,6 @@ for _array, _letter in (("gamma", "γ"), ("beta", "β")):
     family(
         f"training-scales-{_array}",
         f"a training call multiplies {_letter} by {{c}} before it is used",
-        "",
         _FACTORS,
         _scaling(_array),
         remedy="leave γ and β to the optimiser",

@@ -103,9 +103,9 @@ alternative(
 family(
     "constant-floor-for-eps",
     "a lower limit of {c} for the variance stands in for ε",
-    "1/√max(v, c)",
     ANY_SIZE,
     lambda c: {"inverse_std": lambda m, var: _inverse(m, root(maximum(var, float(c))))},
+    formula="1/√max(v, c)",
     remedy=_INSIDE,
 )
 alternative(
@@ -177,18 +177,18 @@ _ASKED = "use the eps that the constructor was given"
 family(
     "eps-hard-coded",
     "ε is {c}, whatever was asked for",
-    "1/√(v + c)",
     _EPS,
     lambda c: {"epsilon": lambda m: c},
+    formula="1/√(v + c)",
     remedy=_ASKED,
     convention="1e-5 is the default of PyTorch and flax, 1e-3 that of Keras and TensorFlow.",
 )
 family(
     "eps-at-least",
     "ε is raised to {c} where it is smaller",
-    "1/√(v + max(ε, c))",
     _EPS,
     lambda c: {"epsilon": lambda m: max(m.eps, c)},
+    formula="1/√(v + max(ε, c))",
     remedy=_ASKED,
     convention="cuDNN, and with it fused TensorFlow, takes 1.001e-5 as the least ε.",
     needs=2,
@@ -196,32 +196,31 @@ family(
 family(
     "eps-at-most",
     "ε is cut to {c} where it is larger",
-    "1/√(v + min(ε, c))",
     _EPS,
     lambda c: {"epsilon": lambda m: min(m.eps, c)},
+    formula="1/√(v + min(ε, c))",
     remedy=_ASKED,
     needs=2,
 )
 family(
     "eps-scaled",
     "ε is {c} times what was asked for",
-    "1/√(v + c·ε)",
     Parameter((1e-6, 1e-3, 0.01, 0.1, 0.3, 0.9, 1.1, 3, 10, 100, 1e3, 1e6)),
     lambda c: {"epsilon": lambda m: c * m.eps},
+    formula="1/√(v + c·ε)",
     remedy=_ASKED,
 )
 family(
     "eps-added",
     "{c} is added to ε",
-    "1/√(v + ε + c)",
     ANY_SIZE,
     lambda c: {"epsilon": lambda m: m.eps + c},
+    formula="1/√(v + ε + c)",
     remedy=_ASKED,
 )
 family(
     "tiny-variance-is-constant",
     "features with a variance below {c} are taken as constant: z = 0",
-    "",
     Parameter(tuple(10.0**k for k in range(-16, 1)), threshold=True),
     lambda c: {
         "inverse_std": lambda m, var: where(

@@ -49,7 +49,6 @@ def _families_of(step: str, words: str) -> None:
     family(
         f"first-rows-only-{step}",
         f"the {words} comes from the first {{c}} rows",
-        "",
         _COUNT,
         lambda c: _of(lambda x: x[: int(c)], step),
         needs=1,
@@ -57,7 +56,6 @@ def _families_of(step: str, words: str) -> None:
     family(
         f"tail-left-out-of-{step}",
         f"rows beyond the last full block of {{c}} do not count for the {words}",
-        "",
         _BLOCK,
         lambda c: _of(lambda x: _full_blocks(x, c), step),
         remedy="handle the ragged last block",
@@ -70,7 +68,6 @@ for _step, _words in (("mean", "mean"), ("var", "variance")):
 family(
     "first-rows-only",
     "the batch statistics come from the first {c} rows",
-    "",
     _COUNT,
     lambda c: _of(lambda x: x[: int(c)], "mean", "var"),
     needs=1,
@@ -78,7 +75,6 @@ family(
 family(
     "tail-left-out",
     "rows beyond the last full block of {c} do not count in the batch statistics",
-    "",
     _BLOCK,
     lambda c: _of(lambda x: _full_blocks(x, c), "mean", "var"),
     remedy="handle the ragged last block",
@@ -99,7 +95,6 @@ def _of_chunks(x: Approximate, size: float) -> Approximate:
 family(
     "chunks-weighted-equally",
     "the mean is the mean of the means of chunks of {c} rows, the last one shorter",
-    "",
     _BLOCK,
     lambda c: {"batch_mean": lambda m, x: _of_chunks(x, c)},
     remedy="weigh each chunk by its rows",
@@ -121,7 +116,6 @@ def _within_chunks(x: Approximate, size: float) -> Approximate:
 family(
     "variance-within-chunks",
     "the variance is that within chunks of {c} rows, without the spread of their means",
-    "",
     _BLOCK,
     lambda c: {"batch_var": lambda m, x, mean: _within_chunks(x, c)},
     remedy="add the squared distances of the chunks' means when chunks are merged",
@@ -172,7 +166,6 @@ alternative(
 family(
     "outliers-left-out",
     "values more than {c} standard deviations away do not count in the batch statistics",
-    "",
     Parameter((2, 2.5, 3, 4, 5, 6, 8, 10), threshold=True),
     lambda c: {"statistics": lambda m, x: _without_outliers(m, x, c)},
     remedy="count every row",
@@ -219,23 +212,23 @@ _SHARES = Parameter((1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.
 family(
     "mean-blended",
     "training subtracts the batch mean with {c} of the running mean in it",
-    "(1−c)·μ + c·rm",
     _SHARES,
     _blended_mean,
+    formula="(1−c)·μ + c·rm",
     remedy="subtract the batch mean alone",
 )
 family(
     "var-blended",
     "training divides by the batch variance with {c} of the running variance in it",
-    "(1−c)·v + c·rv",
     _SHARES,
     _blended_var,
+    formula="(1−c)·v + c·rv",
 )
 family(
     "statistics-blended",
     "training normalises with batch statistics that have {c} of the running ones in them",
-    "(1−c)·batch + c·running",
     _SHARES,
     _blended_both,
+    formula="(1−c)·batch + c·running",
     convention="Batch Renormalization and some streaming variants blend on purpose.",
 )

@@ -58,7 +58,6 @@ def _start_values(array: str, name: str, right: str) -> None:
     family(
         f"{array.replace('_', '-')}-starts-at",
         f"{name} starts at {{c}}",
-        "",
         _VALUES,
         lambda c: {"initial_state": lambda m: _with(m, **{array: c})},
         remedy=f"start it at {right}",

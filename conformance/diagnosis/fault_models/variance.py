@@ -160,48 +160,48 @@ alternative(
 family(
     "variance-floor",
     "variances below {c} are raised to it",
-    "max(v, c)",
     ANY_SIZE,
     lambda c: {"inverse_std": lambda m, var: ReferenceModel.inverse_std(m, maximum(var, c))},
+    formula="max(v, c)",
     remedy="let ε alone keep the root from zero",
     needs=2,
 )
 family(
     "variance-cap",
     "variances above {c} are cut to it",
-    "min(v, c)",
     ANY_SIZE,
     lambda c: {"inverse_std": lambda m, var: ReferenceModel.inverse_std(m, minimum(var, c))},
+    formula="min(v, c)",
     remedy="take the variance as it is",
     needs=2,
 )
 family(
     "batch-variance-floor",
     "batch variances below {c} are raised to it, in normalising and in storing",
-    "max(v, c)",
     ANY_SIZE,
     lambda c: {"batch_var": lambda m, x, mean: maximum(_var(m, x, mean), c)},
+    formula="max(v, c)",
     needs=2,
 )
 family(
     "batch-variance-cap",
     "batch variances above {c} are cut to it, in normalising and in storing",
-    "min(v, c)",
     ANY_SIZE,
     lambda c: {"batch_var": lambda m, x, mean: minimum(_var(m, x, mean), c)},
+    formula="min(v, c)",
     needs=2,
 )
 family(
     "variance-added",
     "{c} is added to the batch variance",
-    "v + c",
     ANY_SIZE,
     lambda c: {"batch_var": lambda m, x, mean: _var(m, x, mean) + c},
+    formula="v + c",
 )
 family(
     "variance-scaled",
     "the batch variance is {c} times what it should be",
-    "c·v",
     Parameter((1e-3, 0.01, 0.1, 0.5, 0.9, 0.999, 0.99999, 1.00001, 1.001, 1.1, 2, 10, 1e3)),
     lambda c: {"batch_var": lambda m, x, mean: _var(m, x, mean) * c},
+    formula="c·v",
 )
