@@ -22,7 +22,6 @@ PACKAGE = Path(conformance.__file__).parent
 SHARED_CONCEPTS = {
     "calling",  # the ways of calling a layer: what was observed of them, and mistakes in them
     "deviations",  # declared deviations: their table, and how a verdict takes them into account
-    "forward",  # the forward pass: its error bounds, and its reproducers
 }
 """Names, besides the themes, that two packages give to modules about the same thing."""
 

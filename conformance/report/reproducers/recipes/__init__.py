@@ -1,44 +1,17 @@
-"""How each requirement becomes a script: a module per family, beside ``conformance.properties``.
+"""Each recipe writes a requirement's steps as plain code, up to its comparisons.
 
-A recipe is given a ``Script`` and what the claim of its requirement was given. It writes down the
-steps of the claim as plain code, and asks for its comparisons by the names that they have there.
+A recipe is called with a ``Script`` and the arguments of the property. It writes the steps of the
+property as plain code, and selects the comparison that failed by its quantity.
 """
 
 from __future__ import annotations
 
-from conformance.report.reproducers.recipes import (
-    averages,
-    both_modes,
-    compiled,
-    evaluation,
-    forward,
-    gradients,
-    independence,
-    initial,
-    sequences,
-    serialisation,
-    state,
-    training,
-    transforms,
-    wider,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+
 from conformance.report.reproducers.recipes.registry import RECIPES, Recipe
 
-__all__ = [
-    "RECIPES",
-    "Recipe",
-    "averages",
-    "both_modes",
-    "compiled",
-    "evaluation",
-    "forward",
-    "gradients",
-    "independence",
-    "initial",
-    "sequences",
-    "serialisation",
-    "state",
-    "training",
-    "transforms",
-    "wider",
-]
+__all__ = ["RECIPES", "Recipe"]
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.properties.affine import set_gain_and_offset
 from conformance.properties.support.poisoning import with_nan
-from conformance.report.reproducers.recipes.forward import contained
+from conformance.report.reproducers.recipes.flags import contained
 from conformance.report.reproducers.recipes.registry import recipe
 from conformance.report.reproducers.scene import (
     Live,

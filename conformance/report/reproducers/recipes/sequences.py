@@ -13,9 +13,9 @@ import numpy as np
 from conformance.adapters.protocols import ARRAYS, PARAMETERS, STATISTICS
 from conformance.numerics.state import State
 from conformance.properties.sequences import ALIVE, COPIED_BY
-from conformance.report.reproducers.recipes.compiled import JITTED
+from conformance.report.reproducers.recipes.compilation import JITTED
 from conformance.report.reproducers.recipes.registry import recipe
-from conformance.report.reproducers.recipes.serialisation import COPIES
+from conformance.report.reproducers.recipes.serialization import COPIES
 from conformance.report.reproducers.scene import Live, build, check_evaluated
 from conformance.report.reproducers.script import Script
 from conformance.strategies.programs import AGAIN, RUNS, Program, Step, mutate

@@ -7,7 +7,7 @@ from dataclasses import replace
 from conformance.adapters.protocols import ARRAYS
 from conformance.properties.serialization import GIVEN
 from conformance.properties.support.restoring import COPIED, RESTORED
-from conformance.report.reproducers.recipes.compiled import JITTED
+from conformance.report.reproducers.recipes.compilation import JITTED
 from conformance.report.reproducers.recipes.registry import recipe
 from conformance.report.reproducers.scene import (
     Live,
