@@ -28,16 +28,9 @@ def linen() -> Implementation:
 
 def linen_wide() -> Implementation:
     """Return the same layer with its feature axis, mask, dtype and named axis declared."""
-    wider = Wider(
-        ndim=True,
-        axis="axis",
-        mask="mask",
-        dtype="dtype",
-        precisions=AT_LEAST_FLOAT32,
-        axis_name="axis_name",
-        build=partial(_build_wide, "linen"),
+    return _wider(
+        linen(), "linen", AT_LEAST_FLOAT32, axis="axis", mask="mask", axis_name="axis_name"
     )
-    return replace(linen(), name="linen-wide", wider=wider)
 
 
 def equinox() -> Implementation:
@@ -54,12 +47,12 @@ def equinox_ema() -> Implementation:
 
 def equinox_wide() -> Implementation:
     """Return the layer of mode="batch" with its dtypes and named axes declared."""
-    return _wider(equinox(), "equinox", _ANY_DTYPE, mode="batch")
+    return _wider(equinox(), "equinox", _ANY_DTYPE, {"mode": "batch"}, axis_name="axis_name")
 
 
 def equinox_ema_wide() -> Implementation:
     """Return the layer of mode="ema" with its dtypes and named axes declared."""
-    return _wider(equinox_ema(), "equinox", _ANY_DTYPE, mode="ema")
+    return _wider(equinox_ema(), "equinox", _ANY_DTYPE, {"mode": "ema"}, axis_name="axis_name")
 
 
 _ANY_DTYPE = (
@@ -71,17 +64,16 @@ _ANY_DTYPE = (
 
 
 def _wider(
-    made: Implementation, adapter: str, precisions: tuple[Precision, ...], **arguments: Any
+    layer: Implementation,
+    adapter: str,
+    precisions: tuple[Precision, ...],
+    arguments: dict[str, Any] | None = None,
+    **declared: Any,
 ) -> Implementation:
-    """Return the same layer with more axes, dtypes and a named axis declared, but no masks."""
-    wider = Wider(
-        ndim=True,
-        dtype="dtype",
-        precisions=precisions,
-        axis_name="axis_name",
-        build=partial(_build_wide, adapter, **arguments),
-    )
-    return replace(made, name=f"{made.name}-wide", wider=wider)
+    """Return the same layer with more axes, dtypes and other parts of ``Wider`` declared."""
+    build = partial(_build_wide, adapter, arguments or {})
+    wider = Wider(ndim=True, dtype="dtype", precisions=precisions, build=build, **declared)
+    return replace(layer, name=f"{layer.name}-wide", wider=wider)
 
 
 def haiku() -> Implementation:
@@ -91,7 +83,7 @@ def haiku() -> Implementation:
 
 def haiku_wide() -> Implementation:
     """Return the same layer with its dtypes and its cross-replica axis declared."""
-    return _wider(haiku(), "haiku", _ANY_DTYPE)
+    return _wider(haiku(), "haiku", _ANY_DTYPE, axis_name="axis_name")
 
 
 def keras() -> Implementation:
@@ -101,16 +93,7 @@ def keras() -> Implementation:
 
 def keras_wide() -> Implementation:
     """Return the same layer with its feature axis, mask of rows and dtype policies declared."""
-    wider = Wider(
-        ndim=True,
-        axis="axis",
-        mask="mask",
-        mask_by_row=True,
-        dtype="dtype",
-        precisions=_POLICIES,
-        build=partial(_build_wide, "keras"),
-    )
-    return replace(keras(), name="keras-wide", wider=wider)
+    return _wider(keras(), "keras", _POLICIES, axis="axis", mask="mask", mask_by_row=True)
 
 
 _POLICIES = (
@@ -169,7 +152,7 @@ def _peer(
     )
 
 
-def _build_wide(adapter: str, config: Config, options: Options, **arguments: Any) -> Any:
+def _build_wide(adapter: str, arguments: dict[str, Any], config: Config, options: Options) -> Any:
     module = import_module(f"conformance.adapters.{adapter}")
     return module.build_wide(config, options, **arguments)
 

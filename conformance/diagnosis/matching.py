@@ -124,10 +124,6 @@ class Tally:
         return all(self._verdict(index)[0] for index in self.evidence.deviant)
 
 
-def _admit_one_pass(conventions: Conventions) -> Conventions:
-    return Conventions(conventions.deviations | {Deviation.ONE_PASS_VARIANCE})
-
-
 def tally(
     evidence: Evidence, alternative: Alternative, constant: float, scope: Scope = EVERYWHERE
 ) -> Tally | None:
@@ -141,7 +137,8 @@ def tally(
     """
     predictor = Predictor(alternative.steps(constant), scope, evidence.conventions)
     if alternative.widens and not predictor.steps:
-        predictor.conventions = _admit_one_pass(evidence.conventions)
+        declared = evidence.conventions.deviations
+        predictor.conventions = Conventions(declared | {Deviation.ONE_PASS_VARIANCE})
     if not alternative.remembers:
         made = Tally(evidence, {}, predictor, alternative.widens)
         return made if made.covers_deviants() else None

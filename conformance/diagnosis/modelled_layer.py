@@ -53,15 +53,15 @@ class ModelledLayer:
         self._model.write({n: exact(np.asarray(a, np.float64)) for n, a in values.items()})
 
 
-def modelled(identity: str, constant: float | None = None) -> Implementation:
+def modelled(identity: str) -> Implementation:
     """Return an alternative as an implementation that makes its mistake.
 
     Args:
         identity: The id of an alternative for calls.
-        constant: The constant in the mistake, by default one from the middle of its grid.
 
     Returns:
-        A layer in NumPy, without gradients and compilation.
+        A layer in NumPy, with a constant from the middle of the grid; it has no gradients and is
+        not compiled.
 
     Raises:
         ValueError: The alternative concerns gradients.
@@ -70,8 +70,6 @@ def modelled(identity: str, constant: float | None = None) -> Implementation:
     if alternative.backward:
         msg = f"{identity!r} concerns gradients, which a layer in NumPy does not have"
         raise ValueError(msg)
-    if constant is None:
-        grid = alternative.parameter.grid if alternative.parameter else (float("nan"),)
-        constant = grid[len(grid) // 2]
-    steps = alternative.steps(constant)
+    grid = alternative.parameter.grid if alternative.parameter else (float("nan"),)
+    steps = alternative.steps(grid[len(grid) // 2])
     return Implementation(name=identity, build=lambda config: ModelledLayer(config, steps))

@@ -129,8 +129,8 @@ def _difference(theirs: Any, mine: Any) -> str:
     return f"{_shorten(repr(theirs))}, not {_shorten(repr(mine))}"
 
 
-def _shorten(text: str, longest: int = 120) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+def _shorten(text: str) -> str:
+    return text if len(text) <= 120 else text[:119] + "…"
 
 
 def _check_numbers(named: Sequence[tuple[str, Report]]) -> None:

@@ -43,14 +43,10 @@ class Comparison:
 def compare(old: Report, new: Report) -> Comparison:
     """Return what changed; a pair that is now unsupported counts as vanished."""
     found = Comparison(configuration=_configuration(old, new))
-    before, after = (_by_pair(report) for report in (old, new))
+    before, after = ({v.pair: v for v in report.verdicts} for report in (old, new))
     for pair in dict.fromkeys((*before, *after)):
         _note(found, pair, before.get(pair), after.get(pair))
     return found
-
-
-def _by_pair(report: Report) -> dict[str, Verdict]:
-    return {verdict.pair: verdict for verdict in report.verdicts}
 
 
 def _configuration(old: Report, new: Report) -> list[str]:

@@ -154,10 +154,10 @@ def rewritten_cases(reader: ByteReader, palette: Palette) -> Rewritten:
 
 
 @composite
-def ensembles(reader: ByteReader, palette: Palette, *, size: int = 3) -> list[Case]:
-    """Lists of cases with one shape and configuration, and different states and batches."""
+def ensembles(reader: ByteReader, palette: Palette) -> list[Case]:
+    """Three cases with one shape and configuration, and different states and batches."""
     first = reader.draw(cases(palette, fresh_from=NEVER_FRESH))
-    rest = [reader.draw(cases((entry_of(first),), fresh_from=NEVER_FRESH)) for _ in range(size - 1)]
+    rest = [reader.draw(cases((entry_of(first),), fresh_from=NEVER_FRESH)) for _ in range(2)]
     return [first, *rest]
 
 

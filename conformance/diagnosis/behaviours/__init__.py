@@ -6,11 +6,7 @@ behaviour, which calls a layer and answers in one sentence; ``observer`` runs th
 
 from __future__ import annotations
 
-from conformance.diagnosis.behaviours import (  # noqa: F401  they register the behaviours
-    derivatives,
-    inputs,
-    settings,
-)
+from conformance.diagnosis.behaviours import derivatives, inputs, settings  # noqa: F401  they register the behaviours
 from conformance.diagnosis.behaviours.behaviour import (
     BEHAVIOURS,
     Behaviour,

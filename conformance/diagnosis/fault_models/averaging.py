@@ -18,7 +18,7 @@ from conformance.diagnosis.approximate import (
 from conformance.diagnosis.fault_model import alternative, each_statistic
 from conformance.diagnosis.reference_model import ReferenceModel, Step
 
-_moved, _update, _var = ReferenceModel.moved, ReferenceModel.update, ReferenceModel.batch_var
+_moved = ReferenceModel.moved
 _TEXT = "running = momentum·running + (1−momentum)·batch"
 
 _IDS = {("never-falls", "variance"): "variance-never-falls"}

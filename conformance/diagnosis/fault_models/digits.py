@@ -17,11 +17,7 @@ from conformance.diagnosis.fault_model import alternative
 from conformance.diagnosis.reference_model import ReferenceModel
 from conformance.diagnosis.rounding import rounded_to
 
-_mean, _var, _statistics = (
-    ReferenceModel.batch_mean,
-    ReferenceModel.batch_var,
-    ReferenceModel.statistics,
-)
+_mean, _var = ReferenceModel.batch_mean, ReferenceModel.batch_var
 
 
 for _kind in ("bfloat16", "float16"):

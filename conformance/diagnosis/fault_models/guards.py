@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Steps take all that their place in the model hands over; loop variables are bound as defaults.
-# ruff: noqa: ARG001, ARG005
+# ruff: noqa: ARG005
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,7 @@ from conformance.diagnosis.approximate import (
 from conformance.diagnosis.fault_model import Parameter, alternative, family
 from conformance.diagnosis.reference_model import ReferenceModel
 
-_normalized, _affine = ReferenceModel.normalized, ReferenceModel.affine
-
-
-def _replaced(x: Approximate, bad: Any, value: float) -> Approximate:
-    return where(bad, value, x)
+_normalized = ReferenceModel.normalized
 
 
 def _nan_to_num(x: Approximate) -> Approximate:
@@ -37,24 +33,20 @@ def _without_nan(z: Approximate) -> Approximate:
     return Approximate(np.where(bad, 0, z.value), np.where(bad, 0, z.error))
 
 
-def _any_bad(x: Approximate) -> bool:
-    return not np.isfinite(x.value).all()
-
-
 _LET = "let a feature that is not finite stay so; it must not touch others"
 alternative(
     "nan-is-zero",
     "NaN in the input is replaced by zero",
     remedy=_LET,
     needs=2,
-    take_input=lambda m, x: _replaced(exact(x), np.isnan(x), 0.0),
+    take_input=lambda m, x: where(np.isnan(x), 0.0, exact(x)),
 )
 alternative(
     "not-finite-is-zero",
     "what is not finite in the input is replaced by zero",
     remedy=_LET,
     needs=2,
-    take_input=lambda m, x: _replaced(exact(x), ~np.isfinite(x), 0.0),
+    take_input=lambda m, x: where(~np.isfinite(x), 0.0, exact(x)),
 )
 alternative(
     "nan-to-num-of-x",
@@ -67,9 +59,7 @@ alternative(
     "NaN in the result is replaced by zero",
     remedy=_LET,
     needs=2,
-    finish=lambda m, y: Approximate(
-        np.where(np.isnan(y.value), 0, y.value), np.where(np.isnan(y.value), 0, y.error)
-    ),
+    finish=lambda m, y: _without_nan(y),
 )
 alternative(
     "nan-of-y-is-beta",
@@ -90,7 +80,7 @@ alternative(
     "the whole batch is replaced by zeros if anything in it is not finite",
     remedy=_LET,
     needs=2,
-    take_input=lambda m, x: exact(np.zeros_like(x)) if _any_bad(exact(x)) else exact(x),
+    take_input=lambda m, x: exact(x if np.isfinite(x).all() else np.zeros_like(x)),
 )
 
 
@@ -105,16 +95,12 @@ alternative(
 )
 
 
-def _spreads(m: ReferenceModel, x: Approximate) -> Approximate:
-    return where(np.isfinite(x.value).all(), x, exact(np.full(x.shape, np.nan)))
-
-
 alternative(
     "not-finite-spreads",
     "one value that is not finite makes all features undefined",
     remedy=_LET,
     needs=2,
-    take_input=lambda m, x: _spreads(m, exact(x)),
+    take_input=lambda m, x: exact(x if np.isfinite(x).all() else np.full(x.shape, np.nan)),
 )
 
 
@@ -169,7 +155,7 @@ family(
     "large-is-missing",
     "values beyond ±{c} are set to zero",
     Parameter(tuple(10.0**k for k in range(1, 10)), threshold=True),
-    lambda c: {"take_input": lambda m, x: _replaced(exact(x), np.abs(exact(x).value) > c, 0.0)},
+    lambda c: {"take_input": lambda m, x: where(np.abs(exact(x).value) > c, 0.0, exact(x))},
     remedy="take the input as it is",
     needs=2,
 )

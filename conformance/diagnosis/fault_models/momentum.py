@@ -164,12 +164,6 @@ def _decaying(rate: float) -> dict[str, Any]:
     }
 
 
-def _decaying_by_call(rate: float) -> dict[str, Any]:
-    return {
-        "moved": lambda m, old, new: _moved(m, old, new, m.momentum * (1 - rate * (m.calls + 1)))
-    }
-
-
 _RATES = Parameter((1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.3))
 family(
     "momentum-decays",
@@ -181,5 +175,5 @@ family(
     "momentum-decays-by-call",
     "the momentum shrinks by {c} of itself at each training call",
     _RATES,
-    _decaying_by_call,
+    lambda c: {"weight_of_old": lambda m: m.momentum * (1 - c * (m.calls + 1))},
 )

@@ -15,7 +15,7 @@ from conformance.diagnosis.fault_model import Parameter, alternative, family
 from conformance.diagnosis.reference_model import ReferenceModel
 from conformance.diagnosis.rounding import rounded_to
 
-_normalized, _affine = ReferenceModel.normalized, ReferenceModel.affine
+_normalized = ReferenceModel.normalized
 
 _LIMITS = Parameter((0.1, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 50, 100, 300, 1e3, 1e4, 1e5, 1e6))
 family(

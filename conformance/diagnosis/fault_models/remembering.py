@@ -25,7 +25,7 @@ from conformance.diagnosis.fault_model import (
 from conformance.diagnosis.reference_model import ReferenceModel, Steps
 from conformance.diagnosis.rounding import rounded_to
 
-_moved, _update, _var = ReferenceModel.moved, ReferenceModel.update, ReferenceModel.batch_var
+_moved, _update = ReferenceModel.moved, ReferenceModel.update
 
 
 def _repeat_skipped(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 # Steps take all that their place in the model hands over; loop variables are bound as defaults.
 # ruff: noqa: ARG005
-from typing import Any
-
 import numpy as np
 
 from conformance.diagnosis.approximate import (
-    Approximate,
     exact,
     map_values,
     maximum,
@@ -25,24 +22,19 @@ from conformance.diagnosis.rounding import to_bfloat16, to_float16
 _INSIDE = "add ε to the variance, under the root"
 
 
-def _inverse(m: ReferenceModel, divisor: Approximate) -> Approximate:
-    del m
-    return 1 / divisor
-
-
 alternative(
     "eps-missing",
     "there is no ε",
     "1/√v",
     remedy=_INSIDE,
-    inverse_std=lambda m, var: _inverse(m, root(var)),
+    inverse_std=lambda m, var: 1 / root(var),
 )
 alternative(
     "eps-outside",
     "ε is added outside the root",
     "1/(√v + ε)",
     remedy=_INSIDE,
-    inverse_std=lambda m, var: _inverse(m, root(var) + m.eps),
+    inverse_std=lambda m, var: 1 / (root(var) + m.eps),
 )
 alternative(
     "eps-squared",
@@ -63,7 +55,7 @@ alternative(
     "ε is added inside the root and outside",
     "1/(√(v+ε) + ε)",
     remedy=_INSIDE,
-    inverse_std=lambda m, var: _inverse(m, root(add_eps(var, m.eps)) + m.eps),
+    inverse_std=lambda m, var: 1 / (root(add_eps(var, m.eps)) + m.eps),
 )
 alternative("eps-halved", "half of ε is added", epsilon=lambda m: m.eps / 2)
 alternative("eps-rooted", "the root of ε is added to the variance", epsilon=lambda m: m.eps**0.5)
@@ -72,52 +64,52 @@ alternative(
     "√ε is added outside the root",
     "1/(√v + √ε)",
     remedy=_INSIDE,
-    inverse_std=lambda m, var: _inverse(m, root(var) + m.eps**0.5),
+    inverse_std=lambda m, var: 1 / (root(var) + m.eps**0.5),
 )
 alternative(
     "eps-subtracted",
     "ε is subtracted",
     "1/√(v − ε)",
-    inverse_std=lambda m, var: _inverse(m, root(var - m.eps)),
+    inverse_std=lambda m, var: 1 / root(var - m.eps),
 )
 alternative(
     "eps-relative",
     "ε is taken relative to the variance",
     "1/√(v·(1+ε))",
-    inverse_std=lambda m, var: _inverse(m, root(var * (1 + m.eps))),
+    inverse_std=lambda m, var: 1 / root(var * (1 + m.eps)),
 )
 alternative(
     "eps-as-floor",
     "ε is a lower limit of the variance instead of being added",
     "1/√max(v, ε)",
     remedy=_INSIDE,
-    inverse_std=lambda m, var: _inverse(m, root(maximum(var, m.eps))),
+    inverse_std=lambda m, var: 1 / root(maximum(var, m.eps)),
 )
 alternative(
     "eps-as-floor-of-std",
     "ε is a lower limit of the standard deviation instead of being added",
     "1/max(√v, ε)",
     remedy=_INSIDE,
-    inverse_std=lambda m, var: _inverse(m, maximum(root(var), m.eps)),
+    inverse_std=lambda m, var: 1 / maximum(root(var), m.eps),
 )
 family(
     "constant-floor-for-eps",
     "a lower limit of {c} for the variance stands in for ε",
     ANY_SIZE,
-    lambda c: {"inverse_std": lambda m, var: _inverse(m, root(maximum(var, float(c))))},
+    lambda c: {"inverse_std": lambda m, var: 1 / root(maximum(var, float(c)))},
     formula="1/√max(v, c)",
     remedy=_INSIDE,
 )
 alternative(
     "eps-only-if-zero",
     "ε is added only where the variance is zero",
-    inverse_std=lambda m, var: _inverse(m, root(where(var.value == 0, exact(m.eps), exact(var)))),
+    inverse_std=lambda m, var: 1 / root(where(var.value == 0, exact(m.eps), exact(var))),
 )
 alternative(
     "eps-only-if-small",
     "ε is added only where the variance is below ε",
-    inverse_std=lambda m, var: _inverse(
-        m, root(where(var.value < single(m.eps), add_eps(var, m.eps), exact(var)))
+    inverse_std=lambda m, var: (
+        1 / root(where(var.value < single(m.eps), add_eps(var, m.eps), exact(var)))
     ),
 )
 alternative(
@@ -130,18 +122,18 @@ alternative(
     "the root is missing: it is divided by the variance",
     "(x−μ)/(v + ε)",
     remedy="divide by √(v + ε)",
-    inverse_std=lambda m, var: _inverse(m, add_eps(var, m.eps)),
+    inverse_std=lambda m, var: 1 / add_eps(var, m.eps),
 )
 alternative(
     "variance-and-eps-squared",
     "v + ε is squared instead of rooted",
     "(x−μ)/(v + ε)²",
-    inverse_std=lambda m, var: _inverse(m, add_eps(var, m.eps) * add_eps(var, m.eps)),
+    inverse_std=lambda m, var: 1 / (add_eps(var, m.eps) * add_eps(var, m.eps)),
 )
 alternative(
     "fourth-root",
     "the root is taken twice",
-    inverse_std=lambda m, var: _inverse(m, root(root(add_eps(var, m.eps)))),
+    inverse_std=lambda m, var: 1 / root(root(add_eps(var, m.eps))),
 )
 alternative(
     "multiplied-by-std",
@@ -164,13 +156,8 @@ for _kind, _round in (("bfloat16", to_bfloat16), ("float16", to_float16)):
     alternative(
         f"inverse-std-{_kind}",
         f"1/√(v+ε) is rounded to {_kind}",
-        inverse_std=lambda m, var, f=_round: _rounded_inverse(m, var, f),
+        inverse_std=lambda m, var, f=_round: map_values(f, ReferenceModel.inverse_std(m, var)),
     )
-
-
-def _rounded_inverse(m: ReferenceModel, var: Approximate, function: Any) -> Approximate:
-    return map_values(function, ReferenceModel.inverse_std(m, var))
-
 
 _EPS = Parameter(tuple(10.0**k for k in range(-12, 3)))
 _ASKED = "use the eps that the constructor was given"

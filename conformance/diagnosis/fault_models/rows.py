@@ -19,11 +19,7 @@ from conformance.diagnosis.approximate import (
 from conformance.diagnosis.fault_model import Parameter, alternative, family
 from conformance.diagnosis.reference_model import Pair, ReferenceModel
 
-_mean, _var, _statistics = (
-    ReferenceModel.batch_mean,
-    ReferenceModel.batch_var,
-    ReferenceModel.statistics,
-)
+_mean, _var = ReferenceModel.batch_mean, ReferenceModel.batch_var
 BLOCKS = (4, 8, 16, 32, 64, 100, 128, 256, 500, 512, 1000, 1024)
 
 
@@ -183,27 +179,14 @@ alternative(
 )
 
 
-def _blend(share: float, old: Approximate, new: Approximate) -> Approximate:
-    return (1 - share) * new + share * old
+def _blended(share: float, *, mean: bool = False, var: bool = False) -> dict[str, Any]:
+    """Return a step that mixes a share of the running statistics into those of the batch."""
 
-
-def _blended_mean(share: float) -> dict[str, Any]:
-    def used(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
-        return _blend(share, m.running_mean, mean), var
-
-    return {"training_statistics": used}
-
-
-def _blended_var(share: float) -> dict[str, Any]:
-    def used(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
-        return mean, _blend(share, m.running_var, var)
-
-    return {"training_statistics": used}
-
-
-def _blended_both(share: float) -> dict[str, Any]:
-    def used(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
-        return _blend(share, m.running_mean, mean), _blend(share, m.running_var, var)
+    def used(m: ReferenceModel, x: Approximate, mu: Approximate, v: Approximate) -> Pair:
+        return (
+            (1 - share) * mu + share * m.running_mean if mean else mu,
+            (1 - share) * v + share * m.running_var if var else v,
+        )
 
     return {"training_statistics": used}
 
@@ -213,7 +196,7 @@ family(
     "mean-blended",
     "training subtracts the batch mean with {c} of the running mean in it",
     _SHARES,
-    _blended_mean,
+    lambda c: _blended(c, mean=True),
     formula="(1−c)·μ + c·rm",
     remedy="subtract the batch mean alone",
 )
@@ -221,14 +204,14 @@ family(
     "var-blended",
     "training divides by the batch variance with {c} of the running variance in it",
     _SHARES,
-    _blended_var,
+    lambda c: _blended(c, var=True),
     formula="(1−c)·v + c·rv",
 )
 family(
     "statistics-blended",
     "training normalises with batch statistics that have {c} of the running ones in them",
     _SHARES,
-    _blended_both,
+    lambda c: _blended(c, mean=True, var=True),
     formula="(1−c)·batch + c·running",
     convention="Batch Renormalization and some streaming variants blend on purpose.",
 )

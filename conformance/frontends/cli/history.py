@@ -51,11 +51,11 @@ def _directory() -> Path:
     return cache_directory() / "violations"
 
 
-def violations_in(report: Report, directory: Path | None = None) -> Iterator[StoredViolation]:
+def violations_in(report: Report) -> Iterator[StoredViolation]:
     """Yield the violations of a report that can be replayed."""
     for verdict in report.verdicts:
         if verdict.violation is not None and verdict.violation.id:
-            yield StoredViolation(verdict, directory, report.header.strict_reading)
+            yield StoredViolation(verdict, None, report.header.strict_reading)
 
 
 def keep(report: Report) -> None:

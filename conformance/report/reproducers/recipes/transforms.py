@@ -95,14 +95,14 @@ def used_twice(script: Script, case: Case) -> None:
     live, x = start(script, case), handed(script, case)
     train(live, x, case.x, "first")
     train(live, "first", case.x)
-    _check_twice(live, case, "first")
+    _check_twice(live, case)
     again = start(script, case, "again")
     script("twice = nnx.jit(lambda layer, x: (first := train(layer, x), train(layer, first))[0])")
     script("first = np.array(twice(again, jnp.asarray(x)))")
-    _check_twice(again, case, "first")
+    _check_twice(again, case)
 
 
-def _check_twice(live: Live, case: Case, first: str) -> None:
+def _check_twice(live: Live, case: Case) -> None:
     """Compare the running statistics after two calls, the second of them with the first y.
 
     How far a correct layer may be off must not depend on the y that the faulty one returned: it
@@ -115,7 +115,7 @@ def _check_twice(live: Live, case: Case, first: str) -> None:
     rounding = bounds.train(case.config, state, case.x, conventions).y
     y = oracle.train(case.config, state, case.x, conventions).y.astype(np.float32)
     model.train(y, inaccurate_by=rounding + rounding)
-    expected = f"follow([x, {first}], before, {live.momentum})"
+    expected = f"follow([x, first], before, {live.momentum})"
     for name, tracked in zip(STATISTICS, (model.mean, model.var), strict=True):
         limit = bounds.Bound.of(tracked.strict, tracked.allowed)
         got = f'read({live.name})["{name}"]'
