@@ -20,7 +20,6 @@ from conformance.report.exit_codes import ExitCode
     "--json",
     "target",
     type=FILE,
-    metavar="FILE",
     callback=check_writable,
     help="Write the observations as JSON.",
 )

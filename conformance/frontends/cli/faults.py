@@ -41,14 +41,12 @@ from conformance.requirements.verdict import Verdict, item_name
 @click.option(
     "--resume",
     type=FILE,
-    metavar="FILE",
     help="Store verdicts in this file, and reuse those in it that are still valid.",
 )
 @click.option(
     "--matrix",
     "target",
     type=FILE,
-    metavar="FILE",
     help="Write the kill matrix as JSON.",
 )
 @click.option(

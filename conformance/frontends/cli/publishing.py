@@ -28,9 +28,7 @@ _FORMS = {
 def rendering_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--html``, ``--markdown`` and ``--badge`` to a command."""
     for name, text in reversed(_FORMS.items()):
-        option = click.option(
-            f"--{name}", type=FILE, metavar="FILE", callback=check_writable, help=text
-        )
+        option = click.option(f"--{name}", type=FILE, callback=check_writable, help=text)
         command = option(command)
     return command
 

@@ -27,14 +27,12 @@ from conformance.requirements.verdict import Outcome
     "--report",
     "source",
     type=FILE,
-    metavar="FILE",
     help="Take the violation from this report, instead of from recent runs.",
 )
 @click.option("--impl", "name", metavar="IMPL", help="Run it on this implementation instead.")
 @click.option(
     "--script",
     type=FILE,
-    metavar="FILE",
     callback=check_writable,
     help="Write a standalone script that reproduces it, usable with `git bisect run`.",
 )

@@ -60,7 +60,6 @@ def report(file: Path, html: Path | None, markdown: Path | None, badge: Path | N
     "--output",
     type=FILE,
     required=True,
-    metavar="FILE",
     callback=check_writable,
     help="Where to write the combined report.",
 )

@@ -39,7 +39,6 @@ DEFAULT = ("impl", "flax")
 @click.option(
     "--junit",
     type=FILE,
-    metavar="FILE",
     callback=check_writable,
     help="Write the results as JUnit XML.",
 )

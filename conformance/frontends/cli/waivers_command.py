@@ -26,7 +26,6 @@ def waivers() -> None:
     "source",
     required=True,
     type=FILE,
-    metavar="FILE",
     help="Report whose violations to waive.",
 )
 @click.option(
@@ -35,7 +34,6 @@ def waivers() -> None:
     default=Path("waivers.toml"),
     show_default=True,
     type=FILE,
-    metavar="FILE",
     help="File to add to; its entries are kept.",
 )
 def update(source: Path, target: Path) -> None:
