@@ -106,8 +106,7 @@ def _spread(error: Float64, *operands: Approximate) -> Float64:
     unknown = np.zeros(error.shape, bool)
     for operand in operands:
         unknown = unknown | np.isinf(operand.error)
-    spread: Float64 = np.where(unknown, np.inf, error)
-    return spread
+    return np.where(unknown, np.inf, error)
 
 
 def zeros_like(a: Approximate) -> Approximate:

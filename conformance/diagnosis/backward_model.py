@@ -139,8 +139,7 @@ def gradients(
 
 
 def _widen(a: Approximate, slack: Float64) -> Float64:
-    finite: Float64 = np.where(np.isfinite(a.value), a.error + slack, a.error)
-    return finite
+    return np.where(np.isfinite(a.value), a.error + slack, a.error)
 
 
 def through_statistics(

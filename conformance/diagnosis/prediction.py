@@ -35,8 +35,7 @@ _FLUSHED = 1e-36
 
 def largest_gap(predicted: Approximate) -> np.ndarray:
     """Return the largest difference between an observed number and a prediction of it."""
-    allowed: np.ndarray = _RESERVE * predicted.error + _FLUSHED
-    return allowed
+    return _RESERVE * predicted.error + _FLUSHED
 
 
 def quantities_of(observation: Observation) -> Quantities:

@@ -153,5 +153,4 @@ def _pattern(family: str, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float
 
 def _to_float32(values: npt.NDArray[np.float64]) -> Float32:
     """Round to float32, without negative zeros: no bit-for-bit requirement is about them."""
-    rounded: Float32 = (values + 0.0).astype(np.float32) + np.float32(0)
-    return rounded
+    return (values + 0.0).astype(np.float32) + np.float32(0)

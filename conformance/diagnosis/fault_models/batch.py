@@ -44,8 +44,7 @@ def over_rows_of_x(m: ReferenceModel, x: Approximate) -> Approximate:
     mean = _mean(m, x.T)
     var = _var(m, x.T, mean)
     z = ReferenceModel.normalized(m, x.T, mean, var).T
-    y: Approximate = m.affine(z)
-    return y
+    return m.affine(z)
 
 
 def _global(m: ReferenceModel, x: Approximate) -> Approximate:

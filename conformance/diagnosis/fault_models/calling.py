@@ -49,8 +49,7 @@ family(
 def _by_rows(m: ReferenceModel, x: Approximate) -> Approximate:
     """Return the rows of xᵀ normalised, without gain."""
     mean = ReferenceModel.batch_mean(m, x.T)
-    z: Approximate = _normalized(m, x.T, mean, ReferenceModel.batch_var(m, x.T, mean)).T
-    return z
+    return _normalized(m, x.T, mean, ReferenceModel.batch_var(m, x.T, mean)).T
 
 
 alternative(

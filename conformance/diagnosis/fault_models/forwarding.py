@@ -113,8 +113,7 @@ alternative(
 def _blended(m: ReferenceModel, seed: Any, x: Float64, flag: Any) -> Approximate:
     share = float(np.clip(np.nan_to_num(float(flag)), 0, 1))
     evaluated, trained = _forward(m, seed, x, True), _forward(m, seed, x, False)
-    blend: Approximate = share * evaluated + (1 - share) * trained
-    return blend
+    return share * evaluated + (1 - share) * trained
 
 
 alternative(
@@ -173,15 +172,13 @@ alternative(
 def _integer_seed(m: ReferenceModel, seed: Any, x: Float64, flag: Any) -> Approximate:
     if not float(seed).is_integer():
         raise RaisesError
-    result: Approximate = _forward(m, seed, x, flag)
-    return result
+    return _forward(m, seed, x, flag)
 
 
 def _no_float_seed(m: ReferenceModel, seed: Any, x: Float64, flag: Any) -> Approximate:
     if seed and isinstance(seed, float):
         raise RaisesError
-    result: Approximate = _forward(m, seed, x, flag)
-    return result
+    return _forward(m, seed, x, flag)
 
 
 _CAST = "cast it: int(seed)"

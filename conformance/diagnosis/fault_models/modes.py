@@ -61,8 +61,7 @@ alternative(
 
 def _with_updated(m: ReferenceModel, x: Approximate) -> Approximate:
     _train(m, x)
-    y: Approximate = m.output(x, m.running_mean, m.running_var)
-    return y
+    return m.output(x, m.running_mean, m.running_var)
 
 
 alternative(
