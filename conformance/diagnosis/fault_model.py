@@ -40,8 +40,8 @@ class Alternative:
     Attributes:
         id: The name of the fault in the gallery, where there is one that makes this mistake.
         sentence: What it is, with ``{c}`` for the constant.
-        formula: How it computes.
         steps: Maps a constant (ignored where there is no ``parameter``) to replaced steps.
+        formula: How it computes.
         remedy: What to do.
         convention: Where it is legitimate, and how to declare or convert it.
         parameter: The constant, if there is one.
@@ -53,8 +53,8 @@ class Alternative:
 
     id: str
     sentence: str
-    formula: str
     steps: Callable[[float], Steps]
+    formula: str = ""
     remedy: str = ""
     convention: str = ""
     parameter: Parameter | None = None
@@ -126,11 +126,7 @@ def family(
     sentence: str,
     parameter: Parameter,
     steps: Callable[[float], Steps],
-    *,
-    formula: str = "",
-    remedy: str = "",
-    convention: str = "",
-    needs: int = 3,
+    **about: Any,
 ) -> None:
     """Register mistakes that differ in a constant c, for which the sentence has ``{c}``.
 
@@ -139,27 +135,15 @@ def family(
         sentence: What is wrong.
         parameter: The constant.
         steps: Maps c to replaced steps.
-        formula: How it computes.
-        remedy: What to do.
-        convention: Where it is legitimate.
-        needs: How many calls it must explain.
+        **about: Formula, remedy, convention and needs; see ``Alternative``.
 
     Raises:
         ValueError: The id is taken, or a step is unknown.
     """
     replaced = steps(parameter.grid[0])
+    about["backward"] = not _BACKWARD.isdisjoint(replaced)
     _register(
-        Alternative(
-            id=identity,
-            sentence=sentence,
-            formula=formula,
-            remedy=remedy,
-            convention=convention,
-            steps=steps,
-            parameter=parameter,
-            needs=needs,
-            backward=not _BACKWARD.isdisjoint(replaced),
-        ),
+        Alternative(id=identity, sentence=sentence, parameter=parameter, steps=steps, **about),
         replaced,
     )
 

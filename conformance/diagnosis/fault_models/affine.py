@@ -4,6 +4,9 @@ from __future__ import annotations
 
 # Steps take all that their place in the model hands over; loop variables are bound as defaults.
 # ruff: noqa: ARG005, B008
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from conformance.diagnosis.approximate import (
@@ -18,7 +21,7 @@ from conformance.diagnosis.approximate import (
     where,
 )
 from conformance.diagnosis.fault_model import Parameter, alternative, family, replace_step
-from conformance.diagnosis.reference_model import ReferenceModel
+from conformance.diagnosis.reference_model import ReferenceModel, Steps
 from conformance.diagnosis.rounding import rounded_to
 
 _BOTH = "y = γ·z + β in both modes"
@@ -162,20 +165,14 @@ alternative(
     scale=lambda m: _captured(m, "gamma"),
     shift=lambda m: _captured(m, "beta"),
 )
-alternative(
-    "gamma-only-captured",
-    "γ is read once, at the first call",
-    remedy="read the Variable at every call",
-    remembers=True,
-    scale=lambda m: _captured(m, "gamma"),
-)
-alternative(
-    "beta-only-captured",
-    "β is read once, at the first call",
-    remedy="read the Variable at every call",
-    remembers=True,
-    shift=lambda m: _captured(m, "beta"),
-)
+for _array, _letter, _step in (("gamma", "γ", "scale"), ("beta", "β", "shift")):
+    alternative(
+        f"{_array}-only-captured",
+        f"{_letter} is read once, at the first call",
+        remedy="read the Variable at every call",
+        remembers=True,
+        **replace_step(_step, lambda m, array=_array: _captured(m, array)),
+    )
 family(
     "gamma-tiny-is-zero",
     "a γ smaller than {c} counts as zero",
@@ -185,36 +182,27 @@ family(
 )
 _SIZES = Parameter((1e-3, 1e-2, 0.1, 0.5, 1, 2, 5, 10, 20, 50, 100, 500, 1000, 2000, 5000, 1e4))
 
+_LIMITS: tuple[tuple[str, str, Any], ...] = (
+    ("clipped", "is clipped to ±{c}", lambda a, c: clip(a, -c, c)),
+    ("clipped-to-positive", "is clipped to [0, {c}]", lambda a, c: clip(a, 0.0, c)),
+    ("at-most", "is cut to {c} where it is larger", minimum),
+    ("at-least", "is raised to {c} where it is smaller", maximum),
+)
+
+
+def _limiting(step: str, array: str, limited: Any) -> Callable[[float], Steps]:
+    return lambda c: {step: lambda m: limited(getattr(m, array), c)}
+
 
 def _families_of(array: str, letter: str, step: str) -> None:
-    family(
-        f"{array}-clipped",
-        f"{letter} is clipped to ±{{c}}",
-        _SIZES,
-        lambda c: {step: lambda m: clip(getattr(m, array), -c, c)},
-        needs=2,
-    )
-    family(
-        f"{array}-clipped-to-positive",
-        f"{letter} is clipped to [0, {{c}}]",
-        _SIZES,
-        lambda c: {step: lambda m: clip(getattr(m, array), 0.0, c)},
-        needs=2,
-    )
-    family(
-        f"{array}-at-most",
-        f"{letter} is cut to {{c}} where it is larger",
-        _SIZES,
-        lambda c: {step: lambda m: minimum(getattr(m, array), c)},
-        needs=2,
-    )
-    family(
-        f"{array}-at-least",
-        f"{letter} is raised to {{c}} where it is smaller",
-        _SIZES,
-        lambda c: {step: lambda m: maximum(getattr(m, array), c)},
-        needs=2,
-    )
+    for name, words, limited in _LIMITS:
+        family(
+            f"{array}-{name}",
+            f"{letter} {words}",
+            _SIZES,
+            _limiting(step, array, limited),
+            needs=2,
+        )
     family(
         f"{array}-scaled",
         f"{letter} is {{c}} times what it should be",

@@ -96,15 +96,16 @@ alternative(
 
 
 def _of_z(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
-    z = m.normalized(x, mean, var)
-    center = average(z, 0)[0]
-    return center, average((z - center) * (z - center), 0)[0]
+    return _moments(m.normalized(x, mean, var))
 
 
 def _of_y(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
-    y = m.affine(m.normalized(x, mean, var))
-    center = average(y, 0)[0]
-    return center, average((y - center) * (y - center), 0)[0]
+    return _moments(m.affine(m.normalized(x, mean, var)))
+
+
+def _moments(values: Approximate) -> Pair:
+    center = average(values, 0)[0]
+    return center, average((values - center) * (values - center), 0)[0]
 
 
 alternative("normalised-stored", "the statistics of z are stored", stored_statistics=_of_z)

@@ -90,12 +90,12 @@ class Supervisor:
         record = self._record(name)
         if len(record.losses) >= MAX_WORKER_LOSSES:
             times, where = len(record.losses), ", ".join(record.losses)
-            return self._errored(
-                requirement, name, f"not judged any more: {times} processes were lost in {where}"
-            )
+            detail = f"not judged any more: {times} processes were lost in {where}"
+            return self._verdict(requirement, name, Outcome.ERRORED, detail=detail)
         worker = self._worker(name)
         if worker is None:
-            return self._errored(requirement, name, record.refusal or "")
+            detail = record.refusal or ""
+            return self._verdict(requirement, name, Outcome.ERRORED, detail=detail)
         request = JudgeRequest(
             requirement=requirement, budget=self.budget, until=until, values=values
         )
@@ -163,25 +163,23 @@ class Supervisor:
         record.kind, record.effects = reply.result, record.effects + reply.effects
         return worker
 
-    def _errored(self, requirement: str, name: str, detail: str) -> Verdict:
+    def _verdict(self, requirement: str, name: str, outcome: Outcome, **rest: Any) -> Verdict:
         return Verdict(
             requirement=requirement,
             implementation=name,
             kind=self._record(name).kind,
-            outcome=Outcome.ERRORED,
+            outcome=outcome,
             level=REQUIREMENTS[requirement].level,
-            detail=detail,
+            **rest,
         )
 
     def _violated(
         self, requirement: str, name: str, finding: Finding, heartbeat: Heartbeat, started: float
     ) -> Verdict:
-        return Verdict(
-            requirement=requirement,
-            implementation=name,
-            kind=self._record(name).kind,
-            outcome=Outcome.VIOLATES,
-            level=REQUIREMENTS[requirement].level,
+        return self._verdict(
+            requirement,
+            name,
+            Outcome.VIOLATES,
             cases=heartbeat.cases,
             seconds=round(time.perf_counter() - started, 4),
             violation=_violation(requirement, finding, heartbeat),

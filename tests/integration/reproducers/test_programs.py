@@ -7,9 +7,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from support.judged import judged as judged_by
+from support.violations import a_case, verdict_of
 
 from conformance.adapters.resolve import resolve
 from conformance.properties.support.subject import Subject
@@ -18,11 +18,6 @@ from conformance.report.reproducers.render import script_of
 from conformance.report.reproducers.script import NoScript
 from conformance.report.reproducers.verify import write_script
 from conformance.requirements.finding import Finding, FindingKind
-from conformance.requirements.requirement import Level
-from conformance.requirements.verdict import Outcome, Verdict
-from conformance.strategies.bytestream import SIZE, draw_from_bytes
-from conformance.strategies.codec import make_violation
-from conformance.strategies.cotangents import GRADIENT, pulled_cases
 from impl import reference
 
 _OF_A_FILE = """
@@ -73,23 +68,6 @@ def test_a_class_within_another_in_a_file_of_any_name(tmp_path: Path):
     write_script(verdict, blueprint_of(implementation), tmp_path / "bug.py")
 
     assert status_of(tmp_path / "bug.py") == 1
-
-
-def verdict_of(finding: Finding, drawn: dict[str, object], identity: str = "BN-TRAIN-1") -> Verdict:
-    violation = make_violation(identity, finding, drawn)
-    return Verdict(
-        requirement=identity,
-        implementation="norm.py:Norm",
-        kind="seed-shaped nnx.Module",
-        outcome=Outcome.VIOLATES,
-        level=Level.MUST,
-        violation=violation,
-    )
-
-
-def a_case() -> dict[str, object]:
-    raw = np.random.default_rng(1).bytes(SIZE)
-    return {"case": draw_from_bytes(raw, {"d": pulled_cases(GRADIENT)})["d"].case}
 
 
 _HANGING = """

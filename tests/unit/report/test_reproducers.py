@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from support.violations import a_case, verdict_of
 
 from conformance.adapters.implementation import Implementation
 from conformance.numerics.oracle import evaluate, evaluation_gradient, train, training_gradient
@@ -18,30 +19,11 @@ from conformance.report.reproducers.render import script_of
 from conformance.report.reproducers.script import NoScript
 from conformance.requirements.deviations import Deviation
 from conformance.requirements.finding import Finding
-from conformance.requirements.requirement import Level
-from conformance.requirements.verdict import Outcome, Verdict, Violation
+from conformance.requirements.verdict import Violation
 from conformance.strategies.bytestream import SIZE, draw_from_bytes
-from conformance.strategies.codec import make_violation
 from conformance.strategies.cotangents import GRADIENT, pulled_cases
 from impl import reference
 from impl.faulty import FAULTS
-
-
-def verdict_of(finding: Finding, drawn: dict[str, object], identity: str = "BN-TRAIN-1") -> Verdict:
-    violation = make_violation(identity, finding, drawn)
-    return Verdict(
-        requirement=identity,
-        implementation="norm.py:Norm",
-        kind="seed-shaped nnx.Module",
-        outcome=Outcome.VIOLATES,
-        level=Level.MUST,
-        violation=violation,
-    )
-
-
-def a_case() -> dict[str, object]:
-    raw = np.random.default_rng(1).bytes(SIZE)
-    return {"case": draw_from_bytes(raw, {"d": pulled_cases(GRADIENT)})["d"].case}
 
 
 def test_reasons_why_there_is_no_script():
