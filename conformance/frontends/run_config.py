@@ -15,13 +15,7 @@ from conformance.frontends.options import PYTEST, RUN_OPTIONS, OptionError, chec
 from conformance.report.atomic_files import why_unwritable
 from conformance.report.shards import Shard
 from conformance.report.waivers import Waiver, WaiverError, read_waivers
-from conformance.requirements import (
-    REQUIREMENTS,
-    Level,
-    Requirement,
-    UnknownRequirement,
-    select,
-)
+from conformance.requirements import REQUIREMENTS, Level, Requirement, UnknownRequirement, select
 from conformance.requirements.verdict import item_name
 
 if TYPE_CHECKING:

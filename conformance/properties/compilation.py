@@ -32,13 +32,7 @@ from conformance.properties.support.running_stats_model import RunningStatsModel
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
-from conformance.strategies.cases import (
-    Rewritten,
-    Stream,
-    cases,
-    rewritten_cases,
-    streams,
-)
+from conformance.strategies.cases import Rewritten, Stream, cases, rewritten_cases, streams
 from conformance.strategies.shape_grid import COMPILED, TRANSFORMED
 
 
@@ -155,10 +149,7 @@ def the_functional_form_is_right(subject: Subject, case: Case, evaluate: int) ->
 
 
 @requirement(
-    "BN-JIT-7",
-    share=0.15,
-    drawn=lambda _: streams(TRANSFORMED),
-    fresh=lambda _: integers(0, 2),
+    "BN-JIT-7", share=0.15, drawn=lambda _: streams(TRANSFORMED), fresh=lambda _: integers(0, 2)
 )
 def donated_state_is_replaced(subject: Subject, drawn: Stream, fresh: int) -> None:
     """with the module donated, n compiled calls are n steps, and evaluation follows"""

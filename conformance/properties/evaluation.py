@@ -29,13 +29,7 @@ def evaluation_uses_what_is_stored(subject: Subject, case: Case) -> None:
     check_evaluation(layer, case, x)
 
 
-@requirement(
-    "BN-EVAL-2",
-    share=0.4,
-    case=cases,
-    trained=lambda _: integers(0, 1),
-    poison=poisons,
-)
+@requirement("BN-EVAL-2", share=0.4, case=cases, trained=lambda _: integers(0, 1), poison=poisons)
 def evaluation_writes_nothing(subject: Subject, case: Case, trained: int, poison: int) -> None:
     """every array and every Python attribute is the same before and after, a NaN in x or not"""
     layer, _, x = subject.start(case)
@@ -49,13 +43,7 @@ def evaluation_writes_nothing(subject: Subject, case: Case, trained: int, poison
     check_same("Python attributes", layer.attributes, attributes)
 
 
-@requirement(
-    "BN-EVAL-3",
-    share=0.3,
-    case=cases,
-    row=lambda _: integers(0, 39),
-    poison=poisons,
-)
+@requirement("BN-EVAL-3", share=0.3, case=cases, row=lambda _: integers(0, 39), poison=poisons)
 def rows_are_independent(subject: Subject, case: Case, row: int, poison: int) -> None:
     """y(x)[i] = y(x[i:i+1])[0], whatever stands in the other rows"""
     i = row % len(case.x)

@@ -114,11 +114,7 @@ def gradients_are_linear(subject: Subject, drawn: PulledTwice, evaluate: int) ->
         check_within("mean of the gradient of x", total, np.zeros_like(total), limits[0].x.mean())
 
 
-@requirement(
-    "BN-GRAD-6",
-    share=0.5,
-    drawn=lambda _: pulled_cases(STEPS, EAGER),
-)
+@requirement("BN-GRAD-6", share=0.5, drawn=lambda _: pulled_cases(STEPS, EAGER))
 def value_and_grad_returns_two_leaves_and_one_update(subject: Subject, drawn: Pulled) -> None:
     """grads = {γ: Σ w·z, β: Σ w}; rm' = m·rm + (1−m)·μ, rv' = m·rv + (1−m)·v"""
     case, w, eager = drawn

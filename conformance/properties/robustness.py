@@ -159,10 +159,7 @@ def every_size_is_right(subject: Subject, case: Case) -> None:
 
 
 @requirement(
-    "BN-SHAPE-2",
-    share=0.6,
-    case=cases,
-    container=lambda _: integers(1, len(CONTAINERS) - 1),
+    "BN-SHAPE-2", share=0.6, case=cases, container=lambda _: integers(1, len(CONTAINERS) - 1)
 )
 def containers_do_not_matter(subject: Subject, case: Case, container: int) -> None:
     """NumPy or JAX, C or Fortran order, strided, reversed or read-only: the same result"""

@@ -134,12 +134,7 @@ def a_checkpoint_restores_the_layer(subject: Subject, case: Case) -> None:
     check_state("the layer saved", layer, saved, rule=rule)
 
 
-GIVEN = (
-    ARRAYS,
-    *((name,) for name in ARRAYS),
-    PARAMETERS,
-    STATISTICS,
-)
+GIVEN = (ARRAYS, *((name,) for name in ARRAYS), PARAMETERS, STATISTICS)
 """What one update writes: all four arrays, one of them, or one kind."""
 
 

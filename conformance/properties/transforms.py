@@ -20,10 +20,7 @@ from conformance.properties.support.claims import (
     check_kept,
     check_trained,
 )
-from conformance.properties.support.differentiation import (
-    check_gradient,
-    expected_gradients,
-)
+from conformance.properties.support.differentiation import check_gradient, expected_gradients
 from conformance.properties.support.layer_handle import as_numpy, calling
 from conformance.properties.support.nnx_transforms import merged_call, transforms_of
 from conformance.properties.support.optimizer import (
@@ -50,10 +47,7 @@ from conformance.strategies.shape_grid import COMPILED, TRANSFORMED
 
 
 @requirement(
-    "BN-VMAP-1",
-    share=0.2,
-    lanes=lambda _: ensembles(COMPILED),
-    evaluate=lambda _: integers(0, 1),
+    "BN-VMAP-1", share=0.2, lanes=lambda _: ensembles(COMPILED), evaluate=lambda _: integers(0, 1)
 )
 def a_stack_of_layers_equals_the_loop(subject: Subject, lanes: list[Case], evaluate: int) -> None:
     """vmap(layer)(stack, xs)[i] = layer_i(x_i), and each lane has its own statistics"""

@@ -172,10 +172,7 @@ def sort_verdicts(verdicts: Iterable[Verdict], implementations: Sequence[str]) -
     rank = {identity: number for number, identity in enumerate(REQUIREMENTS)}
     return sorted(
         verdicts,
-        key=lambda v: (
-            place.get(v.implementation, len(place)),
-            rank.get(v.requirement, len(rank)),
-        ),
+        key=lambda v: (place.get(v.implementation, len(place)), rank.get(v.requirement, len(rank))),
     )
 
 

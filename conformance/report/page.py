@@ -15,12 +15,7 @@ from conformance.report.model import Report
 from conformance.report.plots import MARKS, WIDTH, errors, ratio, times
 from conformance.report.summary import describe_gap, summarize_each
 from conformance.report.terminal import heading_lines
-from conformance.report.text import (
-    format_diagnosis,
-    format_literal,
-    rerun_command,
-    run_options,
-)
+from conformance.report.text import format_diagnosis, format_literal, rerun_command, run_options
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.requirement import family_of
 from conformance.requirements.verdict import Outcome, Verdict
@@ -38,11 +33,7 @@ def to_html(report: Report) -> str:
     )
     loader = FileSystemLoader(_HERE)
     environment = Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
+        loader=loader, autoescape=True, undefined=StrictUndefined, finalize=_shown, trim_blocks=True
     )
     identities = _identities(report)
     return environment.get_template("page.html.jinja").render(

@@ -14,9 +14,7 @@ class UnknownRequirement(ValueError):
 
 
 def select(
-    table: Mapping[str, Requirement],
-    patterns: Iterable[str] = (),
-    level: Level | None = None,
+    table: Mapping[str, Requirement], patterns: Iterable[str] = (), level: Level | None = None
 ) -> tuple[Requirement, ...]:
     """Return the requirements that match any of the patterns, in the order of the table.
 

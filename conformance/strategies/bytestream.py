@@ -93,9 +93,7 @@ class ByteStrategy(Generic[T]):
         return BYTES.map(lambda raw: self.draw_from(ByteReader(raw)))
 
 
-def composite(
-    function: Callable[Concatenate[ByteReader, P], T],
-) -> Callable[P, ByteStrategy[T]]:
+def composite(function: Callable[Concatenate[ByteReader, P], T]) -> Callable[P, ByteStrategy[T]]:
     """Turn a function of a reader and other arguments into a function that returns a strategy.
 
     The counterpart of ``hypothesis.strategies.composite``.

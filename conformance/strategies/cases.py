@@ -72,10 +72,7 @@ def cases(reader: ByteReader, palette: Palette, *, fresh_from: int = _FRESH_FROM
         name = ARRAYS[plain % len(ARRAYS)]
         state = state.replace(**{name: getattr(State.fresh(entry.features), name)})
     return Case(
-        config=entry.config,
-        state=None if fresh else state,
-        x=columns.x,
-        as_jax=container % 2 == 1,
+        config=entry.config, state=None if fresh else state, x=columns.x, as_jax=container % 2 == 1
     )
 
 

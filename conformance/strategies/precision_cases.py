@@ -18,11 +18,7 @@ from conformance.strategies.cases import Palette, cases
 from conformance.strategies.cotangents import cotangents
 from conformance.strategies.shape_grid import Entry
 
-PRECISE = (
-    Entry(3, 2, 0.75, 1e-5),
-    Entry(8, 2, 0.9, 1e-3),
-    Entry(2049, 1, 0.3, 1e-5),
-)
+PRECISE = (Entry(3, 2, 0.75, 1e-5), Entry(8, 2, 0.9, 1e-3), Entry(2049, 1, 0.3, 1e-5))
 """For 16 bits; neither of the two dtypes can represent the number of rows 2049."""
 
 DOUBLE = (Entry(2, 1, 0.75, 1e-5), Entry(7, 2, 0.3, 1e-3), Entry(5, 3, 0.9, 1e-7))

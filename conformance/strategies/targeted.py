@@ -11,13 +11,7 @@ from conformance.adapters.protocols import Config
 from conformance.numerics.state import Float32
 from conformance.strategies.bytestream import ByteReader, ByteStrategy, composite, integers
 from conformance.strategies.case import Case
-from conformance.strategies.cases import (
-    NEVER_FRESH,
-    Palette,
-    batches,
-    cases,
-    draw_columns,
-)
+from conformance.strategies.cases import NEVER_FRESH, Palette, batches, cases, draw_columns
 from conformance.strategies.columns import BLOCK
 from conformance.strategies.shape_grid import EAGER, Entry, with_momentum
 

@@ -131,16 +131,7 @@ def one_pass(x):
     return mean, jnp.maximum(0.0, jnp.mean(jnp.square(x), axis=0) - jnp.square(mean))
 
 
-STABLE = (
-    two_pass,
-    sequential,
-    by_reciprocal,
-    library,
-    corrected,
-    shifted,
-    welford,
-    chunked,
-)
+STABLE = (two_pass, sequential, by_reciprocal, library, corrected, shifted, welford, chunked)
 
 
 def direct(x, mean, var, gamma, beta):

@@ -128,19 +128,9 @@ CAUSES = (
         ("BN-SYNC-1",),
     ),
     Cause(
-        "equinox-half-statistics",
-        ("equinox-wide",),
-        "no",
-        _inaccurate,
-        ("BN-TYPE-1", "BN-TYPE-4"),
+        "equinox-half-statistics", ("equinox-wide",), "no", _inaccurate, ("BN-TYPE-1", "BN-TYPE-4")
     ),
-    Cause(
-        "haiku-half-statistics",
-        ("haiku-wide",),
-        "no",
-        _inaccurate,
-        ("BN-TYPE-1", "BN-TYPE-4"),
-    ),
+    Cause("haiku-half-statistics", ("haiku-wide",), "no", _inaccurate, ("BN-TYPE-1", "BN-TYPE-4")),
     Cause(
         "equinox-early-variance",
         ("equinox", "equinox-wide"),

@@ -14,9 +14,4 @@ from conformance.diagnosis.behaviours.behaviour import (
     Observation,
 )
 
-__all__ = [
-    "BEHAVIOURS",
-    "Behaviour",
-    "NotObserved",
-    "Observation",
-]
+__all__ = ["BEHAVIOURS", "Behaviour", "NotObserved", "Observation"]

@@ -68,9 +68,7 @@ alternative(
     affine=lambda m, z: m.gamma * (z + m.beta),
 )
 alternative(
-    "beta-over-gamma",
-    "β is divided by γ",
-    affine=lambda m, z: m.gamma * z + m.beta / m.gamma,
+    "beta-over-gamma", "β is divided by γ", affine=lambda m, z: m.gamma * z + m.beta / m.gamma
 )
 alternative(
     "beta-divided-too",
@@ -197,11 +195,7 @@ def _limiting(step: str, array: str, limited: Any) -> Callable[[float], Steps]:
 def _families_of(array: str, letter: str, step: str) -> None:
     for name, words, limited in _LIMITS:
         family(
-            f"{array}-{name}",
-            f"{letter} {words}",
-            _SIZES,
-            _limiting(step, array, limited),
-            needs=2,
+            f"{array}-{name}", f"{letter} {words}", _SIZES, _limiting(step, array, limited), needs=2
         )
     family(
         f"{array}-scaled",

@@ -8,13 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis.approximate import (
-    average,
-    exact,
-    maximum,
-    minimum,
-    where,
-)
+from conformance.diagnosis.approximate import average, exact, maximum, minimum, where
 from conformance.diagnosis.fault_model import alternative, each_statistic
 from conformance.diagnosis.reference_model import ReferenceModel, Step
 

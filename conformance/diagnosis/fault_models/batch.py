@@ -8,13 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis.approximate import (
-    Approximate,
-    average,
-    exact,
-    rearrange,
-    total,
-)
+from conformance.diagnosis.approximate import Approximate, average, exact, rearrange, total
 from conformance.diagnosis.fault_model import alternative
 from conformance.diagnosis.reference_model import ReferenceModel
 

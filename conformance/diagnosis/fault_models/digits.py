@@ -6,13 +6,7 @@ from __future__ import annotations
 # ruff: noqa: ARG005, B008
 import numpy as np
 
-from conformance.diagnosis.approximate import (
-    Approximate,
-    Float64,
-    average,
-    map_values,
-    where,
-)
+from conformance.diagnosis.approximate import Approximate, Float64, average, map_values, where
 from conformance.diagnosis.fault_model import alternative
 from conformance.diagnosis.reference_model import ReferenceModel
 from conformance.diagnosis.rounding import rounded_to

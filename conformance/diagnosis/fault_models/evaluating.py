@@ -8,12 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis.approximate import (
-    Approximate,
-    exact,
-    maximum,
-    minimum,
-)
+from conformance.diagnosis.approximate import Approximate, exact, maximum, minimum
 from conformance.diagnosis.fault_model import ANY_SIZE, Parameter, alternative, family
 from conformance.diagnosis.reference_model import ReferenceModel
 from conformance.numerics.bounds import U

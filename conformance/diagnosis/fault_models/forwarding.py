@@ -33,10 +33,7 @@ _READINGS = {
     ),
     "int-positive": ("is cut to an integer, so 0.9 trains", lambda flag: bool(_integer(flag) >= 1)),
     "positive": ("evaluates wherever it is positive", lambda flag: bool(flag > 0)),
-    "not-below": (
-        "trains below 0.5 only, so NaN evaluates",
-        lambda flag: not flag < 0.5,
-    ),
+    "not-below": ("trains below 0.5 only, so NaN evaluates", lambda flag: not flag < 0.5),
     "absolute": ("is taken by its size, so −1 evaluates", lambda flag: bool(abs(flag) >= 0.5)),
     "inverted-not-below": ("is read as 'training', NaN as false", lambda flag: bool(flag < 0.5)),
     "float-only": (
@@ -73,10 +70,7 @@ for _name, (_words, _function) in _READINGS.items():
 
 _FLAT = "flatten row by row: y.reshape(-1)"
 alternative(
-    "not-flat",
-    "the result keeps the shape of the input",
-    remedy=_FLAT,
-    flatten=lambda m, y: y,
+    "not-flat", "the result keeps the shape of the input", remedy=_FLAT, flatten=lambda m, y: y
 )
 alternative(
     "column-major",
@@ -188,12 +182,7 @@ alternative(
     remedy=_CAST,
     forward=_no_float_seed,
 )
-alternative(
-    "seed-not-cut",
-    "a seed with a fraction raises",
-    remedy=_CAST,
-    forward=_integer_seed,
-)
+alternative("seed-not-cut", "a seed with a fraction raises", remedy=_CAST, forward=_integer_seed)
 
 
 def _rounding(decimals: float) -> dict[str, Any]:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.diagnosis.approximate import (
-    average,
-    map_values,
-    total,
-    zeros_like,
-)
+from conformance.diagnosis.approximate import average, map_values, total, zeros_like
 from conformance.diagnosis.backward_model import BackwardModel
 from conformance.diagnosis.fault_model import backward, replace_step
 

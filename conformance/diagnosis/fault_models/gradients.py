@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.diagnosis.approximate import (
-    absolute,
-    root,
-    zeros_like,
-)
+from conformance.diagnosis.approximate import absolute, root, zeros_like
 from conformance.diagnosis.backward_model import BackwardModel
 from conformance.diagnosis.fault_model import backward
 

@@ -8,13 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis.approximate import (
-    Approximate,
-    absolute,
-    exact,
-    rearrange,
-    where,
-)
+from conformance.diagnosis.approximate import Approximate, absolute, exact, rearrange, where
 from conformance.diagnosis.fault_model import Parameter, alternative, family
 from conformance.diagnosis.reference_model import ReferenceModel
 

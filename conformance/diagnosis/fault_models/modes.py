@@ -8,14 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis.approximate import (
-    Approximate,
-    absolute,
-    average,
-    exact,
-    root,
-    where,
-)
+from conformance.diagnosis.approximate import Approximate, absolute, average, exact, root, where
 from conformance.diagnosis.fault_model import alternative
 from conformance.diagnosis.formulas import unbiased
 from conformance.diagnosis.reference_model import ReferenceModel

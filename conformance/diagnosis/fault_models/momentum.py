@@ -6,9 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis.approximate import (
-    Approximate,
-)
+from conformance.diagnosis.approximate import Approximate
 from conformance.diagnosis.fault_model import Parameter, alternative, each_statistic, family
 from conformance.diagnosis.reference_model import ReferenceModel
 from conformance.diagnosis.rounding import to_bfloat16, to_float16
@@ -87,18 +85,14 @@ family(
     "momentum-at-most-unless-one",
     "momentum is cut to {c} where it is larger, unless it is 1",
     _SHARES,
-    lambda c: {
-        "weight_of_old": lambda m: m.momentum if m.momentum == 1 else min(m.momentum, c),
-    },
+    lambda c: {"weight_of_old": lambda m: m.momentum if m.momentum == 1 else min(m.momentum, c)},
     needs=2,
 )
 family(
     "momentum-at-least-unless-zero",
     "momentum is raised to {c} where it is smaller, unless it is 0",
     _SHARES,
-    lambda c: {
-        "weight_of_old": lambda m: m.momentum if m.momentum == 0 else max(m.momentum, c),
-    },
+    lambda c: {"weight_of_old": lambda m: m.momentum if m.momentum == 0 else max(m.momentum, c)},
     needs=2,
 )
 family(

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 # Steps take all that their place in the model hands over; loop variables are bound as defaults.
 # ruff: noqa: ARG005
-from conformance.diagnosis.approximate import (
-    clip,
-    exact,
-    map_values,
-    maximum,
-    minimum,
-)
+from conformance.diagnosis.approximate import clip, exact, map_values, maximum, minimum
 from conformance.diagnosis.fault_model import Parameter, alternative, family
 from conformance.diagnosis.reference_model import ReferenceModel
 from conformance.diagnosis.rounding import rounded_to
@@ -67,9 +61,7 @@ family(
     lambda c: {"normalized": lambda m, *given: c * _normalized(m, *given)},
 )
 alternative(
-    "y-not-negative",
-    "negative results are cut to zero",
-    finish=lambda m, y: maximum(y, 0.0),
+    "y-not-negative", "negative results are cut to zero", finish=lambda m, y: maximum(y, 0.0)
 )
 alternative("y-negated", "results have the wrong sign", finish=lambda m, y: -y)
 alternative(

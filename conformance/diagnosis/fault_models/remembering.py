@@ -9,12 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis.approximate import (
-    Approximate,
-    map_values,
-    maximum,
-    minimum,
-)
+from conformance.diagnosis.approximate import Approximate, map_values, maximum, minimum
 from conformance.diagnosis.fault_model import (
     ANY_SIZE,
     Parameter,

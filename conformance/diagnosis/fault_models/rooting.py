@@ -6,14 +6,7 @@ from __future__ import annotations
 # ruff: noqa: ARG005
 import numpy as np
 
-from conformance.diagnosis.approximate import (
-    exact,
-    map_values,
-    maximum,
-    root,
-    single,
-    where,
-)
+from conformance.diagnosis.approximate import exact, map_values, maximum, root, single, where
 from conformance.diagnosis.fault_model import ANY_SIZE, Parameter, alternative, family
 from conformance.diagnosis.formulas import add_eps
 from conformance.diagnosis.reference_model import ReferenceModel
@@ -23,11 +16,7 @@ _INSIDE = "add ε to the variance, under the root"
 
 
 alternative(
-    "eps-missing",
-    "there is no ε",
-    "1/√v",
-    remedy=_INSIDE,
-    inverse_std=lambda m, var: 1 / root(var),
+    "eps-missing", "there is no ε", "1/√v", remedy=_INSIDE, inverse_std=lambda m, var: 1 / root(var)
 )
 alternative(
     "eps-outside",
@@ -44,11 +33,7 @@ alternative(
     epsilon=lambda m: m.eps**2,
 )
 alternative(
-    "eps-twice",
-    "ε is added twice",
-    "1/√(v + 2ε)",
-    remedy="add ε once",
-    epsilon=lambda m: 2 * m.eps,
+    "eps-twice", "ε is added twice", "1/√(v + 2ε)", remedy="add ε once", epsilon=lambda m: 2 * m.eps
 )
 alternative(
     "eps-inside-and-outside",

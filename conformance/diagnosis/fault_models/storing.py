@@ -4,11 +4,7 @@ from __future__ import annotations
 
 # Steps take all that their place in the model hands over; loop variables are bound as defaults.
 # ruff: noqa: ARG005
-from conformance.diagnosis.approximate import (
-    Approximate,
-    average,
-    root,
-)
+from conformance.diagnosis.approximate import Approximate, average, root
 from conformance.diagnosis.fault_model import alternative
 from conformance.diagnosis.formulas import add_eps
 from conformance.diagnosis.reference_model import Pair, ReferenceModel

@@ -15,10 +15,7 @@ LEAST_MEMORY = 2.0
 """Least default memory limit in GiB. The programs that XLA compiles for a correct layer in a whole
 run take up to half of it."""
 
-_CGROUP = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)
+_CGROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 def fair_share() -> int:

@@ -17,11 +17,7 @@ from conformance.report.exit_codes import ExitCode
 @click.command()
 @click.argument("names", metavar="IMPL...", nargs=-1, required=True, callback=check_names)
 @click.option(
-    "--json",
-    "target",
-    type=FILE,
-    callback=check_writable,
-    help="Write the observations as JSON.",
+    "--json", "target", type=FILE, callback=check_writable, help="Write the observations as JSON."
 )
 @color_option
 def behaviours(names: tuple[str, ...], target: Path | None, color: bool) -> None:

@@ -43,12 +43,7 @@ from conformance.requirements.verdict import Verdict, item_name
     type=FILE,
     help="Store verdicts in this file, and reuse those in it that are still valid.",
 )
-@click.option(
-    "--matrix",
-    "target",
-    type=FILE,
-    help="Write the kill matrix as JSON.",
-)
+@click.option("--matrix", "target", type=FILE, help="Write the kill matrix as JSON.")
 @click.option(
     "--max-examples",
     type=click.IntRange(min=1),

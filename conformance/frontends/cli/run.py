@@ -36,12 +36,7 @@ DEFAULT = ("impl", "flax")
 @run_options
 @click.option("-x", "--fail-fast", is_flag=True, help="Stop at the first violation.")
 @jobs_option
-@click.option(
-    "--junit",
-    type=FILE,
-    callback=check_writable,
-    help="Write the results as JUnit XML.",
-)
+@click.option("--junit", type=FILE, callback=check_writable, help="Write the results as JUnit XML.")
 @rendering_options
 @diagnosis_option
 @color_option
@@ -74,10 +69,7 @@ def run(
     except OptionError as error:
         raise click.UsageError(printable(str(error))) from error
     different_files(report=report, junit=junit, **renderings)
-    from conformance.frontends.cli.run_pytest import (  # noqa: PLC0415  imports pytest
-        Presentation,
-        judge_by_pytest,
-    )
+    from conformance.frontends.cli.run_pytest import Presentation, judge_by_pytest  # noqa: PLC0415  imports pytest
 
     how = Presentation(
         jobs=jobs, color=color, report=report, junit=junit, fail_fast=fail_fast, diagnose=diagnose

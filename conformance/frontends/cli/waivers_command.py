@@ -22,11 +22,7 @@ def waivers() -> None:
 
 @waivers.command()
 @click.option(
-    "--report",
-    "source",
-    required=True,
-    type=FILE,
-    help="Report whose violations to waive.",
+    "--report", "source", required=True, type=FILE, help="Report whose violations to waive."
 )
 @click.option(
     "--file",

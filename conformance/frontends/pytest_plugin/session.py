@@ -118,10 +118,7 @@ class Session:
     def _supervisor(self) -> Supervisor:
         """Return the supervisor; raise an AdapterError if no implementation can be judged."""
         supervisor = Supervisor(
-            self.run.budget,
-            self.run.limits,
-            strictly=self.run.strict_reading,
-            stop=self.stop,
+            self.run.budget, self.run.limits, strictly=self.run.strict_reading, stop=self.stop
         )
         self._judge = supervisor  # its process has to be ended also if it is interrupted here
         refusals = []

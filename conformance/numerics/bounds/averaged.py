@@ -13,12 +13,7 @@ import numpy.typing as npt
 from conformance.adapters.protocols import Config
 from conformance.numerics import oracle
 from conformance.numerics.bounds import backward, forward
-from conformance.numerics.bounds.accuracy import (
-    FLUSHED,
-    Bound,
-    Float64,
-    U,
-)
+from conformance.numerics.bounds.accuracy import FLUSHED, Bound, Float64, U
 from conformance.numerics.bounds.backward import GradientBounds
 from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import State

@@ -19,12 +19,7 @@ import numpy.typing as npt
 
 from conformance.adapters.protocols import Config
 from conformance.numerics import oracle
-from conformance.numerics.bounds.accuracy import (
-    FLUSHED,
-    Bound,
-    Float64,
-    U,
-)
+from conformance.numerics.bounds.accuracy import FLUSHED, Bound, Float64, U
 from conformance.numerics.bounds.forward import inverse_root_error
 from conformance.numerics.bounds.moments import statistics
 from conformance.numerics.conventions import STRICT, Conventions
@@ -130,13 +125,7 @@ def evaluation_gradient(
 
 
 def batch_of(
-    x: Float64,
-    w: Float64,
-    mean: Float64,
-    var: Float64,
-    e_mean: Float64,
-    e_var: Float64,
-    eps: float,
+    x: Float64, w: Float64, mean: Float64, var: Float64, e_mean: Float64, e_var: Float64, eps: float
 ) -> Batch:
     """Return x, centred at ``mean``, and w, both (N, D), in units of z for ``var`` and ε."""
     r = 1 / np.sqrt(var + eps)

@@ -18,12 +18,7 @@ import numpy.typing as npt
 
 from conformance.adapters.protocols import Config
 from conformance.numerics import oracle
-from conformance.numerics.bounds.accuracy import (
-    FLUSHED,
-    Bound,
-    Float64,
-    U,
-)
+from conformance.numerics.bounds.accuracy import FLUSHED, Bound, Float64, U
 from conformance.numerics.bounds.moments import statistics
 from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import State
@@ -165,11 +160,7 @@ def output_error(
 
 
 def narrow_error(
-    z: Float64,
-    gamma: Float64,
-    beta: Float64,
-    y: Float64,
-    conventions: Conventions = STRICT,
+    z: Float64, gamma: Float64, beta: Float64, y: Float64, conventions: Conventions = STRICT
 ) -> Float64:
     """Return the error that a declared output of 16 bits adds to y = γ·z + β; see above.
 
@@ -182,11 +173,7 @@ def narrow_error(
 
 
 def may_overflow(
-    z: Float64,
-    gamma: Float64,
-    beta: Float64,
-    error: Float64,
-    conventions: Conventions = STRICT,
+    z: Float64, gamma: Float64, beta: Float64, error: Float64, conventions: Conventions = STRICT
 ) -> npt.NDArray[np.bool_]:
     """Return where y of a declared dtype, or an operand of it, may overflow, given its error."""
     largest = np.maximum(np.abs(z), 1) * np.maximum(gamma, 1) + beta + error

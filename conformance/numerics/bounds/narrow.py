@@ -88,11 +88,7 @@ _PARTS = 4
 
 
 def train_in_float64(
-    config: Config,
-    state: State,
-    x: npt.ArrayLike,
-    stored: str,
-    conventions: Conventions = STRICT,
+    config: Config, state: State, x: npt.ArrayLike, stored: str, conventions: Conventions = STRICT
 ) -> TrainingBounds:
     """Return the bounds for a training call in float64 with arrays of the dtype ``stored``.
 

@@ -15,9 +15,7 @@ from conformance.numerics.bounds import GradientBounds
 from conformance.numerics.oracle import Gradient
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_within
-from conformance.properties.support.differentiation import (
-    loss,
-)
+from conformance.properties.support.differentiation import loss
 from conformance.properties.support.layer_handle import LayerHandle
 
 RATES = (0.5, 0.125, 2.0**-10)

@@ -86,6 +86,5 @@ class Fickle(NumpyNorm):
 
 
 shape, dtype, text, nothing, generator, tracer, object_, nan, no_state, fickle = map(
-    implementation,
-    (Shape, DType, Text, Nothing, Generator, Tracer, Object, NaN, NoState, Fickle),
+    implementation, (Shape, DType, Text, Nothing, Generator, Tracer, Object, NaN, NoState, Fickle)
 )

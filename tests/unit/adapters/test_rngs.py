@@ -72,10 +72,7 @@ def test_streams_are_new_under_a_transform():
 
 @pytest.mark.parametrize(
     ("target", "attribute", "value"),
-    [
-        (sys.implementation, "name", "pypy"),
-        (sys, "_is_gil_enabled", lambda: False),
-    ],
+    [(sys.implementation, "name", "pypy"), (sys, "_is_gil_enabled", lambda: False)],
     ids=["another interpreter", "no GIL"],
 )
 def test_streams_are_new_where_references_are_not_counted(

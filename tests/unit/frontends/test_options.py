@@ -21,11 +21,7 @@ REFUSED = [
     ("seed", -1, "{flag} -1: expected an integer of at least 0"),
     ("max_time", float("inf"), "{flag} inf: expected a number of seconds greater than 0"),
     ("max_time", 0.0, "{flag} 0.0: expected a number of seconds greater than 0"),
-    (
-        "call_timeout",
-        86401.0,
-        "{flag} 86401.0: expected a number of seconds greater than 0 ",
-    ),
+    ("call_timeout", 86401.0, "{flag} 86401.0: expected a number of seconds greater than 0 "),
     ("memory_limit", float("nan"), "{flag} nan: expected a number of GiB between 2 and 1000000"),
     ("shard", "3/2", "shard '3/2': expected i/n with 1 ≤ i ≤ n"),
     ("waivers", Path("none.toml"), "none.toml is no file of waivers"),

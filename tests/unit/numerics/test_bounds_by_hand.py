@@ -107,9 +107,7 @@ def test_more_rows_allow_more():
     """Repeating a batch never makes the bounds on its statistics tighter."""
     x = np.concatenate(inputs(5), axis=1)
     for once, twice in zip(
-        bounds.statistics(x, STRICT),
-        bounds.statistics(np.concatenate([x, x]), STRICT),
-        strict=True,
+        bounds.statistics(x, STRICT), bounds.statistics(np.concatenate([x, x]), STRICT), strict=True
     ):
         assert (twice.strict >= once.strict * (1 - 1e-12)).all()
 

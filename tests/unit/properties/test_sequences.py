@@ -24,15 +24,7 @@ from conformance.properties.support.subject import Subject
 from conformance.report.text import format_literal
 from conformance.strategies.bytestream import SIZE, ByteReader
 from conformance.strategies.case import literals
-from conformance.strategies.programs import (
-    AGAIN,
-    COPIES,
-    KINDS,
-    RUNS,
-    Program,
-    Step,
-    programs,
-)
+from conformance.strategies.programs import AGAIN, COPIES, KINDS, RUNS, Program, Step, programs
 from conformance.strategies.shape_grid import DEFAULT, TRANSFORMED, draw_palette
 from impl.stepwise import StepwiseBatchNorm
 

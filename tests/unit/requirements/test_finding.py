@@ -27,28 +27,16 @@ OF_EACH_KIND = (
         kind=FindingKind.VALUE,
     ),
     Finding(
-        quantity="y",
-        got="nan",
-        expected=1.0,
-        bound=0.25,
-        index=(0, 1),
-        kind=FindingKind.NON_FINITE,
+        quantity="y", got="nan", expected=1.0, bound=0.25, index=(0, 1), kind=FindingKind.NON_FINITE
     ),
     Finding(
-        quantity="y",
-        got="inf",
-        expected="a finite number",
-        index=(2,),
-        kind=FindingKind.NON_FINITE,
+        quantity="y", got="inf", expected="a finite number", index=(2,), kind=FindingKind.NON_FINITE
     ),
     RAISED,
     replace(RAISED, got="no result within 0.5 s", kind=FindingKind.TIMED_OUT, limit_s=0.5),
     replace(RAISED, got="the process was ended by SIGKILL", kind=FindingKind.LOST),
     Finding(
-        quantity="beta",
-        got="missing",
-        expected="an array of shape (1,)",
-        kind=FindingKind.MISSING,
+        quantity="beta", got="missing", expected="an array of shape (1,)", kind=FindingKind.MISSING
     ),
     Finding(quantity="y", got="NoneType", expected="a numeric array", kind=FindingKind.NOT_ARRAY),
     Finding(quantity="shape of y", got="(1,)", expected="(2,)", kind=FindingKind.FACT),
