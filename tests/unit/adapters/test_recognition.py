@@ -97,7 +97,7 @@ def test_arrays_of_a_module_inside_are_found(write: Write, name: str):
         assert np.array_equal(getattr(layer.module.bn, own[array])[...], value)
         assert path_of(layer, array) == ("bn", own[array])
     assert layer.attributes["bn.momentum"] == "0.9"
-    assert np.array_equal(layer.restored().state.running_mean, STATE.running_mean)
+    assert np.array_equal(layer.restore().state.running_mean, STATE.running_mean)
 
 
 def test_attributes_of_modules_inside_are_seen_once():

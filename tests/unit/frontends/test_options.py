@@ -24,7 +24,7 @@ REFUSED = [
     ("call_timeout", 86401.0, "{flag} 86401.0: expected a number of seconds greater than 0 "),
     ("memory_limit", float("nan"), "{flag} nan: expected a number of GiB between 2 and 1000000"),
     ("shard", "3/2", "shard '3/2': expected i/n with 1 ≤ i ≤ n"),
-    ("waivers", Path("none.toml"), "none.toml is no file of waivers"),
+    ("waivers", Path("none.toml"), "none.toml is not a waiver file"),
     ("report", Path("/"), "{flag} '/': cannot be written: it is a directory"),
 ]
 
