@@ -16,11 +16,11 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import json
-import multiprocessing
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from pool import answers, prepare
 
 MAX_EXAMPLES = 300
 
@@ -63,12 +63,11 @@ def _by_all_cases(verdict: Any) -> bool:
     return not verdict.violation.values
 
 
-def measure(task: tuple[str, str, int, int]) -> dict[str, object]:
+def measure(name: str, identity: str, seeds: range) -> dict[str, object]:
     """Return the measurement of one pair as JSON values."""
-    warnings.simplefilter("ignore")
-    name, identity, first, last = task
+    prepare()
     cases, undetected = [], 0
-    for count, detected in cases_to_detection(name, identity, range(first, last)):
+    for count, detected in cases_to_detection(name, identity, seeds):
         cases.append(count)
         undetected += not detected
     return {"fault": name, "requirement": identity, "cases": cases, "undetected": undetected}
@@ -85,24 +84,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("detection.jsonl"))
     options = parser.parse_args()
 
-    from conformance.engine.jax_runtime import offer_host_devices, remember_compilations
-
-    remember_compilations()
-    offer_host_devices()
     done = set()
     if options.out.exists():
         lines = map(json.loads, options.out.read_text().splitlines())
         done = {(line["fault"], line["requirement"]) for line in lines}
-    last = options.first + options.seeds
+    seeds = range(options.first, options.first + options.seeds)
     tasks = [
-        (*pair, options.first, last)
+        (pair, (measure, (*pair, seeds)))
         for pair in pairs(options.only, options.listed)
         if pair not in done
     ]
-    spawn = multiprocessing.get_context("spawn")
-    with spawn.Pool(options.jobs) as pool, options.out.open("a") as out:
-        for count, result in enumerate(pool.imap_unordered(measure, tasks), 1):
-            out.write(json.dumps(result) + "\n")
+    with options.out.open("a") as out:
+        for count, (_, answer) in enumerate(answers(tasks, options.jobs), 1):
+            out.write(json.dumps(answer.unwrap()) + "\n")
             out.flush()
             print(f"\r{count} of {len(tasks)}", end="", flush=True)
     print()

@@ -18,16 +18,16 @@ import argparse
 import fnmatch
 import gc
 import json
-import multiprocessing
 import random
 import re
 import time
 import traceback
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from pool import answers, prepare
 
 ONE_PASS = ("flax-default", "one-pass-declared")
 CASES = 2
@@ -135,11 +135,7 @@ def work(names: list[str], seeds: int, done: frozenset[tuple[int, str]], out: Pa
 
     An implementation stays in one process, because each has compiled programs of its own.
     """
-    from conformance.engine.jax_runtime import offer_host_devices, remember_compilations
-
-    warnings.simplefilter("ignore")
-    remember_compilations()
-    offer_host_devices()
+    prepare()
     from conformance.properties.support.subject import Subject
 
     subjects = {name: Subject(implementations()[name]) for name in names}
@@ -172,17 +168,12 @@ def main() -> None:
         lines = map(json.loads, options.out.read_text().splitlines())
         done = frozenset((line["seed"], line["implementation"]) for line in lines)
     names = [name for name in implementations() if fnmatch.fnmatch(name, options.only)]
-    spawn = multiprocessing.get_context("spawn")
     shares = [names[first :: options.jobs] for first in range(options.jobs)]
-    workers = [
-        spawn.Process(target=work, args=(share, options.seeds, done, options.out))
-        for share in shares
-        if share
+    tasks = [
+        (i, (work, (share, options.seeds, done, options.out))) for i, share in enumerate(shares)
     ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    for _, answer in answers(tasks, options.jobs):
+        answer.unwrap()
     summary(options.out)
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from mutation import report, suite, upstream
 from mutation.catalogue import Mutant
-from mutation.pool import Result, Task, answers
-from mutation.record import Key, Record, opinions
+from mutation.record import Key, Record, Result, opinions
 from mutation.targets import TARGETS
+from pool import CRASH, TIME_LIMIT, Answer, Task, answers
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "mutants.jsonl"
@@ -58,7 +58,8 @@ def baselines(names: list[str], record: Record, options: argparse.Namespace) -> 
     if "flax" in names:
         tasks.append(("upstream", (upstream.control, (upstream.fetched(),))))
     lines: Lines = {}
-    for name, answer in answers(tasks, options.jobs, 10 * options.limit):
+    for name, given in answers(tasks, options.jobs, 10 * options.limit):
+        answer = result_of(given)
         if name == "upstream":
             sound = upstream.sound(answer)
         else:
@@ -99,9 +100,21 @@ def run(mutants: list[Mutant], record: Record, options: argparse.Namespace) -> N
     """Judge what the record does not have yet."""
     names = sorted({mutant.identity.rpartition("-")[0] for mutant in mutants})
     tasks = tasks_for(mutants, record, baselines(names, record, options))
-    for count, (key, result) in enumerate(answers(tasks, options.jobs, options.limit), 1):
+    for count, (key, answer) in enumerate(answers(tasks, options.jobs, options.limit), 1):
+        result = result_of(answer)
         record.add(key, result)
         print(f"{count}/{len(tasks)} {_line(key, result)}", flush=True)
+
+
+def result_of(answer: Answer) -> Result:
+    """Return an answer as a result; a mutant that loops or ends its process is killed."""
+    if answer.lost in {TIME_LIMIT, CRASH}:
+        result = {"outcome": "killed", "by": answer.lost}
+    elif answer.lost:
+        result = {"outcome": "harness error", "detail": answer.lost}
+    else:
+        result = answer.value
+    return {**result, "seconds": answer.seconds}
 
 
 def _line(key: Key, result: Result) -> str:

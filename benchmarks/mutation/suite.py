@@ -11,8 +11,7 @@ remember_compilations()  # must come before jax is imported
 
 from conformance.adapters.implementation import Implementation  # noqa: E402
 from conformance.engine.budget import budget  # noqa: E402
-from conformance.engine.judge import PropertyRun, judge, unsupported  # noqa: E402
-from conformance.properties import PROPERTIES  # noqa: E402
+from conformance.engine.judge import judge_requirement  # noqa: E402
 from conformance.properties.support.subject import Subject  # noqa: E402
 from conformance.requirements import REQUIREMENTS, Level, Requirement  # noqa: E402
 from conformance.requirements.verdict import Outcome, Verdict  # noqa: E402
@@ -50,9 +49,7 @@ def flagged(implementation: Implementation, rows: list[Requirement]) -> Verdict 
     """Return the first verdict that speaks against the implementation, or None."""
     subject = Subject(implementation)
     for row in rows:
-        verdict = unsupported(row, subject)
-        if verdict is None:
-            verdict = judge(PropertyRun(PROPERTIES[row.id], subject, BUDGET))
+        verdict = judge_requirement(row, subject, BUDGET)
         if verdict.outcome not in _ACCEPTED:
             return verdict
     return None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from support.command_line import conformance
 
+from conformance.adapters.gallery import find_galleries
 from impl.faulty import FAULTS
 
 NAME = "eps-outside"
@@ -57,5 +58,6 @@ def test_an_unknown_pattern_is_a_usage_error(tmp_path: Path):
 
 def test_an_unknown_gallery_is_a_usage_error(tmp_path: Path):
     """So is a gallery that holds no faults."""
-    assert "there are fault, variant" in faults("--gallery", "zoo", cwd=tmp_path).stderr
+    unknown = faults("--gallery", "zoo", cwd=tmp_path).stderr
+    assert f"there are {', '.join(find_galleries())}" in unknown
     assert "holds no records of faults" in faults("--gallery", "variant", cwd=tmp_path).stderr

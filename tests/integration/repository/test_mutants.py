@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from mutation.catalogue import mutants_of, used_definitions
 from mutation.probes import lines, noting_lines, probed
 from mutation.record import VERDICTS, opinions
 from mutation.report import shortened
+from pool import CRASH, TIME_LIMIT, answers
 
 TOY = '''
 import library
@@ -121,6 +124,20 @@ def test_executed_statements_are_noted():
 
     assert space["f"](0) == 2
     assert lines == {("toy", 2), ("toy", 4)}
+
+
+def test_a_task_that_fails_ends_its_process_or_loops_is_an_answer():
+    """The others are answered all the same, and what was lost cannot be used by mistake."""
+    tasks = [("fine", (len, ("abc",))), ("failed", (int, ("x",))), ("ended", (os._exit, (3,)))]
+    found = dict(answers(tasks, jobs=1))
+    found |= answers([("loops", (time.sleep, (60,)))], jobs=1, limit=1)
+
+    assert found["fine"].unwrap() == 3
+    assert found["failed"].lost.startswith("ValueError: invalid literal")
+    assert found["ended"].lost == CRASH
+    assert found["loops"].lost == TIME_LIMIT
+    with pytest.raises(RuntimeError, match=TIME_LIMIT):
+        found["loops"].unwrap()
 
 
 def test_helpers_are_found():

@@ -15,6 +15,7 @@ from support.shell_steps import ROOT, Job, template
 SCHEMAS = {
     ".github/workflows/ci.yml": "github-workflows",
     ".github/workflows/conformance.yml": "github-workflows",
+    ".github/workflows/scheduled.yml": "github-workflows",
     "action.yml": "github-actions",
     "ci/gitlab.yml": "gitlab-ci",
 }
