@@ -33,7 +33,11 @@ alternative(
     epsilon=lambda m: m.eps**2,
 )
 alternative(
-    "eps-twice", "ε is added twice", "1/√(v + 2ε)", remedy="add ε once", epsilon=lambda m: 2 * m.eps
+    "eps-twice",
+    "ε is added twice",
+    "1/√(v + 2ε)",
+    remedy="add ε once",
+    epsilon=lambda m: 2 * m.eps,
 )
 alternative(
     "eps-inside-and-outside",
