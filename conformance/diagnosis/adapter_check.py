@@ -1,7 +1,7 @@
-"""Checks the contract of an adapter, step by step; the layer behind it is not judged.
+"""Checks the contract of an adapter step by step; the layer behind it is not judged.
 
-The steps build on each other, so the check ends with the first problem. Mistakes that keep the
-contract but change results are in ``adapter_mistakes``.
+The steps build on one another, so the check ends with the first problem. Mistakes that respect
+the contract but change results are in ``adapter_mistakes``.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _problem_of(action: Callable[[], Problem]) -> Problem:
 
 
 def _explain(found: ViolationFound) -> str:
-    """Return a violation in words, with the exception behind it and its place."""
+    """Return a violation in words, with the exception that caused it and its location."""
     cause = found.__cause__
     if not isinstance(cause, Exception):
         return str(found)
@@ -89,7 +89,7 @@ def _explain(found: ViolationFound) -> str:
 
 
 def _place(error: Exception) -> str:
-    """Return where it was raised: the last line that belongs to no package, if there is one."""
+    """Return where the exception was raised: the last frame outside any package, if any."""
     packages = (sysconfig.get_path("purelib"), str(Path(__file__).parent.parent))
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if not f.filename.startswith(packages) and f.filename[:1] != "<"]
@@ -161,7 +161,7 @@ def _round_trip(subject: Subject) -> Problem:
 
 
 def _as(got: np.ndarray, given: np.ndarray) -> str:
-    """Return what happened to a value between writing and reading it, if it is recognised."""
+    """Describe what happened to a value between writing and reading it, if it is recognized."""
     others = {f"what was written as {n}: names are exchanged": a for n, a in STATE.arrays().items()}
     forms = {
         "its square root: translate both in `read` and in `write`": np.sqrt(given),

@@ -1,8 +1,8 @@
-"""Common mistakes of adapters, each recognised by its results.
+"""Common mistakes of adapters, each recognized by its results.
 
-Wrong results in general are a matter of the requirements. Here a problem is reported only if the
-results are those of one known mistake, and not those of a right adapter. The layer itself may
-make the same mistake, which cannot be distinguished from outside.
+Wrong results in general are a matter for the requirements. Here a problem is reported only if
+the results are those of one known mistake, and not those of a correct adapter. The layer itself
+may make the same mistake, which cannot be distinguished from outside.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LATER = State(*(array[::-1].copy() for array in STATE.arrays().values()))
 
 
 def _near(got: AnyArray, expected: AnyArray) -> bool:
-    """Compare to one part in a thousand: this looks for exchanged numbers, not for lost digits."""
+    """Compare to one part in a thousand, which finds exchanged numbers, not lost digits."""
     return got.shape == expected.shape and bool(np.allclose(got, expected, 1e-3, 1e-3))
 
 
@@ -44,7 +44,7 @@ def _expected(subject: Subject, config: Config) -> AnyArray:
 
 
 def momentum_passed(subject: Subject) -> Problem:
-    """Momentum reaches the layer, and the right way round."""
+    """Momentum reaches the layer, and is not inverted."""
     got = _after_training(subject, _CONFIG).running_mean
     if _near(got, _expected(subject, _CONFIG)):
         return None
@@ -80,7 +80,7 @@ def eps_passed(subject: Subject) -> Problem:
 
 
 def flag_understood(subject: Subject) -> Problem:
-    """The flag is not inverted, and not ignored."""
+    """The flag is neither inverted nor ignored."""
     evaluated = oracle.evaluate(_CONFIG, STATE, X)
     trained = oracle.train(_CONFIG, STATE, X, subject.conventions).y
     layer = subject.build(_CONFIG, STATE)
@@ -98,7 +98,7 @@ def flag_understood(subject: Subject) -> Problem:
 
 
 def write_reaches(subject: Subject) -> Problem:
-    """What is written is what the layer computes with."""
+    """The layer computes with the values that were written."""
     got = subject.build(_CONFIG, STATE).evaluate(X)
     fresh = State.fresh(_CONFIG.features)
     for name in fresh.arrays():
@@ -111,7 +111,7 @@ def write_reaches(subject: Subject) -> Problem:
 
 
 def arrays_in_place(subject: Subject) -> Problem:
-    """No arrays are exchanged on their way in and out, and a variance is one."""
+    """No arrays are exchanged when written or read, and running_var is a variance."""
     got = subject.build(_CONFIG, STATE).evaluate(X)
     if _near(got, oracle.evaluate(_CONFIG, STATE, X)):
         return None
@@ -133,7 +133,7 @@ def arrays_in_place(subject: Subject) -> Problem:
 
 
 def written_later(subject: Subject) -> Problem:
-    """What is written after a call is what the next one computes with."""
+    """The next call computes with the values that were written after a call."""
     layer = subject.build(_CONFIG, STATE)
     layer.evaluate(X)
     layer.write(_LATER)
@@ -167,7 +167,7 @@ def state_kept(subject: Subject) -> Problem:
 OF_NAMES: tuple[tuple[str, Callable[[Subject], Problem]], ...] = (
     ("the four arrays are in their places", arrays_in_place),
 )
-"""What can go wrong if only names are given: ``Implementation.nnx`` and classes."""
+"""Mistakes that are possible where only names are declared: ``Implementation.nnx`` and classes."""
 
 MISTAKES: tuple[tuple[str, Callable[[Subject], Problem]], ...] = (
     ("the layer computes with what was written", write_reaches),

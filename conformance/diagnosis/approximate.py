@@ -2,12 +2,12 @@
 
 An ``Approximate`` is a value and a bound on how far the same quantity, computed in float32,
 may be from it. Every operation propagates the bounds of its operands to first order and adds
-its own rounding, 2u of the result: one unit for the operation, one for another association.
-So each alternative gets its own bound without its own derivation. Errors of the batch
-mean and variance come from ``bounds``, because they depend on how sums are taken.
+its own rounding error, 2u of the result: one u for the operation, one for another order of
+evaluation. So each alternative gets a bound without a separate derivation. Errors of the batch
+mean and variance come from ``bounds``, because they depend on how sums are computed.
 
-An infinite bound says that nothing is claimed: 1/√0 where the computed variance may be a little
-above zero, for example.
+An infinite bound means that nothing is claimed: for 1/√0, for example, where the computed
+variance may be slightly above zero.
 
 Source: Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.3.
 """
@@ -27,7 +27,7 @@ Operand: TypeAlias = "Approximate | Float64 | float"
 
 
 class Approximate:
-    """A value with the bound on its rounding error, both of one shape."""
+    """A value and the bound on its rounding error, both of the same shape."""
 
     __slots__ = ("error", "value")
     __array_ufunc__ = None  # so that NumPy leaves mixed operations to this class
@@ -83,14 +83,14 @@ class Approximate:
 
 
 def exact(value: Operand) -> Approximate:
-    """Return an operand as an ``Approximate``; a plain number is rounded to float32 by JAX."""
+    """Return an operand as an ``Approximate``; JAX rounds a plain number to float32."""
     if isinstance(value, Approximate):
         return value
     return Approximate(value, abs(value - single(value)) if isinstance(value, float) else 0.0)
 
 
 def single(value: float) -> float:
-    """Return a plain number as it is after rounding to float32, for comparisons."""
+    """Return a plain number rounded to float32, for comparisons."""
     return float(np.float32(value)) if abs(value) < _LARGEST else value
 
 
@@ -102,7 +102,12 @@ def _computed(value: Float64, error: Float64) -> Approximate:
 
 
 def _spread(error: Float64, *operands: Approximate) -> Float64:
-    """Return the error, infinite where nothing is claimed of an operand (0·∞ is no number)."""
+    """Return the error, infinite where nothing is claimed of an operand (0·∞ would be NaN).
+
+    Args:
+        error: The propagated error.
+        *operands: The operands of the operation, of shapes that broadcast to that of ``error``.
+    """
     unknown = np.zeros(error.shape, bool)
     for operand in operands:
         unknown = unknown | np.isinf(operand.error)
@@ -115,7 +120,7 @@ def zeros_like(a: Approximate) -> Approximate:
 
 
 def root(a: Operand) -> Approximate:
-    """Return √a; a square root, or its inverse, errs by up to 4u."""
+    """Return √a; a square root, or its inverse, has an error of up to 4u."""
     a = exact(a)
     value = np.sqrt(a.value)
     low = np.sqrt(np.maximum(a.value - a.error, 0))
@@ -131,7 +136,7 @@ def absolute(a: Operand) -> Approximate:
 
 
 def maximum(a: Operand, b: Operand) -> Approximate:
-    """Return the larger of two; it errs by no more than the worse of them."""
+    """Return the larger of two; its error is at most the larger of theirs."""
     a, b = exact(a), exact(b)
     return Approximate(np.maximum(a.value, b.value), np.maximum(a.error, b.error))
 
@@ -142,18 +147,18 @@ def minimum(a: Operand, b: Operand) -> Approximate:
 
 
 def clip(a: Operand, low: float, high: float) -> Approximate:
-    """Return a, kept within [low, high]; NaN stays NaN."""
+    """Return a, limited to [low, high]; NaN stays NaN."""
     return minimum(maximum(a, low), high)
 
 
 def where(condition: Any, a: Operand, b: Operand) -> Approximate:
-    """Return a or b, by a condition on what is known exactly."""
+    """Return a or b, by a condition on exactly known values."""
     a, b = exact(a), exact(b)
     return Approximate(np.where(condition, a.value, b.value), np.where(condition, a.error, b.error))
 
 
 def map_values(function: Callable[[Float64], Any], a: Operand) -> Approximate:
-    """Return a monotone function of a: rounding to few digits, for example."""
+    """Return a monotone function of a, such as rounding to few digits."""
     a = exact(a)
     value = np.asarray(function(a.value), np.float64)
     high = np.abs(np.asarray(function(a.value + a.error), np.float64) - value)
@@ -169,7 +174,12 @@ def rearrange(function: Callable[[Float64], Float64], a: Operand) -> Approximate
 
 
 def total(a: Operand, axis: int | None = None) -> Approximate:
-    """Return the sum over an axis, kept; a sum of n errs by up to n·u·Σ|a|."""
+    """Return the sum over an axis; the error of n terms is at most n·u·Σ|a|.
+
+    Args:
+        a: The summands, of any shape.
+        axis: The axis, which keeps length 1; None sums over all axes.
+    """
     a = exact(a)
     count = a.value.size if axis is None else a.shape[axis]
     size = np.abs(a.value).sum(axis=axis, keepdims=True)
@@ -178,7 +188,12 @@ def total(a: Operand, axis: int | None = None) -> Approximate:
 
 
 def average(a: Operand, axis: int | None = None) -> Approximate:
-    """Return the mean over an axis, kept."""
+    """Return the mean over an axis.
+
+    Args:
+        a: The values, of any shape.
+        axis: The axis, which keeps length 1; None averages over all axes.
+    """
     a = exact(a)
     count = a.value.size if axis is None else a.shape[axis]
     return total(a, axis) / float(count)

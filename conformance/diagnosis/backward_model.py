@@ -1,8 +1,8 @@
 """The backward pass in float64 as steps of a model, like the forward pass.
 
-Gradients are looked at only where every forward result is right, so the forward steps here are
-those of the textbook. An alternative's bound is its own running error plus the bound of the true
-gradient, which admits every way in which a gradient can be derived.
+Gradients are examined only where every forward result is correct, so the forward steps here are
+those of the textbook. The bound of an alternative is its running error plus the bound of the true
+gradient, which allows every way to derive a gradient.
 
 Letters: w is the cotangent of y, (N, D); r = 1/√(var+ε), (D,); z = (x−mean)·r, (N, D).
 """
@@ -22,12 +22,12 @@ from conformance.numerics.state import State
 
 @dataclass
 class BackwardModel(ReferenceModel):
-    """A model that keeps what one forward pass leaves for its backward pass.
+    """A model that stores the residuals of one forward pass for its backward pass.
 
     Attributes:
         x: The batch, (N, D).
-        mean: The mean that normalised, (D,).
-        var: The variance that normalised, (D,).
+        mean: The mean used to normalize, (D,).
+        var: The variance used to normalize, (D,).
         r: 1/√(var+ε), (D,).
         z: (x−mean)·r, (N, D).
     """
@@ -64,11 +64,11 @@ class BackwardModel(ReferenceModel):
     # The steps: each may be replaced.
 
     def cotangent(self, w: Approximate) -> Approximate:
-        """Return w as the backward pass computes with it, (N, D)."""
+        """Return w as the backward pass uses it, (N, D)."""
         return w
 
     def residual(self) -> Approximate:
-        """Return z as the forward pass keeps it, (N, D)."""
+        """Return z as the forward pass stores it, (N, D)."""
         return self.z
 
     def gamma_gradient(self, w: Approximate) -> Approximate:
@@ -101,16 +101,16 @@ class BackwardModel(ReferenceModel):
         return self.z * average(w * self.z, 0)[0]
 
     def finish_gradient(self, dx: Approximate) -> Approximate:
-        """Return dx as it is returned, (N, D)."""
+        """Return dx as the call returns it, (N, D)."""
         return dx
 
     def statistics_gradient(self, of_mean: Approximate, of_var: Approximate) -> Approximate:
-        """Return dx, (N, D), of cotangents of the next running statistics, (D,): zeros."""
+        """Return dx, (N, D), for cotangents of the next running statistics, (D,): zeros."""
         del of_mean, of_var
         return exact(np.zeros(self.x.shape))
 
     def updates(self) -> int:
-        """Return how often the running statistics move while a gradient is taken."""
+        """Return how often the running statistics are updated while a gradient is computed."""
         return 1
 
 
@@ -123,7 +123,10 @@ def gradients(
         model: A model in the state before the call.
         x: The batch, (N, D).
         w: The cotangent of y, (N, D).
-        training: Whether the call trains.
+        training: Whether it is a training call.
+
+    Returns:
+        The gradients by name.
     """
     m = model.after(exact(x), training=training)
     m.z = m.residual()
@@ -145,13 +148,25 @@ def _widen(a: Approximate, slack: Float64) -> Float64:
 def through_statistics(
     model: BackwardModel, x: Float64, of_mean: Float64, of_var: Float64
 ) -> Approximate:
-    """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x, (N, D)."""
+    """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x, (N, D).
+
+    Args:
+        model: A model in the state before the call.
+        x: The batch, (N, D).
+        of_mean: The cotangent of the running mean after the call, (D,).
+        of_var: The cotangent of the running variance after the call, (D,).
+    """
     m = model.after(exact(x), training=True)
     return m.statistics_gradient(exact(of_mean), exact(of_var))
 
 
 def updated_statistics(model: BackwardModel, x: Float64) -> dict[str, Approximate]:
-    """Return the running statistics after a gradient was taken of one training call."""
+    """Return the running statistics, (D,) each, after a gradient of one training call.
+
+    Args:
+        model: A model in the state before the call.
+        x: The batch, (N, D).
+    """
     given = exact(x)
     for _ in range(model.updates()):
         mean, var = model.statistics(given)

@@ -1,4 +1,4 @@
-"""Diagnosing each implementation that violates something, in a subprocess.
+"""Diagnoses each implementation that violates something, in a subprocess.
 
 Faulty layers may hang or crash, and the controlling process imports no framework.
 """
@@ -14,7 +14,7 @@ from conformance.report.model import Report
 from conformance.requirements.verdict import Outcome
 
 _PATIENCE = 60.0
-"""Seconds after which there is no diagnosis; the violations are shown all the same."""
+"""Seconds after which there is no diagnosis; the violations are shown anyway."""
 
 
 _TO_EXPLAIN = {Outcome.VIOLATES, Outcome.WAIVED}
@@ -27,7 +27,7 @@ def diagnoses(report: Report) -> dict[str, dict[str, Any]]:
         verdicts = report.of(name)
         violates = any(v.outcome in _TO_EXPLAIN for v in verdicts)
         if not violates or any(v.ended_worker for v in verdicts):
-            continue  # nothing to explain, or it would hang or crash once more
+            continue  # nothing to explain, or it would hang or crash again
         answer = _ask(name, strictly=report.header.strict_reading)
         if answer.get("kind", "none") != "none":
             found[name] = answer

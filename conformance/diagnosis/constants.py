@@ -1,4 +1,4 @@
-"""Recovers the constant in a mistake from one number; all others verify it."""
+"""Solves for the constant of a mistake on one number, and verifies it on all others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conformance.diagnosis.prediction import Predictor, Quantities, error_ratios
 from conformance.diagnosis.scopes import EVERYWHERE
 
 _PROBES = 3
-"""How many numbers, each of another call, the constant is solved from."""
+"""How many numbers, each of a different call, the constant is solved from."""
 
 _STEPS = 60
 _DIGITS = 7
@@ -20,7 +20,12 @@ _DIGITS = 7
 
 
 def constants(evidence: Evidence, alternative: Alternative) -> Iterator[float]:
-    """Yield the constants that may be behind what was observed, the shortest first."""
+    """Yield the candidates for the constant of a mistake, the shortest first.
+
+    Args:
+        evidence: The observations and the predictions without a mistake.
+        alternative: A mistake with a parameter.
+    """
     assert alternative.parameter is not None, "has a constant"  # noqa: S101
     if alternative.parameter.threshold:
         yield from alternative.parameter.grid
@@ -78,10 +83,16 @@ def _worst_place(truth: Quantities, seen: Quantities) -> tuple[str, int] | None:
 
 
 def _roots(predict: Callable[[float], float], got: float, grid: object) -> Iterator[float]:
-    """Yield constants for which the prediction crosses the observed number."""
+    """Yield constants for which the prediction equals the observed number.
+
+    Args:
+        predict: Maps the constant to the predicted number.
+        got: The observed number.
+        grid: Values that bracket the constant.
+    """
     points = [float(c) for c in grid]  # type: ignore[attr-defined]
     if len({predict(points[i]) for i in (0, len(points) // 2, -1)}) == 1:
-        return  # the constant does not touch this number
+        return  # this number does not depend on the constant
     gaps = [predict(c) - got for c in points]
     for left, right, first, last in zip(points, points[1:], gaps, gaps[1:], strict=False):
         if first == 0:
@@ -108,7 +119,7 @@ def _bisect(
 
 
 def _round_shortest(constant: float) -> Iterator[float]:
-    """Yield the constant with 1, 2, … significant digits."""
+    """Yield the constant rounded to 1, 2, … significant digits."""
     last = None
     for digits in range(1, _DIGITS + 1):
         short = float(f"{constant:.{digits}g}")

@@ -29,17 +29,17 @@ class Diagnosis:
     """The most likely mistake of an implementation.
 
     Attributes:
-        kind: "alternative" if a known mistake reproduces every number, "observed" if a fact was
-            seen that says as much, "none" if nothing can be said.
-        id: That of the alternative, with its scope after an @, or of the fact.
+        kind: "alternative" if a known mistake reproduces every number, "observed" if an observed
+            fact suffices, "none" if nothing can be said.
+        id: The id of the alternative, with its scope after an @, or of the fact.
         sentence: What is wrong.
-        formula: How it computes.
-        figure: What the diagnosis rests on, as a sentence.
+        formula: What the layer computes.
+        figure: The evidence, as a sentence.
         remedy: What to do.
         convention: Where it is legitimate, and how to declare or convert it.
         constants: The constants that were recovered from the numbers.
-        explained: How many calls contradict the truth and are reproduced.
-        deviating: How many calls contradict the truth.
+        explained: How many calls contradict the reference model and are reproduced.
+        deviating: How many calls contradict the reference model.
         calls: How many calls were made.
         also: The sentences of mistakes that fit as well as the first.
     """
@@ -64,7 +64,7 @@ class Diagnosis:
 
 
 def diagnose(implementation: Implementation) -> Diagnosis:
-    """Find the most likely mistake of an implementation; what it declares is no mistake.
+    """Find the most likely mistake of an implementation; a declared deviation is not a mistake.
 
     Args:
         implementation: A layer or a forward function; it is called, but not judged.
@@ -134,7 +134,7 @@ def _find_fact(evidence: Evidence) -> Diagnosis | None:
 
 
 def _find_exception(observations: Sequence[Observation]) -> Diagnosis | None:
-    """Return the exception in which most layers end, or None."""
+    """Return the exception that most layers raise, or None."""
     tried = len({o.series for o in observations})
     ended = {o.series: (o.raised, o.operation) for o in observations if o.operation}
     if not ended:

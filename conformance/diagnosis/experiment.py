@@ -2,7 +2,7 @@
 
 Everything is deterministic, so that a diagnosis never changes between two runs. The shapes are
 those of the palette, because a known shape costs a millisecond and a new one 0.3 s. Numbers have
-full mantissas, so that rounding shows; momentum is never ½, γ seldom ±1, N and D differ.
+full mantissas, so that rounding is visible; momentum is never ½, γ is rarely ±1, and N ≠ D.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class Call:
 
     Attributes:
         x: The batch, (N, D).
-        flag: The flag, as it is handed over.
-        write: The state to write before the call; None leaves the state as it is.
-        compiled: Whether the call goes through jit.
-        container: How x is handed over: "C", another memory order, or "jax".
+        flag: The flag, as it is passed.
+        write: The state to write before the call; None leaves the state unchanged.
+        compiled: Whether the call is under jit.
+        container: The form in which x is passed: "C", another memory order, or "jax".
         seed: The seed of a forward function.
-        cotangent: The cotangent of y, (N, D), where a gradient is taken.
+        cotangent: The cotangent of y, (N, D), where a gradient is computed.
         kind: "call", the "gradient" of Σ cotangent·y, the gradient "through" the running
-            statistics, or the "update" that a gradient leaves behind.
+            statistics, or the "update" that remains after a gradient.
     """
 
     x: Float32
@@ -44,7 +44,7 @@ class Call:
 
     @property
     def training(self) -> bool:
-        """Whether the call trains."""
+        """Whether it is a training call."""
         return not self.flag >= 0.5
 
 
@@ -123,7 +123,7 @@ def layer_series() -> list[Series]:
 
 
 def gradient_series() -> list[Series]:
-    """Return the series for gradients, each call from a newly written state."""
+    """Return the series for gradients, in which each call starts from a newly written state."""
     return [_gradients(3000 + index, design) for index, design in enumerate(_GRADIENTS)]
 
 
@@ -222,7 +222,7 @@ def _poison(x: Float32, following: Float32, state: State, other: State) -> list[
 
 
 def _duplicated(x: Float32, following: Float32, state: State, other: State) -> list[Call]:
-    """Return calls on batches whose first three rows are one and the same."""
+    """Return calls on batches whose first three rows are equal."""
     repeated, repeated_too = (batch[[0, 0, 0, *range(3, len(batch))]] for batch in (x, following))
     return _short(repeated, repeated_too, state, other)
 

@@ -1,4 +1,4 @@
-"""What an alternative is: one known mistake, as replaced steps of the reference model."""
+"""Alternatives: known mistakes as replaced steps of the reference model."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ class Parameter:
     """A constant inside a mistake, to be recovered from the numbers.
 
     Attributes:
-        grid: Brackets the constant; between two values of the grid it is found by bisection.
-        threshold: It cannot be bisected, because results jump there: the grid itself is tried.
+        grid: Brackets the constant, which is found by bisection between two values of the grid.
+        threshold: Results jump at the constant, so it cannot be bisected: only the values of the
+            grid are tried.
     """
 
     grid: Sequence[float]
@@ -38,17 +39,18 @@ class Alternative:
     """One known mistake.
 
     Attributes:
-        id: The name of the fault in the gallery, where there is one that makes this mistake.
-        sentence: What it is, with ``{c}`` for the constant.
-        steps: Maps a constant (ignored where there is no ``parameter``) to replaced steps.
-        formula: How it computes.
+        id: The name of the fault in the gallery that makes this mistake, if there is one.
+        sentence: What is wrong, with ``{c}`` for the constant.
+        steps: Maps a constant (ignored without a ``parameter``) to replaced steps.
+        formula: What the layer computes.
         remedy: What to do.
         convention: Where it is legitimate, and how to declare or convert it.
         parameter: The constant, if there is one.
         remembers: It depends on earlier calls of the same layer.
-        needs: How many calls it must explain that the truth does not.
-        widens: It claims less than the truth: a larger bound for the variance, or any start value.
-        backward: It concerns gradients, and is tried where everything else is right.
+        needs: How many calls it must explain that the reference model does not.
+        widens: It claims less than the reference model: a larger bound for the variance, or any
+            initial value.
+        backward: It concerns gradients, and is tried where everything else is correct.
     """
 
     id: str
@@ -86,12 +88,12 @@ def alternative(
     Args:
         identity: The id.
         sentence: What is wrong.
-        formula: How it computes.
+        formula: What the layer computes.
         remedy: What to do.
         convention: Where it is legitimate.
         remembers: Whether it depends on earlier calls.
         needs: How many calls it must explain.
-        widens: Whether it claims less than the truth.
+        widens: Whether it claims less than the reference model.
         backward: Whether it concerns gradients; inferred from the steps, if there are any.
         **steps: The replaced methods of ``ReferenceModel`` or ``BackwardModel``.
 
@@ -116,7 +118,17 @@ def alternative(
 
 
 def backward(identity: str, sentence: str, formula: str = "", **steps: Step) -> None:
-    """Register a mistake of the backward pass: replaced methods of ``BackwardModel``."""
+    """Register a mistake of the backward pass.
+
+    Args:
+        identity: The id.
+        sentence: What is wrong.
+        formula: What the layer computes.
+        **steps: The replaced methods of ``BackwardModel``.
+
+    Raises:
+        ValueError: The id is taken, or a step is unknown.
+    """
     replaced: dict[str, Any] = steps
     alternative(identity, sentence, formula, remedy=_TERMS, needs=2, **replaced)
 
@@ -128,7 +140,7 @@ def family(
     steps: Callable[[float], Steps],
     **about: Any,
 ) -> None:
-    """Register mistakes that differ in a constant c, for which the sentence has ``{c}``.
+    """Register mistakes that differ in a constant c, written ``{c}`` in the sentence.
 
     Args:
         identity: The id.
@@ -149,16 +161,16 @@ def family(
 
 
 def replace_step(name: str, function: Step) -> dict[str, Any]:
-    """Return one replaced step whose name is computed, to be passed on as ``**steps``."""
+    """Return one replaced step whose name is computed, to be passed as ``**steps``."""
     return {name: function}
 
 
 def each_statistic(which: str, function: Step) -> dict[str, Any]:
-    """Return the replaced steps for a way of moving one running statistic, or both.
+    """Return the replaced steps that update one running statistic, or both, in another way.
 
     Args:
         which: "mean", "variance", or "" for both.
-        function: Gets the model, the old and the new value.
+        function: Receives the model, the old and the new value.
     """
     name = {"mean": "moved_mean", "variance": "moved_var"}.get(which, "moved")
     return replace_step(name, function)

@@ -1,7 +1,7 @@
 """The formulas of Batch Normalization on numbers that carry their rounding error.
 
-Each has the bound of every correct way to compute it, not of the one written down here. The
-letters are those of the oracle: x is (N, D); the rest is (D,), or (N, D) for z and y.
+Each bound holds for every correct way to compute the quantity, not only for the one written here.
+Letters as in the oracle: x is (N, D); everything else is (D,), except z and y, (N, D).
 """
 
 from __future__ import annotations
@@ -18,14 +18,25 @@ from conformance.numerics.conventions import Conventions
 
 
 def batch_mean(x: Approximate, conventions: Conventions) -> Approximate:
-    """Return μ, (D,), with the bound of any order of summation, plus the error of x itself."""
+    """Return μ, (D,), with the bound of any order of summation, plus the error of x itself.
+
+    Args:
+        x: The batch, (N, D).
+        conventions: What the implementation declares.
+    """
     known = _of_batch(x.value, conventions)
     error = np.where(np.isfinite(known.mean), known.mean_error + x.error.mean(axis=0), 0)
     return Approximate(known.mean, 1.05 * error)
 
 
 def batch_var(x: Approximate, mean: Approximate, conventions: Conventions) -> Approximate:
-    """Return mean((x−mean)²), (D,), around a mean that a mistake may have moved."""
+    """Return mean((x−mean)²), (D,), around a mean that a mistake may have moved.
+
+    Args:
+        x: The batch, (N, D).
+        mean: The mean, (D,).
+        conventions: What the implementation declares.
+    """
     known = _of_batch(x.value, conventions)
     var = np.square(x.value - mean.value).mean(axis=0)
     moved = np.abs(mean.value - known.mean)
@@ -48,7 +59,7 @@ def _of_batch(x: Float64, conventions: Conventions) -> _Statistics:
 
 @lru_cache(maxsize=512)
 def _of_bytes(raw: bytes, shape: tuple[int, ...], conventions: Conventions) -> _Statistics:
-    """Return what depends on the batch alone: the same few batches come again and again."""
+    """Return all that depends on the batch alone, cached because the same few batches recur."""
     x = np.frombuffer(raw, np.float64).reshape(shape)
     mean = x.mean(axis=0)
     var = np.square(x - mean).mean(axis=0)
@@ -57,7 +68,7 @@ def _of_bytes(raw: bytes, shape: tuple[int, ...], conventions: Conventions) -> _
 
 
 def unbiased(var: Approximate, rows: int) -> Approximate:
-    """Return v·N/(N−1), (D,); a single row is left alone."""
+    """Return v·N/(N−1), (D,); unchanged for a single row."""
     return var * (rows / (rows - 1.0)) if rows > 1 else var
 
 
@@ -96,7 +107,13 @@ def add_eps(var: Approximate, eps: float | Float64) -> Approximate:
 
 
 def normalize(x: Approximate, mean: Approximate, r: Approximate) -> Approximate:
-    """Return z = (x−mean)·r, (N, D); x·r − mean·r is correct, too, and rounds both products."""
+    """Return z = (x−mean)·r, (N, D); x·r − mean·r is also correct, and rounds both products.
+
+    Args:
+        x: The batch, (N, D).
+        mean: The mean, of a shape that broadcasts to (N, D).
+        r: 1/√(var+ε), of the shape of ``mean``.
+    """
     z = (x - mean) * r
     fused = U * np.abs(r.value) * (2 * np.abs(x.value) + 3 * np.abs(mean.value))
     return Approximate(z.value, z.error + np.where(np.isfinite(fused), fused, 0))
@@ -105,7 +122,14 @@ def normalize(x: Approximate, mean: Approximate, r: Approximate) -> Approximate:
 def affine(
     z: Approximate, scale: Approximate, shift: Approximate, conventions: Conventions
 ) -> Approximate:
-    """Return scale·z + shift, (N, D); in 16 bits all five numbers may be rounded to them."""
+    """Return scale·z + shift, (N, D); in 16 bits all five numbers may be rounded.
+
+    Args:
+        z: The normalized batch, (N, D).
+        scale: γ, (D,).
+        shift: β, (D,).
+        conventions: What the implementation declares.
+    """
     y: Approximate = scale * z + shift
     if not conventions.output_roundoff():
         return y

@@ -1,7 +1,7 @@
-"""Decides whether an alternative reproduces every observation.
+"""Compares the predictions of an alternative with all observations.
 
-An alternative matches if every number of every call lies within its own bound, and if it
-explains calls that the truth does not: calls where both predictions differ by more than both
+An alternative matches if every number of every call lies within its bound, and if it explains
+calls that the reference model does not: calls where both predictions differ by more than both
 bounds (see ``prediction``).
 """
 
@@ -28,7 +28,7 @@ from conformance.requirements.deviations import Deviation
 
 @dataclass(slots=True)
 class Evidence:
-    """The observations beside the predictions of the truth.
+    """The observations and the predictions of the reference model.
 
     Attributes:
         observations: Every call.
@@ -63,7 +63,13 @@ class Evidence:
 
 
 def gather(observations: list[Observation], conventions: Conventions, truth: Predictor) -> Evidence:
-    """Compare everything that was observed with the truth."""
+    """Compare all observations with the predictions of the reference model.
+
+    Args:
+        observations: All calls, series by series.
+        conventions: What the implementation declares.
+        truth: The predictor without a mistake.
+    """
     seen = [quantities_of(o) for o in observations]
     right = [truth.one(o) for o in observations]
     worst = {
@@ -85,7 +91,7 @@ def _worst(predicted: Quantities | None, seen: Quantities, raised: str) -> float
 class Tally:
     """The verdicts on one alternative call by call, computed on demand.
 
-    It covers every call that deviates from the truth; elsewhere it counts only in scope.
+    It covers every call that deviates from the truth; other calls count only in scope.
     """
 
     evidence: Evidence
@@ -95,7 +101,7 @@ class Tally:
     verdicts: dict[int, tuple[bool, bool]] = field(default_factory=dict)
 
     def explained(self, scope: Scope) -> int:
-        """Return how many calls in scope it explains that the truth does not; 0: no match."""
+        """Return how many calls in scope only this alternative explains; 0 if it does not match."""
         inside = [i for i, o in enumerate(self.evidence.observations) if scope.holds(o)]
         count = 0
         for index in inside:

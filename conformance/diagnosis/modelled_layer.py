@@ -1,4 +1,4 @@
-"""Alternatives as layers: the code by which a mistake is diagnosed also makes it.
+"""Alternatives as layers: the code that diagnoses a mistake also makes it.
 
 Every alternative for calls is a faulty layer in NumPy, so that a mistake that is described once
 can be judged and diagnosed without a second implementation. Results are computed in float64 and

@@ -1,4 +1,4 @@
-"""The numbers of the designed inputs: columns of a kind, and states with special values."""
+"""Columns and states with special values for the designed inputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ _RATIOS = {"near": 1.0, "below": 0.3, "above": 3.0}
 def batch_of(
     rng: np.random.Generator, names: list[str], rows: int, features: int, eps: float
 ) -> Float32:
-    """Return a batch whose columns are of the named kinds, in turn."""
+    """Return a batch, (rows, features), whose columns are of the named kinds, in turn.
+
+    Args:
+        rng: The source of random numbers.
+        names: The kinds of columns.
+        rows: N.
+        features: D.
+        eps: The ε of the layer; some standard deviations are multiples of √ε.
+    """
     columns = [_column(rng, names[feature % len(names)], rows, eps) for feature in range(features)]
     return np.stack(columns, axis=1).astype(np.float32)
 
@@ -84,7 +92,16 @@ _MEANS = (None, None, None, 0.0, None, None, 212.7)
 def state_of(
     rng: np.random.Generator, turn: int, features: int, eps: float, *, ones: bool, zeros: bool
 ) -> State:
-    """Return a state; ``ones``: every γ is one, ``zeros``: every β is zero."""
+    """Return a state, (D,) each, with special values among usual ones.
+
+    Args:
+        rng: The source of random numbers.
+        turn: The number of the state, which selects its special values.
+        features: D.
+        eps: The ε of the layer.
+        ones: Whether every γ is one.
+        zeros: Whether every β is zero.
+    """
     sign = np.where(rng.random(features) < 0.5, -1.0, 1.0)
     gamma = _mixed(sign * rng.uniform(0.3, 3.0, features), _GAMMAS, turn)
     beta = _mixed(rng.uniform(0.2, 3.0, features) * -sign, _BETAS, 3 * turn)

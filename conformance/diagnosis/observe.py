@@ -1,4 +1,4 @@
-"""Runs the experiment: records what an implementation does in the designed calls."""
+"""Runs the experiment: records the results of the designed calls."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One call and everything that it did.
+    """One call and all its effects.
 
     Attributes:
         series: The number of the layer in the experiment.
         config: The configuration of the layer.
         call: The call; None for a layer that was only constructed.
-        before: The state before the call, as it was read.
+        before: The state before the call, as read.
         y: The output, (N, D).
-        after: The state after the call, as it was read.
+        after: The state after the call, as read.
         x_after: The caller's array after the call, (N, D).
         raised: The exception; then nothing else was observed.
         operation: The operation that raised it.
-        earlier: The number of training calls of this layer before this one.
-        gradients: The gradients that were taken, by name.
+        earlier: The number of earlier training calls of this layer.
+        gradients: The computed gradients, by name.
     """
 
     series: int
@@ -62,7 +62,7 @@ class Observation:
 
     @property
     def compiled(self) -> bool:
-        """Whether the call went through jit."""
+        """Whether the call was under jit."""
         return self.call is not None and self.call.compiled
 
 
@@ -156,9 +156,9 @@ def _forward(subject: Subject, number: int, series: Series) -> Iterator[Observat
 
 
 def observe_gradients(implementation: Implementation) -> list[Observation]:
-    """Return the gradients of an NNX layer, or nothing for what cannot be differentiated.
+    """Return the gradients of an NNX layer; nothing if it cannot be differentiated.
 
-    The model knows those of what the batch normalises, in float32.
+    The model predicts those of calls in which the batch normalizes, in float32.
     """
     subject = Subject(implementation)
     conventions = subject.conventions
@@ -186,7 +186,7 @@ def _observe_gradient(subject: Subject, number: int, config: Config, call: Call)
 
 
 def _differentiate(layer: LayerHandle, call: Call) -> dict[str, Any]:
-    """Return the gradients that a call of kind "gradient", "through" or "update" asks for."""
+    """Return the gradients for a call of kind "gradient", "through" or "update"."""
     from conformance.adapters.nnx import NnxLayer  # noqa: PLC0415  imports jax
     from conformance.adapters.nnx_gradients import NnxCall as Differentiable  # noqa: PLC0415
 
@@ -218,7 +218,7 @@ def _update_under_gradient(layer: LayerHandle, call: Call) -> dict[str, Any]:
 
 
 def differing(observations: list[Observation]) -> int:
-    """Return how many calls differ, bit for bit, from an equal call of the same layer before."""
+    """Return how many calls differ, bit for bit, from an earlier equal call of the same layer."""
     first: dict[tuple[object, ...], Array] = {}
     count = 0
     for o in observations:
@@ -232,7 +232,7 @@ def differing(observations: list[Observation]) -> int:
 
 
 def changes_its_input(observation: Observation) -> bool:
-    """Whether the array of the caller is not what it was before the call."""
+    """Whether the call changed the caller's array."""
     call, after = observation.call, observation.x_after
     return (
         call is not None and after is not None and not np.array_equal(call.x, after, equal_nan=True)
@@ -240,7 +240,7 @@ def changes_its_input(observation: Observation) -> bool:
 
 
 def hand_over(call: Call) -> Any:
-    """Return x in the container of the call, a copy that an implementation may spoil."""
+    """Return x in the container of the call, as a copy that an implementation may overwrite."""
     return _CONTAINERS[call.container](call.x)
 
 

@@ -1,7 +1,7 @@
-"""Predicts calls by the model, and compares predictions with observations.
+"""Predicts calls with the model, and decides whether observations lie within its bounds.
 
-The model propagates a bound for every number (see ``approximate``); half as much again is in
-reserve for algorithms that round more often than the textbook's.
+The model propagates a bound for every number (see ``approximate``), which is enlarged by half
+for algorithms that round more often than the textbook's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _IMPOSSIBLE = {"a prediction": exact(np.nan)}
 
 _RESERVE = 1.5
 _FLUSHED = 1e-36
-"""Subnormal results may be flushed, and be scaled afterwards."""
+"""Subnormal results may be flushed to zero, and scaled afterwards."""
 
 
 def largest_gap(predicted: Approximate) -> np.ndarray:
@@ -39,7 +39,7 @@ def largest_gap(predicted: Approximate) -> np.ndarray:
 
 
 def quantities_of(observation: Observation) -> Quantities:
-    """Return the observed numbers of a call by name; none of a call that raised."""
+    """Return the observed numbers of a call by name; none if the call raised."""
     found: Quantities = {}
     if observation.y is not None:
         found["y"] = exact(observation.y)
@@ -55,12 +55,12 @@ def quantities_of(observation: Observation) -> Quantities:
 def error_ratios(predicted: Quantities, seen: Quantities) -> dict[str, np.ndarray]:
     """Return |observed − predicted| ÷ bound by quantity; infinite where shapes differ.
 
+    Non-finite numbers count as equal, because whether NaN or ∞ appears depends on the order of
+    operations. A bound that is infinite or undefined claims nothing.
+
     Args:
         predicted: The predicted numbers by name.
         seen: The observed numbers by name.
-
-    Anything that is not finite equals anything that is not finite: which of NaN and ∞ appears
-    is up to the order of operations. A bound that is infinite or undefined claims nothing.
     """
     result = {}
     for name, expected in predicted.items():
@@ -115,7 +115,7 @@ class Predictor:
 
         Args:
             observation: The call, and the state before it.
-            model: A live model with a memory, by default a fresh one.
+            model: A model with a memory of earlier calls; by default a fresh one.
 
         Returns:
             The predicted numbers by name, or None if the call is predicted to raise.
@@ -132,7 +132,7 @@ class Predictor:
                 return _IMPOSSIBLE  # shapes that cannot be combined, for example
 
     def series(self, observations: list[Observation]) -> Iterator[Quantities | None]:
-        """Yield the predictions of the calls of one layer, in their order."""
+        """Yield the predictions of the calls of one layer, in order."""
         model = self.model(observations[0])
         for observation in observations:
             yield self.one(observation, model)

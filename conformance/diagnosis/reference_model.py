@@ -2,11 +2,11 @@
 
 The steps are those of the textbook. Without replacements the model is the oracle; with one it
 is a layer that makes exactly one mistake, and every consequence of it, such as wrong running
-statistics after a wrong batch mean, comes without further code. What an implementation declares
-(see ``conventions``) is part of its textbook: no mistake.
+statistics after a wrong batch mean, needs no further code. Deviations that an implementation
+declares (see ``conventions``) are part of its steps, not mistakes.
 
-The state before each call is given as it was observed, so that calls are predicted one by one;
-what a mistake remembers beyond the state is in ``memory``.
+The state before each call is the observed one, so that calls are predicted one by one; whatever
+a mistake remembers beyond the state is in ``memory``.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ class ReferenceModel:
     Attributes:
         config: What the layer is constructed with.
         conventions: What the implementation declares.
-        steps: The replaced steps by name; each gets the model first.
+        steps: The replaced steps by name; each receives the model first.
         memory: What a mistake remembers from call to call.
-        calls: The number of training calls of this layer before.
-        count: The number of updates behind the statistics, where a declaration makes it matter.
-        flag: The flag as it was given.
+        calls: The number of earlier training calls of this layer.
+        count: The number of updates of the statistics, where a declaration depends on it.
+        flag: The flag as it was passed.
         compiled: Whether the call is under jit.
-        training: Whether the call trains.
+        training: Whether it is a training call.
         rows: N.
-        container: How x was handed over.
+        container: The form in which x was passed.
         forwarding: Whether a forward function is called, and not a layer.
         active: Whether the mistake is made.
         gamma: γ, (D,); a call reads it.
@@ -83,7 +83,7 @@ class ReferenceModel:
         self.activate(active=self.active)
 
     def activate(self, *, active: bool) -> None:
-        """Put the replaced steps in place, or the textbook's."""
+        """Install the replaced steps, or those of the textbook."""
         self.active = active
         for name, step in self.steps.items():
             if active:
@@ -92,7 +92,7 @@ class ReferenceModel:
                 self.__dict__.pop(name, None)
 
     def write(self, state: State | Mapping[str, Approximate]) -> None:
-        """Take over a state, exactly as it was observed."""
+        """Set the four arrays by name, and the number of updates if the state has it."""
         arrays = state.arrays() if isinstance(state, State) else state
         self.count = state.count if isinstance(state, State) else self.count
         for name, array in arrays.items():
@@ -113,7 +113,13 @@ class ReferenceModel:
         return self.config.eps
 
     def call(self, x: Float64, flag: Any, *, compiled: bool = False) -> Approximate:
-        """Apply the layer to x, (N, D), and return y; the state moves."""
+        """Apply the layer to x and return y; a training call updates the state.
+
+        Args:
+            x: The batch, (N, D).
+            flag: The flag, as it is passed.
+            compiled: Whether the call is under jit.
+        """
         self.flag, self.compiled, self.rows = flag, compiled, x.shape[0]
         self.training = not self.evaluates(flag)
         given = self.take_input(x)
@@ -122,7 +128,7 @@ class ReferenceModel:
         return y
 
     def refuse_single_row(self, rows: int) -> None:
-        """Predict the exception of a training call on N = 1, where that is declared."""
+        """Predict an exception for a training call on N = 1, where that is declared."""
         if rows == 1 and self.conventions.follows(Deviation.SINGLE_ROW_REFUSED):
             raise RaisesError
 
@@ -134,7 +140,13 @@ class ReferenceModel:
         return {name: Approximate(array) for name, array in fresh.items()}
 
     def forward(self, seed: Any, x: Float64, flag: Any) -> Approximate:
-        """Apply a fresh layer to x, (N, D), and return its result, (N·D,)."""
+        """Apply a fresh layer to x, and return its result, (N·D,).
+
+        Args:
+            seed: The seed, as it is passed.
+            x: The batch, (N, D).
+            flag: The flag, as it is passed.
+        """
         del seed
         self.write(self.initial_state())
         self.count = 0 if self.conventions.counts() else None
@@ -145,19 +157,19 @@ class ReferenceModel:
         return rearrange(np.ravel, y)
 
     def evaluates(self, flag: Any) -> bool:
-        """Return the mode that a flag selects."""
+        """Return whether a flag selects evaluation."""
         return bool(self.conventions.evaluates(flag))
 
     def take_input(self, x: Float64) -> Approximate:
-        """Return x as the layer computes with it, (N, D)."""
+        """Return x as the layer uses it, (N, D)."""
         return exact(x)
 
     def input_afterwards(self, x: Float64) -> Any:
-        """Return what the caller's array holds after the call, (N, D)."""
+        """Return the contents of the caller's array after the call, (N, D)."""
         return x
 
     def train_step(self, x: Approximate) -> Approximate:
-        """Return y of a training call, (N, D), and move the running statistics."""
+        """Return y of a training call, (N, D), and update the running statistics."""
         self.refuse_single_row(x.shape[0])
         mean, var = self.statistics(x)
         used = self.training_statistics(x, mean, var)
@@ -184,22 +196,22 @@ class ReferenceModel:
         return formulas.batch_var(x, mean, self.conventions)
 
     def training_statistics(self, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
-        """Return the mean and variance that normalise in training."""
+        """Return the mean and variance used to normalize in training."""
         del x
         return mean, var
 
     def stored_statistics(self, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
-        """Return the mean and variance that the running ones follow."""
+        """Return the mean and variance used to update the running statistics."""
         share = self.conventions.share_stored(x.shape[0])
         return mean, var if share == 1 else share * var
 
     def evaluation_statistics(self, x: Approximate) -> Pair:
-        """Return the mean and variance that normalise in evaluation."""
+        """Return the mean and variance used to normalize in evaluation."""
         del x
         return self.running_mean, self.running_var
 
     def update(self, x: Approximate, mean: Approximate, var: Approximate) -> None:
-        """Store what the running statistics become."""
+        """Store the new running statistics."""
         del x
         moved = self.moved_mean(self.running_mean, mean), self.moved_var(self.running_var, var)
         self.running_mean, self.running_var = moved
@@ -228,7 +240,7 @@ class ReferenceModel:
         return self.conventions.weight_of_old(self.momentum, self.count)
 
     def output(self, x: Approximate, mean: Approximate, var: Approximate) -> Approximate:
-        """Normalise, scale and shift: y, (N, D)."""
+        """Normalize, scale and shift: y, (N, D)."""
         return self.finish(self.affine(self.normalized(x, mean, var)))
 
     def normalized(self, x: Approximate, mean: Approximate, var: Approximate) -> Approximate:
@@ -252,7 +264,7 @@ class ReferenceModel:
         return self.gamma
 
     def shift(self) -> Approximate:
-        """Return the summand of γ·z: β."""
+        """Return the term added to γ·z: β."""
         return self.beta
 
     def finish(self, y: Approximate) -> Approximate:

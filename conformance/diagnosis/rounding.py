@@ -28,5 +28,5 @@ def to_bfloat16(a: Float64) -> Float64:
 
 
 def to_float16(a: Float64) -> Float64:
-    """Round float64 to float16 by way of float32."""
+    """Round float64 to float16 via float32."""
     return np.asarray(a, np.float32).astype(np.float16).astype(np.float64)

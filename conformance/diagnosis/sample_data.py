@@ -1,4 +1,4 @@
-"""A batch and a state, each number different, for trying layers without judging them."""
+"""A batch and a state of distinct numbers, for trying layers without judging them."""
 
 from __future__ import annotations
 

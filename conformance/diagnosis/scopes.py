@@ -1,4 +1,4 @@
-"""The calls in which a mistake is made: all, those of one mode, or under a condition."""
+"""The calls in which a mistake is made: all, those of one mode, or those that meet a condition."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conformance.diagnosis.observe import Observation
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A condition on calls; ``words`` follow the sentence of an alternative."""
+    """A condition on calls; ``words`` continue the sentence of an alternative."""
 
     id: str
     words: str
@@ -87,9 +87,13 @@ _CONDITIONS = (
 
 
 def scopes(observations: list[Observation], deviant: set[int]) -> Iterator[Scope]:
-    """Yield the scopes that contain every deviant call, the widest first.
+    """Yield the scopes that contain every deviant call, the largest first.
 
-    A mistake that is not made elsewhere must not be looked for elsewhere.
+    A smaller scope is a stronger claim: outside it, the mistake must not be made.
+
+    Args:
+        observations: All calls.
+        deviant: The indices of the calls that contradict the truth.
     """
     sizes = sorted({_rows(o) for o in observations if o.call is not None})
     by_size = [_at_most(k, following) for k, following in pairwise(sizes)]

@@ -46,23 +46,23 @@ class Match:
 
 
 def cost_of(alternative: Alternative, scope: Scope) -> int:
-    """Return how much is assumed beyond a mistake without a constant, made everywhere."""
+    """Return the number of assumptions beyond a mistake without a constant, made everywhere."""
     return scope.cost + (alternative.parameter is not None) + 2 * alternative.widens
 
 
 def evidence_of(observations: list[Observation], conventions: Conventions) -> Evidence:
-    """Compare everything that was observed with the truth by the declared conventions."""
+    """Compare all observations with the reference model under the declared conventions."""
     return gather(observations, conventions, Predictor({}, EVERYWHERE, conventions))
 
 
 _MOSTLY = 0.8
-"""The least part of all calls that has to return for the rest to be left aside."""
+"""The smallest share of all calls that must return for the others to be ignored."""
 
 
 def without_raised(evidence: Evidence) -> Evidence:
-    """Return the evidence without calls that raised, or nothing to explain if they are many.
+    """Return the evidence without calls that raised, or empty evidence if they are many.
 
-    A layer may crash where its mistake meets something else; what it returned still counts.
+    A layer may crash where its mistake has other effects; its results elsewhere still count.
     """
     kept = [i for i, o in enumerate(evidence.observations) if not o.raised]
     if not _MOSTLY * len(evidence.observations) <= len(kept) < len(evidence.observations):
@@ -81,8 +81,8 @@ def matches(evidence: Evidence, *, backward: bool = False) -> list[Match]:
     """Return the matches that assume the least; none if nothing deviates from the truth.
 
     Args:
-        evidence: What was observed, beside the truth.
-        backward: Whether alternatives for gradients are tried, or those for calls.
+        evidence: The observations and the predictions of the truth.
+        backward: Whether to try alternatives for gradients instead of those for calls.
 
     Returns:
         Several if they fit equally well, in the order of the registry.
@@ -112,7 +112,7 @@ def _match(evidence: Evidence, alternative: Alternative, where: Sequence[Scope])
 def _first(
     evidence: Evidence, alternative: Alternative, where: Sequence[Scope], tried: Iterable[float]
 ) -> Match | None:
-    """Return the match in the widest scope; predictions do not depend on the scope."""
+    """Return the match in the largest scope; predictions do not depend on the scope."""
     tallies = {constant: tally(evidence, alternative, constant) for constant in tried}
     for scope in where:
         explained = {c: t.explained(scope) for c, t in tallies.items() if t is not None}

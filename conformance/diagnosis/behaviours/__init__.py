@@ -1,4 +1,4 @@
-"""Characterises implementations where the requirements leave freedom; nothing is judged.
+"""Characterizes implementations where the requirements leave freedom; nothing is judged.
 
 ``behaviour`` has the registry; ``inputs``, ``derivatives`` and ``settings`` have one function per
 behaviour, which calls a layer and answers in one sentence; ``observer`` runs them in a subprocess.

@@ -13,7 +13,7 @@ Observe = Callable[[Subject], str]
 
 
 class NotObserved(Exception):
-    """The behaviour cannot be seen on this implementation; the message is the reason."""
+    """The behaviour cannot be observed on this implementation; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def behaviour(name: str, question: str) -> Callable[[Observe], Observe]:
         question: What the requirements leave open.
 
     Raises:
-        ValueError: The name is taken.
+        ValueError: Another behaviour has the same id.
     """
     if name in BEHAVIOURS:
         msg = f"there is already a behaviour {name!r}"

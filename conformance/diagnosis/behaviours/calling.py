@@ -23,7 +23,7 @@ _LONGEST = 90
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An exception that was raised in place of a result."""
+    """An exception that was raised instead of a result."""
 
     words: str
 
@@ -56,7 +56,13 @@ def build_layer(subject: Subject, config: Config = CONFIG) -> LayerHandle:
 
 
 def call_layer(layer: LayerHandle, x: Any, flag: Any) -> AnyArray | Raised:
-    """Call the layer and return y as an array, or what it raised."""
+    """Call the layer and return y as an array, or the exception.
+
+    Args:
+        layer: The layer.
+        x: The input, of any shape and dtype.
+        flag: The flag, true to evaluate.
+    """
     result = attempt(f"the call with use_running_average={flag!r}", lambda: layer.layer(x, flag))
     return result if isinstance(result, Raised) else np.asarray(result)
 
@@ -64,7 +70,7 @@ def call_layer(layer: LayerHandle, x: Any, flag: Any) -> AnyArray | Raised:
 def both_modes(
     subject: Subject, x: Any, describe_result: Callable[[AnyArray, LayerHandle], str]
 ) -> str:
-    """Describe a training call and an evaluation call on x, once if they agree.
+    """Describe a training call and an evaluation call on x, in one sentence if they agree.
 
     Args:
         subject: The implementation.

@@ -51,7 +51,7 @@ def _agrees(found: Any, expected: Any) -> str:
 @behaviour("forward-mode", "Does forward-mode differentiation (jax.jvp) work?")
 def forward_mode(subject: Subject) -> str:
     """Σ w·(J t) = Σ (Jᵀ w)·t"""
-    import jax  # noqa: PLC0415  what runs without JAX is not differentiated
+    import jax  # noqa: PLC0415  only layers of JAX are differentiated
 
     output = _output_of(subject)
     moved = attempt("jax.jvp", lambda: jax.jvp(output, (X,), (_T,))[1])

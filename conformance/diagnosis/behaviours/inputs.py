@@ -82,7 +82,7 @@ def _betas(y: AnyArray) -> AnyArray:
 
 
 def _of_dtype(subject: Subject, x: AnyArray) -> str:
-    """Return what an input of another dtype gives, compared with the same numbers in float32."""
+    """Compare the result of an input of another dtype with that of the same numbers in float32."""
     numbers = x.real.astype(np.float32)
 
     def describe(y: AnyArray, layer: LayerHandle) -> str:

@@ -1,4 +1,4 @@
-"""Observes in a subprocess, so that a crash or a hang is an answer, too."""
+"""Observes in a subprocess, so that a crash or a hang is also an answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CALL_LIMIT = 60.0
 
 
 def observe(name: str, subject: Subject) -> Observation:
-    """Observe one behaviour in this process; an exception is an observation, too."""
+    """Observe one behaviour in this process; an exception is also an observation."""
     try:
         if subject.implementation.build is None:
             return Observation(name, observed=False, answer="there is a function, and no layer")
@@ -31,7 +31,7 @@ def observe(name: str, subject: Subject) -> Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObserveRequest(Request):
-    """Observe one behaviour in a worker."""
+    """Asks a worker to observe one behaviour."""
 
     handler: ClassVar[str] = f"{__name__}:handle"
 
@@ -45,7 +45,7 @@ def handle(subject: Subject, *, behaviour: str) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Observer:
-    """One implementation and the worker process that observes it; a lost one is replaced."""
+    """One implementation and the worker process that observes it; a lost worker is replaced."""
 
     implementation: str
     limit: float = CALL_LIMIT
@@ -55,8 +55,11 @@ class Observer:
     def observations(self, names: Sequence[str] = ()) -> Iterator[Observation]:
         """Yield one observation per behaviour.
 
+        Args:
+            names: The ids of the behaviours; empty for all.
+
         Raises:
-            AdapterError: the implementation cannot be resolved.
+            AdapterError: The implementation cannot be resolved.
         """
         try:
             for name in names or BEHAVIOURS:
@@ -74,7 +77,7 @@ class Observer:
                 raise AdapterError(msg) from lost
             words = f"{lost.heartbeat.text or 'the call'} ends it: {lost.how}"
             return Observation(name, observed=True, answer=words)
-        if reply.raised:  # observe() turns what the implementation raises into an answer
+        if reply.raised:  # observe() turns an exception of the implementation into an answer
             return Observation(name, observed=False, answer=reply.raised)
         return Observation(**reply.result)
 

@@ -25,7 +25,7 @@ from conformance.properties.support.subject import Subject
 
 
 def _mode(subject: Subject, y: AnyArray, layer: LayerHandle) -> str:
-    """Return which mode a call was in, by its output and by the state after it."""
+    """Return which mode a call was in, judging by its output and by the state after it."""
     wanted = oracle.train(CONFIG, STATE, X, subject.conventions).y
     trained = np.allclose(y, wanted, 1e-2, 1e-2)
     evaluated = np.allclose(y, oracle.evaluate(CONFIG, STATE, X), 1e-2, 1e-2)
@@ -86,7 +86,7 @@ _NO_JIT = "the layer is not called under JAX"
 
 
 def _built_with(subject: Subject, config: Config) -> Any:
-    """Return a layer in ``STATE``, or what its constructor has raised."""
+    """Return a layer in ``STATE``, or the exception of its constructor."""
     build: Any = subject.implementation.build
     given = subject.conventions.constructed(config)
     layer = attempt(f"the constructor with {config}", partial(build, given))

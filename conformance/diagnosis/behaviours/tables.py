@@ -12,10 +12,10 @@ from conformance.adapters.errors import printable
 from conformance.diagnosis.behaviours.behaviour import BEHAVIOURS, Observation
 
 Observed = tuple[str, str, Sequence[Observation]]
-"""The name of an implementation, what it was recognised as, and what was observed."""
+"""The name of an implementation, what it was recognized as, and the observations."""
 
 VERSION = 1
-"""Of the document."""
+"""The version of the document."""
 
 
 def table(name: str, kind: str, observations: Sequence[Observation]) -> Table:
@@ -29,12 +29,12 @@ def table(name: str, kind: str, observations: Sequence[Observation]) -> Table:
 
 
 def _shown(text: str) -> str:
-    """Return text of an implementation as it is, without markup and control characters."""
+    """Return text of an implementation literally, without markup and control characters."""
     return escape(printable(text))
 
 
 def document(observed: Sequence[Observed]) -> dict[str, Any]:
-    """Return everything that was observed as JSON values."""
+    """Return all observations as JSON values."""
     return {
         "version": VERSION,
         "behaviours": {name: each.question for name, each in BEHAVIOURS.items()},

@@ -1,4 +1,4 @@
-"""The known mistakes, a module per step of the computation in which they are made.
+"""The known mistakes, one module per step of the computation in which they are made.
 
 Every module of this package is imported, so a new one needs no entry anywhere.
 """
@@ -36,7 +36,7 @@ _PREFERENCE = (
     "projecting",
     "leaking",
 )
-"""Of mistakes that fit equally well, the plainest comes first; other modules come last."""
+"""Of mistakes that fit equally well, the simplest comes first; other modules come last."""
 
 _FOUND = {module.name for module in iter_modules(__path__)}
 for _name in (*_PREFERENCE, *sorted(_FOUND.difference(_PREFERENCE))):

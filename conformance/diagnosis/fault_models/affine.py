@@ -1,8 +1,8 @@
-"""Mistakes in gain and offset."""
+"""Mistakes in gamma and beta."""
 
 from __future__ import annotations
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005, B008
 from collections.abc import Callable
 from typing import Any

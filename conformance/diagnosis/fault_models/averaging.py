@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005
 from typing import Any
 
@@ -16,16 +16,16 @@ _moved = ReferenceModel.moved
 _TEXT = "running = momentum·running + (1−momentum)·batch"
 
 _IDS = {("never-falls", "variance"): "variance-never-falls"}
-"""The id of one that is a fault of the gallery."""
+"""The id of a mistake that is also a fault in the gallery."""
 
 
 def _way(name: str, words: str, moved: Step, **about: Any) -> None:
-    """Register a way of moving each running statistic, and of moving one of them alone.
+    """Register a way to update both running statistics, and to update only one of them that way.
 
     Args:
         name: The id of the first; the others append their statistic.
         words: What is wrong, without the subject.
-        moved: Gets the model, the old and the new value.
+        moved: Receives the model, the old and the new value.
         **about: Formula, convention and needs, as for ``alternative``.
     """
     for which, subject in (

@@ -1,8 +1,8 @@
-"""Mistakes in the batch mean, and in which rows and axes the statistics are taken over."""
+"""Mistakes in the batch mean, and in the rows and axes over which statistics are taken."""
 
 from __future__ import annotations
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005
 from typing import Any
 
@@ -34,7 +34,7 @@ def _square_only(step: str) -> Any:
 
 
 def over_rows_of_x(m: ReferenceModel, x: Approximate) -> Approximate:
-    """Normalise each row by its own mean and variance, as LayerNorm does."""
+    """Normalize each row of x, (N, D), by its own mean and variance, as LayerNorm does."""
     mean = _mean(m, x.T)
     var = _var(m, x.T, mean)
     z = ReferenceModel.normalized(m, x.T, mean, var).T

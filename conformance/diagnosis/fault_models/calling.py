@@ -1,8 +1,8 @@
-"""Mistakes at particular shapes and containers, and in what is done to the caller's array."""
+"""Mistakes at particular shapes and containers, and changes to the caller's array."""
 
 from __future__ import annotations
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005, PLW0108
 from typing import Any
 
@@ -18,7 +18,7 @@ _normalized = ReferenceModel.normalized
 def _skipping(
     m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate, first: int, last: int
 ) -> Approximate:
-    """Return z with the features outside [first, last) left as they are."""
+    """Return z with the features outside [first, last) unchanged."""
     z: Approximate = _normalized(m, x, mean, var)
     index = np.arange(x.shape[1])
     inside = (index >= first) & (index < last)
@@ -47,7 +47,7 @@ family(
 
 
 def _by_rows(m: ReferenceModel, x: Approximate) -> Approximate:
-    """Return the rows of xᵀ normalised, without gain."""
+    """Return the normalized rows of xᵀ, without gamma."""
     mean = ReferenceModel.batch_mean(m, x.T)
     return _normalized(m, x.T, mean, ReferenceModel.batch_var(m, x.T, mean)).T
 
@@ -61,7 +61,7 @@ alternative(
 
 
 def _in_memory_order(m: ReferenceModel, x: Float64) -> Approximate:
-    """Return what memory holds, read in the order in which it lies."""
+    """Return the elements of x in the order in which they lie in memory."""
     order = {"F": np.ravel(x, order="F"), "reversed": np.ravel(x[::-1, ::-1])}
     return exact(order.get(m.container, np.ravel(x)).reshape(x.shape))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005, B008
 import numpy as np
 
@@ -53,7 +53,7 @@ alternative(
 
 
 def _of_rounded_squares(x: Approximate, mean: Approximate, kind: str) -> Approximate:
-    """Return the mean of (x−μ)², with x − μ and its square rounded."""
+    """Return the mean of (x−μ)², where x − μ and its square are rounded."""
     rounded = rounded_to(kind)
     centred = map_values(rounded, x - mean)
     return average(map_values(rounded, centred * centred), 0)[0]

@@ -1,8 +1,8 @@
-"""Evaluation that remembers too much, or mixes in what it should not."""
+"""Evaluation that keeps stale values, or mixes in batch statistics."""
 
 from __future__ import annotations
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG001, ARG005
 from typing import Any
 
@@ -81,7 +81,7 @@ alternative(
 
 
 def _folded(m: ReferenceModel, x: Approximate) -> Approximate:
-    """Evaluate with γ/√(rv+ε) and β − rm·γ/√(rv+ε) as they were at first."""
+    """Evaluate with the initial values of γ/√(rv+ε) and β − rm·γ/√(rv+ε)."""
     for array in ("gamma", "beta", "running_mean", "running_var"):
         m.memory.setdefault(f"folded {array}", getattr(m, array))
     before = m.read()
@@ -116,7 +116,7 @@ alternative(
 
 
 def _root_kept(key: str) -> Any:
-    """Return a step that keeps the running variance for as long as an array does not change."""
+    """Return a step that reuses the running variance for as long as an array does not change."""
 
     def evaluated(m: ReferenceModel, x: Approximate) -> Any:
         now = getattr(m, key).value

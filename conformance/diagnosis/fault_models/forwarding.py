@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG001, ARG005, PLW0108
 from typing import Any
 
@@ -44,7 +44,7 @@ _READINGS = {
 
 
 def _integer(flag: Any) -> int:
-    """Return the flag cut to an integer; NaN, which cannot be cut, trains."""
+    """Return the flag truncated to an integer; NaN, which has no integer part, trains."""
     try:
         return int(flag)
     except ValueError:

@@ -6,7 +6,7 @@ from conformance.diagnosis.approximate import average, map_values, total, zeros_
 from conformance.diagnosis.backward_model import BackwardModel
 from conformance.diagnosis.fault_model import backward, replace_step
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005, PLW0108
 from conformance.diagnosis.rounding import rounded_to
 

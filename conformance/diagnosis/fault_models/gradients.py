@@ -6,7 +6,7 @@ from conformance.diagnosis.approximate import absolute, root, zeros_like
 from conformance.diagnosis.backward_model import BackwardModel
 from conformance.diagnosis.fault_model import backward
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005, PLW0108
 
 _scale = BackwardModel.gradient_scale

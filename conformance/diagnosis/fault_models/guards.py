@@ -1,8 +1,8 @@
-"""Guards against what is not finite, constant or large, and results that are not computed."""
+"""Guards against non-finite, constant or large values, and results that are not computed."""
 
 from __future__ import annotations
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005
 from typing import Any
 
@@ -99,7 +99,7 @@ alternative(
 
 
 def _as_it_is(m: ReferenceModel, x: Approximate, condition: Any) -> Any:
-    """Return x where the condition holds, and else what training gives."""
+    """Return x where the condition holds, and the result of training elsewhere."""
     y = (ReferenceModel.train_step if m.training else ReferenceModel.evaluate)(m, x)
     return where(condition, x, y)
 
@@ -161,7 +161,7 @@ alternative(
 
 
 def _zero_if_constant(m: ReferenceModel, x: Approximate) -> Approximate:
-    """Return y, with zero where the variance is; rounded, it may be a little above zero."""
+    """Return y, zero where the variance is zero; a rounded variance may be slightly above zero."""
     y = ReferenceModel.train_step(m, x)
     rows = x.shape[0]
     constant = (x.value == x.value[:1]).all(axis=0)

@@ -1,8 +1,8 @@
-"""Mistakes in which array meets which axis, and in the last block of features."""
+"""Arrays applied along the wrong axis, and the last block of features."""
 
 from __future__ import annotations
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from conformance.diagnosis.reference_model import ReferenceModel
 
 
 def _along_rows(z: Approximate, array: Approximate) -> Approximate:
-    """Return the array as (N, 1) if there are as many rows as features, else as it is."""
+    """Return the array as (N, 1) if there are as many rows as features, else unchanged."""
     rows, features = z.shape
     return array[:, None] if rows == features else array
 
@@ -39,7 +39,7 @@ _WIDTHS = Parameter((2, 3, 4, 8, 16, 32, 64, 128, 256), threshold=True)
 
 
 def _within(width: float, features: int) -> Any:
-    """Return which features belong to a full block, (D,); all do if there is no such block."""
+    """Return which features belong to a full block, (D,); all of them if there is no full block."""
     full = features // int(width) * int(width) or features
     return np.arange(features) < full
 

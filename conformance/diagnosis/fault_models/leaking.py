@@ -1,10 +1,10 @@
-"""Clipped, scaled and cut gradients, and those that leak or get lost."""
+"""Gradients that are clipped, scaled or cut, and gradients that leak or get lost."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005
 import numpy as np
 

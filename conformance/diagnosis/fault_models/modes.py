@@ -1,8 +1,8 @@
-"""Mistakes in which statistics are used in which mode, and in evaluation."""
+"""Mistakes in the choice of statistics in each mode, and in evaluation."""
 
 from __future__ import annotations
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG001, ARG005, PLW0108
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Mistakes in what becomes of momentum."""
+"""Mistakes in the use of momentum."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ for _name, (_words, _function) in _KEPT.items():
 
 
 def _cancelled(m: ReferenceModel, old: Approximate, new: Approximate) -> Approximate:
-    """Return m·old + w·new with w = 1 − m taken in bfloat16."""
+    """Return m·old + w·new, where w = 1 − m is rounded to bfloat16."""
     weight = float(to_bfloat16(np.array(1 - m.momentum)))
     return m.momentum * old + weight * new
 

@@ -1,8 +1,8 @@
-"""Clipped and rounded inputs and results, and guards against what is not finite."""
+"""Clipped and rounded inputs and results, and guards against non-finite values."""
 
 from __future__ import annotations
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005
 from conformance.diagnosis.approximate import clip, exact, map_values, maximum, minimum
 from conformance.diagnosis.fault_model import Parameter, alternative, family
@@ -69,7 +69,7 @@ alternative(
     "μ − x is normalised instead of x − μ",
     normalized=lambda m, *g: -_normalized(m, *g),
 )
-# Scaling before and after rounding rounds, too: that is the factor of one.
+# Scaling before and after rounding also rounds: that is the factor of one.
 for _kind in ("bfloat16", "float16", "0", "1", "2", "3", "4", "5", "6"):
     _name = _kind if "float" in _kind else f"{_kind} decimals"
     _round = rounded_to(_kind)

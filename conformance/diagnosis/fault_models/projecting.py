@@ -1,4 +1,4 @@
-"""Mistakes in the two terms through the statistics."""
+"""Mistakes in the two terms of dx that pass through the statistics."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from conformance.diagnosis.approximate import Approximate, average, root, total,
 from conformance.diagnosis.backward_model import BackwardModel
 from conformance.diagnosis.fault_model import backward
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005, PLW0108
 
 _projection = BackwardModel.projection_term

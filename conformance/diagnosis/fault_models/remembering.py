@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG001
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +24,7 @@ _moved, _update = ReferenceModel.moved, ReferenceModel.update
 
 
 def _repeat_skipped(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> None:
-    """Skip a batch that equals the one before, and comes in the same container."""
+    """Skip a batch that equals the previous one and is passed in the same container."""
     last, now = m.memory.get("x"), (m.container == "jax", x.shape, x.value.tobytes())
     m.memory["x"] = now
     if last != now:
@@ -40,9 +40,9 @@ alternative(
 
 
 def _lagging(*, from_fresh: bool) -> Any:
-    """Return a step that hands on the statistics of the batch before.
+    """Return a step that uses the statistics of the previous batch.
 
-    ``from_fresh``: the first batch gets 0 and 1 instead of its own.
+    ``from_fresh``: the first batch uses 0 and 1 instead of its own statistics.
     """
 
     def step(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> Any:
@@ -92,7 +92,7 @@ _UNIT = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
 def _in_low_precision(
     m: ReferenceModel, old: Approximate, new: Approximate, kind: str
 ) -> Approximate:
-    """Return one step of the average; m·old may be rounded to the format of the state, too."""
+    """Return one step of the average; m·old may also be rounded to the format of the state."""
     moved: Approximate = _moved(m, old, new)
     more = np.abs(m.momentum * old.value) * _UNIT.get(kind, 0.0)
     return Approximate(moved.value, moved.error + np.where(np.isfinite(more), more, 0))

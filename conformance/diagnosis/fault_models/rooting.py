@@ -1,8 +1,8 @@
-"""Mistakes in the root, and in what becomes of ε."""
+"""Mistakes in the square root and the use of ε."""
 
 from __future__ import annotations
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005
 import numpy as np
 

@@ -1,8 +1,8 @@
-"""Mistakes in which rows count, and what is mixed into the batch statistics."""
+"""Mistakes in the rows counted, and foreign values mixed into the batch statistics."""
 
 from __future__ import annotations
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG001, ARG005
 from typing import Any
 
@@ -22,7 +22,7 @@ def _full_blocks(x: Approximate, block: float) -> Approximate:
 
 
 def _of(rows: Any, *steps: str) -> dict[str, Any]:
-    """Return steps that take the statistics of some of the rows only."""
+    """Return steps that compute the statistics from only some of the rows."""
     replaced = {
         "mean": lambda m, x: _mean(m, rows(x)),
         "var": lambda m, x, mean: _var(m, rows(x), mean),
@@ -72,7 +72,7 @@ family(
 
 
 def _of_chunks(x: Approximate, size: float) -> Approximate:
-    """Return the mean of the means of chunks of rows, the last one shorter."""
+    """Return the mean of the means of chunks of rows, the last of which may be shorter."""
     starts = range(0, x.shape[0], int(size))
     means = [average(x[at : at + int(size)], 0)[0] for at in starts]
     return Approximate(
@@ -92,7 +92,7 @@ family(
 
 
 def _within_chunks(x: Approximate, size: float) -> Approximate:
-    """Return the variance of rows around the mean of their own chunk."""
+    """Return the variance of rows around the mean of their chunk."""
     starts = range(0, x.shape[0], int(size))
     chunks = [x[at : at + int(size)] for at in starts]
     centred = [chunk - average(chunk, 0)[0] for chunk in chunks]
@@ -113,7 +113,7 @@ family(
 
 
 def _weighted(x: Approximate, weight: Float64) -> tuple[Approximate, Approximate]:
-    """Return mean and variance with weights, (N, 1) or (N, D), that add up to one."""
+    """Return mean and variance, (D,) each, with weights, (N, 1) or (N, D), that add up to one."""
     mean = total(x * weight, 0)[0]
     return mean, total((x - mean) * (x - mean) * weight, 0)[0]
 

@@ -1,4 +1,4 @@
-"""Wrong start values, and construction that does too much."""
+"""Wrong initial values, and constructors that train or draw."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _with(m: ReferenceModel, **arrays: float) -> dict[str, Approximate]:
 
 
 def _varied(m: ReferenceModel, array: str) -> dict[str, Approximate]:
-    """Return start values of which one array may be anything; seen at construction only."""
+    """Return initial values of which one array may be anything; visible at construction only."""
     if m.forwarding:
         raise RaisesError
     unknown = Approximate(np.zeros(m.config.features), np.full(m.config.features, 1e9))

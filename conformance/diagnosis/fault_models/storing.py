@@ -1,8 +1,8 @@
-"""Mistakes in what is stored as running statistics."""
+"""Mistakes in the values stored as running statistics."""
 
 from __future__ import annotations
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005
 from conformance.diagnosis.approximate import Approximate, average, root
 from conformance.diagnosis.fault_model import alternative

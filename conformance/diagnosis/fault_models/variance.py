@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Steps take all that their place in the model hands over; loop variables are bound as defaults.
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005
 from conformance.diagnosis.approximate import Approximate, absolute, average, maximum, minimum, root
 from conformance.diagnosis.fault_model import ANY_SIZE, Parameter, alternative, family
