@@ -1,7 +1,7 @@
-"""Announcements of what this process is about to do, for whoever watches it from outside.
+"""Notifications of what this process is about to do, for a watcher outside it.
 
-A supervised process records the last announcement where its supervisor can read it after the
-process has died or hangs. In any other process nobody watches, and announcing does nothing.
+A supervised process records the last notification where its supervisor can read it after the
+process has died or hangs. In any other process nobody watches, and notifying does nothing.
 """
 
 from __future__ import annotations
@@ -37,13 +37,23 @@ def is_watched() -> bool:
 
 
 def notify_case(raw: bytes, entries: tuple[Any, ...]) -> None:
-    """Announce the next case."""
+    """Notify the watcher of the next case.
+
+    Args:
+        raw: The bytes from which the case is drawn.
+        entries: The shape grid with which it is drawn.
+    """
     for watcher in _watchers:
         watcher.case(raw, entries)
 
 
 def notify_operation(name: str, arguments: str = "") -> None:
-    """Announce the next call into the implementation, with a summary of its arguments."""
+    """Notify the watcher of the next call into the implementation.
+
+    Args:
+        name: The operation.
+        arguments: A summary of its arguments.
+    """
     for watcher in _watchers:
         watcher.operation(name, arguments)
 

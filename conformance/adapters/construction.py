@@ -1,4 +1,4 @@
-"""How layers of an ``nnx.Module`` class are constructed, under the class's own names."""
+"""How layers of an ``nnx.Module`` class are constructed, with the class's names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Construction:
-    """The callable that makes a module, and the module's own names for what the suite uses.
+    """The callable that makes a module, and the module's names for what the suite uses.
 
     Attributes:
         module: The class, or another callable that returns a module.

@@ -19,11 +19,11 @@ _seen: Counter[tuple[Any, ...]] = Counter()
 def put_on_device(*values: Any) -> tuple[Any, ...]:
     """Return ``jnp.asarray`` of each value, all of them at the cost of one.
 
-    ``jnp.asarray`` compiles a program for each shape, which pays only for shapes that recur, and
-    calls it for each array.
+    ``jnp.asarray`` compiles a program for each shape, which is worth it only for shapes that
+    recur, and is called once per array.
 
     Args:
-        values: NumPy arrays of any shapes; other values, such as tracers, are left to
+        *values: NumPy arrays of any shapes; other values, such as tracers, are left to
             ``jnp.asarray``.
 
     Returns:

@@ -59,7 +59,7 @@ AT_LEAST_FLOAT32 = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wider:
-    """A declared extended domain. Strings are the layer's own argument names, or empty for none.
+    """A declared extended domain. Strings are the layer's argument names, or empty for none.
 
     Attributes:
         ndim: Inputs may have more than two axes, with the features on the last.

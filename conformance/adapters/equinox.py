@@ -59,7 +59,7 @@ def build_wide(config: Config, options: Options, mode: Mode) -> WideLayer:
         "beta": module.bias,
         "running_mean": jnp.zeros(config.features, dtype),
         "running_var": jnp.ones(config.features, dtype),
-        COUNT: jnp.array(MANY),  # weakly typed, like the module's own
+        COUNT: jnp.array(MANY),  # weakly typed, as in the module
     }
     return WideLayer(_wide(*arguments, options), arrays)
 

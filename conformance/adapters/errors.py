@@ -54,10 +54,10 @@ def describe(error: BaseException) -> str:
 
 @contextmanager
 def wrap_errors(what: str, happened: str = "cannot be imported") -> Iterator[None]:
-    """Turn whatever third-party code raises into an ``AdapterError`` that names the place.
+    """Turn whatever third-party code raises into an ``AdapterError`` that names its location.
 
     Args:
-        what: What was attempted on, such as ``module 'norms'``.
+        what: The object of the attempt, such as ``module 'norms'``.
         happened: The predicate of the message.
 
     Raises:

@@ -37,7 +37,7 @@ def load_member(gallery: str, name: str) -> Any:
     """Return the implementation of that name.
 
     Raises:
-        AdapterError: The gallery has no such member; the message names the nearest.
+        AdapterError: The gallery has no such member; the message suggests similar names.
     """
     members = load_members(gallery)
     if name not in members:

@@ -21,10 +21,10 @@ _AVERAGES = {"running_mean": f"{_NAME}/~/mean_ema", "running_var": f"{_NAME}/~/v
 
 
 def build(config: Config) -> PureLayer:
-    """Return a layer with scale and offset, initialized on a batch of mean 0 and variance 1.
+    """Return a layer with gamma and beta, initialized on a batch of mean 0 and variance 1.
 
-    Until it is trained, a layer of Haiku evaluates with the statistics of the batch that it was
-    initialized on, which changes neither its counter nor its sums.
+    Until it is trained, a layer of Haiku evaluates with the statistics of the batch on which it
+    was initialized, which changes neither its counter nor its sums.
     """
     transformed = _transformed(config.momentum, config.eps)
     x = jnp.array([[-1.0], [1.0]]) * jnp.ones((1, config.features))

@@ -23,12 +23,12 @@ class Implementation:
     """One implementation, ready to be judged.
 
     Attributes:
-        name: What reports call it.
+        name: The name in reports.
         build: Makes a fresh ``Layer`` from a ``Config``; None if there is no layer.
         forward: The function ``f(seed, x, use_running_average)``; None if there is none.
         nnx_module: The layers are ``conformance.adapters.nnx.NnxLayer``.
         pure: The layers are ``conformance.adapters.pure.PureLayer``, and so ``Transformable``.
-        own_gradients: The layers are ``Differentiable`` by means of their own framework.
+        own_gradients: The layers are ``Differentiable`` by means of their framework, not of JAX.
         differentiable: JAX can differentiate the layers' calls in reverse mode.
         deviations: The declared deviations from the conventions of the requirements.
         state_dtype: The dtype that the four arrays are declared to have.
@@ -129,7 +129,7 @@ class Implementation:
 
         Args:
             module: The class, or another callable that returns a module.
-            name: What reports call it; by default, the name of the class.
+            name: The name in reports; by default, that of the class.
             features: Name of the constructor argument for the number of features D.
             momentum: Name of the constructor argument for the weight of the old value.
             eps: Name of the constructor argument for ε.

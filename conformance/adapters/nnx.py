@@ -17,7 +17,7 @@ from conformance.adapters.rngs import construct
 
 
 def apply(module: Any, x: Any, use_running_average: Any) -> Any:
-    """Call the module on x, (N, D): the one function that transforms cache by its identity."""
+    """Call the module on x, (N, D): one function, because transforms cache by its identity."""
     return module(x, use_running_average=use_running_average)
 
 
@@ -113,7 +113,7 @@ class NnxLayer:
                 holder[...] = on_device  # keeps an unusual layout, such as (1, D)
             else:
                 dtype = getattr(current, "dtype", None)
-                same = dtype == value.dtype  # converting to the same dtype costs as much again
+                same = dtype == value.dtype  # converting to the same dtype would double the cost
                 holder.set_value(on_device if same else jnp.asarray(value, dtype))
 
     def around(self, module: Any) -> NnxLayer:
@@ -142,7 +142,7 @@ def build_layer(
     attributes: Mapping[str, str],
     arguments: Mapping[str, Any],
 ) -> NnxLayer:
-    """Construct the module from a config, with its own names for the arguments.
+    """Construct the module from a config, with its names for the arguments.
 
     Args:
         module: The class, or another callable that returns a module.

@@ -62,7 +62,12 @@ class NnxCall:
         return lambda w: pullback(*put_on_device(w))
 
     def through_statistics(self, of_mean: Any, of_var: Any) -> Any:
-        """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x, (N, D)."""
+        """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x, (N, D).
+
+        Args:
+            of_mean: The cotangent of the running mean after the call, (D,).
+            of_var: The cotangent of the running variance after the call, (D,).
+        """
         arrays = (self.leaves, self.gamma, self.beta)
         return _gradient_through_statistics(self.program, *arrays, self.x, (of_mean, of_var))
 

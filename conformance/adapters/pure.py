@@ -1,7 +1,7 @@
-"""Layers of frameworks whose modules keep no state: arrays in, arrays out.
+"""Layers of frameworks whose modules store no state: arrays in, arrays out.
 
-Such a layer is one pure function, which calls the framework's own module, and the arrays that
-the function takes and returns. Compiled programs are cached by the function, the mode and shapes.
+Such a layer is one pure function, which calls the framework's module, and the arrays that the
+function takes and returns. Compiled programs are cached by the function, the mode and shapes.
 """
 
 from __future__ import annotations
@@ -86,7 +86,12 @@ class PureCall:
         return lambda w: pullback(jnp.asarray(w))
 
     def through_statistics(self, of_mean: Any, of_var: Any) -> Any:
-        """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x, (N, D)."""
+        """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x, (N, D).
+
+        Args:
+            of_mean: The cotangent of the running mean after the call, (D,).
+            of_var: The cotangent of the running variance after the call, (D,).
+        """
         return _gradient_through_statistics(self.pure, self.arrays, self.x, (of_mean, of_var))
 
 

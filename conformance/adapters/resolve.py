@@ -1,4 +1,4 @@
-"""Resolves the name that a user types to the implementation that it names.
+"""Resolves a name that a user types to an implementation.
 
 A name is a registered one (entry-point group ``conformance.implementations``),
 ``gallery:member``, ``module:attribute`` or ``path/to/file.py:attribute``.

@@ -1,6 +1,6 @@
-"""Random streams for constructors, reused as long as nobody could notice.
+"""Random streams for constructors, reused as long as nobody can notice.
 
-Making an ``nnx.Rngs`` costs more than half as much as the rest of a layer.
+Constructing an ``nnx.Rngs`` costs more than half as much as the rest of a layer.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Layers with zero-debiased averages, which are sums divided by a share: Equinox and Haiku.
 
-What a user reads, and evaluation uses, is the average; the sum behind it is carried along.
+Users read the average, and evaluation uses it; the sum is stored beside it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SUMS = {"running_mean": "hidden_mean", "running_var": "hidden_var"}
 
 
 class SummedLayer(PureLayer):
-    """A layer in which writing an average writes the sum behind it as well.
+    """A layer in which writing an average also writes its sum.
 
     Attributes:
         share: Returns the divisor of a sum, from the number of updates.

@@ -47,7 +47,7 @@ class TorchLayer:
 
 @dataclass(frozen=True, slots=True)
 class TorchCall:
-    """A call of a module that is used for nothing else."""
+    """A call of a module that nothing else uses."""
 
     layer: TorchLayer
     x: Any
@@ -70,7 +70,12 @@ class TorchCall:
         return pull_back
 
     def through_statistics(self, of_mean: Any, of_var: Any) -> Any:
-        """Return the gradient with respect to x, 0 for running statistics without a graph."""
+        """Return the gradient with respect to x, (N, D): 0 for running statistics without a graph.
+
+        Args:
+            of_mean: The cotangent of the running mean after the call, (D,).
+            of_var: The cotangent of the running variance after the call, (D,).
+        """
         _, rows = self._forward()
         pairs = ((self.layer.module.running_mean, of_mean), (self.layer.module.running_var, of_var))
         with_graph = [(a, torch.from_numpy(np.array(w))) for a, w in pairs if a.requires_grad]

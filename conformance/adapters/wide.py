@@ -83,7 +83,7 @@ class Lanes(NamedTuple):
     Attributes:
         axis_name: The named axis of the map.
         shards: S.
-        on_devices: By ``jax.shard_map`` on S devices, instead of by ``jax.vmap``.
+        on_devices: Map by ``jax.shard_map`` on S devices, instead of by ``jax.vmap``.
     """
 
     axis_name: str
@@ -149,7 +149,7 @@ def _call_in_lanes(lanes: Lanes, *, masked: bool) -> Callable[..., tuple[Any, Ar
             mesh=jax.sharding.Mesh(jax.devices("cpu")[: lanes.shards], (lanes.axis_name,)),
             in_specs=(replicated, sharded, sharded if masked else replicated),
             out_specs=(sharded, sharded),
-            check_vma=False,  # a correct custom_vjp need not say what varies
+            check_vma=False,  # a correct custom_vjp need not declare what varies
         )
         return shard_mapped(arrays, x, mask)
 

@@ -1,4 +1,4 @@
-"""Judging in this process: for test files, debuggers, and implementations that are trusted.
+"""Judging in this process: for test files, debuggers, and trusted implementations.
 
 Importing this imports Hypothesis, NumPy and JAX: call ``remember_compilations`` before.
 """
@@ -18,10 +18,14 @@ from conformance.requirements.verdict import Verdict
 
 
 def subject_of(implementation: str | Implementation, *, strictly: bool = False) -> Subject:
-    """Return what properties act on; ``strictly`` ignores declared deviations.
+    """Return the subject on which properties act.
+
+    Args:
+        implementation: A name as for ``conformance run``, or an ``Implementation``.
+        strictly: Ignore declared deviations.
 
     Raises:
-        AdapterError: the implementation cannot be found.
+        AdapterError: The implementation cannot be found.
     """
     found = resolve(implementation) if isinstance(implementation, str) else implementation
     return Subject(found.read(strictly=strictly))
@@ -40,13 +44,13 @@ class LocalJudge:
         until: float | None = None,
         values: Mapping[str, Any] | None = None,
     ) -> Verdict:
-        """Return a verdict.
+        """Return the verdict on one requirement and one implementation.
 
         Args:
-            requirement: its id.
-            name: of the implementation.
-            until: when to stop generating cases, in seconds since 1970.
-            values: a stored case, on which alone it is judged.
+            requirement: The id.
+            name: The name of the implementation.
+            until: When to stop generating cases, in seconds since 1970.
+            values: A stored case, on which alone it is judged.
         """
         row, subject = REQUIREMENTS[requirement], self._subjects[name]
         return judge_requirement(row, subject, self._budget, values, until=until)
@@ -60,9 +64,9 @@ class LocalJudge:
         """Return the most likely mistake behind a violation, as JSON values."""
         from conformance.diagnosis import diagnose  # noqa: PLC0415  only for waivers that expect one
 
-        del requirement  # a diagnosis rests on numbers alone
+        del requirement  # a diagnosis uses only numbers
         implementation = self._subjects[name].implementation
         return diagnose(implementation).to_json()
 
     def close(self) -> None:
-        """Do nothing: there is no process to end."""
+        """Do nothing: there are no processes to end."""

@@ -31,16 +31,16 @@ class RunOption:
     """One option of a run.
 
     Attributes:
-        name: the key of its value in ``RunConfig.from_options``.
-        help: one sentence for ``--help``.
-        type: of a value; ``bool`` makes it a flag.
-        default: the value if the option is absent.
-        metavar: what ``--help`` calls the value.
-        choices: the only values, if they are few.
-        multiple: whether the option may be repeated.
-        check: returns what is wrong with a value, or an empty string.
-        flags: on the command line; empty if it does not offer the option by a flag.
-        pytest: in pytest; empty for ``--conformance-`` and the name.
+        name: The key of its value in ``RunConfig.from_options``.
+        help: One sentence for ``--help``.
+        type: The type of a value; ``bool`` makes it a flag.
+        default: The value if the option is absent.
+        metavar: The name of the value in ``--help``.
+        choices: The permitted values, if they are few.
+        multiple: Whether the option may be repeated.
+        check: Returns what is wrong with a value, or an empty string.
+        flags: The flags on the command line; empty if it has none.
+        pytest: The flag in pytest; empty for ``--conformance-`` and the name.
     """
 
     name: str
@@ -232,11 +232,11 @@ def check_values(values: Mapping[str, Any], flags: Mapping[str, str]) -> None:
     """Check every value by the rule of its option.
 
     Args:
-        values: by the name of the option; None where it is absent.
-        flags: how messages name the options: ``COMMAND_LINE`` or ``PYTEST``.
+        values: Values by the name of the option; None where it is absent.
+        flags: How messages name the options: ``COMMAND_LINE`` or ``PYTEST``.
 
     Raises:
-        OptionError: a value breaks the rule; the message names option, value and rule.
+        OptionError: A value breaks the rule; the message names option, value and rule.
     """
     for option in RUN_OPTIONS:
         value = values.get(option.name)

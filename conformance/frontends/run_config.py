@@ -30,18 +30,18 @@ class RunConfig:
     the end of the run.
 
     Attributes:
-        implementations: their names, without repetitions.
-        requirements: those selected, in the order of the table.
-        budget: which cases are generated.
-        strict: a violated SHOULD fails the run.
-        strict_reading: declared deviations are ignored.
-        pairs: names of the only pairs to judge, such as ``BN-EMA-1[impl]``; None means all.
-        ends: when the run should be over, in seconds since 1970; None for no limit.
-        shard: the part of the run that ``pairs`` is; None for all of it.
-        waivers: violations that are known.
-        call_timeout: seconds that a single call may take.
-        memory_limit: bytes that an implementation may use; None for a fair share.
-        in_process: judge in pytest's process, without a sandbox.
+        implementations: Their names, without repetitions.
+        requirements: Those selected, in the order of the table.
+        budget: Which cases are generated.
+        strict: A violated SHOULD fails the run.
+        strict_reading: Declared deviations are ignored.
+        pairs: Names of the only pairs to judge, such as ``BN-EMA-1[impl]``; None means all.
+        ends: When the run should be over, in seconds since 1970; None for no limit.
+        shard: The part of the run that ``pairs`` is; None for all of it.
+        waivers: Violations that are known.
+        call_timeout: Seconds that a single call may take.
+        memory_limit: Bytes that an implementation may use; None for a fair share.
+        in_process: Judge in pytest's process, without a sandbox.
     """
 
     implementations: tuple[str, ...]
@@ -69,13 +69,13 @@ class RunConfig:
         """Return the configuration that the values of the options describe.
 
         Args:
-            given: values by the name of the option; absent ones have their defaults.
-            flags: how messages name the options: ``COMMAND_LINE`` or ``PYTEST``.
-            hypothesis: the ``hypothesis.settings`` that the user loaded, if any.
-            hypothesis_seed: whether Hypothesis's own option decides the seed.
+            given: Values by the name of the option; absent ones have their defaults.
+            flags: How messages name the options: ``COMMAND_LINE`` or ``PYTEST``.
+            hypothesis: The ``hypothesis.settings`` that the user loaded, if any.
+            hypothesis_seed: Whether Hypothesis's option decides the seed.
 
         Raises:
-            OptionError: a value, or a combination of values, cannot be used.
+            OptionError: A value, or a combination of values, cannot be used.
         """
         values = {option.name: option.default for option in RUN_OPTIONS} | dict(given)
         check_values(values, flags)
@@ -104,10 +104,10 @@ class RunConfig:
     def from_pytest(cls, config: pytest.Config) -> RunConfig:
         """Return the configuration that pytest's options describe.
 
-        What Hypothesis's own options or a debugger need is judged in pytest's process.
+        With options of Hypothesis or a debugger, everything is judged in pytest's process.
 
         Raises:
-            OptionError: as ``from_options``.
+            OptionError: As ``from_options``.
         """
         values = {option.name: config.getoption(option.pytest_flag) for option in RUN_OPTIONS}
         values |= {name: tuple(values[name]) for name in ("implementations", "patterns")}
@@ -121,7 +121,7 @@ class RunConfig:
 
     @property
     def limits(self) -> Limits:
-        """What an implementation may use in this process's share of the machine."""
+        """The limits of an implementation, given this process's share of the machine."""
         if self.memory_limit is None:
             return Limits(self.call_timeout)
         return Limits(self.call_timeout, self.memory_limit)
@@ -130,7 +130,7 @@ class RunConfig:
         """Return the pairs to judge, requirement and implementation, by the name of their item.
 
         Args:
-            rows: the requirements in another order; None for that of the table.
+            rows: The requirements in another order; None for that of the table.
         """
         chosen = self.requirements if rows is None else tuple(rows)
         pairs = {item_name(row.id, n): (row.id, n) for n in self.implementations for row in chosen}
@@ -145,11 +145,11 @@ def select_requirements(
     """Return the selected requirements, in the order of the table.
 
     Args:
-        patterns: ids, families or globs; none selects everything.
+        patterns: Ids, families or globs; none selects everything.
         level: ``must`` or ``should``; None for both.
 
     Raises:
-        OptionError: a pattern is empty or matches nothing, or nothing of the level is left.
+        OptionError: A pattern is empty or matches nothing, or nothing of the level is left.
     """
     for pattern in patterns:
         if not pattern.strip(" ,"):
@@ -177,7 +177,7 @@ def _budget(values: Mapping[str, Any], hypothesis: Any, *, hypothesis_seed: bool
 
 
 def _check_shard_seed(values: Mapping[str, Any], flags: Mapping[str, str]) -> None:
-    """Refuse parts of a run whose seed is random: each part would draw another one."""
+    """Refuse shards of a run with a random seed: each shard would draw a different one."""
     if values["shard"] is not None and values["profile"] == "thorough" and values["seed"] is None:
         msg = f"{flags['shard']} {values['shard']}: the thorough profile draws a seed, and every "
         msg += f"shard would draw its own. Give all shards the same {flags['seed']} N."
@@ -185,7 +185,7 @@ def _check_shard_seed(values: Mapping[str, Any], flags: Mapping[str, str]) -> No
 
 
 def _check_report(path: str | Path | None, flags: Mapping[str, str]) -> None:
-    """Refuse a report that cannot be written before anything is judged."""
+    """Refuse a report that cannot be written, before anything is judged."""
     if path is not None and (reason := why_unwritable(Path(path))):
         msg = f"{flags['report']} {str(path)!r}: cannot be written: {reason}"
         raise OptionError(printable(msg))
@@ -221,6 +221,6 @@ def _hypothesis_settings(config: pytest.Config) -> Any:
     asked = ("--hypothesis-profile", "--hypothesis-verbosity")
     if not any(config.getoption(name, None) for name in asked):
         return None
-    from hypothesis import settings  # noqa: PLC0415  its own plugin has loaded it already
+    from hypothesis import settings  # noqa: PLC0415  its pytest plugin has loaded it already
 
     return settings()

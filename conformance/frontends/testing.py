@@ -1,4 +1,4 @@
-"""Functions for a user's own test file: one line, one pytest item per requirement."""
+"""Functions for a user's test file: one line, one pytest item per requirement."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def conformance_tests(
     one item per requirement; ``-k EMA`` selects, ``-n auto`` distributes, ``--lf`` repeats.
 
     Args:
-        implementation: a name as for ``conformance run``, or an ``Implementation``; resolved when
+        implementation: A name as for ``conformance run``, or an ``Implementation``; resolved when
             the first item runs.
-        select_only: ids, families or globs, joined by commas; empty for all requirements.
+        select_only: Ids, families or globs, joined by commas; empty for all requirements.
         level: ``must`` or ``should``; None for both.
-        profile: how many cases to generate: ``quick``, ``default`` or ``thorough``.
-        max_examples: cases per property; overrides the profile.
-        seed: of the cases; None for 0, or a random one in the thorough profile.
-        strict: a violated SHOULD fails instead of xfailing.
-        waivers: a file of known violations, which xfail. It names the implementation as it is
+        profile: How many cases to generate: ``quick``, ``default`` or ``thorough``.
+        max_examples: Cases per property; overrides the profile.
+        seed: The seed of the cases; None for 0, or a random one in the thorough profile.
+        strict: A violated SHOULD fails instead of xfailing.
+        waivers: A file of known violations, which xfail. It names the implementation as it is
             named here, and may be shared: an entry whose implementation no test file of the
             session judges is an error.
 
@@ -58,8 +58,8 @@ def conformance_tests(
 
     Raises:
         UnknownRequirement: ``select_only`` matches nothing.
-        ValueError: the profile or the level is not known.
-        WaiverError: the file of waivers cannot be used.
+        ValueError: The profile or the level is unknown.
+        WaiverError: The file of waivers cannot be used.
     """
     if profile not in PROFILES:
         msg = f"profile={profile!r}: expected one of {', '.join(PROFILES)}"
@@ -104,7 +104,7 @@ def _make_test(
 
 @dataclass(frozen=True, slots=True)
 class _Judge:
-    """Judges one implementation in this process; ``waivers``: its own, by requirement."""
+    """Judges one implementation in this process; ``waivers``: those of the implementation."""
 
     judge: LocalJudge
     name: str
@@ -130,10 +130,10 @@ def sequence_machine(implementation: str | Implementation) -> Any:
     how long.
 
     Args:
-        implementation: a name as for ``conformance run``, or an ``Implementation``.
+        implementation: A name as for ``conformance run``, or an ``Implementation``.
 
     Raises:
-        AdapterError: the implementation cannot be found, or has no layer.
+        AdapterError: The implementation cannot be found, or has no layer.
     """
     subject = _subject(implementation)
     if subject.implementation.build is None:

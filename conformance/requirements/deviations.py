@@ -38,8 +38,8 @@ class Visibility:
     """Where a deviation is visible.
 
     Attributes:
-        needs: The capability that has to be offered.
-        words: What that is called in messages.
+        needs: The capability that must be offered.
+        words: The name of the capability in messages.
         offer: How an author offers it, as an imperative.
     """
 
@@ -57,13 +57,13 @@ _GRADIENTS = Visibility(Capability.GRAD, "gradients", "let the adapter offer gra
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviationSpec:
-    """What the suite knows of a deviation.
+    """What the suite knows about a deviation.
 
     Attributes:
         shown_by: The requirement whose inputs show the deviation, if it is there.
-        sets_aside: Requirements that cannot hold under it, and say nothing about a layer that
+        sets_aside: Requirements that cannot hold under it, and do not apply to a layer that
             declares it.
-        visible_in: What has to be offered for it to be visible.
+        visible_in: What must be offered for it to be visible.
         visible_in_output: It is visible in y of a training call, hence also in a forward function
             without a layer.
         judged_by_bounds: Its bound contains the strict one, so one run judges both readings.
@@ -98,8 +98,8 @@ DEVIATIONS: Mapping[Deviation, DeviationSpec] = {
         shown_by="BN-TRAIN-1",
         visible_in_output=True,
         sets_aside=(
-            *("BN-TRAIN-2", "BN-TRAIN-10"),  # y depends on the averages, and is not standardised
-            "BN-TYPE-4",  # its bound is for normalising with the batch
+            *("BN-TRAIN-2", "BN-TRAIN-10"),  # y depends on the averages, and is not standardized
+            "BN-TYPE-4",  # its bound is for normalizing with the batch
             "BN-SHARED-2",  # gradients of a second use in one forward pass, at moved averages
         ),
     ),

@@ -65,7 +65,7 @@ class Finding:
         got: The number at the worst ``index``, or words.
         expected: The number expected at that index, or words.
         bound: The largest error that a correct implementation can show there.
-        ratio: error ÷ bound; None where no error was measured.
+        ratio: Error ÷ bound; None where no error was measured.
         index: Position of the worst element.
         kind: What kind of observation this is.
         operation: The operation that did not return, without its arguments; else empty.

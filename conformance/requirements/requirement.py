@@ -14,7 +14,7 @@ class Level(Enum):
 
 
 class Capability(Enum):
-    """What an implementation has to offer for a requirement to apply."""
+    """What an implementation must offer for a requirement to apply."""
 
     LAYER = "layer"
     """A layer of four arrays that can be constructed, called, read and written."""
@@ -78,7 +78,7 @@ class Requirement:
         id: ``BN-<FAMILY>-<number>``; its meaning never changes.
         statement: What a layer must or should do.
         level: How binding it is.
-        needs: What an implementation has to offer.
+        needs: What an implementation must offer.
         formula: The statement as a formula; empty if words suffice.
         why: The reason.
         mistakes: Common ways to violate it.

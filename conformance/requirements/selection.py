@@ -25,7 +25,7 @@ def select(
         level: Restrict the result to this level.
 
     Raises:
-        UnknownRequirement: A pattern matches nothing; the message names the nearest ids.
+        UnknownRequirement: A pattern matches nothing; the message suggests similar ids.
     """
     wanted = [part.strip() for text in patterns for part in text.split(",") if part.strip()]
     chosen = {row.id for pattern in wanted for row in _matches(table, pattern)}

@@ -1,4 +1,4 @@
-"""Where commands print."""
+"""The console on which commands print."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rich.console import Console
 
 
 def console_of(*, color: bool) -> Console:
-    """Return where to print: a terminal at its own width, anything else 80 columns wide."""
+    """Return a console: as wide as the terminal, or 80 columns where there is none."""
     console = Console(no_color=not color, highlight=False, soft_wrap=False, emoji=False)
     if console.is_terminal:
         return console

@@ -12,12 +12,12 @@ from conformance.report.kill_matrix import KillMatrix, Row
 
 
 def conditions(max_examples: int, seed: int, *, others: int | None) -> str:
-    """Return the sentence that says under which conditions a matrix was made.
+    """Return a sentence with the conditions under which a matrix was made.
 
     Args:
-        max_examples: cases per property on the requirements that a record names.
-        seed: of the cases.
-        others: cases per property on all other requirements; None if those were left out.
+        max_examples: Cases per property on the requirements that a record names.
+        seed: The seed of the cases.
+        others: Cases per property on all other requirements; None if those were left out.
     """
     listed = f"each fault on the requirements that its record names, {max_examples} cases each"
     rest = "" if others is None else f", and on all others, {others} cases each"
@@ -27,14 +27,14 @@ def conditions(max_examples: int, seed: int, *, others: int | None) -> str:
 def conclude(
     matrix: KillMatrix, pairs: int, seconds: float, console: Console, *, full: bool
 ) -> ExitCode:
-    """Print the table by family, what was missed, and the totals; return the exit code.
+    """Print the table by family, the missed faults and the totals; return the exit code.
 
     Args:
-        matrix: which fault violates which requirement.
-        pairs: how many pairs were judged.
-        seconds: of wall time.
-        console: where to print.
-        full: whether all faults were judged by all requirements, so that a requirement that none
+        matrix: Which fault violates which requirement.
+        pairs: How many pairs were judged.
+        seconds: The wall time.
+        console: Where to print.
+        full: Whether all faults were judged on all requirements, so that a requirement that none
             of them violates is unproved.
     """
     _print_families(matrix, console)

@@ -144,9 +144,9 @@ def _pairs(gallery: str, chosen: Mapping[str, Any], *, listed: bool) -> dict[str
     """Return the implementations of pairs to judge, by the name of their item.
 
     Args:
-        gallery: the name of the gallery.
-        chosen: the faults.
-        listed: the pairs that the records name; else all others that apply.
+        gallery: The name of the gallery.
+        chosen: The faults, by name.
+        listed: The pairs that the records name; else all others that apply.
     """
     return {
         item_name(row.id, f"{gallery}:{name}"): f"{gallery}:{name}"
@@ -159,7 +159,7 @@ def _pairs(gallery: str, chosen: Mapping[str, Any], *, listed: bool) -> dict[str
 
 @dataclass(frozen=True, slots=True)
 class _FaultJudge:
-    """Judges pairs of a gallery, apart from those whose verdict is on file."""
+    """Judges pairs of a gallery, except those whose verdict is on file."""
 
     gallery: str
     seed: int
@@ -170,7 +170,7 @@ class _FaultJudge:
     def verdicts(
         self, chosen: Mapping[str, Any], pairs: Mapping[str, str], cases: int
     ) -> list[Verdict]:
-        """Return the verdicts on the pairs: those in the file that still hold, and new ones."""
+        """Return the verdicts on the pairs: those on file that are still valid, and new ones."""
         judged_by = budget(max_examples=cases, seed=self.seed)
         digests = {f"{self.gallery}:{n}": digest(f.module, judged_by) for n, f in chosen.items()}
         journal = Journal(self.resume, digests)
@@ -183,7 +183,7 @@ class _FaultJudge:
         return [*known, *self._judge(left, journal, judged_by)] if left else known
 
     def _judge(self, pairs: Mapping[str, str], journal: Journal, chosen: Budget) -> list[Verdict]:
-        """Judge pairs by one pytest session; the first violation of each is enough."""
+        """Judge pairs in one pytest session; the first violation of each is enough."""
         run = RunConfig(
             implementations=tuple(dict.fromkeys(pairs.values())),
             requirements=tuple(REQUIREMENTS.values()),

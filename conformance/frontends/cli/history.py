@@ -25,9 +25,9 @@ class StoredViolation:
     """A verdict with a violation.
 
     Attributes:
-        verdict: has the violation.
-        directory: where the run was started, which names of files are relative to.
-        strictly: declared deviations were ignored.
+        verdict: The verdict.
+        directory: Where the run was started; relative names of files refer to it.
+        strictly: Whether declared deviations were ignored.
     """
 
     verdict: Verdict
@@ -42,7 +42,7 @@ class StoredViolation:
 
     @property
     def values(self) -> dict[str, Any]:
-        """The inputs, in the form of ``strategies.codec``."""
+        """The inputs, as encoded by ``strategies.codec``."""
         violation = self.verdict.violation
         return violation.values if violation is not None else {}
 
@@ -59,7 +59,7 @@ def violations_in(report: Report) -> Iterator[StoredViolation]:
 
 
 def keep(report: Report) -> None:
-    """Store the violations of a run, unless the cache directory cannot be written."""
+    """Store the violations of a run, unless the cache directory cannot be written to."""
     try:
         for stored in violations_in(report):
             verdict = stored.verdict.to_json(internal=True)

@@ -1,4 +1,4 @@
-"""A click group that imports a command when it is asked for, after click's own recipe."""
+"""A click group that imports a command on demand, after a recipe in click's documentation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class LazyGroup(click.Group):
     """A group whose commands live in modules that are imported on demand.
 
     Args:
-        lazy: the place of each command, as ``module:attribute``, and its line in ``--help``, so
+        lazy: The place of each command, as ``module:attribute``, and its line in ``--help``, so
             that ``--help`` imports none of them.
     """
 

@@ -1,4 +1,4 @@
-"""``list``, ``explain``, ``implementations`` and ``schema``: these print text, and run nothing."""
+"""``list``, ``explain``, ``implementations`` and ``schema``: these print text and run nothing."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ def property_source(identity: str) -> str:
     """Return the source of a property, without importing it.
 
     Args:
-        identity: the id of the requirement.
+        identity: The id of the requirement.
 
     Raises:
-        LookupError: no property judges it.
+        LookupError: No property judges it.
     """
     package = find_spec("conformance.properties")
     assert package is not None and package.submodule_search_locations  # noqa: S101, PT018

@@ -43,7 +43,7 @@ def _settings_of(option: RunOption) -> dict[str, Any]:
 def check_names(
     context: click.Context, parameter: click.Parameter, value: str | tuple[str, ...]
 ) -> str | tuple[str, ...]:
-    """Refuse names of implementations that reports, being JSON and XML, cannot contain."""
+    """Refuse names of implementations that reports, as JSON and XML, cannot contain."""
     del context, parameter
     names = (value,) if isinstance(value, str) else value
     try:

@@ -1,4 +1,4 @@
-"""The display of a running session, as a plugin of its pytest."""
+"""The display of a running session, as a pytest plugin."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from conformance.requirements.verdict import Verdict
 
 
 class ProgressDisplay:
-    """Shows how far the run is, on a terminal; a pipe sees the result only.
+    """Shows the progress of the run on a terminal; a pipe receives only the result.
 
     Args:
-        collector: collects the verdicts; its configuration is that of the session.
-        console: where to print.
-        on_verdict: receives each verdict as it arrives.
-        bad: the word for verdicts that are not good.
-        fail_fast: print the first violation at once, and cancel what the workers are doing.
+        collector: Collects the verdicts; its configuration is that of the session.
+        console: Where to print.
+        on_verdict: Receives each verdict as it arrives.
+        bad: The word for verdicts that are not good.
+        fail_fast: Print the first violation at once, and cancel the work of all workers.
 
     Attributes:
-        configured: whether pytest accepted the command, and the session began.
-        announced: the violation that was printed at once.
+        configured: Whether pytest accepted the command, and the session began.
+        announced: The violation that was printed at once.
     """
 
     def __init__(
@@ -82,15 +82,15 @@ class ProgressDisplay:
         if exit_code_of([verdict], strict=self.collector.run.strict) is ExitCode.FAILED:
             self.announced = verdict
             render_first(self.collector.report(ExitCode.FAILED), verdict, self._console)
-            self._stop.touch()  # else a worker finishes its item, which may take ten seconds
+            self._stop.touch()  # otherwise a worker finishes its item, which may take ten seconds
 
     # pytest hooks
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
-        """Hand over the collector, and with it the configuration, before the plugin looks."""
+        """Register the collector, and with it the configuration, before the plugin looks for it."""
         self.collector.on_verdict = self.observe
-        self.collector.asks_for_diagnoses = False  # asked for after the violations are shown
+        self.collector.asks_for_diagnoses = False  # made after the violations are shown
         config.pluginmanager.register(self.collector, COLLECTOR)
 
     @pytest.hookimpl(trylast=True)

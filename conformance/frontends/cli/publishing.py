@@ -34,10 +34,10 @@ def rendering_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def different_files(**paths: Path | None) -> None:
-    """Refuse options that name the same file: only the last one written would be left.
+    """Refuse options that name the same file: only the last one written would remain.
 
     Raises:
-        click.UsageError: two options do; the message names them.
+        click.UsageError: Two options name the same file; the message names them.
     """
     seen: dict[Path, str] = {}
     for option, path in paths.items():
@@ -53,11 +53,11 @@ def publish(report: Report, **wanted: Path | None) -> None:
     """Write the requested renderings.
 
     Args:
-        report: what to render.
-        wanted: the files by the name of their option: ``html``, ``markdown`` or ``badge``.
+        report: The report.
+        **wanted: The files by the name of their option: ``html``, ``markdown`` or ``badge``.
 
     Raises:
-        click.UsageError: a file cannot be written.
+        click.UsageError: A file cannot be written.
     """
     for form, path in wanted.items():
         if path is not None:
@@ -67,8 +67,13 @@ def publish(report: Report, **wanted: Path | None) -> None:
 def write(option: str, path: Path, text: str) -> None:
     """Write the file that an option names.
 
+    Args:
+        option: The option, for messages.
+        path: The file.
+        text: Its content.
+
     Raises:
-        click.UsageError: it cannot be written.
+        click.UsageError: The file cannot be written.
     """
     try:
         write_text(path, text)
@@ -86,7 +91,7 @@ def _render(report: Report, form: str) -> str:
 
 
 def summarize_job(report: Report) -> None:
-    """Append the Markdown to the summary of the GitHub job, if there is one."""
+    """Append the report as Markdown to the summary of the GitHub job, if there is one."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
         try:

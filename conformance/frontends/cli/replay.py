@@ -60,16 +60,16 @@ def replay(
 def _in_directory_of(
     stored: StoredViolation, name: str | None
 ) -> contextlib.AbstractContextManager[None]:
-    """Return a context in which relative names of files mean what they meant in the run."""
+    """Return a context in which relative names of files refer to the same files as in the run."""
     if name is None and stored.directory is not None and stored.directory.is_dir():
         return contextlib.chdir(stored.directory)
     return contextlib.nullcontext()
 
 
 def _choose_one(found: list[StoredViolation], identity: str, name: str | None) -> StoredViolation:
-    """Return the one violation that a script can be about, or end with a usage error."""
+    """Return the one violation for which a script can be written, or end with a usage error."""
     here = [s for s in found if s.directory == Path.cwd()]
-    if name is not None:  # preferably what was found in that very implementation
+    if name is not None:  # preferably one that was found in the same implementation
         return next((s for s in found if s.verdict.implementation == name), found[0])
     if len(found) == 1:
         return found[0]
@@ -85,7 +85,7 @@ def _write_script(stored: StoredViolation, script: Path, name: str | None) -> No
     from conformance.report.reproducers.script import NoScript  # noqa: PLC0415  imports NumPy
     from conformance.report.reproducers.verify import write_script  # noqa: PLC0415
 
-    target = script.absolute()  # before going where the implementation is
+    target = script.absolute()  # before changing to the directory of the implementation
     implementation = name or stored.verdict.implementation
     with _in_directory_of(stored, name):
         with _supervisor() as supervisor:

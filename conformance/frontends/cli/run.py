@@ -1,4 +1,4 @@
-"""``run``: judge implementations, by way of pytest."""
+"""``run``: judge implementations, by means of pytest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from conformance.frontends.options import COMMAND_LINE, OptionError
 from conformance.frontends.run_config import RunConfig
 
 DEFAULT = ("impl", "flax")
-"""What is judged when nothing is named: the reference, and flax's own layer."""
+"""The implementations judged by default: the reference, and flax's layer."""
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""One pytest session, isolated from the user's own pytest settings, and its report."""
+"""One pytest session, isolated from the user's pytest settings, and its report."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ _NO_ERROR = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presentation:
-    """How a run is executed and shown; it changes no verdict.
+    """How a run is executed and shown; none of this changes a verdict.
 
     Attributes:
-        jobs: number of worker processes, or ``auto``.
-        color: whether a terminal gets colors.
-        report: where to write the report as JSON.
-        junit: where to write the results as JUnit XML.
-        fail_fast: stop at the first violation.
-        diagnose: look for the most likely mistake.
+        jobs: Number of worker processes, or ``auto``.
+        color: Whether a terminal gets colors.
+        report: Where to write the report as JSON.
+        junit: Where to write the results as JUnit XML.
+        fail_fast: Stop at the first violation.
+        diagnose: Look for the most likely mistake.
     """
 
     jobs: str
@@ -62,8 +62,12 @@ class Presentation:
 def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, ExitCode]:
     """Run a pytest session, write and print its report.
 
-    The report is written before anything that can be interrupted, and once more if a diagnosis
-    or a stale waiver changes it; violations are printed before the diagnosis, which takes seconds.
+    The report is written before anything that can be interrupted, and again if a diagnosis or a
+    stale waiver changes it; violations are printed before the diagnosis, which takes seconds.
+
+    Args:
+        run: What is judged, and how.
+        how: How the run is executed and shown.
 
     Returns:
         The report, None if the command cannot be used; and the exit code.
@@ -72,7 +76,7 @@ def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, E
     collector = VerdictCollector(run)
     display = ProgressDisplay(collector, console, fail_fast=how.fail_fast)
     with catch_signals() as received, tempfile.TemporaryDirectory(prefix="conformance-") as place:
-        draft = Path(place) / "junit.xml"  # pytest writes it also if the command cannot be used
+        draft = Path(place) / "junit.xml"  # pytest writes it even if the command cannot be used
         options = [*["-x"] * how.fail_fast, *[f"--junitxml={draft}"] * (how.junit is not None)]
         status = run_session(display, how.jobs, options)
         if status is None:
@@ -107,10 +111,10 @@ def decide_exit_code(
     """Return the exit code of a run, as ``conformance run --help`` documents it.
 
     Args:
-        collector: has the verdicts.
-        status: the exit status of the pytest session.
-        interrupted: the exit code of the signal that ended the run; ``OK`` without one.
-        stale: what is wrong with the waivers.
+        collector: The collector of the verdicts.
+        status: The exit status of the pytest session.
+        interrupted: The exit code of the signal that ended the run; ``OK`` without one.
+        stale: What is wrong with the waivers.
     """
     if interrupted:
         return interrupted
@@ -119,7 +123,7 @@ def decide_exit_code(
         return ExitCode.UNUSABLE
     code = exit_code_of(verdicts, strict=collector.run.strict)
     if code is ExitCode.OK and status not in _NO_ERROR:
-        return ExitCode.FAILED  # all that was judged conforms, and the session broke off
+        return ExitCode.FAILED  # everything judged conforms, but the session was aborted
     if stale and code in {ExitCode.OK, ExitCode.NOTHING_JUDGED}:
         return ExitCode.UNUSABLE
     return code
@@ -141,12 +145,12 @@ def run_session(display: ProgressDisplay, jobs: str, options: Sequence[str] = ()
     """Run a pytest session, configured by the display's collector.
 
     Args:
-        display: a plugin of the session.
-        jobs: number of worker processes, or ``auto``.
-        options: of pytest.
+        display: A plugin of the session.
+        jobs: Number of worker processes, or ``auto``.
+        options: Further options of pytest.
 
     Returns:
-        Its exit status; None if the command cannot be used, after an error message.
+        The exit status; None if the command cannot be used, after an error message.
     """
     settings = [
         f"--config-file={_SETTINGS}",
@@ -161,7 +165,7 @@ def run_session(display: ProgressDisplay, jobs: str, options: Sequence[str] = ()
         settings += ["-p", "xdist.plugin", f"--numprocesses={jobs}", "--dist=worksteal"]
     offer_host_devices()
     os.environ.pop("PYTEST_ADDOPTS", None)
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # in the workers, too
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # also in the workers
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(cache_directory() / "hypothesis"))
     try:
         status = int(pytest.main([*settings, *options, str(ENTRY_FILE)], plugins=[display]))

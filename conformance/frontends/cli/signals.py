@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run in an orderly way: its report has what was judged until then."""
+"""Ctrl-C and SIGTERM end a run in an orderly way: its report has everything judged so far."""
 
 from __future__ import annotations
 

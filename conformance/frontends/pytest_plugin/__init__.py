@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         except ValueError:
             if option.pytest_flag.startswith("--conformance-"):
                 raise
-            # another plugin has --impl or --max-examples; its value is used all the same
+            # another plugin has --impl or --max-examples; its value is used anyway
 
 
 def _settings_of(option: RunOption) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _settings_of(option: RunOption) -> dict[str, Any]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers, and the machinery if there is something to judge."""
+    """Register the markers, and everything else if there is something to judge."""
     config.addinivalue_line("markers", _MARKER)
     config.addinivalue_line("markers", waiver_files.MARKER)
     config.pluginmanager.register(waiver_files.WaiverFiles(), "conformance-waiver-files")
@@ -81,7 +81,7 @@ def _run_config(config: pytest.Config) -> RunConfig | None:
         return collector.run
     worker: dict[str, Any] = getattr(config, "workerinput", {})
     if RUN_CONFIG in worker:
-        decided: RunConfig = pickle.loads(worker[RUN_CONFIG])  # noqa: S301  by our own controller
+        decided: RunConfig = pickle.loads(worker[RUN_CONFIG])  # noqa: S301  pickled by our controller
         return decided
     if not config.getoption("--impl"):
         return None
@@ -94,7 +94,7 @@ def _run_config(config: pytest.Config) -> RunConfig | None:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Show what decides the verdicts."""
+    """Show the settings that decide the verdicts."""
     collector = _collector(config)
     if collector is None:
         return None

@@ -33,16 +33,16 @@ class VerdictCollector:
     """The plugin object that collects the verdicts of a run.
 
     Attributes:
-        run: what is judged, and how.
-        on_verdict: receives each verdict as it arrives.
-        asks_for_diagnoses: whether to look for the mistakes that waivers expect, in the end.
-        verdicts: by requirement and implementation.
-        refusal: why the workers cannot judge anything, if they cannot.
-        expected: the pairs that the run has set out to judge.
-        started: in seconds since 1970.
-        workers: how many processes judge.
-        effects: the process-wide state that each implementation changed.
-        diagnoses: by implementation; None where nobody looked for them.
+        run: What is judged, and how.
+        on_verdict: Receives each verdict as it arrives.
+        asks_for_diagnoses: Whether to look, at the end, for the mistakes that waivers expect.
+        verdicts: The verdicts by requirement and implementation.
+        refusal: Why the workers cannot judge anything, if they cannot.
+        expected: The pairs that the run is to judge.
+        started: The start of the run, in seconds since 1970.
+        workers: The number of processes that judge.
+        effects: The process-wide state that each implementation changed.
+        diagnoses: The diagnoses by implementation; None where none was made.
     """
 
     run: RunConfig
@@ -62,17 +62,17 @@ class VerdictCollector:
         self._items = self.run.items()
 
     def add(self, verdict: Verdict) -> None:
-        """Keep a verdict."""
+        """Store a verdict."""
         self.verdicts[verdict.requirement, verdict.implementation] = verdict
         if self.on_verdict is not None:
             self.on_verdict(verdict)
 
     def expect(self, nodeids: list[str]) -> None:
-        """Note what the run has set out to judge; other tests of the session do not count."""
+        """Store which pairs the run is to judge; other tests of the session do not count."""
         self.expected |= {pair for nodeid in nodeids if (pair := self._pair_of(nodeid))}
 
     def _pair_of(self, nodeid: str) -> Pair | None:
-        """Return the pair that an item stands for; its name is what follows the file."""
+        """Return the pair that an item stands for; its name is the node id after the file."""
         return self._items.get(nodeid.partition("::")[2])
 
     def report(self, exit_code: int) -> Report:
@@ -110,7 +110,7 @@ class VerdictCollector:
 
     @property
     def expects_a_diagnosis(self) -> bool:
-        """Whether a violation is waived for one known mistake only."""
+        """Whether a waiver of a violation accepts one known mistake only."""
         return any(
             waiver.diagnosis and verdict.outcome is Outcome.WAIVED
             for waiver in self.run.waivers
@@ -159,7 +159,7 @@ class VerdictCollector:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Decide the exit status before others look at it, and write the report after them."""
+        """Decide the exit status before other plugins see it, and write the report after them."""
         if self.asks_for_diagnoses and self.expects_a_diagnosis:
             self.diagnoses = diagnoses(self.report(0))
         if session.exitstatus == pytest.ExitCode.INTERRUPTED and not self.expected:
@@ -170,7 +170,7 @@ class VerdictCollector:
         return result
 
     def _exit_status(self, status: int | pytest.ExitCode) -> int | pytest.ExitCode:
-        """Return pytest's exit status, after what pytest itself cannot know."""
+        """Return pytest's exit status, corrected for what pytest itself cannot know."""
         if self.refusal is not None:
             return pytest.ExitCode.USAGE_ERROR
         if status != pytest.ExitCode.OK:
@@ -181,18 +181,18 @@ class VerdictCollector:
         return status if judged else pytest.ExitCode.NO_TESTS_COLLECTED
 
     def _write_report(self, session: pytest.Session) -> None:
-        """Write the report that ``--conformance-report`` asks for."""
+        """Write the report to the file that ``--conformance-report`` names."""
         target = session.config.getoption("--conformance-report")
         if not target or session.exitstatus == pytest.ExitCode.USAGE_ERROR:
             return  # an old report is kept if nothing was judged
         try:
             self.report(int(session.exitstatus)).write(Path(target))
-        except OSError as error:  # a disk that is full by now
+        except OSError as error:  # for example, the disk is full by now
             self.refusal = f"--conformance-report={target} cannot be written: {error.strerror}"
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what is wrong with waivers, and why workers refused an implementation."""
+        """Print what is wrong with waivers, and why workers refused an implementation."""
         for sentence in self.stale:
             terminalreporter.write_line(f"conformance: {sentence}", red=True)
         if self.refusal is not None:
@@ -200,7 +200,7 @@ class VerdictCollector:
 
 
 def _errored(requirement: str, implementation: str, text: str) -> Verdict:
-    """Return the verdict on an item that ended without one: its process crashed, say."""
+    """Return the verdict on an item that ended without one, for example by a crash."""
     return Verdict(
         requirement=requirement,
         implementation=implementation,

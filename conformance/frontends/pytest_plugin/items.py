@@ -19,10 +19,10 @@ class RequirementItem(pytest.Item):
     """One requirement and one implementation.
 
     Attributes:
-        judge: returns the verdict; where and how it is reached is not the item's concern.
-        side_effects: returns the process-wide state that changed since the last call.
-        implementation: the name of the implementation.
-        strict: a violated SHOULD fails.
+        judge: Returns the verdict; the item does not know where and how it is reached.
+        side_effects: Returns the process-wide state that changed since the last call.
+        implementation: The name of the implementation.
+        strict: A violated SHOULD fails.
     """
 
     judge: Callable[[], Verdict]

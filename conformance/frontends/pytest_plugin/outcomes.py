@@ -1,4 +1,4 @@
-"""Verdicts as pytest outcomes: the one place that says which verdict fails a test."""
+"""Verdicts as pytest outcomes: the only place that decides which verdict fails a test."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from conformance.requirements.verdict import Outcome, Verdict
 def raise_for_verdict(verdict: Verdict, *, strict: bool) -> None:
     """Pass, skip, xfail or fail the running test.
 
-    A violated MUST fails, and so does a verdict that rests on nothing. A violated SHOULD xfails.
+    A violated MUST fails, and so does a verdict without any comparison. A violated SHOULD xfails.
 
     Args:
-        verdict: the verdict on the requirement that the test stands for.
-        strict: a violated SHOULD fails, too.
+        verdict: The verdict on the requirement that the test stands for.
+        strict: Whether a violated SHOULD also fails.
 
     Raises:
-        pytest.skip.Exception: the requirement does not apply.
-        pytest.xfail.Exception: the violation is waived, or is of a SHOULD.
-        pytest.fail.Exception: the verdict fails the test.
+        pytest.skip.Exception: The requirement does not apply.
+        pytest.xfail.Exception: The violation is waived, or is of a SHOULD.
+        pytest.fail.Exception: The verdict fails the test.
     """
     if verdict.outcome is Outcome.UNSUPPORTED:
         pytest.skip(verdict.detail)

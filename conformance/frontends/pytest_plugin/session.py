@@ -39,7 +39,7 @@ class RequirementFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         if self.judge is None:
-            return  # every implementation was refused, and the controller will say so
+            return  # every implementation was refused, and the controller reports it
         wanted = self.run.items(order_by_power(self.run.requirements))
         clock = self._clock([row for row, _ in wanted.values()])
         for name in deal(list(wanted), self._workers):
@@ -68,7 +68,7 @@ class RequirementFile(pytest.File):
         return int(worker.get("workercount", 1))
 
     def _clock(self, wanted: list[str]) -> Clock | None:
-        """Return what shares out the time among the requirements of this process."""
+        """Return a clock that divides the time among the requirements of this process."""
         if self.run.ends is None:
             return None
         return Clock(self.run.ends, sum(map(_share, wanted)) / self._workers)
@@ -85,8 +85,8 @@ class Session:
     """The plugin object that exists only while implementations are being judged.
 
     Args:
-        run: what to judge, and how.
-        stop: a file by which the controller of a worker cancels the run.
+        run: What to judge, and how.
+        stop: A file by which the controller of a worker cancels the run.
     """
 
     def __init__(self, run: RunConfig, stop: Path | None = None) -> None:
@@ -98,7 +98,7 @@ class Session:
         """Resolve the implementations, in every process that will judge them.
 
         The controller of pytest-xdist judges nothing and imports nothing. A worker cannot end
-        the run; it hands the refusal over and collects no items.
+        the run; it sends the refusal to the controller and collects no items.
         """
         config = session.config
         output: dict[str, Any] | None = getattr(config, "workeroutput", None)
@@ -108,7 +108,7 @@ class Session:
         try:
             self._judge = self._local_judge() if self.run.in_process else self._supervisor()
         except RunCancelled:
-            return  # another worker was faster; the first item will say so
+            return  # another worker was faster; the first item reports it
         except AdapterError as error:
             self._judge = None
             if output is None:
@@ -120,7 +120,7 @@ class Session:
         supervisor = Supervisor(
             self.run.budget, self.run.limits, strictly=self.run.strict_reading, stop=self.stop
         )
-        self._judge = supervisor  # its process has to be ended also if it is interrupted here
+        self._judge = supervisor  # its process must be ended even after an interrupt here
         refusals = []
         for name in self.run.implementations:
             refusals.append(supervisor.refusal(name))
@@ -137,7 +137,7 @@ class Session:
         return LocalJudge(subjects, self.run.budget)
 
     def pytest_unconfigure(self) -> None:
-        """Let no process outlive the run."""
+        """End all worker processes with the run."""
         if self._judge is not None:
             self._judge.close()
 

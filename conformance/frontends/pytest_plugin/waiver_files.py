@@ -1,7 +1,7 @@
 """Finds entries of waiver files that match nothing in a whole pytest session.
 
-A file may be shared by several calls of ``conformance_tests``, none of which knows whether the
-other calls need its other entries. The session knows, once everything is collected.
+A file may be shared by several calls of ``conformance_tests``, each of which does not know whether
+the others need its other entries. The session knows, once everything is collected.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class WaiverFiles:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Note which implementations the calls of ``conformance_tests`` name."""
+        """Record which implementations the calls of ``conformance_tests`` name."""
         marks = [mark for item in items for mark in item.iter_markers("conformance_waivers")]
         found = {(mark.kwargs["file"], mark.kwargs["implementation"]) for mark in marks}
         output: dict[str, Any] | None = getattr(config, "workeroutput", None)
@@ -40,7 +40,7 @@ class WaiverFiles:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:  # noqa: ARG002
-        """Note what a worker has collected."""
+        """Record what a worker has collected."""
         output = getattr(node, "workeroutput", None) or {}
         self._note({(file, name) for file, name in output.get(_OUTPUT, ())})
 
@@ -66,7 +66,7 @@ class WaiverFiles:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print which entries they are."""
+        """Print the entries that match nothing."""
         for sentence in self._unmatched:
             terminalreporter.write_line(f"conformance: {sentence}", red=True)
 
@@ -78,8 +78,8 @@ def collected_whole(config: pytest.Config, file: Path) -> bool:
     skips test files or errors of collection are ignored.
 
     Args:
-        config: of the session.
-        file: the file of waivers.
+        config: The configuration of the session.
+        file: The file of waivers.
     """
     if config.getoption("lf", False) or config.getoption("continue_on_collection_errors"):
         return False

@@ -52,7 +52,7 @@ def script_of(verdict: Verdict, blueprint: Blueprint, occurrence: int = 0) -> st
     ``occurrence``: which comparison of the quantity is meant, where a claim repeats it.
 
     Raises:
-        NoScript: there is none; the message says why, and what to do instead.
+        NoScript: There is none; the message says why, and what to do instead.
     """
     violation = verdict.violation
     assert violation is not None, "the caller looks for one"  # noqa: S101

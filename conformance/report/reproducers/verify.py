@@ -34,7 +34,7 @@ def write_script(
     ``limit``: the seconds that it may take; one for a layer that hangs gets its own beyond that.
 
     Raises:
-        NoScript: there is none, or it does not show what was found; nothing is written.
+        NoScript: There is none, or it does not show what was found; nothing is written.
     """
     assert verdict.violation is not None, "the caller looks for one"  # noqa: S101
     own = float(limit_of(verdict.violation.finding) or 0)
