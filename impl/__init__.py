@@ -1,4 +1,4 @@
-"""What is judged: the reference, flax's own layers, correct variants and a gallery of faults.
+"""The implementations: the reference, flax's layers, correct variants and a gallery of faults.
 
 The functions are registered as entry points. Each imports its layer when it is called, so
 importing this package imports no framework.

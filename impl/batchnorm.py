@@ -12,7 +12,7 @@ class MyBatchNorm(nnx.Module):
 
     Training: ``y = gamma·(x−μ)/√(v+eps) + beta`` with the mean μ and the biased variance v of
     the batch, and ``running = momentum·running + (1−momentum)·batch`` for both statistics.
-    Evaluation: the same formula with the running statistics, which are left alone.
+    Evaluation: the same formula with the running statistics, which do not change.
 
     Source: Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithms 1 and 2.
     """

@@ -32,8 +32,8 @@ class DebiasedBatchNorm(StepwiseBatchNorm):
         return old + self.weight(self.count[...] + 1) * (jax.lax.stop_gradient(new) - old)
 
     def weight(self, updates: Array) -> Array:
-        """Return the weight of the batch of the t-th update.
+        """Return the weight of the batch in the t-th update, (1−m)/(1−mᵗ).
 
-        It is at most 1: rounded beyond it, a' would pass b, and a variance of 0 become negative.
+        It is at most 1: rounded above 1, a' would pass b, and a variance of 0 become negative.
         """
         return jnp.minimum((1 - self.momentum) / (1 - self.momentum**updates), 1)

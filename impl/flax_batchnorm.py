@@ -1,4 +1,4 @@
-"""flax's own BatchNorm, with the names of its arguments and attributes."""
+"""flax's BatchNorm, with the names of its arguments and attributes."""
 
 from __future__ import annotations
 

@@ -38,7 +38,13 @@ class FunctionalBatchNorm:
         return jnp.mean(x, axis=0)
 
     def updated(self, arrays: Arrays, mean: Array, var: Array) -> Arrays:
-        """Return the arrays after one update of the running statistics."""
+        """Return the arrays after one update of the running statistics.
+
+        Args:
+            arrays: The arrays before, (D,).
+            mean: The mean of the batch, (D,).
+            var: The biased variance of the batch, (D,).
+        """
         moved = {
             "running_mean": self.moved(arrays["running_mean"], mean),
             "running_var": self.moved(arrays["running_var"], var),

@@ -36,7 +36,17 @@ class HandWrittenBackward(StepwiseBatchNorm):
         return self.operation(x, self.running_mean[...], self.running_var[...], training=False)
 
     def operation(self, x: Any, mean: Array, var: Array, *, training: bool) -> Array:
-        """Normalise, scale and shift as one operation, whose derivative is ``backward``."""
+        """Normalize, scale and shift as one operation, whose derivative is ``backward``.
+
+        Args:
+            x: The batch, (N, D).
+            mean: The mean used to normalize, (D,).
+            var: The variance used to normalize, (D,).
+            training: Whether the derivative passes through ``mean`` and ``var``.
+
+        Returns:
+            y, (N, D).
+        """
 
         def forward(x: Array, gamma: Array, beta: Array, mean: Array, var: Array) -> Any:
             r = self.inverse_std(var)
@@ -52,7 +62,7 @@ class HandWrittenBackward(StepwiseBatchNorm):
         return operation(jnp.asarray(x), self.gamma[...], self.beta[...], mean, var)
 
     def saved(self, saved: Saved) -> Any:
-        """Return the residuals to keep."""
+        """Return the residuals to store."""
         return saved
 
     def restored(self, saved: Any) -> Saved:
@@ -60,7 +70,13 @@ class HandWrittenBackward(StepwiseBatchNorm):
         return saved
 
     def backward(self, s: Saved, w: Array, *, training: bool) -> tuple[Array, Array, Array]:
-        """Return dx, dγ, dβ."""
+        """Return dx, (N, D), dγ and dβ, (D,).
+
+        Args:
+            s: The residuals of the forward pass.
+            w: The cotangent of y, (N, D).
+            training: Whether it was a training call.
+        """
         dx = self.input_gradient(s, w) if training else self.evaluated_gradient(s, w)
         return dx, self.gain_gradient(s, w), self.offset_gradient(w)
 

@@ -43,13 +43,13 @@ class StepwiseBatchNorm(nnx.Module):
         return self.evaluate(x) if use_running_average else self.train_step(x)
 
     def train_step(self, x: Any) -> Any:
-        """Normalize with the batch, and update the running statistics."""
+        """Normalize x, (N, D), with the batch, and update the running statistics."""
         mean, var = self.statistics(x)
         self.update(x, mean, var)
         return self.output(x, mean, var)
 
     def evaluate(self, x: Any) -> Any:
-        """Normalize with the running statistics."""
+        """Normalize x, (N, D), with the running statistics."""
         return self.output(x, self.running_mean[...], self.running_var[...])
 
     def statistics(self, x: Any) -> tuple[Array, Array]:
@@ -64,20 +64,32 @@ class StepwiseBatchNorm(nnx.Module):
         return jnp.mean(jnp.square(x - mean), axis=0)
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
-        """Store the new running statistics."""
+        """Store the new running statistics.
+
+        Args:
+            x: The batch, (N, D), for steps that need it.
+            mean: The mean of the batch, (D,).
+            var: The biased variance of the batch, (D,).
+        """
         del x
         self.running_mean[...] = self.moved(self.running_mean[...], mean)
         self.running_var[...] = self.moved_var(self.running_var[...], var)
 
     def moved(self, old: Array, new: Array) -> Array:
-        """Return one step of the moving average."""
+        """Return one step of the moving average, momentum·old + (1−momentum)·new, (D,)."""
         return self.momentum * old + (1 - self.momentum) * jax.lax.stop_gradient(new)
 
     def moved_var(self, old: Array, new: Array) -> Array:
         return self.moved(old, new)
 
     def output(self, x: Any, mean: Array, var: Array) -> Array:
-        """Normalize, scale and shift."""
+        """Normalize, scale and shift: y, (N, D).
+
+        Args:
+            x: The batch, (N, D).
+            mean: The mean used to normalize, (D,).
+            var: The variance used to normalize, (D,).
+        """
         return self.affine(self.normalized(x, mean, var))
 
     def normalized(self, x: Any, mean: Array, var: Array) -> Array:

@@ -88,7 +88,12 @@ class WideBatchNorm(nnx.Module):
         return jnp.moveaxis(x, self.axis, -1)
 
     def features_back(self, y: Any, shape: tuple[int, ...]) -> Any:
-        """Return rows in the shape of x, given that shape with the features last."""
+        """Move the features of y back to their axis.
+
+        Args:
+            y: Rows, (N, D).
+            shape: The shape of x with the features last.
+        """
         return jnp.moveaxis(y.reshape(shape), -1, self.axis)
 
     def widened(self, rows: Any) -> Array:
@@ -96,7 +101,12 @@ class WideBatchNorm(nnx.Module):
         return rows.astype(jnp.promote_types(rows.dtype, jnp.float32))
 
     def counting(self, mask: Any, rows: Array) -> Array:
-        """Return which rows count, (N, 1)."""
+        """Return which rows count, (N, 1).
+
+        Args:
+            mask: The mask; None if all rows count.
+            rows: The rows, (N, D).
+        """
         if mask is None:
             return jnp.ones((len(rows), 1), bool)
         return jnp.asarray(mask).reshape(-1, 1)
@@ -119,12 +129,17 @@ class WideBatchNorm(nnx.Module):
         return mean, self.average(jnp.square(rows - mean), kept)
 
     def average(self, values: Array, kept: Array) -> Array:
-        """Return the mean of the rows that count, over the named axis as well; 0 if none does."""
+        """Return the mean of the rows that count, (D,), also over the named axis; 0 if none does.
+
+        Args:
+            values: The rows, (N, D).
+            kept: Which rows count, (N, 1).
+        """
         count = self.rows_counted(kept).astype(values.dtype)
         return self.total(jnp.where(kept, values, 0).sum(axis=0)) / jnp.maximum(count, 1)
 
     def rows_counted(self, kept: Array) -> Array:
-        """Return |K|, over the named axis as well."""
+        """Return |K|, also over the named axis."""
         return self.total(kept.sum())
 
     def total(self, value: Array) -> Array:

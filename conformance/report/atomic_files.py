@@ -27,13 +27,13 @@ def is_replaceable(path: Path) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file atomically: readers see the old file or the complete new one.
+    """Write a file atomically: readers see either the old file or the complete new one.
 
     Pipes and devices, such as ``/dev/stdout``, are written to instead of replaced. Symbolic
     links are followed.
 
     Raises:
-        OSError, UnicodeError: The file cannot be written; a file that was there is untouched.
+        OSError, UnicodeError: The file cannot be written; an existing file is unchanged.
     """
     if not is_replaceable(path):
         path.write_text(text, encoding="utf-8", newline="\n")

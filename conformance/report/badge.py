@@ -14,7 +14,7 @@ _ADVANCE = 6.7
 
 
 def badge_texts(report: Report) -> tuple[str, str, str]:
-    """Return label, message and colour; only a complete run of all requirements is green."""
+    """Return label, message and color; only a complete run of all requirements is green."""
     sums, why = summarize(report.verdicts), describe_gap(report)
     suite = report.header.environment.get("batchnorm-conformance", "of unknown version")
     level, colour = _level(sums)
@@ -25,7 +25,7 @@ def badge_texts(report: Report) -> tuple[str, str, str]:
 
 
 def _level(sums: Summary) -> tuple[str, str]:
-    """Return the level that was reached, and its colour; a waived requirement was not reached."""
+    """Return the level that was reached, and its color; a waived requirement was not reached."""
     if not sums.applicable:
         return "not judged", _AMBER
     if sums.must:

@@ -26,7 +26,7 @@ _TIMES = ("started", "workers", "shard")
 def combine(named: Sequence[tuple[str, Report]]) -> Report:
     """Return the report of the whole run, which differs from a single run in times and workers.
 
-    It has no diagnoses: those consider all violations of an implementation, and are made anew.
+    It has no diagnoses: those consider all violations of an implementation, and are made again.
 
     Args:
         named: Reports with the names of their files.

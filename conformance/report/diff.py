@@ -41,7 +41,12 @@ class Comparison:
 
 
 def compare(old: Report, new: Report) -> Comparison:
-    """Return what changed; a pair that is now unsupported counts as vanished."""
+    """Return the changes from one report to another; a pair that is now unsupported has vanished.
+
+    Args:
+        old: The earlier report.
+        new: The later report.
+    """
     found = Comparison(configuration=_configuration(old, new))
     before, after = ({v.pair: v for v in report.verdicts} for report in (old, new))
     for pair in dict.fromkeys((*before, *after)):
@@ -80,14 +85,21 @@ def _note(found: Comparison, pair: str, old: Verdict | None, new: Verdict | None
         found.fixed.append(f"{pair}: {_word(old)} → {_word(new)}")
     elif old.outcome is not new.outcome and (old.outcome.bad or not new.outcome.bad):
         found.changed.append(f"{pair}: {_word(old)} → {_word(new)}")
-    if not (_fails(old) or _fails(new)):  # a violation ends early, wherever it is met
+    if not (_fails(old) or _fails(new)):  # a violation ends the search early
         _note_evidence(found, pair, old, new)
     if new.seconds > SLOWER * old.seconds and new.seconds - old.seconds > _SHORT:
         found.slower.append(f"{pair}: {old.seconds:.1f} s → {new.seconds:.1f} s")
 
 
 def _note_evidence(found: Comparison, pair: str, old: Verdict, new: Verdict) -> None:
-    """Note growth towards the bound, and a smaller number of cases."""
+    """Add growth of the error towards the bound, and a smaller number of cases.
+
+    Args:
+        found: The comparison to extend.
+        pair: The name of the pair.
+        old: The earlier verdict.
+        new: The later verdict.
+    """
     before, after = old.worst, new.worst
     if before is not None and after is not None and after > max(DRIFT * before, _NOISE):
         found.drift.append(f"{pair}: error ÷ bound {before:.2g} → {after:.2g}")

@@ -10,7 +10,7 @@ from conformance.requirements.verdict import Outcome, Verdict
 
 
 class ExitCode(IntEnum):
-    """What a command ended with, as its ``--help`` documents it."""
+    """The result of a command, as its ``--help`` documents it."""
 
     OK = 0
     """Everything that was judged conforms; every fault is caught; nothing got worse."""

@@ -25,9 +25,9 @@ class Row:
     Attributes:
         family: Family of the fault.
         sentence: What the fault does wrong.
-        source: Where the mistake was seen.
+        source: Where the mistake was observed.
         breaks: The requirements that its record lists.
-        judged: The requirements that it was judged on.
+        judged: The requirements on which it was judged.
         violates: By violated requirement, the number of cases up to the first counterexample.
         failed: By requirement, the outcome of an inconclusive verdict, such as "errored".
     """
@@ -57,7 +57,7 @@ class KillMatrix:
 
     Attributes:
         rows: By name of the fault.
-        conditions: How it was made, for readers.
+        conditions: The conditions under which it was made, for readers.
         gallery: Name of the gallery.
     """
 
@@ -84,7 +84,7 @@ class KillMatrix:
         return matrix
 
     def note(self, verdict: Verdict) -> None:
-        """Enter one verdict."""
+        """Add one verdict."""
         row = self.rows.get(verdict.implementation.partition(":")[2])
         if row is None or verdict.outcome is Outcome.UNSUPPORTED:
             return

@@ -16,7 +16,7 @@ _LONGEST = 300
 
 
 def to_markdown(report: Report) -> str:
-    """Return a table of implementations, with the failures in a fold below it."""
+    """Return a table of implementations, and the failures in a collapsible list below it."""
     found = report.header.environment
     names = ("batchnorm-conformance", "jax", "flax")
     versions = ", ".join(f"{name} {found[name]}" for name in names if name in found)

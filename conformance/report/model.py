@@ -38,14 +38,14 @@ class Header:
     """The conditions of a run.
 
     Attributes:
-        started: In seconds since 1970.
-        profile: Name of the profile.
-        seed: None leaves the seed to Hypothesis.
+        started: The start of the run, in seconds since 1970.
+        profile: The name of the profile.
+        seed: The seed of the cases; None leaves it to Hypothesis.
         max_examples: Cases per property.
         strict: Whether a violated SHOULD fails the run.
-        implementations: Names, as they were given.
-        requirements: Ids that were selected.
-        workers: Number of pytest-xdist workers.
+        implementations: The names of the implementations, as given by the user.
+        requirements: The ids of the selected requirements.
+        workers: The number of pytest-xdist workers.
         environment: Versions and environment variables.
         shard: Which part of a run this is, such as ``2/3``; None for all of it.
         strict_reading: Whether declared deviations were ignored.

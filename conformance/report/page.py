@@ -25,7 +25,7 @@ _MARKS = {"conforms": "✓", "violates": "✗", "deviates": "≈", "unsupported"
 
 
 def to_html(report: Report) -> str:
-    """Return the page, whose content security policy allows only its own script and style."""
+    """Return the page, whose content security policy allows only its script and style."""
     style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     policy = (
         f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
@@ -38,8 +38,8 @@ def to_html(report: Report) -> str:
     identities = _identities(report)
     return environment.get_template("page.html.jinja").render(
         policy=policy,
-        style=Markup(style),  # noqa: S704  this package's own file
-        script=Markup(script),  # noqa: S704  this package's own file
+        style=Markup(style),  # noqa: S704  a file of this package
+        script=Markup(script),  # noqa: S704  a file of this package
         answers=summarize_each(report),
         partial=describe_gap(report),
         heading=heading_lines(report),

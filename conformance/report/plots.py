@@ -10,7 +10,7 @@ from conformance.report.model import Report
 from conformance.requirements.verdict import Verdict
 
 WIDTH = 440
-"""Of a plot, in units of its view box; narrow enough for a phone without scrolling."""
+"""The width of a plot, in units of its view box; it fits a phone without scrolling."""
 
 _LINE = 14
 _LEFT, _RIGHT = 84, 430
@@ -25,7 +25,7 @@ MARKS = (
     "M-1.3-4.5h2.6v3.2h3.2v2.6h-3.2v3.2h-2.6v-3.2h-3.2v-2.6h3.2z",
     "M0 4.5l-4.5-8h9z",
 )
-"""Shapes around the origin, so that colour alone distinguishes nothing."""
+"""Shapes around the origin, so that nothing is distinguished by color alone."""
 
 
 def ratio(verdict: Verdict) -> float | None:
@@ -40,6 +40,10 @@ def errors(report: Report, identities: list[str]) -> dict[str, Any]:
 
     The scale covers the data and at least one decade beyond 1. Zero is drawn at the left end,
     infinity and NaN at the right end.
+
+    Args:
+        report: The report.
+        identities: The ids of requirements, in the order of the plot.
     """
     series = {name: n for n, name in enumerate(report.header.implementations)}
     found: dict[str, list[tuple[Verdict, float]]] = defaultdict(list)
@@ -96,7 +100,12 @@ class _Decades:
 
 
 def times(report: Report, identities: list[str]) -> dict[str, Any]:
-    """Return the seconds of each requirement, summed over implementations, as bars."""
+    """Return the seconds of each requirement, summed over implementations, as bars.
+
+    Args:
+        report: The report.
+        identities: The ids of requirements, in the order of the plot.
+    """
     total = dict.fromkeys(identities, 0.0)
     for verdict in report.verdicts:
         total[verdict.requirement] += verdict.seconds

@@ -52,8 +52,8 @@ class Shard:
         """Return the pairs of this part.
 
         Args:
-            requirements: Ids.
-            implementations: Names.
+            requirements: The ids of requirements.
+            implementations: The names of implementations.
             among: Restrict the result to these pairs, such as ``BN-EMA-1[impl]``.
         """
         mine = frozenset(

@@ -11,7 +11,7 @@ from conformance.requirements.verdict import Outcome, Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Counts over the verdicts on one implementation, or on all of a report."""
+    """Counts over the verdicts on one implementation, or on all those of a report."""
 
     applicable: int
     good: int

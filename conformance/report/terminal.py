@@ -1,4 +1,4 @@
-"""The report on a terminal of 80 columns or in a pipe, with or without colour."""
+"""The report on a terminal of 80 columns or in a pipe, with or without color."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def render_first(report: Report, verdict: Verdict, console: Console) -> None:
     _render_heading(report, console)
     console.print()
     _render_violation(verdict, report, console)
-    console.file.flush()  # a pipe would keep it until the end
+    console.file.flush()  # a pipe would buffer it until the end
 
 
 def render_findings(report: Report, console: Console, printed: Verdict | None = None) -> None:
@@ -106,7 +106,7 @@ def _render_bad(verdicts: list[Verdict], report: Report, console: Console) -> No
 def _cause(verdict: Verdict) -> str:
     """Return a key that verdicts with the same cause share; empty if the cause is unknown.
 
-    It is known if the suite could not judge, or if an operation did not return.
+    The cause is known if the suite could not judge, or if an operation did not return.
     """
     if verdict.outcome is Outcome.ERRORED:
         return verdict.detail

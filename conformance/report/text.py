@@ -21,7 +21,7 @@ WIDTH = 78
 
 _INDENT = "    "
 _SHOWN_NUMBERS = 48
-"""An array of more numbers is shown by its shape alone; the JSON report has all of them."""
+"""An array of more numbers is shown only as its shape; the JSON report has all of them."""
 
 
 def format_violation(verdict: Verdict, rerun: str | None = None) -> str:
@@ -29,7 +29,7 @@ def format_violation(verdict: Verdict, rerun: str | None = None) -> str:
 
     Args:
         verdict: A verdict with a bad outcome.
-        rerun: The command that judges this pair again; the default has no options.
+        rerun: The command that judges this pair again; by default the one without options.
     """
     row = REQUIREMENTS[verdict.requirement]
     title = f"{row.id}  {row.statement}"
@@ -120,7 +120,7 @@ def _input_lines(inputs: dict[str, Any]) -> list[str]:
 
 
 def format_literal(value: Any) -> str:
-    """Return a JSON value as a reader would type it; a long array as its shape."""
+    """Return a JSON value as a reader would type it, and a long array as its shape."""
     if isinstance(value, dict):
         inner = ", ".join(f"{name}={format_literal(item)}" for name, item in value.items())
         return f"({inner})"
@@ -134,7 +134,7 @@ def format_literal(value: Any) -> str:
 
 
 def format_list(items: Sequence[str], most: int = 5) -> str:
-    """Return items separated by commas, with an ellipsis in place of those beyond ``most``."""
+    """Return items separated by commas, with an ellipsis for those beyond ``most``."""
     return ", ".join([*items[:most], *["…"] * (len(items) > most)])
 
 

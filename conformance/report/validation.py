@@ -60,7 +60,7 @@ def _parsed(path: Path) -> Any:
 
 
 def _text(path: Path) -> str:
-    with path.open("rb") as file:  # a pipe has no size, and perhaps no end
+    with path.open("rb") as file:  # a pipe has no size, and may have no end
         large = os.fstat(file.fileno()).st_size > LARGEST
         content = b"" if large else file.read(LARGEST + 1)
     if large or len(content) > LARGEST:

@@ -32,8 +32,8 @@ class Waiver:
     """One waived violation.
 
     Attributes:
-        requirement: Id.
-        implementation: Name, as the run names it.
+        requirement: The id of the requirement.
+        implementation: The name of the implementation in the run.
         reason: Why the violation is accepted.
         issue: Where it is tracked.
         expires: The last day on which the waiver is valid; None if it does not expire.
@@ -89,7 +89,7 @@ def read_entries(path: Path) -> list[Any]:
             content = file.read(_LARGEST + 1)
         if len(content) > _LARGEST:
             msg = f"it has more than {_LARGEST} bytes"
-            raise ValueError(msg)  # noqa: TRY301  reported as the others are
+            raise ValueError(msg)  # noqa: TRY301  reported like the others
         data = tomllib.loads(content.decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else error
@@ -142,7 +142,13 @@ def find_waiver(waivers: Iterable[Waiver], requirement: str, implementation: str
 
 
 def apply_waiver(verdict: Verdict, waiver: Waiver | None, *, pinned: bool = False) -> Verdict:
-    """Return the verdict; a violation becomes waived if there is a waiver."""
+    """Return the verdict, waived if it is a violation with a waiver.
+
+    Args:
+        verdict: The verdict.
+        waiver: The waiver of its pair, if there is one.
+        pinned: Whether the verdict is about the pinned case.
+    """
     if waiver is None or verdict.outcome is not Outcome.VIOLATES:
         return verdict
     how = "; the pinned case still violates, and no other was looked for" if pinned else ""
@@ -157,7 +163,7 @@ def judge_with_waiver(
 
     Args:
         waiver: The waiver of the pair, if there is one.
-        judge: Called with the pinned case first, if there is one; with None, which stands for all
+        judge: Called first with the pinned case, if there is one; with None, which means all
             cases, only if the pinned case no longer violates the requirement.
     """
     if waiver is not None and waiver.pin:
@@ -213,7 +219,7 @@ def describe_mismatch(
     Args:
         waiver: The waiver.
         verdict: The verdict on the same pair.
-        diagnosis: The most likely mistake; empty if there was none, None if nobody looked for it.
+        diagnosis: The most likely mistake; empty if none was found, None if none was sought.
     """
     if verdict.outcome is Outcome.UNSUPPORTED:
         return f"{waiver.title} waives a requirement that does not apply. Remove it."
@@ -227,7 +233,7 @@ def describe_mismatch(
 
 
 def draft_entry(verdict: Verdict) -> str:
-    """Return an entry that waives a violation once its reason and issue are filled in."""
+    """Return an entry for a violation, whose reason and issue are to be filled in."""
     values = verdict.violation.values if verdict.violation is not None else {}
     lines = [
         "[[waiver]]",

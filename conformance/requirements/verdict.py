@@ -59,19 +59,19 @@ class Verdict:
     """The outcome for one requirement and one implementation, with its evidence.
 
     Attributes:
-        requirement: Id.
-        implementation: Name.
+        requirement: The id of the requirement.
+        implementation: The name of the implementation.
         kind: Kind of the implementation, such as "Implementation object".
         outcome: How judging ended.
         level: How binding the requirement is.
         cases: Number of cases executed.
-        rejected: Those of them that were not usable.
+        rejected: The number of those that were not usable.
         cut: Number of cases skipped because of a time limit.
         comparisons: Number of values compared.
         worst: The largest error ÷ bound among them.
         worst_quantity: The quantity in which it occurred.
         seconds: Wall time.
-        violation: What was found; only of violated and waived requirements.
+        violation: The violation; only of violated and waived requirements.
         detail: An explanation of outcomes without a violation.
     """
 

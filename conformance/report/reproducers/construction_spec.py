@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where something is imported from: ``from module import name``; ``file`` if it is in one."""
+    """Where to import something: ``from module import name``; ``file`` if the module is a file."""
 
     module: str
     name: str
@@ -29,11 +29,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blueprint:
-    """What a script has to know of an implementation; JSON values, which cross process borders.
+    """What a script must know about an implementation; JSON values, which cross process borders.
 
-    ``keywords`` and ``attributes`` are the layer's own names by those of the suite, ``arguments``
-    further arguments of its constructor as source text. ``mask`` to ``axis_name`` are the
-    arguments of a wider domain. ``obstacle`` is why a layer cannot be built by a script.
+    Attributes:
+        layer: Where to import the class of the layer.
+        forward: Where to import the forward function.
+        keywords: The layer's names of constructor arguments, by those of the suite.
+        attributes: The layer's names of attributes, by those of the suite.
+        arguments: Further arguments of its constructor, as source text.
+        wider: The declared arguments of the extended domain.
+        deviations: The names of the declared deviations.
+        obstacle: Why a script cannot build the layer; empty if it can.
     """
 
     layer: Place | None = None
@@ -58,7 +64,7 @@ class Blueprint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlueprintRequest(Request):
-    """Ask a worker how its implementation is constructed."""
+    """Asks a worker how its implementation is constructed."""
 
     handler: ClassVar[str] = f"{__name__}:handle"
 
@@ -69,7 +75,7 @@ def handle(subject: Subject) -> dict[str, Any]:
 
 
 def blueprint_of(implementation: Implementation) -> Blueprint:
-    """Return what a script has to know of an implementation."""
+    """Return what a script must know about an implementation."""
     made = implementation.construction
     layer, obstacle = _layer(implementation, made)
     forward = (
@@ -113,7 +119,7 @@ def _layer(implementation: Implementation, made: Construction | None) -> tuple[P
 
 
 def _place(found: Any, typed: str) -> Place | None:
-    """Return where an object can be imported from: as it was typed, or as it calls itself."""
+    """Return where an object can be imported from: by the typed name, or by its ``__name__``."""
     where, _, name = typed.rpartition(":")
     own = getattr(found, "__module__", ""), getattr(found, "__qualname__", "")
     for module, attribute in ((_module_of(where), name), own):
@@ -129,7 +135,7 @@ def _place(found: Any, typed: str) -> Place | None:
 
 
 def _module_of(place: str) -> str:
-    """Return as what the first part of a name was loaded."""
+    """Return the module under which the first part of a name was loaded."""
     return f"{FILE_MODULE_PREFIX}{Path(place).stem}" if place.endswith(".py") else place
 
 

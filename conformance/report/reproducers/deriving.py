@@ -1,6 +1,6 @@
 """Functions, copied into scripts, that transform or differentiate a layer's calls.
 
-As ``driving``, functions that are copied. ``MASK`` is the layer's own name for its mask.
+As in ``driving``, the functions are copied. ``MASK`` is the layer's name for its mask.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def follow(batches: Any, state: Any, momentum: Any) -> Any:
 
 
 def merged_call(graphdef: Any, state: Any, x: Any, use_running_average: Any) -> Any:
-    """y and the new state of a layer that is put together, called and taken apart."""
+    """y and the new state of a layer that is merged, called and split again."""
     layer = nnx.merge(graphdef, state)
     return call(layer, x, use_running_average), nnx.state(layer)
 
@@ -95,12 +95,12 @@ def loss(layer: Any, x: Any, w: Any) -> Any:
 
 
 def rematerialized_loss(layer: Any, x: Any, w: Any) -> Any:
-    """The same, with the call under nnx.remat."""
+    """Σ w·y of a training call under nnx.remat."""
     return (w * nnx.remat(train)(layer, x)).sum()
 
 
 def of_params(layer: Any, grads: Any) -> Any:
-    """The gradients of gamma and beta in what nnx.grad gives."""
+    """The gradients of gamma and beta in the result of nnx.grad."""
     found = dict(nnx.to_flat_state(grads))
     return {name: np.array(found[path_of(layer, name)]) for name in ("gamma", "beta")}
 
@@ -112,8 +112,8 @@ def descend(model: Any, grads: Any, rate: Any, decay: Any) -> None:
 
 
 def tracers_left_by(call: Any) -> Any:
-    """The tracers made in a call that something still refers to after it."""
-    gc.freeze()  # what exists by now is not looked through
+    """The tracers created in a call that are still referenced after it."""
+    gc.freeze()  # tracers that exist already do not count
     try:
         call()
         gc.collect()
@@ -150,7 +150,7 @@ def spread(call: Any, x: Any, mask: Any, axis_name: Any, on_devices: Any) -> Any
 def results(
     layer: Any, x: Any, w: Any = None, mask: Any = None, axis_name: Any = None, devices: Any = False
 ) -> Any:
-    """Of one compiled program: a training call, its gradients, and an evaluation call."""
+    """Results of a training call, its gradients and an evaluation call, in one compiled program."""
     graphdef, state = nnx.split(layer)
 
     def program(state: Any, gamma: Any, beta: Any, x: Any, w: Any, mask: Any) -> Any:

@@ -1,7 +1,7 @@
 """Functions, copied into scripts, that call a layer.
 
-``Layer``, ``NAMES`` and ``build`` are those of the script: ``NAMES`` are the layer's own names
-for gamma, beta, running_mean and running_var, and ``build`` calls its constructor.
+``Layer``, ``NAMES`` and ``build`` are those of the script: ``NAMES`` are the layer's names for
+gamma, beta, running_mean and running_var, and ``build`` calls its constructor.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NAMES: dict[str, str] = {}
 
 
 def held(layer: Any, name: str) -> Any:
-    """One of the four arrays, as the layer holds it."""
+    """One of the four arrays, as the layer stores it."""
     holder = getattr(*place(layer, name))
     return holder.get_value() if isinstance(holder, nnx.Variable) else holder
 
@@ -37,7 +37,7 @@ def read(layer: Any) -> Any:
 
 
 def place(layer: Any, name: str) -> tuple[Any, str]:
-    """The module that has one of the four arrays, and the name by which it has it."""
+    """The module that has one of the four arrays, and the name of the attribute."""
     *inside, last = NAMES[name].split(".")
     for part in inside:
         layer = getattr(layer, part)
@@ -71,7 +71,7 @@ def evaluate(layer: Any, x: Any) -> Any:
 
 
 def plain(leaf: Any) -> Any:
-    """A leaf of the state as NumPy holds it; a random key by its data."""
+    """A leaf of the state as a NumPy array; a random key as its data."""
     key = jnp.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.prng_key)
     return np.array(jax.random.key_data(leaf) if key else leaf)
 
@@ -83,25 +83,25 @@ def leaves(layer: Any, *filters: Any) -> Any:
 
 
 def path_of(layer: Any, name: str) -> Any:
-    """Where one of the four arrays stands in the state."""
+    """The path of one of the four arrays in the state."""
     holder = getattr(*place(layer, name), None)
     found = [tuple(path) for path, node in nnx.iter_graph(layer) if node is holder and path]
     return found[0] if found else tuple(NAMES[name].split("."))
 
 
 def paths_of(layer: Any, *names: str) -> Any:
-    """Where some of the four arrays stand in the state."""
+    """The paths of some of the four arrays in the state."""
     return sorted(path_of(layer, name) for name in names)
 
 
 def buffer(leaf: Any) -> Any:
-    """What identifies the memory of a leaf."""
+    """An identifier of the memory of a leaf."""
     there = isinstance(leaf, jax.Array) and leaf.is_fully_addressable
     return leaf.addressable_shards[0].data.unsafe_buffer_pointer() if there else id(leaf)
 
 
 def attributes(layer: Any) -> Any:
-    """The Python attributes that are no state, those of modules inside as well."""
+    """The Python attributes that are not state, including those of submodules."""
     arrays = nnx.Variable | jax.Array | np.ndarray | nnx.Pytree
     return {
         ".".join(map(str, (*path, name))): repr(value)
@@ -113,7 +113,7 @@ def attributes(layer: Any) -> Any:
 
 
 def saved(tree: Any) -> Any:
-    """The same values, copied to NumPy and back as saving and loading does."""
+    """The same values, copied to NumPy and back, as saving and loading does."""
 
     def through_numpy(leaf: Any) -> Any:
         if jnp.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.prng_key):
@@ -159,12 +159,12 @@ def through_leaves(layer: Any, fresh: Any) -> Any:
 
 
 def pickled(layer: Any) -> Any:
-    """What pickle makes of the layer."""
+    """The layer after pickling and unpickling."""
     return pickle.loads(pickle.dumps(layer, pickle.HIGHEST_PROTOCOL))  # noqa: S301
 
 
 def deep_copied(layer: Any) -> Any:
-    """What copy.deepcopy makes of the layer."""
+    """A copy by copy.deepcopy."""
     return copy.deepcopy(layer)
 
 

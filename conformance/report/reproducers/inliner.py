@@ -23,7 +23,7 @@ _FORMULAS = (
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes the annotations away, which a script has no use for."""
+    """Removes annotations, which a script does not need."""
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
@@ -37,7 +37,7 @@ class _Bare(ast.NodeTransformer):
 
 @cache
 def _functions() -> dict[str, ast.FunctionDef]:
-    """Return the functions that scripts may have by name, in their order."""
+    """Return the functions that scripts may use, by name, in order."""
     return {
         node.name: node
         for source in (*_FORMULAS, driving, deriving)
@@ -47,7 +47,7 @@ def _functions() -> dict[str, ast.FunctionDef]:
 
 
 def names_in(text: str) -> set[str]:
-    """Return the names that some source text uses."""
+    """Return the names that a source text uses."""
     return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
 
 

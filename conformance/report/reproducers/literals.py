@@ -16,7 +16,7 @@ _WIDTH = 96
 def written(value: Any) -> str:
     """Return source text for numbers, arrays, states, and lists and tuples of them.
 
-    It uses ``np``, ``inf`` and ``nan``.
+    The text uses ``np``, ``inf`` and ``nan``.
     """
     if isinstance(value, State):
         return written(value.arrays())
@@ -45,7 +45,7 @@ def _nested(array: np.ndarray[Any, Any]) -> str:
 
 
 def _shortest(value: Any) -> str:
-    """Return the shortest text that is read back as the same number, its sign of zero included."""
+    """Return the shortest text that is read as the same number, including the sign of zero."""
     if not isinstance(value, np.floating) or not np.isfinite(value):
         return repr(value.item())
     text = repr(float(str(value)))
@@ -54,7 +54,7 @@ def _shortest(value: Any) -> str:
 
 
 def _wrapped(numbers: str) -> str:
-    """Return a long list over several lines, each as wide as it may be, broken between rows."""
+    """Break a long list into lines of at most the permitted width, between rows."""
     inside = numbers[1:-1]
     if inside.startswith("["):
         inside = inside.replace("], [", "],\n[").replace(", ", ",\0").replace("\n", " ")

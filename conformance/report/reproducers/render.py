@@ -28,10 +28,10 @@ from conformance.strategies.codec import CodecError, decode
 from conformance.strategies.programs import KINDS
 
 GONE = 77
-"""With which a watched script ends if nothing happens: 0 might be the layer's own doing."""
+"""Exit code of a watched script if nothing happens: the layer might itself exit with 0."""
 
 START = 60
-"""Seconds that the interpreter and the frameworks may take beyond what calls may take."""
+"""Seconds for starting the interpreter and the frameworks, beyond the limit of calls."""
 
 _STANDARD = ("copy", "gc", "os", "pickle", "random", "subprocess", "sys", "tempfile")
 _JAX = {
@@ -43,13 +43,16 @@ _JAX = {
 
 
 _KNOWN = {"ONE_PASS_VARIANCE", "GRADIENT_THROUGH_STATISTICS"}
-"""Declared deviations by which nothing changes that a script computes."""
+"""Declared deviations that change nothing that a script computes."""
 
 
 def script_of(verdict: Verdict, blueprint: Blueprint, occurrence: int = 0) -> str:
     """Return the script for a verdict with a violation.
 
-    ``occurrence``: which comparison of the quantity is meant, where a claim repeats it.
+    Args:
+        verdict: The verdict.
+        blueprint: How the implementation is constructed.
+        occurrence: Which comparison of the quantity failed, from 0, where a claim repeats it.
 
     Raises:
         NoScript: There is none; the message says why, and what to do instead.
@@ -73,7 +76,7 @@ def script_of(verdict: Verdict, blueprint: Blueprint, occurrence: int = 0) -> st
 
 
 def _drawn(violation: Violation) -> dict[str, Any]:
-    """Return what was drawn. It becomes source text, and a report may be anybody's.
+    """Return the drawn values. They become source text, and a report may come from anybody.
 
     Raises:
         NoScript: A value is not a number, an array of numbers, or a word that is drawn.
@@ -177,18 +180,18 @@ def _rendered(verdict: Verdict, violation: Violation, script: Script) -> str:
 
 
 def _valid(text: str) -> str:
-    """Return steps as the body of a function, which may hold any of them."""
+    """Return steps as the body of a function, where every kind of step is valid."""
     return "def steps():\n" + textwrap.indent(text, "    ")
 
 
 def _standard(names: set[str], limit: str) -> list[str]:
-    """Return the modules of the standard library that are imported."""
+    """Return the modules of the standard library to import."""
     needed = {"sys", *(["subprocess"] if limit else []), *(["os"] if "spread" in names else [])}
     return [name for name in _STANDARD if name in names | needed]
 
 
 def limit_of(finding: Finding) -> str:
-    """Return the seconds after which a script gives up on a layer; empty if it never does."""
+    """Return the seconds after which a script stops waiting for a layer; empty if it never does."""
     if finding.limit_s is not None:
         return f"{finding.limit_s:g}"
     return "600" if finding.kind is FindingKind.LOST else ""

@@ -1,8 +1,8 @@
 """Layers of a script, and checks shared by recipes.
 
-Every step is written down, and followed here with the state of a correct layer. From it comes how
-far a correct layer may be off in a call. That is the bound of the finding, unless it depends on
-earlier calls: then the finding has the one that belongs to what the faulty layer held.
+Every step is written, and simulated here with the state of a correct layer, from which the bound of
+each call is computed. It is the bound of the finding, unless it depends on earlier calls: then that
+of the finding was computed from the values in the faulty layer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Live:
     eps: str
 
     def trained(self, x: Any) -> TrainingBounds:
-        """Follow a training call, and return its bounds."""
+        """Simulate a training call, and return its bounds."""
         found = bounds.train(self.config, self.state, x, conventions_of(self.script))
         after = oracle.train(self.config, self.state, x, conventions_of(self.script))
         moved = {name: getattr(after, name).astype(np.float32) for name in STATISTICS}
@@ -67,9 +67,14 @@ def build(
     name: str = "layer",
     arguments: str = "",
 ) -> Live:
-    """Build a layer, and give it a state unless it stays fresh.
+    """Build a layer, and write a state to it unless it stays fresh.
 
-    ``arguments``: the text of further ones for the constructor.
+    Args:
+        script: The script.
+        config: The configuration.
+        state: The state to write; None for a fresh layer.
+        name: The variable of the layer.
+        arguments: The text of further arguments for the constructor.
     """
     momentum, eps = script.let("momentum", config.momentum), script.let("eps", config.eps)
     more = "" if state is None else f", {script.let('state', state)}"
@@ -98,13 +103,20 @@ def read(live: Live, into: str) -> None:
 
 
 def handed(script: Script, case: Case, name: str = "x") -> str:
-    """Return the text of the batch as it is handed over: a copy, or a JAX array."""
+    """Return the text of the batch as it is passed: a copy, or a JAX array."""
     chosen = script.let(name, case.x)
     return f"jnp.asarray({chosen})" if case.as_jax else f"{chosen}.copy()"
 
 
 def rebuilt(live: Live, name: str, before: str = "before", config: Config | None = None) -> Live:
-    """Build another layer in the state that was read from the first."""
+    """Build another layer in the state that was read from the first.
+
+    Args:
+        live: The first layer.
+        name: The variable of the other layer.
+        before: The variable of the state.
+        config: Its configuration; None for that of the first.
+    """
     script, chosen = live.script, config or live.config
     momentum, eps = script.let("momentum", chosen.momentum), script.let("eps", chosen.eps)
     script(f"{name} = build({chosen.features}, {momentum}, {eps}, {before})")
@@ -112,7 +124,7 @@ def rebuilt(live: Live, name: str, before: str = "before", config: Config | None
 
 
 def train(live: Live, x: str, value: Any, into: str = "") -> TrainingBounds:
-    """Train once; keep y under a name, if there is one."""
+    """Train once; store y in the variable ``into``, if there is one."""
     live.script(
         f"{into} = np.array(train({live.name}, {x}))" if into else f"train({live.name}, {x})"
     )
@@ -120,7 +132,7 @@ def train(live: Live, x: str, value: Any, into: str = "") -> TrainingBounds:
 
 
 def check_training(live: Live, case: Case, before: str, flag: str = "") -> None:
-    """Train once from ``before``; y and both running statistics must be right."""
+    """Train once from ``before``; y and both running statistics must be correct."""
     script, x = live.script, handed(live.script, case)
     called = f"call({live.name}, {x}, {flag})" if flag else f"train({live.name}, {x})"
     script(f"y = np.array({called})")
@@ -138,7 +150,18 @@ def check_trained(
     of: str = "",
     after: str = "",
 ) -> None:
-    """Compare what a training call has given; an empty ``y`` leaves it out."""
+    """Compare the results of a training call.
+
+    Args:
+        live: The layer.
+        x: The text of the batch.
+        before: The variable of the state before the call.
+        y: The text of the output; empty to leave it out.
+        bound: The bounds of a correct layer.
+        what: The quantity of the output.
+        of: A suffix of the quantities of the statistics.
+        after: The variable of the state after the call; empty to read it.
+    """
     expected = live.training(x, before)
     if y:
         live.script.within(what, y, f'{expected}["y"]', bound.y)
@@ -149,7 +172,7 @@ def check_trained(
 
 
 def check_evaluation(live: Live, case: Case, flag: str = "") -> None:
-    """Evaluate with whatever the layer holds now; y must be right."""
+    """Evaluate with the current state of the layer; y must be correct."""
     x = handed(live.script, case)
     read(live, "now")
     called = f"call({live.name}, {x}, {flag})" if flag else f"evaluate({live.name}, {x})"
@@ -164,7 +187,7 @@ def check_evaluated(live: Live, x: str, value: Any, y: str, now: str) -> None:
 
 
 def kept_names(evaluate: int) -> tuple[str, ...]:
-    """Return what a call has to leave as it is."""
+    """Return the arrays that a call must leave unchanged."""
     return ARRAYS if evaluate else PARAMETERS
 
 
@@ -177,7 +200,7 @@ class History:
     batches: list[str]
 
     def train(self, x: str) -> None:
-        """Follow one training call, whoever makes it."""
+        """Record one training call, whoever makes it."""
         self.batches.append(x)
 
     def check(self) -> None:

@@ -1,7 +1,7 @@
 """A script under construction: literals, steps, and the failed comparison.
 
-A recipe follows the claim of its requirement step by step, and asks for every comparison that
-the claim makes. The one that failed ends the recipe; the others leave no trace, so that a script
+A recipe follows the claim of its requirement step by step, and requests every comparison that
+the claim makes. The failed one ends the recipe; the others are not written, so that a script
 is as short as the way to its violation.
 """
 
@@ -23,16 +23,22 @@ class NoScript(Exception):
 
 
 class Complete(Exception):
-    """The comparison that failed is written down; what follows in the claim does not matter."""
+    """The failed comparison is written; the rest of the claim does not matter."""
 
 
 class Script:
     """What a recipe writes to.
 
-    ``finding`` is what was found, ``occurrence`` tells which comparison of its quantity is meant,
-    from 0, since a claim may make it repeatedly. ``given`` are the literals by their names,
-    ``lines`` the steps; ``kind`` is how ``got`` and ``expected`` are compared, empty as long as
-    nothing is.
+    Attributes:
+        finding: The finding.
+        quantity: The quantity of the finding.
+        blueprint: How the implementation is constructed.
+        given: The literals by name.
+        lines: The steps.
+        kind: How ``got`` and ``expected`` are compared; empty until a comparison is written.
+        got: The text of the observed value.
+        expected: The text of the expected value.
+        allowed: The bound of the comparison.
     """
 
     def __init__(self, finding: Finding, blueprint: Blueprint, occurrence: int = 0) -> None:
@@ -48,17 +54,17 @@ class Script:
 
     @property
     def raised(self) -> bool:
-        """Whether an exception was found, or an answer that is not an array."""
+        """Whether the finding is an exception, or a result that is not an array."""
         return self.finding.kind.without_array
 
     @property
     def _any_finite(self) -> bool:
-        """Whether any finite number would have done, instead of a particular one."""
+        """Whether any finite number would have been accepted, instead of a particular one."""
         number = isinstance(self.finding.expected, float)
         return self.finding.kind is FindingKind.NON_FINITE and not number
 
     def let(self, name: str, value: Any) -> str:
-        """Write a literal down, under a name that is not taken, and return the name."""
+        """Write a literal under a name that is not taken, and return the name."""
         text = written(value)
         number = 1
         chosen = name
@@ -68,8 +74,8 @@ class Script:
         return chosen
 
     def __call__(self, *lines: str) -> None:
-        """Write steps down."""
-        if self.finding.kind is FindingKind.NOT_ARRAY:  # other answers are what was found
+        """Write steps."""
+        if self.finding.kind is FindingKind.NOT_ARRAY:  # the finding is a result of another kind
             lines = tuple(re.sub(r"\bnp\.array\(", "numbers(", line) for line in lines)
         self.lines += lines
 
@@ -81,10 +87,14 @@ class Script:
         return self._remaining < 0
 
     def within(self, quantity: str, got: str, expected: str, bound: Bound | None = None) -> None:
-        """Compare numbers with what they are to be, within the bound of the finding.
+        """Compare numbers with the expected ones, within the bound of the finding.
 
-        ``bound``: what a correct layer is allowed in this comparison, where a claim repeats it,
-        or where it depends on what the faulty layer has returned before.
+        Args:
+            quantity: The name of the quantity.
+            got: The text of the observed numbers.
+            expected: The text of the expected numbers.
+            bound: The bound of a correct layer in this comparison, where a claim repeats it, or
+                where it depends on earlier results of the faulty layer.
         """
         self.numeric(quantity, got)
         self._same_form(quantity, got, expected)
@@ -97,18 +107,18 @@ class Script:
         self._complete("within", got, expected)
 
     def numeric(self, quantity: str, got: str) -> None:
-        """Ask for an array of numbers, where it was found that there is none."""
+        """Require an array of numbers, where the finding is that there is none."""
         absent = self.finding.kind in {FindingKind.MISSING, FindingKind.NOT_ARRAY}
         if absent and quantity == self.quantity:
             self._complete("raises", f"numbers({got})", "None")
 
     def finite(self, quantity: str, got: str) -> None:
-        """Ask for finite numbers."""
+        """Require finite numbers."""
         if self._any_finite and self.asks(quantity):
             self._complete("finite", got, "")
 
     def nan(self, quantity: str, got: str) -> None:
-        """Ask for NaN."""
+        """Require NaN."""
         if self.asks(quantity):
             self._complete("nan", got, "")
 
@@ -126,18 +136,25 @@ class Script:
             self._complete("same", got, expected)
 
     def holds(self, quantity: str, fact: str) -> None:
-        """Ask for a fact."""
+        """Require a fact."""
         if self.asks(quantity):
             self._complete("fact", fact, "True")
 
     def kept(self, before: str, layer: str, names: tuple[str, ...], of: str = "") -> None:
-        """Compare arrays of a layer with those read before."""
+        """Compare arrays of a layer with those that were read before.
+
+        Args:
+            before: The variable of the state that was read.
+            layer: The variable of the layer.
+            names: The names of the arrays.
+            of: A suffix of the quantities.
+        """
         for name in names:
             got = f'read({layer})["{name}"]'
             self.identical(f"{name}{of}", got, f'{before}["{name}"]')
 
     def _allow(self, bound: Bound, found: float) -> None:
-        """Take the bound that a correct layer has here; as declared, if the finding is so, too."""
+        """Use the bound of a correct layer here: the declared reading if the finding has it."""
         index = self.finding.index or ()
         if not _fits(index, np.shape(bound.allowed)):
             return

@@ -21,7 +21,7 @@ from conformance.requirements.verdict import Verdict
 _SHOWS = 1
 _SHOWS_NOTHING = 0
 _OCCURRENCES = 8
-"""How many comparisons of the same quantity are tried: a claim repeats few of them more often."""
+"""How many comparisons of the same quantity are tried: few claims repeat one more often."""
 
 _TAIL = 400
 
@@ -29,12 +29,16 @@ _TAIL = 400
 def write_script(
     verdict: Verdict, blueprint: Blueprint, path: Path, limit: float = CALL_LIMIT + START
 ) -> None:
-    """Write the script, once it was seen to end with 1.
+    """Write the script, after it was run and exited with 1.
 
-    ``limit``: the seconds that it may take; one for a layer that hangs gets its own beyond that.
+    Args:
+        verdict: A verdict with a violation.
+        blueprint: How the implementation is constructed.
+        path: Where to write the script.
+        limit: The seconds that it may take, beyond the time limit of a layer that hangs.
 
     Raises:
-        NoScript: There is none, or it does not show what was found; nothing is written.
+        NoScript: There is none, or it does not show the violation; nothing is written.
     """
     assert verdict.violation is not None, "the caller looks for one"  # noqa: S101
     own = float(limit_of(verdict.violation.finding) or 0)
@@ -73,16 +77,16 @@ def _shown(verdict: Verdict, blueprint: Blueprint, limit: float) -> str:
 
 
 def _tried(text: str, limit: float) -> tuple[int, str]:
-    """Run a script once; return its exit code, and what it said last."""
+    """Run a script once; return its exit code, and the end of its output."""
     with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile() as output:
         draft = Path(directory) / "draft.py"
         draft.write_text(text, encoding="utf-8")
-        process = subprocess.Popen(  # noqa: S603  it runs the user's own layer
+        process = subprocess.Popen(  # noqa: S603  it runs the user's layer
             [sys.executable, str(draft)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that what the layer starts is ended with it
+            start_new_session=True,  # so that processes of the layer end with it
         )
         try:
             status = process.wait(timeout=limit)

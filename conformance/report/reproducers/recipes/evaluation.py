@@ -1,4 +1,4 @@
-"""EVAL: normalising with the running statistics."""
+"""EVAL: normalizing with the running statistics."""
 
 from __future__ import annotations
 

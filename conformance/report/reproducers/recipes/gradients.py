@@ -1,4 +1,4 @@
-"""GRAD and SHARED-2: what JAX derives from a call of the layer, and what an optimiser moves."""
+"""GRAD and SHARED-2: the gradients of a call of the layer, and the updates of an optimizer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from conformance.strategies.cotangents import Interleaved, Pulled, PulledTwice
 
 
 def pulled(live: Live, x: str, w: str, *, evaluate: bool, eager: bool = False) -> str:
-    """Return the text of the gradients that a layer gives."""
+    """Return the text of the gradients of a layer.
+
+    Args:
+        live: The layer.
+        x: The text of the batch.
+        w: The text of the cotangent.
+        evaluate: Whether it is an evaluation call.
+        eager: Whether the gradients are computed without jit.
+    """
     if eager:
         return f"pullback({live.name}, {x}, {evaluate})({w})"
     return f"compiled_gradients({live.name}, {x}, {w}, {evaluate})"

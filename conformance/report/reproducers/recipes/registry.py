@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 Recipe = Callable[..., None]
-"""A function of a script, and of what the claim of the requirement is given by its names."""
+"""A function of a script, and of the named arguments of the requirement's claim."""
 
 RECIPES: dict[str, Recipe] = {}
 """Every recipe by requirement id; filled when the package ``recipes`` is imported."""

@@ -1,7 +1,7 @@
-"""SEQ: a program of calls, writes and copies as literal code, up to the step that went wrong.
+"""SEQ: a program of calls, writes and copies as literal code, up to the step that failed.
 
-``x0`` to ``x2`` are what the batches must contain, ``buffers`` the arrays that the layers are
-given. For each layer ``expected_…`` follows its running statistics by the definition.
+``x0`` to ``x2`` are the required contents of the batches, ``buffers`` the arrays that the layers
+receive. For each layer ``expected_…`` follows its running statistics by the definition.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from conformance.strategies.programs import AGAIN, RUNS, Program, Step, mutate
 
 @recipe("BN-SEQ-1")
 def program(script: Script, program: Program) -> None:
-    """Write the steps down; the comparisons are those after the last one."""
+    """Write the steps; the comparisons are those after the last one."""
     step = script.finding.step
     count = len(program.steps) if step is None else step
     written = _Written.starting(script, program)
@@ -37,7 +37,7 @@ def program(script: Script, program: Program) -> None:
 
 @dataclass(slots=True)
 class _Written:
-    """A program as far as it is written down; the fields are those of ``sequences.Run``."""
+    """A program as far as it has been written; the fields are those of ``sequences.Run``."""
 
     script: Script
     program: Program
@@ -71,7 +71,7 @@ class _Written:
         return self.live[self.now]
 
     def take(self, step: Step, *, last: bool, calls: int) -> None:
-        """Write one step down; compare everything after it if it is the last one."""
+        """Write one step; compare everything after it if it is the last one."""
         kind = step.kind
         if kind in RUNS:
             self._run(step, last=last, calls=calls or step.times)
@@ -104,7 +104,7 @@ class _Written:
             self._write(self.program.states[step.state], f"state{step.state}", names)
 
     def _next(self, step: Step) -> None:
-        """Follow ``sequences.Run._next``: what the step hands over."""
+        """Follow ``sequences.Run._next``: the arguments of the step."""
         if step.kind in AGAIN:
             if step.kind != "again":
                 self._mutate(step.batch)
@@ -149,7 +149,7 @@ class _Written:
             self.now -= neither < self.now
 
     def _see(self, *, last: bool) -> None:
-        """Remember the states before the step that went wrong."""
+        """Store the states before the step that failed."""
         self.seeing = last
         if last:
             self.script(*(f"seen_{live.name} = read({live.name})" for live in self.live))
@@ -170,7 +170,7 @@ class _Written:
         return lines
 
     def _call(self, evaluate: bool, batch: int, handed: str, *, jit: bool, last: bool) -> None:
-        """Write one call down, and the comparison of what it returns."""
+        """Write one call, and the comparison of its result."""
         live, x = self.current, f"x{batch}"
         before = replace(live)
         self.script(*self._lines(live, batch, handed, evaluate=evaluate, jit=jit))
@@ -183,7 +183,7 @@ class _Written:
             self.script.within("y in training", y, f'{live.training(x, seen)}["y"]')
 
     def _run(self, step: Step, *, last: bool, calls: int) -> None:
-        """Write many calls down, whole periods of them as a loop, the last one by itself."""
+        """Write many calls, whole periods of them as a loop, and the last one separately."""
         interleaved = step.kind == "interleave"
         period = 2 * len(self.live) if interleaved else 2
 

@@ -44,7 +44,7 @@ def check_state(live: Live, what: str, expected: str) -> None:
 
 
 def check_in_use(live: Live, case: Case, saved: str) -> None:
-    """Compare what a layer gives in both modes with what the state that it holds must give."""
+    """Compare the results of a layer in both modes with those that its state must lead to."""
     script, x = live.script, handed(live.script, case)
     script(f"y = np.array(evaluate({live.name}, {x}))")
     check_evaluated(live, "x", case.x, "y", saved)
@@ -56,7 +56,7 @@ def check_in_use(live: Live, case: Case, saved: str) -> None:
 
 
 def _beside(live: Live, name: str) -> Live:
-    """Return another layer that a correct one would agree with in everything."""
+    """Return another layer, with which a correct one would agree in everything."""
     return replace(live, name=name)
 
 

@@ -1,4 +1,4 @@
-"""STATE: the contract that NNX has with a layer."""
+"""STATE: the contract between NNX and a layer."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def hyperparameters(script: Script, case: Case, other: int) -> None:
 
 
 def _anatomy(script: Script) -> dict[str, str]:
-    """Return the text of everything that a call has to keep, but values, by its name."""
+    """Return the text of everything but values that a call must preserve, by its name."""
     described = {"leaves of nnx.split": "sorted(leaves(layer))"}
     for name in ARRAYS:
         own = holder(script, name)

@@ -1,4 +1,4 @@
-"""TRAIN: normalising with the statistics of the batch."""
+"""TRAIN: normalizing with the statistics of the batch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ def trained_once(script: Script, case: Case) -> Live:
 
 
 def trained_beside(live: Live, case: Case, name: str = "x") -> None:
-    """Train another layer, which starts as the first one did, on another batch."""
+    """Train another layer, which starts in the same state as the first one, on another batch.
+
+    Args:
+        live: The first layer.
+        case: The case with the state.
+        name: The text of the batch.
+    """
     train(rebuilt(live, "other"), handed(live.script, case, name), case.x, "y_other")
 
 

@@ -1,4 +1,4 @@
-"""VMAP-2, SCAN, REMAT, SHARED-1 and SHAPE-EVAL: where the layer meets a transform."""
+"""VMAP-2, SCAN, REMAT, SHARED-1 and SHAPE-EVAL: the layer under transforms."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def used_twice(script: Script, case: Case) -> None:
 def _check_twice(live: Live, case: Case) -> None:
     """Compare the running statistics after two calls, the second of them with the first y.
 
-    How far a correct layer may be off must not depend on the y that the faulty one returned: it
-    is that of a first y which is itself off by as much as it may be.
+    The bound must not depend on the y that the faulty layer returned: it is computed for a
+    first y that deviates by as much as is allowed.
     """
     state = case.state or State.fresh(case.config.features)
     model = RunningStatsModel.from_state(case.config, state, conventions_of(live.script))

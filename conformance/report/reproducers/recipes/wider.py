@@ -21,7 +21,7 @@ _AXIS = "shards"
 
 
 def start(script: Script, case: Case, argument: str = "", value: Any = None) -> Live:
-    """Build a layer with one more argument for its constructor, by the layer's own name for it."""
+    """Build a layer with one more constructor argument, under the layer's name for it."""
     own = script.blueprint.wider[argument] if argument else ""
     given = f"{own}={value!r}" if own and value is not None else ""
     live = build(script, case.config, case.state, arguments=given)
@@ -35,7 +35,7 @@ def call(script: Script, *arguments: str) -> None:
 
 
 def compare(live: Live, x: str, w: str, rows: str = "{}", of: str = "") -> None:
-    """Compare all that a call gives; ``rows`` makes the rows that count of an array like x."""
+    """Compare all results of a call; the format ``rows`` selects the rows of an array that count."""
     script = live.script
     for name in PARAMETERS:
         script.identical(name, f'after["{name}"]', f'before["{name}"]')
@@ -92,7 +92,7 @@ def _around(script: Script, drawn: Masked) -> tuple[int, ...]:
 
 
 def _mask(script: Script, drawn: Masked, kept: str) -> str:
-    """Return the text of the mask, in a shape that the layer takes."""
+    """Return the text of the mask, in a shape that the layer accepts."""
     around = _around(script, drawn)
     if script.blueprint.wider["mask_by_row"]:
         return _reshaped(kept, around, (len(drawn.kept),))
@@ -188,7 +188,7 @@ def half_precision(script: Script, drawn: Half) -> None:
 
 
 def _where(script: Script, where: Any) -> None:
-    """Write down where no step towards an output can overflow."""
+    """Write where no step towards an output can overflow."""
     script.let("where", np.asarray(where))
 
 
