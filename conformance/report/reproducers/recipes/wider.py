@@ -35,7 +35,7 @@ def call(script: Script, *arguments: str) -> None:
 
 
 def compare(live: Live, x: str, w: str, rows: str = "{}", of: str = "") -> None:
-    """Compare all results of a call; the format ``rows`` selects the rows of an array that count."""
+    """Compare all results of a call; the format ``rows`` selects those rows that count."""
     script = live.script
     for name in PARAMETERS:
         script.identical(name, f'after["{name}"]', f'before["{name}"]')
