@@ -57,7 +57,11 @@ class Conventions:
         return Deviation.ONE_PASS_VARIANCE in self.deviations
 
     def constructed(self, config: Config) -> Config:
-        """Return the arguments of the constructor: 1−m where momentum weighs the new value."""
+        """Return the arguments of the constructor: 1−m where momentum weighs the new value.
+
+        Args:
+            config: The configuration with m, the weight of the old average.
+        """
         if Deviation.MOMENTUM_OF_NEW_VALUE not in self.deviations:
             return config
         return replace(config, momentum=1 - config.momentum)
@@ -66,6 +70,9 @@ class Conventions:
         """Return the factor s of the variance that is stored: 1, or N/(N−1) if declared.
 
         A single row has v = 0, which stays 0.
+
+        Args:
+            rows: N.
         """
         if Deviation.UNBIASED_RUNNING_VARIANCE in self.deviations and rows > 1:
             return rows / (rows - 1)
@@ -82,7 +89,7 @@ class Conventions:
         return np.minimum(read, 1)
 
     def counted(self, count: Any) -> Any:
-        """Return the count after one more update; None, which is any number, stays None."""
+        """Return the count after one more update; None, which stands for any number, stays None."""
         return None if count is None else self.as_count(count + 1)
 
     def weight_of_old(self, momentum: float, count: Any) -> float:
@@ -90,6 +97,10 @@ class Conventions:
 
         Zero-debiased averages Σ (1−m)·mᵗ⁻ʲ·b_j / (1−mᵗ) keep m·(1−mᵗ⁻¹)/(1−mᵗ) with t = count + 1.
         If the first batch replaces the average, the weight is 0 at first and m later.
+
+        Args:
+            momentum: m.
+            count: The number of updates before this one; None stands for any number.
         """
         if count is not None and Deviation.FIRST_BATCH_REPLACES in self.deviations:
             return 0.0 if count == 0 else momentum
@@ -97,7 +108,12 @@ class Conventions:
         return (momentum - power) / (1 - power)
 
     def remaining(self, momentum: float, count: Any) -> tuple[float, int]:
-        """Return mᵗ, the share of a sum that is still 0 after this update, and t; or 0, 0."""
+        """Return mᵗ, the share of a sum that is still 0 after this update, and t; or 0, 0.
+
+        Args:
+            momentum: m.
+            count: The number of updates before this one; None stands for any number.
+        """
         if count is None or Deviation.ZERO_DEBIASED_STATISTICS not in self.deviations:
             return 0.0, 0
         updates = int(count) + 1
@@ -119,6 +135,14 @@ class Conventions:
         """Return k, the weight of the batch in an average, the factor s of v, and e_k.
 
         e_k, the error of that weight, is that of an average of numbers of size 1.
+
+        Args:
+            momentum: m.
+            count: The number of updates before this one; None stands for any number.
+            rows: N.
+
+        Returns:
+            k, s and e_k, without units.
         """
         weight = 1 - self.weight_of_old(momentum, count)
         return (
@@ -128,7 +152,12 @@ class Conventions:
         )
 
     def roundings(self, momentum: float, count: Any) -> float:
-        """Return the error in u of one update of an average of numbers of size 1."""
+        """Return the error in u of one update of an average of numbers of size 1.
+
+        Args:
+            momentum: m.
+            count: The number of updates before this one; None stands for any number.
+        """
         power, updates = self.remaining(momentum, count)
         return (5 + 2 * (updates + 6) * power) / (1 - power)
 
@@ -165,7 +194,11 @@ class Conventions:
         return _largest(self.output_dtype())
 
     def evaluates(self, flag: Any) -> bool:
-        """Return the mode that a flag selects: flag ≥ 0.5, or its truth value if declared."""
+        """Return the mode that a flag selects: flag ≥ 0.5, or its truth value if declared.
+
+        Args:
+            flag: The value of ``use_running_average``.
+        """
         return bool(flag) if Deviation.TRUTHY_FLAG in self.deviations else flag >= 0.5
 
 

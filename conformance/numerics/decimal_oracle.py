@@ -1,8 +1,8 @@
 """The oracle for float64: the same formulas in decimal arithmetic of 60 digits.
 
-float64 NumPy rounds as the implementation does, so it cannot be its judge; NumPy's long double
-is no wider than float64 on some platforms. Every float64 is a finite decimal, and 60 digits leave
-an error of 1e-40 on batches as small as those that are judged. Results are rounded once.
+float64 NumPy rounds as the implementation does, so it cannot judge it; NumPy's long double has the
+precision of float64 on some platforms. Every float64 is a finite decimal, and 60 digits leave an
+error of 1e-40 on batches as small as those that are judged. Results are rounded once.
 """
 
 from __future__ import annotations
@@ -23,19 +23,38 @@ _DIGITS = Context(prec=60, Emin=-5000, Emax=5000)
 
 
 def decimals(array: Any) -> Any:
-    """The same numbers in decimal arithmetic."""
+    """Return the same numbers in decimal arithmetic, in the same shape."""
     return np.vectorize(Decimal, otypes=[object])(np.asarray(array, np.float64))
 
 
 def train(
     config: Config, state: State, x: npt.ArrayLike, conventions: Conventions = STRICT
 ) -> Training:
-    """Return the results of a training call on x, (N, D), starting from ``state``."""
+    """Return the results of a training call on x, (N, D), starting from ``state``.
+
+    Args:
+        config: Momentum and ε of the layer.
+        state: The state before the call, four arrays of (D,).
+        x: The batch, (N, D).
+        conventions: The conventions that the layer declares.
+
+    Returns:
+        The results, rounded once to float64.
+    """
     with localcontext(_DIGITS):
         return oracle.train(config, state, x, conventions, decimals)
 
 
 def evaluate(config: Config, state: State, x: npt.ArrayLike) -> Float64:
-    """Return y = γ·(x−rm)/√(rv+ε) + β of an evaluation call on x, (N, D)."""
+    """Return y = γ·(x−rm)/√(rv+ε) + β of an evaluation call on x, (N, D).
+
+    Args:
+        config: ε of the layer.
+        state: γ, β, rm and rv, each (D,).
+        x: The batch, (N, D).
+
+    Returns:
+        y, (N, D), rounded once to float64.
+    """
     with localcontext(_DIGITS):
         return oracle.evaluate(config, state, x, decimals)

@@ -125,7 +125,17 @@ def train(
     conventions: Conventions = STRICT,
     exact: Callable[[Any], Any] = float64,
 ) -> Training:
-    """Return the results of a training call on x, (N, D), starting from ``state``."""
+    """Return the results of a training call on x, (N, D), starting from ``state``.
+
+    Args:
+        config: Momentum and ε of the layer.
+        state: The state before the call, four arrays of (D,).
+        x: The batch, (N, D).
+        conventions: The conventions that the layer declares.
+        exact: Converts arrays to the arithmetic in which to compute.
+
+    Source: Ioffe & Szegedy 2015, algorithm 1.
+    """
     found = training_call(
         x,
         state.arrays(),
@@ -141,19 +151,43 @@ def train(
 def evaluate(
     config: Config, state: State, x: npt.ArrayLike, exact: Callable[[Any], Any] = float64
 ) -> Float64:
-    """Return y of an evaluation call on x, (N, D)."""
+    """Return y of an evaluation call on x, (N, D).
+
+    Args:
+        config: ε of the layer.
+        state: γ, β, rm and rv, each (D,).
+        x: The batch, (N, D).
+        exact: Converts arrays to the arithmetic in which to compute.
+
+    Returns:
+        y, (N, D).
+    """
     return np.asarray(evaluation_call(x, state.arrays(), config.eps, exact), np.float64)
 
 
 def training_gradient(config: Config, state: State, x: npt.ArrayLike, w: npt.ArrayLike) -> Gradient:
-    """Return the gradients of Σ w·y of a training call on x; w is (N, D)."""
+    """Return the gradients of Σ w·y of a training call; see ``gradients``.
+
+    Args:
+        config: ε of the layer.
+        state: The state before the call, four arrays of (D,).
+        x: The batch, (N, D).
+        w: The cotangent of y, (N, D).
+    """
     return Gradient(**gradients(x, state.arrays(), config.eps, w, evaluate=False))
 
 
 def evaluation_gradient(
     config: Config, state: State, x: npt.ArrayLike, w: npt.ArrayLike
 ) -> Gradient:
-    """Return the gradients of Σ w·y of an evaluation call on x; w is (N, D)."""
+    """Return the gradients of Σ w·y of an evaluation call; see ``gradients``.
+
+    Args:
+        config: ε of the layer.
+        state: γ, β, rm and rv, each (D,).
+        x: The batch, (N, D).
+        w: The cotangent of y, (N, D).
+    """
     return Gradient(**gradients(x, state.arrays(), config.eps, w, evaluate=True))
 
 
@@ -169,6 +203,13 @@ def averaged_gradient(
     With r = 1/√(V+ε), z = (x−M)·r, k the weight of the batch in the averages and s that of v:
     dγ = Σ w·z; dx = γ·r·(w − k·(mean(w) + s·(x−μ)·r·mean(w·z))), where they carry a gradient, and
     dx = γ·r·w where they are constants.
+
+    Args:
+        config: Momentum and ε of the layer.
+        state: The state before the call, four arrays of (D,).
+        x: The batch, (N, D).
+        w: The cotangent of y, (N, D).
+        conventions: The conventions that the layer declares.
     """
     w64, x64 = np.asarray(w, np.float64), np.asarray(x, np.float64)
     found = train(config, state, x64, conventions)

@@ -15,10 +15,15 @@ Float32 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """The four arrays of a layer, each (D,), copied out of whatever holds them.
+    """A copy of the four arrays of a layer.
 
-    ``count`` is the number of updates behind the running statistics, where a declared deviation
-    makes it matter; None, as in every state that is drawn, stands for any number.
+    Attributes:
+        gamma: γ, (D,).
+        beta: β, (D,).
+        running_mean: rm, (D,).
+        running_var: rv, (D,).
+        count: The number of updates behind the running statistics, where a declared deviation
+            makes it matter; None, as in every state that is drawn, stands for any number.
     """
 
     gamma: npt.NDArray[Any]
@@ -29,7 +34,11 @@ class State:
 
     @classmethod
     def fresh(cls, features: int) -> State:
-        """Return the state that a fresh layer must have: 1, 0, 0, 1."""
+        """Return the state that a fresh layer must have: 1, 0, 0, 1.
+
+        Args:
+            features: D.
+        """
         ones, zeros = np.ones(features, np.float32), np.zeros(features, np.float32)
         return cls(ones, zeros, zeros.copy(), ones.copy())
 
@@ -38,7 +47,11 @@ class State:
         return {name: getattr(self, name) for name in ARRAYS}
 
     def take(self, columns: Any) -> State:
-        """Return the state of the chosen features, or of one lane, in the given order."""
+        """Return the state of the chosen features, or of one lane, in the given order.
+
+        Args:
+            columns: An index of the first axis: features, or one of several lanes.
+        """
         count = self.count[columns] if np.ndim(self.count) else self.count
         arrays = {name: array[columns] for name, array in self.arrays().items()}
         return State(**arrays, count=count)

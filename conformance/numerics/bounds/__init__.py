@@ -1,7 +1,7 @@
 """Forward error bounds: how far a correct implementation may be from the oracle.
 
 This is the only place in the suite with tolerances. Each is derived from the inputs alone,
-never from what an implementation returned, and holds for every way of summing.
+never from what an implementation returned, and is valid for every order of summation.
 
 Notation
     u = 2⁻²⁴, the unit roundoff of float32; N rows; h = N−1 additions at most that a summand

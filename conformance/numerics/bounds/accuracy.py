@@ -24,7 +24,9 @@ FLUSHED = 4 * 2.0**-126
 class Bound:
     """The largest error allowed, and the largest one that needs no declared deviation.
 
-    Both have the shape and the unit of the quantity that they limit; ``strict <= allowed``.
+    Attributes:
+        allowed: The largest error allowed, in the shape and the unit of the quantity.
+        strict: The largest error without declared deviations; ``strict <= allowed``.
     """
 
     allowed: Float64
@@ -32,7 +34,12 @@ class Bound:
 
     @classmethod
     def of(cls, strict: Float64, wider: Float64 | None = None) -> Bound:
-        """Finish first-order bounds; ``wider`` is the one for declared deviations."""
+        """Return the bound that first-order bounds amount to, with the terms of higher order.
+
+        Args:
+            strict: The first-order bound without declared deviations, in the quantity's shape.
+            wider: The one with declared deviations, of the same shape; None if it is the same.
+        """
         done = strict * SECOND_ORDER + FLUSHED
         if wider is None or wider is strict:
             return cls(done, done)
@@ -47,7 +54,11 @@ class Bound:
         return Bound(self.allowed * abs(factor), self.strict * abs(factor))
 
     def only(self, where: npt.NDArray[np.bool_]) -> Bound:
-        """Return the bound with no limit for the elements that are not to be compared."""
+        """Return the bound with no limit for the elements that are not to be compared.
+
+        Args:
+            where: The elements to compare, in the shape of the bound.
+        """
         return Bound(np.where(where, self.allowed, np.inf), np.where(where, self.strict, np.inf))
 
     def mean(self) -> Bound:
@@ -55,7 +66,11 @@ class Bound:
         return Bound(self.allowed.mean(axis=0), self.strict.mean(axis=0))
 
     def of_square(self, value: Float64) -> Bound:
-        """Return the bound on the square of a quantity: (q+e)² − q² ≤ 2|q|e + e²."""
+        """Return the bound on the square of a quantity: (q+e)² − q² ≤ 2|q|e + e².
+
+        Args:
+            value: q, in the shape of the bound.
+        """
         return Bound(
             2 * np.abs(value) * self.allowed + self.allowed**2,
             2 * np.abs(value) * self.strict + self.strict**2,

@@ -26,7 +26,15 @@ def averaged_gradient(
     w: npt.ArrayLike,
     conventions: Conventions = STRICT,
 ) -> GradientBounds:
-    """Return the bounds for the gradients of a training call on x; w, (N, D), is that of y."""
+    """Return the bounds for the gradients of a training call that normalises with its averages.
+
+    Args:
+        config: Momentum and ε of the layer.
+        state: The state before the call, four arrays of (D,).
+        x: The batch, (N, D).
+        w: The cotangent of y, (N, D).
+        conventions: The conventions that the layer declares.
+    """
     x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
     truth = oracle.train(config, state, x64, conventions)
     limits = forward.train(config, state, x64, conventions)

@@ -28,7 +28,7 @@ from conformance.numerics.state import State
 
 @dataclass(frozen=True, slots=True)
 class GradientBounds:
-    """Bounds for the three gradients of one call, by the names of ``oracle.Gradient``."""
+    """Bounds for the three gradients of one call: gamma and beta, (D,), and x, (N, D)."""
 
     gamma: Bound
     beta: Bound
@@ -37,7 +37,12 @@ class GradientBounds:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Intermediate quantities of the bounds for one size of e_v, in units of z."""
+    """Intermediate quantities of the bounds for one size of e_v, in units of z.
+
+    Attributes:
+        z, w, size: z, the cotangent w of y, and |x|·r, each (N, D).
+        r, rho, shift, center: r = 1/√(v+ε), ρ, a = e_μ·r and |μ|·r, each (D,).
+    """
 
     z: Float64
     w: Float64
@@ -111,6 +116,12 @@ def evaluation_gradient(
     """Return the bounds for the gradients of an evaluation call: e_μ = e_v = 0.
 
     dx = w·(γ·r) in any association: r errs by ρ = 4u, three products by u each.
+
+    Args:
+        config: ε of the layer.
+        state: γ, β, rm and rv, each (D,).
+        x: The batch, (N, D).
+        w: The cotangent of y, (N, D).
     """
     x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
     mean, var = state.running_mean.astype(np.float64), state.running_var.astype(np.float64)
@@ -127,7 +138,11 @@ def evaluation_gradient(
 def batch_of(
     x: Float64, w: Float64, mean: Float64, var: Float64, e_mean: Float64, e_var: Float64, eps: float
 ) -> Batch:
-    """Return x, centred at ``mean``, and w, both (N, D), in units of z for ``var`` and ε."""
+    """Return a batch in units of z.
+
+    x and the cotangent w are (N, D); the mean and the variance that normalise x, and their
+    errors, are (D,).
+    """
     r = 1 / np.sqrt(var + eps)
     return Batch(
         z=(x - mean) * r,
@@ -216,6 +231,13 @@ def step(old: npt.ArrayLike, gradient: Float64, bound: Bound, rate: float, decay
     """Return the bound for old − rate·(gradient + decay·old), one step of descent, (D,).
 
     Four operations round numbers of at most |old|·(1 + rate·decay) + rate·|gradient|.
+
+    Args:
+        old: gamma or beta before the step, (D,).
+        gradient: The exact gradient, (D,).
+        bound: The bound for the gradient, (D,).
+        rate: The learning rate.
+        decay: The weight decay.
     """
     p = np.abs(np.asarray(old, np.float64))
     size = p * (1 + rate * decay) + rate * np.abs(gradient)

@@ -26,7 +26,7 @@ from conformance.numerics.state import State
 
 @dataclass(frozen=True, slots=True)
 class TrainingBounds:
-    """Bounds for the results of one training call, by the names of ``oracle.Training``."""
+    """Bounds for the results of one training call: y, (N, D), and four statistics, (D,)."""
 
     mean: Bound
     var: Bound
@@ -96,7 +96,10 @@ def evaluate(
     *,
     u: float = U,
 ) -> Bound:
-    """Return the bound for an evaluation call: the statistics are given, so e_μ = e_v = 0."""
+    """Return the bound for y of an evaluation call, (N, D): as statistics are read, e_μ = e_v = 0.
+
+    The arguments are those of ``train``.
+    """
     x64 = np.asarray(x, np.float64)
     mean = state.running_mean.astype(np.float64)
     var = state.running_var.astype(np.float64)
@@ -165,6 +168,13 @@ def narrow_error(
     """Return the error that a declared output of 16 bits adds to y = γ·z + β; see above.
 
     ``gamma`` and ``beta`` are |γ| and |β|.
+
+    Args:
+        z: (x−μ)·r, (N, D).
+        gamma: |γ|, (D,).
+        beta: |β|, (D,).
+        y: The exact output, (N, D).
+        conventions: The conventions that the layer declares.
     """
     u16, spacing = conventions.output_roundoff(), conventions.output_spacing()
     rounded = (1 + u16) * u16 * (3 * gamma * np.abs(z) + beta + np.abs(y))
@@ -175,7 +185,15 @@ def narrow_error(
 def may_overflow(
     z: Float64, gamma: Float64, beta: Float64, error: Float64, conventions: Conventions = STRICT
 ) -> npt.NDArray[np.bool_]:
-    """Return where y of a declared dtype, or an operand of it, may overflow, given its error."""
+    """Return where y of a declared dtype, or an operand of it, may overflow, given its error.
+
+    Args:
+        z: (x−μ)·r, (N, D).
+        gamma: |γ|, (D,).
+        beta: |β|, (D,).
+        error: e_y, (N, D).
+        conventions: The conventions that the layer declares.
+    """
     largest = np.maximum(np.abs(z), 1) * np.maximum(gamma, 1) + beta + error
     beyond: npt.NDArray[np.bool_] = largest > conventions.largest_output()
     return beyond

@@ -16,7 +16,13 @@ from conformance.numerics.conventions import STRICT, Conventions
 def merged_statistics(
     x: Float64, shards: int, conventions: Conventions = STRICT
 ) -> tuple[Bound, Bound]:
-    """Return the bounds for mean and variance of x, (N, D), spread over S shards in any way."""
+    """Return the bounds for mean and variance, each (D,), of rows spread over shards in any way.
+
+    Args:
+        x: The rows of all shards together, (N, D).
+        shards: S.
+        conventions: They say whether a variance in one pass is admitted.
+    """
     e_mean = merged_mean_error(x, shards)
     strict = merged_variance_error(x, e_mean)
     admits = conventions.admits_one_pass()

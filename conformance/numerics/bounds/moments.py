@@ -78,6 +78,10 @@ def perturbed_statistics(var: Float64, error: Bound) -> tuple[Bound, Bound]:
 
     |Δμ| ≤ mean(e), and since √(N·v) is the norm of x−μ, and centring lengthens no vector,
     |Δ√v| ≤ rms(e), hence |Δv| ≤ 2σ·rms(e) + rms(e)².
+
+    Args:
+        var: v, (D,).
+        error: e, (N, D).
     """
 
     def of_var(e: Float64) -> Float64:
@@ -95,6 +99,10 @@ def mean_error(x: Float64, u: float = U) -> Float64:
     with a rounded 1/N, adds two roundings, and one is in reserve: e_μ ≤ (h+3)·u·A.
     A mean that is shifted by c = x[0] errs by (h+5)·u·mean|x−c| + 2u|μ| + u|c|. The larger of
     the two admits both. N = 1: a sum of one number is exact.
+
+    Args:
+        x: The batch, (N, D).
+        u: The unit roundoff of the arithmetic.
     """
     return _mean_error(moments(x), u)
 
@@ -124,6 +132,10 @@ def variance_error(x: Float64, u: float = U) -> Float64:
     differs from the others only if the first row is an outlier.
 
     Each is a correct algorithm, so the largest of the three is the bound.
+
+    Args:
+        x: The batch, (N, D).
+        u: The unit roundoff of the arithmetic.
     """
     return _variance_error(moments(x), u)
 
@@ -145,6 +157,10 @@ def one_pass_error(x: Float64, u: float = U) -> Float64:
     E[x²] errs by (h+6)·u·(v+μ²), the square of the mean by 2|μ|e_μ + e_μ² and its roundings,
     and the difference keeps all of it: e_v ≤ (h+6)·u·(v+μ²) + 2|μ|e_μ + e_μ² + 3u·μ².
     All digits are gone when (|μ|/σ)²·u·(3h+15) ≥ 1. Clamping at 0 never adds to the error.
+
+    Args:
+        x: The batch, (N, D).
+        u: The unit roundoff of the arithmetic.
     """
     return _one_pass_error(moments(x), u)
 

@@ -21,12 +21,19 @@ from conformance.numerics.state import State
 
 
 def rounded_output(bound: Bound, z: Float64, y: Float64, state: State, dtype: str) -> Bound:
-    """Widen the float32 bound of y, (N, D), for an output of another dtype.
+    """Return the bound of y, (N, D), for an output of another dtype than float32.
 
     An output of 16 bits may be made of z, γ and β rounded to 16 bits, with the product and the sum
     rounded as well: e ≤ e₃₂ + u₁₆·(3|γz| + |β| + |y|), and in float16 half the spacing of the
     smallest numbers for z, γz and y: (|γ|+2)·2⁻²⁵. The statistics, x−μ and r are float32 in this,
     so a bound that depends on the size of x and μ is that of float32.
+
+    Args:
+        bound: The bound of y in float32, (N, D).
+        z: (x−μ)·r, (N, D).
+        y: The exact output, (N, D).
+        state: γ and β, (D,).
+        dtype: The name of the dtype of the output.
     """
     if dtype not in SPACING_AT_ZERO:
         return bound
@@ -40,7 +47,11 @@ def rounded_output(bound: Bound, z: Float64, y: Float64, state: State, dtype: st
 def representable(z: Float64, y: Float64, bound: Bound, state: State) -> npt.NDArray[np.bool_]:
     """Return where no step towards y, (N, D), can overflow in float16.
 
-    ``bound`` is that of y in float32, which a one-pass variance may make large.
+    Args:
+        z: (x−μ)·r, (N, D).
+        y: The exact output, (N, D).
+        bound: The bound of y in float32, which a one-pass variance may make large, (N, D).
+        state: γ and β, (D,).
     """
     gamma, beta = (np.abs(a.astype(np.float64)) for a in (state.gamma, state.beta))
     error = bound.allowed / np.where(gamma == 0, 1, np.minimum(gamma, 1))
@@ -57,15 +68,27 @@ def narrowed_gradient(
     dtype: str,
     conventions: Conventions = STRICT,
 ) -> tuple[Bound, npt.NDArray[np.bool_]]:
-    """Return the bound for dx, (N, D), from x of 16 bits in at least 32, and where it holds.
+    """Return the bound for dx from x of 16 bits in at least 32, and where it applies.
 
-    It does where no part can overflow in float16. ``found`` is the bound of float32. A layer that
-    widens x once rounds dx once. One that widens x k times gets k parts, each rounded to the dtype
-    of x, and adds them in that dtype: k roundings of parts of at most
+    It applies where no part can overflow in float16. A layer that converts x to 32 bits once
+    rounds dx once. One that converts x k times gets k parts, each rounded to the dtype of x, and
+    adds them in that dtype: k roundings of parts of at most
     P = |γ|r·c·(|w| + G₁ + (|z|+R)·(G₂+a·G₁)) together, and k−1 of sums of at most P. With k = 4,
     for Σ, the deviation, its square and the output: 7·u₁₆·P, as well as half the spacing of the
     smallest numbers for each part. In one pass the parts of E[x²] and of μ² cancel, and are
     (|x|+|μ|)·r instead of |z|+R. Letters as in ``conformance.numerics.bounds.backward``.
+
+    Args:
+        config: ε of the layer.
+        state: The state before the call, four arrays of (D,).
+        x: The batch, (N, D).
+        w: The cotangent of y, (N, D).
+        found: The bound for dx in float32, (N, D).
+        dtype: The name of the dtype of x.
+        conventions: The conventions that the layer declares.
+
+    Returns:
+        The bound, (N, D), and where it applies, (N, D).
     """
     x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
     mean, var = oracle.statistics(x64)
@@ -84,7 +107,7 @@ def narrowed_gradient(
 
 
 _PARTS = 4
-"""How often x is made wider, at most: for its sum, for deviations, and for the output."""
+"""How often x is converted to 32 bits, at most: for its sum, for deviations, and for the output."""
 
 
 def train_in_float64(
@@ -96,6 +119,13 @@ def train_in_float64(
     decimal result is rounded to float64. Running statistics that are stored as float32 may be
     averaged in float32, too: they err by 5·2⁻²⁴·max(|old|, |new|) more. So does what y is made of
     where training normalises with them.
+
+    Args:
+        config: Momentum and ε of the layer.
+        state: The state before the call, four arrays of (D,).
+        x: The batch, (N, D).
+        stored: The name of the dtype of the running statistics.
+        conventions: The conventions that the layer declares.
     """
     found = forward.train(config, state, x, conventions, u=ROUNDOFF["float64"])
     truth = oracle.train(config, state, x, conventions)
@@ -136,7 +166,10 @@ def train_in_float64(
 def evaluate_in_float64(
     config: Config, state: State, x: npt.ArrayLike, conventions: Conventions = STRICT
 ) -> Bound:
-    """Return the bound for an evaluation call in float64."""
+    """Return the bound for y of an evaluation call in float64, (N, D).
+
+    The arguments are those of ``train_in_float64``.
+    """
     found = forward.evaluate(config, state, x, conventions, u=ROUNDOFF["float64"])
     return found + once(oracle.evaluate(config, state, x))
 

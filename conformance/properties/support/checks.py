@@ -73,7 +73,17 @@ def _count(comparisons: int) -> Notes:
 
 
 def violation(quantity: str, got: Any, expected: Any, **rest: Any) -> NoReturn:
-    """Raise the violation of a rule that has no error bound."""
+    """Raise the violation of a rule that has no error bound.
+
+    Args:
+        quantity: The name of what is wrong.
+        got: What the implementation returned.
+        expected: What the requirement asks for.
+        **rest: Other fields of ``Finding``.
+
+    Raises:
+        ViolationFound: Always.
+    """
     raise ViolationFound(
         Finding(quantity=quantity, got=_words(got), expected=_words(expected), **rest)
     )
@@ -87,7 +97,17 @@ def check_same(quantity: str, got: Any, expected: Any) -> None:
 
 
 def check_true(quantity: str, holds: bool, *, got: Any, expected: Any) -> None:
-    """Check a fact that has no second value to compare with; words describe both sides."""
+    """Check a fact that has no second value to compare with; words describe both sides.
+
+    Args:
+        quantity: The name of the fact.
+        holds: Whether it is as required.
+        got: What a violation says of the implementation.
+        expected: What a violation says of the requirement.
+
+    Raises:
+        ViolationFound: It is not as required.
+    """
     _count(1)
     if not holds:
         violation(quantity, got, expected)
@@ -126,7 +146,17 @@ def _check_each(
 def check_identical(
     quantity: str, got: npt.NDArray[Any], expected: npt.NDArray[Any], *, rule: str = ""
 ) -> None:
-    """Check that two arrays have the same shape, dtype and values, NaN equal to NaN."""
+    """Check that two arrays have the same shape, dtype and values, NaN equal to NaN.
+
+    Args:
+        quantity: The name of the array.
+        got: The array, of any shape.
+        expected: The array that it must equal.
+        rule: What a violation adds to the expected value.
+
+    Raises:
+        ViolationFound: They differ.
+    """
     same_kind = got.dtype == expected.dtype and got.shape == expected.shape
     if same_kind and got.tobytes() == expected.tobytes():  # as a rule, and much faster
         _count(got.size + 2)
@@ -146,8 +176,14 @@ def check_within(
 ) -> None:
     """Check |got − expected| ≤ bound element by element: shape, finiteness, then values.
 
-    ``expected`` is the oracle's value, or, for a relation, the other computed value; then
-    ``bound`` is the sum of both bounds. Where it is infinite nothing is compared.
+    Args:
+        quantity: The name of the array.
+        got: The computed array, of any shape.
+        expected: The oracle's value, or, for a relation, the other computed value.
+        bound: Its bound; for a relation the sum of both. Where it is infinite nothing is compared.
+
+    Raises:
+        ViolationFound: An element is off by more than its bound.
     """
     check_shape(quantity, got, expected.shape)
     unlimited = np.broadcast_to(np.isinf(bound.allowed), expected.shape)

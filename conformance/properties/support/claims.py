@@ -22,13 +22,29 @@ from conformance.strategies.case import Case
 def check_training(
     subject: Subject, layer: LayerHandle, before: State, case: Case, x: Any, flag: Any = False
 ) -> None:
-    """Train once, from the state ``before``; y and both running statistics must be right."""
+    """Train once, from the state ``before``; y and both running statistics must be right.
+
+    Args:
+        subject: The implementation.
+        layer: The layer to call.
+        before: Its state, four arrays of (D,).
+        case: The batch, (N, D), and the configuration.
+        x: The same batch in the container in which to pass it.
+        flag: The flag to pass.
+    """
     y = layer.call(x, flag)
     check_trained(subject, case, before, y, layer.state)
 
 
 def check_evaluation(layer: LayerHandle, case: Case, x: Any, flag: Any = True) -> None:
-    """Evaluate with whatever the layer holds now; y must be right."""
+    """Evaluate with the present state of the layer; y must be right.
+
+    Args:
+        layer: The layer to call.
+        case: The batch, (N, D), and the configuration.
+        x: The same batch in the container in which to pass it.
+        flag: The flag to pass.
+    """
     now = layer.usable_state
     check_evaluated(case.config, now, case.x, layer.call(x, flag), layer.conventions)
 
@@ -36,7 +52,15 @@ def check_evaluation(layer: LayerHandle, case: Case, x: Any, flag: Any = True) -
 def check_evaluated(
     config: Config, state: State, x: AnyArray, y: AnyArray, conventions: Conventions
 ) -> None:
-    """Check an output of evaluation against the oracle."""
+    """Check an output of evaluation against the oracle.
+
+    Args:
+        config: ε of the layer.
+        state: γ, β, rm and rv, each (D,).
+        x: The batch, (N, D).
+        y: The output, (N, D).
+        conventions: The conventions that the layer declares.
+    """
     expected = oracle.evaluate(config, state, x)
     check_within("y in evaluation", y, expected, bounds.evaluate(config, state, x, conventions))
 
@@ -77,7 +101,14 @@ def compare_statistics(
     *,
     of: str = "",
 ) -> None:
-    """Check both running statistics by name against a training call of the oracle."""
+    """Check both running statistics by name against a training call of the oracle.
+
+    Args:
+        after: The arrays after the call, each (D,).
+        expected: The oracle's results.
+        bound: Their bounds.
+        of: What is appended to the names of the statistics.
+    """
     for name in STATISTICS:
         wanted, limit = getattr(expected, name), getattr(bound, name)
         check_within(f"{name}{of}", after[name], wanted, limit)
@@ -86,7 +117,15 @@ def compare_statistics(
 def check_kept(
     after: State, before: State, rule: str, *, names: Sequence[str] = ARRAYS, of: str = ""
 ) -> None:
-    """Check that the named arrays are identical; ``of`` is what a violation adds to their names."""
+    """Check that the named arrays are identical.
+
+    Args:
+        after: The state to check, four arrays of (D,).
+        before: The state that it must equal.
+        rule: What a violation adds to the expected value.
+        names: The arrays to compare.
+        of: What is appended to their names.
+    """
     for name in names:
         check_identical(f"{name}{of}", after.arrays()[name], before.arrays()[name], rule=rule)
     if any(name in names for name in STATISTICS):

@@ -25,6 +25,10 @@ def as_stored(drawn: dict[str, Any], conventions: Conventions) -> dict[str, Any]
     """Return drawn values whose states have running statistics of the declared dtype.
 
     So writing loses nothing, and what is read back can be compared bit for bit.
+
+    Args:
+        drawn: The arguments of the property, as drawn.
+        conventions: The conventions that the implementation declares.
     """
     dtype = conventions.statistics_dtype()
     return drawn if dtype is None else {name: _cast(value, dtype) for name, value in drawn.items()}

@@ -26,7 +26,13 @@ GRADIENTS = ("gamma", "beta", "x")
 
 
 def call_of(layer: LayerHandle, x: Any, *, evaluate: bool) -> DifferentiableCall:
-    """Return the call of a layer in its present state, to be differentiated."""
+    """Return the call of a layer in its present state, to be differentiated.
+
+    Args:
+        layer: The layer.
+        x: The batch, (N, D).
+        evaluate: Whether the call evaluates.
+    """
     with calling("taking the layer apart"):
         if hasattr(layer.layer, "call"):
             return cast("Differentiable", layer.layer).call(x, evaluate=evaluate)
@@ -34,7 +40,11 @@ def call_of(layer: LayerHandle, x: Any, *, evaluate: bool) -> DifferentiableCall
 
 
 def as_gradients(pulled: tuple[Any, ...]) -> dict[str, AnyArray]:
-    """Copy the gradients by the names of ``oracle.Gradient``."""
+    """Copy the gradients by the names of ``oracle.Gradient``.
+
+    Args:
+        pulled: The gradients of gamma and beta, (D,), and x, (N, D).
+    """
     return {
         name: as_numpy(f"the gradient of {name}", value)
         for name, value in zip(GRADIENTS, pulled, strict=True)
@@ -44,7 +54,18 @@ def as_gradients(pulled: tuple[Any, ...]) -> dict[str, AnyArray]:
 def gradients_of(
     layer: LayerHandle, x: Any, w: AnyArray, *, evaluate: bool, eager: bool = False
 ) -> dict[str, AnyArray]:
-    """Pull w back through a call: by the program that one shape shares, or by operations."""
+    """Pull a cotangent back through a call.
+
+    Args:
+        layer: The layer.
+        x: The batch, (N, D).
+        w: The cotangent of y, (N, D).
+        evaluate: Whether the call evaluates.
+        eager: Whether to run operation by operation, instead of the program compiled per shape.
+
+    Returns:
+        The gradients of gamma and beta, (D,), and x, (N, D), by name.
+    """
     call = call_of(layer, x, evaluate=evaluate)
     with calling("differentiating the call" + " under jax.jit" * (not eager)):
         return as_gradients(call.pullback()(w) if eager else call.gradients(w))
@@ -90,14 +111,28 @@ def expected_gradients(
 def check_gradient(
     name: str, got: dict[str, AnyArray], expected: tuple[Gradient, GradientBounds], when: str
 ) -> None:
-    """Check one of the three gradients against the oracle."""
+    """Check one of the three gradients against the oracle.
+
+    Args:
+        name: gamma, beta or x.
+        got: The computed gradients by name.
+        expected: The exact gradients and their bounds.
+        when: The mode of the call, for a violation.
+    """
     wanted, bound = expected
     what = f"the gradient of {name} in {when}"
     check_within(what, got[name], getattr(wanted, name), getattr(bound, name))
 
 
 def check_pulled(subject: Subject, drawn: Pulled, name: str, *, evaluate: bool) -> None:
-    """Pull the cotangent of a case back through one call, and check one of the gradients."""
+    """Pull the cotangent of a case back through one call, and check one of the gradients.
+
+    Args:
+        subject: The implementation.
+        drawn: The case, and the cotangent of y, (N, D).
+        name: gamma, beta or x.
+        evaluate: Whether the call evaluates.
+    """
     layer, before, x = subject.start(drawn.case)
     got = gradients_of(layer, x, drawn.w, evaluate=evaluate, eager=drawn.eager)
 
@@ -106,7 +141,15 @@ def check_pulled(subject: Subject, drawn: Pulled, name: str, *, evaluate: bool) 
 
 
 def of_params(layer: LayerHandle, gradients: Any) -> dict[str, AnyArray]:
-    """Return what nnx.grad gives for gamma and beta, by the suite's names."""
+    """Return the gradients of gamma and beta that nnx.grad returned, by the suite's names.
+
+    Args:
+        layer: The layer that was differentiated.
+        gradients: The state that nnx.grad returned.
+
+    Raises:
+        ViolationFound: One of them is absent.
+    """
     found = dict(nnx.to_flat_state(gradients))
     for name in PARAMETERS:
         if path_of(layer, name) not in found:

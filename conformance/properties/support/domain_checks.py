@@ -33,7 +33,14 @@ def domain_of(subject: Subject) -> Wider:
 
 
 def start(subject: Subject, config: Config, state: State | None, options: Options) -> WideLayer:
-    """Construct a layer and, unless it is to stay fresh, give it a state, each array as (D,)."""
+    """Construct a layer of the extended domain and, unless it is to stay fresh, set its state.
+
+    Args:
+        subject: The implementation.
+        config: The configuration of the layer.
+        state: Four arrays of (D,); None for a fresh layer.
+        options: The optional arguments of the constructor.
+    """
     build = domain_of(subject).build
     assert build is not None, "Implementation.nnx fills it in"  # noqa: S101
     with calling(CONSTRUCT, _words(options)):
@@ -54,14 +61,22 @@ def _words(options: Options) -> str:
 
 
 def state_of(held: dict[str, Any]) -> State:
-    """Copy the four arrays."""
+    """Copy the four arrays, each (D,), into a state."""
     return State(**{name: as_numpy(name, held[name]) for name in ARRAYS})
 
 
 def call(
     layer: WideLayer, x: Any, w: Any = None, mask: Any = None, lanes: Lanes | None = None
 ) -> Results:
-    """Train, differentiate and evaluate; everything is copied to NumPy."""
+    """Train, differentiate and evaluate; everything is copied to NumPy.
+
+    Args:
+        layer: The layer.
+        x: The batch, in the layout of the layer.
+        w: The cotangent of y, in the same layout; None for no gradients.
+        mask: The elements that count, in a shape that broadcasts; None for all.
+        lanes: How the batch is split into shards; None for not at all.
+    """
     where = "" if lanes is None else " under " + ("jax.vmap", "jax.shard_map")[lanes.on_devices]
     with calling(f"the compiled call{where}"):
         y, after, gradients, evaluated = run(layer, x, w, mask, lanes)

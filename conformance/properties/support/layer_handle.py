@@ -83,7 +83,15 @@ class LayerHandle:
     conventions: Conventions = STRICT
 
     def call(self, x: Any, flag: Any) -> AnyArray:
-        """Apply the layer with a raw flag and return y."""
+        """Apply the layer with a raw flag and return y.
+
+        Args:
+            x: The batch, (N, D).
+            flag: The value of ``use_running_average``.
+
+        Returns:
+            y, (N, D), as the layer returned it.
+        """
         with calling("the call", f"use_running_average={flag!r}"):
             return as_numpy("y", self.layer(x, flag))
 

@@ -11,7 +11,7 @@ from conformance.properties.support.layer_handle import LayerHandle, calling
 
 
 def holders(layer: LayerHandle) -> dict[str, Any]:
-    """Return what holds each of the four arrays."""
+    """Return the Variable of each of the four arrays, by name."""
     adapter: Any = layer.layer
     return {name: adapter.holder(name) for name in ARRAYS}
 
@@ -24,9 +24,9 @@ def leaves(module: Any, *filters: Any) -> dict[tuple[Any, ...], Any]:
 
 
 def path_of(layer: LayerHandle, name: str) -> tuple[Any, ...]:
-    """Return the path at which one of the four arrays stands in the state of the module.
+    """Return the path of one of the four arrays in the state of the module.
 
-    An attribute may be a property that hands out the Variable of a module inside.
+    An attribute may be a property that returns the Variable of a module inside.
     """
     adapter: Any = layer.layer
     held = adapter.holder(name)

@@ -19,14 +19,24 @@ from conformance.properties.support.subject import Subject
 
 
 def transforms_of(subject: Subject, layer: LayerHandle) -> Transforms:
-    """Return the layer under transforms: its own, or those of NNX for a module."""
+    """Return the layer under transforms: those of its adapter, or those of NNX for a module."""
     if hasattr(layer.layer, "transforms"):
         return cast("Transformable", layer.layer).transforms()
     return NnxTransforms(layer, subject)
 
 
 def call_compiled(subject: Subject, layer: LayerHandle, x: Any, *, evaluate: bool) -> AnyArray:
-    """Call the layer under the jit that all properties share."""
+    """Call the layer under the jit that all properties share.
+
+    Args:
+        subject: The implementation.
+        layer: The layer.
+        x: The batch, (N, D).
+        evaluate: Whether the call evaluates.
+
+    Returns:
+        y, (N, D).
+    """
     transforms = transforms_of(subject, layer)
     with calling(f"the call under {transforms.library}.jit"):
         return as_numpy("y", transforms.call_jitted(x, evaluate=evaluate))

@@ -36,7 +36,15 @@ def check_descended(
     *,
     of: str = "",
 ) -> None:
-    """Check gamma and beta after a step along the sum of the gradients of several uses."""
+    """Check gamma and beta after a step along the sum of the gradients of several uses.
+
+    Args:
+        layer: The layer after the step.
+        before: Its state before the step, four arrays of (D,).
+        pulled: The exact gradients and their bounds, one pair for each use.
+        rate: The learning rate.
+        of: What is appended to the names of gamma and beta.
+    """
     after = layer.state.arrays()
     for name in PARAMETERS:
         old = before.arrays()[name].astype(np.float64)

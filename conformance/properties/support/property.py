@@ -17,12 +17,15 @@ StrategyOf = Callable[[tuple[Entry, ...]], ByteStrategy[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """A requirement, the function that judges it, and what that function is fed with.
+    """A requirement, the function that judges it, and the strategies of its arguments.
 
-    ``share`` is the part of the run's cases per property that buys detection here: a
-    requirement about a fresh layer has little to vary, one that runs hundreds of steps costs
-    much per case. ``palettes`` replaces the palette of the run; with several, the property
-    is judged on each in turn.
+    Attributes:
+        requirement: The row of the table.
+        claim: The function.
+        strategies: The strategy of each argument, as a function of the palette.
+        share: The part of the run's cases per property that is worth its cost: a requirement about
+            a fresh layer has little to vary, one that runs hundreds of steps costs much per case.
+        palettes: Palettes that replace that of the run; the property is judged on each in turn.
     """
 
     requirement: Requirement
@@ -50,8 +53,14 @@ def requirement(
 ) -> Callable[[Claim], Claim]:
     """Register the decorated function as the one property of a requirement.
 
+    Args:
+        identity: The id of the requirement.
+        share: See ``Property``.
+        palettes: See ``Property``.
+        **strategies: The strategy of each argument, as a function of the palette.
+
     Raises:
-        ValueError: the id is not in the table, or has a property already.
+        ValueError: The id is not in the table, or has a property already.
     """
     if identity not in REQUIREMENTS:
         msg = f"{identity!r} is not in the requirement table: add the row first"

@@ -68,11 +68,11 @@ def _found_by_name(kind: type) -> bool:
 
 
 def copy_by_pickle(module: Any) -> Any:
-    """Return what pickle makes of a module.
+    """Return a copy of a module by pickle.
 
     A class that was made inside a function, or loaded from a file, cannot be found by name.
-    That is where it stands and not what it does, so such classes, and they alone, are handed
-    over by reference; whatever else refuses to be pickled counts.
+    This is about where it is defined and not about what it does, so such classes, and they alone,
+    are pickled by reference; any other failure counts.
     """
     classes: dict[str, type] = {}
 
@@ -103,9 +103,13 @@ COPIED: dict[str, Callable[[Any], Any]] = {
 def through_checkpoint(module: Any, fresh: Any) -> None:
     """Write the state of a module to disk with Orbax and restore it into a fresh one.
 
+    Args:
+        module: The module to save.
+        fresh: A module of the same configuration, whose state is replaced.
+
     Raises:
         ImportError: Orbax cannot be imported; the requirement is then errored, never conforming.
-        OSError: the disk refuses; errored as well, since the layer is not to blame.
+        OSError: The disk refuses; errored as well, since the layer is not to blame.
     """
     # late: importing it takes a second, and one requirement alone needs it
     import orbax.checkpoint as orbax  # type: ignore[import-untyped]  # noqa: PLC0415

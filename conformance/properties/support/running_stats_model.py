@@ -80,13 +80,24 @@ class RunningStatsModel:
     def from_state(
         cls, config: Config, state: State, conventions: Conventions
     ) -> RunningStatsModel:
-        """Return the model of a layer that holds ``state``."""
+        """Return the model of a layer in ``state``.
+
+        Args:
+            config: Momentum and ε of the layer.
+            state: Its state, four arrays of (D,).
+            conventions: The conventions that the layer declares.
+        """
         mean, var = state.running_mean, state.running_var
         tracked = _Tracked.from_values(mean), _Tracked.from_values(var)
         return cls(config, conventions, *tracked, state.count)
 
     def train(self, x: npt.NDArray[np.float32], *, inaccurate_by: Bound | None = None) -> None:
-        """Follow one training call on x, whose elements may be off by some bound, (N, D)."""
+        """Follow one training call.
+
+        Args:
+            x: The batch, (N, D).
+            inaccurate_by: How far each element of x may be off, (N, D).
+        """
         mean, var = oracle.statistics(x)
         e_mean, e_var = bounds.statistics(x, self.conventions)
         if inaccurate_by is not None:
@@ -100,10 +111,12 @@ class RunningStatsModel:
         self.calls += 1
 
     def output(self, x: npt.NDArray[np.float32], state: State) -> tuple[Float64, Bound]:
-        """Return y of the training call on x that was followed last, and its bound, (N, D).
+        """Return y of the training call that was followed last, and its bound, each (N, D).
 
-        gamma and beta are those of ``state``. Its statistics do not matter: where a declared
-        deviation computes y from the averages, those of the model are used.
+        Args:
+            x: The batch of that call, (N, D).
+            state: gamma and beta, (D,). Its statistics do not matter: where a declared deviation
+                computes y from the averages, those of the model are used.
         """
         if not self.conventions.normalises_with_average():
             found = bounds.train(self.config, state, x, self.conventions)

@@ -28,7 +28,13 @@ class Expected:
 
     @classmethod
     def from_state(cls, config: Config, state: State, conventions: Conventions) -> Expected:
-        """Return the model of a layer whose state was read as ``state``."""
+        """Return the model of a layer whose state was read as ``state``.
+
+        Args:
+            config: Momentum and ε of the layer.
+            state: The state, four arrays of (D,).
+            conventions: The conventions that the layer declares.
+        """
         return cls(state, RunningStatsModel.from_state(config, state, conventions))
 
     @property
@@ -37,15 +43,19 @@ class Expected:
         return self.model.config
 
     def copy(self) -> Expected:
-        """Return the model of a copy, which goes its own way."""
+        """Return an independent copy of the model, for a copy of the layer."""
         return Expected(self.seen, copy.deepcopy(self.model))
 
     def train(self, x: Float32) -> None:
-        """Follow one training call."""
+        """Follow one training call on x, (N, D)."""
         self.model.train(x)
 
     def write(self, given: Mapping[str, AnyArray]) -> None:
-        """Follow a write from outside, after which the layer holds exactly these arrays."""
+        """Follow a write from outside, after which the layer has exactly these arrays.
+
+        Args:
+            given: The arrays written by name, each (D,).
+        """
         held = {name: array.astype(self.seen.arrays()[name].dtype) for name, array in given.items()}
         self.seen = self.seen.replace(**held)
         if any(name in held for name in STATISTICS):
@@ -64,5 +74,10 @@ class Expected:
         self.seen = state
 
     def check_still(self, state: State, what: str = "") -> None:
-        """Check that the state is the one that was seen last."""
+        """Check that the state is the one that was seen last.
+
+        Args:
+            state: The state that was read, four arrays of (D,).
+            what: What is appended to the names of the arrays.
+        """
         check_kept(state, self.seen, "as it was seen last, or written", of=what)

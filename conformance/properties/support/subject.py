@@ -30,11 +30,16 @@ class Subject:
 
     @cached_property
     def conventions(self) -> Conventions:
-        """The conventions that it declares, by which it is judged."""
+        """The declared conventions."""
         return Conventions(self.implementation.deviations)
 
     def build(self, config: Config, state: State | None = None) -> LayerHandle:
-        """Construct a layer and, unless it is to stay fresh, give it a state."""
+        """Construct a layer and, unless it is to stay fresh, set its state.
+
+        Args:
+            config: The configuration of the layer.
+            state: Four arrays of (D,); None for a fresh layer.
+        """
         build = self.implementation.build
         assert build is not None, "gated by Capability.LAYER"  # noqa: S101
         with calling(CONSTRUCT, f"momentum={config.momentum}, eps={config.eps}"):
@@ -45,7 +50,11 @@ class Subject:
         return live
 
     def start(self, case: Case) -> tuple[LayerHandle, State, Any]:
-        """Return a layer in the state of the case, that state read back, and the input."""
+        """Return a layer in the state of the case, that state read back, and x, (N, D).
+
+        Raises:
+            ViolationFound: The layer fails, or its state has the wrong shape or count.
+        """
         layer = self.build(case.config, case.state)
         before = layer.usable_state
         if self.conventions.counts():
@@ -59,7 +68,7 @@ class Subject:
         return layer, before, self.input(case)
 
     def input(self, case: Case) -> Any:
-        """Return x in the container that the case asks for."""
+        """Return x, (N, D), in the container that the case asks for."""
         if not case.as_jax:
             return case.x.copy()
         from conformance.adapters.device_put import put_on_device  # noqa: PLC0415  imports JAX
@@ -67,7 +76,13 @@ class Subject:
         return put_on_device(case.x)[0]
 
     def forward(self, seed: Any, x: Any, flag: Any) -> AnyArray:
-        """Call the forward function."""
+        """Call the forward function on x, (N, D), and return a copy of its result.
+
+        Args:
+            seed: The seed of the layer's parameters.
+            x: The batch, (N, D).
+            flag: The value of ``use_running_average``.
+        """
         forward = self.implementation.forward
         assert forward is not None, "gated by Capability.FORWARD"  # noqa: S101
         with calling("forward", f"seed={seed!r}, use_running_average={flag!r}"):
@@ -78,6 +93,13 @@ class Subject:
 
         A layer that can be compiled is, because compiling one program for a new shape costs
         a third of compiling each of its operations.
+
+        Args:
+            layer: The layer.
+            x: The batch, (N, D).
+
+        Returns:
+            y of each of the two calls, (N, D).
         """
         if not self.implementation.nnx_module:
             return layer.train(x), layer.evaluate(x)
