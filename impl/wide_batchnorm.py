@@ -112,7 +112,12 @@ class WideBatchNorm(nnx.Module):
         return jnp.asarray(mask).reshape(-1, 1)
 
     def cleaned(self, rows: Array, kept: Array) -> Array:
-        """Set rows that do not count to zero, because the derivative of NaN is NaN."""
+        """Set rows that do not count to zero, because the derivative of NaN is NaN.
+
+        Args:
+            rows: The rows, (N, D).
+            kept: Which rows count, (N, 1).
+        """
         return jnp.where(kept, rows, 0)
 
     def train_step(self, rows: Array, kept: Array) -> Array:
@@ -164,5 +169,5 @@ class WideBatchNorm(nnx.Module):
         return self.gamma[...] * z + self.beta[...]
 
     def answered(self, y: Array, x: Any) -> Array:
-        """Convert y to the dtype of the output."""
+        """Convert y to the dtype of the output, which x decides if the layer does not."""
         return y.astype(self.dtype or jnp.promote_types(x.dtype, jnp.float32))

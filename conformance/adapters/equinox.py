@@ -27,7 +27,12 @@ _AXIS = "batch"
 
 
 def build(config: Config, mode: Mode) -> PureLayer:
-    """Return a layer in the given mode."""
+    """Return a layer.
+
+    Args:
+        config: Features, momentum, eps and seed.
+        mode: The argument ``mode`` of the module.
+    """
     module, state = _make(config.features, config.momentum, config.eps, mode)
     pure = _jit_pure(config.features, config.momentum, config.eps, mode)
     index = module.batch_counter if mode == "batch" else module.ema_first_time_index

@@ -29,7 +29,7 @@ def printable(text: str, keep: str = "\n\t") -> str:
 
     Args:
         text: Text from outside the suite.
-        keep: Control characters to leave as they are.
+        keep: Control characters that are not escaped.
 
     Returns:
         The text with those characters as Python escape sequences.
@@ -47,7 +47,7 @@ def describe(error: BaseException) -> str:
     kind = type(error).__name__
     try:
         lines = str(error).strip().splitlines()
-    except BaseException as another:  # noqa: BLE001  __str__ is third-party code, too
+    except BaseException as another:  # noqa: BLE001  __str__ is third-party code
         return printable(f"{kind}, whose message raises {type(another).__name__}")
     return printable(f"{kind}: {lines[0][:_MAX_LENGTH]}" if lines else kind)
 

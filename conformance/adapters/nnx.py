@@ -17,7 +17,16 @@ from conformance.adapters.rngs import construct
 
 
 def apply(module: Any, x: Any, use_running_average: Any) -> Any:
-    """Call the module on x, (N, D): one function, because transforms cache by its identity."""
+    """Call the module; one function, because transforms cache by its identity.
+
+    Args:
+        module: The ``nnx.Module``.
+        x: The input, (N, D).
+        use_running_average: True to evaluate, false to train.
+
+    Returns:
+        y, (N, D).
+    """
     return module(x, use_running_average=use_running_average)
 
 

@@ -39,7 +39,13 @@ class NnxCall:
 
     @classmethod
     def of(cls, layer: NnxLayer, x: Any, *, evaluate: bool) -> NnxCall:
-        """Return the call of a layer on x, at its current arrays, without making it."""
+        """Return the call of a layer at its current arrays, without making it.
+
+        Args:
+            layer: The layer.
+            x: The input, (N, D).
+            evaluate: Whether it is an evaluation call.
+        """
         graphdef, leaves = nnx.split(layer.module)
         arrays = layer.read()
         program = NnxProgram(graphdef, tuple(layer.attributes.items()), evaluate)

@@ -86,6 +86,10 @@ class DifferentiableCall(Protocol):
         """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x, (N, D).
 
         rm' and rv' are the running statistics after a training call, both (D,).
+
+        Args:
+            of_mean: The cotangent of rm', (D,).
+            of_var: The cotangent of rv', (D,).
         """
 
 
@@ -93,7 +97,12 @@ class Differentiable(Layer, Protocol):
     """A layer whose calls can be differentiated."""
 
     def call(self, x: Any, *, evaluate: bool) -> DifferentiableCall:
-        """Return the call on x, (N, D), at the current arrays, without making it."""
+        """Return a call at the current arrays, without making it.
+
+        Args:
+            x: The input, (N, D).
+            evaluate: Whether it is an evaluation call.
+        """
 
 
 class Transforms(Protocol):
@@ -113,12 +122,25 @@ class Transforms(Protocol):
         """Return a newly compiled function of x and the flag; each trace appends its flag."""
 
     def call_pure(self, x: Any, *, evaluate: bool) -> tuple[Any, Layer]:
-        """Call it as a compiled function of its state; return y and a layer in the new state."""
+        """Call the layer as a compiled function of its state.
+
+        Args:
+            x: The input, (N, D).
+            evaluate: Whether it is an evaluation call.
+
+        Returns:
+            y, (N, D), and a layer in the new state.
+        """
 
     def call_stacked(
         self, others: Sequence[Layer], xs: Any, *, evaluate: bool
     ) -> tuple[Any, Layer]:
-        """Call this layer and others as one stack on (L, N, D).
+        """Call this layer and others as one stack.
+
+        Args:
+            others: L − 1 further layers.
+            xs: The inputs, (L, N, D).
+            evaluate: Whether it is an evaluation call.
 
         Returns:
             y, (L, N, D), and a layer whose arrays are the stacked new states, (L, D).
@@ -136,8 +158,12 @@ class Transforms(Protocol):
     def differentiate_rematerialized(self, x: Any, w: Any) -> dict[str, Any]:
         """Train on x, with the forward pass recomputed for the backward pass.
 
+        Args:
+            x: The input, (N, D).
+            w: The cotangent of y, (N, D).
+
         Returns:
-            The gradients of Σ w·y with respect to gamma and beta, by name.
+            The gradients of Σ w·y with respect to gamma and beta, (D,), by name.
         """
 
     def train_twice(self, x: Any) -> Any:

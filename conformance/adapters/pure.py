@@ -19,7 +19,7 @@ import numpy as np
 from conformance.adapters.protocols import ARRAYS, COUNT, MANY, PARAMETERS, STATISTICS, Layer
 
 Arrays = dict[str, Any]
-"""The four arrays, each (D,), by the suite's names, and whatever else a framework keeps."""
+"""The four arrays, each (D,), by the suite's names, and further arrays of the framework."""
 
 Pure = Callable[[Arrays, Any, Any], tuple[Any, Arrays]]
 """``f(arrays, x, use_running_average) -> (y, arrays after the call)``, without side effects."""

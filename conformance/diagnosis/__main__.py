@@ -1,4 +1,4 @@
-"""Diagnose one implementation, in its own process: JSON in, JSON out.
+"""Diagnose one implementation in a separate process: JSON in, JSON out.
 
 Standard input: {"implementation": name, "strictly": bool}.
 Standard output: the diagnosis, on the last line.

@@ -2,7 +2,7 @@
 
 An ``Approximate`` is a value and a bound on how far the same quantity, computed in float32,
 may be from it. Every operation propagates the bounds of its operands to first order and adds
-its own rounding error, 2u of the result: one u for the operation, one for another order of
+the rounding error of its result, 2u of it: one u for the operation, one for another order of
 evaluation. So each alternative gets a bound without a separate derivation. Errors of the batch
 mean and variance come from ``bounds``, because they depend on how sums are computed.
 

@@ -39,7 +39,12 @@ class BackwardModel(ReferenceModel):
     z: Approximate = field(init=False)
 
     def after(self, x: Approximate, *, training: bool) -> BackwardModel:
-        """Return this model after a forward pass on x, (N, D)."""
+        """Return this model after a forward pass.
+
+        Args:
+            x: The batch, (N, D).
+            training: Whether it is a training call.
+        """
         model = copy(self)
         model.activate(active=self.active)  # replaced steps are bound to one model
         model.x, model.rows = x, x.shape[0]

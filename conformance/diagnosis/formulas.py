@@ -100,7 +100,7 @@ def moving_average(
 
 
 def add_eps(var: Approximate, eps: float | Float64) -> Approximate:
-    """Return var + eps; no error is claimed for an infinite or undefined variance."""
+    """Return var + eps, (D,); no error is claimed for an infinite or undefined variance."""
     value = var.value + eps
     error = np.where(np.isinf(var.error), np.inf, var.error + U * np.abs(value))
     return Approximate(value, np.where(np.isfinite(value), error, 0))

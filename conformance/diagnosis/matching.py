@@ -45,7 +45,12 @@ class Evidence:
     conventions: Conventions
 
     def distinguishes(self, index: int, predicted: Quantities | None) -> bool:
-        """Return whether a prediction differs from the truth by more than both bounds."""
+        """Return whether a prediction differs from the truth by more than both bounds.
+
+        Args:
+            index: The index of the call.
+            predicted: The predicted numbers by name; None predicts an exception.
+        """
         truth = self.truth[index]
         if predicted is None or truth is None:
             return predicted is not truth
@@ -101,7 +106,7 @@ class Tally:
     verdicts: dict[int, tuple[bool, bool]] = field(default_factory=dict)
 
     def explained(self, scope: Scope) -> int:
-        """Return how many calls in scope only this alternative explains; 0 if it does not match."""
+        """Return how many calls in scope it explains and the truth does not; 0 if it does not match."""
         inside = [i for i, o in enumerate(self.evidence.observations) if scope.holds(o)]
         count = 0
         for index in inside:

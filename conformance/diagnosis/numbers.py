@@ -65,7 +65,7 @@ _SCALED = {
     "huge": (3e4, 5e4),
     "far": (2e3, 1.7),
 }
-"""Offset and scale of the columns that are normally distributed."""
+"""Mean and standard deviation of the normally distributed columns."""
 
 _GAMMAS = (
     None,

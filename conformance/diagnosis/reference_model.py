@@ -183,30 +183,30 @@ class ReferenceModel:
         return self.output(x, *self.evaluation_statistics(x))
 
     def statistics(self, x: Approximate) -> Pair:
-        """Return the mean and the biased variance of the batch."""
+        """Return the mean and the biased variance of the batch, (D,) each."""
         mean = self.batch_mean(x)
         return mean, self.batch_var(x, mean)
 
     def batch_mean(self, x: Approximate) -> Approximate:
-        """Return μ."""
+        """Return μ, (D,)."""
         return formulas.batch_mean(x, self.conventions)
 
     def batch_var(self, x: Approximate, mean: Approximate) -> Approximate:
-        """Return v = mean((x−mean)²)."""
+        """Return v = mean((x−mean)²), (D,)."""
         return formulas.batch_var(x, mean, self.conventions)
 
     def training_statistics(self, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
-        """Return the mean and variance used to normalize in training."""
+        """Return the mean and variance used to normalize in training, (D,) each."""
         del x
         return mean, var
 
     def stored_statistics(self, x: Approximate, mean: Approximate, var: Approximate) -> Pair:
-        """Return the mean and variance used to update the running statistics."""
+        """Return the mean and variance used to update the running statistics, (D,) each."""
         share = self.conventions.share_stored(x.shape[0])
         return mean, var if share == 1 else share * var
 
     def evaluation_statistics(self, x: Approximate) -> Pair:
-        """Return the mean and variance used to normalize in evaluation."""
+        """Return the mean and variance used to normalize in evaluation, (D,) each."""
         del x
         return self.running_mean, self.running_var
 
@@ -217,15 +217,15 @@ class ReferenceModel:
         self.running_mean, self.running_var = moved
 
     def moved_mean(self, old: Approximate, new: Approximate) -> Approximate:
-        """Return one step of the running mean."""
+        """Return one step of the running mean, (D,)."""
         return self.moved(old, new)
 
     def moved_var(self, old: Approximate, new: Approximate) -> Approximate:
-        """Return one step of the running variance."""
+        """Return one step of the running variance, (D,)."""
         return self.moved(old, new)
 
     def moved(self, old: Approximate, new: Approximate, kept: float | None = None) -> Approximate:
-        """Return one step of the moving average, in which ``old`` has the weight ``kept``."""
+        """Return one step of the moving average, (D,), in which ``old`` has the weight ``kept``."""
         return formulas.moving_average(
             old,
             new,
@@ -248,7 +248,7 @@ class ReferenceModel:
         return formulas.normalize(x, mean, self.inverse_std(var))
 
     def inverse_std(self, var: Approximate) -> Approximate:
-        """Return 1/√(var+ε)."""
+        """Return 1/√(var+ε), (D,)."""
         return 1 / root(formulas.add_eps(var, self.epsilon()))
 
     def epsilon(self) -> float:
@@ -260,11 +260,11 @@ class ReferenceModel:
         return formulas.affine(z, self.scale(), self.shift(), self.conventions)
 
     def scale(self) -> Approximate:
-        """Return the factor of z: γ."""
+        """Return the factor of z: γ, (D,)."""
         return self.gamma
 
     def shift(self) -> Approximate:
-        """Return the term added to γ·z: β."""
+        """Return the term added to γ·z: β, (D,)."""
         return self.beta
 
     def finish(self, y: Approximate) -> Approximate:

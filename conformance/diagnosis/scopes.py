@@ -89,7 +89,7 @@ _CONDITIONS = (
 def scopes(observations: list[Observation], deviant: set[int]) -> Iterator[Scope]:
     """Yield the scopes that contain every deviant call, the largest first.
 
-    A smaller scope is a stronger claim: outside it, the mistake must not be made.
+    A mistake that is made only in a scope must not be sought outside it.
 
     Args:
         observations: All calls.

@@ -61,7 +61,12 @@ class LocalJudge:
         return []
 
     def diagnose(self, requirement: str, name: str) -> dict[str, Any]:
-        """Return the most likely mistake behind a violation, as JSON values."""
+        """Return the most likely mistake of an implementation, as JSON values.
+
+        Args:
+            requirement: Not used: a diagnosis considers all results.
+            name: The name of the implementation.
+        """
         from conformance.diagnosis import diagnose  # noqa: PLC0415  only for waivers that expect one
 
         del requirement  # a diagnosis uses only numbers

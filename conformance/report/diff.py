@@ -11,7 +11,7 @@ DRIFT = 2.0
 """Factor of growth of the worst error ÷ bound that is reported as drift."""
 
 FEWER = 2.0
-"""Factor by which the number of cases has to shrink to be reported."""
+"""Factor by which the number of cases must shrink to be reported."""
 
 SLOWER = 2.0
 """Factor of growth of the time of a requirement that is reported."""

@@ -134,7 +134,13 @@ def _parse(where: str, entry: Any) -> Waiver:
 
 
 def find_waiver(waivers: Iterable[Waiver], requirement: str, implementation: str) -> Waiver | None:
-    """Return the waiver of a pair; None if there is none."""
+    """Return the waiver of a pair; None if there is none.
+
+    Args:
+        waivers: All waivers of the file.
+        requirement: The id of the requirement.
+        implementation: The name of the implementation.
+    """
     for waiver in waivers:
         if (waiver.requirement, waiver.implementation) == (requirement, implementation):
             return waiver

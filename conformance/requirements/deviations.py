@@ -127,7 +127,12 @@ DEVIATIONS: Mapping[Deviation, DeviationSpec] = {
 
 
 def visibility_of(deviation: Deviation, offered: frozenset[Capability]) -> Visibility:
-    """Return where the deviation is visible in an implementation that offers this."""
+    """Return where a deviation is visible in an implementation.
+
+    Args:
+        deviation: The deviation.
+        offered: The capabilities of the implementation.
+    """
     spec = DEVIATIONS[deviation]
     without_layer = Capability.LAYER not in offered
     return _FUNCTION if without_layer and spec.visible_in_output else spec.visible_in

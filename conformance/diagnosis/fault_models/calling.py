@@ -47,7 +47,7 @@ family(
 
 
 def _by_rows(m: ReferenceModel, x: Approximate) -> Approximate:
-    """Return the normalized rows of xᵀ, without gamma."""
+    """Return the result of normalizing xᵀ instead of x, transposed back, without gamma and beta."""
     mean = ReferenceModel.batch_mean(m, x.T)
     return _normalized(m, x.T, mean, ReferenceModel.batch_var(m, x.T, mean)).T
 

@@ -81,7 +81,7 @@ alternative(
 
 
 def _folded(m: ReferenceModel, x: Approximate) -> Approximate:
-    """Evaluate with the initial values of γ/√(rv+ε) and β − rm·γ/√(rv+ε)."""
+    """Evaluate with the first computed values of γ/√(rv+ε) and β − rm·γ/√(rv+ε)."""
     for array in ("gamma", "beta", "running_mean", "running_var"):
         m.memory.setdefault(f"folded {array}", getattr(m, array))
     before = m.read()

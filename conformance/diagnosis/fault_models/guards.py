@@ -99,7 +99,7 @@ alternative(
 
 
 def _as_it_is(m: ReferenceModel, x: Approximate, condition: Any) -> Any:
-    """Return x where the condition holds, and the result of training elsewhere."""
+    """Return x where the condition holds, and the correct y elsewhere."""
     y = (ReferenceModel.train_step if m.training else ReferenceModel.evaluate)(m, x)
     return where(condition, x, y)
 

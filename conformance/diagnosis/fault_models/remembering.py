@@ -42,7 +42,7 @@ alternative(
 def _lagging(*, from_fresh: bool) -> Any:
     """Return a step that uses the statistics of the previous batch.
 
-    ``from_fresh``: the first batch uses 0 and 1 instead of its own statistics.
+    ``from_fresh``: the first batch uses 0 and 1 instead of its statistics.
     """
 
     def step(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> Any:

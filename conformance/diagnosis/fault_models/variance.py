@@ -13,7 +13,7 @@ _var = ReferenceModel.batch_var
 
 
 def undefined(var: Approximate, rows: int) -> Approximate:
-    """Return v·N/(N−1), which is 0/0 for a single row."""
+    """Return v·N/(N−1), (D,), which is 0/0 for a single row."""
     return var * (rows / (rows - 1.0)) if rows > 1 else var * float("nan")
 
 

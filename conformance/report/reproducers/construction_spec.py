@@ -135,7 +135,7 @@ def _place(found: Any, typed: str) -> Place | None:
 
 
 def _module_of(place: str) -> str:
-    """Return the module under which the first part of a name was loaded."""
+    """Return the name under which a module or a file was imported."""
     return f"{FILE_MODULE_PREFIX}{Path(place).stem}" if place.endswith(".py") else place
 
 

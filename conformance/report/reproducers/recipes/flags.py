@@ -56,7 +56,16 @@ def contained(container: int) -> str:
 
 
 def check_forward(script: Script, case: Case, seed: str, x: str, flag: str, *, mode: bool) -> None:
-    """Call the forward function, and compare its flat result with a fresh layer in a mode."""
+    """Call the forward function, and compare its flat result with a fresh layer in a mode.
+
+    Args:
+        script: The script.
+        case: The case.
+        seed: The text of the seed.
+        x: The text of the batch, (N, D).
+        flag: The text of the flag.
+        mode: Whether the layer evaluates.
+    """
     script(f"result = np.array(forward({seed}, {x}, {flag}))")
     compare_forward(script, case, mode=mode)
 

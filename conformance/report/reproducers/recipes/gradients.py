@@ -31,7 +31,16 @@ def pulled(live: Live, x: str, w: str, *, evaluate: bool, eager: bool = False) -
 
 
 def defined(live: Live, x: str, before: str, w: str, name: str, *, evaluate: bool) -> str:
-    """Return the text of one gradient by its definition."""
+    """Return the text of one gradient by its definition.
+
+    Args:
+        live: The layer.
+        x: The text of the batch, (N, D).
+        before: The variable of the state.
+        w: The text of the cotangent of y, (N, D).
+        name: "gamma", "beta" or "x".
+        evaluate: Whether it is an evaluation call.
+    """
     return f'gradients({x}, {before}, {live.eps}, {w}, {evaluate})["{name}"]'
 
 
