@@ -106,7 +106,7 @@ class Tally:
     verdicts: dict[int, tuple[bool, bool]] = field(default_factory=dict)
 
     def explained(self, scope: Scope) -> int:
-        """Return how many calls in scope it explains and the truth does not; 0 if it does not match."""
+        """Return how many calls in scope it alone explains, not the truth; 0 if it fails to match."""
         inside = [i for i, o in enumerate(self.evidence.observations) if scope.holds(o)]
         count = 0
         for index in inside:
