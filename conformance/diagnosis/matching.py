@@ -106,7 +106,10 @@ class Tally:
     verdicts: dict[int, tuple[bool, bool]] = field(default_factory=dict)
 
     def explained(self, scope: Scope) -> int:
-        """Return how many calls in scope it alone explains, not the truth; 0 if it fails to match."""
+        """Return how many calls in scope it explains that the truth does not.
+
+        Zero if it contradicts a call in scope.
+        """
         inside = [i for i, o in enumerate(self.evidence.observations) if scope.holds(o)]
         count = 0
         for index in inside:

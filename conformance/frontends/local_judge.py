@@ -64,12 +64,12 @@ class LocalJudge:
         """Return the most likely mistake of an implementation, as JSON values.
 
         Args:
-            requirement: Not used: a diagnosis considers all results.
+            requirement: Not used, because a diagnosis considers all calls.
             name: The name of the implementation.
         """
         from conformance.diagnosis import diagnose  # noqa: PLC0415  only for waivers that expect one
 
-        del requirement  # a diagnosis uses only numbers
+        del requirement  # a diagnosis depends only on the layer
         implementation = self._subjects[name].implementation
         return diagnose(implementation).to_json()
 
