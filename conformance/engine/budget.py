@@ -36,7 +36,12 @@ PROFILES = tuple(MAX_EXAMPLES)
 
 
 def choose_seed(profile: str, seed: int | None) -> int:
-    """Return the seed of a run: given, 0 for reproducible profiles, else a new one."""
+    """Return the seed of a run: the given one, 0 for reproducible profiles, or a random one.
+
+    Args:
+        profile: The name of the profile.
+        seed: The user's choice; None for none.
+    """
     if seed is not None:
         return seed
     if profile != "thorough":
@@ -54,7 +59,18 @@ def budget(
     hypothesis: Any = None,
     minimize: bool = True,
 ) -> Budget:
-    """Return the budget of a profile, with what the user overrides."""
+    """Return the budget of a profile, with what the user overrides.
+
+    Args:
+        profile: The name of the profile.
+        seed: The seed of the run, and in the thorough profile of its shapes; see ``Budget``.
+        max_examples: Cases per property; None for the number of the profile.
+        hypothesis: The ``hypothesis.settings`` to start from, if the user loaded a profile.
+        minimize: Make counterexamples small.
+
+    Raises:
+        KeyError: There is no such profile, and ``max_examples`` is None.
+    """
     return Budget(
         profile=profile,
         max_examples=max_examples or MAX_EXAMPLES[profile],
@@ -72,8 +88,8 @@ FIRST_CASES = 5
 class Clock:
     """Divides the time of a run among the requirements of one process.
 
-    Time that one requirement leaves goes to those after it; what its first cases take beyond its
-    part is taken from them.
+    Time that one requirement does not use goes to those after it; what its first cases take beyond
+    its part is taken from them.
 
     Attributes:
         ends: The end of the run in seconds since 1970, the same in all processes.
@@ -90,7 +106,11 @@ class Clock:
         self._left = weight
 
     def until(self, share: float) -> float:
-        """Return when a requirement of this share has to stop, as seconds since 1970."""
+        """Return when the next requirement has to stop, in seconds since 1970.
+
+        Args:
+            share: The share of its property.
+        """
         now = time.time()
         part = min(1.0, share / max(self._left, share))
         self._left -= share

@@ -2,7 +2,7 @@
 
 A deviation is visible in cases of some kind only: a fresh layer, more than one row, a large mean.
 If this layer, too, meets a requirement without the declaration, there was no such case, and
-nothing follows for the declaration.
+this says nothing about the declaration.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ from conformance.requirements.deviations import Deviation
 
 
 class DeclaredReference:
-    """The layer; ``conventions`` are those that it follows, whatever it is judged by."""
+    """The layer.
+
+    Attributes:
+        conventions: The conventions that it follows, whatever it is judged by.
+        config: The arguments of its constructor by those conventions.
+        state: Four arrays of (D,), and the number of updates.
+    """
 
     def __init__(self, config: Config, conventions: Conventions) -> None:
         self.conventions = conventions
@@ -33,7 +39,18 @@ class DeclaredReference:
         self.state = replace(fresh, count=0, **self._stored(fresh.arrays()))
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
-        """Apply the layer to x of shape (N, D)."""
+        """Apply the layer.
+
+        Args:
+            x: The batch, (N, D).
+            use_running_average: The flag.
+
+        Returns:
+            y, (N, D), in the declared dtype.
+
+        Raises:
+            ValueError: A training call on a single row, if that refusal is declared.
+        """
         x32 = np.asarray(x, np.float32)
         with np.errstate(all="ignore"):
             if self.conventions.evaluates(use_running_average):
@@ -63,11 +80,16 @@ class DeclaredReference:
         return replace(found, var=var, y=y, running_var=running_var)
 
     def read(self) -> Mapping[str, Any]:
-        """Return the four arrays and the number of updates."""
+        """Return the four arrays, (D,), and the number of updates, by name."""
         return {**self.state.arrays(), COUNT: np.asarray(self.state.count)}
 
     def write(self, values: Mapping[str, np.ndarray]) -> None:
-        """Replace arrays; statistics come with any number of updates behind them, or their own."""
+        """Replace arrays.
+
+        Args:
+            values: Arrays by name, each (D,), and possibly the number of updates; without it,
+                statistics count as those of many updates.
+        """
         given = dict(values)
         count = int(given.pop(COUNT, MANY if set(STATISTICS) & given.keys() else self.state.count))
         self.state = replace(self.state, count=count, **self._stored(given))

@@ -1,7 +1,7 @@
 """Judges declared deviations: each must be needed, and be confirmed by the behaviour.
 
-A requirement that holds by the declared conventions is judged once more by the strict reading.
-If that fails, the implementation deviates there; if it holds although the requirement is the
+A requirement that is met by the declared conventions is judged once more by the strict reading.
+If that fails, the implementation deviates there; if it is met although the requirement is the
 one that shows a declared deviation, the declaration is not needed.
 """
 
@@ -77,6 +77,10 @@ def cases_discriminate(run: PropertyRun, deviation: Deviation) -> bool:
 
     A reference that follows the declared conventions must violate the requirement without this
     one. It has no gradients; a deviation that is visible in them is visible in every case.
+
+    Args:
+        run: A run that conforms.
+        deviation: A declared deviation.
     """
     if deviation is Deviation.GRADIENT_THROUGH_STATISTICS:
         return True

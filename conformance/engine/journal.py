@@ -1,8 +1,8 @@
 """Keeps verdicts in a file as they come, so that an interrupted run can be resumed.
 
-A verdict holds for the code that gave it: each line carries a digest of the suite, of the
-module that the fault stands in, of the modules of the same package that this one builds on, and
-of the budget. Lines with another digest are left unread.
+A verdict is valid for the code that produced it: each line carries a digest of the suite, of the
+module that defines the fault, of the modules of the same package that this one builds on, and of
+the budget. Lines with another digest are ignored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ _DECIDING = ("requirements", "adapters", "numerics", "strategies", "properties",
 
 
 def digest(module: str, budget: Budget) -> str:
-    """Return what a verdict on a fault of that module depends on."""
+    """Return a digest of everything that a verdict on a fault depends on.
+
+    Args:
+        module: The module that defines the fault.
+        budget: The budget of the run.
+    """
     found = hashlib.sha256(_suite().encode())
     for name in sorted(_modules_behind(module, set())):
         found.update(inspect.getsource(sys.modules[name]).encode())
@@ -61,10 +66,10 @@ class Journal:
         self._digests = digests
 
     def verdicts(self) -> list[Verdict]:
-        """Return the verdicts that still hold; a line cut short by a crash is left out.
+        """Return the verdicts that are still valid; a line cut short by a crash is left out.
 
         Raises:
-            ValueError: the file has lines, and none of them is a verdict.
+            ValueError: The file has lines, and none of them is a verdict.
         """
         if self.path is None or not self.path.exists():
             return []

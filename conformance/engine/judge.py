@@ -147,6 +147,10 @@ def judge_stored(run: PropertyRun, values: Mapping[str, Any]) -> Verdict:
     """Return the verdict on one case, in the exact form that reports and waivers have.
 
     It is errored if the case cannot be read, or does not belong to this requirement.
+
+    Args:
+        run: A run of the requirement.
+        values: The encoded arguments of the property, by name.
     """
     row = run.property.requirement
     try:

@@ -122,6 +122,11 @@ class PropertyRun:
     def execute(self, drawn: dict[str, Any], raw: bytes, palette: Palette) -> None:
         """Execute one case, count it, and keep its violation.
 
+        Args:
+            drawn: The arguments of the property.
+            raw: The bytes that they were drawn from; empty for a replayed case.
+            palette: The shapes that they were drawn from.
+
         Raises:
             UnsatisfiedAssumption: The case is rejected.
             ViolationFound: The case violates the requirement.
@@ -139,7 +144,12 @@ class PropertyRun:
             raise
 
     def claim(self, drawn: dict[str, Any]) -> None:
-        """Judge one case, without counting it."""
+        """Judge one case, without counting it.
+
+        Raises:
+            UnsatisfiedAssumption: The case is rejected.
+            ViolationFound: The case violates the requirement.
+        """
         if not settle(self.subject, drawn):
             self.property.claim(self.subject, **as_stored(drawn, self.subject.conventions))
 

@@ -38,7 +38,11 @@ def order_by_power(rows: Sequence[Requirement]) -> list[Requirement]:
 def deal(items: Sequence[T], workers: int) -> list[T]:
     """Return the items in an order whose equal parts, one per worker, each start with early ones.
 
-    pytest-xdist gives every worker one part, the smaller ones first, and lets those that are
-    done steal from others.
+    pytest-xdist assigns one part to every worker, the smaller ones first, and lets idle workers
+    steal from others.
+
+    Args:
+        items: The items, the most urgent first.
+        workers: The number of parts.
     """
     return [item for first in reversed(range(workers)) for item in items[first::workers]]

@@ -5,7 +5,7 @@ only difference left is the rounding of the implementation, which ``bounds`` lim
 nothing that it judges, and its only option is the declared ``Conventions``.
 
 The functions that take a mapping of arrays use NumPy and each other alone, so that scripts can
-copy them, and hold in any arithmetic: ``exact`` converts what they are given.
+copy them, and work in any arithmetic: ``exact`` converts their arguments.
 
 Letters: x is (N, D), and w, (N, D), is the cotangent of y; μ and v are the mean and the biased
 variance of a batch over axis 0, both (D,); z = (x−μ)/√(v+ε); γ, β, rm, rv are gamma, beta and the

@@ -68,7 +68,11 @@ class ByteReader:
         self._position = 0
 
     def take(self, count: int) -> bytes:
-        """Return the next ``count`` bytes."""
+        """Return the next ``count`` bytes.
+
+        Args:
+            count: In bytes.
+        """
         start, self._position = self._position, self._position + count
         while len(self._read) < self._position:
             self._read += self._round(len(self._read) // len(self._raw))
@@ -113,6 +117,14 @@ def integers(reader: ByteReader, min_value: int, max_value: int) -> int:
 
 
 def draw_from_bytes(raw: bytes, strategies: Mapping[str, ByteStrategy[Any]]) -> dict[str, Any]:
-    """Draw one value from each strategy, in order, from the bytes of one case."""
+    """Draw one value from each strategy, in order, from the bytes of one case.
+
+    Args:
+        raw: ``SIZE`` bytes, as of ``expand_seed``.
+        strategies: The strategies by the name of the value.
+
+    Returns:
+        The values by name.
+    """
     reader = ByteReader(raw)
     return {name: reader.draw(strategy) for name, strategy in strategies.items()}

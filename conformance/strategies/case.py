@@ -31,7 +31,11 @@ class Case:
     as_jax: bool = False
 
     def with_x(self, x: npt.NDArray[np.floating[Any]]) -> Case:
-        """Return the case with another input, (N, D), rounded to float32."""
+        """Return the case with another input.
+
+        Args:
+            x: The input, (N, D), which is rounded to float32.
+        """
         return replace(self, x=np.ascontiguousarray(x, np.float32) + np.float32(0))
 
 
@@ -41,6 +45,9 @@ def literals(drawn: dict[str, Any]) -> dict[str, Any]:
     A ``Case`` contributes x, momentum, eps and the arrays of its state that differ from a fresh
     layer's; a named tuple contributes its fields, and a value with a method ``literals`` what that
     returns. Other values keep the name under which they were drawn.
+
+    Args:
+        drawn: The drawn values, by name.
     """
     shown: dict[str, Any] = {}
     for name, value in drawn.items():

@@ -20,14 +20,14 @@ Palette = tuple[Entry, ...]
 
 
 class Stream(NamedTuple):
-    """A case and the batches that follow its own, all of one shape."""
+    """A case and the batches that follow, each (N, D); N may vary in mixed streams."""
 
     case: Case
     following: list[Float32]
 
 
 class Rewritten(NamedTuple):
-    """A case and the state that replaces its own."""
+    """A case and the state that replaces that of the case, four arrays of (D,)."""
 
     case: Case
     other: State
@@ -49,7 +49,12 @@ four. A term that is left out if γ is 1, β or the mean 0, or the variance 1 sh
 
 
 def draw_columns(reader: ByteReader, entry: Entry) -> Columns:
-    """Draw the features of a batch and a state of an entry's shape."""
+    """Draw a batch and a state.
+
+    Args:
+        reader: The bytes.
+        entry: N and D, and the ε that scales some of the features.
+    """
     blocks = [reader.take(BLOCK) for _ in range(entry.features)]
     return decode_columns(blocks, entry.rows, entry.eps)
 
@@ -78,7 +83,7 @@ def cases(reader: ByteReader, palette: Palette, *, fresh_from: int = _FRESH_FROM
 
 @composite
 def batches(reader: ByteReader, entry: Entry) -> Float32:
-    """Further batches of the shape of an entry, (N, D)."""
+    """More batches of the shape of an entry, (N, D)."""
     return draw_columns(reader, entry).x
 
 
@@ -130,7 +135,13 @@ def mixed_streams(reader: ByteReader, palette: Palette) -> Stream:
 
 @composite
 def states(reader: ByteReader, features: int, eps: float) -> State:
-    """Further states of D features."""
+    """More states of D features.
+
+    Args:
+        reader: The bytes.
+        features: D.
+        eps: The layer's ε, which scales some of the features.
+    """
     return draw_columns(reader, Entry(1, features, 0.0, eps)).state
 
 

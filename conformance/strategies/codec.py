@@ -49,7 +49,7 @@ def encode(value: Any) -> Any:
     """Return the lossless form of a drawn value, as JSON values.
 
     Raises:
-        CodecError: Values of this type are never drawn.
+        CodecError: The value has a type that no strategy draws.
     """
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -72,10 +72,10 @@ def encode(value: Any) -> Any:
 
 
 def decode(data: Any) -> Any:
-    """Return the value whose form ``encode`` returned.
+    """Return the value of a form, the inverse of ``encode``.
 
     Raises:
-        CodecError: ``encode`` returns no such form.
+        CodecError: The form is not one that ``encode`` returns.
     """
     if not isinstance(data, dict):
         return data

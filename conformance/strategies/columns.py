@@ -66,7 +66,7 @@ class Columns:
 
     @property
     def state(self) -> State:
-        """The state."""
+        """γ, β, rm and rv as one value."""
         return State(self.gamma, self.beta, self.running_mean, self.running_var)
 
 
@@ -96,6 +96,9 @@ def decode_columns(blocks: list[bytes], rows: int, eps: float) -> Columns:
         blocks: For each feature, ``BLOCK`` bytes.
         rows: N, the number of rows of the batch.
         eps: The layer's ε.
+
+    Returns:
+        x, (N, D), and a state of D features.
     """
     raw = np.frombuffer(b"".join(blocks), np.uint8).reshape(len(blocks), BLOCK)
     family, kappa, scale, gamma, beta, mean, var, unit = raw[:, :_HEAD].T

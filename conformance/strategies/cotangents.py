@@ -33,9 +33,12 @@ EAGER = COMPILED[:2]
 
 
 class Pulled(NamedTuple):
-    """A case and the cotangent w of its output, (N, D).
+    """A case and a cotangent of its output.
 
-    ``eager`` says whether the derivative is taken without jit.
+    Attributes:
+        case: The case, whose x is (N, D).
+        w: The cotangent of y, (N, D).
+        eager: Whether the derivative is taken without jit.
     """
 
     case: Case
@@ -44,7 +47,7 @@ class Pulled(NamedTuple):
 
 
 class PulledTwice(NamedTuple):
-    """A case, two cotangents of its output, and a power of two, of either sign."""
+    """A case, two cotangents of its output, (N, D), and a power of two, of either sign."""
 
     case: Case
     w: Float32
@@ -53,7 +56,7 @@ class PulledTwice(NamedTuple):
 
 
 class Interleaved(NamedTuple):
-    """A case, the state and the batch of a second call, and a cotangent for each call."""
+    """A case, state, (D,), and batch, (N, D), of a second call, and two cotangents, (N, D)."""
 
     case: Case
     state: State
@@ -68,6 +71,11 @@ def cotangents(reader: ByteReader, rows: int, features: int) -> Float32:
 
     Sums of two are exact in float32, and most values are not exact in 16 bits. A column has values
     of both signs, on a coarse or a fine grid; or values around 3; or a single non-zero row.
+
+    Args:
+        reader: The bytes.
+        rows: N.
+        features: D.
     """
     raw = np.frombuffer(reader.take(BLOCK * features), np.uint8).reshape(features, BLOCK)
     raw = raw.astype(np.int64)

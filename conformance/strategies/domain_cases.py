@@ -34,7 +34,13 @@ POSITIONS = {6: (3, 2)}
 
 
 class Layout(NamedTuple):
-    """A feature axis, and the lengths of the other axes in order."""
+    """A feature axis, and the lengths of the other axes.
+
+    Attributes:
+        entry: N, D and the configuration.
+        around: The lengths of the other axes, in order; their product is N.
+        axis: The feature axis.
+    """
 
     entry: Entry
     around: tuple[int, ...]
@@ -62,7 +68,7 @@ Every rank up to that of volumes, (N, D, depth, height, width); also a single po
 
 
 class Cut(NamedTuple):
-    """A batch shape, and how it is split; see ``conformance.adapters.wide.Lanes``."""
+    """A batch shape, and how many shards it is split into; see ``adapters.wide.Lanes``."""
 
     entry: Entry
     shards: int
@@ -97,7 +103,7 @@ class Spread(NamedTuple):
 
 
 class Folded(NamedTuple):
-    """A case (N, D) with a cotangent w of y, and the layout of both: see ``Layout``."""
+    """A case and a cotangent w of y, each (N, D), and the layout of both: see ``Layout``."""
 
     case: Case
     w: Float32
@@ -180,12 +186,20 @@ def fold(rows: npt.NDArray[Any], around: tuple[int, ...], axis: int) -> npt.NDAr
         rows: The rows, (N, D).
         around: The lengths of the other axes, in order; their product is N.
         axis: The feature axis of the result.
+
+    Returns:
+        The same numbers, contiguous, with D on ``axis``.
     """
     return np.ascontiguousarray(np.moveaxis(rows.reshape(*around, -1), -1, axis))
 
 
 def unfold(x: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
-    """Return a folded array as rows again, (N, D)."""
+    """Return a folded array as rows again, (N, D).
+
+    Args:
+        x: The array, with D on ``axis``.
+        axis: The feature axis.
+    """
     moved = np.moveaxis(x, axis, -1)
     return moved.reshape(-1, moved.shape[-1])
 
@@ -222,5 +236,10 @@ def uneven_cases(reader: ByteReader, cuts: tuple[Cut, ...], *, empty: bool = Fal
 
 
 def select_rows(case: Case, kept: Any) -> Case:
-    """Return the case with only the rows that count."""
+    """Return the case with only the rows that count.
+
+    Args:
+        case: The case, whose x is (N, D).
+        kept: Which rows count, (N,) of bool, or their indices.
+    """
     return case.with_x(case.x[kept])

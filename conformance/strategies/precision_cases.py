@@ -80,7 +80,15 @@ def pulled_half_cases(reader: ByteReader, palette: Palette) -> PulledHalf:
 
 
 def round_to(x: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
-    """Round x, of any shape, to a 16-bit dtype; return float32."""
+    """Round to a 16-bit dtype.
+
+    Args:
+        x: Numbers, of any shape.
+        dtype: ``bfloat16`` or ``float16``.
+
+    Returns:
+        The rounded numbers in float32, in the same shape.
+    """
     narrow = np.float16 if dtype == "float16" else ml_dtypes.bfloat16
     return x.astype(narrow).astype(np.float32)
 

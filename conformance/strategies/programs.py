@@ -146,7 +146,12 @@ class Program:
 
 @composite
 def steps(reader: ByteReader, preferred: str) -> Step | None:
-    """Steps from three bytes each; None if the first of them is zero."""
+    """Steps from three bytes each; None if the first of them is zero.
+
+    Args:
+        reader: The bytes.
+        preferred: The way of copying that the program prefers.
+    """
     which, argument, manner = reader.take(3)
     if which == 0:
         return None

@@ -1,7 +1,7 @@
-"""A worker process for each implementation, so that whatever it breaks is its own.
+"""A worker process for each implementation, so that it can break nothing else.
 
 ``supervisor`` starts, asks and replaces the process that ``worker_process`` controls and in
-which ``worker`` runs; ``messages`` is what they exchange, and ``heartbeat`` how a worker
+which ``worker`` runs; ``messages`` defines what they exchange, and ``heartbeat`` how a worker
 reports progress. ``judging`` is the request for a verdict, ``limits`` what a worker may use,
 and ``global_state`` which process-wide state an implementation has changed.
 """

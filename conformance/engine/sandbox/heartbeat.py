@@ -27,7 +27,7 @@ _SEPARATOR = "\0"
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """What a worker reported last.
+    """The last report of a worker.
 
     Attributes:
         operation: The operation that was started, without its arguments.
@@ -50,7 +50,7 @@ class Heartbeat:
 
 
 class HeartbeatReader:
-    """The supervisor's end; it owns the file."""
+    """The supervisor's end, which creates and deletes the file."""
 
     def __init__(self) -> None:
         self._file = tempfile.NamedTemporaryFile(prefix="conformance-")  # noqa: SIM115  closed below
@@ -68,7 +68,7 @@ class HeartbeatReader:
         return int(_HEAD.unpack_from(self._page)[0])
 
     def read(self) -> Heartbeat:
-        """Return what was reported last."""
+        """Return the last report."""
         _, cases, operation, raw, shapes = _HEAD.unpack_from(self._page)
         text = self._page[_OPERATION : _OPERATION + operation].decode("utf-8", "replace")
         name, _, arguments = text.partition(_SEPARATOR)
@@ -103,7 +103,12 @@ class HeartbeatWriter:
         self._write()
 
     def case(self, raw: bytes, entries: tuple[Any, ...]) -> None:
-        """Report that a case is being prepared."""
+        """Report that a case is being prepared.
+
+        Args:
+            raw: The bytes that it is drawn from.
+            entries: The palette that it is drawn with.
+        """
         self._cases += 1
         self._raw = raw[: _SHAPES - _RAW]
         self._page[_RAW : _RAW + len(self._raw)] = self._raw
@@ -115,7 +120,12 @@ class HeartbeatWriter:
         self.operation("the case")
 
     def operation(self, name: str, arguments: str = "") -> None:
-        """Report that an operation is about to start."""
+        """Report that an operation is about to start.
+
+        Args:
+            name: The operation, such as "the call".
+            arguments: The arguments that matter to a reader.
+        """
         text = f"{name}{_SEPARATOR}{arguments}"
         self._operation = text.encode("utf-8", "replace")[: _RAW - _OPERATION]
         self._page[_OPERATION : _OPERATION + len(self._operation)] = self._operation

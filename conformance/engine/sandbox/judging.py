@@ -41,7 +41,7 @@ def handle(
     until: float | None,
     values: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Return the verdict as JSON values."""
+    """Return the verdict as JSON values; the arguments are the fields of ``JudgeRequest``."""
     from conformance.engine.judge import judge_requirement  # noqa: PLC0415  imports frameworks
 
     row = REQUIREMENTS[requirement]

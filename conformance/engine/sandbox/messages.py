@@ -1,7 +1,7 @@
 """What a supervisor and a worker write to each other: one line of JSON each.
 
 A worker reads an ``Init`` and then requests, and answers each line with a ``Reply``. A request
-names the function that handles it, so that a worker needs to know no request in advance.
+names the function that handles it, so a worker need not know any request in advance.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class Supervisor:
         return record.refusal
 
     def take_effects(self, name: str) -> list[str]:
-        """Return the process-wide state that was seen to change since the last call."""
+        """Return the names of the process-wide state that has changed since the last call."""
         record = self._record(name)
         effects, record.effects = record.effects, []
         return effects
@@ -118,7 +118,11 @@ class Supervisor:
         return Verdict.from_json(reply.result)
 
     def ask(self, name: str, request: Request) -> Any:
-        """Return the result of any other request.
+        """Return the result of a request that does not judge.
+
+        Args:
+            name: The implementation.
+            request: The request.
 
         Raises:
             WorkerLost: There is no result.

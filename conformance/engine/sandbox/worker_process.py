@@ -43,7 +43,7 @@ class WorkerLost(Exception):
 
     @property
     def kind(self) -> FindingKind:
-        """The kind of finding that this is."""
+        """The kind of the finding."""
         return FindingKind.LOST if self.limit_s is None else FindingKind.TIMED_OUT
 
 
@@ -101,12 +101,22 @@ class WorkerProcess:
         )
 
     def ask(self, request: Request) -> Reply:
-        """Send a request and return the reply."""
+        """Send a request and return the reply.
+
+        Raises:
+            WorkerLost: The worker is gone.
+            RunCancelled: The run is cancelled.
+        """
         self._send(request)
         return self.receive()
 
     def receive(self) -> Reply:
-        """Return the next reply; wait while there is progress and memory is within its limit."""
+        """Return the next reply; wait while there is progress and memory is within its limit.
+
+        Raises:
+            WorkerLost: The worker is gone.
+            RunCancelled: The run is cancelled.
+        """
         count, silence, before = -1, 0.0, time.monotonic()
         while True:
             try:
@@ -130,7 +140,7 @@ class WorkerProcess:
             self._check_silence(silence)
 
     def last_heartbeat(self) -> Heartbeat:
-        """Return what the worker reported last."""
+        """Return the last report of the worker."""
         return self._heartbeat.read()
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ def merged_mean_error(x: Float64, shards: int) -> Float64:
     """Return e_μ, (D,).
 
     A sum of sums has no more additions per summand than a single sum. A mean of means has one
-    division and one product more: (h+5)·u·A instead of (h+3)·u·A. That holds for weights by counts
+    division and one product more: (h+5)·u·A instead of (h+3)·u·A. It is valid for weights by counts
     as well, since the weighted mean of the shards' A is A. Merging one shard after the other,
     μ + δ·n/N, rounds each step, at most the range of x, three times: 3(S−1)·u·(max x − min x).
     A single row is exact: its counts are 1 and 0.

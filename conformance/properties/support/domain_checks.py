@@ -95,7 +95,7 @@ def check_results(
     of: str = "",
     errors: Errors = None,
 ) -> None:
-    """Check all that a call gives on a case: both outputs, the state, and the gradients.
+    """Check all results of a call on a case: both outputs, the state, and the gradients.
 
     Args:
         subject: The implementation.

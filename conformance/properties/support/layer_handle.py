@@ -120,7 +120,7 @@ class LayerHandle:
 
     @property
     def state(self) -> State:
-        """A copy of the four arrays, in their own shape and dtype."""
+        """A copy of the four arrays, whose shapes and dtypes are those of the layer."""
         held = self._read()
         arrays = {name: as_numpy(name, held[name]) for name in ARRAYS}
         return State(**arrays, count=self._count(held) if self.conventions.counts() else None)
@@ -154,7 +154,7 @@ class LayerHandle:
             return dict(getattr(self.layer, "attributes_now", dict)())
 
     def restore(self) -> LayerHandle:
-        """Return a copy that was taken apart and put together by the framework's own means.
+        """Return a copy that was taken apart and put together by means of the framework.
 
         A layer whose adapter offers no such means is returned as it is.
         """
