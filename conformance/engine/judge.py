@@ -1,6 +1,6 @@
 """Judges one requirement on one implementation: cases in, verdict out.
 
-The command line, pytest and a user's own test file all come through ``PropertyRun`` and ``judge``.
+The command line, pytest and a user's own test file all use ``PropertyRun`` and ``judge``.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def _violation_of(
     try:
         run.claim(drawn)
     except UnsatisfiedAssumption:
-        return None  # a declared deviation does not take it
+        return None  # a declared deviation excludes the case
     except ViolationFound as found:
         return make_violation(run.property.requirement.id, found.finding, drawn, inputs)
     return None

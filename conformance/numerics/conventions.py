@@ -83,7 +83,11 @@ class Conventions:
         return not _COUNTING.isdisjoint(self.deviations)
 
     def as_count(self, read: Any) -> Any:
-        """Return the count of updates that matters; for some layers only the first is special."""
+        """Return the count of updates that matters; for some deviations only the first is special.
+
+        Args:
+            read: The number of updates, a scalar or one for each lane.
+        """
         if Deviation.ZERO_DEBIASED_STATISTICS in self.deviations:
             return read
         return np.minimum(read, 1)
@@ -170,7 +174,7 @@ class Conventions:
         return _narrow_roundoff(self.statistics_dtype())
 
     def stored_spacing(self) -> float:
-        """Return the distance of the smallest running statistics where it matters, else 0."""
+        """Return the spacing of the smallest running statistics where it matters, else 0."""
         return _narrow_spacing(self.statistics_dtype())
 
     def largest_stored(self) -> float:
@@ -186,7 +190,7 @@ class Conventions:
         return _narrow_roundoff(self.output_dtype())
 
     def output_spacing(self) -> float:
-        """Return the distance of the smallest y where it matters, else 0."""
+        """Return the spacing of the smallest y where it matters, else 0."""
         return _narrow_spacing(self.output_dtype())
 
     def largest_output(self) -> float:

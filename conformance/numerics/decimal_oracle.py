@@ -23,7 +23,7 @@ _DIGITS = Context(prec=60, Emin=-5000, Emax=5000)
 
 
 def decimals(array: Any) -> Any:
-    """Return the same numbers in decimal arithmetic, in the same shape."""
+    """The same numbers in decimal arithmetic."""
     return np.vectorize(Decimal, otypes=[object])(np.asarray(array, np.float64))
 
 

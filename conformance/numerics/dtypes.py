@@ -6,7 +6,7 @@ ROUNDOFF = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float32": 2.0**-24, "floa
 """Unit roundoff u, with rounding to nearest."""
 
 SPACING_AT_ZERO = {"bfloat16": 0.0, "float16": 2.0**-24}
-"""Distance of the smallest numbers of 16 bits, where it matters: those of float16 are evenly spaced
+"""Spacing of the smallest numbers of 16 bits, where it matters: those of float16 are evenly spaced
 below 2⁻¹⁴; those of bfloat16 end where those of float32 do."""
 
 LARGEST_IN_FLOAT16 = 3e4

@@ -46,7 +46,7 @@ def replaced_cases(reader: ByteReader, palette: Palette) -> Replaced:
 
 
 def _draw_states(reader: ByteReader, features: int, count: int) -> list[State]:
-    """Deal out distinct magnitudes in a drawn order; all but the variances get a sign as well."""
+    """Distribute distinct magnitudes in a drawn order; all but the variances have signs."""
     size = count * 4 * features
     order = np.array(reader.draw(permutations(size)))
     signs = np.array([1 - 2 * (byte % 2) for byte in reader.take(size)])

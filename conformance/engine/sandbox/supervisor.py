@@ -26,7 +26,7 @@ MAX_WORKER_LOSSES = 2
 
 @dataclass
 class _Record:
-    """What is known of one implementation."""
+    """The state of one implementation in this supervisor."""
 
     kind: str = ""
     refusal: str | None = None

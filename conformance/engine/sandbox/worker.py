@@ -43,7 +43,7 @@ def main() -> None:
     """Serve requests until there are no more."""
     requests, replies = _take_standard_streams()
     _die_with_supervisor()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor gets it, and kills this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # left to the supervisor, which kills this process
     init = Init(**json.loads(requests.readline()))
     sys.path[:] = init.path
     remember_compilations()

@@ -25,7 +25,7 @@ _POLL_INTERVAL = 0.25
 """Seconds between two looks at a worker that has not answered."""
 
 _TAIL = 800
-"""Bytes at the end of standard error in which the reason of a crash is looked for."""
+"""Bytes at the end of standard error that are searched for the reason of a crash."""
 
 
 class WorkerLost(Exception):

@@ -158,7 +158,7 @@ def check_identical(
         ViolationFound: They differ.
     """
     same_kind = got.dtype == expected.dtype and got.shape == expected.shape
-    if same_kind and got.tobytes() == expected.tobytes():  # as a rule, and much faster
+    if same_kind and got.tobytes() == expected.tobytes():  # the usual case, and much faster
         _count(got.size + 2)
         return
     check_shape(quantity, got, expected.shape)
@@ -210,7 +210,7 @@ def check_within(
 
 
 def _wanted(expected: float) -> float | str:
-    """Return what to ask for; in a relation the other side may be broken as well."""
+    """Return the expected value for a report; in a relation it may be non-finite as well."""
     return float(expected) if np.isfinite(expected) else FINITE_NUMBER
 
 

@@ -158,7 +158,14 @@ def of_params(layer: LayerHandle, gradients: Any) -> dict[str, AnyArray]:
 
 
 def check_one_update(subject: Subject, layer: LayerHandle, before: State, case: Case) -> None:
-    """Check that the running statistics have moved by one batch."""
+    """Check that the running statistics have moved by one batch.
+
+    Args:
+        subject: The implementation.
+        layer: The layer after the call.
+        before: Its state before the call, four arrays of (D,).
+        case: The batch, (N, D), and the configuration.
+    """
     check_trained(subject, case, before, None, layer.state)
 
 
@@ -172,7 +179,7 @@ def _value_and_grad(module: Any, x: Any, w: Any) -> Any:
 
 
 def value_and_grad_of_params(module: Any, x: Any, w: Any) -> Any:
-    """Return the same, not compiled, with nnx.Param named as what to differentiate."""
+    """Return Σ w·y of a training call, and its gradients for nnx.Param; not compiled."""
     return nnx.value_and_grad(loss, argnums=nnx.DiffState(0, nnx.Param))(module, x, w)
 
 

@@ -127,7 +127,16 @@ def check_statistics(
     of: str = "",
     errors: Errors = None,
 ) -> None:
-    """Check both running statistics after a training call on the case."""
+    """Check both running statistics after a training call.
+
+    Args:
+        subject: The implementation.
+        case: The rows that count, (N, D), and the configuration.
+        before: The state before the call, four arrays of (D,).
+        after: The arrays after the call, each (D,).
+        of: What is appended to the names of the statistics.
+        errors: The bounds for mean and variance, (D,), if not those of a single batch.
+    """
     expected = oracle.train(case.config, before, case.x, subject.conventions)
     bound = bounds.train(case.config, before, case.x, subject.conventions, errors=errors)
     compare_statistics(after, expected, bound, of=of)
@@ -142,7 +151,17 @@ def check_gradients(
     when: str,
     errors: Errors,
 ) -> None:
-    """Check the three gradients of Σ w·y in training."""
+    """Check the three gradients of Σ w·y in training.
+
+    Args:
+        subject: The implementation.
+        case: The rows that count, (N, D), and the configuration.
+        before: The state before the call, four arrays of (D,).
+        w: The cotangent of y, (N, D).
+        results: What the call returned, for the rows of the case.
+        when: The mode of the call, for a violation.
+        errors: The bounds for mean and variance, (D,), if not those of a single batch.
+    """
     expected, limits = expected_gradients(subject, before, case, w, evaluate=False, errors=errors)
     for name, got in reversed([*zip(GRADIENTS, results.gradients, strict=True)]):
         wanted, bound = getattr(expected, name), getattr(limits, name)

@@ -21,7 +21,7 @@ from conformance.requirements.finding import MISSING, NUMERIC_ARRAY, RESULT, Fin
 AnyArray = npt.NDArray[Any]
 
 CONSTRUCT, WRITE = "the constructor", "writing the state"
-"""The operations by which a layer comes into the state that a case asks for."""
+"""The operations that bring a layer into the state of a case."""
 
 
 @contextmanager

@@ -43,7 +43,14 @@ def call_compiled(subject: Subject, layer: LayerHandle, x: Any, *, evaluate: boo
 
 
 def merged_call(graphdef: Any, state: Any, x: Any, *, evaluate: bool) -> tuple[Any, Any]:
-    """Return y and the new state of a module that is put together, called and taken apart."""
+    """Return y and the new state of a module that is merged, called and split.
+
+    Args:
+        graphdef: The graph definition of the module.
+        state: Its state.
+        x: The batch, (N, D).
+        evaluate: Whether the call evaluates.
+    """
     module = nnx.merge(graphdef, state)
     y = apply(module, x, evaluate)
     return y, nnx.state(module)

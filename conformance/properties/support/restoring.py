@@ -111,7 +111,7 @@ def through_checkpoint(module: Any, fresh: Any) -> None:
         ImportError: Orbax cannot be imported; the requirement is then errored, never conforming.
         OSError: The disk refuses; errored as well, since the layer is not to blame.
     """
-    # late: importing it takes a second, and one requirement alone needs it
+    # imported here, because it takes a second and only one requirement needs it
     import orbax.checkpoint as orbax  # type: ignore[import-untyped]  # noqa: PLC0415
 
     refused: OSError | None = None

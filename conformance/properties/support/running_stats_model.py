@@ -19,7 +19,13 @@ Float64 = npt.NDArray[np.float64]
 
 
 def check_count(state: State, expected: Any, of: str = "") -> None:
-    """Check the number of updates that a layer reports, if it has to report it."""
+    """Check the number of updates that a layer reports, if it has to report it.
+
+    Args:
+        state: The state that was read.
+        expected: The number of updates; None for any.
+        of: What is appended to the name of the count.
+    """
     if expected is not None and state.count is not None:
         check_same(f"count{of}", int(state.count), int(expected))
 

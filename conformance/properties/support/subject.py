@@ -79,7 +79,7 @@ class Subject:
         """Call the forward function on x, (N, D), and return a copy of its result.
 
         Args:
-            seed: The seed of the layer's parameters.
+            seed: The seed, which may be any number.
             x: The batch, (N, D).
             flag: The value of ``use_running_average``.
         """
@@ -110,7 +110,7 @@ class Subject:
     @cached_property
     def jitted_both(self) -> Callable[[Any, Any], tuple[Any, Any]]:
         """``nnx.jit`` of a training call followed by an evaluation call."""
-        from flax import nnx  # noqa: PLC0415  only NNX layers come here
+        from flax import nnx  # noqa: PLC0415  only NNX layers need it
 
         from conformance.adapters.nnx import apply  # noqa: PLC0415
 
@@ -122,7 +122,7 @@ class Subject:
     @cached_property
     def jitted(self) -> Callable[[Any, Any, bool], Any]:
         """``nnx.jit`` of a call, with the flag static; shared by all properties."""
-        from flax import nnx  # noqa: PLC0415  only NNX properties come here
+        from flax import nnx  # noqa: PLC0415  only NNX properties need it
 
         from conformance.adapters.nnx import apply  # noqa: PLC0415
 
