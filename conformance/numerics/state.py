@@ -43,7 +43,7 @@ class State:
         return cls(ones, zeros, zeros.copy(), ones.copy())
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Return the four arrays by name."""
+        """Return the four arrays, each (D,), by name."""
         return {name: getattr(self, name) for name in ARRAYS}
 
     def take(self, columns: Any) -> State:

@@ -4,6 +4,7 @@ Notation as in the package, except that w, (N, D), is the cotangent of y, so v +
 out. Further: r̂ = r·(1+δ) with |δ| ≤ ρ is the computed inverse root; t = x−μ; a = e_μ·r is the
 error of a centred row in units of z, and rows may have different ones; G = mean(w·z);
 G₁ = mean|w|; G₂ = mean|w·z|, so that |Ĝ| ≤ G₂ + a·G₁ but for rounding; R = (max x − min x)·r.
+x, t, z, w and dx are (N, D), all other letters (D,).
 
 Admitted are the derivatives that JAX takes of every admitted algorithm, and hand-written ones,
 in three terms, γr·(w − mean(w) − z·mean(wz)), or merged, (γr/N)·(N·w − dβ − z·dγ).

@@ -1,7 +1,8 @@
 """Forward-error bounds for the output and the running statistics.
 
 Notation as in the package: u, N, h = N−1, μ, v, σ = √v, A = mean|x|, w = v + ε, r = 1/√w,
-z = (x−μ)·r; e_q is the bound on the error of a computed quantity q.
+z = (x−μ)·r; e_q is the bound on the error of a computed quantity q. x, z and y are (N, D);
+statistics, γ, β and r are (D,); errors have the shape of their quantity.
 
 Source: Higham 2002, Accuracy and Stability of Numerical Algorithms, chapters 3 and 4; Chan,
 Golub & LeVeque 1983 for the variance.
@@ -144,6 +145,17 @@ def output_error(
     product and the sum rounded as well: u₁₆·(3|γz| + |β| + |y|) more. In float16 each of the five
     may be off by half the spacing s of its smallest numbers instead, s/2·(|z| + |γ| + 3) more, and
     where z, γ, β or one of the results may overflow, no error is too large.
+
+    Args:
+        x: The batch, (N, D).
+        mean: The mean that normalises, (D,).
+        var: The variance that normalises, (D,).
+        e_mean: e_μ, (D,).
+        e_var: e_v, (D,).
+        eps: ε.
+        state: γ and β, (D,).
+        conventions: The conventions that the layer declares.
+        u: The unit roundoff of the arithmetic.
     """
     signed_gamma, signed_beta = state.gamma.astype(np.float64), state.beta.astype(np.float64)
     gamma, beta = np.abs(signed_gamma), np.abs(signed_beta)
@@ -165,16 +177,9 @@ def output_error(
 def narrow_error(
     z: Float64, gamma: Float64, beta: Float64, y: Float64, conventions: Conventions = STRICT
 ) -> Float64:
-    """Return the error that a declared output of 16 bits adds to y = γ·z + β; see above.
+    """Return the error that a declared output of 16 bits adds to y = γ·z + β; see ``output_error``.
 
     ``gamma`` and ``beta`` are |γ| and |β|.
-
-    Args:
-        z: (x−μ)·r, (N, D).
-        gamma: |γ|, (D,).
-        beta: |β|, (D,).
-        y: The exact output, (N, D).
-        conventions: The conventions that the layer declares.
     """
     u16, spacing = conventions.output_roundoff(), conventions.output_spacing()
     rounded = (1 + u16) * u16 * (3 * gamma * np.abs(z) + beta + np.abs(y))
@@ -185,15 +190,7 @@ def narrow_error(
 def may_overflow(
     z: Float64, gamma: Float64, beta: Float64, error: Float64, conventions: Conventions = STRICT
 ) -> npt.NDArray[np.bool_]:
-    """Return where y of a declared dtype, or an operand of it, may overflow, given its error.
-
-    Args:
-        z: (x−μ)·r, (N, D).
-        gamma: |γ|, (D,).
-        beta: |β|, (D,).
-        error: e_y, (N, D).
-        conventions: The conventions that the layer declares.
-    """
+    """Return where y of a declared dtype, or an operand of it, may overflow, given its error."""
     largest = np.maximum(np.abs(z), 1) * np.maximum(gamma, 1) + beta + error
     beyond: npt.NDArray[np.bool_] = largest > conventions.largest_output()
     return beyond
@@ -223,6 +220,16 @@ def ema_error(
     e ≤ … + u·max(|old|, |new|)·(5 + 2(t+6)·mᵗ)/(1−mᵗ), which is the above where mᵗ is 0.
     Statistics that are declared to have 16 bits may be averaged in them: then u is theirs. In
     float16 four roundings, of b, of both products and of the sum, may be by half its spacing s.
+
+    Args:
+        momentum: m.
+        e_old: The error of the old average, (D,).
+        e_new: The error of the new value, (D,).
+        old: The old average, (D,).
+        new: The new value, (D,).
+        count: The number of updates before this one; None stands for any number.
+        conventions: The conventions that the layer declares.
+        u: The unit roundoff of the arithmetic.
     """
     size = np.maximum(np.abs(np.asarray(old, np.float64)), np.abs(new))
     kept = conventions.weight_of_old(momentum, count)

@@ -38,6 +38,10 @@ def merged_mean_error(x: Float64, shards: int) -> Float64:
     as well, since the weighted mean of the shards' A is A. Merging one shard after the other,
     μ + δ·n/N, rounds each step, at most the range of x, three times: 3(S−1)·u·(max x − min x).
     A single row is exact: its counts are 1 and 0.
+
+    Args:
+        x: The rows of all shards together, (N, D).
+        shards: S.
     """
     h = len(x) - 1
     steps = 3 * (shards - 1) * U * np.ptp(x, axis=0)
@@ -55,6 +59,10 @@ def merged_variance_error(x: Float64, e_mean: Float64) -> Float64:
     e_s = (h+3)·u·A_s. By Cauchy–Schwarz Σ p_s·σ_s·A_s ≤ σ·√(v+μ²), as A_s² ≤ v_s + μ_s². S−1
     merges share the variance between shards, so their errors add to at most √(S−1) times that of
     one. For S ≤ 4: e_v ≤ (h+10)·u·(v + 10σ·√(v+μ²)) + 4((h+5)u)²·(v+μ²) + 2e_μ².
+
+    Args:
+        x: The rows of all shards together, (N, D).
+        e_mean: e_μ, (D,).
     """
     h = len(x) - 1
     mean, var = oracle.statistics(x)

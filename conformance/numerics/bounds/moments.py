@@ -66,7 +66,7 @@ class Moments:
 
 
 def moments(x: Float64) -> Moments:
-    """Return the moments of a batch, (N, D)."""
+    """Return the moments, (D,) each, of a batch x, (N, D)."""
     mean, var = oracle.statistics(x)
     first = x[0]
     size, spread = np.abs(x).mean(axis=0), np.abs(x - first).mean(axis=0)

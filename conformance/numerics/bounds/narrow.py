@@ -175,5 +175,8 @@ def evaluate_in_float64(
 
 
 def once(value: Float64) -> Bound:
-    """Return the bound for one rounding to float64; twice that, as the value is computed, too."""
+    """Return the bound for rounding a value of any shape to float64.
+
+    It is twice the unit roundoff, because the value is computed, too.
+    """
     return Bound.of(2 * ROUNDOFF["float64"] * np.abs(value))

@@ -114,18 +114,18 @@ def check_true(quantity: str, holds: bool, *, got: Any, expected: Any) -> None:
 
 
 def check_shape(quantity: str, got: npt.NDArray[Any], expected: tuple[int, ...]) -> None:
-    """Check the shape alone."""
+    """Check only the shape of an array."""
     check_same(f"shape of {quantity}", got.shape, expected)
 
 
 def check_finite(quantity: str, got: npt.NDArray[Any]) -> None:
-    """Check that every number is finite."""
+    """Check that every number of an array, of any shape, is finite."""
     finite = np.isfinite(got.astype(np.float64))
     _check_each(quantity, got, finite, FINITE_NUMBER, FindingKind.NON_FINITE)
 
 
 def check_nan(quantity: str, got: npt.NDArray[Any]) -> None:
-    """Check that every number is NaN."""
+    """Check that every number of an array, of any shape, is NaN."""
     _check_each(quantity, got, np.isnan(got.astype(np.float64)), "NaN", FindingKind.VALUE)
 
 

@@ -96,11 +96,11 @@ class LayerHandle:
             return as_numpy("y", self.layer(x, flag))
 
     def train(self, x: Any) -> AnyArray:
-        """Apply the layer in training mode."""
+        """Apply the layer to x, (N, D), in training mode and return y, (N, D)."""
         return self.call(x, False)
 
     def evaluate(self, x: Any) -> AnyArray:
-        """Apply the layer in evaluation mode."""
+        """Apply the layer to x, (N, D), in evaluation mode and return y, (N, D)."""
         return self.call(x, True)
 
     @property
