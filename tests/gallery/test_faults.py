@@ -23,7 +23,7 @@ CLASSICAL = {
 }
 
 
-@pytest.mark.parametrize("name", sampled(FAULTS, group=lambda name: FAULTS[name].family, every=16))
+@pytest.mark.parametrize("name", sampled(FAULTS, group=lambda name: FAULTS[name].family, every=48))
 def test_each_fault_is_caught_by_what_names_it(name: str):
     """Every requirement that the record lists is violated in the default profile."""
     fault = FAULTS[name]

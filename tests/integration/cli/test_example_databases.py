@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.sampling import exhaustive
 
 import conformance
 
@@ -72,6 +73,7 @@ def explored(place: Path, database: str) -> dict[str, tuple[int, int]]:
     return {phase: (int(passing), int(failing)) for phase, passing, failing in found}
 
 
+@exhaustive
 def test_a_directory_and_an_artifact_of_github_are_shared(tmp_path: Path):
     """What a workflow stores of a directory is read by hosts that have no directory of theirs."""
     stored = tmp_path / "stored"

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from support.command_line import conformance
+from support.sampling import exhaustive
 
 from conformance.adapters.gallery import find_galleries
 from impl.faulty import FAULTS
@@ -29,6 +30,7 @@ def test_a_file_of_something_else_is_no_journal(tmp_path: Path):
     assert notes.read_bytes() == b"bread\nmilk \xff\n"
 
 
+@exhaustive
 def test_faults_are_shown_to_be_caught(tmp_path: Path):
     """The command prints a table by family and the sum, writes the matrix, and ends with 0."""
     journal, target = tmp_path / "journal.jsonl", tmp_path / "matrix.json"

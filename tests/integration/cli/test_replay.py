@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from support.sampling import exhaustive
 
 from conformance.frontends.cli import main
 
@@ -76,6 +77,7 @@ def one_violation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     return judged(tmp_path, monkeypatch, "EMA-2")
 
 
+@exhaustive
 def test_violations_are_replayed_and_scripted(report: dict[str, Any], tmp_path: Path):
     """A violation comes back with its id, from the store and the report, until it is mended."""
     ids = {
@@ -103,6 +105,7 @@ def test_violations_are_replayed_and_scripted(report: dict[str, Any], tmp_path: 
     assert scripted("BN-EPS-1") == 125
 
 
+@exhaustive
 def test_an_id_of_two_projects(one_violation: dict[str, Any], tmp_path: Path):
     """Names mean what they meant where they were found; files are written where one is."""
     verdict = next(v for v in one_violation["verdicts"] if v["requirement"] == "BN-EMA-2")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from support.command_line import conformance
+from support.sampling import exhaustive
 
 
 def test_a_run_that_is_refused_overwrites_nothing(tmp_path: Path):
@@ -17,6 +18,7 @@ def test_a_run_that_is_refused_overwrites_nothing(tmp_path: Path):
     assert (tmp_path / "r.json").read_text() == (tmp_path / "j.xml").read_text() == "old"
 
 
+@exhaustive
 def test_a_report_to_a_pipe_is_written_once(tmp_path: Path):
     """Elsewhere it is written again, when the mistake is known."""
     run = ("run", "fault:eps-outside", "-k", "EPS-1", "--max-examples", "5", "-j1", "--no-color")

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 from support.command_line import conformance
+from support.sampling import exhaustive
 from support.written_modules import SEED_SHAPED
 
 from conformance.frontends.cli import main
@@ -66,6 +67,7 @@ def test_a_violation_is_told_in_full(project):
     assert "BN-EMA-1" in (project / "out/junit.xml").read_text("utf-8")
 
 
+@exhaustive
 def test_the_counterexample_of_a_swapped_momentum_is_tiny(project):
     """Two numbers of input are enough, and the report has no more than four."""
     conformance("run", "my_norm:Swapped", "-k", "EMA-1", "--report", "r.json", "-j1", cwd=project)
@@ -95,6 +97,7 @@ def test_a_name_that_leads_nowhere_ends_with_two(project, jobs):
     )
 
 
+@exhaustive
 def test_fail_fast_stops_at_the_first_violation(project):
     """With -x the rest is reported as not reached, and the report says that it is incomplete."""
     done = conformance(
@@ -106,6 +109,7 @@ def test_fail_fast_stops_at_the_first_violation(project):
     assert "Incomplete: 6 requirements were not reached (BN-EMA-2[my_norm:Swapped]" in done.stdout
 
 
+@exhaustive
 def test_the_seed_decides_the_cases_and_the_workers_do_not(project):
     """One worker and two reach the same verdicts, down to the number of comparisons."""
     reports = []

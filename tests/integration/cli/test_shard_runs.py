@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from support.command_line import conformance as run
+from support.sampling import exhaustive
 
 from conformance.report.combining import without_times
 from conformance.report.model import Report
@@ -23,6 +24,7 @@ class Swapped(nnx.BatchNorm):
 """
 
 
+@exhaustive
 def test_shards_combine_to_the_report_of_a_single_run(tmp_path: Path):
     """Run whole and in two parts, verdicts, diagnosis, footer and exit code are the same."""
     (tmp_path / "norm.py").write_text(NORM, encoding="utf-8")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.sampling import exhaustive
 
 _LAYER = """
 import jax.numpy as jnp
@@ -27,6 +28,7 @@ def run(*arguments: str) -> Any:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@exhaustive
 def test_a_run_with_waivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Judged, waived by its pin, and refused once the layer is mended."""
     monkeypatch.chdir(tmp_path)

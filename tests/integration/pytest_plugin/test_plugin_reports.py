@@ -7,10 +7,12 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from support.projects import judge, read
+from support.sampling import exhaustive
 
 from conformance.requirements import REQUIREMENTS
 
 
+@exhaustive
 def test_workers_write_one_complete_report(project: pytest.Pytester):
     """With two workers the report has every verdict, also when a requirement fails."""
     target = project.path / "out" / "report.json"

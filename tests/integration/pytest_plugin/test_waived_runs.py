@@ -9,6 +9,7 @@ import pytest
 from support.judged import judged
 from support.numpy_norm import SwappedMomentum, subject
 from support.projects import judge, read
+from support.sampling import exhaustive
 
 ENTRY = """
 [[waiver]]
@@ -39,6 +40,7 @@ def pin() -> str:
     return f"pin = '{json.dumps(violation.values)}'\n"
 
 
+@exhaustive
 @pytest.mark.parametrize("doors", [["-p", "no:xdist"], ["--conformance-in-process"], ["-n", "2"]])
 def test_a_pin_is_judged_alone(project, waived, pin, doors):
     """In a process of its own, in pytest's, and on a worker: one case, and no search."""
@@ -58,6 +60,7 @@ def test_a_pin_is_judged_alone(project, waived, pin, doors):
     assert case.find("skipped") is not None, "it does not count as passed"
 
 
+@exhaustive
 @pytest.mark.parametrize(
     ("expected", "right", "workers"),
     [("weight of the new", True, ()), ("an axis is wrong", False, ("-n", "1"))],
@@ -123,6 +126,7 @@ SHARED = (SWAPPED, ENTRY.format("BN-EMA-1", "norms:other"))
 OTHER = "import norms\nnorms.other = norms.swapped\n" + ONE_LINE.format("other")
 
 
+@exhaustive
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one process", "two workers"])
 def test_test_files_share_a_file_of_waivers(project, waived, workers):
     """Each has its own entries in it, and those of the other are no error."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.projects import NORMS
+from support.sampling import exhaustive
 from support.shell_steps import ROOT, Job, template
 
 SCHEMAS = {
@@ -88,6 +89,7 @@ def test_inputs_are_no_code(tmp_path: Path):
     assert not list(tmp_path.rglob("pwned"))
 
 
+@exhaustive
 def test_the_workflow_judges_shards_and_combines_them(tmp_path: Path):
     """Shards end with 0 whatever the verdict is; the last job gives it, and publishes."""
     jobs = template(".github/workflows/conformance.yml")["jobs"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.judged import judged as judged_by
+from support.sampling import exhaustive
 from support.violations import a_case, verdict_of
 
 from conformance.adapters.resolve import resolve
@@ -87,6 +88,7 @@ def in_user_module(place: Path, text: str) -> Blueprint:
     return replace(blueprint_of(reference()), layer=here)
 
 
+@exhaustive
 @pytest.mark.parametrize("how", ["time.sleep(600)", "os._exit(0)"])
 def test_a_layer_that_hangs_or_dies_has_a_script(how: str, tmp_path: Path):
     """It watches the layer from another process, and ends with 1 by itself."""
@@ -110,6 +112,7 @@ def test_a_layer_that_hangs_or_dies_has_a_script(how: str, tmp_path: Path):
     assert status_of(script) == 0
 
 
+@exhaustive
 def test_trying_a_script_has_a_limit(tmp_path: Path):
     """A layer that hangs where a number was wrong before does not hang the command."""
     finding = Finding(quantity="y", got=1.0, expected=2.0, bound=0.1, ratio=10.0, index=(0, 0))

@@ -153,6 +153,7 @@ def test_what_the_process_shares_is_not_shared(chosen, alone, tmp_path):
     assert "spam" not in said
 
 
+@exhaustive
 def test_a_backward_pass_may_hang_or_not_exist(tmp_path):
     """An endless derivative is a violation, and so is a capability that is only declared."""
     names = ["support.hostile.hanging:Backward", "support.hostile.lying:module"]

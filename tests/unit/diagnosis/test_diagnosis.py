@@ -111,6 +111,7 @@ def test_an_undeclared_one_pass_variance_is_named_with_its_declaration():
     assert "Deviation.ONE_PASS_VARIANCE" in found.convention
 
 
+@exhaustive
 @pytest.mark.parametrize(
     "name",
     ["impl", *(pytest.param(n, marks=exhaustive) for n in ("flax", "flax-default", "welford"))],

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.sampling import exhaustive
 
 import conformance
 from conformance.diagnosis.fault_models import ALTERNATIVES
@@ -93,6 +94,7 @@ def copy_with(folder: Path, added: dict[str, str]) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder)}
 
 
+@exhaustive
 def test_a_fault_and_its_alternative_are_one_file_each(tmp_path: Path):
     """With one new module in each package, the diagnosis names the new fault."""
     added = {
