@@ -89,7 +89,7 @@ _STEPS = {0.9: 160, 0.97: 280, 0.99: 400}
 
 @requirement("BN-EMA-6", share=0.05, case=lambda _: cases(_LONG))
 def a_constant_stream_converges(subject: Subject, case: Case) -> None:
-    """rm_k − μ = mᵏ·(rm_0 − μ), and rv likewise, for k up to 400"""
+    """rm_k − μ = mᵏ·(rm_0 − μ); rv_k − v = mᵏ·(rv_0 − v), for k up to 400"""
     layer, before, x = subject.start(case)
     model = RunningStatsModel.from_state(case.config, before, subject.conventions)
 

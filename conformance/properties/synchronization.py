@@ -103,7 +103,7 @@ def shards_are_one_batch(subject: Subject, drawn: Spread) -> None:
 
 @requirement("BN-SYNC-2", share=0.4, drawn=lambda _: uneven_cases(CUTS[1:]))
 def shards_weigh_what_they_count(subject: Subject, drawn: Spread) -> None:
-    """μ = Σ_s Σ_K x/Σ_s |K_s|, likewise v, and all that follows"""
+    """μ = Σ_s Σ_K x/Σ_s |K_s|; v = Σ_s Σ_K (x−μ)²/Σ_s |K_s|; y, rm', rv' and gradients from them"""
     check_spread(subject, drawn, mask_of(subject, drawn))
 
 

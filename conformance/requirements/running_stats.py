@@ -69,7 +69,7 @@ ROWS = (
             "On a constant stream the running statistics converge geometrically, without drift "
             "over hundreds of steps."
         ),
-        formula="rm_k − μ = mᵏ·(rm_0 − μ)",
+        formula="rm_k − μ = mᵏ·(rm_0 − μ); rv_k − v = mᵏ·(rv_0 − v)",
         why="Errors that one step hides add up: stagnation, drift, an update that stops.",
         mistakes=(
             "statistics in half precision stop moving",

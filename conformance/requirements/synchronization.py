@@ -31,7 +31,7 @@ ROWS = (
             "Where masks leave the shards unequal numbers of rows, each row counts the same: "
             "shards are weighted by their counts."
         ),
-        formula="μ = Σ_s Σ_K x/Σ_s |K_s|, likewise v",
+        formula="μ = Σ_s Σ_K x/Σ_s |K_s|; v = Σ_s Σ_K (x−μ)²/Σ_s |K_s|",
         level=Level.SHOULD,
         needs=Capability.MASKED_SYNC,
         why="The last batch is seldom divisible, and padding is not spread evenly.",

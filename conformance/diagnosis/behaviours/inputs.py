@@ -24,7 +24,7 @@ from conformance.properties.support.layer_handle import AnyArray, LayerHandle
 from conformance.properties.support.subject import Subject
 
 
-@behaviour("no-rows", "What does a batch of shape (0, D) give?")
+@behaviour("no-rows", "What is the result for a batch of shape (0, D)?")
 def no_rows(subject: Subject) -> str:
     """x of shape (0, 3)"""
 
@@ -34,7 +34,7 @@ def no_rows(subject: Subject) -> str:
     return both_modes(subject, np.zeros((0, 3), np.float32), describe)
 
 
-@behaviour("one-axis", "What does an input of shape (D,), without an axis for rows, give?")
+@behaviour("one-axis", "What is the result for an input of shape (D,), without an axis for rows?")
 def one_axis(subject: Subject) -> str:
     """x of shape (3,)"""
 
@@ -64,7 +64,7 @@ def nan_batch(subject: Subject) -> str:
     return f"training gives NaN in {rows} of that feature, {now}; {end}"
 
 
-@behaviour("overflow", "What do numbers give whose squares overflow float32?")
+@behaviour("overflow", "What is the result for inputs whose squares overflow float32?")
 def overflow(subject: Subject) -> str:
     """x up to 6e19"""
 
@@ -98,19 +98,19 @@ def _of_dtype(subject: Subject, x: AnyArray) -> str:
     return both_modes(subject, x, describe)
 
 
-@behaviour("integers", "What does an input of int32 give?")
+@behaviour("integers", "What is the result for an int32 input?")
 def integers(subject: Subject) -> str:
     """x of int32"""
     return _of_dtype(subject, X.astype(np.int32))
 
 
-@behaviour("booleans", "What does an input of bool give?")
+@behaviour("booleans", "What is the result for a bool input?")
 def booleans(subject: Subject) -> str:
     """x of bool"""
     return _of_dtype(subject, X > 1)
 
 
-@behaviour("complex-numbers", "What does an input of complex64 give?")
+@behaviour("complex-numbers", "What is the result for a complex64 input?")
 def complex_numbers(subject: Subject) -> str:
     """x + i"""
     return _of_dtype(subject, X.astype(np.complex64) + np.complex64(1j))

@@ -119,7 +119,7 @@ def momentum_outside(subject: Subject) -> str:
     return f"1.5: {answers[1.5]}; −.5: {answers[-0.5]}"
 
 
-@behaviour("eps-zero", "What does eps = 0 give where the variance is 0?")
+@behaviour("eps-zero", "What is the result of eps = 0 where the variance is 0?")
 def eps_zero(subject: Subject) -> str:
     """ε = 0 and a feature that is constant"""
     layer = _built_with(subject, replace(CONFIG, eps=0.0))
