@@ -101,11 +101,11 @@ def print_faults(pairs: list[Pair], worst: int) -> None:
     late = {name: min(p.quantile(0.95) for p in own) for name, own in of_fault.items()}
     print(f"{len(of_fault)} faults, {len(pairs)} pairs, {len(pairs[0].cases)} seeds")
     for title, values in (("median", best), ("95th percentile", late)):
-        held = sorted(values.values())
+        counts = sorted(values.values())
         print(
             f"cases to first detection, {title} over seeds: median over faults "
-            f"{statistics.median(held):.0f}, 95 % of faults ≤ {held[int(0.95 * len(held))]}, "
-            f"largest {held[-1]}"
+            f"{statistics.median(counts):.0f}, 95 % of faults ≤ {counts[int(0.95 * len(counts))]}, "
+            f"largest {counts[-1]}"
         )
     print(
         f"faults missed in more than 1 of 1,000 runs: {sum(v > ALLOWED for v in missed.values())}"

@@ -20,28 +20,28 @@ from impl.faulty import FAULTS
 COMMAND = [sys.executable, "-m", "conformance", "run", "-x", "--no-diagnosis"]
 
 
-def timed(name: str) -> tuple[float, float]:
+def time_run(name: str) -> tuple[float, float]:
     """Return the seconds until the first violation is printed, and until the end."""
     started = time.perf_counter()
     process = subprocess.Popen(
         [*COMMAND, f"fault:{name}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert process.stdout is not None
-    first, said = None, []
+    first, lines = None, []
     for line in process.stdout:
-        said.append(line)
+        lines.append(line)
         if first is None and line.startswith(("✗", "!")):
             first = time.perf_counter() - started
     if process.wait() not in {0, 1} or first is None:  # 0 where only a SHOULD is violated
-        sys.exit(f"{name}: exit code {process.returncode}\n{''.join(said)}")
+        sys.exit(f"{name}: exit code {process.returncode}\n{''.join(lines)}")
     return first, time.perf_counter() - started
 
 
-def told(what: str, seconds: list[float]) -> None:
+def print_percentiles(what: str, seconds: list[float]) -> None:
     """Print the median and the 90th percentile."""
-    held = sorted(seconds)
-    tenth = held[int(0.9 * len(held))]
-    print(f"{what}: median {statistics.median(held):.1f} s, nine in ten ≤ {tenth:.1f} s")
+    ordered = sorted(seconds)
+    tenth = ordered[int(0.9 * len(ordered))]
+    print(f"{what}: median {statistics.median(ordered):.1f} s, nine in ten ≤ {tenth:.1f} s")
 
 
 def main() -> None:
@@ -49,10 +49,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=10, metavar="N", help="every n-th fault")
     options = parser.parse_args()
-    seconds = {name: timed(name) for name in list(FAULTS)[:: options.every]}
+    seconds = {name: time_run(name) for name in list(FAULTS)[:: options.every]}
     print(f"{len(seconds)} faults on {os.cpu_count()} cores")
-    told("first violation printed", [first for first, _ in seconds.values()])
-    told("process ended", [end for _, end in seconds.values()])
+    print_percentiles("first violation printed", [first for first, _ in seconds.values()])
+    print_percentiles("process ended", [end for _, end in seconds.values()])
     for name in sorted(seconds, key=lambda name: seconds[name][0], reverse=True)[:8]:
         print(f"{name}: {seconds[name][0]:.1f} s, {seconds[name][1]:.1f} s")
 

@@ -61,7 +61,7 @@ def implementations() -> dict[str, Any]:
 
 
 def cases_of(prop: Any, entries: Any, rng: random.Random) -> Iterator[dict[str, Any]]:
-    """Yield what is drawn for a few cases of a property; of its own palettes, for two."""
+    """Yield what is drawn for a few cases of a property; for two if it has its own palettes."""
     from conformance.strategies.bytestream import SIZE, draw_from_bytes
 
     chosen = rng.sample(prop.palettes, 2) if prop.palettes else [entries]
@@ -71,7 +71,7 @@ def cases_of(prop: Any, entries: Any, rng: random.Random) -> Iterator[dict[str, 
             yield draw_from_bytes(rng.randbytes(SIZE), strategies)
 
 
-def judged(subject: Any, seed: int) -> dict[str, Any]:
+def judge_seed(subject: Any, seed: int) -> dict[str, Any]:
     """Judge one implementation with one seed on a twentieth of what applies to it."""
     from conformance.properties import PROPERTIES
     from conformance.properties.support.checks import ViolationFound, taking_notes
@@ -133,7 +133,7 @@ def summary(path: Path) -> None:
 def work(names: list[str], seeds: int, done: frozenset[tuple[int, str]], out: Path) -> None:
     """Judge some implementations with all seeds, writing down each result.
 
-    An implementation stays in one process, because each has compiled programs of its own.
+    An implementation stays in one process, because each compiles its own programs.
     """
     prepare()
     from conformance.properties.support.subject import Subject
@@ -144,7 +144,7 @@ def work(names: list[str], seeds: int, done: frozenset[tuple[int, str]], out: Pa
             if (seed, name) in done:
                 continue
             started = time.perf_counter()
-            result = {"seed": seed, "implementation": name, **judged(subject, seed)}
+            result = {"seed": seed, "implementation": name, **judge_seed(subject, seed)}
             result["seconds"] = round(time.perf_counter() - started, 2)
             with out.open("a") as file:
                 file.write(json.dumps(result) + "\n")

@@ -29,7 +29,7 @@ def free_palette() -> tuple[shape_grid.Entry, ...]:
     return tuple(shape_grid.Entry(rows, features, *next(configs)) for rows, features in shapes)
 
 
-def judged(subject: Subject, cases: int) -> tuple[int, float]:
+def judge_all(subject: Subject, cases: int) -> tuple[int, float]:
     """Return how many cases were judged by the chosen properties, and in how many seconds."""
     started, count = time.perf_counter(), 0
     for identity in CHOSEN:
@@ -41,7 +41,7 @@ def judged(subject: Subject, cases: int) -> tuple[int, float]:
 
 def rate(name: str, cases: int) -> float:
     """Print and return the cases per second."""
-    count, taken = judged(Subject(impl.reference()), cases)
+    count, taken = judge_all(Subject(impl.reference()), cases)
     print(f"| {name} | {count} | {taken:.1f} | {count / taken:.0f} |", flush=True)
     return count / taken
 

@@ -1,7 +1,7 @@
 """How the time of a run grows: with cases, with implementations, and with the palette.
 
 Whole processes, programs compiled in a run before. The last rows judge in this process, because
-the palette is no option of the command.
+the palette is not an option of the command.
 
 Usage: python benchmarks/growth.py [--only ROW]
 """
@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from side_by_side import RUN, THIS, cases_in
-from whole_process import measured
+from whole_process import measure_command
 
 PALETTE = [sys.executable, __file__, "--palette"]
 FOUR = ("flax", "impl", "variant:welford", "variant:three-term-backward")
@@ -55,10 +55,10 @@ def main() -> None:
     print("| | wall s | CPU s | cases |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as directory:
         for command in ([*RUN[:-2], *FOUR, "--no-diagnosis"], [*THIS, "--judge", "palette"]):
-            measured(command, Path(directory))  # compiles
+            measure_command(command, Path(directory))  # compiles
         for name, command in ROWS.items():
             if options.only in name:
-                wall, cpu, _, text = measured(command, Path(directory))
+                wall, cpu, _, text = measure_command(command, Path(directory))
                 print(f"| {name} | {wall:.1f} | {cpu:.1f} | {cases_in(text)} |", flush=True)
 
 

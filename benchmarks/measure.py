@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from whole_process import machine, measured
+from whole_process import machine, measure_command
 
 CONFORMANCE = [sys.executable, "-m", "conformance"]
 
@@ -34,7 +34,7 @@ def measure(command: list[str], *, cold: bool, runs: int, cache: Path) -> list[f
     for run in range(runs + (not cold)):
         if cold:
             shutil.rmtree(cache, ignore_errors=True)
-        wall = measured(command, cache).wall
+        wall = measure_command(command, cache).wall
         if cold or run:
             seconds.append(wall)
     return seconds

@@ -119,8 +119,8 @@ def result_of(answer: Answer) -> Result:
 
 def _line(key: Key, result: Result) -> str:
     identity, edit, judge = key
-    told = f"{result['outcome']} {result.get('by', '')}".strip()
-    return f"{identity} {judge}: {told}, {result['seconds']:.1f} s  {edit[:100]}"
+    outcome = f"{result['outcome']} {result.get('by', '')}".strip()
+    return f"{identity} {judge}: {outcome}, {result['seconds']:.1f} s  {edit[:100]}"
 
 
 def main() -> None:

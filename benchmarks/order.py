@@ -49,7 +49,9 @@ def greedy(found: Kills, seconds: dict[str, float]) -> list[str]:
     return order
 
 
-def until_found(order: Sequence[str], found: Kills, seconds: dict[str, float]) -> list[float]:
+def times_to_detection(
+    order: Sequence[str], found: Kills, seconds: dict[str, float]
+) -> list[float]:
     """Return the seconds after which each fault's first requirement has been judged, sorted."""
     passed, when = 0.0, dict.fromkeys(found, float("inf"))
     for identity in order:
@@ -73,9 +75,9 @@ def main() -> None:
     print(json.dumps([identity.removeprefix("BN-") for identity in order]))
     present = [row.id for row in order_by_power(list(REQUIREMENTS.values()))]
     for name, rows in (("present", present), ("greedy", [*order, *set(present) - set(order)])):
-        held = until_found(rows, found, seconds)
-        print(f"{name}: median {held[len(held) // 2]:.1f} s, nine in ten ≤ ", end="")
-        print(f"{held[int(0.9 * len(held))]:.1f} s")
+        times = times_to_detection(rows, found, seconds)
+        print(f"{name}: median {times[len(times) // 2]:.1f} s, nine in ten ≤ ", end="")
+        print(f"{times[int(0.9 * len(times))]:.1f} s")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ Call = tuple[str, dict[str, Any]]
 
 
 class Kept:
-    """What functions returned, outermost calls only; then gives that back instead of calling."""
+    """Records results of functions, outermost calls only; then returns them without calling."""
 
     def __init__(self) -> None:
         self.answers: list[tuple[str, Any]] = []
@@ -108,7 +108,7 @@ def replaced(by: Callable[[FunctionType], Callable[..., Any]], wanted: list[Func
     return lambda: [setattr(*each) for each in undo]
 
 
-def judged(subject: Subject, kept: Kept | None = None) -> float:
+def time_cases(subject: Subject, kept: Kept | None = None) -> float:
     """Judge everything that applies; return the processor's seconds."""
     started = time.process_time()
     for row in REQUIREMENTS.values():
@@ -137,11 +137,11 @@ def main() -> None:
     parser.add_argument("implementation", nargs="?", default="impl")
     gc.set_threshold(20_000, 10, 10)  # as in the process that judges
     subject = Subject(resolve(parser.parse_args().implementation))
-    judged(subject)
-    whole = min(judged(subject) for _ in range(2))
+    time_cases(subject)
+    whole = min(time_cases(subject) for _ in range(2))
     truths, kept = functions(oracle, bounds), Kept()
     undo = replaced(kept.keeping, truths)
-    judged(subject, kept)
+    time_cases(subject, kept)
     undo()
     only = []
     for _ in range(2):

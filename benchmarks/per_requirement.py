@@ -14,7 +14,7 @@ from pathlib import Path
 from conformance.report.model import Report
 
 
-def judged(name: str, cache: Path) -> dict[str, float]:
+def measure(name: str, cache: Path) -> dict[str, float]:
     """Judge in one process, and return the seconds by requirement."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "report.json"
@@ -33,7 +33,7 @@ def main() -> None:
     """Print a table, the most expensive first."""
     name = sys.argv[1] if len(sys.argv) > 1 else "impl"
     with tempfile.TemporaryDirectory() as directory:
-        cold, again = (judged(name, Path(directory)) for _ in range(2))
+        cold, again = (measure(name, Path(directory)) for _ in range(2))
     print(f"| {name} | cold s | again s |\n|---|---|---|")
     print(f"| all | {sum(cold.values()):.1f} | {sum(again.values()):.1f} |")
     for requirement in sorted(again, key=lambda identity: -again[identity]):

@@ -1,6 +1,6 @@
 """This suite, the naive version of it, and flax's own BatchNorm tests: what each costs and kills.
 
-Every row is a process of its own, measured by the operating system: wall time, processor time of
+Every row is a separate process, measured by the operating system: wall time, processor time of
 the process and its children, and the memory of the largest of them. Cases per second are those
 of the run on the layer that conforms. Kills are of the same sample of one-edit mutants of flax's
 layer, each judged until the first failure, in one process per row.
@@ -20,7 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from whole_process import machine, measured
+from whole_process import machine, measure_command
 
 RUN = [sys.executable, "-m", "conformance", "run", "flax", "--no-diagnosis"]
 THIS = [sys.executable, __file__]
@@ -68,7 +68,7 @@ def compare(only: str, mutants: int) -> None:
         for name, (command, judge) in ROWS.items():
             if only not in name:
                 continue
-            wall, cpu, memory, text = measured(command, cache)
+            wall, cpu, memory, text = measure_command(command, cache)
             cases = cases_in(text)
             cells = [f"{wall:.1f}", f"{cpu:.1f}", f"{memory:.0f}"]
             cells.append(f"{cases / wall:.0f}" if cases else "–")
@@ -78,12 +78,12 @@ def compare(only: str, mutants: int) -> None:
 
 def killing(judge: str, mutants: int, cache: Path) -> list[str]:
     """Return kills, processor seconds and kills per second of one judge."""
-    found = measured([*THIS, "--kill", judge, "--mutants", str(mutants)], cache)
-    told, cpu = json.loads(found.text.splitlines()[-1]), found.cpu
-    return [f"{told['killed']} of {told['of']}", f"{cpu:.0f}", f"{told['killed'] / cpu:.2f}"]
+    found = measure_command([*THIS, "--kill", judge, "--mutants", str(mutants)], cache)
+    result, cpu = json.loads(found.text.splitlines()[-1]), found.cpu
+    return [f"{result['killed']} of {result['of']}", f"{cpu:.0f}", f"{result['killed'] / cpu:.2f}"]
 
 
-# What the rows are, each in a process of its own
+# The rows, each a separate process
 
 
 def _rows() -> list:

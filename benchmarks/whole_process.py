@@ -1,4 +1,4 @@
-"""One command as a process of its own, measured by the operating system."""
+"""One command as a separate process, measured by the operating system."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Measured(NamedTuple):
     text: str
 
 
-def measured(command: list[str], cache: Path) -> Measured:
+def measure_command(command: list[str], cache: Path) -> Measured:
     """Run a command that keeps its compiled programs below ``cache``; leave if it fails."""
     environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
     with tempfile.TemporaryFile("w+") as output:

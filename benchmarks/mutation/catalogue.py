@@ -36,7 +36,7 @@ class Mutant:
 
     @property
     def edit(self) -> str:
-        """The edit in words; with the id it tells whether a verdict still applies."""
+        """The edit in words; with the id it decides whether a verdict still applies."""
         return f"{self.before} → {self.after}"
 
     def applied(self, module: ast.Module) -> ast.Module:

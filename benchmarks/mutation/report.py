@@ -62,14 +62,14 @@ def _complaints(mutants: list[Mutant], record: Record, given: Opinions) -> list[
     odd = [r["id"] for r in record.results.values() if r.get("verdict") in {"errored", "vacuous"}]
     odd += [r["id"] for r in record.results.values() if r["outcome"] == "harness error"]
     left = {(m.identity, m.edit) for m in _left(mutants, record)}
-    made = {_target(m) for m in mutants}
-    stale = [i for (i, e) in given if (i, e) not in left and i.rpartition("-")[0] in made]
-    told = {
+    targets = {_target(m) for m in mutants}
+    stale = [i for (i, e) in given if (i, e) not in left and i.rpartition("-")[0] in targets]
+    problems = {
         "not judged yet": [m.identity for m in open_],
         "errored or vacuous, so that the suite itself needs a look": odd,
         "with a verdict that no longer applies": stale,
     }
-    return [f"\n{len(ids)} {what}: {', '.join(ids[:20])}" for what, ids in told.items() if ids]
+    return [f"\n{len(ids)} {what}: {', '.join(ids[:20])}" for what, ids in problems.items() if ids]
 
 
 def _beside(mutants: list[Mutant], record: Record, given: Opinions) -> str:
@@ -138,12 +138,12 @@ def _by_reason(mutants: list[Mutant], record: Record, given: Opinions) -> list[s
 def _note(mutant: Mutant, record: Record) -> str:
     """Return how much of the suite a survivor has met, and whether flax's tests kill it."""
     result = record.of(mutant, "suite")
-    told = "never executed" if result["outcome"] == "not reached" else "in full"
+    note = "never executed" if result["outcome"] == "not reached" else "in full"
     if result.get("unchanged") and result["unchanged"] == result["entries"]:
-        told = "same program"
+        note = "same program"
     if record.of(mutant, "upstream").get("outcome") == "killed":
-        told += "; killed by flax's tests"
-    return told
+        note += "; killed by flax's tests"
+    return note
 
 
 def _edit(mutant: Mutant) -> str:

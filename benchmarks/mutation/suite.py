@@ -96,7 +96,7 @@ def _rows(entry: str, unchanged_as: list[str]) -> list[Requirement]:
 def unchanged(mutant: Mutant, target: str, entry: str, implementation: Implementation) -> bool:
     """Tell whether the layer is the program that it was, as far as tracing can tell."""
     if mutant.file == FORWARD:
-        return False  # it is no part of the layer
+        return False  # it is not part of the layer
     try:
         return program(implementation) == _original(target, entry)
     except Exception:  # noqa: BLE001  a mutant may raise anything

@@ -1,6 +1,6 @@
 """What is mutated, and the implementations that a mutated module is judged as.
 
-A mutant is a module object of its own that no import can find: nothing is patched.
+A mutant is a separate module object that no import can find: nothing is patched.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class GammaCaptured(Boxed):
     """gamma and beta are read once, at the first call."""
 
     def affine(self, z: Array) -> Array:
-        gamma, beta = self.box.held.setdefault("captured", (self.gamma[...], self.beta[...]))
+        gamma, beta = self.box.contents.setdefault("captured", (self.gamma[...], self.beta[...]))
         return gamma * z + beta
 
 

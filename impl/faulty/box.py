@@ -13,7 +13,7 @@ class Box:
     """Hidden storage that NNX takes for a constant, because all boxes are equal."""
 
     def __init__(self) -> None:
-        self.held: dict[str, Any] = {}
+        self.contents: dict[str, Any] = {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Box)

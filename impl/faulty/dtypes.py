@@ -193,8 +193,8 @@ class HalfParameterGradients(Narrow):
     def affine(self, z: Array) -> Array:
         if not self.narrow:
             return super().affine(z)
-        held = self.gamma[...], self.beta[...]
-        gamma, beta = (summed_in(self.given, value, len(z)) for value in held)
+        parameters = self.gamma[...], self.beta[...]
+        gamma, beta = (summed_in(self.given, value, len(z)) for value in parameters)
         return gamma * z + beta
 
 

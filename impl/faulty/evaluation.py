@@ -55,8 +55,8 @@ class ModesWeighted(StepwiseBatchNorm):
     def evaluate(self, x: Any) -> Any:
         mean, var = self.statistics(x)
         trained = self.output(x, mean, var)
-        for held, new in ((self.running_mean, mean), (self.running_var, var)):
-            held[...] = held[...] + 0.0 * new
+        for variable, new in ((self.running_mean, mean), (self.running_var, var)):
+            variable[...] = variable[...] + 0.0 * new
         return super().evaluate(x) + 0.0 * trained
 
 
@@ -76,7 +76,7 @@ class FoldedOnce(Boxed):
     def evaluate(self, x: Any) -> Any:
         scale = self.gamma[...] * self.inverse_std(self.running_var[...])
         shift = self.beta[...] - self.running_mean[...] * scale
-        scale, shift = self.box.held.setdefault("folded", (scale, shift))
+        scale, shift = self.box.contents.setdefault("folded", (scale, shift))
         return x * scale + shift
 
 
@@ -86,10 +86,10 @@ class CapturedAtConstruction(Boxed):
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)
-        self.box.held["captured"] = (self.start_mean(d), self.start_var(d))
+        self.box.contents["captured"] = (self.start_mean(d), self.start_var(d))
 
     def evaluate(self, x: Any) -> Any:
-        return self.output(x, *self.box.held["captured"])
+        return self.output(x, *self.box.contents["captured"])
 
 
 @fault("evaluation-without-gain", "BN-EVAL-1", "BN-AFF-1", diagnosed="affine-unused@evaluation")
@@ -175,11 +175,11 @@ class EvaluationAfterTraining(Boxed):
     """After a training call, evaluation normalises with the statistics of that batch."""
 
     def train_step(self, x: Any) -> Any:
-        self.box.held["recent"] = self.statistics(x)
+        self.box.contents["recent"] = self.statistics(x)
         return super().train_step(x)
 
     def evaluate(self, x: Any) -> Any:
-        recent = self.box.held.get("recent")
+        recent = self.box.contents.get("recent")
         return super().evaluate(x) if recent is None else self.output(x, *recent)
 
 
@@ -193,7 +193,7 @@ class FoldedUntilTraining(FoldedOnce):
     """Folded scale and shift are dropped by training, but not by changes from outside."""
 
     def train_step(self, x: Any) -> Any:
-        self.box.held.clear()
+        self.box.contents.clear()
         return super().train_step(x)
 
 
@@ -206,10 +206,10 @@ class RootKeptWithMean(Boxed):
         if isinstance(mean, jax.core.Tracer):
             return super().evaluate(x)
         key = tuple(mean.tolist())
-        held = self.box.held
-        if held.get("key") != key:
-            held["key"], held["root"] = key, self.inverse_std(self.running_var[...])
-        return self.affine((x - mean) * held["root"])
+        contents = self.box.contents
+        if contents.get("key") != key:
+            contents["key"], contents["root"] = key, self.inverse_std(self.running_var[...])
+        return self.affine((x - mean) * contents["root"])
 
 
 @fault("mode-of-the-module-wins", "BN-FLAG-5")

@@ -39,8 +39,8 @@ class OutputByArrayObject(StepwiseBatchNorm):
     """An evaluation of the same array object in the same state returns the earlier result."""
 
     def evaluate(self, x: Any) -> Any:
-        held = (self.gamma, self.beta, self.running_mean, self.running_var)
-        arrays = tuple(variable[...] for variable in held)
+        stored = (self.gamma, self.beta, self.running_mean, self.running_var)
+        arrays = tuple(variable[...] for variable in stored)
         for array, state, y in _OUTPUTS:
             if array is x and all(a is b for a, b in zip(state, arrays, strict=True)):
                 return y
@@ -120,7 +120,7 @@ class EagerAfterJit(StepwiseBatchNorm):
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
         lost = not isinstance(mean, jax.core.Tracer) and self.running_mean.replaced()
-        held = self.running_mean[...]
+        stored = self.running_mean[...]
         super().update(x, mean, var)
         if lost:
-            self.running_mean[...] = held
+            self.running_mean[...] = stored

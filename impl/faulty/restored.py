@@ -55,8 +55,8 @@ class PickleDropsMomentum(StepwiseBatchNorm):
     """The pickled state has no momentum; a layer loaded from it uses 0.99."""
 
     def __getstate__(self) -> dict[str, Any]:
-        held: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in held.items() if name != "momentum"}
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "momentum"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__({**state, "momentum": 0.99})
@@ -108,8 +108,8 @@ class PickleInHalfPrecision(StepwiseBatchNorm):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        for held in (self.running_mean, self.running_var):
-            held[...] = held[...].astype(jnp.float16).astype(jnp.float32)
+        for variable in (self.running_mean, self.running_var):
+            variable[...] = variable[...].astype(jnp.float16).astype(jnp.float32)
 
 
 _PICKLED: MutableMapping[Any, dict[str, Any]] = WeakKeyDictionary()

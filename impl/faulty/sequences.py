@@ -101,10 +101,10 @@ class EvaluatedInBetween(_Remembering):
     """A training call after training and evaluating does not move the running mean."""
 
     def remembered_train(self, x: Any) -> Any:
-        held = self.running_mean[...]
+        stored = self.running_mean[...]
         y = super().remembered_train(x)
         if self.memory.mode_changes > 1 and self.memory.in_a_row == 1:
-            self.running_mean[...] = held
+            self.running_mean[...] = stored
         return y
 
 

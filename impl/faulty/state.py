@@ -91,8 +91,8 @@ class HiddenCopy(Boxed):
     def update(self, x: Any, mean: Array, var: Array) -> None:
         del x
         stored = (self.running_mean[...], self.running_var[...])
-        old_mean, old_var = self.box.held.get("hidden", stored)
-        self.box.held["hidden"] = self.moved(old_mean, mean), self.moved_var(old_var, var)
+        old_mean, old_var = self.box.contents.get("hidden", stored)
+        self.box.contents["hidden"] = self.moved(old_mean, mean), self.moved_var(old_var, var)
 
 
 @fault("shared-buffers", "BN-STATE-7")

@@ -32,9 +32,9 @@ class TracerInABox(Boxed):
     """The last batch mean is kept beside the state, and the next batch is shifted by it."""
 
     def batch_mean(self, x: Any) -> Array:
-        shift = self.box.held.get("mean", jnp.zeros(x.shape[1]))
+        shift = self.box.contents.get("mean", jnp.zeros(x.shape[1]))
         mean = super().batch_mean(x - shift) + shift
-        self.box.held["mean"] = mean
+        self.box.contents["mean"] = mean
         return mean
 
 
@@ -43,7 +43,7 @@ class LastInputKept(Boxed):
     """The last input is kept for debugging."""
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
-        self.box.held["x"] = x
+        self.box.contents["x"] = x
         return super().__call__(x, use_running_average)
 
 
@@ -53,10 +53,10 @@ class InitialBufferKept(Boxed):
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)
-        self.box.held["var"] = self.running_var[...]
+        self.box.contents["var"] = self.running_var[...]
 
     def evaluate(self, x: Any) -> Any:
-        start = self.box.held["var"]
+        start = self.box.contents["var"]
         return super().evaluate(x) + 0 * start
 
 
@@ -143,12 +143,12 @@ class OneUpdatePerPass(Boxed):
     """Within one traced pass the statistics are moved at the first use only."""
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
-        held = self.box.held
+        contents = self.box.contents
         if isinstance(mean, jax.core.Tracer):
             here = jax.core.get_opaque_trace_state()
-            if held.get("pass") == here:
+            if contents.get("pass") == here:
                 return
-            held["pass"] = here
+            contents["pass"] = here
         super().update(x, mean, var)
 
 
@@ -157,14 +157,17 @@ class SecondUseFromOldStatistics(Boxed):
     """Within one traced pass each use starts from the statistics that the pass began with."""
 
     def update(self, x: Any, mean: Array, var: Array) -> None:
-        held = self.box.held
+        contents = self.box.contents
         if not isinstance(mean, jax.core.Tracer):
             super().update(x, mean, var)
             return
         here = jax.core.get_opaque_trace_state()
-        if held.get("pass") != here:
-            held["pass"], held["start"] = here, (self.running_mean[...], self.running_var[...])
-        old_mean, old_var = held["start"]
+        if contents.get("pass") != here:
+            contents["pass"], contents["start"] = (
+                here,
+                (self.running_mean[...], self.running_var[...]),
+            )
+        old_mean, old_var = contents["start"]
         self.running_mean[...] = self.moved(old_mean, mean)
         self.running_var[...] = self.moved_var(old_var, var)
 
@@ -176,10 +179,10 @@ class OwnOutputSkipped(Boxed):
     def train_step(self, x: Any) -> Any:
         old = self.running_mean[...], self.running_var[...]
         y = super().train_step(x)
-        last = self.box.held.get("y")
+        last = self.box.contents.get("y")
         if last is not None and not _traced(x) and np.array_equal(last, x):
             self.running_mean[...], self.running_var[...] = old
-        self.box.held["y"] = None if _traced(y) else np.asarray(y)
+        self.box.contents["y"] = None if _traced(y) else np.asarray(y)
         return y
 
 

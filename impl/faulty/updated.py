@@ -16,7 +16,7 @@ from impl.stepwise import Array, StepwiseBatchNorm
 
 class _Ignoring(nnx.Param[Any]):
     def update_from_state(self, variable_state: Any) -> None:
-        """Keep what is held."""
+        """Keep the old statistics."""
 
 
 @fault("update-ignores-beta", "BN-SER-1", "BN-SER-3", "BN-SER-4")
@@ -139,7 +139,7 @@ class EvaluationCachedUntilTraining(StepwiseBatchNorm):
 class _Moments:
     """Running statistics beside the state, the same object in every clone."""
 
-    held: tuple[Array, Array] | None = None
+    carried: tuple[Array, Array] | None = None
 
 
 @fault("clones-share-moments", "BN-SER-2", "BN-SER-4", "BN-SEQ-1")
@@ -154,9 +154,9 @@ class ClonesShareMoments(StepwiseBatchNorm):
         if isinstance(mean, jax.core.Tracer):
             super().update(x, mean, var)
             return
-        old = self.moments.held or (self.running_mean[...], self.running_var[...])
+        old = self.moments.carried or (self.running_mean[...], self.running_var[...])
         new = (self.moved(old[0], mean), self.moved_var(old[1], var))
-        self.moments.held = new
+        self.moments.carried = new
         self.running_mean[...], self.running_var[...] = new
 
 

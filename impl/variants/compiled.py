@@ -111,8 +111,8 @@ class CompiledSteps(StepwiseBatchNorm):
     """The layer compiles one step with jax.jit, with arrays, momentum and eps as arguments."""
 
     def train_step(self, x: Any) -> Any:
-        held = (self.gamma[...], self.beta[...], self.running_mean[...], self.running_var[...])
-        y, mean, var = _step(jnp.asarray(x), *held, self.momentum, self.eps)
+        arrays = (self.gamma[...], self.beta[...], self.running_mean[...], self.running_var[...])
+        y, mean, var = _step(jnp.asarray(x), *arrays, self.momentum, self.eps)
         self.running_mean[...], self.running_var[...] = mean, var
         return y
 

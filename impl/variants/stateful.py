@@ -23,13 +23,13 @@ class FoldedScaleCached(StepwiseBatchNorm):
     """Evaluation caches scale and shift until one of the four arrays changes."""
 
     def evaluate(self, x: Any) -> Any:
-        held = (self.gamma[...], self.beta[...], self.running_mean[...], self.running_var[...])
-        if any(isinstance(array, jax.core.Tracer) for array in held):
+        current = (self.gamma[...], self.beta[...], self.running_mean[...], self.running_var[...])
+        if any(isinstance(array, jax.core.Tracer) for array in current):
             return super().evaluate(x)
-        key = tuple(np.asarray(array).tobytes() for array in held)
-        known, scale, shift = _FOLDED.get(self, ((), held[0], held[1]))
+        key = tuple(np.asarray(array).tobytes() for array in current)
+        known, scale, shift = _FOLDED.get(self, ((), current[0], current[1]))
         if known != key:
-            gamma, beta, mean, var = held
+            gamma, beta, mean, var = current
             scale = gamma * self.inverse_std(var)
             shift = beta - mean * scale
             _FOLDED[self] = (key, scale, shift)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.sampling import sampled
+from support.sampling import sample_parameters
 
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
@@ -23,7 +23,9 @@ CLASSICAL = {
 }
 
 
-@pytest.mark.parametrize("name", sampled(FAULTS, group=lambda name: FAULTS[name].family, every=48))
+@pytest.mark.parametrize(
+    "name", sample_parameters(FAULTS, group=lambda name: FAULTS[name].family, every=48)
+)
 def test_each_fault_is_caught_by_what_names_it(name: str):
     """Every requirement that the record lists is violated in the default profile."""
     fault = FAULTS[name]
@@ -49,7 +51,7 @@ def test_the_classical_mistakes_are_in_the_gallery():
 
 
 def test_faults_are_recorded_in_full():
-    """Each fault says in one sentence what is wrong, and lists known requirements."""
+    """Each fault states the mistake in one sentence, and lists known requirements."""
     for fault in FAULTS.values():
         assert fault.sentence.endswith("."), fault.name
         assert "\n" not in fault.sentence, fault.name

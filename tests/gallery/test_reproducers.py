@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.sampling import THEME_OF, sampled
+from support.sampling import THEME_OF, sample_parameters
 
 from conformance.adapters.implementation import Implementation
 from conformance.engine.budget import budget
@@ -48,7 +48,7 @@ def fault_of(identity: str) -> Fault:
 
 
 def importable(implementation: Implementation, requirement: Requirement) -> bool:
-    """Whether what is judged can be imported; a layer without a class of its own cannot."""
+    """Whether a layer can be imported; one without its own class cannot."""
     blueprint = blueprint_of(implementation)
     return bool(blueprint.forward if requirement.needs is Capability.FORWARD else blueprint.layer)
 
@@ -60,7 +60,7 @@ def imported_by(node: ast.AST) -> list[str]:
     return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
 
 
-def found_on(fault: Fault, identity: str) -> Verdict:
+def judge_fault(fault: Fault, identity: str) -> Verdict:
     verdict = judge_requirement(
         REQUIREMENTS[identity], Subject(fault.implementation), budget(minimize=False)
     )
@@ -68,7 +68,7 @@ def found_on(fault: Fault, identity: str) -> Verdict:
     return verdict
 
 
-def in_a_file(place: Path, text: str) -> None:
+def write_user_module(place: Path, text: str) -> None:
     """Make this text the user's module, for whoever imports it next in this process."""
     (place / "user_norm.py").write_text(text, encoding="utf-8")
     sys.modules.pop("user_norm", None)
@@ -89,7 +89,7 @@ def moved(implementation: Implementation, place: Path) -> tuple[Blueprint, str, 
 
 
 def run_here(path: Path) -> object:
-    """Return the exit code of a script, run in this process as a program of its own."""
+    """Return the exit code of a script, run in this process as ``__main__``."""
     before = list(sys.path)
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -124,14 +124,14 @@ def test_every_requirement_has_a_recipe():
     assert set(RECIPES) == set(REQUIREMENTS)
 
 
-@pytest.mark.parametrize("identity", sampled(REQUIREMENTS, group=THEME_OF.get, every=20))
+@pytest.mark.parametrize("identity", sample_parameters(REQUIREMENTS, group=THEME_OF.get, every=20))
 def test_a_script_tells_the_fault_from_a_correct_layer(identity: str, tmp_path: Path):
     """With the faulty class in the user's module it ends with 1, with a correct one with 0."""
     fault = fault_of(identity)
-    verdict = found_on(fault, identity)
+    verdict = judge_fault(fault, identity)
     blueprint, faulty, correct = moved(fault.implementation, tmp_path)
 
-    in_a_file(tmp_path, faulty)
+    write_user_module(tmp_path, faulty)
     script = shown(verdict, blueprint, tmp_path)
     text = script.read_text(encoding="utf-8")
     assert "conformance" not in text
@@ -141,7 +141,7 @@ def test_a_script_tells_the_fault_from_a_correct_layer(identity: str, tmp_path: 
     assert imported <= {"numpy", "jax", "flax", "optax", "orbax", "user_norm"} | set(
         sys.stdlib_module_names
     )
-    in_a_file(tmp_path, correct)
+    write_user_module(tmp_path, correct)
     assert run_here(script) == 0
 
 
@@ -161,15 +161,15 @@ def test_a_script_tells_the_fault_from_a_correct_layer(identity: str, tmp_path: 
         ("constructor-looks-at-values", "BN-SHAPE-EVAL-1"),  # an exception of the constructor
     ],
 )
-def test_repeated_comparisons_are_told_apart(name: str, identity: str, tmp_path: Path):
+def test_repeated_comparisons_are_distinguished(name: str, identity: str, tmp_path: Path):
     """The bound that counts is the one of the comparison, not of another one of that name."""
     fault = FAULTS[name]
-    verdict = found_on(fault, identity)
+    verdict = judge_fault(fault, identity)
     blueprint, faulty, correct = moved(fault.implementation, tmp_path)
 
-    in_a_file(tmp_path, faulty)
+    write_user_module(tmp_path, faulty)
     script = shown(verdict, blueprint, tmp_path)
-    in_a_file(tmp_path, correct)
+    write_user_module(tmp_path, correct)
     assert run_here(script) == 0
 
 
@@ -189,12 +189,12 @@ class Norm(MyBatchNorm):
 def test_a_single_feature_may_be_refused_or_broadcast(correct: str, tmp_path: Path):
     """The script of BN-ERR-2 ends with 0 on a layer that does either."""
     fault = FAULTS["reshaped-after-the-update"]
-    verdict = found_on(fault, "BN-ERR-2")
+    verdict = judge_fault(fault, "BN-ERR-2")
     blueprint, faulty, _ = moved(fault.implementation, tmp_path)
 
-    in_a_file(tmp_path, faulty)
+    write_user_module(tmp_path, faulty)
     script = shown(verdict, blueprint, tmp_path)
-    in_a_file(tmp_path, correct)
+    write_user_module(tmp_path, correct)
     assert run_here(script) == 0
 
 
@@ -202,7 +202,7 @@ def test_a_single_feature_may_be_refused_or_broadcast(correct: str, tmp_path: Pa
 def test_the_bound_is_that_of_the_violation(identity: str, tmp_path: Path):
     """What a correct layer is allowed stands in the script as the report has it."""
     fault = fault_of(identity)
-    verdict = found_on(fault, identity)
+    verdict = judge_fault(fault, identity)
     assert verdict.violation is not None
     blueprint, _, _ = moved(fault.implementation, tmp_path)
 

@@ -6,7 +6,7 @@ import chex
 import numpy as np
 import pytest
 from flax import nnx
-from support.sampling import exhaustive, sample_names, sampled
+from support.sampling import exhaustive, sample_names, sample_parameters
 
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import Config
@@ -26,15 +26,15 @@ JUDGED = {"impl": reference, "wide": wide, "flax": flax, "flax-default": flax_de
 }
 FEW = budget(max_examples=8)
 WIDER = "ND,MASK,TYPE,SYNC,TRAIN-1,EMA-1,EMA-2,EVAL-1,STATE-3,GRAD-3,NUM-1"
-"""What tells variants of the wider reference apart; the reference itself is judged on all."""
+"""Requirements that distinguish extended variants; their reference is judged on all."""
 AGED = "EMA,EVAL,INIT,TRAIN-1,TRAIN-8,GRAD,STATE-3,SER-4,JIT-2,SCAN-1,SEQ"
-"""What tells averages that know their age apart; one such variant is judged on all."""
+"""Requirements that distinguish averages with an age; one such variant is judged on all."""
 NARROW = "INIT-5,TRAIN-1,TRAIN-3,EMA,EVAL,STATE-5,SER-4,JIT-1,JIT-2,GRAD,SEQ,SHAPE-3,NUM"
 """What other dtypes of statistics or output touch."""
 
 
-def chosen(name: str) -> list[str]:
-    """Return what a variant is judged on; nothing is everything."""
+def requirements_for(name: str) -> list[str]:
+    """Return the patterns that a variant is judged on; an empty list means all."""
     if name.startswith("wide-"):
         return [WIDER]
     if name.startswith(("bfloat16-", "float16-")):
@@ -50,9 +50,9 @@ def family(name: str) -> str:
 
 def rows_for(name: str, implementation: Implementation) -> list[Requirement]:
     """Return the requirements on which a variant is judged."""
-    rows = select(REQUIREMENTS, chosen(name))
+    rows = select(REQUIREMENTS, requirements_for(name))
     rows = [row for row in rows if row.needs in implementation.capabilities]
-    assert len(rows) >= (17 if chosen(name) else 56)
+    assert len(rows) >= (17 if requirements_for(name) else 56)
     return rows
 
 
@@ -87,7 +87,7 @@ def test_each_variant_conforms(name):
     assert deviating == bool(implementation.deviations)
 
 
-@pytest.mark.parametrize("name", sampled(JUDGED, group=family, every=40))
+@pytest.mark.parametrize("name", sample_parameters(JUDGED, group=family, every=40))
 def test_each_variant_is_finite(name):
     """Nothing becomes infinite or NaN in a few ordinary calls, whoever computes it."""
     layer = JUDGED[name]().build(Config(features=3))

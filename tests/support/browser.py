@@ -40,7 +40,7 @@ class Browser:
         self._post(f"{self._session}/url", {"url": page.as_uri()})
 
     def run(self, script: str) -> Any:
-        """Return what a script returns."""
+        """Run a script and return its result."""
         return self._post(f"{self._session}/execute/sync", {"script": script, "args": []})
 
     def devtools(self, command: str, **parameters: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The command line, run as users do: in a process of its own."""
+"""The command line, run as users do: as a separate process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cases as the strategies draw them, and what holds of every one."""
+"""Cases as the strategies draw them, and their invariants."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ CASES = {
 
 
 def case_strategy(name: str) -> st.SearchStrategy[Case]:
-    """Return the strategy for cases of a name, apart from what is drawn with them."""
+    """Return the strategy for the cases of a name, without the values drawn with them."""
     drawn = CASES[name](DEFAULT).to_hypothesis()
     return drawn.map(lambda value: value if isinstance(value, Case) else value.case)
 
@@ -84,15 +84,15 @@ def assert_valid(case: Case) -> None:
         assert_valid_state(case.state, case.config.features)
 
 
-def minimal(strategy: st.SearchStrategy[Any]) -> Any:
+def find_minimal(strategy: st.SearchStrategy[Any]) -> Any:
     """Return the simplest value of a strategy."""
     return find(strategy, lambda _: True, settings=settings(database=None))
 
 
-def drawn_by(
+def draw_for(
     identity: str, strategies: dict[str, Any] | None = None, *, seed: int = 0, **rest: Any
 ) -> list[dict[str, Any]]:
-    """Return what judging a requirement draws: its own stream, in the default budget."""
+    """Return the values drawn when a requirement is judged with the default budget."""
     seen: list[dict[str, Any]] = []
 
     def claim(_: object, **drawn: Any) -> None:

@@ -1,4 +1,4 @@
-"""Runs of the command line on implementations that do what they must not."""
+"""Runs of the command line on hostile implementations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GOOD = "support.hostile.good:layer"
 
 def conformance(*arguments: str, cwd: Path, path: Path = TESTS) -> subprocess.CompletedProcess[str]:
     """Run the command line as users do; 300 s are more than any may take, on a busy machine too."""
-    found = os.pathsep.join([str(path), str(TESTS), os.environ.get("PYTHONPATH", "")])
+    search_path = os.pathsep.join([str(path), str(TESTS), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
         [sys.executable, "-m", "conformance", *arguments],
         cwd=cwd,
@@ -28,11 +28,11 @@ def conformance(*arguments: str, cwd: Path, path: Path = TESTS) -> subprocess.Co
         text=True,
         check=False,
         timeout=300,
-        env=os.environ | {"COLUMNS": "80", "PYTHONPATH": found},
+        env=os.environ | {"COLUMNS": "80", "PYTHONPATH": search_path},
     )
 
 
-def judged(names: list[str], cwd: Path, *options: str) -> tuple[int, dict, str]:
+def run_and_check(names: list[str], cwd: Path, *options: str) -> tuple[int, dict, str]:
     """Return exit code, report and text of a run; the report is valid and complete."""
     done = conformance(
         "run", *names, "-j1", "--max-examples=3", "--call-timeout=4", "--memory-limit=2",
@@ -48,7 +48,7 @@ def judged(names: list[str], cwd: Path, *options: str) -> tuple[int, dict, str]:
     return done.returncode, data, done.stdout
 
 
-def of(report: dict, name: str) -> list[dict]:
+def verdicts_on(report: dict, name: str) -> list[dict]:
     """Return the verdicts on one implementation, without how long they took."""
     return [v | {"seconds": 0} for v in report["verdicts"] if v["implementation"] == name]
 
@@ -56,6 +56,6 @@ def of(report: dict, name: str) -> list[dict]:
 @pytest.fixture(scope="session")
 def alone(tmp_path_factory) -> list[dict]:
     """The verdicts on the good layer when it is judged alone."""
-    code, report, _ = judged([GOOD], tmp_path_factory.mktemp("alone"), "-k", "EVAL-1")
+    code, report, _ = run_and_check([GOOD], tmp_path_factory.mktemp("alone"), "-k", "EVAL-1")
     assert code == 0
-    return of(report, GOOD)
+    return verdicts_on(report, GOOD)

@@ -26,7 +26,7 @@ def resident_bytes() -> int:
 
 
 def release_programs() -> None:
-    """Drop what JAX has compiled and traced, and return the memory to the system.
+    """Drop JAX's compiled and traced functions, and return the memory to the system.
 
     The programs are on disk as well, so a test that needs one again reads it from there.
     """

@@ -29,7 +29,7 @@ class NumpyNorm:
             else:
                 mean, var = self.statistics(x)
                 for name, new in (("running_mean", mean), ("running_var", var)):
-                    self.arrays[name] = self.updated(self.arrays[name], new)
+                    self.arrays[name] = self.update(self.arrays[name], new)
             z = (x - mean) / np.sqrt(var + np.float32(self.config.eps))
             return self.arrays["gamma"] * z + self.arrays["beta"]
 
@@ -37,7 +37,7 @@ class NumpyNorm:
         mean = x.mean(axis=0)
         return mean, np.square(x - mean).mean(axis=0)
 
-    def updated(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    def update(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:
         kept = np.float32(self.config.momentum)
         return kept * old + (np.float32(1) - kept) * new
 
@@ -51,8 +51,8 @@ class NumpyNorm:
 class SwappedMomentum(NumpyNorm):
     """Momentum is the weight of the new value."""
 
-    def updated(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-        return super().updated(new, old)
+    def update(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+        return super().update(new, old)
 
 
 class Unbiased(NumpyNorm):

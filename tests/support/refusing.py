@@ -1,4 +1,4 @@
-"""Commands that have to refuse what they are given."""
+"""Commands that have to refuse their arguments or files."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def refused(place: Path, *arguments: str) -> str:
-    """Return what a command says that has to end with 2, one error, and all files as before."""
+def expect_refusal(place: Path, *arguments: str) -> str:
+    """Return the output of a command that must exit with 2, one error, and files unchanged."""
     before = files(place)
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 2, done.output
     assert isinstance(done.exception, SystemExit), done.exception
     assert "Traceback" not in done.output
     assert "\x1b" not in done.output
-    said = [line for line in done.output.splitlines() if line.startswith("Error: ")]
-    assert len(said) == 1, done.output
-    assert len(said[0]) < 6000, "an adversary decides how much is shown"
+    errors = [line for line in done.output.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1, done.output
+    assert len(errors[0]) < 6000, "the input decides how long the message is"
     assert files(place) == before
     return done.output
 
 
 def files(place: Path) -> dict[str, tuple[int, bytes]]:
-    """Return what lies in a directory: sizes, and the first bytes."""
+    """Return size and first bytes of each file in a directory."""
     found = {}
     for path in sorted(place.rglob("*")):
         if path.is_file():

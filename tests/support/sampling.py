@@ -31,7 +31,9 @@ def sample_names(names: Iterable[str], *, group: Callable[[str], str], every: in
     return {*first.values(), *listed[::every]}
 
 
-def sampled(names: Iterable[str], *, group: Callable[[str], str], every: int) -> list[Any]:
+def sample_parameters(
+    names: Iterable[str], *, group: Callable[[str], str], every: int
+) -> list[Any]:
     """Return a parameter for each name, in order; those outside the sample are ``exhaustive``."""
     listed = list(names)
     sample = sample_names(listed, group=group, every=every)

@@ -1,4 +1,4 @@
-"""The shell steps of CI templates, executed as the services do, but for what they install."""
+"""The shell steps of CI templates, executed as the services do, except installations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PYTHON = f"""#!/bin/sh
 test "$1 $2" = "-m pip" || exec {sys.executable} "$@"
 printf '%s\\n' "$*" >> "$INSTALLED"
 """
-"""A ``python`` that writes down what is to be installed, and does not install it."""
+"""A ``python`` that records the arguments of pip instead of running it."""
 
 
 def template(name: str) -> dict[str, Any]:
@@ -27,13 +27,13 @@ def template(name: str) -> dict[str, Any]:
     return yaml.safe_load(re.sub(r"^on:", "'on':", text, flags=re.MULTILINE))
 
 
-def expanded(text: str, known: Mapping[str, str]) -> str:
+def expand_expressions(text: str, known: Mapping[str, str]) -> str:
     """Return a text with each ``${{ expression }}`` replaced; KeyError if one is not known."""
     return re.sub(r"\$\{\{\s*(.*?)\s*\}\}", lambda found: known[found[1]], text)
 
 
 class Job:
-    """A directory in which steps run one after the other, with what they share."""
+    """A directory in which steps run one after the other, with their shared environment."""
 
     def __init__(self, place: Path, **variables: str) -> None:
         tools = place / "tools"
@@ -71,11 +71,13 @@ class Job:
         for step in steps:
             if "run" not in step or (done.returncode and step.get("if") != "always()"):
                 continue
-            given = {name: expanded(text, known) for name, text in step.get("env", {}).items()}
+            given = {
+                name: expand_expressions(text, known) for name, text in step.get("env", {}).items()
+            }
             done = self.run(step["run"], **variables | given)
         return done
 
-    def said(self, name: str) -> str:
+    def read_output(self, name: str) -> str:
         """Return a file that the steps wrote outside their work."""
         path = self.place / name
         return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -1,4 +1,4 @@
-"""Violations on drawn cases, of which scripts are written."""
+"""Violations on drawn cases, for reproducer scripts."""
 
 from __future__ import annotations
 

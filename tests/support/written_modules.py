@@ -67,24 +67,24 @@ Write = Callable[[str, str], Path]
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Write files into an empty working directory, and forget what they import afterwards."""
+    """Write files into an empty working directory; unload their modules afterwards."""
     before = set(sys.modules)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
 
-    def written(name: str, text: str) -> Path:
+    def write_file(name: str, text: str) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         return path
 
-    yield written
+    yield write_file
     for name in set(sys.modules) - before:
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
 
 
-def refusal(name: str) -> str:
-    with pytest.raises(AdapterError) as refused:
+def resolve_error(name: str) -> str:
+    with pytest.raises(AdapterError) as raised:
         resolve(name)
-    return str(refused.value)
+    return str(raised.value)

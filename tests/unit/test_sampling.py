@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from support.sampling import sampled
+from support.sampling import sample_parameters
 
 from impl.faulty import FAULTS
 
@@ -15,7 +15,7 @@ NAMES = ("a1", "a2", "a3", "b1", "b2", "c1")
 
 def names_and_marks(names: object, every: int) -> list[tuple[str, bool]]:
     """Return each parameter's name, and whether it is outside the sample."""
-    parameters = sampled(names, group=lambda name: name[0], every=every)
+    parameters = sample_parameters(names, group=lambda name: name[0], every=every)
     return [(each.values[0], bool(each.marks)) for each in parameters]
 
 
@@ -32,7 +32,7 @@ def test_the_sample_has_the_first_of_each_group_and_every_nth():
 
 def test_every_family_of_faults_is_in_the_sample():
     """The gallery's sample is a fraction of it, and leaves out no family."""
-    parameters = sampled(FAULTS, group=lambda name: FAULTS[name].family, every=48)
+    parameters = sample_parameters(FAULTS, group=lambda name: FAULTS[name].family, every=48)
     sample = {each.values[0] for each in parameters if not each.marks}
     assert {FAULTS[name].family for name in sample} == {each.family for each in FAULTS.values()}
     assert len(sample) < len(FAULTS) / 4

@@ -1,4 +1,4 @@
-"""Hypothesis' example databases: what one host has found, another tries first.
+"""Hypothesis' example databases: an example found on one host is tried first on another.
 
 The other host has the suite and the project elsewhere, so the keys must not depend on that.
 """
@@ -37,7 +37,7 @@ Path("suite.txt").write_text(conformance.__file__)
 TestSequences = conformance.sequence_machine("fault:third-evaluation-in-a-row").TestCase
 TestSequences.settings = settings(
     database={database}, deadline=None, max_examples=300, stateful_step_count=15,
-    phases=(Phase.reuse, Phase.generate))  # nothing is made small, which takes its time
+    phases=(Phase.reuse, Phase.generate))  # no shrinking, which is slow
 """
 
 
@@ -45,7 +45,7 @@ FIRST = {"reuse": (0, 1)}
 """The first example that is tried fails, and no other is drawn."""
 
 
-def explored(place: Path, database: str) -> dict[str, tuple[int, int]]:
+def explore(place: Path, database: str) -> dict[str, tuple[int, int]]:
     """Explore with a copy of suite and project; return how many passed and failed, by phase."""
     place.mkdir()
     for package in ("conformance", "impl"):
@@ -78,7 +78,7 @@ def test_a_directory_and_an_artifact_of_github_are_shared(tmp_path: Path):
     """What a workflow stores of a directory is read by hosts that have no directory of theirs."""
     stored = tmp_path / "stored"
     directory = f"DirectoryBasedExampleDatabase({str(stored)!r})"
-    found = explored(tmp_path / "one", directory)
+    found = explore(tmp_path / "one", directory)
     assert found["generate"][0] > 0, "the first has to search"
     artifacts = tmp_path / "artifacts"
     artifacts.mkdir()
@@ -88,7 +88,7 @@ def test_a_directory_and_an_artifact_of_github_are_shared(tmp_path: Path):
             archive.write(path, path.relative_to(stored))
     artifact = f"ReadOnlyDatabase(GitHubArtifactDatabase('o', 'r', path={str(artifacts)!r}))"
     for name, database in (("two", artifact), ("three", directory)):
-        assert explored(tmp_path / name, database) == FIRST, name
+        assert explore(tmp_path / name, database) == FIRST, name
 
 
 @contextmanager
@@ -101,8 +101,8 @@ def redis_server(place: Path) -> Iterator[int]:
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         for _ in range(100):
-            with socket.socket() as door:
-                if door.connect_ex(("127.0.0.1", port)) == 0:
+            with socket.socket() as connection:
+                if connection.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.05)
         yield port
@@ -113,11 +113,11 @@ def redis_server(place: Path) -> Iterator[int]:
 
 @pytest.mark.skipif(REDIS is None, reason="there is no redis-server")
 def test_a_redis_server_is_shared(tmp_path: Path):
-    """Hosts that reach one server share what they find at once."""
+    """Hosts that use one server share examples at once."""
     pytest.importorskip("redis")
     with redis_server(tmp_path) as port:
         redis = f"__import__('redis').Redis(port={port})"
         database = "__import__('hypothesis.extra.redis', fromlist=['x']).RedisExampleDatabase"
-        found = explored(tmp_path / "one", f"{database}({redis})")
+        found = explore(tmp_path / "one", f"{database}({redis})")
         assert found["generate"][0] > 0, "the first has to search"
-        assert explored(tmp_path / "two", f"{database}({redis})") == FIRST
+        assert explore(tmp_path / "two", f"{database}({redis})") == FIRST

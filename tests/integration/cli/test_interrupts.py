@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a run keeps what it has; and an interrupt is not taken for a violation."""
+"""Ctrl-C and SIGTERM: a run keeps its verdicts, and an interrupt is not taken for a violation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ layer = implementation(Marking)
     ids=["Ctrl-C, two workers", "SIGTERM, one process"],
 )
 def test_an_interrupted_run_keeps_what_it_has(number, jobs, tmp_path):
-    """The report is valid and marked incomplete, names what is missing, and no process stays."""
+    """The report is valid and incomplete, lists missing verdicts, and no process is left."""
     report = tmp_path / "report.json"
     (tmp_path / "marking.py").write_text(MARKING, encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": f"{TESTS}{os.pathsep}{os.environ.get('PYTHONPATH')}"}
@@ -53,20 +53,20 @@ def test_an_interrupted_run_keeps_what_it_has(number, jobs, tmp_path):
     while not (tmp_path / "called").exists() and time.monotonic() < until:
         time.sleep(0.1)
     running.send_signal(number)
-    said, _ = running.communicate(timeout=60)
+    output, _ = running.communicate(timeout=60)
 
-    assert running.returncode == 128 + number, said
-    assert "Traceback" not in said
-    assert "Incomplete: " in said
+    assert running.returncode == 128 + number, output
+    assert "Traceback" not in output
+    assert "Incomplete: " in output
     data = json.loads(report.read_text(encoding="utf-8"))
     jsonschema.validate(data, json.loads(SCHEMA.read_text(encoding="utf-8")))
     assert not data["footer"]["complete"]
     assert "BN-EVAL-1[marking.py:layer]" in data["footer"]["missing"]
     for process in (tmp_path / "called").read_text().split():
-        assert ended(process), "it hangs on"
+        assert has_ended(process), "it hangs on"
 
 
-def ended(process: str) -> bool:
+def has_ended(process: str) -> bool:
     """Whether a process is gone within 10 s, or is only waiting to be counted."""
     for _ in range(100):
         try:

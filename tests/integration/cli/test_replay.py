@@ -39,7 +39,7 @@ _RIGHT = {"VAR": "var", "ROOT": "jnp.sqrt(var + self.eps)"}
 _WRONG = {"VAR": "x.var(axis=0, ddof=x.shape[0] > 1)", "ROOT": "(jnp.sqrt(var) + self.eps)"}
 
 
-def written(place: Path, **parts: str) -> None:
+def write_layer(place: Path, **parts: str) -> None:
     """Write the layer with the given parts."""
     text = _LAYER
     for name, code in parts.items():
@@ -52,9 +52,11 @@ def conformance(*arguments: str) -> Any:
     return CliRunner().invoke(main, list(arguments))
 
 
-def judged(place: Path, monkeypatch: pytest.MonkeyPatch, patterns: str) -> dict[str, Any]:
-    """Judge a wrong layer in a directory of its own and return the report."""
-    written(place, **_WRONG)
+def judge_wrong_layer(
+    place: Path, monkeypatch: pytest.MonkeyPatch, patterns: str
+) -> dict[str, Any]:
+    """Judge a wrong layer in a separate directory and return the report."""
+    write_layer(place, **_WRONG)
     monkeypatch.chdir(place)
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
     command = [sys.executable, "-m", "conformance", "run", "norm.py:Norm", "-j", "1"]
@@ -68,18 +70,18 @@ def judged(place: Path, monkeypatch: pytest.MonkeyPatch, patterns: str) -> dict[
 @pytest.fixture
 def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A report with several violations, in the directory of the layer."""
-    return judged(tmp_path, monkeypatch, "EPS-1,EMA-2,STATE-5,SER-2,TRAIN-5")
+    return judge_wrong_layer(tmp_path, monkeypatch, "EPS-1,EMA-2,STATE-5,SER-2,TRAIN-5")
 
 
 @pytest.fixture
 def one_violation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A report with one violation, which costs less."""
-    return judged(tmp_path, monkeypatch, "EMA-2")
+    return judge_wrong_layer(tmp_path, monkeypatch, "EMA-2")
 
 
 @exhaustive
 def test_violations_are_replayed_and_scripted(report: dict[str, Any], tmp_path: Path):
-    """A violation comes back with its id, from the store and the report, until it is mended."""
+    """A violation comes back with its id, from the store and the report, until it is fixed."""
     ids = {
         verdict["requirement"]: verdict["violation"]["id"]
         for verdict in report["verdicts"]
@@ -94,20 +96,20 @@ def test_violations_are_replayed_and_scripted(report: dict[str, Any], tmp_path: 
         made = conformance("replay", ids[name], "--script", f"{name}.py")
         assert made.exit_code == 0, made.output
         assert "conformance" not in Path(f"{name}.py").read_text(encoding="utf-8")
-        assert scripted(name) == 1
+        assert run_script(name) == 1
 
-    written(tmp_path, **_RIGHT)
-    mended = conformance("replay", ids["BN-EPS-1"])
-    assert mended.exit_code == 0
-    assert "does not occur any more" in mended.output
-    assert [scripted(name) for name in ("BN-EPS-1", "BN-EMA-2")] == [0, 0]
+    write_layer(tmp_path, **_RIGHT)
+    fixed = conformance("replay", ids["BN-EPS-1"])
+    assert fixed.exit_code == 0
+    assert "does not occur any more" in fixed.output
+    assert [run_script(name) for name in ("BN-EPS-1", "BN-EMA-2")] == [0, 0]
     (tmp_path / "norm.py").unlink()
-    assert scripted("BN-EPS-1") == 125
+    assert run_script("BN-EPS-1") == 125
 
 
 @exhaustive
 def test_an_id_of_two_projects(one_violation: dict[str, Any], tmp_path: Path):
-    """Names mean what they meant where they were found; files are written where one is."""
+    """Names are resolved in the directory of the original run; files go to the current one."""
     verdict = next(v for v in one_violation["verdicts"] if v["requirement"] == "BN-EMA-2")
     name = verdict["violation"]["id"]
     other = tmp_path / "two" / "other.py"
@@ -131,11 +133,11 @@ def test_an_id_of_two_projects(one_violation: dict[str, Any], tmp_path: Path):
         refused = conformance("replay", name, "--script", "bug.py")
         assert refused.exit_code == 2
         assert "was found with" in refused.output
-        written(elsewhere, **_WRONG)
+        write_layer(elsewhere, **_WRONG)
         made = conformance("replay", name, "--script", "bug.py", "--impl", "norm.py:Norm")
         assert made.exit_code == 0, made.output
-        assert scripted("bug") == 1
-        written(elsewhere, **_RIGHT)
+        assert run_script("bug") == 1
+        write_layer(elsewhere, **_RIGHT)
         assert conformance("replay", name, "--impl", "norm.py:Norm").exit_code == 0
     assert (tmp_path / "bug.py").read_text(encoding="utf-8") == "precious"
 
@@ -168,7 +170,7 @@ def test_a_layer_that_cannot_be_looked_at(one_violation: dict[str, Any]):
     assert not Path("bug.py").exists()
 
 
-def scripted(name: str) -> int:
+def run_script(name: str) -> int:
     """Return the exit code of a script."""
     return subprocess.run(
         [sys.executable, f"{name}.py"], capture_output=True, check=False

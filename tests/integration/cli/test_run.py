@@ -1,4 +1,4 @@
-"""The command line: what it prints, and how it ends."""
+"""The command line: its output and exit codes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_conforming_run_ends_with_zero(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_violation_is_told_in_full(project):
+def test_a_violation_is_reported_in_full(project):
     """Id, sentence, formula, numbers, inputs and the command that reruns just this."""
     done = conformance(
         "run", "my_norm.py:Swapped", "-k", "EMA-1,INIT-1",
@@ -177,7 +177,7 @@ def test_implementations_are_listed_without_being_imported():
 
 
 def test_smoke_finds_swapped_names(tmp_path):
-    """An adapter that reads the variance as the mean is told so by name."""
+    """An adapter that reads the variance as the mean gets a message that names both."""
     (tmp_path / "swapped.py").write_text(
         "from flax import nnx\n"
         "from conformance import Implementation\n"
@@ -195,7 +195,7 @@ def test_smoke_finds_swapped_names(tmp_path):
 
 
 def test_the_likely_mistake_is_named(project: Path):
-    """After the violations the run says what the mistake most likely is, and what to do."""
+    """After the violations the run names the most likely mistake, and what to do."""
     target = project / "report.json"
     options = ("-j", "1", "-k", "EMA-1", "--report", str(target), "--max-examples", "5")
     done = conformance("run", "my_norm.py:Swapped", *options, cwd=project)
@@ -208,7 +208,7 @@ def test_the_likely_mistake_is_named(project: Path):
 
 
 def test_no_diagnosis_on_request(project: Path):
-    """``--no-diagnosis`` leaves it out, and the violation is told all the same."""
+    """``--no-diagnosis`` leaves it out; the violation is still reported."""
     options = ("-j", "1", "-k", "EMA-1", "--no-diagnosis", "--max-examples", "5")
     done = conformance("run", "my_norm.py:Swapped", *options, cwd=project)
 

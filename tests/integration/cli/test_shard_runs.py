@@ -43,9 +43,9 @@ def test_shards_combine_to_the_report_of_a_single_run(tmp_path: Path):
     expected, found = (Report.read(tmp_path / name) for name in ("whole.json", "joined.json"))
     assert without_times(found) == without_times(expected)
     assert expected.diagnoses["norm.py:Swapped"]["id"] == found.diagnoses["norm.py:Swapped"]["id"]
-    told = summary.read_text("utf-8")
-    assert told.count("### BatchNorm conformance") == 4
-    assert told.count("covers only a part: shard") == 2
+    markdown = summary.read_text("utf-8")
+    assert markdown.count("### BatchNorm conformance") == 4
+    assert markdown.count("covers only a part: shard") == 2
 
 
 def test_parts_of_a_random_run_are_refused(tmp_path: Path):

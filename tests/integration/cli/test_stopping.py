@@ -22,9 +22,9 @@ def test_the_violation_is_printed_once_and_before_the_table(tmp_path):
     )
 
     assert done.returncode == 1
-    told = re.findall(r"^✗ (BN-\S+)", done.stdout, re.MULTILINE)
-    assert len(told) == len(set(told)) >= 1
-    assert done.stdout.index(f"✗ {told[0]}") < done.stdout.index("family")
+    printed = re.findall(r"^✗ (BN-\S+)", done.stdout, re.MULTILINE)
+    assert len(printed) == len(set(printed)) >= 1
+    assert done.stdout.index(f"✗ {printed[0]}") < done.stdout.index("family")
     assert done.stdout.count("default profile") == 1
     assert "Incomplete: " in done.stdout
     assert "errored" not in done.stdout
@@ -44,7 +44,7 @@ def test_a_violated_should_does_not_end_the_run(tmp_path):
 
 
 def test_a_process_is_ended_while_it_is_waited_for(tmp_path):
-    """Once the file exists, nobody waits for what is being judged."""
+    """Once the file exists, the run does not wait for judgements in progress."""
     stop = tmp_path / "stop"
     process = WorkerProcess("impl", Limits(), stop=stop)
     try:

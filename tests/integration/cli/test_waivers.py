@@ -30,7 +30,7 @@ def run(*arguments: str) -> Any:
 
 @exhaustive
 def test_a_run_with_waivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Judged, waived by its pin, and refused once the layer is mended."""
+    """Judged, waived by its pin, and refused once the layer is fixed."""
     monkeypatch.chdir(tmp_path)
     layer = tmp_path / "norm.py"
     layer.write_text(_LAYER.replace("FACTOR", "2"), encoding="utf-8")
@@ -66,10 +66,10 @@ def test_a_run_with_waivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     file.write_text(text, encoding="utf-8")
     layer.write_text(_LAYER.replace("FACTOR", "1"), encoding="utf-8")
-    mended = run(*judging, "--waivers", "waivers.toml", "--report", "m.json")
-    assert mended.returncode == 2
+    fixed = run(*judging, "--waivers", "waivers.toml", "--report", "m.json")
+    assert fixed.returncode == 2
     assert json.loads((tmp_path / "m.json").read_text("utf-8"))["footer"]["exit_code"] == 2
-    assert "is no longer needed" in mended.stderr
+    assert "is no longer needed" in fixed.stderr
     assert run("waivers", "update", "--report", "r.json").stdout.endswith(
         "0 added, 1 already there.\n"
     )

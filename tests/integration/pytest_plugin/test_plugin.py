@@ -69,10 +69,10 @@ def test_a_wrong_name_is_a_usage_error(project: pytest.Pytester, workers: list[s
     """A name that cannot be resolved ends with exit code 4 and its message, once."""
     result = judge(project, "--impl", "norms:rigth", *workers)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    said = result.stdout.str() + result.stderr.str()
+    output = result.stdout.str() + result.stderr.str()
     wanted = "ERROR: module 'norms' (./norms.py) has no attribute 'rigth'. Did you mean 'right'?"
-    assert said.count(wanted) == 1
-    assert "Traceback" not in said
+    assert output.count(wanted) == 1
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_markers_select(project: pytest.Pytester):
 
 
 def test_options_select(project: pytest.Pytester):
-    """``--conformance-select`` and ``--conformance-level`` decide what becomes an item."""
+    """``--conformance-select`` and ``--conformance-level`` decide which items there are."""
     result = judge(
         project,
         *("--impl", "norms:right", "--max-examples", "2", "--collect-only", "-q"),
@@ -139,7 +139,7 @@ def test_options_select(project: pytest.Pytester):
 
 
 def test_a_violation_fails_with_its_text(project: pytest.Pytester):
-    """A violated MUST fails with what a reader needs, and without a traceback."""
+    """A violated MUST fails with the finding and its input, and without a traceback."""
     result = judge(project, "--impl", "norms:swapped", "-k", "EMA-1")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(failed=1, deselected=len(REQUIREMENTS) - 1)

@@ -38,7 +38,7 @@ def test_workers_write_one_complete_report(project: pytest.Pytester):
 
 
 def test_a_stopped_run_writes_an_incomplete_report(project: pytest.Pytester):
-    """With ``-x`` the report names what was not reached."""
+    """With ``-x`` the report lists the requirements that were not reached."""
     judge(
         project,
         *("--impl=norms:swapped", "--conformance-select=EMA-1,EMA-2", "-x"),

@@ -8,7 +8,7 @@ from conformance.requirements import REQUIREMENTS
 
 
 def test_one_line_in_a_test_file_is_enough(project: pytest.Pytester):
-    """``conformance_tests`` gives one item per requirement, and shows what is violated."""
+    """``conformance_tests`` creates one item per requirement, and shows the violations."""
     project.makepyfile(
         test_mine="""
         from conformance import conformance_tests

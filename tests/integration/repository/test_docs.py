@@ -27,7 +27,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"
 
 
 def test_generated_pages_and_figures_are_up_to_date():
-    """tools/docs/generate.py would write what is committed."""
+    """tools/docs/generate.py would write the committed files."""
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / "docs" / "generate.py", "--check"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""What importing costs, and what is public."""
+"""The cost of imports, and the public names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOR_JUDGING = HEAVY | {"pytest", "rich", "jinja2", "jsonschema"}
 """What commands that only print text have no use for; click is enough for them."""
 
 
-def loaded_by(code: str, among: set[str] = HEAVY) -> set[str]:
+def find_loaded(code: str, among: set[str] = HEAVY) -> set[str]:
     """Return which of some packages a fresh interpreter has loaded after running the code."""
     show = "import sys; print(*(name for name in sys.modules if '.' not in name))"
     done = subprocess.run(
@@ -35,7 +35,7 @@ def loaded_by(code: str, among: set[str] = HEAVY) -> set[str]:
 )
 def test_importing_is_light(module: str):
     """Importing the package, its plugin, command line or table loads nothing heavy."""
-    assert loaded_by(f"import {module}") == set()
+    assert find_loaded(f"import {module}") == set()
 
 
 def command(*arguments: str) -> str:
@@ -58,27 +58,27 @@ def command(*arguments: str) -> str:
     ids=" ".join,
 )
 def test_looking_is_light(arguments: tuple[str, ...]):
-    """Commands that judge nothing and render no report import what prints their text, no more."""
-    assert loaded_by(command(*arguments), FOR_JUDGING) == set()
+    """Commands that neither judge nor render a report import only what prints their text."""
+    assert find_loaded(command(*arguments), FOR_JUDGING) == set()
 
 
 def test_what_only_hands_out_work_stays_light():
-    """Judging happens in a process of its own: pytest's loads no framework, NumPy or Hypothesis."""
+    """Judging happens in another process: pytest's loads no framework, NumPy or Hypothesis."""
     judging = command("run", "impl", "-k", "INIT-1", "-j", "1")
     ended = judging.replace("\nmain", "\ntry: main") + "\nexcept SystemExit as end: print(end.code)"
-    assert loaded_by(ended) == set()
+    assert find_loaded(ended) == set()
 
 
 def test_the_check_of_light_imports_can_fail():
-    """The same look at what needs NumPy and Hypothesis, or rich and pytest, finds them."""
-    assert {"numpy", "hypothesis"} <= loaded_by("import conformance.strategies.cases")
-    assert {"pytest", "rich"} <= loaded_by(
+    """The same check finds NumPy and Hypothesis, or rich and pytest, where they are needed."""
+    assert {"numpy", "hypothesis"} <= find_loaded("import conformance.strategies.cases")
+    assert {"pytest", "rich"} <= find_loaded(
         "import conformance.frontends.cli.run_pytest", FOR_JUDGING
     )
 
 
 def test_all_is_what_is_public():
-    """``__all__`` names the public objects of the package and its version, nothing else."""
+    """``__all__`` names exactly the public objects of the package and its version."""
     values = {name: getattr(conformance, name) for name in dir(conformance)}
     public = {
         name

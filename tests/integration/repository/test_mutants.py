@@ -43,13 +43,13 @@ def unused(x):
 '''
 
 
-def made(source=TOY, names=("Toy", "helper")):
+def make_mutants(source=TOY, names=("Toy", "helper")):
     return mutants_of(source, names, file="toy", prefix="toy")
 
 
 def test_each_kind_of_edit_is_made():
     """The edits of the toy are those that its source admits, by kind."""
-    found = {(mutant.kind, mutant.edit) for mutant in made()}
+    found = {(mutant.kind, mutant.edit) for mutant in make_mutants()}
 
     assert found >= {
         ("attribute", "self.var = var → self.mean = var"),
@@ -75,7 +75,7 @@ def test_each_kind_of_edit_is_made():
 def test_only_behaviour_of_the_named_definitions_is_edited():
     """Docstrings, annotations and other functions stay as they are."""
     original = ast.parse(TOY)
-    for mutant in made():
+    for mutant in make_mutants():
         mutated = mutant.applied(original)
         assert ast.dump(mutated) != ast.dump(original)
         assert ast.dump(mutated.body[-1]) == ast.dump(original.body[-1])
@@ -89,7 +89,7 @@ def test_only_behaviour_of_the_named_definitions_is_edited():
 
 def test_programs_are_distinct_and_compile():
     """No two mutants are the same program; each is one that Python compiles."""
-    trees = [mutant.applied(ast.parse(TOY)) for mutant in made()]
+    trees = [mutant.applied(ast.parse(TOY)) for mutant in make_mutants()]
 
     assert len({ast.dump(tree) for tree in trees}) == len(trees)
     for tree in trees:
@@ -97,8 +97,8 @@ def test_programs_are_distinct_and_compile():
 
 
 def test_ids_are_deterministic():
-    """The same source gives the same ids and edits; ids are numbered in source order."""
-    first, again = made(), made()
+    """The same source yields the same ids and edits; ids are numbered in source order."""
+    first, again = make_mutants(), make_mutants()
 
     assert [(m.identity, m.edit) for m in first] == [(m.identity, m.edit) for m in again]
     assert first[0].identity == "toy-001"
@@ -106,8 +106,8 @@ def test_ids_are_deterministic():
 
 
 def test_the_statement_of_an_edit_is_known():
-    """The line where it starts tells whether the edit can ever be executed."""
-    statements = {m.edit: m.statement for m in made()}
+    """The line where the statement starts decides whether the edit can ever be executed."""
+    statements = {m.edit: m.statement for m in make_mutants()}
     head = TOY.splitlines().index("        if mode and x < 1:") + 1
 
     assert statements["if mode and x < 1 → if False"] == head
@@ -115,7 +115,7 @@ def test_the_statement_of_an_edit_is_known():
 
 
 def test_executed_statements_are_noted():
-    """A probe tells of every statement that ran, and of no other."""
+    """Probes report exactly the statements that ran."""
     with noting_lines():
         tree, names = probed(ast.parse("def f(x):\n  if x:\n    return 1\n  return 2\n"), "toy")
     lines.clear()
@@ -127,7 +127,7 @@ def test_executed_statements_are_noted():
 
 
 def test_a_task_that_fails_ends_its_process_or_loops_is_an_answer():
-    """The others are answered all the same, and what was lost cannot be used by mistake."""
+    """The others are still answered, and the lost one cannot be used by mistake."""
     tasks = [("fine", (len, ("abc",))), ("failed", (int, ("x",))), ("ended", (os._exit, (3,)))]
     found = dict(answers(tasks, jobs=1))
     found |= answers([("loops", (time.sleep, (60,)))], jobs=1, limit=1)
@@ -141,7 +141,7 @@ def test_a_task_that_fails_ends_its_process_or_loops_is_an_answer():
 
 
 def test_helpers_are_found():
-    """What a class uses is mutated with it, what it does not use is left alone."""
+    """The functions that a class uses are mutated with it, and no others."""
     assert used_definitions(TOY, "Toy") == ("Toy", "helper")
 
 

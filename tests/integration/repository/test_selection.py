@@ -11,7 +11,7 @@ from support.sampling import exhaustive
 ROOT = Path(__file__).parents[3]
 
 
-def collected(*options: str) -> list[str]:
+def collect(*options: str) -> list[str]:
     """Return the node ids that pytest selects with these options."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
@@ -23,7 +23,7 @@ def collected(*options: str) -> list[str]:
 @exhaustive
 def test_the_sample_and_the_rest_are_all_tests():
     """No test is lost between the two steps, and none runs in both."""
-    sample, rest, everything = collected(), collected("-m", "exhaustive"), collected("-m", "")
+    sample, rest, everything = collect(), collect("-m", "exhaustive"), collect("-m", "")
     assert sorted([*sample, *rest]) == sorted(everything)
     assert len(set(everything)) == len(everything)
     assert rest

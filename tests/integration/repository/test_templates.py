@@ -1,4 +1,4 @@
-"""The CI templates say what the command line understands."""
+"""The CI templates use options that the command line has."""
 
 from __future__ import annotations
 

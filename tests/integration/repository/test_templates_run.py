@@ -1,4 +1,4 @@
-"""The scripts of the CI templates, executed: what they install is only written down."""
+"""The scripts of the CI templates, executed; installations are only recorded."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ def test_the_action_judges_and_publishes(tmp_path: Path):
     made = job(tmp_path)
     done = made.steps(steps, known("norms.py:swapped"))
     assert done.returncode == 1, done.stdout + done.stderr
-    assert made.said("installed") == "-m pip install /a path\n"
+    assert made.read_output("installed") == "-m pip install /a path\n"
     versions = "-".join(version(name) for name in ("jax", "jaxlib", "flax"))
-    assert made.said("output") == f"key={versions}\n"
-    assert "**fails**" in made.said("summary")
+    assert made.read_output("output") == f"key={versions}\n"
+    assert "**fails**" in made.read_output("summary")
     uploaded = next(s["with"]["path"] for s in steps if "upload-artifact" in s.get("uses", ""))
     assert uploaded.split()
     for name in uploaded.split():
@@ -91,7 +91,7 @@ def test_inputs_are_no_code(tmp_path: Path):
 
 @exhaustive
 def test_the_workflow_judges_shards_and_combines_them(tmp_path: Path):
-    """Shards end with 0 whatever the verdict is; the last job gives it, and publishes."""
+    """Shards exit with 0 whatever the verdict; the last job reports and publishes it."""
     jobs = template(".github/workflows/conformance.yml")["jobs"]
     last = job(tmp_path / "report")
     for number in (1, 2):
@@ -99,15 +99,15 @@ def test_the_workflow_judges_shards_and_combines_them(tmp_path: Path):
         made = job(tmp_path / str(number), SHARD=f"{number}/2", IMPLEMENTATION="norms.py:swapped")
         done = made.steps(jobs["judge"]["steps"], values)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert made.said("summary") == ""
+        assert made.read_output("summary") == ""
         there = last.work / "shards" / f"conformance-shard-{number}"
         there.mkdir(parents=True)
         (made.work / "shard.json").rename(there / "shard.json")
         assert (made.work / "junit.xml").exists()
     done = last.steps(jobs["report"]["steps"], values, SUITE="s", INSTALL="")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert last.said("installed") == "-m pip install s\n"
-    assert "**fails**" in last.said("summary")
+    assert last.read_output("installed") == "-m pip install s\n"
+    assert "**fails**" in last.read_output("summary")
     data = json.loads((last.work / "conformance.json").read_text("utf-8"))
     assert {v["requirement"]: v["outcome"] for v in data["verdicts"]} == {
         "BN-EMA-1": "violates",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.judged import judged as judged_by
+from support.judging import judge_by_id
 from support.sampling import exhaustive
 from support.violations import a_case, verdict_of
 
@@ -38,11 +38,11 @@ _UPDATES = {
 
 @pytest.mark.parametrize("identity", ["BN-GRAD-8", "BN-SEQ-1"])
 def test_a_script_is_a_program_of_its_own(identity: str, tmp_path: Path):
-    """Run by another interpreter, on a class in a file: 1, then 0 once mended, 125 once gone."""
+    """Run by another interpreter, on a class in a file: 1, then 0 once fixed, 125 once gone."""
     path = tmp_path / "norm.py"
     path.write_text(_OF_A_FILE.replace("UPDATED", _UPDATES[identity]))
     implementation = resolve(f"{path}:Norm")
-    verdict = judged_by(Subject(implementation), identity)
+    verdict = judge_by_id(Subject(implementation), identity)
     script = tmp_path / "bug.py"
     write_script(verdict, blueprint_of(implementation), script)
 
@@ -65,7 +65,7 @@ def test_a_class_within_another_in_a_file_of_any_name(tmp_path: Path):
     head, _, body = text.partition("class Norm")
     path.write_text(f"{head.strip()}\nclass Outer:\n    class Norm{body}")
     implementation = resolve(f"{path}:Outer.Norm")
-    verdict = judged_by(Subject(implementation), "BN-EMA-2", minimize=False)
+    verdict = judge_by_id(Subject(implementation), "BN-EMA-2", minimize=False)
     write_script(verdict, blueprint_of(implementation), tmp_path / "bug.py")
 
     assert status_of(tmp_path / "bug.py") == 1
@@ -124,7 +124,7 @@ def test_trying_a_script_has_a_limit(tmp_path: Path):
 
 
 def test_what_does_not_come_back_is_not_written(tmp_path: Path):
-    """A correct layer is accused of nothing: there is no script, and the message says why."""
+    """For a correct layer there is no script, and the message says why."""
     finding = Finding(quantity="y", got=1.0, expected=2.0, bound=0.1, ratio=10.0, index=(0, 0))
     blueprint = in_user_module(tmp_path, "from impl.batchnorm import MyBatchNorm as Norm\n")
 

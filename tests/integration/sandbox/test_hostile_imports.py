@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from support.hostile_runs import GOOD, conformance, judged, of
+from support.hostile_runs import GOOD, conformance, run_and_check, verdicts_on
 
 from conformance.engine.budget import budget
 from conformance.frontends.cli.run_pytest import decide_exit_code
@@ -26,12 +26,12 @@ IMPORTS = {
 def test_what_cannot_be_imported_is_an_error_of_its_own(alone, tmp_path):
     """The others are judged all the same; the exit code says that something is not usable."""
     names = {f"support.hostile.{name}:layer": cause for name, cause in IMPORTS.items()}
-    code, report, _ = judged([*names, GOOD], tmp_path, "-k", "EVAL-1")
+    code, report, _ = run_and_check([*names, GOOD], tmp_path, "-k", "EVAL-1")
 
     assert code == 2
-    assert of(report, GOOD) == alone
+    assert verdicts_on(report, GOOD) == alone
     for name, cause in names.items():
-        (verdict,) = of(report, name)
+        (verdict,) = verdicts_on(report, name)
         assert verdict["outcome"] == "errored"
         assert cause in verdict["detail"]
 
@@ -57,9 +57,9 @@ def test_nothing_to_judge_is_one_message(tmp_path):
     done = conformance("run", *names, "-k", "EVAL-1", "--report", "report.json", cwd=tmp_path)
 
     assert done.returncode == 2
-    said = done.stdout + done.stderr
-    assert said.count("another planet") == said.count("SystemExit: 3") == 1, said
-    assert "Traceback" not in said
+    output = done.stdout + done.stderr
+    assert output.count("another planet") == output.count("SystemExit: 3") == 1, output
+    assert "Traceback" not in output
     assert list(tmp_path.iterdir()) == []
 
 
@@ -94,20 +94,20 @@ def test_bad_entry_points(installed, tmp_path):
     }
     done = conformance("run", *bad, "-k", "EVAL-1", "-j1", cwd=tmp_path, path=installed)
     assert done.returncode == 2, done.stdout
-    said = done.stdout + done.stderr
-    assert "Traceback" not in said
+    output = done.stdout + done.stderr
+    assert "Traceback" not in output
     for message in bad.values():
-        assert said.count(message) == 1, said
+        assert output.count(message) == 1, output
 
 
 def test_names_are_shown_as_text(installed, tmp_path, monkeypatch):
     """Markup and control characters in a name do not reach the terminal, JSON or JUnit as such."""
     monkeypatch.setenv("PYTHONPATH", str(installed), prepend=os.pathsep)
     name = "names:[bold red]x[/] \x1b[2J\u202e<script>&"
-    code, report, said = judged([name], tmp_path, "-k", "EVAL-1")
+    code, report, output = run_and_check([name], tmp_path, "-k", "EVAL-1")
 
-    assert code == 0, said
+    assert code == 0, output
     assert [v["implementation"] for v in report["verdicts"]] == [name]
-    assert r"names:[bold red]x[/] \x1b[2J\u202e<script>&: conforms to 1 of 1" in said
-    assert not {"\x1b", "\u202e"} & set(said + (tmp_path / "report.json").read_text())
+    assert r"names:[bold red]x[/] \x1b[2J\u202e<script>&: conforms to 1 of 1" in output
+    assert not {"\x1b", "\u202e"} & set(output + (tmp_path / "report.json").read_text())
     assert "\x1b" not in (tmp_path / "junit.xml").read_text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from support.hostile_runs import GOOD, TESTS, judged, of
+from support.hostile_runs import GOOD, TESTS, run_and_check, verdicts_on
 from support.sampling import exhaustive
 
 from conformance.engine.budget import budget
@@ -82,7 +82,7 @@ KINDS = {
 def assert_violations(report: dict, causes: dict[str, str]) -> None:
     """Assert that each named layer violates, for the reason that is given."""
     for name, cause in causes.items():
-        (verdict,) = of(report, name)
+        (verdict,) = verdicts_on(report, name)
         assert verdict["outcome"] == "violates", verdict
         finding = verdict["violation"]["finding"]
         sentence = f"{finding['quantity']}: got {finding['got']}, expected {finding['expected']}"
@@ -97,12 +97,12 @@ def test_one_layer_of_each_kind_violates(alone, tmp_path):
         for kind, (name, cause) in ((kind, next(iter(KINDS[kind].items()))) for kind in KINDS)
         if kind != "hoarding"
     }
-    code, report, said = judged([*causes, GOOD], tmp_path, "-k", "EVAL-1")
+    code, report, output = run_and_check([*causes, GOOD], tmp_path, "-k", "EVAL-1")
 
     assert code == 1
-    assert of(report, GOOD) == alone
+    assert verdicts_on(report, GOOD) == alone
     assert_violations(report, causes)
-    assert not {"\x1b", "\x07", "\0"} & set(said)
+    assert not {"\x1b", "\x07", "\0"} & set(output)
 
 
 def test_the_memory_of_a_process_is_limited(monkeypatch):
@@ -123,12 +123,12 @@ def test_what_a_layer_does_is_its_own_violation(kind, alone, tmp_path):
     """Each is found to violate, for the right reason; the layer judged after it is not."""
     causes = {f"support.hostile.{kind}:{name}": cause for name, cause in KINDS[kind].items()}
     patient = ["--call-timeout=60"] * (kind == "hoarding")  # filling memory may take a while
-    code, report, said = judged([*causes, GOOD], tmp_path, "-k", "EVAL-1", *patient)
+    code, report, output = run_and_check([*causes, GOOD], tmp_path, "-k", "EVAL-1", *patient)
 
     assert code == 1
-    assert of(report, GOOD) == alone
+    assert verdicts_on(report, GOOD) == alone
     assert_violations(report, causes)
-    assert not {"\x1b", "\x07", "\0"} & set(said)
+    assert not {"\x1b", "\x07", "\0"} & set(output)
 
 
 @pytest.mark.parametrize(
@@ -139,28 +139,28 @@ def test_what_a_layer_does_is_its_own_violation(kind, alone, tmp_path):
 def test_what_the_process_shares_is_not_shared(chosen, alone, tmp_path):
     """Who changes process-wide state conforms if its numbers do, is reported, and harms nobody."""
     names = {f"support.hostile.meddling:{name}": EFFECTS[name] for name in chosen}
-    code, report, said = judged([*names, GOOD], tmp_path, "-k", "EVAL-1")
+    code, report, output = run_and_check([*names, GOOD], tmp_path, "-k", "EVAL-1")
 
     assert code == 0
-    assert of(report, GOOD) == alone
+    assert verdicts_on(report, GOOD) == alone
     for name, effect in names.items():
-        (verdict,) = of(report, name)
+        (verdict,) = verdicts_on(report, name)
         assert verdict["outcome"] == "conforms", verdict
         seen = report["side_effects"].get(name, [])
         assert (effect in seen) if effect else not seen, name
     moved = "support.hostile.meddling:moves changed process-wide state: the working directory."
-    assert moved in " ".join(said.split())  # lines are wrapped
-    assert "spam" not in said
+    assert moved in " ".join(output.split())  # lines are wrapped
+    assert "spam" not in output
 
 
 @exhaustive
 def test_a_backward_pass_may_hang_or_not_exist(tmp_path):
     """An endless derivative is a violation, and so is a capability that is only declared."""
     names = ["support.hostile.hanging:Backward", "support.hostile.lying:module"]
-    code, report, _ = judged(names, tmp_path, "-k", "GRAD-3")
+    code, report, _ = run_and_check(names, tmp_path, "-k", "GRAD-3")
 
     assert code == 1
-    (endless,), (lie,) = (of(report, name) for name in names)
+    (endless,), (lie,) = (verdicts_on(report, name) for name in names)
     assert endless["violation"]["finding"]["got"] == "no result within 4 s"
     assert "differentiating" in endless["violation"]["finding"]["quantity"]
     assert lie["outcome"] == "violates", lie
@@ -169,13 +169,13 @@ def test_a_backward_pass_may_hang_or_not_exist(tmp_path):
 
 def test_a_layer_that_keeps_dying_is_given_up(tmp_path):
     """After two lost processes the rest is reported as not judged, and says why, once."""
-    code, report, said = judged(["support.hostile.dying:exits"], tmp_path, "-k", "EVAL")
+    code, report, output = run_and_check(["support.hostile.dying:exits"], tmp_path, "-k", "EVAL")
 
     assert code == 1
     outcomes = [v["outcome"] for v in report["verdicts"]]
     assert outcomes.count("violates") == 2
     assert outcomes.count("errored") == len(outcomes) - 2
-    assert said.count("not judged any more: 2 processes were lost in BN-EVAL-") == 1
+    assert output.count("not judged any more: 2 processes were lost in BN-EVAL-") == 1
 
 
 def test_correct_layers_have_no_side_effects():

@@ -1,1 +1,1 @@
-"""Implementations that do what a layer must not; each is the NumPy layer but for that."""
+"""Implementations that misbehave in one way each; otherwise they are the NumPy layer."""

@@ -6,7 +6,7 @@ from support.numpy_norm import NumpyNorm, implementation
 
 
 class Raises(NumpyNorm):
-    """Wants what it cannot have."""
+    """Requires an argument that nobody passes."""
 
     def __init__(self, config):
         raise ValueError("features must be a multiple of 128")

@@ -8,7 +8,7 @@ _kept = []
 
 
 class Growing(NumpyNorm):
-    """Keeps more memory with whatever is asked of it, as a cache without an end does."""
+    """Keeps more memory with every call, as an unbounded cache does."""
 
     def __call__(self, x, use_running_average):
         _kept.append(np.ones(100 << 20, np.float32))

@@ -1,4 +1,4 @@
-"""Implementations that say of themselves what is not so."""
+"""Implementations that describe themselves falsely."""
 
 from conformance import Deviation, Implementation
 from support.numpy_norm import NumpyNorm

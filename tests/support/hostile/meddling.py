@@ -1,4 +1,4 @@
-"""Calls that change what the whole process shares; their results are right."""
+"""Calls that change process-wide state; their results are right."""
 
 import os
 import random
@@ -16,7 +16,7 @@ import numpy as np
 from support.numpy_norm import NumpyNorm, implementation
 
 
-def meddling(what):
+def make_meddling(what):
     """Return the implementation whose calls do this first."""
 
     class Meddles(NumpyNorm):
@@ -43,15 +43,17 @@ def _patch():
 
 _leak = []
 
-prints = meddling(_print)
-closes = meddling(_close)
-writes = meddling(lambda: Path("debris.txt").write_text("debris"))
-moves = meddling(lambda: os.chdir("/"))
-seeds = meddling(lambda: (random.seed(0), np.random.seed(0)))  # noqa: NPY002
-x64 = meddling(lambda: jax.config.update("jax_enable_x64", True))
-warns = meddling(lambda: warnings.simplefilter("error"))
-environment = meddling(lambda: os.environ.update(JAX_PLATFORMS="none", PYTHONPATH="", HOME="/"))
-signals = meddling(lambda: [signal.signal(s, signal.SIG_IGN) for s in (2, 14, 15)])
-patches = meddling(_patch)
-leaks = meddling(lambda: _leak.append(bytearray(8 << 20)))
-threads = meddling(lambda: threading.Thread(target=time.sleep, args=(3600,)).start())
+prints = make_meddling(_print)
+closes = make_meddling(_close)
+writes = make_meddling(lambda: Path("debris.txt").write_text("debris"))
+moves = make_meddling(lambda: os.chdir("/"))
+seeds = make_meddling(lambda: (random.seed(0), np.random.seed(0)))  # noqa: NPY002
+x64 = make_meddling(lambda: jax.config.update("jax_enable_x64", True))
+warns = make_meddling(lambda: warnings.simplefilter("error"))
+environment = make_meddling(
+    lambda: os.environ.update(JAX_PLATFORMS="none", PYTHONPATH="", HOME="/")
+)
+signals = make_meddling(lambda: [signal.signal(s, signal.SIG_IGN) for s in (2, 14, 15)])
+patches = make_meddling(_patch)
+leaks = make_meddling(lambda: _leak.append(bytearray(8 << 20)))
+threads = make_meddling(lambda: threading.Thread(target=time.sleep, args=(3600,)).start())

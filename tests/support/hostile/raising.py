@@ -1,11 +1,11 @@
-"""Calls that raise what others would take for their own."""
+"""Calls that raise exceptions which the suite or pytest could take for their own."""
 
 import pytest
 
 from support.numpy_norm import NumpyNorm, implementation
 
 
-def raising(error):
+def make_raising(error):
     """Return the implementation whose calls raise this."""
 
     class Raises(NumpyNorm):
@@ -24,11 +24,11 @@ class _Base(BaseException):
     pass
 
 
-interrupt = raising(KeyboardInterrupt())
-leave = raising(SystemExit(0))
-generator_exit = raising(GeneratorExit())
-base = raising(_Base("neither fish nor fowl"))
-mute = raising(_Mute())
-skip = raising(pytest.skip.Exception("nothing to see here"))
-end = raising(pytest.exit.Exception("over", returncode=0))
-markup = raising(ValueError("[red]boo[/] \x1b]0;title\x07 <b>&\x00 \udcff"))
+interrupt = make_raising(KeyboardInterrupt())
+leave = make_raising(SystemExit(0))
+generator_exit = make_raising(GeneratorExit())
+base = make_raising(_Base("neither fish nor fowl"))
+mute = make_raising(_Mute())
+skip = make_raising(pytest.skip.Exception("nothing to see here"))
+end = make_raising(pytest.exit.Exception("over", returncode=0))
+markup = make_raising(ValueError("[red]boo[/] \x1b]0;title\x07 <b>&\x00 \udcff"))

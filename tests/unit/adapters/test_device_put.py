@@ -1,4 +1,4 @@
-"""Arrays that are handed to JAX arrive as jnp.asarray would hand them over."""
+"""Arrays reach JAX as jnp.asarray would convert them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_transfer_is_traced_once_for_each_set_of_shapes(monkeypatch):
 
 
 def test_later_changes_of_an_array_do_not_reach_jax():
-    """What was placed is a copy, as far as anybody can tell."""
+    """A placed array behaves as a copy."""
     for _ in range(_COMPILED_FROM + 1):
         mine = np.zeros((7,), np.float32)
         (theirs,) = put_on_device(mine)

@@ -1,4 +1,4 @@
-"""A wider domain: what is declared is judged, what is not is unsupported, nothing else changes."""
+"""The extended domain: declared parts are judged, others are unsupported."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from impl.wide_batchnorm import DOMAIN, WideBatchNorm
 ROWS = [row.id for row in select(REQUIREMENTS, ["ND,MASK,TYPE,SYNC"])]
 
 
-def judged(implementation: Implementation, requirement: str, cases: int = 100) -> Outcome:
+def outcome_of(implementation: Implementation, requirement: str, cases: int = 100) -> Outcome:
     few = budget(max_examples=cases, minimize=False)
     return judge_requirement(REQUIREMENTS[requirement], Subject(implementation), few).outcome
 
 
-def declaring(wider: Wider) -> Implementation:
-    return Implementation.nnx(WideBatchNorm, name="declaring", wider=wider)
+def declare_domain(extended: Wider) -> Implementation:
+    return Implementation.nnx(WideBatchNorm, name="declaring", wider=extended)
 
 
-def test_every_capability_of_a_wider_domain_is_needed():
+def test_every_capability_of_the_extended_domain_is_needed():
     """No capability is declared in vain, and each row needs exactly one."""
     assert {REQUIREMENTS[row].needs for row in ROWS} == set(DOMAIN.capabilities)
 
@@ -44,7 +44,7 @@ def test_every_capability_of_a_wider_domain_is_needed():
 def test_what_is_not_declared_is_unsupported(requirement: str):
     """The plain reference and plain flax are not judged on it."""
     for made in (reference, flax):
-        assert judged(made(), requirement) is Outcome.UNSUPPORTED
+        assert outcome_of(made(), requirement) is Outcome.UNSUPPORTED
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_what_is_not_declared_is_unsupported(requirement: str):
         (Wider(precisions=(Precision(x="float64", y="float64"),)), {Capability.X64}),
     ],
 )
-def test_each_part_can_be_declared_alone(wider: Wider, capabilities: set[Capability]):
-    """A declaration offers what it names and nothing besides."""
+def test_each_part_can_be_declared_alone(extended: Wider, capabilities: set[Capability]):
+    """A declaration offers exactly the capabilities that it names."""
     plain = reference().capabilities - {Capability.FORWARD}
-    assert declaring(wider).capabilities == plain | capabilities
+    assert declare_domain(extended).capabilities == plain | capabilities
 
 
 def test_options_reach_the_constructor_under_its_own_names():
@@ -82,16 +82,16 @@ def test_options_reach_the_constructor_under_its_own_names():
 
 
 def test_an_untrue_declaration_violates():
-    """An output or a state of another dtype than declared is told."""
+    """An output or a state of another dtype than declared is reported."""
     for wrong in (
         Precision(x="bfloat16", y="bfloat16"),
         Precision(x="bfloat16", y="float32", state="bfloat16"),
     ):
-        layer = declaring(replace(DOMAIN, precisions=(wrong,)))
-        assert judged(layer, "BN-TYPE-2") is Outcome.VIOLATES
+        layer = declare_domain(replace(DOMAIN, precisions=(wrong,)))
+        assert outcome_of(layer, "BN-TYPE-2") is Outcome.VIOLATES
 
 
-def built(**arguments: object) -> nnx.BatchNorm:
+def build_norm(**arguments: object) -> nnx.BatchNorm:
     rngs = nnx.Rngs(0)
     return nnx.BatchNorm(1, momentum=0.0, use_fast_variance=False, rngs=rngs, **arguments)
 
@@ -100,13 +100,13 @@ def nan_reaches_the_gradient() -> bool:
     x, kept = jnp.array([[jnp.nan], [1.0], [3.0]]), jnp.array([[False], [True], [True]])
 
     def loss(x: jax.Array) -> jax.Array:
-        return jnp.where(kept, built()(x, use_running_average=False, mask=kept), 0).sum()
+        return jnp.where(kept, build_norm()(x, use_running_average=False, mask=kept), 0).sum()
 
     return bool(jnp.isnan(jax.grad(loss)(x)[1:]).any())
 
 
 def nothing_kept_stores_nan() -> bool:
-    layer = built()
+    layer = build_norm()
     layer(jnp.ones((2, 1)), use_running_average=False, mask=jnp.zeros((2, 1), bool))
     return bool(jnp.isnan(layer.mean[...]).any())
 
@@ -115,7 +115,7 @@ def spread_mean(kept: jax.Array) -> float:
     """Return the running mean of four zeros and four tens on two shards."""
 
     def train(x: jax.Array, kept: jax.Array) -> jax.Array:
-        layer = built(axis_name="i")
+        layer = build_norm(axis_name="i")
         layer(x, use_running_average=False, mask=kept)
         return layer.mean[...]
 
@@ -133,7 +133,7 @@ def an_empty_shard_stores_nan() -> bool:
 
 
 def evaluation_rounds_the_mean() -> bool:
-    layer = built(dtype=jnp.bfloat16)
+    layer = build_norm(dtype=jnp.bfloat16)
     layer.mean[...] = jnp.array([300.7])
     y = layer(jnp.array([[300.0]], jnp.bfloat16), use_running_average=True)
     return abs(float(y[0, 0]) + 0.7) > 0.1
@@ -157,15 +157,15 @@ def evaluation_rounds_the_mean() -> bool:
 )
 def test_flax_violates_exactly_what_is_seen_by_hand(requirement: str, by_hand: partial[bool]):
     """What the suite says of flax, whatever its version, a few lines without the suite confirm."""
-    found = judged(flax_wide(), requirement) is Outcome.VIOLATES
+    found = outcome_of(flax_wide(), requirement) is Outcome.VIOLATES
     assert found == by_hand()
 
 
 def test_the_reference_knows_an_axis_only_where_it_needs_one():
     """Construction and evaluation of a layer with a named axis work outside of it."""
-    wider = wide().wider
-    assert wider is not None
-    layer = wider.build(Config(features=2), Options(axis_name="i"))
+    extended = wide().wider
+    assert extended is not None
+    layer = extended.build(Config(features=2), Options(axis_name="i"))
     y, _ = layer.pure(layer.arrays, jnp.ones((3, 2)), True, None)
     assert y.shape == (3, 2)
 

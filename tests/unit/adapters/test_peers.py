@@ -37,7 +37,7 @@ NAMES = {
 PACKAGES = ("equinox", "haiku", "keras", "torch", "mlx", "onnx", "flax", "jax")
 
 
-def made(name: str):
+def implementation_of(name: str):
     """Return the implementation, or skip the test where the framework is not installed."""
     try:
         return getattr(peers, NAMES[name])()
@@ -75,10 +75,10 @@ def test_a_missing_package_is_one_sentence(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.filterwarnings("ignore")  # those of the frameworks are not ours to mend
+@pytest.mark.filterwarnings("ignore")  # warnings of the frameworks themselves
 def test_the_adapter_is_sound(name):
     """`conformance smoke` finds nothing."""
-    made(name)
+    implementation_of(name)
     found = dict(problems(f"conformance.adapters.peers:{NAMES[name]}"))
     assert {title for title, _ in MISTAKES} < set(found)
     assert [problem for problem in found.values() if problem is not None] == []
@@ -88,8 +88,8 @@ def test_the_adapter_is_sound(name):
 @pytest.mark.parametrize("requirement", ["BN-AFF-1", "BN-FLAG-3"])
 @pytest.mark.filterwarnings("ignore")
 def test_what_every_framework_gets_right(name, requirement):
-    """On layers whose state was written, no framework is accused of what it does right."""
-    implementation = made(name)
+    """On layers whose state was written, no framework is accused wrongly."""
+    implementation = implementation_of(name)
     if name.removesuffix("-wide") in {"equinox", "haiku"}:
         pytest.skip("of a fresh layer or a constant batch something else is wrong")
     verdict = judge_requirement(
@@ -99,7 +99,7 @@ def test_what_every_framework_gets_right(name, requirement):
 
 
 def test_gradients_of_a_pure_layer_are_judged():
-    """A layer of flax.linen is no module of NNX, and its gradients are judged all the same."""
+    """A layer of flax.linen is not an NNX module; its gradients are judged nevertheless."""
     layer = peers.linen()
     assert Capability.GRAD in layer.capabilities
     assert not {Capability.NNX, Capability.NNX_GRAD} & layer.capabilities
@@ -120,17 +120,17 @@ def test_a_wrong_gradient_of_a_pure_layer_is_found():
     doubled.defvjp(lambda value: (value, None), lambda _, w: (2 * w,))
     build = import_module("conformance.adapters.linen").build
 
-    def wrong(config):
+    def build_wrong(config):
         layer = build(config)
         inner = layer.pure
 
-        def pure(held, x, flag):
-            y, after = inner(held | {"gamma": doubled(held["gamma"])}, x, flag)
-            return y, after | {"gamma": held["gamma"]}
+        def pure(state, x, flag):
+            y, after = inner(state | {"gamma": doubled(state["gamma"])}, x, flag)
+            return y, after | {"gamma": state["gamma"]}
 
         return PureLayer(pure, layer.arrays)
 
-    subject = Subject(Implementation(name="wrong", build=wrong, pure=True))
+    subject = Subject(Implementation(name="wrong", build=build_wrong, pure=True))
     verdict = judge_requirement(REQUIREMENTS["BN-GRAD-2"], subject, budget(max_examples=4))
     assert verdict.outcome is Outcome.VIOLATES
     assert np.isfinite(verdict.violation.finding.ratio)
@@ -140,7 +140,7 @@ def test_a_wrong_gradient_of_a_pure_layer_is_found():
 @pytest.mark.filterwarnings("ignore")
 def test_pure_layers_are_judged_under_transforms(name):
     """jax.jit, vmap, scan and checkpoint take a pure function as NNX takes a module."""
-    subject, few = Subject(made(name)), budget(max_examples=20)
+    subject, few = Subject(implementation_of(name)), budget(max_examples=20)
     assert Capability.TRANSFORMS_GRAD in subject.implementation.capabilities
     for requirement in ("BN-JIT-3", "BN-JIT-6", "BN-VMAP-1", "BN-SCAN-1", "BN-REMAT-1"):
         verdict = judge_requirement(REQUIREMENTS[requirement], subject, few)
@@ -148,14 +148,14 @@ def test_pure_layers_are_judged_under_transforms(name):
 
 
 @pytest.mark.parametrize("requirement", ["BN-ND-1", "BN-MASK-1", "BN-TYPE-1", "BN-SYNC-1"])
-def test_a_pure_layer_may_declare_a_wider_domain(requirement):
+def test_a_pure_layer_may_declare_an_extended_domain(requirement):
     """flax.linen keeps its statistics in float32 in evaluation, too, where flax NNX does not."""
     subject, few = Subject(peers.linen_wide()), budget(max_examples=40, minimize=False)
     outcome = judge_requirement(REQUIREMENTS[requirement], subject, few).outcome
     assert outcome in {Outcome.CONFORMS, Outcome.DEVIATES}
 
 
-def test_a_state_that_becomes_float64_is_told():
+def test_a_state_that_becomes_float64_is_reported():
     """flax.linen stores the statistics of a float64 batch as float64, whatever they were."""
     subject, few = Subject(peers.linen_wide()), budget(max_examples=10, minimize=False)
     verdict = judge_requirement(REQUIREMENTS["BN-TYPE-3"], subject, few)
@@ -173,21 +173,21 @@ def drifts() -> bool:
 
 
 class _Quadratic:
-    """A differentiable call by formulas in NumPy, times what the gradient of gamma is off by."""
+    """A differentiable call by formulas in NumPy; ``factor`` scales the gradient of gamma."""
 
     def __init__(self, layer, x, evaluate, factor):
         self.layer, self.x, self.evaluate, self.factor = layer, np.array(x), evaluate, factor
 
     def gradients(self, w):
         w = np.array(w)
-        held = self.layer.read()
-        mean, var = held["running_mean"], held["running_var"]
+        state = self.layer.read()
+        mean, var = state["running_mean"], state["running_var"]
         if not self.evaluate:
             mean, var = self.x.mean(axis=0), self.x.var(axis=0)
         r = 1 / np.sqrt(var + np.float32(self.layer.config.eps))
         z = (self.x - mean) * r
         pulled = 0 if self.evaluate else w.mean(axis=0) + z * (w * z).mean(axis=0)
-        return self.factor * (w * z).sum(axis=0), w.sum(axis=0), held["gamma"] * r * (w - pulled)
+        return self.factor * (w * z).sum(axis=0), w.sum(axis=0), state["gamma"] * r * (w - pulled)
 
     def pullback(self):
         then = _Quadratic(_Frozen(self.layer), self.x, self.evaluate, self.factor)
@@ -199,10 +199,10 @@ class _Quadratic:
 
 class _Frozen:
     def __init__(self, layer):
-        self.config, self.held = layer.config, layer.read()
+        self.config, self.state = layer.config, layer.read()
 
     def read(self):
-        return self.held
+        return self.state
 
 
 @pytest.mark.parametrize(("factor", "outcome"), [(1, "conforms"), (2, "violates")])
@@ -228,9 +228,9 @@ def test_a_framework_may_differentiate_by_itself(factor, outcome, requirement):
 @pytest.mark.parametrize("name", ["torch-1d", "torch-2d"])
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 8, 9])
 def test_gradients_of_torch_are_judged(name, number):
-    """torch.autograd gives the gradients of Batch Normalization, and none through statistics."""
+    """torch.autograd computes the gradients of Batch Normalization, none through statistics."""
     verdict = judge_requirement(
-        REQUIREMENTS[f"BN-GRAD-{number}"], Subject(made(name)), budget(max_examples=10)
+        REQUIREMENTS[f"BN-GRAD-{number}"], Subject(implementation_of(name)), budget(max_examples=10)
     )
     assert verdict.outcome in {Outcome.CONFORMS, Outcome.DEVIATES}, verdict.violation
 
@@ -241,10 +241,12 @@ AGED = {"haiku": "BN-EMA-3", "equinox": "BN-EVAL-6", "equinox-ema": "BN-EMA-3"}
 @pytest.mark.parametrize("name", AGED)
 @pytest.mark.filterwarnings("ignore")
 def test_the_age_of_averages_is_no_violation(name):
-    """What follows from zero-debiasing, or from a first batch that replaces, is declared."""
+    """Deviations due to zero-debiasing, or to a first batch that replaces, are declared."""
     few = budget(max_examples=60, minimize=False)
     for requirement in (AGED[name], "BN-IND-1", "BN-INIT-7"):
-        verdict = judge_requirement(REQUIREMENTS[requirement], Subject(made(name)), few)
+        verdict = judge_requirement(
+            REQUIREMENTS[requirement], Subject(implementation_of(name)), few
+        )
         assert verdict.outcome in {Outcome.CONFORMS, Outcome.DEVIATES}, verdict.violation
 
 
@@ -260,9 +262,11 @@ def test_the_age_of_averages_is_no_violation(name):
         ("haiku-wide", "BN-TYPE-2"),
     ],
 )
-def test_a_wider_domain_holds_by_the_declared_conventions(name, requirement):
-    """Averages that know their age, and that y comes from, are those of the wider rows as well."""
-    verdict = judge_requirement(REQUIREMENTS[requirement], Subject(made(name)), budget())
+def test_an_extended_domain_follows_the_declared_conventions(name, requirement):
+    """Averages that know their age, and normalise y, are judged on the extended rows too."""
+    verdict = judge_requirement(
+        REQUIREMENTS[requirement], Subject(implementation_of(name)), budget()
+    )
     assert verdict.outcome in {Outcome.CONFORMS, Outcome.DEVIATES}, verdict.violation
 
 
@@ -282,7 +286,7 @@ def test_a_wider_domain_holds_by_the_declared_conventions(name, requirement):
 def test_what_is_no_convention_stays_a_violation(name, requirement):
     """An unclipped variance, one that is debiased from 1, statistics of 16 bits: not declared."""
     few = budget(minimize=False)
-    verdict = judge_requirement(REQUIREMENTS[requirement], Subject(made(name)), few)
+    verdict = judge_requirement(REQUIREMENTS[requirement], Subject(implementation_of(name)), few)
     assert verdict.outcome is Outcome.VIOLATES
 
 
@@ -290,7 +294,7 @@ TOOLS = Path(__file__).parents[3] / "tools" / "docs"
 
 
 def test_every_script_of_a_finding_belongs_to_a_cause():
-    """docs/findings has a script for each cause, and none for what was withdrawn."""
+    """docs/findings has a script for each cause, and none for withdrawn ones."""
     causes = runpy.run_path(str(TOOLS / "causes.py"))["CAUSES"]
     scripts = {script.stem for script in (TOOLS.parents[1] / "docs" / "findings").glob("*.py")}
     assert scripts == {cause.script for cause in causes}

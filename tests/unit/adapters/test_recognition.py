@@ -1,4 +1,4 @@
-"""Objects that are no implementation: what each failure says."""
+"""Objects that are not implementations: the message for each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 from flax import nnx
-from support.written_modules import OBJECT, SEED_SHAPED, Write, refusal
+from support.written_modules import OBJECT, SEED_SHAPED, Write, resolve_error
 
 from conformance.adapters.nnx import NnxLayer
 from conformance.adapters.protocols import Config
@@ -27,23 +27,23 @@ STATE = State(*(np.array([k, k + 0.5], np.float32) for k in (2, 3, 4, 5)))
 
 
 def test_other_classes_are_refused(write: Write):
-    """A class that is no ``nnx.Module`` is answered with how to wrap it."""
+    """For a class that is not an ``nnx.Module`` the message shows how to wrap it."""
     write("classes.py", "class Norm:\n    pass\n")
-    assert refusal("classes:Norm") == (
+    assert resolve_error("classes:Norm") == (
         "classes:Norm is the class Norm, not an nnx.Module. Wrap it in an Implementation "
         f"object with `build`, a function from Config to Layer; {GUIDE}"
     )
 
 
 def test_other_attribute_names_are_refused(write: Write):
-    """A module with names of its own is answered with the call that gives them."""
+    """For a module with other names the message shows the call that maps them."""
     names = {"gamma": "weight", "beta": "bias", "running_mean": "mu", "running_var": "var_"}
     text = SEED_SHAPED
     for ours, own in names.items():
         text = text.replace(f"self.{ours}", f"self.{own}")
     write("renamed.py", text)
     assert (
-        refusal("renamed:Norm")
+        resolve_error("renamed:Norm")
         == f"""\
 renamed:Norm is an nnx.Module that matches neither known shape.
   Built as cls(d=3, momentum=0.9, eps=1e-05, rngs=…): ok
@@ -119,9 +119,9 @@ def test_attributes_of_modules_inside_are_seen_once():
 def test_modules_inside_that_are_not_the_layer_are_not_taken(write: Write, name: str):
     """Two layers inside, or one without all arrays, are for the author to name."""
     write(f"without_{name}.py", WRAPPED)
-    said = refusal(f"without_{name}:{name}")
-    assert "found none.\n" in said
-    assert 'gamma="bn.scale"' in said
+    error = resolve_error(f"without_{name}:{name}")
+    assert "found none.\n" in error
+    assert 'gamma="bn.scale"' in error
 
 
 def test_names_with_dots_lead_into_modules_inside(write: Write):
@@ -149,7 +149,7 @@ def test_other_constructors_are_refused(write: Write):
     text = SEED_SHAPED.replace("(self, d, momentum, eps, rngs)", "(self, d, momentum, eps, axis)")
     write("other.py", text)
     assert (
-        refusal("other:Norm")
+        resolve_error("other:Norm")
         == f"""\
 other:Norm is an nnx.Module that matches neither known shape.
   As seed-shaped nnx.Module: its constructor does not take \
@@ -164,24 +164,24 @@ def test_constructors_that_raise_are_refused(write: Write):
     """An exception while building is named, with how it was built."""
     text = SEED_SHAPED.replace("        self.momentum,", "        raise KeyError('x')\n        #")
     write("raising.py", text)
-    said = refusal("raising:Norm")
-    assert said.startswith("raising:Norm, built as cls(d=3, momentum=0.9, eps=1e-05, rngs=…), ")
-    assert re.search(r"KeyError: 'x' \(raising\.py, line \d+\)$", said)
+    error = resolve_error("raising:Norm")
+    assert error.startswith("raising:Norm, built as cls(d=3, momentum=0.9, eps=1e-05, rngs=…), ")
+    assert re.search(r"KeyError: 'x' \(raising\.py, line \d+\)$", error)
 
 
 def test_other_functions_are_refused(write: Write):
     """A function that cannot take seed, x and flag is shown with its signature."""
     write("signatures.py", "def f(x):\n    return x\n")
-    assert refusal("signatures:f") == (
+    assert resolve_error("signatures:f") == (
         "signatures:f(x) is not a forward function: it must be callable as "
         f"f(seed, x, use_running_average). {GUIDE}"
     )
 
 
 def test_makers_of_other_things_are_refused(write: Write):
-    """A function without arguments that returns something else is refused by what it gave."""
+    """A function without arguments that returns something else is refused; its result is named."""
     write("makers_of.py", OBJECT)
-    assert refusal("makers_of:make_nothing") == (
+    assert resolve_error("makers_of:make_nothing") == (
         "makers_of:make_nothing() returned an int: expected an Implementation object."
     )
 
@@ -190,18 +190,18 @@ def test_makers_that_raise_are_refused(write: Write):
     """A function without arguments that raises has failed, and was imported all the same."""
     path = write("makers_in_trouble.py", OBJECT)
     line = path.read_text().splitlines().index('    raise OSError("no weights")') + 1
-    said = refusal("makers_in_trouble:make_trouble")
-    assert said == (
+    error = resolve_error("makers_in_trouble:make_trouble")
+    assert error == (
         "makers_in_trouble:make_trouble() failed: OSError: no weights "
         f"(makers_in_trouble.py, line {line})"
     )
 
 
 def test_other_objects_are_refused(write: Write):
-    """Anything else is refused by its type, with what was expected."""
+    """Anything else is refused, with its type and what was expected."""
     write("things.py", "thing = [1]\nother = 1.5\n")
     for name, kind in (("thing", "a list"), ("other", "a float")):
-        assert refusal(f"things:{name}") == (
+        assert resolve_error(f"things:{name}") == (
             f"things:{name} is {kind}: expected an Implementation object, an nnx.Module class or "
             f"a function f(seed, x, use_running_average). {GUIDE}"
         )

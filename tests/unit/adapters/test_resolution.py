@@ -10,7 +10,7 @@ from conformance.adapters.protocols import Config
 from conformance.adapters.resolve import find_registered, resolve
 
 
-def works(name: str) -> None:
+def assert_works(name: str) -> None:
     """Assert that the layer of an implementation can be built and called."""
     layer = resolve(name).build(Config(features=2))
     assert np.shape(layer(np.ones((3, 2), np.float32), False)) == (3, 2)
@@ -31,21 +31,21 @@ def test_seed_shaped_modules_resolve(write: Write):
     assert (found.name, found.kind) == ("mine:Norm", "seed-shaped nnx.Module")
     offered = {capability.value for capability in found.capabilities}
     assert offered == {"grad", "layer", "nnx", "nnx grad", "transforms", "transforms grad"}
-    works("mine:Norm")
+    assert_works("mine:Norm")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_modules_that_write_by_value_resolve(write: Write):
     """It does not matter how a module reads and writes its Variables."""
     write("mine_by_value.py", SEED_SHAPED.replace("[...]", ".value"))
-    works("mine_by_value:Norm")
+    assert_works("mine_by_value:Norm")
 
 
 def test_flax_shaped_modules_resolve(write: Write):
     """A subclass of ``nnx.BatchNorm`` is recognised by the names of flax."""
     write("theirs.py", FLAX_SHAPED)
     assert resolve("theirs:Norm").kind == "flax-shaped nnx.Module"
-    works("theirs:Norm")
+    assert_works("theirs:Norm")
 
 
 def test_lazy_arrays_are_no_obstacle(write: Write):
@@ -78,26 +78,26 @@ def test_objects_resolve(write: Write):
     """An ``Implementation`` is taken as it is, under the name that was given."""
     write("objects.py", OBJECT)
     assert resolve("objects:norm").name == "objects:norm"
-    works("objects:norm")
+    assert_works("objects:norm")
 
 
 def test_makers_resolve(write: Write):
     """A function without arguments is called for the ``Implementation`` that it returns."""
     write("makers.py", OBJECT)
-    works("makers:make")
+    assert_works("makers:make")
 
 
 def test_files_resolve(write: Write):
     """A file is named by its path, absolute or not, and may import its siblings."""
     write("deep/sibling.py", OBJECT)
     path = write("deep/file.py", "from sibling import norm\n")
-    works("deep/file.py:norm")
-    works("./deep/file.py:norm")
-    works(f"{path}:norm")
+    assert_works("deep/file.py:norm")
+    assert_works("./deep/file.py:norm")
+    assert_works(f"{path}:norm")
 
 
 def test_attributes_of_attributes_resolve(write: Write):
     """A dotted attribute is followed."""
     write("nested.py", "import nested_object\n")
     write("nested_object.py", OBJECT)
-    works("nested:nested_object.norm")
+    assert_works("nested:nested_object.norm")

@@ -18,21 +18,21 @@ _HELD: list[Any] = []
 
 
 @pytest.fixture(autouse=True)
-def nothing_lent(monkeypatch: pytest.MonkeyPatch) -> None:
+def forget_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start without streams from other tests."""
     monkeypatch.setattr(rngs, "_UNUSED", {})
     _HELD.clear()
 
 
-def drawn(rngs: nnx.Rngs) -> list[int]:
+def draw_keys(rngs: nnx.Rngs) -> list[int]:
     """Draw two keys."""
     return [jax.random.key_data(key).tolist() for key in (rngs.params(), rngs())]
 
 
 def test_each_constructor_draws_the_same_keys():
     """Drawing from the streams does not show in the next construction, and they are lent again."""
-    wanted = drawn(nnx.Rngs(3))
-    assert [construct(drawn, 3, {}) for _ in range(3)] == [wanted] * 3
+    wanted = draw_keys(nnx.Rngs(3))
+    assert [construct(draw_keys, 3, {}) for _ in range(3)] == [wanted] * 3
     assert len(rngs._UNUSED) == 1
 
 
@@ -55,18 +55,18 @@ def test_streams_that_were_kept_or_changed_are_not_lent_again(keep: Callable[[An
 
     construct(keeping, 3, {})
     assert rngs._UNUSED == {}
-    assert construct(drawn, 3, {}) == drawn(nnx.Rngs(3))
+    assert construct(draw_keys, 3, {}) == draw_keys(nnx.Rngs(3))
 
 
 def test_streams_are_new_under_a_transform():
     """A constructor that draws keys can be run abstractly."""
-    construct(drawn, 3, {})
+    construct(draw_keys, 3, {})
 
     def abstract() -> Any:
         return construct(lambda rngs: jax.random.normal(rngs.params(), (2,)), 3, {})
 
     assert jax.eval_shape(abstract).shape == (2,)
-    assert construct(drawn, 3, {}) == drawn(nnx.Rngs(3))
+    assert construct(draw_keys, 3, {}) == draw_keys(nnx.Rngs(3))
     assert jnp.asarray(rngs._UNUSED[3][0].default.count.get_value()) == 0
 
 
@@ -80,11 +80,11 @@ def test_streams_are_new_where_references_are_not_counted(
 ):
     """Without exact reference counts, streams are neither kept nor reused."""
     lent = construct(lambda rngs: rngs, 3, {})
-    construct(drawn, 3, {})
+    construct(draw_keys, 3, {})
     assert len(rngs._UNUSED) == 1
     (unused, _), *_ = rngs._UNUSED.values()
     monkeypatch.setattr(target, attribute, value, raising=False)
     given = [construct(lambda rngs: rngs, 3, {}) for _ in range(2)]
     assert len({id(streams) for streams in (*given, lent, unused)}) == 4
-    assert [drawn(streams) for streams in given] == [drawn(nnx.Rngs(3))] * 2
+    assert [draw_keys(streams) for streams in given] == [draw_keys(nnx.Rngs(3))] * 2
     assert len(rngs._UNUSED) == 1

@@ -149,7 +149,7 @@ class Cumulative(NumpyNorm):
 
     calls = 0
 
-    def updated(self, old, new):
+    def update(self, old, new):
         return old + (new - old) / np.float32(self.calls)
 
     def __call__(self, x, use_running_average):
@@ -229,14 +229,14 @@ class SharedByDefault(NumpyNorm):
             self.arrays["running_mean"] = self.first
 
     def __call__(self, x, use_running_average):
-        held = self.arrays["running_mean"]
+        stored = self.arrays["running_mean"]
         y = super().__call__(x, use_running_average)
-        held[...] = self.arrays["running_mean"]
-        self.arrays["running_mean"] = held
+        stored[...] = self.arrays["running_mean"]
+        self.arrays["running_mean"] = stored
         return y
 
 
-def found(layer: type[NumpyNorm]) -> list[str]:
+def find_problems(layer: type[NumpyNorm]) -> list[str]:
     subject = Subject(implementation(layer))
     return [problem for _, mistake in MISTAKES if (problem := mistake(subject)) is not None]
 
@@ -264,8 +264,8 @@ def found(layer: type[NumpyNorm]) -> list[str]:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_each_mistake_is_named(layer, words):
-    """The adapter with the mistake is told so."""
-    assert any(problem.startswith(words) for problem in found(layer)), found(layer)
+    """The adapter with the mistake gets the message for it."""
+    assert any(problem.startswith(words) for problem in find_problems(layer)), find_problems(layer)
 
 
 @pytest.mark.parametrize(
@@ -285,14 +285,14 @@ def test_each_mistake_is_named(layer, words):
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_the_first_broken_step_is_told_once(layer, words, monkeypatch):
-    """What follows the first problem would repeat it, and is not looked at."""
+def test_only_the_first_broken_step_is_reported(layer, words, monkeypatch):
+    """Later checks would repeat the first problem, and are skipped."""
     monkeypatch.setattr(adapter_check, "resolve", lambda _: implementation(layer))
 
-    told = [problem for _, problem in adapter_check.problems("given") if problem is not None]
+    reported = [problem for _, problem in adapter_check.problems("given") if problem is not None]
 
-    assert len(told) == 1
-    assert told[0].startswith(words), told
+    assert len(reported) == 1
+    assert reported[0].startswith(words), reported
 
 
 @pytest.mark.parametrize("layer", [Cumulative, KeepsWhatItIsGiven])
@@ -306,4 +306,4 @@ def test_a_sound_adapter_has_no_step_that_fails(layer, monkeypatch):
 @pytest.mark.parametrize("layer", [NumpyNorm, OnePass, Unbiased, Cumulative])
 def test_layers_are_not_taken_for_adapters(layer):
     """A sound adapter has no problem, whatever its layer computes."""
-    assert found(layer) == []
+    assert find_problems(layer) == []

@@ -92,7 +92,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_what_two_layers_do_is_told_apart(name):
+def test_two_layers_are_distinguished(name):
     """The reference leaves things open that a more careful layer refuses."""
     answers = tuple(str(observe(name, Subject(made))) for made in (reference(), CAREFUL))
     assert answers == EXPECTED[name]
@@ -127,7 +127,7 @@ def test_a_traced_flag_is_followed_where_it_can_be():
 
 
 def test_masks_that_are_not_boolean():
-    """The wider reference takes whatever is not 0 as a row that counts."""
+    """The extended reference takes whatever is not 0 as a row that counts."""
     answer = observe("masks", Subject(wide())).answer
     assert "what is not 0 counts" in answer
 
@@ -207,7 +207,7 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path):
 
 
 def test_the_page_has_every_behaviour_and_what_the_reference_does():
-    """docs/behaviours.md is of this table, and says of the reference what is seen here."""
+    """docs/behaviours.md lists this table, and agrees with it about the reference."""
     text = (ROOT / "docs" / "behaviours.md").read_text("utf-8")
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == list(BEHAVIOURS)
     for name, (answer, _) in EXPECTED.items():

@@ -1,4 +1,4 @@
-"""The diagnosis takes what is declared for no mistake, and finds what is one besides."""
+"""The diagnosis does not take declared deviations for mistakes, and finds others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DECLARED = [name for name, variant in VARIANTS.items() if variant.deviations]
 
 
 def evidence(made: Implementation) -> tuple[Evidence, Evidence]:
-    """Return what was observed of calls and of gradients, beside what is right by declaration."""
+    """Return the evidence of calls and of gradients, with expectations by declaration."""
     declared = Subject(made).conventions
     return tuple(evidence_of(seen(made), declared) for seen in (observe, observe_gradients))
 
@@ -58,7 +58,7 @@ def test_without_its_declaration_there_is_something_to_explain():
 
 @pytest.mark.parametrize("base", [NewMomentum, UnbiasedStored])
 def test_the_mistake_beside_a_declaration_is_named(base: type[nnx.Module]):
-    """ε under the root of a layer that declares another convention: that is what is said."""
+    """ε outside the root of a layer that declares another convention is diagnosed."""
 
     class EpsOutside(base):
         def inverse_std(self, var):

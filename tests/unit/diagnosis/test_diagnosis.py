@@ -1,4 +1,4 @@
-"""The diagnosis names what is wrong, and says nothing where it does not know."""
+"""The diagnosis names the mistake, or nothing if it does not know."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from impl.variants import VARIANTS
 
 
 @cache
-def of(name: str) -> Diagnosis:
+def diagnose_fault(name: str) -> Diagnosis:
     return diagnose(FAULTS[name].implementation)
 
 
@@ -52,7 +52,7 @@ def of(name: str) -> Diagnosis:
 )
 def test_a_known_mistake_is_named(fault: str, identity: str):
     """The first answer is the mistake, and it rests on several calls."""
-    found = of(fault)
+    found = diagnose_fault(fault)
 
     kind = "observed" if identity == "varies" else "alternative"
     assert (found.kind, found.id) == (kind, identity)
@@ -70,13 +70,13 @@ def test_a_known_mistake_is_named(fault: str, identity: str):
 )
 def test_the_constant_of_a_mistake_is_recovered(fault: str, shown: str):
     """A constant is read off the numbers and printed."""
-    assert shown in of(fault).sentence
+    assert shown in diagnose_fault(fault).sentence
 
 
 def test_a_convention_names_the_framework_and_the_way_out():
     """Momentum as the weight of the new value is PyTorch's."""
-    assert "PyTorch" in of("momentum-of-the-new").convention
-    assert "1−momentum" in of("momentum-of-the-new").convention
+    assert "PyTorch" in diagnose_fault("momentum-of-the-new").convention
+    assert "1−momentum" in diagnose_fault("momentum-of-the-new").convention
 
 
 @exhaustive
@@ -140,14 +140,14 @@ def test_a_mistake_that_nobody_described_is_not_named():
 
 def test_a_diagnosis_is_json():
     """What is reported survives a round trip."""
-    found = of("eps-clamped").to_json()
+    found = diagnose_fault("eps-clamped").to_json()
 
     assert json.loads(json.dumps(found)) == found
     assert found["constants"] == [1.001e-05]
 
 
 def test_the_model_without_a_mistake_is_the_oracle():
-    """The steps of the textbook give what the oracle gives."""
+    """The steps of the reference model agree with the oracle."""
     rng = np.random.default_rng(5)
     config = Config(features=3, momentum=0.3, eps=0.1)
     state = State(*(rng.uniform(0.5, 2, 3).astype(np.float32) for _ in range(4)))

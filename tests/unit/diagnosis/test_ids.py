@@ -56,7 +56,7 @@ print(diagnose(FAULTS["gamma-cubed"].implementation).id)
 
 
 def test_every_right_answer_is_an_alternative_or_a_fact():
-    """A record names no answer that a diagnosis cannot give."""
+    """A record names only answers that a diagnosis can have."""
     answers = {answer.partition("@")[0] for f in FAULTS.values() for answer in f.diagnosed}
 
     assert answers

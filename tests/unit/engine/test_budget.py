@@ -1,8 +1,8 @@
-"""How many cases a verdict rests on, and what is counted."""
+"""How many cases and comparisons a verdict rests on."""
 
 from __future__ import annotations
 
-from support.judged import claimed, judged
+from support.judging import judge_by_id, judge_claim
 from support.numpy_norm import NumpyNorm, subject
 
 from conformance.engine.budget import Budget, budget
@@ -16,9 +16,9 @@ def test_the_share_of_a_property_scales_its_cases():
     def claim(*_: object, **__: object) -> None:
         check_same("nothing", 1, 1)
 
-    assert claimed(claim, share=0.1).cases == 10
-    assert claimed(claim, share=0.001).cases == 1
-    assert claimed(claim, chosen=budget(max_examples=3)).cases == 3
+    assert judge_claim(claim, share=0.1).cases == 10
+    assert judge_claim(claim, share=0.001).cases == 1
+    assert judge_claim(claim, chosen=budget(max_examples=3)).cases == 3
 
 
 def test_a_seed_of_none_is_left_to_hypothesis():
@@ -29,7 +29,7 @@ def test_a_seed_of_none_is_left_to_hypothesis():
 
 def claimed_ok(chosen: Budget) -> tuple[Outcome, int]:
     """Return outcome and cases of a claim that holds."""
-    verdict = claimed(lambda *_, **__: check_same("nothing", 1, 1), chosen=chosen)
+    verdict = judge_claim(lambda *_, **__: check_same("nothing", 1, 1), chosen=chosen)
     return verdict.outcome, verdict.cases
 
 
@@ -43,7 +43,7 @@ def test_shrinking_has_an_end():
             mean, var = super().statistics(x)
             return mean + 1, var
 
-    verdict = judged(subject(Counting), "BN-EMA-1")
+    verdict = judge_by_id(subject(Counting), "BN-EMA-1")
     assert verdict.outcome is Outcome.VIOLATES
     assert len(calls) < 1000
 
@@ -55,4 +55,4 @@ def test_checks_of_a_claim_are_counted():
         check_same("one", 1, 1)
         check_same("two", 2, 2)
 
-    assert claimed(claim, chosen=budget(max_examples=10)).comparisons == 20
+    assert judge_claim(claim, chosen=budget(max_examples=10)).comparisons == 20

@@ -72,7 +72,7 @@ DECLARED = {
 }
 
 
-def judged(implementation: Implementation, requirement: str) -> Verdict:
+def judge_by_id(implementation: Implementation, requirement: str) -> Verdict:
     return judge_requirement(REQUIREMENTS[requirement], Subject(implementation), budget())
 
 
@@ -84,7 +84,7 @@ def test_every_deviation_has_a_layer_and_a_requirement():
 @pytest.mark.parametrize("deviation", Deviation, ids=lambda d: d.name)
 def test_declared_it_deviates(deviation: Deviation):
     """The layer that declares its convention deviates where that shows."""
-    verdict = judged(DECLARED[deviation], DEVIATIONS[deviation].shown_by)
+    verdict = judge_by_id(DECLARED[deviation], DEVIATIONS[deviation].shown_by)
     assert verdict.outcome is Outcome.DEVIATES, verdict.violation
 
 
@@ -92,14 +92,14 @@ def test_declared_it_deviates(deviation: Deviation):
 def test_undeclared_it_violates(deviation: Deviation):
     """The same layer by the strict reading violates there."""
     strictly = DECLARED[deviation].read(strictly=True)
-    assert judged(strictly, DEVIATIONS[deviation].shown_by).outcome is Outcome.VIOLATES
+    assert judge_by_id(strictly, DEVIATIONS[deviation].shown_by).outcome is Outcome.VIOLATES
 
 
 @pytest.mark.parametrize("deviation", Deviation, ids=lambda d: d.name)
 def test_a_false_declaration_violates(deviation: Deviation):
-    """The reference that declares what it does not do violates there."""
+    """The reference violates a requirement if it declares a deviation that it does not have."""
     lying = replace(reference(), deviations=frozenset({deviation}))
-    assert judged(lying, DEVIATIONS[deviation].shown_by).outcome is Outcome.VIOLATES
+    assert judge_by_id(lying, DEVIATIONS[deviation].shown_by).outcome is Outcome.VIOLATES
 
 
 def ema_normalised_forward(_: object, x: object, use_running_average: float) -> np.ndarray:
@@ -121,16 +121,16 @@ def test_a_function_declares_what_shows_in_it(deviation: Deviation):
     """A forward function without a layer is judged by what it declares, too."""
     declared = frozenset({deviation})
     function = Implementation(name="f", forward=FUNCTIONS[deviation], deviations=declared)
-    assert judged(function, "BN-FWD-2").outcome is Outcome.DEVIATES
+    assert judge_by_id(function, "BN-FWD-2").outcome is Outcome.DEVIATES
     lying = replace(function, forward=batchnorm_forward)
-    assert judged(lying, "BN-FWD-2").outcome is Outcome.VIOLATES
+    assert judge_by_id(lying, "BN-FWD-2").outcome is Outcome.VIOLATES
 
 
 def test_a_function_in_two_passes_does_not_declare_one():
     """A declaration that only widens a bound is superfluous in a function as in a layer."""
     one_pass = frozenset({Deviation.ONE_PASS_VARIANCE})
     lying = Implementation(name="f", forward=batchnorm_forward, deviations=one_pass)
-    verdict = judged(lying, "BN-FWD-2")
+    verdict = judge_by_id(lying, "BN-FWD-2")
     assert verdict.outcome is Outcome.VIOLATES
     assert "ONE_PASS_VARIANCE" in verdict.violation.finding.quantity
 
@@ -152,12 +152,12 @@ def test_what_nothing_can_show_cannot_be_declared(
 
 
 def test_a_declaration_does_not_excuse_another_mistake():
-    """An unbiased running variance is no excuse for momentum of the new value."""
+    """A declared unbiased running variance does not excuse momentum of the new value."""
     layer = replace(
         VARIANTS["new-momentum-declared"],
         deviations=frozenset({Deviation.UNBIASED_RUNNING_VARIANCE}),
     )
-    assert judged(layer, "BN-EMA-1").outcome is Outcome.VIOLATES
+    assert judge_by_id(layer, "BN-EMA-1").outcome is Outcome.VIOLATES
 
 
 def test_each_of_two_declarations_has_to_be_needed():
@@ -165,7 +165,7 @@ def test_each_of_two_declarations_has_to_be_needed():
     both = frozenset({Deviation.UNBIASED_RUNNING_VARIANCE, Deviation.SINGLE_ROW_REFUSED})
     layer = replace(VARIANTS["unbiased-declared"], deviations=both)
     for requirement in ("BN-EMA-2", "BN-TRAIN-8"):
-        verdict = judged(layer, requirement)
+        verdict = judge_by_id(layer, requirement)
         assert verdict.outcome is Outcome.VIOLATES
         assert verdict.violation.finding.quantity == "a training call on a single row"
 

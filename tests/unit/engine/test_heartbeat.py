@@ -18,15 +18,15 @@ RAW = bytes(range(256))
 
 
 @pytest.fixture
-def ends():
+def reader_and_writer():
     reader = HeartbeatReader()
     yield reader, HeartbeatWriter(reader.path)
     reader.close()
 
 
-def test_what_is_written_is_read(ends):
-    """The operation with its arguments, the number of cases, and what the case is drawn from."""
-    reader, writer = ends
+def test_what_is_written_is_read(reader_and_writer):
+    """The operation with its arguments, the number of cases, and the bytes of the case."""
+    reader, writer = reader_and_writer
     writer.case(RAW, DEFAULT)
     writer.case(RAW, DEFAULT)
     writer.operation("the constructor", "momentum=0.5, eps=1e-05")
@@ -38,9 +38,9 @@ def test_what_is_written_is_read(ends):
     assert decode(json.loads(heartbeat.shapes)) == DEFAULT
 
 
-def test_each_report_changes_the_counter(ends):
+def test_each_report_changes_the_counter(reader_and_writer):
     """Which is how silence is noticed; a new request forgets the case."""
-    reader, writer = ends
+    reader, writer = reader_and_writer
     counts = [reader.count]
     for report in (lambda: writer.case(RAW, DEFAULT), lambda: writer.operation("y"), writer.begin):
         report()
@@ -60,9 +60,9 @@ class Touch:
         return Path.touch, (self.path,)
 
 
-def test_a_forged_page_is_not_executed(ends, tmp_path: Path):
+def test_a_forged_page_is_not_executed(reader_and_writer, tmp_path: Path):
     """An implementation can write to the page; the supervisor only loses the case by it."""
-    reader, writer = ends
+    reader, writer = reader_and_writer
     writer.case(RAW, DEFAULT)
     writer._shapes = pickle.dumps(Touch(tmp_path / "executed"))
     writer._page[8192 : 8192 + len(writer._shapes)] = writer._shapes

@@ -29,27 +29,27 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return directory
 
 
-def left(programs: Path) -> list[str]:
+def list_files(programs: Path) -> list[str]:
     return sorted(file.name for file in programs.iterdir())
 
 
 def test_the_oldest_are_deleted_until_the_rest_fits(programs: Path):
     """What was used last stays."""
     assert forget_old_compilations(limit=250) == 3
-    assert left(programs) == ["program-3", "program-4"]
+    assert list_files(programs) == ["program-3", "program-4"]
 
 
 def test_nothing_is_deleted_below_the_limit(programs: Path):
     """A cache that fits is left alone."""
     assert forget_old_compilations(limit=500) == 0
-    assert len(left(programs)) == 5
+    assert len(list_files(programs)) == 5
 
 
 def test_a_program_that_was_read_lately_stays(programs: Path):
     """Use counts, and not when it was compiled."""
     os.utime(programs / "program-0", (2000, 1000))
     forget_old_compilations(limit=100)
-    assert left(programs) == ["program-0"]
+    assert list_files(programs) == ["program-0"]
 
 
 def test_no_cache_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

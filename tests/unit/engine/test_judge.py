@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.judged import judged
+from support.judging import judge_by_id
 from support.numpy_norm import (
     NumpyNorm,
     OnePass,
@@ -24,10 +24,10 @@ from conformance.requirements.verdict import Outcome
 ONE_PASS = Deviation.ONE_PASS_VARIANCE
 
 
-def numbers(value: Any) -> int:
+def count_numbers(value: Any) -> int:
     if isinstance(value, list):
-        return sum(map(numbers, value))
-    return sum(map(numbers, value.values())) if isinstance(value, dict) else 1
+        return sum(map(count_numbers, value))
+    return sum(map(count_numbers, value.values())) if isinstance(value, dict) else 1
 
 
 # Conforming
@@ -36,7 +36,7 @@ def numbers(value: Any) -> int:
 @pytest.mark.parametrize("identity", ["BN-INIT-4", "BN-AFF-1", "BN-EMA-2", "BN-EVAL-1"])
 def test_a_right_layer_conforms(identity: str):
     """A conforming verdict says on how many cases and comparisons it rests, and how close."""
-    verdict = judged(subject(), identity)
+    verdict = judge_by_id(subject(), identity)
     assert verdict.outcome is Outcome.CONFORMS
     assert (verdict.requirement, verdict.implementation) == (identity, "NumpyNorm")
     assert (verdict.level, verdict.kind) == (Level.MUST, "Implementation object")
@@ -48,14 +48,14 @@ def test_a_right_layer_conforms(identity: str):
 
 def test_a_conforming_verdict_tells_how_close_it_was():
     """The worst error ÷ bound is between 0 and 1 and names its quantity."""
-    verdict = judged(subject(), "BN-TRAIN-1")
+    verdict = judge_by_id(subject(), "BN-TRAIN-1")
     assert 0 < verdict.worst < 1
     assert verdict.worst_quantity == "y"
 
 
 def test_exact_rules_have_no_worst_error():
     """Where nothing was measured, the worst error ÷ bound is None and not 0."""
-    verdict = judged(subject(), "BN-INIT-1")
+    verdict = judge_by_id(subject(), "BN-INIT-1")
     assert (verdict.worst, verdict.worst_quantity) == (None, None)
 
 
@@ -65,7 +65,7 @@ def test_exact_rules_have_no_worst_error():
 )
 def test_a_layer_without_a_framework_can_be_judged(identity: str):
     """A plain NumPy layer conforms to every EMA requirement."""
-    assert judged(subject(), identity, max_examples=25).outcome is Outcome.CONFORMS
+    assert judge_by_id(subject(), identity, max_examples=25).outcome is Outcome.CONFORMS
 
 
 # Violating
@@ -73,19 +73,19 @@ def test_a_layer_without_a_framework_can_be_judged(identity: str):
 
 def test_a_swapped_momentum_violates():
     """The weight of the wrong value is found, with a counterexample of a handful of numbers."""
-    verdict = judged(subject(SwappedMomentum), "BN-EMA-1")
+    verdict = judge_by_id(subject(SwappedMomentum), "BN-EMA-1")
     assert verdict.outcome is Outcome.VIOLATES
     violation = verdict.violation
     assert violation.finding.quantity == "running_mean"
     assert violation.finding.ratio > 1
     assert not violation.flaky
     assert {"x", "momentum", "eps"} <= set(violation.inputs)
-    assert numbers(violation.inputs) <= 6
+    assert count_numbers(violation.inputs) <= 6
 
 
 def test_a_counterexample_is_the_failing_one():
     """The inputs of a violation are literals that fail when they are judged by hand."""
-    violation = judged(subject(SwappedMomentum), "BN-EMA-1").violation
+    violation = judge_by_id(subject(SwappedMomentum), "BN-EMA-1").violation
     x, momentum = np.array(violation.inputs["x"]), violation.inputs["momentum"]
     old = violation.inputs.get("running_mean", [0.0])
     wanted = momentum * np.array(old) + (1 - momentum) * x.mean(axis=0)
@@ -95,20 +95,20 @@ def test_a_counterexample_is_the_failing_one():
 def test_the_unbiased_variance_violates():
     """N−1 in the variance is found where it is stored and where it is used."""
     for identity in ("BN-EMA-2", "BN-TRAIN-1", "BN-TRAIN-5"):
-        assert judged(subject(Unbiased), identity).outcome is Outcome.VIOLATES
-    assert judged(subject(Unbiased), "BN-EMA-1").outcome is Outcome.CONFORMS
+        assert judge_by_id(subject(Unbiased), identity).outcome is Outcome.VIOLATES
+    assert judge_by_id(subject(Unbiased), "BN-EMA-1").outcome is Outcome.CONFORMS
 
 
 def test_verdicts_are_reproducible():
     """The same budget leads to the same counterexample, and the same finding."""
-    one, two = (judged(subject(Unbiased), "BN-TRAIN-1") for _ in range(2))
+    one, two = (judge_by_id(subject(Unbiased), "BN-TRAIN-1") for _ in range(2))
     assert repr(one.violation) == repr(two.violation)  # NaN does not equal itself
     assert (one.cases, one.comparisons) == (two.cases, two.comparisons)
 
 
 def test_an_exception_is_a_violation():
     """A layer that raises in a call violates, and the exception is named."""
-    verdict = judged(subject(Refusing), "BN-TRAIN-1")
+    verdict = judge_by_id(subject(Refusing), "BN-TRAIN-1")
     assert verdict.outcome is Outcome.VIOLATES
     assert verdict.violation.finding.sentence() == (
         "the call with use_running_average=False: got RuntimeError: no can do, expected a result"
@@ -123,7 +123,7 @@ def test_a_constructor_that_raises_violates():
             msg = "eps must be tiny\nand other things"
             raise ValueError(msg)
 
-    finding = judged(subject(Picky), "BN-INIT-1").violation.finding
+    finding = judge_by_id(subject(Picky), "BN-INIT-1").violation.finding
     assert finding.sentence() == (
         "the constructor with momentum=0.75, eps=1e-05: got ValueError: eps must be tiny, "
         "expected a result"
@@ -132,18 +132,18 @@ def test_a_constructor_that_raises_violates():
 
 def test_no_result_is_a_violation():
     """A layer that returns None violates."""
-    finding = judged(subject(Silent), "BN-TRAIN-1").violation.finding
+    finding = judge_by_id(subject(Silent), "BN-TRAIN-1").violation.finding
     assert finding.sentence() == "y: got NoneType, expected a numeric array"
 
 
 def test_missing_arrays_are_a_violation():
-    """A layer that does not show an array violates what is said about it."""
+    """A layer that does not expose an array violates the requirements about that array."""
 
     class Hiding(NumpyNorm):
         def read(self):
             return {"gamma": self.arrays["gamma"]}
 
-    finding = judged(subject(Hiding), "BN-INIT-1").violation.finding
+    finding = judge_by_id(subject(Hiding), "BN-INIT-1").violation.finding
     assert finding.sentence() == "beta: got missing, expected an array of shape (1,)"
 
 
@@ -157,7 +157,7 @@ def test_what_fails_only_once_violates_as_flaky():
             mean, var = super().statistics(x)
             return mean + (len(calls) == 10), var
 
-    verdict = judged(subject(Once), "BN-EMA-1")
+    verdict = judge_by_id(subject(Once), "BN-EMA-1")
     assert verdict.outcome is Outcome.VIOLATES
     assert verdict.violation.flaky
     assert verdict.violation.finding.quantity == "running_mean"
@@ -175,7 +175,7 @@ def test_randomness_violates():
             mean, var = super().statistics(x)
             return mean + np.float32(rng.integers(2)), var
 
-    assert judged(subject(Dithering), "BN-EMA-1").outcome is Outcome.VIOLATES
+    assert judge_by_id(subject(Dithering), "BN-EMA-1").outcome is Outcome.VIOLATES
 
 
 def test_inputs_are_copies():
@@ -187,9 +187,9 @@ def test_inputs_are_copies():
                 x += 1
             return super().__call__(x, use_running_average)
 
-    finding = judged(subject(Writing), "BN-EMA-1").violation.finding
+    finding = judge_by_id(subject(Writing), "BN-EMA-1").violation.finding
     assert finding.got != finding.expected
-    assert judged(subject(Writing), "BN-IND-3").outcome is Outcome.VIOLATES
+    assert judge_by_id(subject(Writing), "BN-IND-3").outcome is Outcome.VIOLATES
 
 
 # Declared deviations
@@ -197,37 +197,37 @@ def test_inputs_are_copies():
 
 def test_a_declared_deviation_deviates():
     """The declared one-pass variance is within its own bound, and the verdict says so."""
-    verdict = judged(subject(OnePass, {ONE_PASS}), "BN-NUM-1")
+    verdict = judge_by_id(subject(OnePass, {ONE_PASS}), "BN-NUM-1")
     assert verdict.outcome is Outcome.DEVIATES
     assert verdict.violation is None
 
 
 def test_an_undeclared_deviation_violates():
     """Without the declaration the same layer violates the same requirement."""
-    assert judged(subject(OnePass), "BN-NUM-1").outcome is Outcome.VIOLATES
+    assert judge_by_id(subject(OnePass), "BN-NUM-1").outcome is Outcome.VIOLATES
 
 
 def test_a_declaration_has_to_be_borne_out():
-    """A layer that declares what it does not do violates BN-NUM-1, and only that."""
-    verdict = judged(subject(NumpyNorm, {ONE_PASS}), "BN-NUM-1")
+    """A layer with a false declaration violates BN-NUM-1, and only that."""
+    verdict = judge_by_id(subject(NumpyNorm, {ONE_PASS}), "BN-NUM-1")
     assert verdict.outcome is Outcome.VIOLATES
     assert verdict.violation.finding.sentence() == (
         "the declared deviation ONE_PASS_VARIANCE: got results within the bound that needs no "
         "declaration, expected a deviation; remove the declaration"
     )
-    assert judged(subject(NumpyNorm, {ONE_PASS}), "BN-TRAIN-1").outcome is Outcome.CONFORMS
+    assert judge_by_id(subject(NumpyNorm, {ONE_PASS}), "BN-TRAIN-1").outcome is Outcome.CONFORMS
 
 
 def test_a_declaration_excuses_nothing_else():
     """With the deviation declared, an unbiased variance still violates."""
-    assert judged(subject(Unbiased, {ONE_PASS}), "BN-EMA-2").outcome is Outcome.VIOLATES
+    assert judge_by_id(subject(Unbiased, {ONE_PASS}), "BN-EMA-2").outcome is Outcome.VIOLATES
 
 
 def test_every_door_makes_room_for_programs(monkeypatch: pytest.MonkeyPatch):
     """Before each judgement compiled programs are dropped if they are about to fill a process."""
-    asked: list[bool] = []
+    requests: list[bool] = []
     monkeypatch.setattr(
-        "conformance.engine.judge.unload_programs_if_many", lambda: asked.append(True)
+        "conformance.engine.judge.unload_programs_if_many", lambda: requests.append(True)
     )
-    judged(subject(NumpyNorm), "BN-EVAL-5")
-    assert asked == [True]
+    judge_by_id(subject(NumpyNorm), "BN-EVAL-5")
+    assert requests == [True]

@@ -14,8 +14,8 @@ from conformance.engine.sandbox.limits import GIB, LEAST_MEMORY, Limits, fair_sh
 STATM = Path("/proc/self/statm")
 
 
-@pytest.mark.skipif(not STATM.exists(), reason="this system does not tell what a process holds")
-def test_what_is_reserved_is_not_held():
+@pytest.mark.skipif(not STATM.exists(), reason="this system does not report memory of processes")
+def test_reserved_memory_is_not_resident():
     """Memory counts once it is written to: frameworks reserve far more than they use."""
     before = resident(os.getpid())
     reserved = np.empty(64 << 20, np.uint8)
@@ -27,7 +27,7 @@ def test_what_is_reserved_is_not_held():
 
 
 def test_a_process_that_is_gone_holds_nothing():
-    """Nor does one on a system that does not tell."""
+    """Nor does one on a system that does not report its memory."""
     assert resident(2**22 + 1) == 0
 
 
@@ -43,7 +43,7 @@ def test_workers_share_the_machine(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_limit_of_a_container_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """The least of what the control group and the machine have; "max" is no limit."""
+    """The smaller memory of control group and machine; "max" means no limit."""
     machine = limits.machine_memory()
     (tmp_path / "max").write_text("max\n")
     (tmp_path / "little").write_text("1024\n")

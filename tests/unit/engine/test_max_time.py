@@ -14,7 +14,9 @@ from conformance.requirements.deviations import Deviation
 from conformance.requirements.verdict import Outcome, Verdict
 
 
-def judged(identity: str, until: float, layer: type = NumpyNorm, *declared: Deviation) -> Verdict:
+def judge_until(
+    identity: str, until: float, layer: type = NumpyNorm, *declared: Deviation
+) -> Verdict:
     trial = PropertyRun(PROPERTIES[identity], subject(layer, declared), budget())
     trial.until = until
     return judge(trial)
@@ -22,7 +24,7 @@ def judged(identity: str, until: float, layer: type = NumpyNorm, *declared: Devi
 
 def test_the_first_cases_are_executed_however_late_it_is():
     """The verdict rests on them, and says how many were left out."""
-    verdict = judged("BN-EMA-2", until=0.0)
+    verdict = judge_until("BN-EMA-2", until=0.0)
     assert verdict.outcome is Outcome.CONFORMS
     assert (verdict.cases, verdict.cut) == (FIRST_CASES, 100 - FIRST_CASES)
     assert verdict.comparisons > 0
@@ -30,24 +32,24 @@ def test_the_first_cases_are_executed_however_late_it_is():
 
 def test_nothing_is_left_out_while_there_is_time():
     """A limit far away changes nothing."""
-    verdict = judged("BN-EMA-2", until=time.time() + 1000)
+    verdict = judge_until("BN-EMA-2", until=time.time() + 1000)
     assert (verdict.cases, verdict.cut) == (100, 0)
 
 
 def test_the_cases_are_the_first_of_the_whole_run():
     """A violation met in time is the one that a run without a limit meets, as small."""
-    short = judged("BN-EMA-1", 0.0, SwappedMomentum)
-    whole = judged("BN-EMA-1", time.time() + 1000, SwappedMomentum)
+    short = judge_until("BN-EMA-1", 0.0, SwappedMomentum)
+    whole = judge_until("BN-EMA-1", time.time() + 1000, SwappedMomentum)
     assert short.outcome is Outcome.VIOLATES
     assert short.violation == whole.violation
 
 
 def test_a_declaration_is_not_refuted_by_cases_left_out():
-    """Too few cases to see a declared deviation are no proof that it is superfluous."""
-    verdict = judged("BN-NUM-1", 0.0, NumpyNorm, Deviation.ONE_PASS_VARIANCE)
+    """Too few cases to see a declared deviation do not prove that it is superfluous."""
+    verdict = judge_until("BN-NUM-1", 0.0, NumpyNorm, Deviation.ONE_PASS_VARIANCE)
     assert verdict.cut > 0
     assert verdict.outcome is Outcome.CONFORMS
-    assert judged("BN-NUM-1", 0.0, OnePass, Deviation.ONE_PASS_VARIANCE).outcome in {
+    assert judge_until("BN-NUM-1", 0.0, OnePass, Deviation.ONE_PASS_VARIANCE).outcome in {
         Outcome.CONFORMS,
         Outcome.DEVIATES,
     }
@@ -63,7 +65,7 @@ def test_the_clock_shares_out_what_is_left():
     assert clock.until(1.0) - now == pytest.approx(90, abs=1)  # stolen from another worker
 
 
-def test_a_clock_that_has_run_out_gives_nothing():
+def test_a_clock_that_has_run_out_yields_nothing():
     """No requirement gets a time in the past or before now."""
     now = time.time()
     assert Clock(now - 5, weight=2.0).until(1.0) == pytest.approx(now, abs=1)

@@ -1,4 +1,4 @@
-"""The order of judging: nothing is lost, and every worker starts with what finds most."""
+"""The order of judging: nothing is lost, and workers start with what finds most violations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROWS = tuple(REQUIREMENTS.values())
 
 
 def test_places_are_those_of_requirements():
-    """Every id that has a place of its own is in the table."""
+    """Every id with a fixed place is in the table."""
     assert set(_PLACES) <= set(REQUIREMENTS)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import reject
-from support.judged import claimed, judged
+from support.judging import judge_by_id, judge_claim
 from support.numpy_norm import implementation, subject
 
 from conformance.adapters.errors import AdapterError
@@ -14,19 +14,19 @@ from conformance.requirements.verdict import Outcome
 
 
 def test_a_missing_capability_is_unsupported():
-    """What an implementation does not offer is not judged, and the verdict says what it is."""
-    verdict = judged(subject(), "BN-STATE-1")
+    """Missing capabilities are not judged, and the verdict names them."""
+    verdict = judge_by_id(subject(), "BN-STATE-1")
     assert verdict.outcome is Outcome.UNSUPPORTED
     assert verdict.cases == 0
     assert verdict.detail == "needs nnx, which the implementation does not offer"
-    assert judged(subject(), "BN-FWD-1").outcome is Outcome.UNSUPPORTED
+    assert judge_by_id(subject(), "BN-FWD-1").outcome is Outcome.UNSUPPORTED
 
 
 def test_a_function_has_no_layer():
     """A forward function alone is judged by nothing that needs a layer."""
     forward = Subject(Implementation(name="f", forward=lambda _, x, __: x))
-    assert judged(forward, "BN-EMA-1").outcome is Outcome.UNSUPPORTED
-    assert judged(forward, "BN-FLAG-1").outcome is Outcome.VIOLATES
+    assert judge_by_id(forward, "BN-EMA-1").outcome is Outcome.UNSUPPORTED
+    assert judge_by_id(forward, "BN-FLAG-1").outcome is Outcome.VIOLATES
 
 
 def test_an_empty_implementation_is_refused():
@@ -40,20 +40,20 @@ def test_an_empty_implementation_is_refused():
 
 
 def test_a_claim_that_compares_nothing_is_vacuous():
-    """Cases without a comparison are no evidence."""
-    verdict = claimed(lambda *_, **__: None)
+    """Cases without a comparison do not count as evidence."""
+    verdict = judge_claim(lambda *_, **__: None)
     assert verdict.outcome is Outcome.VACUOUS
     assert verdict.detail == "no case was executed, or nothing was compared in any"
     assert (verdict.cases, verdict.comparisons) == (100, 0)
 
 
 def test_a_claim_that_rejects_everything_is_vacuous():
-    """Rejected cases are counted, and a run of nothing else is no evidence."""
+    """Rejected cases are counted, and a run with only rejected cases is vacuous."""
 
     def claim(*_: object, **__: object) -> None:
         reject()
 
-    verdict = claimed(claim)
+    verdict = judge_claim(claim)
     assert verdict.outcome is Outcome.VACUOUS, verdict.detail
     assert verdict.rejected == verdict.cases > 0
 
@@ -65,7 +65,7 @@ def test_an_error_of_the_suite_is_no_violation():
         msg = "wrong shape in the suite"
         raise IndexError(msg)
 
-    verdict = claimed(claim)
+    verdict = judge_claim(claim)
     assert verdict.outcome is Outcome.ERRORED
     assert verdict.violation is None
     first, *rest = verdict.detail.splitlines()
@@ -81,7 +81,7 @@ def test_interrupts_go_through(error: type[BaseException]):
         raise error
 
     with pytest.raises(error):
-        claimed(claim)
+        judge_claim(claim)
 
 
 def test_capabilities_follow_from_what_is_given():

@@ -17,7 +17,7 @@ MUST, SHOULD = "BN-EVAL-1", "BN-STATE-8"
 STALE = ["the waiver of BN-EVAL-1 for x is not needed any more."]
 
 
-def collected(*pairs: tuple[str, Outcome], strict: bool = False) -> VerdictCollector:
+def make_collector(*pairs: tuple[str, Outcome], strict: bool = False) -> VerdictCollector:
     """Return a collector with verdicts on one implementation."""
     rows = tuple(REQUIREMENTS[name] for name, _ in pairs)
     run = RunConfig(implementations=("x",), requirements=rows, budget=budget(), strict=strict)
@@ -34,15 +34,15 @@ def collected(*pairs: tuple[str, Outcome], strict: bool = False) -> VerdictColle
 @pytest.mark.parametrize(
     ("collector", "status", "code"),
     [
-        (collected((MUST, GOOD)), pytest.ExitCode.OK, ExitCode.OK),
-        (collected((MUST, BAD)), pytest.ExitCode.TESTS_FAILED, ExitCode.FAILED),
-        (collected((SHOULD, BAD), (MUST, GOOD)), pytest.ExitCode.OK, ExitCode.OK),
-        (collected((SHOULD, BAD), strict=True), pytest.ExitCode.TESTS_FAILED, ExitCode.FAILED),
-        (collected((MUST, NO)), pytest.ExitCode.NO_TESTS_COLLECTED, ExitCode.NOTHING_JUDGED),
-        (collected(), pytest.ExitCode.NO_TESTS_COLLECTED, ExitCode.NOTHING_JUDGED),
-        (collected(), pytest.ExitCode.INTERNAL_ERROR, ExitCode.UNUSABLE),
-        (collected((MUST, GOOD)), pytest.ExitCode.INTERNAL_ERROR, ExitCode.FAILED),
-        (collected((MUST, GOOD)), pytest.ExitCode.INTERRUPTED, ExitCode.FAILED),
+        (make_collector((MUST, GOOD)), pytest.ExitCode.OK, ExitCode.OK),
+        (make_collector((MUST, BAD)), pytest.ExitCode.TESTS_FAILED, ExitCode.FAILED),
+        (make_collector((SHOULD, BAD), (MUST, GOOD)), pytest.ExitCode.OK, ExitCode.OK),
+        (make_collector((SHOULD, BAD), strict=True), pytest.ExitCode.TESTS_FAILED, ExitCode.FAILED),
+        (make_collector((MUST, NO)), pytest.ExitCode.NO_TESTS_COLLECTED, ExitCode.NOTHING_JUDGED),
+        (make_collector(), pytest.ExitCode.NO_TESTS_COLLECTED, ExitCode.NOTHING_JUDGED),
+        (make_collector(), pytest.ExitCode.INTERNAL_ERROR, ExitCode.UNUSABLE),
+        (make_collector((MUST, GOOD)), pytest.ExitCode.INTERNAL_ERROR, ExitCode.FAILED),
+        (make_collector((MUST, GOOD)), pytest.ExitCode.INTERRUPTED, ExitCode.FAILED),
     ],
 )
 def test_the_code_follows_from_verdicts_and_session(
@@ -58,18 +58,18 @@ def test_the_code_follows_from_verdicts_and_session(
 )
 def test_a_stale_waiver_spoils_success_only(outcome: Outcome, code: ExitCode):
     """A waiver that does not fit makes the command unusable; a violation comes first."""
-    assert decide_exit_code(collected((MUST, outcome)), 0, stale=STALE) is code
+    assert decide_exit_code(make_collector((MUST, outcome)), 0, stale=STALE) is code
 
 
 @pytest.mark.parametrize("signal", [ExitCode.INTERRUPTED, ExitCode.TERMINATED])
 def test_a_signal_comes_first(signal: ExitCode):
     """A run that a signal ended has its code, whatever else there is to say."""
-    assert decide_exit_code(collected((MUST, BAD)), 1, signal, STALE) is signal
+    assert decide_exit_code(make_collector((MUST, BAD)), 1, signal, STALE) is signal
 
 
 def test_only_items_of_the_run_are_expected():
     """Other tests of the session are none of the run's; names need not be parsed."""
-    collector = collected((MUST, GOOD))
+    collector = make_collector((MUST, GOOD))
     collector.expect(["requirements/judged::BN-EVAL-1[x]", "test_mine.py::test_norm[BN-EVAL-1]"])
 
     assert collector.expected == {(MUST, "x")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.refusing import refused
+from support.refusing import expect_refusal
 
 # Options of the command line. Each has to be refused before anything is judged.
 
@@ -58,7 +58,7 @@ OPTIONS = [
 @pytest.mark.parametrize(("arguments", "message"), OPTIONS)
 def test_options(arguments, message, place):
     """A usage error names the value and the rule, and leaves the directory as it was."""
-    assert message in refused(place, *arguments)
+    assert message in expect_refusal(place, *arguments)
 
 
 # Names of implementations.
@@ -101,4 +101,4 @@ def test_names(name, message, place):
     for file, content in FILES.items():
         (place / file).write_bytes(content)
     (place / "directory.py").mkdir()
-    assert message in refused(place, "smoke", "--", name)
+    assert message in expect_refusal(place, "smoke", "--", name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from support.made_reports import EVERY, report, verdict
-from support.refusing import refused
+from support.example_reports import EVERY, report, verdict
+from support.refusing import expect_refusal
 
 from conformance.requirements.verdict import Outcome
 
@@ -19,7 +19,7 @@ issue = "#1"
 """
 
 
-def without(key: str) -> str:
+def entry_without(key: str) -> str:
     """Return the entry without a line."""
     return "\n".join(line for line in ENTRY.splitlines() if not line.startswith(key))
 
@@ -40,10 +40,10 @@ NO_ENTRY: dict[str, tuple[str, str]] = {
     "numbers": ("waiver = [1, 2]", "entry 1: 1 is not a table"),
     "a list": ("waiver = [[]]", "entry 1: [] is not a table"),
     "empty": ("[[waiver]]", "requirement is missing or empty"),
-    "no requirement": (without("requirement"), "requirement is missing or empty"),
-    "no implementation": (without("implementation"), "implementation is missing or empty"),
-    "no reason": (without("reason"), "reason is missing or empty"),
-    "no issue": (without("issue"), "issue is missing or empty"),
+    "no requirement": (entry_without("requirement"), "requirement is missing or empty"),
+    "no implementation": (entry_without("implementation"), "implementation is missing or empty"),
+    "no reason": (entry_without("reason"), "reason is missing or empty"),
+    "no issue": (entry_without("issue"), "issue is missing or empty"),
     "blank reason": (ENTRY.replace("it is so", " \\t"), "reason is missing or empty"),
     "reason 3": (ENTRY.replace('"it is so"', "3"), "reason is missing or empty"),
     "unknown id": (ENTRY.replace("EMA-2", "EMA-99"), "BN-EMA-99 is not a requirement"),
@@ -63,7 +63,7 @@ NO_ENTRY: dict[str, tuple[str, str]] = {
 
 
 @pytest.fixture
-def given(place) -> Callable[[str | bytes], None]:
+def write_waivers(place) -> Callable[[str | bytes], None]:
     """Write the file of waivers, and a report to update it from."""
 
     def write(content: str | bytes) -> None:
@@ -75,20 +75,22 @@ def given(place) -> Callable[[str | bytes], None]:
 
 
 @pytest.mark.parametrize("name", [*NO_TOML, *NO_ENTRY])
-def test_a_run_refuses(name, place, given):
+def test_a_run_refuses(name, place, write_waivers):
     """The message names the file, the entry and the rule, before anything is judged."""
     content, message = {**NO_TOML, **NO_ENTRY}[name]
-    given(content)
-    said = refused(place, "run", "--waivers", "w.toml")
-    assert message in said
-    assert "w.toml" in said
+    write_waivers(content)
+    output = expect_refusal(place, "run", "--waivers", "w.toml")
+    assert message in output
+    assert "w.toml" in output
 
 
 @pytest.mark.parametrize("name", [*NO_TOML, "numbers", "no requirement", "no implementation"])
-def test_an_update_refuses(name, place, given):
-    """What is there is kept, and nothing is added to what cannot be understood."""
-    given({**NO_TOML, **NO_ENTRY}[name][0])
-    assert "w.toml" in refused(place, "waivers", "update", "--report", "r.json", "--file", "w.toml")
+def test_an_update_refuses(name, place, write_waivers):
+    """Existing content is kept, and nothing is added to a file that cannot be parsed."""
+    write_waivers({**NO_TOML, **NO_ENTRY}[name][0])
+    assert "w.toml" in expect_refusal(
+        place, "waivers", "update", "--report", "r.json", "--file", "w.toml"
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,23 +101,23 @@ def test_an_update_refuses(name, place, given):
         (ENTRY, ".", "is a directory"),
     ],
 )
-def test_an_update_leaves_no_broken_file(content, target, message, place, given):
+def test_an_update_leaves_no_broken_file(content, target, message, place, write_waivers):
     """Nor a file where none can be."""
-    given(content)
-    told = refused(place, "waivers", "update", "--report", "r.json", "--file", target)
-    assert message in told
+    write_waivers(content)
+    output = expect_refusal(place, "waivers", "update", "--report", "r.json", "--file", target)
+    assert message in output
 
 
 def test_a_huge_file_is_refused(place):
     """It is not read to its end."""
     with (place / "w.toml").open("wb") as file:
         file.truncate(1 << 30)
-    assert "it has more than 16777216 bytes" in refused(place, "run", "--waivers", "w.toml")
+    assert "it has more than 16777216 bytes" in expect_refusal(place, "run", "--waivers", "w.toml")
 
 
-def test_a_name_that_is_no_text_is_no_entry(place, given):
-    """A report may name what no file can hold; the file is left as it was."""
-    given(ENTRY)
+def test_a_name_that_is_no_text_is_no_entry(place, write_waivers):
+    """A report may contain names that cannot be encoded; the file is left as it was."""
+    write_waivers(ENTRY)
     report(verdict("BN-EMA-1", Outcome.VIOLATES, implementation="\ud800")).write(place / "r.json")
-    told = refused(place, "waivers", "update", "--report", "r.json", "--file", "w.toml")
-    assert "surrogates not allowed" in told
+    output = expect_refusal(place, "waivers", "update", "--report", "r.json", "--file", "w.toml")
+    assert "surrogates not allowed" in output

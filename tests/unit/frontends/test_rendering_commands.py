@@ -1,4 +1,4 @@
-"""The commands that render reports, and what they refuse."""
+"""The commands that render reports, and their refusals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from click.testing import CliRunner, Result
-from support.made_reports import EVERY, WAIVED, report
+from support.example_reports import EVERY, WAIVED, report
 
 from conformance.frontends.cli import main
 from conformance.report.badge import to_badge
@@ -47,7 +47,7 @@ def test_without_an_option_markdown_is_printed(file: Path):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "expected"),
     [
         (("--html", "r.json"), "r.json is the report itself and would be overwritten."),
         (("--html", "x", "--badge", "x"), "--html and --badge both write x: name two files"),
@@ -56,14 +56,14 @@ def test_without_an_option_markdown_is_printed(file: Path):
     ],
 )
 def test_files_are_not_lost(
-    file: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], told: str
+    file: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], expected: str
 ):
     """What would overwrite something, or cannot be written, is refused in one sentence."""
     monkeypatch.chdir(file.parent)
     before = file.read_bytes()
     done = invoke("report", "r.json", *options)
     assert done.exit_code == 2
-    assert told in done.output
+    assert expected in done.output
     assert "Traceback" not in done.output
     assert list(file.parent.iterdir()) == [file]
     assert file.read_bytes() == before
@@ -96,7 +96,7 @@ def test_what_is_no_report_is_refused(file: Path, command: str):
 
 
 def test_the_schema_is_printed(file: Path):
-    """What `conformance schema` prints is a schema, and reports are what it describes."""
+    """`conformance schema` prints a schema, and reports satisfy it."""
     schema = json.loads(invoke("schema").output)
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(json.loads(file.read_text("utf-8")), schema)

@@ -32,27 +32,30 @@ from conformance.requirements.deviations import Deviation
 ONE_PASS = Conventions(frozenset({Deviation.ONE_PASS_VARIANCE}))
 
 
-def worst(got: np.ndarray, wanted: np.ndarray, bound: Bound) -> float:
+def worst_ratio(got: np.ndarray, wanted: np.ndarray, bound: Bound) -> float:
     return float((np.abs(np.asarray(got, np.float64) - wanted) / bound.allowed).max())
 
 
 def ratios(x: np.ndarray, computed: Statistics, conventions: Conventions) -> dict[str, float]:
-    """Return the largest error ÷ bound of everything one training call gives."""
+    """Return the largest error ÷ bound over all results of one training call."""
     state = parameters(x.shape[1])
     config = Config(features=x.shape[1], momentum=MOMENTUM, eps=EPS)
     truth = oracle.train(config, state, x)
     bound = bounds.train(config, state, x, conventions)
     mean, var = computed(x)
     r = F(1) / np.sqrt(var + F(EPS))
-    found = {"mean": worst(mean, truth.mean, bound.mean), "var": worst(var, truth.var, bound.var)}
+    found = {
+        "mean": worst_ratio(mean, truth.mean, bound.mean),
+        "var": worst_ratio(var, truth.var, bound.var),
+    }
     for apply in APPLIED:
         y = apply(x, mean, r, state.gamma, state.beta)
-        found[f"y {apply.__name__}"] = worst(y, truth.y, bound.y)
+        found[f"y {apply.__name__}"] = worst_ratio(y, truth.y, bound.y)
     for name, new in (("running_mean", mean), ("running_var", var)):
         old, wanted, limit = getattr(state, name), getattr(truth, name), getattr(bound, name)
         convex = F(MOMENTUM) * old + (F(1) - F(MOMENTUM)) * new
         moved = old + F(1 - MOMENTUM) * (new - old)
-        found[name] = max(worst(convex, wanted, limit), worst(moved, wanted, limit))
+        found[name] = max(worst_ratio(convex, wanted, limit), worst_ratio(moved, wanted, limit))
     return found
 
 
@@ -114,7 +117,7 @@ def test_evaluation_stays_within_the_bounds(rows: int):
         r = F(1) / np.sqrt(state.running_var + F(EPS))
         for apply in APPLIED:
             y = apply(x, state.running_mean, r, state.gamma, state.beta)
-            assert worst(y, wanted, bound) < 1
+            assert worst_ratio(y, wanted, bound) < 1
 
 
 # The bounds see mistakes
@@ -140,7 +143,7 @@ def test_half_precision_exceeds_the_bounds(rows: int):
     for name in ("y", "mean", "var", "running_var"):
         exact = getattr(truth, name)
         rounded = np.asarray(jnp.asarray(exact, jnp.bfloat16), np.float64)
-        assert worst(rounded, exact, getattr(bound, name)) > 20
+        assert worst_ratio(rounded, exact, getattr(bound, name)) > 20
 
 
 @pytest.mark.parametrize("rows", ROWS[1:])

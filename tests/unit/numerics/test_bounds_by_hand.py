@@ -19,14 +19,14 @@ ONE_PASS = Conventions(frozenset({Deviation.ONE_PASS_VARIANCE}))
 
 
 def test_the_mean_by_hand():
-    """For 1, 3: h = 1, A = 2, so e_μ = 8u; shifting by 1 gives 6u + 4u + u = 11u, the larger."""
+    """For 1, 3: h = 1, A = 2, so e_μ = 8u; shifting by 1: 6u + 4u + u = 11u, the larger."""
     x = np.array([[1.0], [3.0]])
     assert bounds.mean_error(x) == pytest.approx([11 * U])
     assert bounds.mean_error(np.array([[1.0], [1.0], [1.0]])) == pytest.approx([5 * U])
 
 
 def test_the_variance_by_hand():
-    """For −1, 1: e_μ = 7u, so two passes give 9u + 4·7u, updating 27u, shifting 33u + 4u."""
+    """For −1, 1: e_μ = 7u, so two passes: 9u + 4·7u, updating: 27u, shifting: 33u + 4u."""
     x = np.array([[-1.0], [1.0]])
     assert bounds.mean_error(x) == pytest.approx([7 * U])
     assert bounds.one_pass_error(x - x[0]) == pytest.approx([33 * U], rel=1e-5)
@@ -120,7 +120,7 @@ def test_bounds_scale_with_the_data():
 
 
 def test_bounds_of_combinations():
-    """Sums, means, squares and parts of bounds are what the arithmetic of errors gives."""
+    """Sums, means, squares and parts of bounds follow the rules of error propagation."""
     one = Bound(np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([[0.5, 1.0], [1.5, 2.0]]))
     assert np.array_equal((one + one).allowed, 2 * one.allowed)
     assert np.array_equal((one + one).strict, 2 * one.strict)

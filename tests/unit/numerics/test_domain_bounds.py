@@ -49,7 +49,7 @@ def far_from_zero(rows: int) -> np.ndarray:
 
 
 def outlying(rows: int) -> np.ndarray:
-    """One shard far from the others: what weights are multiplied with is large."""
+    """One shard far from the others, so the factors of the weights are large."""
     x = np.random.default_rng(rows).standard_normal((rows, COLUMNS)) * 1e-2
     x[0] += 1e3
     return x.astype(F)
@@ -219,7 +219,7 @@ def test_float32_outputs_get_no_wider_bound():
 
 
 def widening(x: jax.Array, gamma: jax.Array, *, times: int) -> jax.Array:
-    """Train on 16 bits in float32; the input is made wider once, or wherever it is used."""
+    """Train on 16 bits in float32; the input is widened once, or wherever it is used."""
     once = x.astype(F)
     first, second, third, last = (x.astype(F) if times > 1 else once for _ in range(4))
     mean = first.mean(axis=0)
@@ -260,7 +260,7 @@ def narrowed_ratio(layer: Callable, dtype: str, rows: int) -> float:
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize("times", [1, 4])
 def test_gradients_that_meet_in_16_bits_stay_within(times: int, dtype: str, rows: int):
-    """dx of an input that is made wider once, or for each use, never exceeds the bound."""
+    """dx of an input that is widened once, or for each use, never exceeds the bound."""
     assert narrowed_ratio(partial(widening, times=times), dtype, rows) <= 1
 
 
@@ -280,7 +280,7 @@ def doubles(rows: int) -> np.ndarray:
 
 
 def train64(x: np.ndarray, state: State, single: str = "") -> oracle.Training:
-    """Train in float64, sequentially; ``single``: what is rounded to float32 on the way."""
+    """Train in float64, sequentially; ``single`` names the value rounded to float32."""
 
     def kept(name: str, value: np.ndarray) -> np.ndarray:
         return value.astype(F).astype(np.float64) if name == single else value
@@ -351,7 +351,7 @@ def test_the_unit_roundoff_is_that_of_float32_unless_it_is_given():
 
 
 def test_float32_averages_of_unbiased_variances_get_their_size():
-    """Of two rows v·N/(N−1) is 2v, and so is what its rounding to float32 is measured by."""
+    """For two rows v·N/(N−1) is 2v, and its rounding to float32 is relative to that."""
     x, state = doubles(2), State.fresh(COLUMNS).replace(running_var=np.zeros(COLUMNS, F))
     own = bounds.train_in_float64(CONFIG, state, x, "float32").running_var
     unbiased = Conventions(frozenset({Deviation.UNBIASED_RUNNING_VARIANCE}))

@@ -43,7 +43,7 @@ from conformance.requirements.deviations import Deviation
 ONE_PASS = Conventions(frozenset({Deviation.ONE_PASS_VARIANCE}))
 
 
-def worst(got: Any, wanted: np.ndarray, bound: Bound) -> float:
+def worst_ratio(got: Any, wanted: np.ndarray, bound: Bound) -> float:
     return float((np.abs(np.asarray(got, np.float64) - wanted) / bound.allowed).max())
 
 
@@ -58,7 +58,7 @@ def ratios(
         bound = bounds.training_gradient(config, state, x, w, conventions)
         got = dict(zip(found, gradients(x, state.gamma, state.beta, w), strict=True))
         for name, value in got.items():
-            ratio = worst(value, getattr(wanted, name), getattr(bound, name))
+            ratio = worst_ratio(value, getattr(wanted, name), getattr(bound, name))
             found[name] = max(found[name], ratio)
     return found
 
@@ -97,7 +97,7 @@ def test_eager_derivatives_stay_within_the_bounds(statistics: Statistics):
 
 @pytest.mark.parametrize("rows", ROWS)
 def test_one_pass_stays_within_its_own_bounds(rows: int):
-    """The derivative of a one-pass variance stays below what its declaration admits."""
+    """The derivative of a one-pass variance stays within the bound of its declaration."""
     for apply in APPLIED:
         gradients = jax.jit(derived(one_pass, apply))
         for x in inputs(rows):
@@ -118,7 +118,7 @@ def test_evaluation_stays_within_the_bounds(rows: int):
                 bound = bounds.evaluation_gradient(config, state, x, w)
                 got = gradients(x, state.gamma, state.beta, w)
                 for name, value in zip(("gamma", "beta", "x"), got, strict=True):
-                    ratio = worst(value, getattr(wanted, name), getattr(bound, name))
+                    ratio = worst_ratio(value, getattr(wanted, name), getattr(bound, name))
                     assert ratio < 1, (apply.__name__, name)
 
 
@@ -142,7 +142,7 @@ def on_easy_data(rows: int) -> tuple[np.ndarray, np.ndarray, State, Config]:
     return x, cotangents(rows)[0], state, Config(features=COLUMNS, eps=EPS)
 
 
-def beyond(got: np.ndarray, wanted: np.ndarray, bound: Bound) -> float:
+def share_beyond(got: np.ndarray, wanted: np.ndarray, bound: Bound) -> float:
     """Return the share of columns in which some element is beyond the bound."""
     error = np.abs(got - wanted).reshape(-1, COLUMNS)
     return float((error > bound.allowed.reshape(-1, COLUMNS)).any(axis=0).mean())
@@ -171,8 +171,8 @@ def test_a_bfloat16_residual_exceeds_the_bounds(rows: int):
     z = np.asarray(jnp.asarray(oracle.train(config, state, x).z, jnp.bfloat16), np.float64)
     scale = 2 / np.sqrt(oracle.statistics(x)[1] + EPS)
     dx = scale * (w - w.mean(axis=0) - z * (w * z).mean(axis=0))
-    assert beyond((w * z).sum(axis=0), wanted.gamma, bound.gamma) > 0.95
-    assert beyond(dx, wanted.x, bound.x) > 0.95
+    assert share_beyond((w * z).sum(axis=0), wanted.gamma, bound.gamma) > 0.95
+    assert share_beyond(dx, wanted.x, bound.x) > 0.95
 
 
 @pytest.mark.parametrize("rows", ROWS[2:])
@@ -184,8 +184,8 @@ def test_a_wrong_divisor_exceeds_the_bounds(rows: int):
     z, scale = oracle.train(config, state, x).z, 2 / np.sqrt(oracle.statistics(x)[1] + EPS)
     center, projection = w.mean(axis=0), z * (w * z).mean(axis=0)
     more = rows / (rows - 1)
-    assert beyond(scale * (w - more * center - projection), wanted.x, bound.x) > 0.95
-    assert beyond(scale * (w - center - more * projection), wanted.x, bound.x) > 0.95
+    assert share_beyond(scale * (w - more * center - projection), wanted.x, bound.x) > 0.95
+    assert share_beyond(scale * (w - center - more * projection), wanted.x, bound.x) > 0.95
 
 
 @pytest.mark.parametrize("rows", [7, 13])

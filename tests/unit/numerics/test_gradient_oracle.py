@@ -44,7 +44,7 @@ def columns(drawn: Pulled) -> list[tuple[list[Fraction], list[Fraction], Fractio
 @settings(max_examples=60)
 @given(drawn=pulled_cases(SMALL).to_hypothesis())
 def test_training_gradients_satisfy_their_definition_exactly(drawn: Pulled):
-    """With r² = 1/(v+ε) rational: dx/(γ·r), dγ/r and dβ are what rational arithmetic gives."""
+    """With r² = 1/(v+ε) rational: dx/(γ·r), dγ/r and dβ equal those of rational arithmetic."""
     case = drawn.case
     state = case.state or State.fresh(case.config.features)
     got = oracle.training_gradient(case.config, state, case.x, drawn.w)

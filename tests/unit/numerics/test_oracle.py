@@ -72,7 +72,7 @@ def test_statistics_are_exact(case: Case):
 @_FEW
 @given(case=cases(SMALL, fresh_from=NEVER_FRESH).to_hypothesis())
 def test_training_is_exact(case: Case):
-    """In training y and both running statistics are what exact arithmetic gives."""
+    """In training y and both running statistics equal those of exact arithmetic."""
     got = oracle.train(case.config, case.state, case.x)
     statistics = [exact_statistics(column) for column in case.x.T]
     momentum = Fraction(case.config.momentum)
@@ -89,7 +89,7 @@ def test_training_is_exact(case: Case):
 @_FEW
 @given(case=cases(SMALL, fresh_from=NEVER_FRESH).to_hypothesis())
 def test_evaluation_is_exact(case: Case):
-    """In evaluation y is what exact arithmetic gives for the stored statistics."""
+    """In evaluation y equals that of exact arithmetic for the stored statistics."""
     state = case.state
     stored = list(zip(fractions(state.running_mean), fractions(state.running_var), strict=True))
     assert_outputs(oracle.evaluate(case.config, state, case.x), case, stored)

@@ -18,14 +18,14 @@ from conformance.requirements.deviations import Deviation
 F = np.float32
 
 
-def declaring(*deviations):
+def conventions_of(*deviations):
     return Conventions(frozenset(deviations))
 
 
-DEBIASED = declaring(Deviation.ZERO_DEBIASED_STATISTICS)
-FIRST = declaring(Deviation.FIRST_BATCH_REPLACES)
-CONSTANTS = declaring(Deviation.EMA_NORMALISED_TRAINING)
-THROUGH = declaring(Deviation.EMA_NORMALISED_TRAINING, Deviation.GRADIENT_THROUGH_STATISTICS)
+DEBIASED = conventions_of(Deviation.ZERO_DEBIASED_STATISTICS)
+FIRST = conventions_of(Deviation.FIRST_BATCH_REPLACES)
+CONSTANTS = conventions_of(Deviation.EMA_NORMALISED_TRAINING)
+THROUGH = conventions_of(Deviation.EMA_NORMALISED_TRAINING, Deviation.GRADIENT_THROUGH_STATISTICS)
 ROWS, COLUMNS, EPS = 13, 200, 1e-5
 
 
@@ -128,7 +128,7 @@ def test_a_count_that_is_wrong_is_a_violation():
 # Gradients through averages
 
 
-def drawn(seed=3):
+def draw_batch(seed=3):
     rng = np.random.default_rng(seed)
     offsets = rng.choice([0, 1, -30, 1000], COLUMNS)
     x = (rng.standard_normal((ROWS, COLUMNS)) + offsets).astype(F)
@@ -144,9 +144,9 @@ CONFIG = Config(features=COLUMNS, momentum=0.75, eps=EPS)
 @pytest.mark.parametrize("count", [None, 0, 1])
 def test_the_gradient_through_averages_is_that_of_differences(count, more):
     """Central differences of Σ w·y in float64 agree, whatever the batch weighs."""
-    x, w, state = drawn()
+    x, w, state = draw_batch()
     state, t = state.replace(count=count), np.random.default_rng(5).standard_normal(x.shape)
-    declared = declaring(*THROUGH.deviations, *more.deviations)
+    declared = conventions_of(*THROUGH.deviations, *more.deviations)
 
     def loss(x):
         return (w * oracle.train(CONFIG, state, x, declared).y).sum(axis=0)
@@ -202,9 +202,9 @@ def test_derivatives_stay_within_the_bounds(statistics, apply, stop):
     """Of every algorithm, applied in two ways, through the averages or not."""
     declared = CONSTANTS if stop else THROUGH
     if statistics is one_pass:
-        declared = declaring(*declared.deviations, Deviation.ONE_PASS_VARIANCE)
+        declared = conventions_of(*declared.deviations, Deviation.ONE_PASS_VARIANCE)
     for seed in range(4):
-        x, w, state = drawn(seed)
+        x, w, state = draw_batch(seed)
         wanted = oracle.averaged_gradient(CONFIG, state, x, w, declared)
         bound = bounds.averaged_gradient(CONFIG, state, x, w, declared)
         got = derived(statistics, apply, state, stop)(x, w)
@@ -215,7 +215,7 @@ def test_derivatives_stay_within_the_bounds(statistics, apply, stop):
 
 def test_a_gradient_of_constants_is_far_from_one_through_averages():
     """Each is beyond the bounds of the other in nearly every feature."""
-    x, w, state = drawn()
+    x, w, state = draw_batch()
     for declared, stop in ((THROUGH, True), (CONSTANTS, False)):
         wanted = oracle.averaged_gradient(CONFIG, state, x, w, declared).x
         bound = bounds.averaged_gradient(CONFIG, state, x, w, declared).x
@@ -228,9 +228,9 @@ def test_a_gradient_of_constants_is_far_from_one_through_averages():
 
 def test_statistics_of_16_bits_have_the_room_that_they_need():
     """One update may err by 5·2⁻⁸ of the larger number, and by no more."""
-    x, _, state = drawn()
+    x, _, state = draw_batch()
     plain = bounds.train(CONFIG, state, x)
-    narrow = bounds.train(CONFIG, state, x, declaring(Deviation.STATISTICS_IN_BFLOAT16))
+    narrow = bounds.train(CONFIG, state, x, conventions_of(Deviation.STATISTICS_IN_BFLOAT16))
     size = np.maximum(np.abs(state.running_mean), np.abs(x.mean(axis=0)))
     more = narrow.running_mean.allowed - plain.running_mean.allowed
     assert np.allclose(more, 1.05 * 5 * size * (2.0**-8 - 2.0**-24), rtol=1e-3)
@@ -239,9 +239,9 @@ def test_statistics_of_16_bits_have_the_room_that_they_need():
 
 def test_an_output_of_16_bits_has_the_room_that_it_needs():
     """y of z, γ and β rounded to bfloat16 stays within; rounding x first does not."""
-    x, _, state = drawn()
+    x, _, state = draw_batch()
     state = state.replace(running_mean=x.mean(axis=0))
-    declared = declaring(Deviation.OUTPUT_IN_BFLOAT16)
+    declared = conventions_of(Deviation.OUTPUT_IN_BFLOAT16)
     bound = bounds.evaluate(CONFIG, state, x, declared).allowed
     wanted = oracle.evaluate(CONFIG, state, x)
 

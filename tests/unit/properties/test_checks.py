@@ -1,4 +1,4 @@
-"""The comparisons that properties make: when they fail, what they say, what they note."""
+"""The comparisons of properties: when they fail, their messages, and their notes."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ def test_facts_are_described_in_words():
     with taking_notes() as notes:
         check_true("gamma", True, got="", expected="")
     assert notes.comparisons == 1
-    said = sentence(check_true, "gamma", False, got="Variable", expected="Param")
-    assert said == "gamma: got Variable, expected Param"
+    message = sentence(check_true, "gamma", False, got="Variable", expected="Param")
+    assert message == "gamma: got Variable, expected Param"
 
 
 def test_shapes_are_compared():
     """``check_shape`` names both shapes."""
     check_shape("y", np.zeros((2, 3)), (2, 3))
-    said = sentence(check_shape, "y", np.zeros((3, 2)), (2, 3))
-    assert said == "shape of y: got (3, 2), expected (2, 3)"
+    message = sentence(check_shape, "y", np.zeros((3, 2)), (2, 3))
+    assert message == "shape of y: got (3, 2), expected (2, 3)"
 
 
 def test_finite_numbers_pass():
@@ -81,8 +81,8 @@ def test_finite_numbers_pass():
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_not_finite_are_found(bad: float):
     """``check_finite`` names the first position with a NaN or an infinity."""
-    said = sentence(check_finite, "y", A([[0, 0], [0, bad]]))
-    assert said == f"y: got {bad}, expected a finite number at [1, 1]"
+    message = sentence(check_finite, "y", A([[0, 0], [0, bad]]))
+    assert message == f"y: got {bad}, expected a finite number at [1, 1]"
 
 
 def test_nan_is_required():
@@ -141,7 +141,7 @@ def test_errors_within_the_bound_pass():
 
 
 def test_the_worst_of_each_quantity_is_kept():
-    """Notes tell quantities apart, and keep the largest ratio of each."""
+    """Notes are kept by quantity, with the largest ratio of each."""
     with taking_notes() as notes:
         check_within("y", np.array([1.0]), np.array([0.5]), Bound(np.array(1.0), np.array(1.0)))
         check_within("y", np.array([1.0]), np.array([0.9]), Bound(np.array(1.0), np.array(1.0)))
@@ -152,14 +152,14 @@ def test_the_worst_of_each_quantity_is_kept():
 
 def test_errors_beyond_the_bound_are_found():
     """``check_within`` shows the worst place, its bound, and how many times it is exceeded."""
-    said = sentence(within, [[1.0, 2.0], [3.0, 8.0]], [[2.0, 2.0], [3.0, 4.0]])
-    assert said == "y: got 8, expected 4 ± 0.5 at [1, 1] (error ÷ bound 8)"
+    message = sentence(within, [[1.0, 2.0], [3.0, 8.0]], [[2.0, 2.0], [3.0, 4.0]])
+    assert message == "y: got 8, expected 4 ± 0.5 at [1, 1] (error ÷ bound 8)"
 
 
 def test_one_feature_is_called_a_feature():
     """In a one-dimensional array the position is a feature."""
-    said = sentence(within, [1.0, 1.2345678], [1.0, 0.0], 0.0125, quantity="running_mean")
-    assert said == (
+    message = sentence(within, [1.0, 1.2345678], [1.0, 0.0], 0.0125, quantity="running_mean")
+    assert message == (
         "running_mean: got 1.234568, expected 0 ± 0.013 at feature 1 (error ÷ bound 99)"
     )
 

@@ -13,18 +13,18 @@ from conformance.requirements.verdict import Outcome
 from impl.wide_batchnorm import WideBatchNorm
 
 
-def judged(implementation: Implementation, requirement: str, cases: int = 100) -> Outcome:
+def outcome_of(implementation: Implementation, requirement: str, cases: int = 100) -> Outcome:
     few = budget(max_examples=cases, minimize=False)
     return judge_requirement(REQUIREMENTS[requirement], Subject(implementation), few).outcome
 
 
-def declaring(wider: Wider) -> Implementation:
-    return Implementation.nnx(WideBatchNorm, name="declaring", wider=wider)
+def declare_domain(extended: Wider) -> Implementation:
+    return Implementation.nnx(WideBatchNorm, name="declaring", wider=extended)
 
 
 def test_features_stay_last_without_a_name_for_the_axis():
     """A layer of any rank whose features are always last is judged so."""
-    assert judged(declaring(Wider(ndim=True)), "BN-ND-1") is Outcome.CONFORMS
+    assert outcome_of(declare_domain(Wider(ndim=True)), "BN-ND-1") is Outcome.CONFORMS
 
 
 def test_the_place_of_a_deviation_is_that_in_the_batch():

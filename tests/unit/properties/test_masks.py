@@ -18,20 +18,20 @@ from impl import wide
 from impl.wide_batchnorm import DOMAIN, WideBatchNorm
 
 
-def judged(implementation: Implementation, requirement: str, cases: int = 100) -> Outcome:
+def outcome_of(implementation: Implementation, requirement: str, cases: int = 100) -> Outcome:
     few = budget(max_examples=cases, minimize=False)
     return judge_requirement(REQUIREMENTS[requirement], Subject(implementation), few).outcome
 
 
-def declaring(wider: Wider) -> Implementation:
-    return Implementation.nnx(WideBatchNorm, name="declaring", wider=wider)
+def declare_domain(extended: Wider) -> Implementation:
+    return Implementation.nnx(WideBatchNorm, name="declaring", wider=extended)
 
 
 def test_masks_have_the_shape_that_is_declared():
     """A layer that takes (N,) refuses (N, 1), and the other way round it is judged as well."""
-    by_element = declaring(replace(DOMAIN, mask_by_row=False))
-    assert judged(by_element, "BN-MASK-1") is Outcome.VIOLATES
-    assert judged(wide(), "BN-MASK-1") is Outcome.CONFORMS
+    by_element = declare_domain(replace(DOMAIN, mask_by_row=False))
+    assert outcome_of(by_element, "BN-MASK-1") is Outcome.VIOLATES
+    assert outcome_of(wide(), "BN-MASK-1") is Outcome.CONFORMS
 
 
 @pytest.mark.parametrize(("ndim", "ranks"), [(False, {2}), (True, {2, 3})])
@@ -47,8 +47,8 @@ def test_masks_go_with_the_axes_that_are_declared(ndim: bool, ranks: set[int], b
             seen.add(mask.ndim + 1 if by_row else mask.ndim)
             return super().counting(mask if by_row else mask[..., 0], rows)
 
-    wider = replace(DOMAIN, ndim=ndim, mask_by_row=by_row)
-    layer = Implementation.nnx(Seen, name="seen", wider=wider)
+    extended = replace(DOMAIN, ndim=ndim, mask_by_row=by_row)
+    layer = Implementation.nnx(Seen, name="seen", wider=extended)
     for row in ("BN-MASK-1", "BN-MASK-2", "BN-MASK-3"):
-        assert judged(layer, row) is Outcome.CONFORMS
+        assert outcome_of(layer, row) is Outcome.CONFORMS
     assert seen == ranks

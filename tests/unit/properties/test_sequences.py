@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from support.drawn_cases import assert_valid, assert_valid_state, drawn_by
+from support.drawn_cases import assert_valid, assert_valid_state, draw_for
 
 from conformance.adapters.implementation import Implementation
 from conformance.numerics import oracle
@@ -35,7 +35,7 @@ _STEPWISE = Subject(Implementation.nnx(StepwiseBatchNorm, name="stepwise"))
 @cache
 def default_programs() -> tuple[Program, ...]:
     """Return the programs of the default budget."""
-    drawn = drawn_by("BN-SEQ-1", {"program": programs})
+    drawn = draw_for("BN-SEQ-1", {"program": programs})
     return tuple(values["program"] for values in drawn)
 
 
@@ -185,7 +185,7 @@ def test_repeating_names_the_last_call():
 
 
 def test_the_model_is_the_oracle_step_by_step():
-    """Training, writing and copying the model give what the oracle gives, one after the other."""
+    """Training, writing and copying the model agree with the oracle, one after the other."""
     for program in default_programs():
         config, state = program.case.config, State.fresh(program.case.config.features)
         model = Expected.from_state(config, state, STRICT)

@@ -53,7 +53,7 @@ def trained_layer() -> StepwiseBatchNorm:
 
 @pytest.mark.parametrize("way", RESTORED)
 def test_every_way_restores(way: str):
-    """Each way gives a layer with the four arrays, and leaves the one it came from alone."""
+    """Each way restores the four arrays, and leaves the original layer unchanged."""
     layer = trained_layer()
     restored = RESTORED[way](layer, StepwiseBatchNorm(3, 0.75, 1e-3, nnx.Rngs(1)))
     for name in ARRAYS:
@@ -63,7 +63,7 @@ def test_every_way_restores(way: str):
 
 
 def test_local_classes_can_be_pickled():
-    """A class that pickle cannot find by name is handed over by reference."""
+    """A class that pickle cannot find by name is passed by reference."""
 
     class Local(StepwiseBatchNorm):
         pass

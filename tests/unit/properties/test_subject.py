@@ -1,4 +1,4 @@
-"""The subject: what it compiles is compiled once."""
+"""The subject compiles each function once."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import sys
 from conformance.engine import jax_runtime
 
 
-def test_too_few_devices_are_told():
+def test_too_few_devices_are_reported():
     """On a single device BN-SYNC-1 is not silently judged by half: it says what to set."""
     code = (
         "from conformance.engine.judge import judge_requirement as judge\n"

@@ -23,7 +23,7 @@ SHARED_CONCEPTS = {
     "calling",  # the ways of calling a layer: what was observed of them, and mistakes in them
     "deviations",  # declared deviations: their table, and how a verdict takes them into account
 }
-"""Names, besides the themes, that two packages give to modules about the same thing."""
+"""Names, besides the themes, that modules about the same thing share in two packages."""
 
 DEFAULT = budget(minimize=False)
 

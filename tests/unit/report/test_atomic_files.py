@@ -1,4 +1,4 @@
-"""Files are written in one step, and nothing else is ever replaced."""
+"""Files are written atomically, and no other file is replaced."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from support.made_reports import EVERY, report
-from support.refusing import refused
+from support.example_reports import EVERY, report
+from support.refusing import expect_refusal
 
 from conformance.report.atomic_files import write_text
 
@@ -41,10 +41,10 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch, text:
     """Neither a draft nor half a file."""
     (tmp_path / "file").write_text("old")
 
-    def full(*_: object) -> None:
+    def raise_disk_full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr(Path, "replace", raise_disk_full)
     with pytest.raises((OSError, UnicodeError)):
         write_text(tmp_path / "file", text)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -55,9 +55,9 @@ def test_a_disk_that_is_full_is_one_error(place, monkeypatch):
     """It is found only when the file is written, after everything else."""
     report(*EVERY).write(place / "r.json")
 
-    def full(*_: object) -> None:
+    def raise_disk_full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "replace", full)
-    told = refused(place, "report", "r.json", "--html", "r.html")
-    assert "--html r.html cannot be written: No space left on device. Name another file." in told
+    monkeypatch.setattr(Path, "replace", raise_disk_full)
+    output = expect_refusal(place, "report", "r.json", "--html", "r.html")
+    assert "--html r.html cannot be written: No space left on device. Name another file." in output

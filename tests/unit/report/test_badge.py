@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
-from support.made_reports import EVERY, WAIVED, complete, report, verdict
+from support.example_reports import EVERY, WAIVED, complete_report, report, verdict
 
 from conformance.report.badge import badge_texts, to_badge
 from conformance.report.model import Report
@@ -14,34 +14,37 @@ from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome
 
 _ALL = len(REQUIREMENTS)
+_INCOMPLETE = replace(
+    complete_report(), footer=replace(complete_report().footer, missing=["BN-EMA-1[impl]"])
+)
 
 
 @pytest.mark.parametrize(
     ("made", "message", "colour"),
     [
-        (complete(), "MUST + SHOULD · 0 waivers · 0 deviations", "#2b7a3d"),
+        (complete_report(), "MUST + SHOULD · 0 waivers · 0 deviations", "#2b7a3d"),
         (
-            complete(verdict("BN-NUM-1", Outcome.DEVIATES)),
+            complete_report(verdict("BN-NUM-1", Outcome.DEVIATES)),
             "MUST + SHOULD · 0 waivers · 1 deviation",
             "#2b7a3d",
         ),
         (
-            complete(verdict("BN-STATE-8", Outcome.VIOLATES)),
+            complete_report(verdict("BN-STATE-8", Outcome.VIOLATES)),
             "MUST · 0 waivers · 0 deviations",
             "#8a5a00",
         ),
         (
-            complete(WAIVED),
+            complete_report(WAIVED),
             "waives 1 MUST · 1 waiver · 0 deviations",
             "#8a5a00",
         ),
         (
-            complete(verdict("BN-STATE-8", Outcome.WAIVED)),
+            complete_report(verdict("BN-STATE-8", Outcome.WAIVED)),
             "MUST · 1 waiver · 0 deviations",
             "#8a5a00",
         ),
         (
-            complete(verdict("BN-EMA-1", Outcome.VIOLATES)),
+            complete_report(verdict("BN-EMA-1", Outcome.VIOLATES)),
             "fails 1 MUST · 0 waivers · 0 deviations",
             "#b3261e",
         ),
@@ -51,7 +54,7 @@ _ALL = len(REQUIREMENTS)
             "#8a5a00",
         ),
         (
-            replace(complete(), footer=replace(complete().footer, missing=["BN-EMA-1[impl]"])),
+            _INCOMPLETE,
             "MUST + SHOULD (incomplete) · 0 waivers · 0 deviations",
             "#8a5a00",
         ),
@@ -60,7 +63,7 @@ _ALL = len(REQUIREMENTS)
     ],
 )  # fmt: skip
 def test_badges_say_what_was_reached(made: Report, message: str, colour: str):
-    """Level, waivers and deviations are named; what is waived is not reached."""
+    """Level, waivers and deviations are named; a waived requirement is not met."""
     label, found, fill = badge_texts(made)
     suite = made.header.environment["batchnorm-conformance"]
     assert (label, found, fill) == (f"BatchNorm conformance {suite}", message, colour)
@@ -68,7 +71,7 @@ def test_badges_say_what_was_reached(made: Report, message: str, colour: str):
 
 def test_badges_are_drawings():
     """A badge is well-formed SVG with a text alternative and no link to anything."""
-    made = complete()
+    made = complete_report()
     there = made.header.environment | {"batchnorm-conformance": '"><script>\x07'}
     hostile = replace(made, header=replace(made.header, environment=there))
     root = ET.fromstring(to_badge(hostile))

@@ -1,11 +1,11 @@
-"""Putting the reports of parts together, and refusing what is not all of one run."""
+"""Combining the reports of shards, and refusing those that are not all of one run."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
-from support.made_reports import shards, whole
+from support.example_reports import full_run, shards
 
 from conformance.report.combining import ShardError, combine, without_times
 from conformance.report.model import Report
@@ -14,9 +14,9 @@ from conformance.requirements.verdict import Outcome, Verdict
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_parts_make_the_whole(count: int):
-    """In any order, parts give the report of the single run, apart from times and workers."""
+    """In any order, shards combine to the report of a single run, except times and workers."""
     made = combine(shards(count)[::-1])
-    assert without_times(made) == without_times(whole())
+    assert without_times(made) == without_times(full_run())
     assert made.complete
     assert made.header.shard is None
     assert made.header.workers == count
@@ -26,14 +26,14 @@ def test_parts_make_the_whole(count: int):
 
 def test_equality_apart_from_times_can_fail():
     """Another verdict, or another condition, is a difference."""
-    changed = whole()
+    changed = full_run()
     changed.verdicts[0] = replace(changed.verdicts[0], cases=99)
-    assert without_times(changed) != without_times(whole())
-    seeded = replace(whole(), header=replace(whole().header, seed=1))
-    assert without_times(seeded) != without_times(whole())
+    assert without_times(changed) != without_times(full_run())
+    seeded = replace(full_run(), header=replace(full_run().header, seed=1))
+    assert without_times(seeded) != without_times(full_run())
 
 
-def refusal(parts: list[tuple[str, Report]]) -> str:
+def combine_error(parts: list[tuple[str, Report]]) -> str:
     with pytest.raises(ShardError) as refused:
         combine(parts)
     return str(refused.value)
@@ -45,7 +45,7 @@ def with_header(part: tuple[str, Report], **changes: object) -> tuple[str, Repor
 
 def test_missing_parts_are_named():
     """Parts that are not there are named by their number."""
-    assert refusal(shards(4)[1:3]).startswith("shards are missing: 1/4, 4/4. ")
+    assert combine_error(shards(4)[1:3]).startswith("shards are missing: 1/4, 4/4. ")
 
 
 def test_incomplete_parts_are_named():
@@ -54,7 +54,7 @@ def test_incomplete_parts_are_named():
     lost = part.verdicts.pop()
     gone = f"{lost.requirement}[{lost.implementation}]"
     cut = replace(part.footer, verdicts=len(part.verdicts), missing=[gone])
-    assert refusal([first, (name, replace(part, footer=cut))]).startswith(
+    assert combine_error([first, (name, replace(part, footer=cut))]).startswith(
         "2.json is incomplete: 1 missing."
     )
 
@@ -62,7 +62,7 @@ def test_incomplete_parts_are_named():
 def test_a_part_twice_is_named():
     """The same part twice is refused by both files."""
     first, second = shards(2)
-    assert refusal([first, second, ("again.json", first[1])]).startswith(
+    assert combine_error([first, second, ("again.json", first[1])]).startswith(
         "again.json and 1.json are both shard 1/2."
     )
 
@@ -74,13 +74,15 @@ def test_overlapping_parts_are_named():
     counts = replace(
         second[1].footer, expected=len(second[1].verdicts), verdicts=len(second[1].verdicts)
     )
-    told = refusal([first, (second[0], replace(second[1], footer=counts))])
+    told = combine_error([first, (second[0], replace(second[1], footer=counts))])
     assert told.startswith("1.json and 2.json overlap: both have BN-")
 
 
 def test_a_whole_run_is_no_part():
     """A report without a part is refused."""
-    assert refusal([("r.json", whole())]).startswith("r.json is not a shard but a whole run.")
+    assert combine_error([("r.json", full_run())]).startswith(
+        "r.json is not a shard but a whole run."
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,15 +97,15 @@ def test_a_whole_run_is_no_part():
     ],
 )
 def test_parts_under_other_conditions_are_named(changes: dict[str, object], told: str):
-    """What differs is told, with both values."""
+    """The option that differs is named, with both values."""
     first, second = shards(2)
-    said = refusal([first, with_header(second, **changes)])
+    said = combine_error([first, with_header(second, **changes)])
     assert said.startswith(f"2.json was configured differently from 1.json: {told}")
     assert said.endswith("Run all shards alike.")
 
 
 def test_hosts_may_differ_in_their_kernel():
-    """The platform decides no verdict; all of them are told."""
+    """Platforms do not decide verdicts; all of them are listed."""
     first, second = shards(2)
     there = second[1].header.environment | {"platform": "Linux-99"}
     made = combine([first, with_header(second, environment=there)])
@@ -112,7 +114,7 @@ def test_hosts_may_differ_in_their_kernel():
 
 def test_parts_of_another_division_are_named():
     """Parts of three and parts of two make nothing."""
-    assert refusal([shards(2)[0], shards(3)[1]]).startswith(
+    assert combine_error([shards(2)[0], shards(3)[1]]).startswith(
         "2.json is shard 2/3, but others are parts of 2."
     )
 
@@ -120,7 +122,7 @@ def test_parts_of_another_division_are_named():
 def test_a_part_with_other_pairs_is_named():
     """A part that was given another number has pairs that are not its own."""
     first, second = shards(2)
-    told = refusal([with_header(first, shard="2/2"), with_header(second, shard="1/2")])
+    told = combine_error([with_header(first, shard="2/2"), with_header(second, shard="1/2")])
     assert told.startswith("1.json, shard 2/2, lacks BN-")
 
 
@@ -128,7 +130,9 @@ def test_requirements_of_another_version_are_named():
     """What this version does not know it cannot put together."""
     first, (name, part) = shards(2)
     part.verdicts[0] = replace(part.verdicts[0], requirement="BN-NEW-7")
-    assert refusal([first, (name, part)]).startswith("2.json has BN-NEW-7, which this version")
+    assert combine_error([first, (name, part)]).startswith(
+        "2.json has BN-NEW-7, which this version"
+    )
 
 
 @pytest.mark.parametrize(("verdicts", "ended"), [(0, 2), (1, 1), (5, 2)])

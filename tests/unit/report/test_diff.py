@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from support.made_reports import report, verdict
+from support.example_reports import report, verdict
 
 from conformance.frontends.cli import main
 from conformance.report.diff import compare
@@ -79,15 +79,15 @@ def changes(old: Verdict | None, new: Verdict | None) -> dict[str, list[str]]:
         (GOOD, replace(GOOD, seconds=1.4), {}),
     ],
 )  # fmt: skip
-def test_changes_are_told_by_kind(
+def test_changes_are_listed_by_kind(
     old: Verdict | None, new: Verdict | None, found: dict[str, list[str]]
 ):
-    """Each kind of change is told where it is, and nowhere else."""
+    """Each kind of change is reported in its section, and only there."""
     assert changes(old, new) == found
 
 
-def test_other_conditions_are_told():
-    """What else may explain a change is told: options and versions."""
+def test_other_conditions_are_reported():
+    """Other possible reasons for a change are reported: options and versions."""
     old = report(GOOD)
     there = old.header.environment | {"jax": "0.0.1"}
     new = replace(old, header=replace(old.header, seed=3, environment=there))
@@ -122,13 +122,13 @@ def test_no_change_ends_with_zero(tmp_path: Path):
     ],
 )
 def test_the_exit_code_is_for_pipelines(tmp_path: Path, old: Verdict, new: Verdict, code: int):
-    """New failures and lost coverage end with 1; drift, time and fewer cases are only told."""
+    """New failures and lost coverage end with 1; drift, time and fewer cases are only reported."""
     done = diff(tmp_path, report(old), report(new))
     assert done.exit_code == code
     assert "BN-EMA-1[impl]" in done.output
 
 
-def test_a_difference_is_told_by_kind(tmp_path: Path):
+def test_a_difference_is_reported_by_kind(tmp_path: Path):
     """A heading with a count, and a line for each pair."""
     done = diff(tmp_path, report(GOOD), report(BAD))
     assert done.output == "Newly failing (1)\n  BN-EMA-1[impl]: conforms → violates\n"
@@ -147,7 +147,7 @@ def test_hostile_names_are_escaped(tmp_path: Path):
     "changes", [{"expected": 9}, {"missing": ["BN-EMA-2[impl]"]}], ids=["lost", "missing"]
 )
 def test_incomplete_reports_are_refused(tmp_path: Path, which: int, changes: dict[str, Any]):
-    """What an incomplete report lacks is no change: it is refused by its file."""
+    """Verdicts missing from an incomplete report are not changes: the file is refused."""
     pair = [report(GOOD), report(GOOD)]
     pair[which] = report(GOOD, **changes)
     done = diff(tmp_path, *pair)
@@ -165,7 +165,7 @@ def test_a_part_is_refused(tmp_path: Path):
 
 
 def test_another_version_is_refused(tmp_path: Path):
-    """A report of another version is refused by what was found, without a traceback."""
+    """A report of another version is refused, naming the version, without a traceback."""
     report(GOOD).write(tmp_path / "old.json")
     (tmp_path / "new.json").write_text('{"format": "batchnorm-conformance-report", "version": 2}')
     done = CliRunner().invoke(

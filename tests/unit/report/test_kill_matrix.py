@@ -1,4 +1,4 @@
-"""The kill matrix, and the journal of what was judged."""
+"""The kill matrix, and the journal of judgements."""
 
 from __future__ import annotations
 
@@ -120,10 +120,10 @@ def test_a_digest_depends_on_what_a_module_imports(monkeypatch: pytest.MonkeyPat
     one = {name: digest(f"impl.faulty.{name}", budget()) for name in ("backward", "epsilon")}
     source = inspect.getsource
 
-    def edited(module: ModuleType) -> str:
+    def edited_source(module: ModuleType) -> str:
         return source(module) + "# edited" * (module.__name__ == "impl.handwritten")
 
-    monkeypatch.setattr(inspect, "getsource", edited)
+    monkeypatch.setattr(inspect, "getsource", edited_source)
 
     assert digest("impl.faulty.backward", budget()) != one["backward"]
     assert digest("impl.faulty.epsilon", budget()) == one["epsilon"]

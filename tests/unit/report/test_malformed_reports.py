@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.made_reports import EVERY, report
-from support.refusing import refused
+from support.example_reports import EVERY, report
+from support.refusing import expect_refusal
 
 from conformance.report.model import Report
 
@@ -25,7 +25,7 @@ COMMANDS = {
 }
 
 
-def edited(*path: Any, value: Any) -> Callable[[], str]:
+def report_with(*path: Any, value: Any) -> Callable[[], str]:
     """Return a report in which one value is another."""
 
     def make() -> str:
@@ -39,12 +39,12 @@ def edited(*path: Any, value: Any) -> Callable[[], str]:
     return make
 
 
-def without(key: str) -> Callable[[], str]:
+def report_without(key: str) -> Callable[[], str]:
     """Return a report that lacks a part."""
     return lambda: json.dumps({k: v for k, v in BASE.items() if k != key})
 
 
-def doubled() -> str:
+def report_with_duplicate() -> str:
     """Return a report with one verdict twice, and a footer that says so."""
     data = copy.deepcopy(BASE)
     data["verdicts"].append(data["verdicts"][0])
@@ -59,10 +59,10 @@ REPORTS: dict[str, tuple[Callable[[], str | bytes], str]] = {
     "list": (lambda: "[]", "format None"),
     "null": (lambda: "null", "format None"),
     "another format": (lambda: '{"format": "junit", "version": 1}', "format 'junit'"),
-    "future": (edited("version", value=99), "version 99; this suite reads 1"),
-    "version as text": (edited("version", value="1"), "version '1'"),
-    "version true": (edited("version", value=True), "version True"),
-    "huge version": (edited("version", value="9" * 10_000), "this suite reads 1"),
+    "future": (report_with("version", value=99), "version 99; this suite reads 1"),
+    "version as text": (report_with("version", value="1"), "version '1'"),
+    "version true": (report_with("version", value=True), "version True"),
+    "huge version": (report_with("version", value="9" * 10_000), "this suite reads 1"),
     "truncated": (lambda: json.dumps(BASE)[:-40], "is not a report"),
     "trailing": (lambda: json.dumps(BASE) + "}", "is not a report"),
     "nested": (lambda: "[" * 200_000, "is not a report: RecursionError"),
@@ -70,33 +70,39 @@ REPORTS: dict[str, tuple[Callable[[], str | bytes], str]] = {
         lambda: json.dumps(BASE).replace('["impl"]', "[" * 400 + "]" * 400, 1),
         "$.header.implementations[0]: ",
     ),
-    "NaN": (edited("footer", "seconds", value=float("nan")), "NaN is not JSON"),
-    "Infinity": (edited("footer", "seconds", value=float("inf")), "Infinity is not JSON"),
+    "NaN": (report_with("footer", "seconds", value=float("nan")), "NaN is not JSON"),
+    "Infinity": (report_with("footer", "seconds", value=float("inf")), "Infinity is not JSON"),
     "twice": (lambda: json.dumps(BASE)[:-1] + ', "version": 1}', "'version' is there twice"),
-    "no footer": (without("footer"), "'footer' is a required property"),
-    "no header": (without("header"), "'header' is a required property"),
-    "unknown part": (edited("extra", value=1), "'extra' was unexpected"),
-    "verdicts as text": (edited("verdicts", value="all fine"), "is not of type 'array'"),
-    "negative cases": (edited("verdicts", 0, "cases", value=-1), "less than the minimum of 0"),
-    "cases as text": (edited("verdicts", 0, "cases", value="1"), "is not of type 'integer'"),
-    "wrong id": (edited("verdicts", 0, "requirement", value="../etc"), "does not match"),
-    "wrong outcome": (edited("verdicts", 0, "outcome", value="perfect"), "is not one of"),
-    "no violation": (edited("verdicts", 0, "outcome", value="violates"), "disagree"),
-    "negative error": (edited("verdicts", 0, "worst", value=-1), "worst: -1 is not valid"),
-    "huge number": (edited("verdicts", 0, "cases", value=10**400), "401 digits, more than any"),
+    "no footer": (report_without("footer"), "'footer' is a required property"),
+    "no header": (report_without("header"), "'header' is a required property"),
+    "unknown part": (report_with("extra", value=1), "'extra' was unexpected"),
+    "verdicts as text": (report_with("verdicts", value="all fine"), "is not of type 'array'"),
+    "negative cases": (report_with("verdicts", 0, "cases", value=-1), "less than the minimum of 0"),
+    "cases as text": (report_with("verdicts", 0, "cases", value="1"), "is not of type 'integer'"),
+    "wrong id": (report_with("verdicts", 0, "requirement", value="../etc"), "does not match"),
+    "wrong outcome": (report_with("verdicts", 0, "outcome", value="perfect"), "is not one of"),
+    "no violation": (report_with("verdicts", 0, "outcome", value="violates"), "disagree"),
+    "negative error": (report_with("verdicts", 0, "worst", value=-1), "worst: -1 is not valid"),
+    "huge number": (
+        report_with("verdicts", 0, "cases", value=10**400),
+        "401 digits, more than any",
+    ),
     "beyond infinity": (lambda: json.dumps(BASE).replace("12.34", "1e999"), "1e999 is larger"),
-    "waived without": (edited("verdicts", 0, "outcome", value="waived"), "disagree"),
-    "conforms with": (edited("verdicts", 1, "outcome", value="conforms"), "disagree"),
+    "waived without": (report_with("verdicts", 0, "outcome", value="waived"), "disagree"),
+    "conforms with": (report_with("verdicts", 1, "outcome", value="conforms"), "disagree"),
     "a page of text": (
-        edited("verdicts", 0, "cases", value="x" * 100_000),
+        report_with("verdicts", 0, "cases", value="x" * 100_000),
         "$.verdicts[0].cases: ",
     ),
-    "many wrong": (edited("verdicts", value=[{}] * 10_000), "is a required property"),
-    "surrogate": (edited("format", value="\ud800"), r"format '\ud800'"),
-    "cut": (edited("verdicts", value=[]), "0 verdicts, where the footer counts 2"),
-    "said complete": (edited("footer", "missing", value=["BN-EMA-1[impl]"]), "contradicts itself"),
-    "doubled": (doubled, "two verdicts on BN-"),
-    "escapes": (edited("format", value="\x1b[2J\x07"), r"format '\x1b[2J\x07'"),
+    "many wrong": (report_with("verdicts", value=[{}] * 10_000), "is a required property"),
+    "surrogate": (report_with("format", value="\ud800"), r"format '\ud800'"),
+    "cut": (report_with("verdicts", value=[]), "0 verdicts, where the footer counts 2"),
+    "said complete": (
+        report_with("footer", "missing", value=["BN-EMA-1[impl]"]),
+        "contradicts itself",
+    ),
+    "doubled": (report_with_duplicate, "two verdicts on BN-"),
+    "escapes": (report_with("format", value="\x1b[2J\x07"), r"format '\x1b[2J\x07'"),
 }
 
 
@@ -107,9 +113,9 @@ def test_reports(name, place):
     content = make()
     path = place / "report.json"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    said = refused(place, "report", "report.json")
-    assert message in said
-    (line,) = [line for line in said.splitlines() if line.startswith("Error: report.json")]
+    output = expect_refusal(place, "report", "report.json")
+    assert message in output
+    (line,) = [line for line in output.splitlines() if line.startswith("Error: report.json")]
     assert len(line) < 600
     assert line.isprintable()
 
@@ -119,12 +125,12 @@ def test_commands_that_read_reports(command, place):
     """None takes a report that is cut short, nor overwrites anything for it."""
     (place / "old.json").write_text(json.dumps(BASE), encoding="utf-8")
     (place / "report.json").write_text(json.dumps(BASE)[:-40], encoding="utf-8")
-    assert "report.json is not a report" in refused(place, *COMMANDS[command])
+    assert "report.json is not a report" in expect_refusal(place, *COMMANDS[command])
 
 
 def test_the_newer_of_two_reports_may_be_the_unusable_one(place):
     """``diff`` names the one that it cannot read."""
-    assert "old.json: format None" in refused(place, "diff", "old.json", "old.json")
+    assert "old.json: format None" in expect_refusal(place, "diff", "old.json", "old.json")
 
 
 @pytest.mark.parametrize(
@@ -137,19 +143,19 @@ def test_the_newer_of_two_reports_may_be_the_unusable_one(place):
     ],
 )
 def test_what_cannot_be_read_is_no_report(name, message, place):
-    """What cannot be opened is told by its name."""
-    assert message in refused(place, "report", name)
+    """A file that cannot be opened is named in the message."""
+    assert message in expect_refusal(place, "report", name)
 
 
 def test_a_huge_file_is_not_read(place):
     """A file larger than any report is refused before its bytes are in memory."""
     with (place / "huge.json").open("wb") as file:
         file.truncate(2 << 30)
-    assert "more than the 1073741824 bytes" in refused(place, "report", "huge.json")
+    assert "more than the 1073741824 bytes" in expect_refusal(place, "report", "huge.json")
 
 
 def test_the_report_that_all_are_made_from_is_read(place):
-    """The cases above fail for what was changed in them, and for nothing else."""
+    """The cases above fail only because of the change in them."""
     (place / "report.json").write_text(json.dumps(BASE), encoding="utf-8")
     assert Report.read(place / "report.json").complete
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.made_reports import EVERY, FINDING, WAIVED, complete, report, verdict
+from support.example_reports import EVERY, FINDING, WAIVED, complete_report, report, verdict
 
 from conformance.adapters.errors import printable
 from conformance.frontends.cli.publishing import summarize_job
@@ -64,8 +64,8 @@ def test_hostile_text_leaves_no_code_span():
     """Bars, backticks, tags, mentions and line ends of a name are entities inside code."""
     violation = Violation(finding=replace(FINDING, quantity=EVIL), inputs={EVIL: EVIL})
     bad = verdict("BN-EMA-1", Outcome.VIOLATES, implementation=EVIL, violation=violation)
-    made = replace(report(bad), diagnoses={EVIL: {"kind": "observed", "sentence": EVIL}})
-    text = to_markdown(made)
+    diagnosed = replace(report(bad), diagnoses={EVIL: {"kind": "observed", "sentence": EVIL}})
+    text = to_markdown(diagnosed)
     for part in ("<script", "`", "@someone", "\x1b", "\u202e", "**d**"):
         assert part not in text
     (row,) = [line for line in text.splitlines() if line.startswith("| <code>")]
@@ -77,19 +77,19 @@ def test_partial_reports_say_so():
     """A report on some requirements, or one that lost some, does not pass for a whole one."""
     assert f"covers only a part: 1 of {_ALL} requirements" in to_markdown(report(verdict()))
     assert "covers only a part: incomplete" in to_markdown(report(verdict(), expected=2))
-    assert "covers only a part" not in to_markdown(complete())
+    assert "covers only a part" not in to_markdown(complete_report())
 
 
 def test_a_job_gets_a_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The table is appended to what other steps have written, and only where a job asks."""
+    """The table is appended to the output of other steps, and only on request."""
     path = tmp_path / "summary.md"
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
-    summarize_job(complete())
+    summarize_job(complete_report())
     assert not path.exists()
     path.write_text("before\n", encoding="utf-8")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
-    summarize_job(complete())
-    assert path.read_text("utf-8") == "before\n" + to_markdown(complete())
+    summarize_job(complete_report())
+    assert path.read_text("utf-8") == "before\n" + to_markdown(complete_report())
 
 
 def test_a_summary_that_cannot_be_written_costs_a_warning(
@@ -97,16 +97,16 @@ def test_a_summary_that_cannot_be_written_costs_a_warning(
 ):
     """The verdict does not depend on it."""
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
-    summarize_job(complete())
+    summarize_job(complete_report())
     assert capsys.readouterr().err.startswith("Warning: no job summary: ")
 
 
 def test_what_is_waived_does_not_conform():
-    """It counts for none, the answer says so, and its reason is told beside what was found."""
+    """It counts as not met, the conclusion says so, and its reason is shown with the finding."""
     text = to_markdown(report(verdict(), WAIVED))
     assert "| <code>impl</code> | **conforms but for 1 waiver** | 1/2 | 0 | 0 | 0.25 |" in text
     assert "<summary>1 waived</summary>" in text
-    (told,) = [line for line in text.splitlines() if line.startswith("- ")]
-    assert "BN-EMA-6 &#40;MUST&#41;, waived" in told
-    assert "it is so &#40;&#35;1&#41;; running&#95;mean&#58; got 0.75, expected 0.25" in told
+    (item,) = [line for line in text.splitlines() if line.startswith("- ")]
+    assert "BN-EMA-6 &#40;MUST&#41;, waived" in item
+    assert "it is so &#40;&#35;1&#41;; running&#95;mean&#58; got 0.75, expected 0.25" in item
     assert "**waived** | 0/1" in to_markdown(report(WAIVED))

@@ -1,4 +1,4 @@
-"""The JSON report: its schema, its trip through a file, and what is refused."""
+"""The JSON report: its schema, writing and reading it, and refusals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from support.made_reports import EVERY, FINDING, WAIVED, report, verdict
+from support.example_reports import EVERY, FINDING, WAIVED, report, verdict
 
 from conformance.report.model import SCHEMA, Report, ReportError, read_environment
 from conformance.requirements import REQUIREMENTS
@@ -19,7 +19,7 @@ from conformance.strategies.case import literals
 
 
 def validate(made: Report) -> None:
-    """Assert that a report, after a trip through JSON, is what the schema describes."""
+    """Assert that a report, written as JSON, satisfies the schema."""
     text = json.dumps(made.to_json(), allow_nan=False)
     jsonschema.validate(json.loads(text), json.loads(SCHEMA.read_text()))
 
@@ -64,7 +64,7 @@ def test_the_transforms_tell_what_was_seen_under_each():
 
 
 def test_reports_survive_a_trip(tmp_path: Path):
-    """Reading what was written gives an equal report."""
+    """A report that was written is read back equal."""
     made = report(*EVERY, WAIVED)
     made.write(tmp_path / "deep" / "report.json")
     assert Report.read(tmp_path / "deep" / "report.json") == made
@@ -114,7 +114,7 @@ def test_the_environment_names_versions():
 
 
 def test_writing_leaves_one_file(tmp_path: Path):
-    """A report replaces the one before, and nothing else stays behind."""
+    """A report replaces the one before, and no temporary file is left."""
     path = tmp_path / "report.json"
     report().write(path)
     report(*EVERY).write(path)
@@ -131,7 +131,7 @@ def test_a_report_that_cannot_be_written_leaves_nothing(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def refusal(path: Path) -> str:
+def read_error(path: Path) -> str:
     with pytest.raises(ReportError) as refused:
         Report.read(path)
     return str(refused.value)
@@ -140,9 +140,9 @@ def refusal(path: Path) -> str:
 def test_a_missing_report_is_refused(tmp_path: Path):
     """A report that is not there is refused with how to get one."""
     path = tmp_path / "r.json"
-    said = refusal(path)
-    assert said.startswith(f"{path} is not a report: [Errno 2] No such file or directory")
-    assert said.endswith(f"Write one with `conformance run --report {path}`.")
+    error = read_error(path)
+    assert error.startswith(f"{path} is not a report: [Errno 2] No such file or directory")
+    assert error.endswith(f"Write one with `conformance run --report {path}`.")
 
 
 @pytest.mark.parametrize("text", ["", "{", "hello", "\x00", '{"format": "batch'])
@@ -150,14 +150,14 @@ def test_a_malformed_report_is_refused(tmp_path: Path, text: str):
     """What is not JSON is not a report."""
     path = tmp_path / "r.json"
     path.write_text(text)
-    assert refusal(path).startswith(f"{path} is not a report: ")
+    assert read_error(path).startswith(f"{path} is not a report: ")
 
 
 def test_bytes_are_refused(tmp_path: Path):
     """A binary file is refused like any other."""
     path = tmp_path / "r.json"
     path.write_bytes(b"\xff\xfe\x00")
-    assert refusal(path).startswith(f"{path} is not a report: ")
+    assert read_error(path).startswith(f"{path} is not a report: ")
 
 
 @pytest.mark.parametrize(
@@ -173,10 +173,10 @@ def test_bytes_are_refused(tmp_path: Path):
     ],
 )
 def test_another_format_is_refused(tmp_path: Path, data: Any, found: str):
-    """Other formats and versions are refused by what was found."""
+    """Other formats and versions are refused; the message names them."""
     path = tmp_path / "r.json"
     path.write_text(json.dumps(data))
-    assert refusal(path) == f"{path}: {found}; this suite reads 1."
+    assert read_error(path) == f"{path}: {found}; this suite reads 1."
 
 
 @pytest.mark.parametrize("part", ["header", "verdicts", "footer"])
@@ -186,7 +186,7 @@ def test_a_report_cut_short_is_refused(tmp_path: Path, part: str):
     data = report(*EVERY).to_json()
     del data[part]
     path.write_text(json.dumps(data))
-    assert refusal(path) == (
+    assert read_error(path) == (
         f"{path} is truncated or was edited: $: '{part}' is a required property. "
         "Run again to write a new one."
     )
@@ -200,4 +200,4 @@ def test_an_edited_report_is_refused(tmp_path: Path, part: str, value: Any):
     """A part that does not have its fields is refused."""
     path = tmp_path / "r.json"
     path.write_text(json.dumps(report(*EVERY).to_json() | {part: value}))
-    assert refusal(path).startswith(f"{path} is truncated or was edited: ")
+    assert read_error(path).startswith(f"{path} is truncated or was edited: ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.made_reports import EVERY, verdict
+from support.example_reports import EVERY, verdict
 
 from conformance.frontends.pytest_plugin.outcomes import raise_for_verdict
 from conformance.report.text import format_violation

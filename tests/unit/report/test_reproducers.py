@@ -27,7 +27,7 @@ from impl.faulty import FAULTS
 
 
 def test_reasons_why_there_is_no_script():
-    """Adapters, conventions of their own, and names that cannot be imported are told apart."""
+    """Adapters, own conventions, and names that cannot be imported are distinguished."""
     finding = Finding(quantity="y", got=1.0, expected=2.0, bound=0.1, ratio=10.0, index=(0, 0))
     verdict = verdict_of(finding, a_case())
     layer = reference()
@@ -104,7 +104,7 @@ def test_literals_are_read_back_bit_by_bit():
 
 @pytest.mark.parametrize("number", range(4))
 def test_the_copied_formulas_are_those_of_the_oracle(number: int):
-    """What is copied into scripts needs NumPy alone, and computes what the suite expects."""
+    """The source copied into scripts needs NumPy alone, and computes what the suite expects."""
     used = "training_call, evaluation_call, gradients, decimals"
     copied = {"np": np, "Decimal": Decimal}
     exec("\n".join(pieces_for(used)), copied)

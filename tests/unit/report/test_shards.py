@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.made_reports import NAMES
+from support.example_reports import NAMES
 
 from conformance.report.shards import Shard
 from conformance.requirements import REQUIREMENTS

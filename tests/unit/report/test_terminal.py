@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.made_reports import EVERY, FINDING, INPUTS, WAIVED, rendered, report, verdict
+from support.example_reports import EVERY, FINDING, INPUTS, WAIVED, render_text, report, verdict
 
 from conformance.report.terminal import conclusion_lines, heading_lines
 from conformance.report.text import format_literal, format_violation, rerun_command
@@ -17,7 +17,7 @@ from conformance.requirements.verdict import Outcome, Verdict, Violation
 # Text
 
 
-def test_a_violation_is_told_in_full():
+def test_a_violation_is_reported_in_full():
     """The text has requirement, formula, finding, inputs, and two commands to go on with."""
     assert (
         format_violation(EVERY[1])
@@ -83,7 +83,7 @@ def test_literals_are_short(value: Any, text: str):
 @pytest.mark.parametrize("one", [*EVERY, WAIVED], ids=lambda v: v.outcome.value)
 def test_lines_fit_a_terminal(one: Verdict):
     """No line of a report is longer than 80 columns."""
-    assert max(map(len, rendered(report(one)).splitlines())) <= 80
+    assert max(map(len, render_text(report(one)).splitlines())) <= 80
 
 
 def test_full_reports_fit_a_terminal():
@@ -96,15 +96,15 @@ def test_full_reports_fit_a_terminal():
         )
         for row in REQUIREMENTS
     ]
-    lines = [line for line in rendered(report(*everything)).splitlines() if "Again:" not in line]
+    lines = [line for line in render_text(report(*everything)).splitlines() if "Again:" not in line]
     assert max(map(len, lines)) <= 80
 
 
 def test_a_report_works_without_colour():
-    """Without a terminal there is no escape sequence, and the words say the same."""
-    plain = rendered(report(*EVERY))
+    """Without a terminal the words are the same, without escape sequences."""
+    plain = render_text(report(*EVERY))
     assert "\x1b" not in plain
-    coloured = rendered(report(*EVERY), force_terminal=True, color_system="standard")
+    coloured = render_text(report(*EVERY), force_terminal=True, color_system="standard")
     assert "\x1b" in coloured
     for word in ("violates 1", "vacuous 4", "errored 5", "deviates (declared) 1", "unsupported"):
         assert word in plain
@@ -130,13 +130,13 @@ def test_names_are_not_markup():
         implementation="[red]x",
         kind="[/]",
     )
-    text = rendered(report(one))
+    text = render_text(report(one))
     assert "[red]x · [/]" in text
     assert "[bold]: got 0.75, expected 0.25 ± 1e-06 at [1, 2]" in text
 
 
-def test_one_cause_of_many_violations_is_told_once():
-    """What raises the same in the same place is told in full once, and named for the rest."""
+def test_one_cause_of_many_violations_is_shown_once():
+    """The same exception from the same place is shown in full once; the rest are listed by id."""
     raised = Finding(
         quantity="writing the state",
         got="KeyError: 'weights'",
@@ -157,22 +157,22 @@ def test_one_cause_of_many_violations_is_told_once():
         verdict(name, Outcome.VIOLATES, violation=Violation(finding=found))
         for name, found in finding.items()
     ]
-    text = rendered(report(*violated))
-    told = [name for name in finding if f"✗ {name}" in text]
-    assert told == ["BN-EMA-1", "BN-EMA-2", "BN-EMA-4"]
+    text = render_text(report(*violated))
+    printed = [name for name in finding if f"✗ {name}" in text]
+    assert printed == ["BN-EMA-1", "BN-EMA-2", "BN-EMA-4"]
     assert "impl: same cause as BN-EMA-2: BN-EMA-3, BN-EMA-5." in text
 
 
 def test_commands_repeat_the_conditions():
     """The command to run again carries seed, profile and cases where they are not the usual."""
     header = replace(report(EVERY[1]).header, seed=7, profile="quick", max_examples=5)
-    text = rendered(replace(report(EVERY[1]), header=header))
+    text = render_text(replace(report(EVERY[1]), header=header))
     assert "conformance run impl -k BN-EMA-1 --seed 7 --profile quick --max-examples 5" in text
-    assert "Again:    conformance run impl -k BN-EMA-1\n" in rendered(report(EVERY[1]))
+    assert "Again:    conformance run impl -k BN-EMA-1\n" in render_text(report(EVERY[1]))
 
 
 def test_conclusions_of_a_good_run():
-    """The last lines have the answer and what it rests on."""
+    """The last lines state the result and the number of cases behind it."""
     assert conclusion_lines(report(verdict(), verdict("BN-EMA-2"), EVERY[3])) == [
         "impl: conforms to 2 of 2 requirements.",
         "2 judgements, 200 cases, 600 comparisons, 12.3 s.",
@@ -194,10 +194,10 @@ def test_conclusions_of_a_declared_deviation():
 
 
 def test_what_is_waived_does_not_conform():
-    """It is counted apart, and told with its reason."""
-    made = report(verdict(), WAIVED)
-    assert conclusion_lines(made)[0] == "impl: conforms to 1 of 2 requirements, 1 waived."
-    assert "! BN-EMA-6  impl, waived: it is so (#1)" in rendered(made)
+    """It is counted separately, and shown with its reason."""
+    example = report(verdict(), WAIVED)
+    assert conclusion_lines(example)[0] == "impl: conforms to 1 of 2 requirements, 1 waived."
+    assert "! BN-EMA-6  impl, waived: it is so (#1)" in render_text(example)
 
 
 def test_conclusions_of_an_empty_run():
@@ -210,26 +210,26 @@ def test_conclusions_of_an_empty_run():
 def test_incomplete_reports_say_so():
     """Missing verdicts are counted and named, five of them at most."""
     missing = [f"BN-EMA-{number}[impl]" for number in range(1, 8)]
-    made = report(verdict("BN-INIT-1"), expected=8, missing=missing)
-    assert not made.complete
-    assert not made.to_json()["footer"]["complete"]
-    line = conclusion_lines(made)[-1].replace("\\", "")
+    example = report(verdict("BN-INIT-1"), expected=8, missing=missing)
+    assert not example.complete
+    assert not example.to_json()["footer"]["complete"]
+    line = conclusion_lines(example)[-1].replace("\\", "")
     assert line == (
         "Incomplete: 7 requirements were not reached (BN-EMA-1[impl], BN-EMA-2[impl], "
         "BN-EMA-3[impl], BN-EMA-4[impl], BN-EMA-5[impl], …)."
     )
-    assert "Incomplete: 7 requirements were not reached" in rendered(made)
+    assert "Incomplete: 7 requirements were not reached" in render_text(example)
 
 
-def test_what_was_cut_is_told():
+def test_skipped_cases_are_reported():
     """The last lines name how many requirements were cut short, and the shortest of them."""
-    made = report(
+    example = report(
         verdict("BN-EMA-1", cases=5, cut=95), verdict("BN-EMA-2", cases=50, cut=50), verdict()
     )
-    text = " ".join(rendered(made).split())
+    text = " ".join(render_text(example).split())
     assert "Cut short by --max-time: 2 requirements" in text
     assert "(cases: BN-EMA-1 5 of 100, BN-EMA-2 50 of 100)" in text
-    assert "Cut short" not in rendered(report(verdict()))
+    assert "Cut short" not in render_text(report(verdict()))
 
 
 def test_a_lost_verdict_makes_a_report_incomplete():

@@ -63,7 +63,7 @@ def test_a_waiver_holds_to_its_last_day(tmp_path: Path):
 
 
 def test_only_a_violation_is_waived(tmp_path: Path):
-    """Anything else stays what it is, and makes the waiver stale."""
+    """Any other outcome is unchanged, and makes the waiver stale."""
     waivers = read_waivers(file_of(tmp_path, _ENTRY))
     waiver = find_waiver(waivers, "BN-EMA-2", "norm.py:Norm")
     changed = apply_waiver(verdict_of(Outcome.VIOLATES), waiver)
@@ -86,32 +86,32 @@ def test_only_a_violation_is_waived(tmp_path: Path):
     ],
 )
 def test_a_waiver_that_waives_nothing_is_stale(tmp_path: Path, outcome: Outcome, message: str):
-    """What conforms, or does not apply, needs no waiver."""
+    """A requirement that is met, or does not apply, needs no waiver."""
     waivers = read_waivers(file_of(tmp_path, _ENTRY))
     key = ("BN-EMA-2", "norm.py:Norm")
-    told = describe_stale(waivers, {key: verdict_of(outcome)}, ["norm.py:Norm"])
-    assert (message in "".join(told)) if message else told == []
+    messages = describe_stale(waivers, {key: verdict_of(outcome)}, ["norm.py:Norm"])
+    assert (message in "".join(messages)) if message else messages == []
 
 
 def test_unmatched_and_unselected_entries(tmp_path: Path):
-    """An implementation that is not judged is an error, a requirement left out is none."""
+    """An implementation that is not judged is an error; a requirement left out is not."""
     waivers = read_waivers(file_of(tmp_path, _ENTRY))
     assert describe_stale(waivers, {}, ["norm.py:Norm"]) == []
-    (told,) = describe_stale(waivers, {}, ["impl"])
-    assert "matches nothing" in told
+    (message,) = describe_stale(waivers, {}, ["impl"])
+    assert "matches nothing" in message
 
 
-def test_an_unexpected_diagnosis_is_told(tmp_path: Path):
+def test_an_unexpected_diagnosis_is_reported(tmp_path: Path):
     """A waiver for one mistake does not cover another."""
     waivers = read_waivers(file_of(tmp_path, _ENTRY + 'diagnosis = "unbiased"'))
     verdicts = {("BN-EMA-2", "norm.py:Norm"): verdict_of(Outcome.WAIVED)}
     right = {"norm.py:Norm": {"sentence": "the running variance is Unbiased"}}
     wrong = {"norm.py:Norm": {"sentence": "momentum is swapped"}}
     assert describe_stale(waivers, verdicts, ["norm.py:Norm"], right) == []
-    (told,) = describe_stale(waivers, verdicts, ["norm.py:Norm"], wrong)
-    assert "expects 'unbiased'" in told
-    (told,) = describe_stale(waivers, verdicts, ["norm.py:Norm"], {})
-    assert "the diagnosis is: none" in told
+    (message,) = describe_stale(waivers, verdicts, ["norm.py:Norm"], wrong)
+    assert "expects 'unbiased'" in message
+    (message,) = describe_stale(waivers, verdicts, ["norm.py:Norm"], {})
+    assert "the diagnosis is: none" in message
     assert describe_stale(waivers, verdicts, ["norm.py:Norm"], None) == []
 
 

@@ -1,4 +1,4 @@
-"""Findings: what they say, and how they cross process boundaries and come back from reports."""
+"""Findings: their text, and how they cross process boundaries and are read from reports."""
 
 from __future__ import annotations
 

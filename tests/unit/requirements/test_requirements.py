@@ -44,7 +44,7 @@ def test_ids_are_unique():
 
 @_EACH
 def test_ids_are_well_formed(row: Requirement):
-    """An id is BN, a family in capitals and a number from 1; both parts can be asked for."""
+    """An id is BN, a family in capitals and a number from 1; both are attributes."""
     found = re.fullmatch(r"BN-([A-Z]+(?:-[A-Z]+)?)-([1-9]\d*)", row.id)
     assert found is not None
     assert (row.family, str(row.number)) == found.groups()
@@ -107,7 +107,7 @@ def test_duplicates_are_refused():
 
 
 def test_unknown_ids_are_refused():
-    """A property for an id outside the table is refused, with what to do."""
+    """A property for an id outside the table is refused; the message says what to do."""
     wanted = "'BN-EMA-99' is not in the requirement table: add the row first"
     with pytest.raises(ValueError, match=f"^{re.escape(wanted)}$"):
         requirement("BN-EMA-99")
@@ -126,7 +126,7 @@ def test_an_id_selects_itself(pattern: str):
 
 @pytest.mark.parametrize("pattern", ["EMA", "ema", "BN-EMA", "EMA-*", "BN-EMA-?"])
 def test_a_family_selects_its_rows(pattern: str):
-    """A family selects all of its rows and nothing else."""
+    """A family selects exactly its rows."""
     assert ids(pattern) == [f"BN-EMA-{number}" for number in range(1, 8)]
 
 
@@ -138,7 +138,7 @@ def test_globs_select_by_id():
 
 
 def test_patterns_add_up_in_the_order_of_the_table():
-    """Commas and repetition mean or, and the order asked for does not matter."""
+    """Commas and repetition mean or, and the requested order does not matter."""
     assert ids("EMA-1,INIT-2") == ids("EMA-1", "INIT-2,EMA-1") == ["BN-INIT-2", "BN-EMA-1"]
 
 
@@ -159,7 +159,7 @@ def test_levels_select():
     ],
 )
 def test_unknown_patterns_are_refused(pattern: str, hint: str):
-    """A pattern that matches nothing is refused, with what was expected and what is near."""
+    """A pattern that matches nothing is refused, with the expected form and close matches."""
     with pytest.raises(UnknownRequirement) as refused:
         select(REQUIREMENTS, ["EMA-1", pattern])
     assert str(refused.value) == (

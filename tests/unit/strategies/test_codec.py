@@ -19,7 +19,7 @@ from conformance.strategies.shape_grid import DEFAULT
 from impl.faulty import FAULTS
 
 
-def same(one: Any, other: Any) -> bool:
+def are_identical(one: Any, other: Any) -> bool:
     """Whether two drawn values agree in everything, the sign of zero and dtypes too."""
     if isinstance(one, np.ndarray | np.generic):
         alike = (one.dtype, one.shape) == (other.dtype, other.shape)
@@ -31,9 +31,9 @@ def same(one: Any, other: Any) -> bool:
         return False
     names = getattr(one, "__slots__", ()) or getattr(one, "_fields", ())
     if names:
-        return all(same(getattr(one, name), getattr(other, name)) for name in names)
+        return all(are_identical(getattr(one, name), getattr(other, name)) for name in names)
     if isinstance(one, tuple | list):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(map(are_identical, one, other))
     return bool(one == other)
 
 
@@ -46,7 +46,7 @@ def test_drawn_values_survive_json(name: str):
         drawn = draw_from_bytes(raw, {key: of(DEFAULT) for key, of in strategies.items()})
         values = {key: encode(value) for key, value in drawn.items()}
         back = json.loads(json.dumps(values, allow_nan=False))
-        assert all(same(decode(back[key]), value) for key, value in drawn.items())
+        assert all(are_identical(decode(back[key]), value) for key, value in drawn.items())
         assert violation_id(name, back) == violation_id(name, values)
 
 
@@ -80,9 +80,9 @@ def test_replaying_draws_nothing(monkeypatch: pytest.MonkeyPatch):
 def test_odd_numbers_survive():
     """Negative zero, subnormal numbers, infinities and NaN are kept."""
     odd = np.array([-0.0, 1e-45, np.inf, -np.inf, np.nan, 1 / 3], np.float32)
-    assert same(decode(json.loads(json.dumps(encode(odd), allow_nan=False))), odd)
-    assert same(decode(encode(np.float32(-0.0))), np.float32(-0.0))
-    assert same(decode(encode(np.zeros((0, 3)))), np.zeros((0, 3)))
+    assert are_identical(decode(json.loads(json.dumps(encode(odd), allow_nan=False))), odd)
+    assert are_identical(decode(encode(np.float32(-0.0))), np.float32(-0.0))
+    assert are_identical(decode(encode(np.zeros((0, 3)))), np.zeros((0, 3)))
 
 
 @pytest.mark.parametrize("broken", [{"$": "Popen", "fields": {}}, {"$": "array"}, {"a": 1}])
@@ -93,6 +93,6 @@ def test_unknown_forms_are_refused(broken: Any):
 
 
 def test_unknown_values_are_refused():
-    """What has no exact form is no silent repr."""
+    """A value without an exact form is refused instead of stored as its repr."""
     with pytest.raises(CodecError, match="object"):
         encode(object())

@@ -1,4 +1,4 @@
-"""Cases of a wider domain: every one is valid, and what finds mistakes occurs."""
+"""Cases of the extended domain: all are valid, and those that find mistakes occur."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from conformance.strategies.codec import decode, encode
 SEEDS = [bytes([1, k % 256, k // 256]) for k in range(400)]
 
 
-def drawn(strategy: ByteStrategy[Any]) -> list[Any]:
+def draw_all(strategy: ByteStrategy[Any]) -> list[Any]:
     return [ByteReader(expand_seed(seed)).draw(strategy) for seed in SEEDS]
 
 
-MASKED = drawn(domain_cases.masked_cases(domain_cases.MASKED))
-SPECIAL = drawn(domain_cases.masked_cases(domain_cases.MASKED, special=True))
-FOLDED = drawn(domain_cases.folded_cases(domain_cases.LAYOUTS))
-PULLED_HALF = drawn(precision_cases.pulled_half_cases(precision_cases.PRECISE))
-HALF = drawn(precision_cases.half_cases(precision_cases.PRECISE[:2]))
-DOUBLE = drawn(precision_cases.double_cases(precision_cases.DOUBLE))
-WHOLE = drawn(domain_cases.spread_cases(domain_cases.CUTS))
-UNEVEN = drawn(domain_cases.uneven_cases(domain_cases.CUTS[1:]))
-EMPTY = drawn(domain_cases.uneven_cases((domain_cases.CUTS[0], domain_cases.CUTS[2]), empty=True))
+MASKED = draw_all(domain_cases.masked_cases(domain_cases.MASKED))
+SPECIAL = draw_all(domain_cases.masked_cases(domain_cases.MASKED, special=True))
+FOLDED = draw_all(domain_cases.folded_cases(domain_cases.LAYOUTS))
+PULLED_HALF = draw_all(precision_cases.pulled_half_cases(precision_cases.PRECISE))
+HALF = draw_all(precision_cases.half_cases(precision_cases.PRECISE[:2]))
+DOUBLE = draw_all(precision_cases.double_cases(precision_cases.DOUBLE))
+WHOLE = draw_all(domain_cases.spread_cases(domain_cases.CUTS))
+UNEVEN = draw_all(domain_cases.uneven_cases(domain_cases.CUTS[1:]))
+EMPTY = draw_all(
+    domain_cases.uneven_cases((domain_cases.CUTS[0], domain_cases.CUTS[2]), empty=True)
+)
 
 
 def share(values: list[Any], holds: Any) -> float:
@@ -58,12 +60,12 @@ def test_masks_of_every_kind_occur():
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, np.float32(1e30)])
 def test_everything_that_padding_may_hold_occurs(value: float):
     """Each special number stands in a masked row of some cases."""
-    held = share(SPECIAL, lambda m: np.isin(value, m.case.x) or np.isnan(m.case.x).any())
-    assert held > 0.05
+    found_share = share(SPECIAL, lambda m: np.isin(value, m.case.x) or np.isnan(m.case.x).any())
+    assert found_share > 0.05
 
 
 def test_layouts_are_undone():
-    """Folding and unfolding give the rows back, and the features are where they should be."""
+    """Folding and unfolding restore the rows, and features are on the expected axis."""
     for each in FOLDED:
         x = domain_cases.fold(each.case.x, each.around, each.axis)
         assert x.shape[each.axis] == each.case.config.features
@@ -81,7 +83,7 @@ def test_a_layout_by_hand():
 
 
 def test_half_inputs_are_exact():
-    """x is what the 16-bit dtype holds, within float16 far from its ends."""
+    """x is representable in the 16-bit dtype, and for float16 far from its limits."""
     for each in HALF:
         assert np.array_equal(precision_cases.round_to(each.case.x, each.dtype), each.case.x)
         if each.dtype == "float16":
@@ -90,7 +92,7 @@ def test_half_inputs_are_exact():
 
 
 def test_half_inputs_reach_where_16_bits_fail():
-    """Squares beyond 65504, and offsets of which a mean in 16 bits loses the variance."""
+    """Squares beyond 65504, and offsets at which a mean in 16 bits loses the variance."""
     of_float16 = [each for each in HALF if each.dtype == "float16"]
     assert share(of_float16, lambda h: (np.abs(h.case.x) > 300).any()) > 0.05
 

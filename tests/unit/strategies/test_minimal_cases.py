@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.drawn_cases import case_strategy, minimal
+from support.drawn_cases import case_strategy, find_minimal
 
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import literals
@@ -30,21 +30,21 @@ from conformance.strategies.targeted import permutations
 )
 def test_the_minimal_case_is_short(name: str, x: list[list[float]]):
     """The simplest case has two rows of one feature, all zeros, and a plain state."""
-    shown = literals({"case": minimal(case_strategy(name))})
+    shown = literals({"case": find_minimal(case_strategy(name))})
     assert shown.pop("x") == x
     assert set(shown) <= {"momentum", "eps", "running_var"}
 
 
 def test_the_minimal_case_in_full():
     """The simplest case has nothing to say but x, momentum and eps."""
-    shown = literals({"case": minimal(cases(DEFAULT).to_hypothesis())})
+    shown = literals({"case": find_minimal(cases(DEFAULT).to_hypothesis())})
     assert shown == {"x": [[0.0], [0.0]], "momentum": 0.75, "eps": 1e-05}
 
 
 def test_a_minimal_spread_is_short():
     """The simplest batch that varies has a handful of numbers, one of which is a 1 and not a 0."""
     varies = cases(DEFAULT).to_hypothesis().filter(lambda case: np.ptp(case.x, axis=0).any())
-    x = minimal(varies).x
+    x = find_minimal(varies).x
     assert x.size <= 6
     assert sorted(x.ravel())[-2:] == [0, 1]
 
@@ -62,7 +62,7 @@ def test_a_minimal_spread_is_short():
 )
 def test_the_minimal_value_is_the_plainest(strategy: st.SearchStrategy[Any], simplest: Any):
     """Every other strategy starts from its plainest value, too."""
-    assert minimal(strategy) == simplest
+    assert find_minimal(strategy) == simplest
 
 
 @given(integers(3, 9).to_hypothesis())

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from support.drawn_cases import drawn_by
+from support.drawn_cases import draw_for
 
 from conformance.strategies.case import Case
 from conformance.strategies.cases import mixed_streams, streams
@@ -36,7 +36,7 @@ class Column(NamedTuple):
         """The offset in standard deviations, 0 for constants."""
         return kappa(self.x)
 
-    def held(self, name: str) -> float:
+    def state_entry(self, name: str) -> float:
         """The feature's entry in an array of the state; NaN, which is in no region, if fresh."""
         state = self.case.state
         return np.nan if state is None else float(getattr(state, name)[self.index])
@@ -45,7 +45,7 @@ class Column(NamedTuple):
 @cache
 def default_columns(identity: str) -> tuple[Column, ...]:
     """Return every feature of the 100 cases of the default budget."""
-    drawn = [values["case"] for values in drawn_by(identity)]
+    drawn = [values["case"] for values in draw_for(identity)]
     return tuple(
         Column(case, j, column)
         for case in drawn
@@ -76,12 +76,16 @@ REGIONS: dict[str, Callable[[Column], bool]] = {
     "outlier": lambda c: len(c.x) > 26 and np.abs(c.x - c.x.mean()).max() > 5 * c.x.std() > 0,
     "sorted": lambda c: len(set(c.x)) > 3 and (np.diff(c.x) >= 0).all(),
     "duplicated": lambda c: len(set(c.x)) > 2 and (c.x[: len(c.x) // 2 * 2 : 2] == c.x[1::2]).all(),
-    "gamma negative": lambda c: c.held("gamma") < 0,
-    "gamma 0": lambda c: c.held("gamma") == 0,
-    "gamma other than ±1": lambda c: c.held("gamma") not in {0, 1, -1} and c.case.state is not None,
-    "beta other than 0": lambda c: abs(c.held("beta")) > 0,
-    "running_var 0": lambda c: c.held("running_var") == 0,
-    "running_var near eps": lambda c: 1e-2 <= c.held("running_var") / c.case.config.eps <= 1e2,
+    "gamma negative": lambda c: c.state_entry("gamma") < 0,
+    "gamma 0": lambda c: c.state_entry("gamma") == 0,
+    "gamma other than ±1": lambda c: (
+        c.state_entry("gamma") not in {0, 1, -1} and c.case.state is not None
+    ),
+    "beta other than 0": lambda c: abs(c.state_entry("beta")) > 0,
+    "running_var 0": lambda c: c.state_entry("running_var") == 0,
+    "running_var near eps": lambda c: (
+        1e-2 <= c.state_entry("running_var") / c.case.config.eps <= 1e2
+    ),
     "fresh layer": lambda c: c.case.state is None,
     "NumPy input": lambda c: not c.case.as_jax,
     "JAX input": lambda c: c.case.as_jax,
@@ -98,7 +102,7 @@ def test_regions_are_reached_by_default(region: str, identity: str):
 @pytest.mark.parametrize("identity", _JUDGED)
 def test_most_cases_have_a_state(identity: str):
     """Between one case in thirty and one in four uses the layer as constructed."""
-    fresh = [drawn["case"].state is None for drawn in drawn_by(identity)]
+    fresh = [drawn["case"].state is None for drawn in draw_for(identity)]
     assert 1 / 30 < sum(fresh) / len(fresh) < 1 / 4
 
 
@@ -106,7 +110,7 @@ def test_streams_repeat_batches():
     """Within the share of BN-EMA-3, batches repeat the one before, and others do not."""
     repeats = [
         np.array_equal(one, two)
-        for drawn in drawn_by("BN-EMA-3", {"drawn": streams})
+        for drawn in draw_for("BN-EMA-3", {"drawn": streams})
         if drawn["drawn"].case.x.any()
         for one, two in zip(
             (drawn["drawn"].case.x, *drawn["drawn"].following),
@@ -121,7 +125,7 @@ def test_offset_cases_show_the_one_pass_variance():
     """The inputs of BN-NUM-1 reach ten thousand standard deviations on both sides."""
     found = [
         kappa(column)
-        for drawn in drawn_by("BN-NUM-1", {"case": offset_cases})
+        for drawn in draw_for("BN-NUM-1", {"case": offset_cases})
         for column in drawn["case"].x.astype(np.float64).T
     ]
     assert min(found) < -1e3
@@ -133,7 +137,7 @@ def test_cases_near_eps_are_near():
     ratios = np.concatenate(
         [
             drawn["case"].state.running_var / drawn["case"].config.eps
-            for drawn in drawn_by("BN-EPS-1", {"case": cases_near_eps})
+            for drawn in draw_for("BN-EPS-1", {"case": cases_near_eps})
         ]
     )
     assert ((ratios > 0.05) & (ratios < 20)).mean() > 0.5
@@ -144,14 +148,14 @@ def test_poison_is_of_every_kind():
     """NaN, both infinities and a mere other feature all take the place of a feature."""
     found = {
         next((str(value) for value in drawn["drawn"].replacement if not np.isfinite(value)), "")
-        for drawn in drawn_by("BN-TRAIN-3", {"drawn": poisoned_cases})
+        for drawn in draw_for("BN-TRAIN-3", {"drawn": poisoned_cases})
     }
     assert found == {"", "nan", "inf", "-inf"}
 
 
 def test_free_configurations_reach_the_ends():
     """Momentum 0, 1 and close to both, and eps from far below 1e-5 to above 10, are tried."""
-    configs = [drawn["case"].config for drawn in drawn_by("BN-INIT-8", {"case": free_configs})]
+    configs = [drawn["case"].config for drawn in draw_for("BN-INIT-8", {"case": free_configs})]
     momenta = {config.momentum for config in configs}
     assert {0.0, 1.0} <= momenta
     assert any(0.999 < momentum < 1 for momentum in momenta)
@@ -166,7 +170,7 @@ def test_mixed_streams_change_size():
     """Among the batches before a case of BN-IND-2 are larger and smaller ones."""
     differences = [
         len(batch) - len(drawn["drawn"].case.x)
-        for drawn in drawn_by("BN-IND-2", {"drawn": mixed_streams})
+        for drawn in draw_for("BN-IND-2", {"drawn": mixed_streams})
         for batch in drawn["drawn"].following
     ]
     assert min(differences) < 0 < max(differences)
@@ -176,7 +180,7 @@ def test_extreme_cases_show_any_clipping():
     """Some value is more than thirty standard deviations from the mean of its feature."""
     reached = max(
         np.abs(column - column.mean()).max() / column.std()
-        for drawn in drawn_by("BN-NUM-3", {"case": extreme_cases})
+        for drawn in draw_for("BN-NUM-3", {"case": extreme_cases})
         for column in drawn["case"].x.astype(np.float64).T
         if column.std() > 0
     )

@@ -1,11 +1,11 @@
-"""The same seed gives the same cases, read from the same bytes."""
+"""The same seed yields the same cases, read from the same bytes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from support.drawn_cases import drawn_by
+from support.drawn_cases import draw_for
 from support.numpy_norm import NumpyNorm, Unbiased, subject
 
 from conformance.properties import PROPERTIES
@@ -14,11 +14,11 @@ from conformance.strategies.case import literals
 
 
 def literal_run(identity: str, **rest: Any) -> list[dict[str, Any]]:
-    return [literals(drawn) for drawn in drawn_by(identity, **rest)]
+    return [literals(drawn) for drawn in draw_for(identity, **rest)]
 
 
 @pytest.mark.parametrize("identity", ["BN-EMA-1", "BN-EMA-3", "BN-NUM-3"])
-def test_the_same_seed_gives_the_same_cases(identity: str):
+def test_the_same_seed_yields_the_same_cases(identity: str):
     """Two runs draw the same literals in the same order, case by case."""
     strategies = dict(PROPERTIES[identity].strategies)
     one = literal_run(identity, strategies=strategies, max_examples=30)
@@ -31,14 +31,14 @@ def test_the_same_seed_gives_the_same_cases(identity: str):
 def test_a_case_is_shown_whole(identity: str):
     """No value that is drawn hides another one behind the same name in a counterexample."""
     strategies = dict(PROPERTIES[identity].strategies)
-    (drawn,) = drawn_by(identity, strategies=strategies, max_examples=1)[:1]
+    (drawn,) = draw_for(identity, strategies=strategies, max_examples=1)[:1]
     apart = [name for key, value in drawn.items() for name in literals({key: value})]
     assert sorted(apart) == sorted(set(apart))
     assert set(apart) == set(literals(drawn))
 
 
 def test_every_implementation_sees_the_same_cases():
-    """What is drawn does not depend on what is judged."""
+    """Drawn cases do not depend on which requirements are judged."""
     one = literal_run("BN-EMA-1", subject=subject(NumpyNorm), max_examples=20)
     two = literal_run("BN-EMA-1", subject=subject(Unbiased), max_examples=20)
     assert one == two
@@ -53,8 +53,8 @@ def test_seeds_and_requirements_have_streams_of_their_own():
 
 def test_a_larger_budget_draws_more():
     """The number of cases is the budget times the share of the property."""
-    assert len(drawn_by("BN-EMA-2", max_examples=7)) == 7
-    assert len(drawn_by("BN-EMA-2")) == 100
+    assert len(draw_for("BN-EMA-2", max_examples=7)) == 7
+    assert len(draw_for("BN-EMA-2")) == 100
 
 
 def test_a_source_reads_every_byte_once():

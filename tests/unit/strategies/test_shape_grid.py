@@ -44,7 +44,7 @@ def test_the_smallest_entry_comes_first():
 
 
 def test_fresh_palettes_replay_from_their_seed():
-    """The same seed gives the same palette, another seed other shapes."""
+    """The same seed yields the same palette, another seed other shapes."""
     assert shape_grid.draw_palette(7) == shape_grid.draw_palette(7)
     assert len({shape_grid.draw_palette(seed) for seed in range(20)}) == 20
 
@@ -69,8 +69,8 @@ def test_containers_hold_the_batch(container):
 
 def test_containers_differ_in_layout():
     """C and Fortran order, gaps, negative strides, and memory that cannot be written to."""
-    held = [container(np.ones((2, 3), np.float32)) for container in CONTAINERS]
-    arrays = [array for array in held if isinstance(array, np.ndarray)]
-    assert len(arrays) < len(held)
+    values = [container(np.ones((2, 3), np.float32)) for container in CONTAINERS]
+    arrays = [array for array in values if isinstance(array, np.ndarray)]
+    assert len(arrays) < len(values)
     assert len({array.strides for array in arrays}) >= 4
     assert any(not array.flags.writeable for array in arrays)

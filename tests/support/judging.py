@@ -14,11 +14,11 @@ from conformance.strategies.cases import cases
 from support.numpy_norm import subject
 
 
-def judged(subject: Subject, identity: str, **rest: Any) -> Verdict:
+def judge_by_id(subject: Subject, identity: str, **rest: Any) -> Verdict:
     return judge_requirement(REQUIREMENTS[identity], subject, budget(**rest))
 
 
-def claimed(claim: Any, *, share: float = 1.0, chosen: Budget | None = None) -> Verdict:
+def judge_claim(claim: Any, *, share: float = 1.0, chosen: Budget | None = None) -> Verdict:
     """Return the verdict of a claim of our own, in the place of BN-EMA-1."""
     prop = Property(REQUIREMENTS["BN-EMA-1"], claim, {"case": cases}, share, ())
     return judge(PropertyRun(prop, subject(), chosen or budget()))

@@ -81,37 +81,37 @@ def report(*verdicts: Verdict, **footer: Any) -> Report:
     )
 
 
-def complete(*changed: Verdict) -> Report:
-    """A report about every requirement, all of which conform but those named."""
-    by_id = {one.requirement: one for one in changed}
+def complete_report(*exceptions: Verdict) -> Report:
+    """Return a report on every requirement; all conform except the given verdicts."""
+    by_id = {one.requirement: one for one in exceptions}
     return report(*(by_id.get(identity, verdict(identity)) for identity in REQUIREMENTS))
 
 
 NAMES = ("impl", "flax")
 
 
-def whole() -> Report:
+def full_run() -> Report:
     """A made-up run of all requirements on two implementations."""
-    made = [verdict(row, implementation=name) for name in NAMES for row in REQUIREMENTS]
-    made[3] = verdict(made[3].requirement, Outcome.VIOLATES)
-    full = replace(report(*made, exit_code=1), side_effects={"flax": ["signal handlers"]})
+    verdicts = [verdict(row, implementation=name) for name in NAMES for row in REQUIREMENTS]
+    verdicts[3] = verdict(verdicts[3].requirement, Outcome.VIOLATES)
+    full = replace(report(*verdicts, exit_code=1), side_effects={"flax": ["signal handlers"]})
     return replace(full, header=replace(full.header, requirements=list(REQUIREMENTS)))
 
 
 def shards(count: int) -> list[tuple[str, Report]]:
     """The parts that ``count`` runs with ``--shard`` would have written."""
-    full, made = whole(), []
+    full, parts = full_run(), []
     for number in range(1, count + 1):
         shard = Shard(number, count)
         mine = [v for v in full.verdicts if shard.has(v.requirement, v.implementation)]
         footer = replace(full.footer, expected=len(mine), verdicts=len(mine), seconds=number)
         header = replace(full.header, shard=str(shard), started=1.7e9 + number, workers=number)
         part = replace(full, header=header, footer=footer, verdicts=mine)
-        made.append((f"{number}.json", part))
-    return made
+        parts.append((f"{number}.json", part))
+    return parts
 
 
-def rendered(made: Report, **options: Any) -> str:
+def render_text(report: Report, **options: Any) -> str:
     out = io.StringIO()
-    render(made, Console(width=80, file=out, highlight=False, **options))
+    render(report, Console(width=80, file=out, highlight=False, **options))
     return out.getvalue()
