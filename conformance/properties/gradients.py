@@ -182,7 +182,7 @@ def each_backward_pass_has_its_own_residuals(
     rate=lambda _: integers(0, len(RATES) - 1),
 )
 def the_optimizer_moves_gamma_and_beta_only(subject: Subject, drawn: Pulled, rate: int) -> None:
-    """γ' = γ − η·(dγ + λ·γ); β' = β − η·(dβ + λ·β); rm' = m·rm + (1−m)·μ; rv' = m·rv + (1−m)·v"""
+    """p' = p − η·(dp + λp), p ∈ {γ, β}; rm' = m·rm + (1−m)·μ; rv' = m·rv + (1−m)·v"""
     case, w, _ = drawn
     layer, before, x = subject.start(case)
     with calling("a step of nnx.Optimizer under nnx.jit"):

@@ -87,10 +87,7 @@ ROWS = (
             "A step of an optimiser with weight decay on all nnx.Param moves gamma and beta as it "
             "says, and the running statistics only by their average."
         ),
-        formula=(
-            "γ' = γ − η·(dγ + λ·γ); β' = β − η·(dβ + λ·β); "
-            "rm' = m·rm + (1−m)·μ; rv' = m·rv + (1−m)·v"
-        ),
+        formula="p' = p − η·(dp + λp), p ∈ {γ, β}; rm' = m·rm + (1−m)·μ; rv' = m·rv + (1−m)·v",
         needs=Capability.NNX,
         why="Weight decay pulls whatever is a Param to zero, a variance as well.",
         mistakes=("statistics that are Params", "gamma not a Param", "gradients stopped"),

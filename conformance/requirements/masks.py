@@ -15,7 +15,7 @@ ROWS = (
             "outputs and gradients of the other rows, are those of a batch of these rows alone; in "
             "evaluation a mask changes nothing."
         ),
-        formula="μ = Σ_K x/|K|; v = Σ_K (x−μ)²/|K|; rm' = m·rm + (1−m)·μ; rv' = m·rv + (1−m)·v",
+        formula="μ = Σ_K x/|K|; v = Σ_K (x−μ)²/|K|; rm' = m·rm + (1−m)μ; rv' = m·rv + (1−m)v",
         level=Level.SHOULD,
         needs=Capability.MASK,
         why="Sequences of unequal length are padded; padding in a mean depends on the batching.",

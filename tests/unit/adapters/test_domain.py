@@ -48,7 +48,7 @@ def test_what_is_not_declared_is_unsupported(requirement: str):
 
 
 @pytest.mark.parametrize(
-    ("wider", "capabilities"),
+    ("extended", "capabilities"),
     [
         (Wider(), set()),
         (Wider(ndim=True), {Capability.NDIM}),
