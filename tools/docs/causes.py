@@ -11,19 +11,22 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from conformance.requirements.finding import FindingKind
 from conformance.requirements.verdict import Verdict, Violation
 
 Matches = Callable[[Violation], bool]
 """Whether the evidence of a violation is that of a cause."""
 
+_WIDENED = ("float64", "float32")
 
-def _not_a_number(violation: Violation) -> bool:
-    return violation.finding.got in {"nan", "inf", "-inf"}
+
+def _non_finite(violation: Violation) -> bool:
+    return violation.finding.kind is FindingKind.NON_FINITE
 
 
 def _negative_variance(violation: Violation) -> bool:
     """Return whether mean(x²) − mean(x)² of the counterexample is negative, or the result NaN."""
-    if _not_a_number(violation):
+    if _non_finite(violation):
         return True
     x = jnp.asarray(violation.inputs.get("x", [[0.0]]), jnp.float32)
     return bool((jnp.mean(x * x, axis=0) - jnp.mean(x, axis=0) ** 2 < 0).any())
@@ -32,39 +35,47 @@ def _negative_variance(violation: Violation) -> bool:
 def _fresh(violation: Violation) -> bool:
     """Return whether the counterexample is a fresh layer, and the result a number."""
     written = {"gamma", "beta", "running_mean", "running_var"} & violation.inputs.keys()
-    return not written and not _not_a_number(violation)
+    return not written and violation.finding.kind is FindingKind.VALUE
 
 
 def _variance_too_large(violation: Violation) -> bool:
     """Return whether a running variance is too large, as it is if it starts at 1."""
     finding = violation.finding
-    too_large = float(finding.got) > float(finding.expected)
-    return finding.quantity.startswith("running_var") and too_large
+    return _inaccurate("running_var")(violation) and finding.got > finding.expected
 
 
-def _raises(error: str) -> Matches:
-    return lambda violation: str(violation.finding.got).startswith(error)
+def _raised(error: str) -> Matches:
+    """Return whether an operation raised an exception whose text starts so."""
+    return lambda violation: (
+        violation.finding.kind is FindingKind.RAISED
+        and str(violation.finding.got).startswith(error)
+    )
 
 
-def _dtype(violation: Violation) -> bool:
-    return violation.finding.quantity.startswith("dtype of running_")
+def _in_float64(violation: Violation) -> bool:
+    """Return whether a dtype is float64 instead of float32."""
+    finding = violation.finding
+    return finding.kind is FindingKind.FACT and (finding.got, finding.expected) == _WIDENED
 
 
-def _inaccurate(violation: Violation) -> bool:
-    return violation.finding.ratio is not None
+def _inaccurate(quantity: str = "") -> Matches:
+    """Return whether the error of such a quantity, by its first words, exceeds its bound."""
+    return lambda violation: (
+        violation.finding.kind is FindingKind.VALUE
+        and violation.finding.ratio is not None
+        and violation.finding.quantity.startswith(quantity)
+    )
 
 
-def _evaluated_in_half(violation: Violation) -> bool:
-    return violation.finding.quantity.startswith("y in evaluation from")
+def _value_changed(violation: Violation) -> bool:
+    """Return whether an element of the state is not exactly as before."""
+    finding = violation.finding
+    return finding.kind is FindingKind.VALUE and finding.ratio is None
 
 
 def _anything(violation: Violation) -> bool:
     del violation
     return True
-
-
-def _state_moved(violation: Violation) -> bool:
-    return str(violation.finding.expected).endswith("as before the call that raised")
 
 
 class Cause(NamedTuple):
@@ -100,7 +111,7 @@ _FLAX_WIDE = ("flax-wide", "linen-wide")
 _FLAX_NNX = ("flax-default", "flax-default, strict", "flax-wide")
 
 CAUSES = (
-    Cause("flax-half-made-update", _FLAX_NNX, "no", _state_moved, ("BN-ERR-2",)),
+    Cause("flax-half-made-update", _FLAX_NNX, "no", _value_changed, ("BN-ERR-2",)),
     Cause(
         "flax-one-pass",
         ("flax-default, strict",),
@@ -108,29 +119,41 @@ CAUSES = (
         _anything,
         declared="flax-default",
     ),
-    Cause("flax-nan-behind-mask", _FLAX_WIDE, "no", _not_a_number, ("BN-MASK-2",)),
-    Cause("flax-nothing-kept", _FLAX_WIDE, "no", _not_a_number, ("BN-MASK-3", "BN-SYNC-3")),
-    Cause("flax-masked-shards", _FLAX_WIDE, "no", _inaccurate, ("BN-SYNC-2",)),
-    Cause("flax-half-evaluation", ("flax-wide",), "no", _evaluated_in_half, ("BN-TYPE-1",)),
-    Cause("linen-float64-statistics", ("linen-wide",), "no", _dtype, ("BN-TYPE-3",)),
+    Cause("flax-nan-behind-mask", _FLAX_WIDE, "no", _non_finite, ("BN-MASK-2",)),
+    Cause("flax-nothing-kept", _FLAX_WIDE, "no", _non_finite, ("BN-MASK-3", "BN-SYNC-3")),
+    Cause("flax-masked-shards", _FLAX_WIDE, "no", _inaccurate(), ("BN-SYNC-2",)),
+    Cause(
+        "flax-half-evaluation",
+        ("flax-wide",),
+        "no",
+        _inaccurate("y in evaluation from"),
+        ("BN-TYPE-1",),
+    ),
+    Cause("linen-float64-statistics", ("linen-wide",), "no", _in_float64, ("BN-TYPE-3",)),
     Cause(
         "equinox-ema-half",
         ("equinox-ema-wide",),
         "no",
-        _raises("TypeError: lax.select"),
+        _raised("TypeError: lax.select"),
         ("BN-TYPE-1", "BN-TYPE-2"),
     ),
     Cause(
         "equinox-ema-devices",
         ("equinox-ema-wide",),
         "no",
-        _raises("ValueError: Old and new values"),
+        _raised("ValueError: Old and new values"),
         ("BN-SYNC-1",),
     ),
     Cause(
-        "equinox-half-statistics", ("equinox-wide",), "no", _inaccurate, ("BN-TYPE-1", "BN-TYPE-4")
+        "equinox-half-statistics",
+        ("equinox-wide",),
+        "no",
+        _inaccurate(),
+        ("BN-TYPE-1", "BN-TYPE-4"),
     ),
-    Cause("haiku-half-statistics", ("haiku-wide",), "no", _inaccurate, ("BN-TYPE-1", "BN-TYPE-4")),
+    Cause(
+        "haiku-half-statistics", ("haiku-wide",), "no", _inaccurate(), ("BN-TYPE-1", "BN-TYPE-4")
+    ),
     Cause(
         "equinox-early-variance",
         ("equinox", "equinox-wide"),
@@ -148,18 +171,18 @@ CAUSES = (
         "keras-mask-one-feature",
         ("keras-wide",),
         "no",
-        _raises("IndexError"),
+        _raised("IndexError"),
         ("BN-MASK-1", "BN-MASK-2", "BN-MASK-3"),
     ),
     Cause(
-        "keras-nan-behind-mask", ("keras-wide, worked around",), "no", _not_a_number, ("BN-MASK-2",)
+        "keras-nan-behind-mask", ("keras-wide, worked around",), "no", _non_finite, ("BN-MASK-2",)
     ),
     Cause(
         "keras-masked-mean",
         ("keras-wide, worked around",),
         "no",
-        _inaccurate,
+        _inaccurate(),
         ("BN-MASK-1", "BN-MASK-3"),
     ),
-    Cause("keras-float64", ("keras-wide",), "no", _inaccurate, ("BN-TYPE-3",)),
+    Cause("keras-float64", ("keras-wide",), "no", _inaccurate(), ("BN-TYPE-3",)),
 )
