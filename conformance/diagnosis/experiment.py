@@ -54,7 +54,6 @@ class Series:
 
     config: Config
     calls: tuple[Call, ...]
-    forward: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +148,7 @@ def forward_series() -> list[Series]:
     config = Config(features=0, momentum=0.9, eps=1e-5)
     shapes = ((5, 3), (2, 1), (3, 3), (1, 2), (8, 2), (3, 5))
     calls = [_forward_calls(100 + index, *shape) for index, shape in enumerate(shapes)]
-    return [Series(config, tuple(call for of_shape in calls for call in of_shape), forward=True)]
+    return [Series(config, tuple(call for of_shape in calls for call in of_shape))]
 
 
 def _forward_calls(seed: int, rows: int, features: int) -> list[Call]:

@@ -8,7 +8,8 @@ from inspect import isfunction
 from typing import Any
 
 from conformance.diagnosis.backward_model import BackwardModel
-from conformance.diagnosis.reference_model import ReferenceModel, Step, Steps
+from conformance.diagnosis.model_state import Step, Steps
+from conformance.diagnosis.reference_model import ReferenceModel
 
 _BACKWARD = {name for name, value in vars(BackwardModel).items() if isfunction(value)}
 _STEPS = _BACKWARD | {name for name, value in vars(ReferenceModel).items() if isfunction(value)}

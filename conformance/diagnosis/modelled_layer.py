@@ -1,23 +1,29 @@
-"""Alternatives as layers: the code that diagnoses a mistake also makes it.
+"""Alternatives as implementations: the code that diagnoses a mistake also makes it.
 
-Every alternative for calls is a faulty layer in NumPy, so that a mistake that is described once
-can be judged and diagnosed without a second implementation. Results are computed in float64 and
-rounded to float32.
+Every alternative for calls is a faulty layer and a faulty forward function in NumPy, so that a
+mistake that is described once can be judged and diagnosed without a second implementation.
+Results are computed in float64 and rounded to float32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import Config
-from conformance.diagnosis.approximate import exact
+from conformance.diagnosis.approximate import Approximate, exact
+from conformance.diagnosis.fault_model import Alternative
 from conformance.diagnosis.fault_models import ALTERNATIVES
-from conformance.diagnosis.reference_model import RaisesError, ReferenceModel, Steps
+from conformance.diagnosis.model_state import Steps
+from conformance.diagnosis.reference_model import RaisesError, ReferenceModel
 from conformance.numerics.state import Float32
+
+_FORWARD = Config(features=0, momentum=0.9, eps=1e-5)
+"""The configuration of forward functions, but for the number of features."""
 
 
 class ModelledLayer:
@@ -34,14 +40,9 @@ class ModelledLayer:
         Raises:
             ValueError: The mistake is that the call raises.
         """
-        try:
-            with np.errstate(all="ignore"):
-                y = self._model.call(np.array(x, np.float64), use_running_average)
-        except RaisesError as error:
-            msg = "the modelled call raises"
-            raise ValueError(msg) from error
+        y = _run(self._model, "call", x, use_running_average)
         self.write(self.read())
-        return y.value.astype(np.float32)
+        return y
 
     def read(self) -> Mapping[str, Float32]:
         """Return the four arrays by name, (D,)."""
@@ -53,6 +54,49 @@ class ModelledLayer:
         self._model.write({n: exact(np.asarray(a, np.float64)) for n, a in values.items()})
 
 
+class ModelledForward:
+    """A forward function f(seed, x, flag) that is the reference model with replaced steps."""
+
+    def __init__(self, alternative: Alternative, steps: Steps) -> None:
+        self._steps = steps
+        self._memory: dict[str, Any] | None = {} if alternative.remembers else None
+
+    def __call__(self, seed: Any, x: Any, use_running_average: Any) -> Float32:
+        """Apply a fresh layer to x, (N, D), and return its result, (N·D,).
+
+        Raises:
+            ValueError: The mistake is that the call raises.
+        """
+        config = replace(_FORWARD, features=np.shape(x)[1])
+        model = ReferenceModel(config, steps=self._steps, forwarding=True)
+        model.memory = model.memory if self._memory is None else self._memory
+        return _run(model, "forward", x, use_running_average, seed)
+
+
+def _run(model: ReferenceModel, method: str, x: Any, flag: Any, *seed: Any) -> Float32:
+    """Run a method of a model on x, (N, D), which a mistake may overwrite; return its result."""
+    values = np.array(x, np.float64)
+    model.container = _container_of(x)
+    try:
+        with np.errstate(all="ignore"):
+            y: Approximate = getattr(model, method)(*seed, values, flag)
+            if "input_afterwards" in model.steps and isinstance(x, np.ndarray):
+                x[...] = exact(model.input_afterwards(values)).value
+            return y.value.astype(np.float32)
+    except RaisesError as error:
+        msg = "the modelled call raises"
+        raise ValueError(msg) from error
+
+
+def _container_of(x: Any) -> str:
+    """Return the name of the form in which x is passed; see ``Call.container``."""
+    if not isinstance(x, np.ndarray):
+        return "jax"
+    if x.flags.c_contiguous or x.flags.f_contiguous:
+        return "C" if x.flags.c_contiguous else "F"
+    return "reversed" if min(x.strides) < 0 else "strided"
+
+
 def modelled(identity: str) -> Implementation:
     """Return an alternative as an implementation that makes its mistake.
 
@@ -60,8 +104,8 @@ def modelled(identity: str) -> Implementation:
         identity: The id of an alternative for calls.
 
     Returns:
-        A layer in NumPy, with a constant from the middle of the grid; it has no gradients and is
-        not compiled.
+        A layer and a forward function in NumPy, with a constant from the middle of the grid;
+        they have no gradients and are not compiled.
 
     Raises:
         ValueError: The alternative concerns gradients.
@@ -72,4 +116,8 @@ def modelled(identity: str) -> Implementation:
         raise ValueError(msg)
     grid = alternative.parameter.grid if alternative.parameter else (float("nan"),)
     steps = alternative.steps(grid[len(grid) // 2])
-    return Implementation(name=identity, build=lambda config: ModelledLayer(config, steps))
+    return Implementation(
+        name=identity,
+        build=lambda config: ModelledLayer(config, steps),
+        forward=ModelledForward(alternative, steps),
+    )

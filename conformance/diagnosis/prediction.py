@@ -18,8 +18,9 @@ from conformance.diagnosis.backward_model import (
     through_statistics,
     updated_statistics,
 )
+from conformance.diagnosis.model_state import Steps
 from conformance.diagnosis.observe import Observation
-from conformance.diagnosis.reference_model import RaisesError, Steps
+from conformance.diagnosis.reference_model import RaisesError
 from conformance.diagnosis.scopes import Scope
 from conformance.numerics.conventions import Conventions
 

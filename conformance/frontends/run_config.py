@@ -14,7 +14,8 @@ from conformance.engine.sandbox.limits import CALL_LIMIT, GIB, Limits
 from conformance.frontends.options import PYTEST, RUN_OPTIONS, OptionError, check_values
 from conformance.report.atomic_files import why_unwritable
 from conformance.report.shards import Shard
-from conformance.report.waivers import Waiver, WaiverError, read_waivers
+from conformance.report.waiver_format import WaiverError, read_waivers
+from conformance.report.waivers import Waiver
 from conformance.requirements import REQUIREMENTS, Level, Requirement, UnknownRequirement, select
 from conformance.requirements.verdict import item_name
 

@@ -14,7 +14,8 @@ from conformance.adapters.errors import AdapterError
 from conformance.engine.budget import PROFILES, budget, choose_seed
 from conformance.engine.jax_runtime import remember_compilations
 from conformance.frontends.pytest_plugin.outcomes import junit_properties, raise_for_verdict
-from conformance.report.waivers import Waiver, describe_mismatch, judge_with_waiver, read_waivers
+from conformance.report.waiver_format import read_waivers
+from conformance.report.waivers import Waiver, describe_mismatch, judge_with_waiver
 from conformance.requirements import REQUIREMENTS, Level, Requirement, select
 from conformance.requirements.verdict import Outcome, Verdict
 

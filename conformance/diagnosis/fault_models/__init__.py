@@ -25,6 +25,7 @@ _PREFERENCE = (
     "remembering",
     "starting",
     "modes",
+    "evaluation_statistics",
     "evaluating",
     "precision",
     "guards",

@@ -21,7 +21,8 @@ from conformance.diagnosis.approximate import (
     where,
 )
 from conformance.diagnosis.fault_model import Parameter, alternative, family, replace_step
-from conformance.diagnosis.reference_model import ReferenceModel, Steps
+from conformance.diagnosis.model_state import Steps
+from conformance.diagnosis.reference_model import ReferenceModel
 from conformance.diagnosis.rounding import rounded_to
 
 _BOTH = "y = γ·z + β in both modes"

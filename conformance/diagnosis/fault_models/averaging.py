@@ -10,7 +10,8 @@ import numpy as np
 
 from conformance.diagnosis.approximate import average, exact, maximum, minimum, where
 from conformance.diagnosis.fault_model import alternative, each_statistic
-from conformance.diagnosis.reference_model import ReferenceModel, Step
+from conformance.diagnosis.model_state import Step
+from conformance.diagnosis.reference_model import ReferenceModel
 
 _moved = ReferenceModel.moved
 _TEXT = "running = momentum·running + (1−momentum)·batch"

@@ -17,7 +17,8 @@ from conformance.diagnosis.fault_model import (
     each_statistic,
     family,
 )
-from conformance.diagnosis.reference_model import ReferenceModel, Steps
+from conformance.diagnosis.model_state import Steps
+from conformance.diagnosis.reference_model import ReferenceModel
 from conformance.diagnosis.rounding import rounded_to
 
 _moved, _update = ReferenceModel.moved, ReferenceModel.update

@@ -11,7 +11,7 @@ from conformance.adapters.errors import printable
 from conformance.frontends.cli.parameters import FILE
 from conformance.frontends.cli.reporting import read_report
 from conformance.report.atomic_files import write_text
-from conformance.report.waivers import WaiverError, draft_entry, read_entries
+from conformance.report.waiver_format import WaiverError, draft_entry, read_entries
 from conformance.requirements.verdict import Outcome
 
 

@@ -54,7 +54,8 @@ class WaiverFiles:
         ended = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
         if hasattr(session.config, "workerinput") or not ended or not self._named:
             return
-        from conformance.report.waivers import WaiverError, describe_unmatched, read_waivers  # noqa: PLC0415
+        from conformance.report.waiver_format import WaiverError, read_waivers  # noqa: PLC0415
+        from conformance.report.waivers import describe_unmatched  # noqa: PLC0415
 
         for file, names in self._named.items():
             try:

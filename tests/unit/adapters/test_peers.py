@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import runpy
 import subprocess
 import sys
-import tomllib
-from importlib import import_module
-from pathlib import Path
 
 import jax
-import numpy as np
 import pytest
 from flax import linen
+from support.peer_layers import NAMES, PROJECT, implementation_of
 
-import impl
 from conformance.adapters import peers
 from conformance.adapters.errors import AdapterError
-from conformance.adapters.implementation import Implementation
-from conformance.adapters.pure import PureLayer
 from conformance.diagnosis.adapter_check import problems
 from conformance.diagnosis.adapter_mistakes import MISTAKES
 from conformance.engine.budget import budget
@@ -27,24 +20,7 @@ from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS, Capability
 from conformance.requirements.verdict import Outcome
 
-PROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
-POINTS = PROJECT["entry-points"]["conformance.implementations"]
-NAMES = {
-    name: point.rpartition(":")[2]
-    for name, point in POINTS.items()
-    if point.startswith("conformance.adapters.peers:")
-}
 PACKAGES = ("equinox", "haiku", "keras", "torch", "mlx", "onnx", "flax", "jax")
-
-
-def implementation_of(name: str):
-    """Return the implementation, or skip the test where the framework is not installed."""
-    try:
-        return getattr(peers, NAMES[name])()
-    except AdapterError as error:
-        if "is not installed" not in str(error):
-            raise
-        pytest.skip(str(error))
 
 
 def test_every_peer_is_registered():
@@ -98,44 +74,6 @@ def test_what_every_framework_gets_right(name, requirement):
     assert verdict.outcome in {Outcome.CONFORMS, Outcome.DEVIATES}, verdict.violation
 
 
-def test_gradients_of_a_pure_layer_are_judged():
-    """A layer of flax.linen is not an NNX module; its gradients are judged nevertheless."""
-    layer = peers.linen()
-    assert Capability.GRAD in layer.capabilities
-    assert not {Capability.NNX, Capability.NNX_GRAD} & layer.capabilities
-    for number in (1, 4):
-        verdict = judge_requirement(
-            REQUIREMENTS[f"BN-GRAD-{number}"], Subject(layer), budget(max_examples=4)
-        )
-        assert verdict.outcome is Outcome.CONFORMS, verdict.violation
-
-
-def test_a_wrong_gradient_of_a_pure_layer_is_found():
-    """A gradient of gamma that is doubled violates BN-GRAD-2."""
-
-    @jax.custom_vjp
-    def doubled(value):
-        return value
-
-    doubled.defvjp(lambda value: (value, None), lambda _, w: (2 * w,))
-    build = import_module("conformance.adapters.linen").build
-
-    def build_wrong(config):
-        layer = build(config)
-        inner = layer.pure
-
-        def pure(state, x, flag):
-            y, after = inner(state | {"gamma": doubled(state["gamma"])}, x, flag)
-            return y, after | {"gamma": state["gamma"]}
-
-        return PureLayer(pure, layer.arrays)
-
-    subject = Subject(Implementation(name="wrong", build=build_wrong, pure=True))
-    verdict = judge_requirement(REQUIREMENTS["BN-GRAD-2"], subject, budget(max_examples=4))
-    assert verdict.outcome is Outcome.VIOLATES
-    assert np.isfinite(verdict.violation.finding.ratio)
-
-
 @pytest.mark.parametrize("name", ["linen", "equinox-ema", "keras"])
 @pytest.mark.filterwarnings("ignore")
 def test_pure_layers_are_judged_under_transforms(name):
@@ -170,69 +108,6 @@ def drifts() -> bool:
         _, after = module.apply(variables, x, use_running_average=False, mutable=["batch_stats"])
         both = (variables["batch_stats"]["mean"], after["batch_stats"]["mean"])
         return both[0].dtype != both[1].dtype
-
-
-class _Quadratic:
-    """A differentiable call by formulas in NumPy; ``factor`` scales the gradient of gamma."""
-
-    def __init__(self, layer, x, evaluate, factor):
-        self.layer, self.x, self.evaluate, self.factor = layer, np.array(x), evaluate, factor
-
-    def gradients(self, w):
-        w = np.array(w)
-        state = self.layer.read()
-        mean, var = state["running_mean"], state["running_var"]
-        if not self.evaluate:
-            mean, var = self.x.mean(axis=0), self.x.var(axis=0)
-        r = 1 / np.sqrt(var + np.float32(self.layer.config.eps))
-        z = (self.x - mean) * r
-        pulled = 0 if self.evaluate else w.mean(axis=0) + z * (w * z).mean(axis=0)
-        return self.factor * (w * z).sum(axis=0), w.sum(axis=0), state["gamma"] * r * (w - pulled)
-
-    def pullback(self):
-        then = _Quadratic(_Frozen(self.layer), self.x, self.evaluate, self.factor)
-        return then.gradients
-
-    def through_statistics(self, *cotangents):
-        return 0 * self.x * len(cotangents)
-
-
-class _Frozen:
-    def __init__(self, layer):
-        self.config, self.state = layer.config, layer.read()
-
-    def read(self):
-        return self.state
-
-
-@pytest.mark.parametrize(("factor", "outcome"), [(1, "conforms"), (2, "violates")])
-@pytest.mark.parametrize("requirement", ["BN-GRAD-2", "BN-GRAD-9"])
-def test_a_framework_may_differentiate_by_itself(factor, outcome, requirement):
-    """Without JAX gradients are judged as well, and a doubled one of gamma is found."""
-    from support.numpy_norm import NumpyNorm  # noqa: PLC0415
-
-    class Own(NumpyNorm):
-        def __init__(self, config):
-            super().__init__(config)
-            self.config = config
-
-        def call(self, x, *, evaluate):
-            return _Quadratic(self, x, evaluate, factor)
-
-    layer = Implementation(name="own", build=Own, own_gradients=True)
-    assert Capability.GRAD in layer.capabilities
-    verdict = judge_requirement(REQUIREMENTS[requirement], Subject(layer), budget(max_examples=8))
-    assert verdict.outcome.value == outcome, verdict.violation
-
-
-@pytest.mark.parametrize("name", ["torch-1d", "torch-2d"])
-@pytest.mark.parametrize("number", [1, 2, 3, 4, 8, 9])
-def test_gradients_of_torch_are_judged(name, number):
-    """torch.autograd computes the gradients of Batch Normalization, none through statistics."""
-    verdict = judge_requirement(
-        REQUIREMENTS[f"BN-GRAD-{number}"], Subject(implementation_of(name)), budget(max_examples=10)
-    )
-    assert verdict.outcome in {Outcome.CONFORMS, Outcome.DEVIATES}, verdict.violation
 
 
 AGED = {"haiku": "BN-EMA-3", "equinox": "BN-EVAL-6", "equinox-ema": "BN-EMA-3"}
@@ -288,22 +163,3 @@ def test_what_is_no_convention_stays_a_violation(name, requirement):
     few = budget(minimize=False)
     verdict = judge_requirement(REQUIREMENTS[requirement], Subject(implementation_of(name)), few)
     assert verdict.outcome is Outcome.VIOLATES
-
-
-TOOLS = Path(__file__).parents[3] / "tools" / "docs"
-
-
-def test_every_script_of_a_finding_belongs_to_a_cause():
-    """docs/findings has a script for each cause, and none for withdrawn ones."""
-    causes = runpy.run_path(str(TOOLS / "causes.py"))["CAUSES"]
-    scripts = {script.stem for script in (TOOLS.parents[1] / "docs" / "findings").glob("*.py")}
-    assert scripts == {cause.script for cause in causes}
-
-
-@pytest.mark.parametrize("requirement", ["BN-ND-1", "BN-MASK-1", "BN-MASK-2", "BN-MASK-3"])
-def test_a_layer_that_conforms_still_conforms_with_the_workaround(requirement):
-    """Computing a single feature as one of two removes mistakes, and adds none."""
-    workaround = runpy.run_path(str(TOOLS / "keras_workaround.py"))
-    correct = workaround["without_single_features"](impl.wide())
-    verdict = judge_requirement(REQUIREMENTS[requirement], Subject(correct), budget())
-    assert verdict.outcome is Outcome.CONFORMS, verdict.violation

@@ -10,14 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.report.waivers import (
-    WaiverError,
-    apply_waiver,
-    describe_stale,
-    draft_entry,
-    find_waiver,
-    read_waivers,
-)
+from conformance.report.waiver_format import WaiverError, draft_entry, read_waivers
+from conformance.report.waivers import apply_waiver, describe_stale, find_waiver
 from conformance.requirements.finding import Finding
 from conformance.requirements.requirement import Level
 from conformance.requirements.verdict import Outcome, Verdict, Violation
