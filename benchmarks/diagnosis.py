@@ -1,10 +1,11 @@
 """How often the diagnosis of a known fault is right, wrong, or absent.
 
-    python benchmarks/diagnosis.py design|held-out|all|variants [--unnamed] [--json FILE] [names …]
+    python benchmarks/diagnosis.py design|held-out|all|variants|modelled [--unnamed] [names …]
 
 A fault belongs to the held-out quarter if the SHA-256 of its name is divisible by four: those
 were not looked at while the alternatives were written. The right answers are in the records of
-the faults. Each implementation is diagnosed in the same process, one after the other.
+the faults; an alternative that is run as a layer ("modelled") is diagnosed as itself, or as one
+that computes the same. Each implementation is diagnosed in the same process, one after the other.
 ``--unnamed`` lists only the faults whose numbers differ from the truth and that get no name.
 """
 
@@ -47,12 +48,15 @@ def choose(part: str, names: list[str]) -> Chosen:
 
         correct = {"impl": reference(), "flax": flax(), **VARIANTS}
         return {name: (implementation, ()) for name, implementation in correct.items()}
-    from impl.faulty import FAULTS
+    if part == "modelled":
+        from conformance.diagnosis.modelled_gallery import MODELLED as FAULTS
+    else:
+        from impl.faulty import FAULTS
 
     def belongs(name: str) -> bool:
         if names:
             return name in names
-        return part == "all" or held_out(name) == (part == "held-out")
+        return part in {"all", "modelled"} or held_out(name) == (part == "held-out")
 
     return {
         name: (fault.implementation, fault.named_by(ALTERNATIVES))
@@ -91,7 +95,7 @@ def summarize(rows: list[dict[str, object]]) -> None:
 def main() -> None:
     """Measure one part of the gallery, or the correct variants."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("part", choices=("design", "held-out", "all", "variants"))
+    parser.add_argument("part", choices=("design", "held-out", "all", "variants", "modelled"))
     parser.add_argument("names", nargs="*")
     parser.add_argument("--unnamed", action="store_true", help="list what gets no name")
     parser.add_argument("--json", type=Path)

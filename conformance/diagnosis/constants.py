@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -31,8 +31,15 @@ def constants(evidence: Evidence, alternative: Alternative) -> Iterator[float]:
         yield from alternative.parameter.grid
         return
     seen: set[float] = set()
+    solved = 0
+    grid = [float(c) for c in alternative.parameter.grid]
     for predict, got in _probes(evidence, alternative):
-        found = list(_roots(predict, got, alternative.parameter.grid))
+        if solved == _PROBES:
+            return
+        if _is_independent(predict, grid) and np.isclose(predict(grid[0]), got, rtol=1e-5):
+            continue  # it is reproduced whatever the constant
+        solved += 1
+        found = list(_roots(predict, got, grid))
         if not found:
             return  # the mistake would have to reproduce this number, too
         for exact_constant in found:
@@ -46,10 +53,7 @@ def _probes(
     evidence: Evidence, alternative: Alternative
 ) -> Iterator[tuple[Callable[[float], float], float]]:
     """Yield functions from the constant to one predicted number, and that number as observed."""
-    yielded = 0
     for index in evidence.deviant:
-        if yielded == _PROBES:
-            return
         truth, seen = evidence.truth[index], evidence.seen[index]
         if truth is None or evidence.observations[index].raised:
             continue
@@ -68,7 +72,6 @@ def _probes(
             values = predicted[name].value.ravel()
             return float(values[where]) if where < values.size else float("nan")
 
-        yielded += 1
         yield predict, float(seen[name].value.ravel()[where])
 
 
@@ -82,17 +85,23 @@ def _worst_place(truth: Quantities, seen: Quantities) -> tuple[str, int] | None:
     return place
 
 
-def _roots(predict: Callable[[float], float], got: float, grid: object) -> Iterator[float]:
+def _is_independent(predict: Callable[[float], float], points: Sequence[float]) -> bool:
+    """Return whether a predicted number does not depend on the constant."""
+    return len({predict(points[i]) for i in (0, len(points) // 2, -1)}) == 1
+
+
+def _roots(
+    predict: Callable[[float], float], got: float, points: Sequence[float]
+) -> Iterator[float]:
     """Yield constants for which the prediction equals the observed number.
 
     Args:
         predict: Maps the constant to the predicted number.
         got: The observed number.
-        grid: Values that bracket the constant.
+        points: Values that bracket the constant.
     """
-    points = [float(c) for c in grid]  # type: ignore[attr-defined]
-    if len({predict(points[i]) for i in (0, len(points) // 2, -1)}) == 1:
-        return  # this number does not depend on the constant
+    if _is_independent(predict, points):
+        return
     gaps = [predict(c) - got for c in points]
     for left, right, first, last in zip(points, points[1:], gaps, gaps[1:], strict=False):
         if first == 0:

@@ -57,19 +57,21 @@ class ModelledLayer:
 class ModelledForward:
     """A forward function f(seed, x, flag) that is the reference model with replaced steps."""
 
-    def __init__(self, alternative: Alternative, steps: Steps) -> None:
+    def __init__(self, steps: Steps) -> None:
         self._steps = steps
-        self._memory: dict[str, Any] | None = {} if alternative.remembers else None
+        self._memory: dict[str, Any] = {}
 
     def __call__(self, seed: Any, x: Any, use_running_average: Any) -> Float32:
         """Apply a fresh layer to x, (N, D), and return its result, (N·D,).
+
+        Only a replaced ``forward`` can remember earlier calls.
 
         Raises:
             ValueError: The mistake is that the call raises.
         """
         config = replace(_FORWARD, features=np.shape(x)[1])
         model = ReferenceModel(config, steps=self._steps, forwarding=True)
-        model.memory = model.memory if self._memory is None else self._memory
+        model.memory = self._memory if "forward" in self._steps else {}
         return _run(model, "forward", x, use_running_average, seed)
 
 
@@ -97,6 +99,12 @@ def _container_of(x: Any) -> str:
     return "reversed" if min(x.strides) < 0 else "strided"
 
 
+def constant_of(alternative: Alternative) -> float:
+    """Return the constant with which an alternative is modelled: the middle one of its grid."""
+    grid = alternative.parameter.grid if alternative.parameter else (float("nan"),)
+    return grid[len(grid) // 2]
+
+
 def modelled(identity: str) -> Implementation:
     """Return an alternative as an implementation that makes its mistake.
 
@@ -104,8 +112,8 @@ def modelled(identity: str) -> Implementation:
         identity: The id of an alternative for calls.
 
     Returns:
-        A layer and a forward function in NumPy, with a constant from the middle of the grid;
-        they have no gradients and are not compiled.
+        A layer in NumPy, and a forward function unless the mistake is that a layer remembers
+        earlier calls. They have no gradients and are not compiled.
 
     Raises:
         ValueError: The alternative concerns gradients.
@@ -114,10 +122,10 @@ def modelled(identity: str) -> Implementation:
     if alternative.backward:
         msg = f"{identity!r} concerns gradients, which a layer in NumPy does not have"
         raise ValueError(msg)
-    grid = alternative.parameter.grid if alternative.parameter else (float("nan"),)
-    steps = alternative.steps(grid[len(grid) // 2])
+    steps = alternative.steps(constant_of(alternative))
+    remembers_layer = alternative.remembers and "forward" not in steps
     return Implementation(
         name=identity,
         build=lambda config: ModelledLayer(config, steps),
-        forward=ModelledForward(alternative, steps),
+        forward=None if remembers_layer else ModelledForward(steps),
     )

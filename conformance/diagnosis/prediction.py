@@ -30,6 +30,7 @@ _IMPOSSIBLE = {"a prediction": exact(np.nan)}
 """The prediction where a mistake cannot be made at all: no observation agrees with it."""
 
 _RESERVE = 1.5
+_LARGEST = float(np.finfo(np.float32).max)
 _FLUSHED = 1e-36
 """Subnormal results may be flushed to zero, and scaled afterwards."""
 
@@ -57,7 +58,8 @@ def error_ratios(predicted: Quantities, seen: Quantities) -> dict[str, np.ndarra
     """Return |observed − predicted| ÷ bound by quantity; infinite where shapes differ.
 
     Non-finite numbers count as equal, because whether NaN or ∞ appears depends on the order of
-    operations. A bound that is infinite or undefined claims nothing.
+    operations; so does a predicted number that overflows float32. A bound that is infinite or
+    undefined claims nothing.
 
     Args:
         predicted: The predicted numbers by name.
@@ -71,7 +73,8 @@ def error_ratios(predicted: Quantities, seen: Quantities) -> dict[str, np.ndarra
             continue
         with np.errstate(all="ignore"):
             ratio = np.abs(got.value - expected.value) / largest_gap(expected)
-        undefined = ~np.isfinite(got.value) & ~np.isfinite(expected.value)
+            overflows = np.abs(expected.value) + np.fmax(expected.error, 0) > _LARGEST
+        undefined = ~np.isfinite(got.value) & (~np.isfinite(expected.value) | overflows)
         unknown = np.isnan(expected.error) & np.isfinite(expected.value)
         free = undefined | unknown | np.isinf(expected.error)
         result[name] = np.where(free, 0, np.where(np.isnan(ratio), np.inf, ratio))

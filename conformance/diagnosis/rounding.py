@@ -10,13 +10,13 @@ from conformance.diagnosis.approximate import Float64
 
 
 def rounded_to(kind: str) -> Callable[[Float64], Float64]:
-    """Return the function that rounds to "bfloat16", "float16", or a number of decimals."""
+    """Return the function that rounds to "bfloat16", "float16", or decimals of a float32."""
     if kind == "bfloat16":
         return to_bfloat16
     if kind == "float16":
         return to_float16
     decimals = int(kind)
-    return lambda a: np.round(a, decimals)
+    return lambda a: np.round(a, decimals).astype(np.float32).astype(np.float64)
 
 
 def to_bfloat16(a: Float64) -> Float64:

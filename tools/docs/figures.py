@@ -21,9 +21,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from conformance.diagnosis import diagnosis as _diagnosis  # noqa: F401  registers alternatives
 from conformance.diagnosis.experiment import layer_series
-from conformance.diagnosis.fault_model import ALTERNATIVES
+from conformance.diagnosis.fault_models import ALTERNATIVES
+from conformance.diagnosis.modelled_gallery import MODELLED
 from conformance.requirements import REQUIREMENTS, Level, families, select
 from conformance.requirements.deviations import Deviation
 from impl.faulty import FAULTS
@@ -104,6 +104,8 @@ def _tables() -> dict[str, int]:
         "unproved": len(set(REQUIREMENTS).difference(*(f.breaks for f in FAULTS.values()))),
         "variants": len(VARIANTS),
         "alternatives": len(ALTERNATIVES),
+        "backward_alternatives": sum(a.backward for a in ALTERNATIVES.values()),
+        "modelled": len(MODELLED),
         "diagnosis_layers": len(layer_series()),
         "diagnosis_calls": sum(len(series.calls) for series in layer_series()),
         "deviations": len(Deviation),
