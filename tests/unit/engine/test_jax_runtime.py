@@ -1,4 +1,4 @@
-"""The cache of compiled programs: set up unless the user did, and bounded."""
+"""The runtime of JAX: its cache of compiled programs, and the devices that it offers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.engine import jax_runtime
 from conformance.engine.jax_runtime import (
     forget_old_compilations,
     remember_compilations,
@@ -85,3 +86,18 @@ def test_programs_are_unloaded_only_if_there_are_many():
         doubled(jnp.ones(3))
     chex.clear_trace_counter()
     assert doubled(jnp.ones(3)).sum() == 6
+
+
+def test_devices_are_offered_unless_the_user_has_chosen(monkeypatch):
+    """The number of devices is set once, and never over one that is there."""
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.delenv("JAX_NUM_CPU_DEVICES", raising=False)
+    jax_runtime.offer_host_devices()
+    assert jax_runtime.os.environ["JAX_NUM_CPU_DEVICES"] == str(jax_runtime.HOST_DEVICES)
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "2")
+    jax_runtime.offer_host_devices()
+    assert jax_runtime.os.environ["JAX_NUM_CPU_DEVICES"] == "2"
+    monkeypatch.delenv("JAX_NUM_CPU_DEVICES")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=3")
+    jax_runtime.offer_host_devices()
+    assert "JAX_NUM_CPU_DEVICES" not in jax_runtime.os.environ

@@ -9,6 +9,7 @@ from support.numpy_norm import implementation, subject
 
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.implementation import Implementation
+from conformance.engine.budget import budget
 from conformance.properties.support.subject import Subject
 from conformance.requirements.verdict import Outcome
 
@@ -53,7 +54,7 @@ def test_a_claim_that_rejects_everything_is_vacuous():
     def claim(*_: object, **__: object) -> None:
         reject()
 
-    verdict = judge_claim(claim)
+    verdict = judge_claim(claim, chosen=budget(max_examples=1))
     assert verdict.outcome is Outcome.VACUOUS, verdict.detail
     assert verdict.rejected == verdict.cases > 0
 
