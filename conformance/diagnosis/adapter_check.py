@@ -149,6 +149,7 @@ def _round_trip(subject: Subject) -> Problem:
     layer = subject.build(_CONFIG)
     try:
         layer.write(STATE)
+        subject.session.flush()
     except ViolationFound as found:
         return f"{_explain(found)}; {_WRITE}"
     written, after = STATE.arrays(), layer.state.arrays()
@@ -199,7 +200,7 @@ def _calls(subject: Subject) -> Problem:
 
 def _reads_live(subject: Subject) -> Problem:
     layer = subject.build(_CONFIG, STATE)
-    held = layer.raw["running_mean"]
+    held = layer.layer.read()["running_mean"]
     before = np.array(held)
     layer.train(_X)
     if np.array_equal(np.asarray(held), before):

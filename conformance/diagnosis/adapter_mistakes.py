@@ -16,8 +16,7 @@ import numpy as np
 from conformance.adapters.protocols import ARRAYS, STATISTICS, Config
 from conformance.diagnosis.sample_data import STATE, X
 from conformance.numerics import oracle
-from conformance.numerics.state import State
-from conformance.properties.support.layer_handle import AnyArray
+from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.subject import Subject
 
 Problem = str | None

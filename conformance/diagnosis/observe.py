@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from conformance.adapters.implementation import Implementation
-from conformance.adapters.protocols import Config
+from conformance.adapters.operations.values import Given
+from conformance.adapters.protocols import STATISTICS, Config
 from conformance.diagnosis.experiment import (
     DECOY,
     Call,
@@ -20,12 +21,12 @@ from conformance.diagnosis.experiment import (
     gradient_series,
     layer_series,
 )
-from conformance.numerics.state import Float32, State
+from conformance.numerics.state import State
 from conformance.properties.support.checks import ViolationFound
+from conformance.properties.support.differentiation import gradients_of
 from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.subject import Subject
 from conformance.requirements.finding import FindingKind
-from conformance.strategies.containers import jax_array, reversed_view, strided_view
 
 Array = npt.NDArray[Any]
 
@@ -96,6 +97,7 @@ def _layer(subject: Subject, number: int, series: Series) -> Iterator[Observatio
         layer = subject.build(config)
         before = layer.state
         subject.build(replace(DECOY, features=config.features))
+        subject.session.flush()
     except ViolationFound as error:
         yield _failed(error, number, config)
         return
@@ -113,19 +115,19 @@ def _layer(subject: Subject, number: int, series: Series) -> Iterator[Observatio
 def _observe_call(
     subject: Subject, number: int, series: Series, call: Call, layer: LayerHandle, before: State
 ) -> Observation:
-    x = hand_over(call)
+    x = subject.put(Given(call.x, _CONTAINERS[call.container]))
     try:
         if call.write is not None:
             layer.write(call.write)
             before = layer.state
         if call.compiled:
-            y = np.array(subject.jitted(layer.module, x, bool(call.flag)))
+            y = layer.call_jitted(x, evaluate=bool(call.flag))
         else:
             y = layer.call(x, call.flag)
-        after = layer.state
+        after, x_after = layer.state, subject.reread("x", x)
     except Exception as error:  # noqa: BLE001  whatever the implementation raises
         return _failed(error, number, series.config, call, before)
-    return Observation(number, series.config, call, before, y, after, np.array(x))
+    return Observation(number, series.config, call, before, y, after, x_after)
 
 
 def _failed(
@@ -145,14 +147,14 @@ def _failed(
 
 def _forward(subject: Subject, number: int, series: Series) -> Iterator[Observation]:
     for call in series.calls:
-        x = hand_over(call)
+        x = subject.put(Given(call.x, _CONTAINERS[call.container]))
         config = replace(series.config, features=call.x.shape[1])
         try:
             y = subject.forward(call.seed, x, call.flag)
         except ViolationFound as error:
             yield _failed(error, number, config, call)
             continue
-        yield Observation(number, config, call, y=y, x_after=np.array(x))
+        yield Observation(number, config, call, y=y, x_after=subject.reread("x", x))
 
 
 def observe_gradients(implementation: Implementation) -> list[Observation]:
@@ -179,42 +181,25 @@ def _observe_gradient(subject: Subject, number: int, config: Config, call: Call)
     try:
         layer = subject.build(config, call.write)
         before = layer.state
-        found = {name: np.array(value) for name, value in _differentiate(layer, call).items()}
+        found = _differentiate(layer, call)
     except Exception as error:  # noqa: BLE001  whatever the implementation raises
         return _failed(error, number, config, call, call.write)
     return Observation(number, config, call, before, gradients=found)
 
 
-def _differentiate(layer: LayerHandle, call: Call) -> dict[str, Any]:
+def _differentiate(layer: LayerHandle, call: Call) -> dict[str, Array]:
     """Return the gradients for a call of kind "gradient", "through" or "update"."""
-    from conformance.adapters.nnx import NnxLayer  # noqa: PLC0415  imports jax
-    from conformance.adapters.nnx_gradients import NnxCall as Differentiable  # noqa: PLC0415
-
-    w = call.cotangent
+    w, label = call.cotangent, "differentiating a call"
+    assert w is not None, "such calls have a cotangent"  # noqa: S101
     if call.kind == "update":
-        return _update_under_gradient(layer, call)
-    inner = cast("NnxLayer", layer.layer)
-    pulled = Differentiable.of(inner, call.x, evaluate=not call.training)
+        layer.ask("differentiate_loss", call.x, w, True, label=label)
+        arrays = layer.state.arrays()
+        return {name: arrays[name] for name in STATISTICS}
     if call.kind == "through":
-        assert w is not None, "such calls have one row per statistic"  # noqa: S101
-        return {"gradient through the statistics": pulled.through_statistics(w[0], w[1])}
-    of_gamma, of_beta, of_x = pulled.gradients(w) if call.compiled else pulled.pullback()(w)
-    return {"gradient of gamma": of_gamma, "gradient of beta": of_beta, "gradient of x": of_x}
-
-
-def _update_under_gradient(layer: LayerHandle, call: Call) -> dict[str, Any]:
-    """Return the running statistics after the gradient of a loss of one training call."""
-    import jax.numpy as jnp  # noqa: PLC0415
-    from flax import nnx  # noqa: PLC0415
-
-    from conformance.adapters.nnx import apply  # noqa: PLC0415
-
-    def loss(module: Any) -> Any:
-        return jnp.sum(call.cotangent * apply(module, call.x, False))
-
-    nnx.value_and_grad(loss)(layer.module)
-    arrays = layer.raw
-    return {name: arrays[name] for name in ("running_mean", "running_var")}
+        pulled = layer.ask("gradient_through_statistics", call.x, w[0], w[1], label=label)
+        return {"gradient through the statistics": pulled}
+    found = gradients_of(layer, call.x, w, evaluate=not call.training, eager=not call.compiled)
+    return {f"gradient of {name}": gradient for name, gradient in found.items()}
 
 
 def differing(observations: list[Observation]) -> int:
@@ -239,15 +224,11 @@ def changes_its_input(observation: Observation) -> bool:
     )
 
 
-def hand_over(call: Call) -> Any:
-    """Return x in the container of the call, as a copy that an implementation may overwrite."""
-    return _CONTAINERS[call.container](call.x)
-
-
-_CONTAINERS: dict[str, Callable[[Float32], Any]] = {
-    "C": np.copy,
-    "F": np.asfortranarray,
-    "reversed": reversed_view,
-    "strided": strided_view,
-    "jax": jax_array,
+_CONTAINERS = {
+    "C": "np.copy",
+    "F": "np.asfortranarray",
+    "reversed": "reversed_view",
+    "strided": "strided_view",
+    "jax": "jnp.asarray",
 }
+"""The forms of x by the containers of calls."""

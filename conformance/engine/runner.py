@@ -150,8 +150,11 @@ class PropertyRun:
             UnsatisfiedAssumption: The case is rejected.
             ViolationFound: The case violates the requirement.
         """
+        session = self.subject.session
+        session.begin_case()
         if not settle(self.subject, drawn):
             self.property.claim(self.subject, **as_stored(drawn, self.subject.conventions))
+            session.flush()
 
     def strategies(self, palette: Palette) -> Strategies:
         """Return the strategies of the property's arguments on a palette of shapes."""

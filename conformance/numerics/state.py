@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from conformance.adapters.protocols import ARRAYS
 
+AnyArray = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
 
 

@@ -6,17 +6,6 @@ configurations, many values.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from typing import Any
-
-import jax
-from flax import nnx
-
-from conformance.adapters.device_put import put_on_device
-from conformance.adapters.nnx import apply, train
 from conformance.adapters.protocols import ARRAYS, PARAMETERS
 from conformance.properties.support.checks import check_true
 from conformance.properties.support.claims import (
@@ -25,10 +14,9 @@ from conformance.properties.support.claims import (
     check_kept,
     check_trained,
 )
-from conformance.properties.support.layer_handle import as_numpy, calling
-from conformance.properties.support.nnx_transforms import call_compiled, transforms_of
 from conformance.properties.support.property import requirement
 from conformance.properties.support.running_stats_model import RunningStatsModel
+from conformance.properties.support.session import as_array
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
@@ -42,7 +30,7 @@ from conformance.strategies.shape_grid import COMPILED, TRANSFORMED
 def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> None:
     """jit(layer)(x) meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
     layer, before, x = subject.start(case)
-    y = call_compiled(subject, layer, x, evaluate=bool(evaluate))
+    y = layer.call_jitted(x, evaluate=bool(evaluate))
 
     after, kept = layer.state, ARRAYS if evaluate else PARAMETERS
     check_kept(after, before, "as before the compiled call", names=kept)
@@ -59,7 +47,7 @@ def updates_leave_the_jitted_function(subject: Subject, drawn: Stream) -> None:
     model = RunningStatsModel.from_state(drawn.case.config, before, subject.conventions)
 
     for batch in (drawn.case.x, *drawn.following):
-        call_compiled(subject, layer, batch, evaluate=False)
+        layer.call_jitted(batch, evaluate=False)
         model.train(batch)
         model.check_statistics(layer.state)
 
@@ -73,18 +61,17 @@ def one_trace_per_mode(subject: Subject, drawn: Stream) -> None:
     """after the second call of each mode nothing is traced again, and each mode is right"""
     case = drawn.case
     layer, before, _ = subject.start(case)
-    traced: list[bool] = []
-    transforms = transforms_of(subject, layer)
-    jitted = transforms.compile_anew(traced)
+    label = f"the call under {subject.session.library}.jit"
+    program = layer.keep("compile_anew", label=label)
     model = RunningStatsModel.from_state(case.config, before, subject.conventions)
     for batch in (case.x, *drawn.following):
-        with calling(f"the call under {transforms.library}.jit"):
-            jitted(batch, False)
-            y = as_numpy("y", jitted(batch, True))
+        subject.session.ask("call_program", program, batch, False, label=label)
+        y = as_array("y", subject.session.ask("call_program", program, batch, True, label=label))
         model.train(batch)
         model.check_statistics(layer.state)
         check_evaluated(case.config, layer.usable_state, batch, y, subject.conventions)
 
+    traced = subject.session.ask("traces", program, label=label)
     for flag, mode in ((False, "training"), (True, "evaluation")):
         count = traced.count(flag)
         calls = 1 + len(drawn.following)
@@ -103,9 +90,9 @@ def nothing_is_baked_in(subject: Subject, drawn: Rewritten, evaluate: int) -> No
     """call, change the four arrays or one, call the same jitted function: the change counts"""
     case, other = drawn
     layer, _, x = subject.start(case)
-    call_compiled(subject, layer, x, evaluate=bool(evaluate))
+    layer.call_jitted(x, evaluate=bool(evaluate))
     layer.write(other)
-    y = call_compiled(subject, layer, x, evaluate=bool(evaluate))
+    y = layer.call_jitted(x, evaluate=bool(evaluate))
 
     if evaluate:
         check_evaluated(case.config, other, case.x, y, subject.conventions)
@@ -117,11 +104,9 @@ def nothing_is_baked_in(subject: Subject, drawn: Rewritten, evaluate: int) -> No
 def no_tracer_escapes(subject: Subject, case: Case) -> None:
     """after nnx.jit in both modes no new tracer is alive, and the layer works eagerly"""
     layer, _, x = subject.start(case)
-    with _new_tracers() as alive, calling("the call under nnx.jit"):
-        for flag in (False, True):
-            nnx.jit(partial(apply, use_running_average=flag))(layer.module, x)
+    alive = layer.ask("list_leaked_tracers", x, label="the call under nnx.jit")
 
-    shapes = ", ".join(sorted({str(tracer.aval) for tracer in alive}))
+    shapes = ", ".join(sorted(set(alive)))
     got = f"{len(alive)} alive: {shapes}"
     check_true("tracers after the transform", not alive, got=got, expected="none")
     check_evaluation(layer, case, x)
@@ -135,17 +120,17 @@ def no_tracer_escapes(subject: Subject, case: Case) -> None:
 def the_functional_form_is_right(subject: Subject, case: Case, evaluate: int) -> None:
     """jit of the layer as a pure function meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
     layer, before, x = subject.start(case)
-    with calling("jax.jit of the layer as a function of its state"):
-        y, other = transforms_of(subject, layer).call_pure(x, evaluate=bool(evaluate))
-    after = layer.with_layer(other).state
+    label = "jax.jit of the layer as a function of its state"
+    y, other = layer.ask("call_pure", x, bool(evaluate), label=label)
+    after = layer.at(other).state
 
     check_kept(after, before, "as before", names=ARRAYS if evaluate else PARAMETERS)
     rule = "as before: the call was on a copy of its state"
     check_kept(layer.state, before, rule, of=" of the layer taken apart")
     if evaluate:
-        check_evaluated(case.config, before, case.x, as_numpy("y", y), subject.conventions)
+        check_evaluated(case.config, before, case.x, as_array("y", y), subject.conventions)
     else:
-        check_trained(subject, case, before, as_numpy("y", y), after)
+        check_trained(subject, case, before, as_array("y", y), after)
 
 
 @requirement(
@@ -158,28 +143,8 @@ def donated_state_is_replaced(subject: Subject, drawn: Stream, fresh: int) -> No
     model = RunningStatsModel.from_state(drawn.case.config, before, subject.conventions)
 
     for batch in (drawn.case.x, *drawn.following):
-        with calling("the call under nnx.jit", "the module donated"):
-            _DONATING(layer.module, *put_on_device(batch))
+        donated = {"label": "the call under nnx.jit", "detail": "the module donated"}
+        layer.do("train_donated", batch, **donated)
         model.train(batch)
         model.check_statistics(layer.state)
     check_evaluation(layer, drawn.case, subject.input(drawn.case))
-
-
-@contextmanager
-def _new_tracers() -> Iterator[list[Any]]:
-    """Collect the tracers made inside the block that something still refers to at its end.
-
-    JAX's own checker, ``jax.checking_leaks``, asks whether the trace is referred to; it also
-    reports correct code with a ``custom_vjp``, without naming any tracer.
-    """
-    found: list[Any] = []
-    gc.freeze()  # what exists by now, garbage too, is neither looked through nor listed
-    try:
-        yield found
-        gc.collect()
-        found += [held for held in gc.get_objects() if isinstance(held, jax.core.Tracer)]
-    finally:
-        gc.unfreeze()
-
-
-_DONATING = nnx.jit(train, donate_argnums=0)

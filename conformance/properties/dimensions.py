@@ -11,7 +11,6 @@ from conformance.properties.support.domain_checks import (
     check_results,
     domain_of,
     start,
-    state_of,
 )
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
@@ -38,4 +37,4 @@ def any_layout_equals_its_rows(subject: Subject, drawn: Folded) -> None:
         gradients=(of_gamma, of_beta, as_rows("the gradient of x", of_x)),
     )
     of = f", as rows of x {x.shape} with the features on axis {axis}"
-    check_results(subject, drawn.case, state_of(layer.arrays), rows, drawn.w, of=of)
+    check_results(subject, drawn.case, layer.state, rows, drawn.w, of=of)

@@ -2,50 +2,40 @@
 
 from __future__ import annotations
 
-import numpy as np
-from flax import nnx
-
+from conformance.adapters.operations.forms import CONTAINERS
+from conformance.adapters.operations.values import Given
 from conformance.adapters.protocols import Config
 from conformance.numerics import bounds, oracle
-from conformance.numerics.state import State
+from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import check_identical, check_shape, check_within
 from conformance.properties.support.claims import check_evaluation, check_training
-from conformance.properties.support.layer_handle import AnyArray, calling
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import cases
-from conformance.strategies.containers import CONTAINERS
 
 MOMENTUM, EPS = 0.9, 1e-5
 """The configuration that the forward function is defined with."""
 
-_ENCODINGS = 12
+_ENCODINGS = (
+    "float",
+    "bool",
+    "int",
+    "np.bool_",
+    "np.float32",
+    "np.float64",
+    "np.int32",
+    "np.array{}, np.float32",
+    "np.array{}, np.bool_",
+    "jnp.asarray{}, jnp.float32",
+    "jnp.asarray{}, jnp.bool_",
+    "jnp.asarray{}, jnp.int32",
+)
+"""The ways in which the flag 0 or 1 reaches a layer."""
+
 BETWEEN = (0.3, 0.5, 0.9, -1.0, float("nan"), 0.49, 0.51, 2.0)
 """Flags that are neither 0 nor 1."""
-
-
-def encode_flag(bit: int, encoding: int) -> object:
-    """Return the flag 0 or 1 in one of the ways in which it reaches a layer."""
-    import jax.numpy as jnp  # noqa: PLC0415  JAX scalars are among the encodings
-
-    forms = (
-        float,
-        bool,
-        int,
-        np.bool_,
-        np.float32,
-        np.float64,
-        np.int32,
-        lambda b: np.array(b, np.float32),
-        lambda b: np.array(bool(b)),
-        lambda b: jnp.asarray(b, jnp.float32),
-        lambda b: jnp.asarray(bool(b)),
-        lambda b: jnp.asarray(b, jnp.int32),
-    )
-    form = forms[encoding]
-    return form(bit)
 
 
 def check_forward(subject: Subject, x: AnyArray, result: AnyArray, *, evaluates: bool) -> None:
@@ -68,11 +58,11 @@ def check_forward(subject: Subject, x: AnyArray, result: AnyArray, *, evaluates:
     share=0.4,
     case=cases,
     bit=lambda _: integers(0, 1),
-    encoding=lambda _: integers(0, _ENCODINGS - 1),
+    encoding=lambda _: integers(0, len(_ENCODINGS) - 1),
 )
 def every_encoding_selects_its_mode(subject: Subject, case: Case, bit: int, encoding: int) -> None:
     """flag >= 0.5 evaluates, in every type that holds 0 or 1"""
-    result = subject.forward(0.0, subject.input(case), encode_flag(bit, encoding))
+    result = subject.forward(0.0, subject.input(case), Given(bit, _ENCODINGS[encoding]))
 
     check_forward(subject, case.x, result, evaluates=bool(bit))
 
@@ -98,22 +88,20 @@ def the_layer_takes_true_and_false(subject: Subject, case: Case) -> None:
 @requirement("BN-FLAG-4", share=0.4, case=cases, form=lambda _: integers(0, 2))
 def the_layer_takes_zero_and_one(subject: Subject, case: Case, form: int) -> None:
     """np.bool_, 0 and 1, 0.0 and 1.0 work as False and True"""
-    as_flag = (np.bool_, int, float)[form]
+    name = ("np.bool_", "int", "float")[form]
     layer, before, x = subject.start(case)
 
-    check_evaluation(layer, case, x, flag=as_flag(1))
-    check_training(subject, layer, before, case, x, flag=as_flag(0))
+    check_evaluation(layer, case, x, flag=Given(1, name))
+    check_training(subject, layer, before, case, x, flag=Given(0, name))
 
 
 @requirement("BN-FLAG-5", share=0.2, case=cases)
 def the_mode_of_the_module_does_not_count(subject: Subject, case: Case) -> None:
     """eval(), then train as told; train(), then evaluate as told"""
     layer, before, x = subject.start(case)
-    with calling("module.eval()"):
-        nnx.Module.eval(layer.module)  # a layer may have a method of its own by that name
+    layer.do("set_mode", True, label="module.eval()")
     check_training(subject, layer, before, case, x)
-    with calling("module.train()"):
-        nnx.Module.train(layer.module)
+    layer.do("set_mode", False, label="module.train()")
     check_evaluation(layer, case, x)
 
 
@@ -128,7 +116,7 @@ def the_result_is_flat_in_row_major_order(
     subject: Subject, case: Case, flag: int, container: int
 ) -> None:
     """out[i·D + j] = y[i, j], whatever the order of x in memory"""
-    result = subject.forward(0.0, CONTAINERS[container](case.x), float(flag))
+    result = subject.forward(0.0, Given(case.x, CONTAINERS[container]), float(flag))
 
     check_shape("the result", result, (case.x.size,))
     check_forward(subject, case.x, result, evaluates=bool(flag))
@@ -153,7 +141,7 @@ def an_evaluation_flag_evaluates_a_fresh_layer(subject: Subject, case: Case) -> 
 @requirement("BN-FWD-4", share=0.4, case=cases, seed=lambda _: integers(0, 9999))
 def the_seed_changes_nothing(subject: Subject, case: Case, seed: int) -> None:
     """f(seed, x, flag) = f(0, x, flag), for seeds such as 3.0 and 3.7"""
-    as_seed = (float, lambda s: s + 0.7, np.float32)[seed % 3](seed)
+    as_seed = (float(seed), seed + 0.7, Given(seed, "np.float32"))[seed % 3]
     x = subject.input(case)
     result = subject.forward(as_seed, x, float(seed % 2))
 
@@ -171,5 +159,5 @@ def the_function_has_no_memory(subject: Subject, case: Case, flag: int) -> None:
     again = subject.forward(1.0, x, float(flag))
 
     check_identical("the repeated result", again, first, rule="as in the first call")
-    check_identical("x", np.asarray(x), case.x, rule="untouched")
+    check_identical("x", subject.reread("x", x), case.x, rule="untouched")
     check_forward(subject, case.x, again, evaluates=bool(flag))

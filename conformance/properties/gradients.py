@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from flax import nnx
 
 from conformance.adapters.protocols import PARAMETERS
 from conformance.properties.support.checks import (
@@ -21,20 +20,17 @@ from conformance.properties.support.checks import (
 from conformance.properties.support.differentiation import (
     GRADIENTS,
     as_gradients,
-    call_of,
     check_gradient,
     check_one_update,
+    check_present,
     check_pulled,
     expected_gradients,
     gradients_of,
-    of_params,
-    value_and_grad,
-    value_and_grad_of_params,
 )
-from conformance.properties.support.layer_handle import as_numpy, calling
-from conformance.properties.support.nnx_state import path_of
-from conformance.properties.support.optimizer import RATES, STEP, check_descended
+from conformance.properties.support.module_facts import as_paths, paths_of
+from conformance.properties.support.optimizer import DECAY, RATES, check_descended
 from conformance.properties.support.property import requirement
+from conformance.properties.support.session import as_array
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.cotangents import (
@@ -119,13 +115,12 @@ def value_and_grad_returns_two_leaves_and_one_update(subject: Subject, drawn: Pu
     """grads = {γ: Σ w·z, β: Σ w}; rm' = m·rm + (1−m)·μ, rv' = m·rv + (1−m)·v"""
     case, w, eager = drawn
     layer, before, x = subject.start(case)
-    with calling("nnx.value_and_grad"):
-        _, grads = (value_and_grad_of_params if eager else value_and_grad)(layer.module, x, w)
-        leaves = sorted(path for path, _ in nnx.to_flat_state(grads))
+    found = layer.ask("differentiate_loss", x, w, eager, label="nnx.value_and_grad")
 
-    wanted = sorted(path_of(layer, name) for name in PARAMETERS)
-    check_same("leaves of the gradient", leaves, wanted)
-    got = of_params(layer, grads)
+    path_of = paths_of(layer)
+    wanted = sorted(path_of[name] for name in PARAMETERS)
+    check_same("leaves of the gradient", as_paths(found["leaves"]), wanted)
+    got = check_present(found)
     expected = expected_gradients(subject, before, case, w, evaluate=False)
     for name in PARAMETERS:
         check_gradient(name, got, expected, "nnx.value_and_grad")
@@ -137,9 +132,9 @@ def statistics_carry_no_gradient(subject: Subject, drawn: Pulled) -> None:
     """∂(rm', rv')/∂x = 0"""
     case, w, _ = drawn
     layer, _, x = subject.start(case)
-    with calling("differentiating the running statistics under jax.jit"):
-        pulled = call_of(layer, x, evaluate=False).through_statistics(1 + w[0], 2 - w[-1])
-        got = as_numpy("the gradient of the running statistics", pulled)
+    label = "differentiating the running statistics under jax.jit"
+    pulled = layer.ask("gradient_through_statistics", x, 1 + w[0], 2 - w[-1], label=label)
+    got = as_array("the gradient of the running statistics", pulled)
 
     rule = "the statistics are constants"
     check_identical("the gradient of rm' and rv'", got, np.zeros_like(case.x), rule=rule)
@@ -159,12 +154,14 @@ def each_backward_pass_has_its_own_residuals(
     following = replace(case, state=state, x=x)
     layer, before, _ = subject.start(case)
     mode = bool(evaluate)
-    with calling("forward, forward, backward of the first"):
-        first = call_of(layer, subject.input(case), evaluate=mode).pullback()
-        layer.write(state)
-        second = call_of(layer, subject.input(following), evaluate=mode).pullback()
-        calls = ((first, w), (second, other), (first, w))
-        once, of_second, again = (as_gradients(pullback(each)) for pullback, each in calls)
+    label = "forward, forward, backward of the first"
+    first = layer.keep("run_forward", subject.input(case), mode, label=label)
+    layer.write(state)
+    second = layer.keep("run_forward", subject.input(following), mode, label=label)
+    once, of_second, again = (
+        as_gradients(subject.session.ask("run_backward", pullback, each, label=label))
+        for pullback, each in ((first, w), (second, other), (first, w))
+    )
 
     for name in GRADIENTS:
         expected = expected_gradients(subject, before, case, w, evaluate=mode)
@@ -185,8 +182,8 @@ def the_optimizer_moves_gamma_and_beta_only(subject: Subject, drawn: Pulled, rat
     """p' = p − η·(dp + λp), p ∈ {γ, β}; rm' = m·rm + (1−m)·μ; rv' = m·rv + (1−m)·v"""
     case, w, _ = drawn
     layer, before, x = subject.start(case)
-    with calling("a step of nnx.Optimizer under nnx.jit"):
-        STEP(layer.module, x, w, RATES[rate])
+    label = "a step of nnx.Optimizer under nnx.jit"
+    layer.do("step", x, w, RATES[rate], DECAY, label=label)
 
     pulled = expected_gradients(subject, before, case, w, evaluate=False)
     check_descended(layer, before, [pulled], RATES[rate])

@@ -8,17 +8,16 @@ import numpy as np
 
 from conformance.adapters.domain import Options
 from conformance.adapters.protocols import ARRAYS, PARAMETERS
-from conformance.adapters.wide import Results
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_finite, check_shape, check_true
 from conformance.properties.support.claims import check_kept
 from conformance.properties.support.domain_checks import (
+    Results,
     call,
     check_results,
     check_statistics,
     domain_of,
     start,
-    state_of,
 )
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
@@ -62,7 +61,7 @@ def call_masked(subject: Subject, drawn: Masked) -> tuple[State, Results, Case]:
         gradients=(of_gamma, of_beta, alone("the gradient of x", of_x)),
         evaluated=alone("y in evaluation", results.evaluated),
     )
-    return state_of(layer.arrays), kept, select_rows(drawn.case, drawn.kept)
+    return layer.state, kept, select_rows(drawn.case, drawn.kept)
 
 
 @requirement("BN-MASK-1", share=0.6, drawn=lambda _: masked_cases(MASKED))
@@ -94,13 +93,9 @@ def a_batch_without_rows_is_survived(subject: Subject, drawn: Masked) -> None:
     least = float(results.after["running_var"].min())
     name = "running_var after a batch without rows"
     check_true(name, least >= 0, got=least, expected="no negative number")
-    check_kept(
-        State(**results.after), state_of(layer.arrays), "as before the call", names=PARAMETERS
-    )
+    check_kept(State(**results.after), layer.state, "as before the call", names=PARAMETERS)
 
     following = start(subject, case.config, State(**results.after), Options())
     results = call(following, x, w, shape_mask(subject, drawn, drawn.kept))
     alone = select_rows(case, drawn.kept)
-    check_statistics(
-        subject, alone, state_of(following.arrays), results.after, of=" after the next"
-    )
+    check_statistics(subject, alone, following.state, results.after, of=" after the next")

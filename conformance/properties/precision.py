@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 from hypothesis import reject
 
 from conformance.adapters.domain import Options, Precision
+from conformance.adapters.operations.values import Given
 from conformance.adapters.protocols import ARRAYS, STATISTICS
-from conformance.adapters.wide import Results, WideLayer
 from conformance.numerics import bounds, decimal_oracle, oracle
-from conformance.numerics.state import State
+from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import check_same, check_shape, check_within
 from conformance.properties.support.differentiation import expected_gradients
 from conformance.properties.support.domain_checks import (
+    DomainLayer,
+    Results,
     call,
     check_statistics,
     domain_of,
     start,
-    state_of,
 )
-from conformance.properties.support.layer_handle import AnyArray
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
 from conformance.strategies.case import Case
@@ -40,7 +38,7 @@ from conformance.strategies.precision_cases import (
 
 def of_half(
     drawn: Half | PulledHalf, subject: Subject, offered: tuple[Precision, ...], w: Any = None
-) -> tuple[Precision, WideLayer, Results]:
+) -> tuple[Precision, DomainLayer, Results]:
     """Call a layer on an input of 16 bits; reject a dtype that is not declared."""
     taken = [p for p in offered if p.x == drawn.dtype]
     if not taken:
@@ -48,7 +46,7 @@ def of_half(
     chosen = taken[drawn.output % len(taken)]
     options = Options(dtype=chosen.dtype)
     layer = start(subject, drawn.case.config, drawn.case.state, options)
-    return chosen, layer, call(layer, jnp.asarray(drawn.case.x, drawn.dtype), w)
+    return chosen, layer, call(layer, Given(drawn.case.x, f"jnp.asarray{{}}, jnp.{drawn.dtype}"), w)
 
 
 def check_output(
@@ -65,7 +63,7 @@ def check_output(
 def half_precision_keeps_float32_statistics(subject: Subject, drawn: Half) -> None:
     """|error of y| ≤ that of float32 + u₁₆·(3|γz| + |β| + |y|); rm', rv' as for float32"""
     chosen, layer, results = of_half(drawn, subject, domain_of(subject).low_precisions)
-    case, before = drawn.case, state_of(layer.arrays)
+    case, before = drawn.case, layer.state
     of = f" from {chosen.x} in {chosen.y}"
 
     check_statistics(subject, case, before, results.after, of=f" from {chosen.x}")
@@ -109,7 +107,7 @@ def half_precision_keeps_float32_gradients(subject: Subject, drawn: PulledHalf) 
     """dγ, dβ as for float32; |error of dx| ≤ that of float32 + 7·u₁₆ of its parts"""
     offered = domain_of(subject).narrowed_precisions
     chosen, layer, results = of_half(drawn, subject, offered, drawn.w)
-    case, before = drawn.case, state_of(layer.arrays)
+    case, before = drawn.case, layer.state
     expected, limits = expected_gradients(subject, before, case, drawn.w, evaluate=False)
     of = f" in training from {chosen.x}"
 
@@ -129,12 +127,11 @@ def float64_keeps_its_digits(subject: Subject, drawn: Double) -> None:
     """as BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1, with u = 2⁻⁵³"""
     chosen = next(p for p in domain_of(subject).precisions if p.x == "float64")
     case, options = drawn.case, Options(dtype=chosen.dtype)
-    with jax.enable_x64(True):
-        layer = start(subject, case.config, case.state, options)
-        before = state_of(layer.arrays)
-        results = call(layer, jnp.asarray(drawn.x))
+    layer = start(subject, case.config, case.state, options, x64=True)
+    before = layer.state
+    results = call(layer, Given(drawn.x, "jnp.asarray{}, jnp.float64"))
 
-    check_dtypes(chosen, layer.arrays, results, "float64")
+    check_dtypes(chosen, before.arrays(), results, "float64")
     check_double(subject, case, before, drawn.x, results, chosen.state)
 
 

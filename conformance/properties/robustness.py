@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 
+from conformance.adapters.operations.forms import CONTAINERS
+from conformance.adapters.operations.values import Given
+from conformance.adapters.protocols import ARRAYS
 from conformance.numerics.state import Float32
 from conformance.properties.support.checks import (
     check_identical,
@@ -24,9 +26,10 @@ from conformance.properties.support.claims import (
     check_training,
 )
 from conformance.properties.support.declared_cases import refuses
-from conformance.properties.support.layer_handle import as_numpy, calling
+from conformance.properties.support.layer_handle import READ
 from conformance.properties.support.poisoning import with_nan
 from conformance.properties.support.property import requirement
+from conformance.properties.support.session import as_array
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
@@ -38,7 +41,6 @@ from conformance.strategies.cases import (
     mixed_streams,
     streams,
 )
-from conformance.strategies.containers import CONTAINERS
 from conformance.strategies.shape_grid import EAGER, SWEEP, Entry
 from conformance.strategies.targeted import extreme_cases, offset_cases, scale_cases
 
@@ -75,8 +77,8 @@ def nothing_but_state_and_input_matters(subject: Subject, drawn: Stream, evaluat
     different = subject.build(config, before)
     different.call(subject.input(case.with_x(drawn.following[0])), bool(evaluate))
     subject.build(replace(config, features=config.features + 1))
-    np.random.seed(len(drawn.following))  # noqa: NPY002  the legacy state is what may leak in
-    random.seed(len(drawn.following))
+    seeding = "seeding NumPy's and Python's random numbers"
+    subject.session.do("seed_global_random", len(drawn.following), label=seeding)
 
     check_evaluation(layer, case, x)
     check_training(subject, layer, before, case, x)
@@ -89,19 +91,23 @@ def inputs_and_earlier_results_stay_as_they_are(
     """x, an earlier y and an earlier snapshot are unchanged by the calls that follow"""
     case = drawn.case
     layer, _, x = subject.start(case)
-    snapshot = layer.raw
-    kept = {name: as_numpy(name, value) for name, value in snapshot.items()}
-    with calling("the call"):
-        y = layer.layer(x, bool(evaluate))
-    y_then = as_numpy("y", y)
+    snapshot = layer.ask("snapshot", label=READ)
+    for name in ARRAYS:
+        if name not in snapshot:
+            layer.report_missing(name)
+    kept = {name: subject.reread(name, snapshot[name]) for name in ARRAYS}
+    copied, y = layer.ask("call_and_keep", x, bool(evaluate), label="the call")
+    y_then = as_array("y", copied)
     for batch in drawn.following:
         layer.train(subject.input(case.with_x(batch)))
 
-    check_identical("x", np.asarray(x), case.x, rule="untouched")
-    check_identical("the first y", np.asarray(y), y_then, rule="as it was returned")
+    check_identical("x", subject.reread("x", x), case.x, rule="untouched")
+    y_now = subject.reread("the first y", y)
+    check_identical("the first y", y_now, y_then, rule="as it was returned")
     for name, value in snapshot.items():
         rule = "as in the snapshot"
-        check_identical(f"the snapshot of {name}", np.asarray(value), kept[name], rule=rule)
+        what = f"the snapshot of {name}"
+        check_identical(what, subject.reread(what, value), kept[name], rule=rule)
 
 
 @requirement("BN-NUM-1", share=0.5, case=offset_cases)
@@ -164,7 +170,7 @@ def every_size_is_right(subject: Subject, case: Case) -> None:
 def containers_do_not_matter(subject: Subject, case: Case, container: int) -> None:
     """NumPy or JAX, C or Fortran order, strided, reversed or read-only: the same result"""
     layer, before, _ = subject.start(case)
-    x = CONTAINERS[container](case.x)
+    x = subject.put(Given(case.x, CONTAINERS[container]))
 
     check_evaluation(layer, case, x)
     check_training(subject, layer, before, case, x)

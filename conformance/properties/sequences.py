@@ -8,24 +8,18 @@ left out.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from conformance.adapters.operations.values import Given, Ref
 from conformance.adapters.protocols import ARRAYS
-from conformance.numerics.state import Float32, State
+from conformance.numerics.state import AnyArray, Float32, State
 from conformance.properties.support.checks import ViolationFound, check_identical, check_within
 from conformance.properties.support.claims import check_evaluated
-from conformance.properties.support.layer_handle import (
-    WRITE,
-    AnyArray,
-    LayerHandle,
-    as_numpy,
-    calling,
-)
+from conformance.properties.support.layer_handle import WRITE, LayerHandle
 from conformance.properties.support.property import requirement
-from conformance.properties.support.restoring import COPIED
 from conformance.properties.support.sequence_model import Expected
+from conformance.properties.support.session import as_array
 from conformance.properties.support.subject import Subject
 from conformance.strategies.programs import AGAIN, RUNS, Program, Step, mutate, programs
 
@@ -55,11 +49,19 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that may be repeated: the very object handed over, and the batch it stands for."""
+    """A call that may be repeated.
+
+    Attributes:
+        evaluate: Whether it evaluates.
+        x: The very object that was passed.
+        batch: The number of the batch that it stands for.
+        of: The numbers in it, (N, D), if they do not change with the batch.
+    """
 
     evaluate: bool
-    handed: Any
+    x: Ref
     batch: int
+    of: AnyArray | None = None
 
 
 ALIVE = 3
@@ -70,7 +72,7 @@ ALIVE = 3
 class Run:
     """A program in progress.
 
-    ``buffers`` are the NumPy arrays that the layers are given, the same objects throughout;
+    ``buffers`` are the NumPy arrays that the layers are passed, the same objects throughout;
     ``inputs`` are what they must contain. ``outputs`` pairs each y, as it was returned, with
     its copy. ``calls`` were made in the present step.
     """
@@ -78,9 +80,9 @@ class Run:
     subject: Subject
     program: Program
     live: list[Live]
-    buffers: list[Float32]
+    buffers: list[Ref]
     inputs: list[Float32]
-    outputs: list[tuple[Any, AnyArray]]
+    outputs: list[tuple[Ref, AnyArray]]
     last: Call
     now: int = 0
     calls: int = 0
@@ -88,7 +90,7 @@ class Run:
     @classmethod
     def start(cls, subject: Subject, program: Program) -> Run:
         """Build the two layers."""
-        buffers = [batch.copy() for batch in program.batches]
+        buffers = [subject.put(batch) for batch in program.batches]
         inputs = [batch.copy() for batch in program.batches]
         layers = (
             subject.build(program.case.config, program.case.state),
@@ -141,34 +143,38 @@ class Run:
                 self._mutate(step.batch)
             return self._up_to_date(self.last)
         buffer = self.buffers[step.batch]
-        handed = _as_jax(buffer) if step.as_jax else buffer
-        return Call(step.kind == "evaluate", handed, step.batch)
+        call = Call(step.kind == "evaluate", buffer, step.batch)
+        return self._with_jax_array(call) if step.as_jax else call
+
+    def _with_jax_array(self, call: Call) -> Call:
+        numbers = self.inputs[call.batch].copy()
+        return replace(call, x=self.subject.put(Given(numbers, "jnp.asarray")), of=numbers)
 
     def _switch(self) -> None:
         self.now = (self.now + 1) % len(self.live)
 
     def _mutate(self, batch: int) -> None:
-        mutate(self.buffers[batch])
         mutate(self.inputs[batch])
+        changing = "changing x in place"
+        self.subject.session.do(
+            "overwrite", self.buffers[batch], self.inputs[batch].copy(), label=changing
+        )
 
     def _up_to_date(self, call: Call) -> Call:
         """Return a call whose JAX array, if it has one, has what the buffer has by now."""
-        if isinstance(call.handed, np.ndarray):
+        if call.of is None or np.array_equal(call.of, self.inputs[call.batch]):
             return call
-        same = np.array_equal(np.asarray(call.handed), self.inputs[call.batch])
-        return call if same else replace(call, handed=_as_jax(self.buffers[call.batch]))
+        return self._with_jax_array(call)
 
     def _call(self, call: Call, *, jit: bool = False) -> Live | None:
         """Make one call and check what it returns, at the state that was seen last."""
         self.calls += 1
         live, x = self.current, self.inputs[call.batch]
         mode = "evaluation" if call.evaluate else "training"
-        with calling(f"the call in {mode}{' under nnx.jit' * jit}"):
-            if jit:
-                y = self.subject.jitted(live.layer.module, call.handed, call.evaluate)
-            else:
-                y = live.layer.layer(call.handed, call.evaluate)
-        copied = as_numpy("y", y)
+        label = f"the call in {mode}{' under nnx.jit' * jit}"
+        name = "call_jitted_and_keep" if jit else "call_and_keep"
+        returned, y = live.layer.ask(name, call.x, call.evaluate, label=label)
+        copied = as_array("y", returned)
         self.outputs.append((y, copied))
         self.last = call
         if call.evaluate:
@@ -198,9 +204,10 @@ class Run:
         """Go on with a copy; the layer copied stays alive, and one switch away."""
         if not self._nnx:
             return
-        with calling(name):
-            module = COPIED[name](self.current.layer.module)
-        copied = Live(self.current.layer.with_module(module), self.current.expected.copy())
+        layer = self.current.layer
+        copied = Live(
+            layer.at(layer.keep("copy_by", name, label=name)), self.current.expected.copy()
+        )
         self.live.insert(self.now, copied)
         if len(self.live) > ALIVE:
             neither = (self.now + 2) % len(self.live)  # the copy nor what was copied
@@ -209,8 +216,7 @@ class Run:
 
     def _write(self, state: State, names: tuple[str, ...]) -> None:
         given = {name: array for name, array in state.arrays().items() if name in names}
-        with calling(WRITE):
-            self.current.layer.layer.write(given)
+        self.current.layer.do("write", given, label=WRITE)
         self.current.expected.write(given)
 
     def check(self, trained: Live | None) -> None:
@@ -221,10 +227,13 @@ class Run:
             else:
                 beside = "" if live is self.current else " of another layer"
                 live.expected.check_still(live.layer.state, beside)
-        for i, (buffer, wanted) in enumerate(zip(self.buffers, self.inputs, strict=True)):
-            check_identical(f"x{i}", buffer, wanted, rule="untouched by the layer")
-        for y, copied in self.outputs:
-            check_identical("an earlier y", np.asarray(y), copied, rule="as it was returned")
+        kept = [*self.buffers, *(y for y, _ in self.outputs)]
+        now = self.subject.session.ask("reread", kept, label="reading x and earlier y again")
+        for i, wanted in enumerate(self.inputs):
+            check_identical(f"x{i}", now[i], wanted, rule="untouched by the layer")
+        for (_, copied), y in zip(self.outputs, now[len(self.inputs) :], strict=True):
+            got = as_array("an earlier y", y)
+            check_identical("an earlier y", got, copied, rule="as it was returned")
         del self.outputs[:-_KEPT]
 
 
@@ -233,9 +242,3 @@ _KEPT = 12
 
 COPIED_BY = {"clone": "nnx.clone", "deepcopy": "copy.deepcopy", "pickle": "pickle"}
 """The kinds of step that copy, and how."""
-
-
-def _as_jax(buffer: Float32) -> Any:
-    import jax.numpy as jnp  # noqa: PLC0415  only some calls hand over JAX arrays
-
-    return jnp.array(buffer)  # a copy: the buffer is changed in place later

@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from flax import nnx
-
+from conformance.adapters.operations.catalogue import COPIES, RESTORATIONS
 from conformance.adapters.protocols import ARRAYS, COUNT, PARAMETERS, STATISTICS
 from conformance.numerics.state import State
 from conformance.properties.support.claims import (
@@ -20,11 +19,8 @@ from conformance.properties.support.claims import (
     check_kept,
     check_trained,
 )
-from conformance.properties.support.layer_handle import LayerHandle, calling
-from conformance.properties.support.nnx_state import path_of
-from conformance.properties.support.nnx_transforms import call_compiled
+from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.property import requirement
-from conformance.properties.support.restoring import COPIED, RESTORED, through_checkpoint
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
@@ -41,7 +37,7 @@ def check_in_use(subject: Subject, case: Case, layer: LayerHandle, held: State) 
     """Check that the state which the layer holds is the one that it uses, in both modes."""
     x = subject.input(case)
     check_evaluated(case.config, held, case.x, layer.evaluate(x), subject.conventions)
-    y = call_compiled(subject, layer, x, evaluate=True)
+    y = layer.call_jitted(x, evaluate=True)
     check_evaluated(case.config, held, case.x, y, subject.conventions)
     check_trained(subject, case, held, layer.train(x), layer.state)
     check_evaluation(layer, case, x)
@@ -56,7 +52,7 @@ def elsewhere(subject: Subject, case: Case) -> LayerHandle:
     "BN-SER-1",
     share=0.4,
     case=lambda _: distinct_cases(TRANSFORMED),
-    way=lambda _: integers(0, len(RESTORED) - 1),
+    way=lambda _: integers(0, len(RESTORATIONS) - 1),
     trained=lambda _: integers(0, 1),
 )
 def taking_apart_and_restoring(subject: Subject, case: Case, way: int, trained: int) -> None:
@@ -66,10 +62,9 @@ def taking_apart_and_restoring(subject: Subject, case: Case, way: int, trained: 
     if trained:
         layer.train(x)
     saved = layer.usable_state
-    through = list(RESTORED)[way]
-    with calling(f"restoring through {through}"):
-        restored = RESTORED[through](layer.module, elsewhere(subject, case).module)
-    again = layer.with_module(restored)
+    through = RESTORATIONS[way]
+    fresh, label = elsewhere(subject, case), f"restoring through {through}"
+    again = layer.at(layer.keep("restore_through", fresh.ref, through, label=label))
 
     check_state("the restored layer", again, saved, rule=f"as saved through {through}")
     check_in_use(subject, case, again, saved)
@@ -79,7 +74,7 @@ def taking_apart_and_restoring(subject: Subject, case: Case, way: int, trained: 
     "BN-SER-2",
     share=0.4,
     drawn=lambda _: replaced_cases(TRANSFORMED),
-    way=lambda _: integers(0, len(COPIED) - 1),
+    way=lambda _: integers(0, len(COPIES) - 1),
     first=lambda _: integers(0, 1),
 )
 def copies_are_equal_and_independent(
@@ -88,11 +83,10 @@ def copies_are_equal_and_independent(
     """copy = layer; training or writing one of them leaves the other alone, in both directions"""
     case, different = drawn
     layer, before, x = subject.start(case)
-    name = list(COPIED)[way]
+    name = COPIES[way]
 
     def copied(original: LayerHandle) -> LayerHandle:
-        with calling(name):
-            return original.with_module(COPIED[name](original.module))
+        return original.at(original.keep("copy_by", name, label=name))
 
     early = copied(layer)
     layer.evaluate(x)
@@ -126,7 +120,7 @@ def a_checkpoint_restores_the_layer(subject: Subject, case: Case) -> None:
     saved = layer.usable_state
     restored = elsewhere(subject, case)
     restored.evaluate(x)
-    through_checkpoint(layer.module, restored.module)
+    layer.do("restore_checkpoint", restored.ref, label="the Orbax checkpoint")
 
     rule = "as when the checkpoint was written"
     check_state("the restored layer", restored, saved, rule=rule)
@@ -173,7 +167,5 @@ def _updates_count(layer: LayerHandle, names: tuple[str, ...]) -> bool:
 
 def _update(layer: LayerHandle, source: LayerHandle, names: tuple[str, ...]) -> None:
     """Write the named arrays of another layer into a living one."""
-    paths = {path_of(layer, n) for n in (*names, *(COUNT,) * _updates_count(layer, names))}
-    with calling("nnx.update"):
-        flat = nnx.to_flat_state(nnx.state(source.module))
-        nnx.update(layer.module, nnx.from_flat_state([(p, v) for p, v in flat if p in paths]))
+    written = [*names, *(COUNT,) * _updates_count(layer, names)]
+    layer.do("update_from", source.ref, written, label="nnx.update")

@@ -5,11 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import jax
-import numpy as np
-from flax import nnx
-
-from conformance.adapters.nnx import to_numpy
 from conformance.adapters.protocols import ARRAYS, COUNT, PARAMETERS, STATISTICS
 from conformance.numerics import bounds, oracle
 from conformance.properties.support.checks import (
@@ -20,7 +15,12 @@ from conformance.properties.support.checks import (
 )
 from conformance.properties.support.claims import check_kept
 from conformance.properties.support.layer_handle import LayerHandle
-from conformance.properties.support.nnx_state import holders, leaves, path_of
+from conformance.properties.support.module_facts import (
+    describe_holders,
+    list_leaves,
+    paths_of,
+    read_leaves,
+)
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
@@ -31,23 +31,23 @@ from conformance.strategies.cases import cases
 @requirement("BN-STATE-1", share=0.15, case=cases)
 def gamma_and_beta_are_params(subject: Subject, case: Case) -> None:
     """type(gamma), type(beta) ⊆ nnx.Param"""
-    held = holders(subject.build(case.config))
+    held = describe_holders(subject.build(case.config))
 
     for name in PARAMETERS:
-        found = type(held[name])
-        check_true(name, issubclass(found, nnx.Param), got=_title(found), expected="nnx.Param")
+        found = held[name]
+        check_true(name, found["is_param"], got=found["title"], expected="nnx.Param")
 
 
 @requirement("BN-STATE-2", share=0.15, case=cases)
 def statistics_are_variables_but_not_params(subject: Subject, case: Case) -> None:
     """type(running_mean), type(running_var) ⊆ nnx.Variable, but not ⊆ nnx.Param"""
-    held = holders(subject.build(case.config))
+    held = describe_holders(subject.build(case.config))
 
     for name in STATISTICS:
-        found = type(held[name])
-        right = issubclass(found, nnx.Variable) and not issubclass(found, nnx.Param)
+        found = held[name]
+        right = found["is_variable"] and not found["is_param"]
         wanted = "an nnx.Variable that is no nnx.Param"
-        check_true(name, right, got=_title(found), expected=wanted)
+        check_true(name, right, got=found["title"], expected=wanted)
 
 
 @requirement("BN-STATE-3", share=0.25, case=cases, trained=lambda _: integers(0, 1))
@@ -59,11 +59,12 @@ def split_yields_exactly_the_four(subject: Subject, case: Case, trained: int) ->
 
     of_count = (COUNT,) if subject.conventions.counts() else ()
     groups = {ARRAYS: ARRAYS + of_count, PARAMETERS: PARAMETERS, STATISTICS: STATISTICS + of_count}
-    wanted = {g: sorted(path_of(layer, name) for name in held) for g, held in groups.items()}
-    check_same("leaves of nnx.split", sorted(leaves(layer.module)), wanted[ARRAYS])
-    params = sorted(leaves(layer.module, nnx.Param))
+    path_of = paths_of(layer)
+    wanted = {group: sorted(path_of[name] for name in held) for group, held in groups.items()}
+    check_same("leaves of nnx.split", list_leaves(layer), wanted[ARRAYS])
+    params = list_leaves(layer, "parameters")
     check_same("leaves selected by nnx.Param", params, wanted[PARAMETERS])
-    rest = sorted(leaves(layer.module, nnx.Not(nnx.Param)))
+    rest = list_leaves(layer, "others")
     check_same("leaves that are not nnx.Param", rest, wanted[STATISTICS])
 
 
@@ -73,11 +74,11 @@ def hyperparameters_are_no_leaves(subject: Subject, case: Case, other: int) -> N
     changed = replace(case.config, momentum=other / 100, eps=other * 1e-4)
     one, two = subject.build(case.config), subject.build(changed)
 
-    there, here = leaves(two.module), leaves(one.module)
+    there, here = read_leaves(two), read_leaves(one)
     check_same("paths of the leaves", sorted(there), sorted(here))
     for path, leaf in there.items():
         name, rule = "/".join(map(str, path)), "whatever momentum and eps are"
-        check_identical(name, to_numpy(leaf), to_numpy(here[path]), rule=rule)
+        check_identical(name, leaf, here[path], rule=rule)
 
 
 @requirement("BN-STATE-5", share=0.5, case=cases, evaluate=lambda _: integers(0, 1))
@@ -98,27 +99,27 @@ def split_carries_the_new_statistics(subject: Subject, case: Case) -> None:
     """split(train(layer)) holds rm', rv'"""
     layer, before, x = subject.start(case)
     layer.train(x)
-    split = leaves(layer.module)
+    split, path_of = read_leaves(layer), paths_of(layer)
 
     expected = oracle.train(case.config, before, case.x, subject.conventions)
     bound = bounds.train(case.config, before, case.x, subject.conventions)
     for name in STATISTICS:
-        path = path_of(layer, name)
+        path = path_of[name]
         check_true(f"leaf {name}", path in split, got="absent", expected="a leaf of nnx.split")
-        got = np.asarray(split[path])
-        check_within(f"{name} in nnx.split", got, getattr(expected, name), getattr(bound, name))
+        wanted, limit = getattr(expected, name), getattr(bound, name)
+        check_within(f"{name} in nnx.split", split[path], wanted, limit)
 
 
 @requirement("BN-STATE-7", share=0.25, case=cases)
 def instances_and_leaves_share_nothing(subject: Subject, case: Case) -> None:
     """no Variable in two instances, no buffer in two leaves, no effect of one on the other"""
     one, two = subject.build(case.config), subject.build(case.config)
-    mine = {id(holder): name for name, holder in holders(one).items()}
-    for name, holder in holders(two).items():
-        shared = mine.get(id(holder), "")
+    mine = {holder["identity"]: name for name, holder in describe_holders(one).items()}
+    for name, holder in describe_holders(two).items():
+        shared = mine.get(holder["identity"], "")
         check_true(f"the holder of {name}", not shared, got=f"shared with {shared}", expected="own")
-    buffers = {path: _buffer(leaf) for path, leaf in leaves(one.module).items()}
-    check_same("distinct buffers of the leaves", len(set(buffers.values())), len(buffers))
+    buffers = one.ask("list_buffers", label="nnx.split")
+    check_same("distinct buffers of the leaves", len(set(buffers)), len(buffers))
     before = two.state
     one.train(subject.input(case))
 
@@ -129,35 +130,23 @@ def instances_and_leaves_share_nothing(subject: Subject, case: Case) -> None:
 def the_graph_definition_is_constant(subject: Subject, case: Case, evaluate: int) -> None:
     """graphdef(before) = graphdef(after)"""
     layer, _, x = subject.start(case)
-    before = nnx.graphdef(layer.module)
+    before = layer.keep("keep_graph", label="nnx.graphdef")
     layer.call(x, bool(evaluate))
 
-    same = nnx.graphdef(layer.module) == before
+    same = layer.ask("has_graph", before, label="nnx.graphdef")
     check_true("the graph definition", same, got="changed by a call", expected="as before")
 
 
 def _anatomy(layer: LayerHandle) -> dict[str, Any]:
     """Return everything about the state that a call has to keep, except the values."""
-    described: dict[str, Any] = {"leaves of nnx.split": sorted(leaves(layer.module))}
-    for name, holder in holders(layer).items():
-        value = holder.get_value() if isinstance(holder, nnx.Variable) else holder
+    described: dict[str, Any] = {"leaves of nnx.split": list_leaves(layer)}
+    for name, holder in describe_holders(layer).items():
         described |= {
-            f"type of {name}": _title(type(holder)),
-            f"shape of {name}": np.shape(value),
-            f"dtype of {name}": str(getattr(value, "dtype", type(value).__name__)),
+            f"type of {name}": holder["title"],
+            f"shape of {name}": tuple(holder["shape"]),
+            f"dtype of {name}": holder["dtype"],
         }
-        if isinstance(holder, nnx.Variable):
-            described[f"the Variable object of {name}"] = f"#{id(holder)}"
-            described[f"metadata of {name}"] = repr(holder.get_metadata())
+        if holder["is_variable"]:
+            described[f"the Variable object of {name}"] = f"#{holder['identity']}"
+            described[f"metadata of {name}"] = holder["metadata"]
     return described
-
-
-def _buffer(leaf: Any) -> int:
-    """Return what identifies the memory of a leaf: its address, or the object itself."""
-    if isinstance(leaf, jax.Array) and leaf.is_fully_addressable:
-        return int(leaf.addressable_shards[0].data.unsafe_buffer_pointer())
-    return id(leaf)
-
-
-def _title(kind: type) -> str:
-    return f"{kind.__module__.split('.')[0]}.{kind.__name__}"

@@ -35,6 +35,7 @@ class SequenceMachine(RuleBasedStateMachine):
     @initialize(program=programs(DEFAULT).to_hypothesis())
     def begin(self, program: Program) -> None:
         """Build the layers of a program; its own steps are left out."""
+        self.subject.session.begin_case()
         self.run = Run.start(self.subject, program)
         self.trained: Live | None = None
 

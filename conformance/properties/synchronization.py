@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import numpy as np
 
 from conformance.adapters.domain import Options
 from conformance.adapters.protocols import ARRAYS
-from conformance.adapters.wide import Lanes, Results
 from conformance.numerics import bounds
-from conformance.numerics.state import State
+from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import check_shape
 from conformance.properties.support.domain_checks import (
+    Lanes,
+    Results,
     call,
     check_results,
     check_statistics,
     domain_of,
     start,
-    state_of,
 )
-from conformance.properties.support.layer_handle import AnyArray
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
 from conformance.strategies.domain_cases import (
@@ -36,18 +34,7 @@ _AXIS = "shards"
 
 
 def lanes_of(drawn: Spread) -> Lanes:
-    """Return how to spread the batch.
-
-    Raises:
-        RuntimeError: JAX has fewer devices than there are shards.
-    """
-    there = len(jax.devices("cpu"))
-    if drawn.on_devices and there < drawn.shards:
-        msg = (
-            f"a batch on {drawn.shards} devices cannot be judged: JAX has {there}. Set "
-            "JAX_NUM_CPU_DEVICES=4 before jax starts, as `conformance run` does."
-        )
-        raise RuntimeError(msg)
+    """Return how to spread the batch."""
     return Lanes(_AXIS, drawn.shards, drawn.on_devices)
 
 
@@ -66,7 +53,7 @@ def check_spread(subject: Subject, drawn: Spread, mask: Any) -> None:
     """Check that rows, gradients and every shard's state are those of the rows that count."""
     case, kept = drawn.case, drawn.kept
     layer = start(subject, case.config, case.state, Options(axis_name=_AXIS))
-    before, alone = state_of(layer.arrays), select_rows(case, kept)
+    before, alone = layer.state, select_rows(case, kept)
     lanes = lanes_of(drawn)
     results = call(layer, spread(drawn, case.x), spread(drawn, drawn.w), mask, lanes)
     of = f" of {drawn.shards} {'devices' if drawn.on_devices else 'lanes'}"

@@ -8,9 +8,8 @@ import numpy as np
 
 from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound
-from conformance.numerics.state import State
+from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import check_finite, check_same, check_within
-from conformance.properties.support.layer_handle import AnyArray
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
 from conformance.strategies.case import Case

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-import jax
 import numpy as np
-from flax import nnx
 
-from conformance.adapters.device_put import put_on_device
 from conformance.adapters.protocols import ARRAYS, PARAMETERS
 from conformance.numerics import bounds
 from conformance.properties.support.checks import check_same, check_true, check_within
@@ -20,18 +16,21 @@ from conformance.properties.support.claims import (
     check_kept,
     check_trained,
 )
-from conformance.properties.support.differentiation import check_gradient, expected_gradients
-from conformance.properties.support.layer_handle import as_numpy, calling
-from conformance.properties.support.nnx_transforms import merged_call, transforms_of
+from conformance.properties.support.differentiation import (
+    check_gradient,
+    check_present,
+    expected_gradients,
+)
 from conformance.properties.support.optimizer import (
+    DECAY,
     OTHER_EPS,
     OTHER_MOMENTUM,
     RATES,
-    STEP_OF_TWO,
     check_descended,
 )
 from conformance.properties.support.property import requirement
 from conformance.properties.support.running_stats_model import RunningStatsModel
+from conformance.properties.support.session import as_array
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
@@ -53,14 +52,11 @@ def a_stack_of_layers_equals_the_loop(subject: Subject, lanes: list[Case], evalu
     """vmap(layer)(stack, xs)[i] = layer_i(x_i), and each lane has its own statistics"""
     layers = [subject.start(case)[0] for case in lanes]
     before = [layer.usable_state for layer in layers]
-    transforms = transforms_of(subject, layers[0])
-    under = f"{transforms.library}.vmap"
-    with calling(f"{under} over a stack of layers"):
-        others = [layer.layer for layer in layers[1:]]
-        xs = put_on_device(np.stack([case.x for case in lanes]))[0]
-        mapped, stacked = transforms.call_stacked(others, xs, evaluate=bool(evaluate))
-        ys = np.array(mapped)
-    after = layers[0].with_layer(stacked).state
+    under = f"{subject.session.library}.vmap"
+    arguments = [each.ref for each in layers], np.stack([case.x for case in lanes]), bool(evaluate)
+    label = f"{under} over a stack of layers"
+    mapped, stacked = subject.session.ask("call_stacked", *arguments, label=label)
+    ys, after = as_array("y", mapped), layers[0].at(stacked).state
 
     for lane, case in enumerate(lanes):
         start, end, y, of = before[lane], after.take(lane), ys[lane], f" of lane {lane}"
@@ -78,17 +74,16 @@ def lanes_share_nothing(subject: Subject, drawn: Stream) -> None:
     case = drawn.case
     layer, before, _ = subject.start(case)
     batches = [case.x, *drawn.following]
-    transforms, xs = transforms_of(subject, layer), put_on_device(np.stack(batches))[0]
-    with calling("vmap over batches in evaluation"):
-        evaluated = [np.array(ys) for ys in transforms.evaluate_lanes(xs)]
-    with calling("jax.vmap over batches in training"):
-        trained, states = transforms.train_lanes(xs)
+    xs = np.stack(batches)
+    evaluated = layer.ask("evaluate_lanes", xs, label="vmap over batches in evaluation")
+    trained, states = layer.ask("train_lanes", xs, label="jax.vmap over batches in training")
 
     for lane, batch in enumerate(batches):
         for ys in evaluated:
-            check_evaluated(case.config, before, batch, ys[lane], subject.conventions)
-        after = layer.with_layer(states[lane]).state
-        check_trained(subject, case.with_x(batch), before, np.array(trained[lane]), after)
+            y = as_array("y", ys)[lane]
+            check_evaluated(case.config, before, batch, y, subject.conventions)
+        y, after = as_array("y", trained)[lane], layer.at(states[lane]).state
+        check_trained(subject, case.with_x(batch), before, y, after)
 
 
 ROUNDS = 50
@@ -107,10 +102,8 @@ def a_scan_is_a_loop(subject: Subject, drawn: Stream, long: int) -> None:
     layer, before, _ = subject.start(case)
     batches = [case.x, *drawn.following]
     rounds = ROUNDS if long == 4 else 1
-    transforms = transforms_of(subject, layer)
-    with calling(f"{transforms.library}.scan over batches"):
-        (xs,) = put_on_device(np.tile(np.stack(batches), (rounds, 1, 1)))
-        ys = np.array(transforms.train_scanned(xs))
+    xs, label = np.stack(batches * rounds), f"{subject.session.library}.scan over batches"
+    ys = as_array("y", layer.ask("train_scanned", xs, label=label))
 
     model = RunningStatsModel.from_state(case.config, before, subject.conventions)
     outputs: list[tuple[Any, Any]] = []
@@ -130,9 +123,8 @@ def rematerialization_changes_nothing(subject: Subject, drawn: Pulled) -> None:
     """the gradient of a rematerialised call: the gradients of BN-GRAD-1 and 2, and one update"""
     case, w = drawn.case, drawn.w
     layer, before, x = subject.start(case)
-    with calling("differentiating a rematerialised call"):
-        pulled = transforms_of(subject, layer).differentiate_rematerialized(*put_on_device(x, w))
-        got = {name: as_numpy(f"the gradient of {name}", pulled[name]) for name in PARAMETERS}
+    label = "differentiating a rematerialised call"
+    got = check_present(layer.ask("differentiate_rematerialized", x, w, label=label))
 
     expected = expected_gradients(subject, before, case, w, evaluate=False)
     for name in PARAMETERS:
@@ -154,9 +146,8 @@ def a_shared_layer_updates_at_each_use(subject: Subject, case: Case) -> None:
     model.check_statistics(layer.state)
 
     again, start, _ = subject.start(case)
-    transforms = transforms_of(subject, again)
-    with calling(f"a layer used twice under {transforms.library}.jit"):
-        inner = as_numpy("the first y", transforms.train_twice(*put_on_device(x)))
+    label = f"a layer used twice under {subject.session.library}.jit"
+    inner = as_array("the first y", again.ask("train_twice", x, label=label))
     model = RunningStatsModel.from_state(case.config, start, subject.conventions)
     model.train(case.x)
     rounding = bounds.train(case.config, start, case.x, subject.conventions).y
@@ -168,28 +159,21 @@ def a_shared_layer_updates_at_each_use(subject: Subject, case: Case) -> None:
 def the_layer_exists_abstractly(subject: Subject, case: Case) -> None:
     """nnx.eval_shape of the constructor, jax.eval_shape of a call: shapes and dtypes"""
     layer, before, x = subject.start(case)
-    build: Any = subject.implementation.build
-    with calling("nnx.eval_shape of the constructor"):
-        abstract = layer.with_module(nnx.eval_shape(lambda: build(case.config).module))
-    for name, holder in abstract.raw.items():
-        got = "an array" if _is_value(holder) else type(holder).__name__
-        check_true(name, _is_abstract(holder), got=got, expected="a shape and a dtype")
-        check_same(f"shape of {name}", tuple(holder.shape), (case.config.features,))
-        check_same(f"dtype of {name}", str(holder.dtype), str(before.arrays()[name].dtype))
-    graphdef, state = nnx.split(layer.module)
+    config = case.config.features, case.config.momentum, case.config.eps
+    label = "nnx.eval_shape of the constructor"
+    abstract = layer.ask("build_abstractly", *config, label=label)
+    for name in ARRAYS:
+        if name not in abstract:
+            layer.report_missing(name)
+        found = abstract[name]
+        got, wanted = found["title"], "a shape and a dtype"
+        check_true(name, found["is_abstract"], got=got, expected=wanted)
+        check_same(f"shape of {name}", tuple(found["shape"]), (case.config.features,))
+        check_same(f"dtype of {name}", found["dtype"], str(before.arrays()[name].dtype))
     for flag in (False, True):
-        with calling("jax.eval_shape of a call"):
-            y, _ = jax.eval_shape(partial(merged_call, graphdef, evaluate=flag), state, x)
-        check_same("shape of y", tuple(y.shape), case.x.shape)
-        check_same("dtype of y", str(y.dtype), subject.conventions.output_dtype() or "float32")
-
-
-def _is_abstract(holder: Any) -> bool:
-    return hasattr(holder, "shape") and hasattr(holder, "dtype") and not _is_value(holder)
-
-
-def _is_value(holder: Any) -> bool:
-    return isinstance(holder, jax.Array | np.ndarray)
+        y = layer.ask("call_abstractly", x, flag, label="jax.eval_shape of a call")
+        check_same("shape of y", tuple(y["shape"]), case.x.shape)
+        check_same("dtype of y", y["dtype"], subject.conventions.output_dtype() or "float32")
 
 
 @requirement(
@@ -206,8 +190,9 @@ def uses_add_up_and_layers_do_not_mix(subject: Subject, drawn: Interleaved, rate
     beside = replace(again, state=state, config=config)
     first, before, _ = subject.start(case)
     second, start, _ = subject.start(beside)
-    with calling("a step of nnx.Optimizer on a model of two layers, under nnx.jit"):
-        STEP_OF_TWO(nnx.List([first.module, second.module]), case.x, x, w, other, RATES[rate])
+    label = "a step of nnx.Optimizer on a model of two layers, under nnx.jit"
+    arguments = second.ref, [case.x, x], [w, other], RATES[rate], DECAY
+    first.do("step_of_two", *arguments, label=label)
 
     pulled = [
         expected_gradients(subject, before, each, cotangent, evaluate=False)

@@ -13,7 +13,8 @@ from conformance.adapters.errors import describe
 from conformance.adapters.protocols import STATISTICS, Config
 from conformance.diagnosis.behaviours.behaviour import NotObserved
 from conformance.diagnosis.sample_data import STATE
-from conformance.properties.support.layer_handle import AnyArray, LayerHandle
+from conformance.numerics.state import AnyArray
+from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.subject import Subject
 
 CONFIG = Config(features=3, momentum=0.75, eps=1e-3)

@@ -10,8 +10,8 @@ import numpy as np
 from conformance.diagnosis.behaviours.behaviour import NotObserved, behaviour
 from conformance.diagnosis.behaviours.calling import CONFIG, Raised, attempt, build_layer
 from conformance.diagnosis.sample_data import STATE, X
-from conformance.properties.support.differentiation import call_of, expected_gradients
-from conformance.properties.support.layer_handle import AnyArray
+from conformance.numerics.state import AnyArray
+from conformance.properties.support.differentiation import expected_gradients
 from conformance.properties.support.subject import Subject
 from conformance.requirements import Capability
 from conformance.strategies.case import Case
@@ -28,7 +28,9 @@ def _output_of(subject: Subject) -> Callable[[Any], Any]:
     if Capability.GRAD not in subject.implementation.capabilities:
         msg = "JAX does not differentiate its calls"
         raise NotObserved(msg)
-    call = call_of(build_layer(subject), X, evaluate=False)
+    layer = build_layer(subject)
+    ref = layer.keep("prepare_call", X, False, label="taking the layer apart")
+    call = subject.session.live(ref)
     output = getattr(call, "output", None)
     if output is None:
         msg = "its gradients are not taken by JAX"

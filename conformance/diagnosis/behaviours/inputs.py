@@ -20,7 +20,8 @@ from conformance.diagnosis.behaviours.calling import (
     describe_values,
 )
 from conformance.diagnosis.sample_data import STATE, X
-from conformance.properties.support.layer_handle import AnyArray, LayerHandle
+from conformance.numerics.state import AnyArray
+from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.subject import Subject
 
 

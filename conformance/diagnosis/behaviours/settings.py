@@ -20,7 +20,8 @@ from conformance.diagnosis.behaviours.calling import (
 )
 from conformance.diagnosis.sample_data import STATE, X
 from conformance.numerics import oracle
-from conformance.properties.support.layer_handle import AnyArray, LayerHandle
+from conformance.numerics.state import AnyArray
+from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.subject import Subject
 
 
@@ -92,7 +93,8 @@ def _built_with(subject: Subject, config: Config) -> Any:
     layer = attempt(f"the constructor with {config}", partial(build, given))
     if isinstance(layer, Raised):
         return layer
-    live = LayerHandle(layer, config, subject.conventions)
+    ref = subject.put(layer)
+    live = LayerHandle(subject.session, ref, config, subject.conventions)
     live.write(STATE)
     return live
 

@@ -11,9 +11,9 @@ from typing import Any
 from conformance.adapters.protocols import ARRAYS, STATISTICS, Config
 from conformance.numerics import bounds, oracle
 from conformance.numerics.conventions import Conventions
-from conformance.numerics.state import State
+from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import check_identical, check_within
-from conformance.properties.support.layer_handle import AnyArray, LayerHandle
+from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.running_stats_model import check_count
 from conformance.properties.support.subject import Subject
 from conformance.strategies.case import Case

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
-from flax import nnx
-
-from conformance.adapters.nnx import NnxLayer, train
-from conformance.adapters.nnx_gradients import NnxCall
-from conformance.adapters.protocols import PARAMETERS, Differentiable, DifferentiableCall
+from conformance.adapters.protocols import PARAMETERS
 from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound, GradientBounds
 from conformance.numerics.oracle import Gradient
-from conformance.numerics.state import State
+from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import check_within, violation
 from conformance.properties.support.claims import check_trained
-from conformance.properties.support.layer_handle import AnyArray, LayerHandle, as_numpy, calling
-from conformance.properties.support.nnx_state import path_of
+from conformance.properties.support.layer_handle import LayerHandle
+from conformance.properties.support.session import as_array
 from conformance.properties.support.subject import Subject
 from conformance.strategies.case import Case
 from conformance.strategies.cotangents import Pulled
@@ -25,28 +21,14 @@ from conformance.strategies.cotangents import Pulled
 GRADIENTS = ("gamma", "beta", "x")
 
 
-def call_of(layer: LayerHandle, x: Any, *, evaluate: bool) -> DifferentiableCall:
-    """Return the call of a layer in its present state, to be differentiated.
-
-    Args:
-        layer: The layer.
-        x: The batch, (N, D).
-        evaluate: Whether the call evaluates.
-    """
-    with calling("taking the layer apart"):
-        if hasattr(layer.layer, "call"):
-            return cast("Differentiable", layer.layer).call(x, evaluate=evaluate)
-        return NnxCall.of(cast("NnxLayer", layer.layer), x, evaluate=evaluate)
-
-
-def as_gradients(pulled: tuple[Any, ...]) -> dict[str, AnyArray]:
-    """Copy the gradients by the names of ``oracle.Gradient``.
+def as_gradients(pulled: Sequence[Any]) -> dict[str, AnyArray]:
+    """Return the gradients by the names of ``oracle.Gradient``.
 
     Args:
         pulled: The gradients of gamma and beta, (D,), and x, (N, D).
     """
     return {
-        name: as_numpy(f"the gradient of {name}", value)
+        name: as_array(f"the gradient of {name}", value)
         for name, value in zip(GRADIENTS, pulled, strict=True)
     }
 
@@ -66,9 +48,10 @@ def gradients_of(
     Returns:
         The gradients of gamma and beta, (D,), and x, (N, D), by name.
     """
-    call = call_of(layer, x, evaluate=evaluate)
-    with calling("differentiating the call" + " under jax.jit" * (not eager)):
-        return as_gradients(call.pullback()(w) if eager else call.gradients(w))
+    call = layer.keep("prepare_call", x, evaluate, label="taking the layer apart")
+    name = "pull_back" if eager else "gradients"
+    label = "differentiating the call" + " under jax.jit" * (not eager)
+    return as_gradients(layer.session.ask(name, call, w, label=label))
 
 
 def expected_gradients(
@@ -140,21 +123,19 @@ def check_pulled(subject: Subject, drawn: Pulled, name: str, *, evaluate: bool) 
     check_gradient(name, got, expected, "evaluation" if evaluate else "training")
 
 
-def of_params(layer: LayerHandle, gradients: Any) -> dict[str, AnyArray]:
-    """Return the gradients of gamma and beta that nnx.grad returned, by the suite's names.
+def check_present(found: dict[str, Any]) -> dict[str, AnyArray]:
+    """Return the gradients of gamma and beta that nnx.grad returned.
 
     Args:
-        layer: The layer that was differentiated.
-        gradients: The state that nnx.grad returned.
+        found: Gradients by name.
 
     Raises:
         ViolationFound: One of them is absent.
     """
-    found = dict(nnx.to_flat_state(gradients))
     for name in PARAMETERS:
-        if path_of(layer, name) not in found:
+        if name not in found:
             violation(f"the gradient of {name}", "absent", "a leaf of the gradients")
-    return {n: as_numpy(f"the gradient of {n}", found[path_of(layer, n)]) for n in PARAMETERS}
+    return {name: as_array(f"the gradient of {name}", found[name]) for name in PARAMETERS}
 
 
 def check_one_update(subject: Subject, layer: LayerHandle, before: State, case: Case) -> None:
@@ -167,21 +148,3 @@ def check_one_update(subject: Subject, layer: LayerHandle, before: State, case: 
         case: The batch, (N, D), and the configuration.
     """
     check_trained(subject, case, before, None, layer.state)
-
-
-def loss(module: Any, x: Any, w: Any) -> Any:
-    """Return Σ w·y of a training call."""
-    return (w * train(module, x)).sum()
-
-
-def _value_and_grad(module: Any, x: Any, w: Any) -> Any:
-    return nnx.value_and_grad(loss)(module, x, w)
-
-
-def value_and_grad_of_params(module: Any, x: Any, w: Any) -> Any:
-    """Return Σ w·y of a training call, and its gradients for nnx.Param; not compiled."""
-    return nnx.value_and_grad(loss, argnums=nnx.DiffState(0, nnx.Param))(module, x, w)
-
-
-value_and_grad: Callable[[Any, Any, Any], Any] = nnx.jit(_value_and_grad)
-"""Return Σ w·y of a training call, and its gradients; compiled, as training steps are."""

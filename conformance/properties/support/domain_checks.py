@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
 from conformance.adapters.domain import Options, Wider
+from conformance.adapters.operations.values import Ref
 from conformance.adapters.protocols import ARRAYS, PARAMETERS, Config
-from conformance.adapters.wide import Lanes, Results, WideLayer, run
 from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound
-from conformance.numerics.state import State
+from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import check_within
 from conformance.properties.support.claims import check_kept, compare_statistics
 from conformance.properties.support.differentiation import (
@@ -17,7 +18,8 @@ from conformance.properties.support.differentiation import (
     as_gradients,
     expected_gradients,
 )
-from conformance.properties.support.layer_handle import CONSTRUCT, AnyArray, as_numpy, calling
+from conformance.properties.support.layer_handle import CONSTRUCT, READ, WRITE
+from conformance.properties.support.session import Session, as_array
 from conformance.properties.support.subject import Subject
 from conformance.strategies.case import Case
 
@@ -32,7 +34,65 @@ def domain_of(subject: Subject) -> Wider:
     return wider
 
 
-def start(subject: Subject, config: Config, state: State | None, options: Options) -> WideLayer:
+class Results(NamedTuple):
+    """The results of one program; from a batch in lanes, ``y`` and ``after`` have a lane axis.
+
+    Attributes:
+        y: Output of the training call.
+        after: The four arrays after the training call.
+        gradients: Of Σ w·y with respect to gamma, beta and x; empty without w.
+        evaluated: Output of an evaluation call from the same arrays as the training call.
+    """
+
+    y: AnyArray
+    after: dict[str, AnyArray]
+    gradients: tuple[AnyArray, ...]
+    evaluated: AnyArray
+
+
+class Lanes(NamedTuple):
+    """How a batch (S, n, D) is mapped over its S shards.
+
+    Attributes:
+        axis_name: The named axis of the map.
+        shards: S.
+        on_devices: Map by ``jax.shard_map`` on S devices, instead of by ``jax.vmap``.
+    """
+
+    axis_name: str
+    shards: int
+    on_devices: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DomainLayer:
+    """A layer of the extended domain.
+
+    Attributes:
+        session: The operations of the case.
+        ref: The layer.
+        x64: Whether JAX has 64 bits where it is called.
+    """
+
+    session: Session
+    ref: Ref
+    x64: bool = False
+
+    @property
+    def arrays(self) -> dict[str, AnyArray]:
+        """The four arrays, each (D,)."""
+        found = self.session.ask("read_arrays", self.ref, label=READ)
+        return {name: as_array(name, found.get(name)) for name in ARRAYS}
+
+    @property
+    def state(self) -> State:
+        """The four arrays as a state."""
+        return State(**self.arrays)
+
+
+def start(
+    subject: Subject, config: Config, state: State | None, options: Options, *, x64: bool = False
+) -> DomainLayer:
     """Construct a layer of the extended domain and, unless it is to stay fresh, set its state.
 
     Args:
@@ -40,17 +100,13 @@ def start(subject: Subject, config: Config, state: State | None, options: Option
         config: The configuration of the layer.
         state: Four arrays of (D,); None for a fresh layer.
         options: The optional arguments of the constructor.
+        x64: Whether JAX has 64 bits.
     """
-    build = domain_of(subject).build
-    assert build is not None, "Implementation.nnx fills it in"  # noqa: S101
-    with calling(CONSTRUCT, _words(options)):
-        layer: WideLayer = build(subject.conventions.constructed(config), options)
-        if state is None:
-            return layer
-        given = {
-            name: array.astype(layer.arrays[name].dtype) for name, array in state.arrays().items()
-        }
-        return WideLayer(layer.pure, {**layer.arrays, **given})
+    asked = asdict(subject.conventions.constructed(config)), asdict(options), x64
+    ref = subject.session.keep("build_with", *asked, label=CONSTRUCT, detail=_words(options))
+    if state is not None:
+        ref = subject.session.keep("set_arrays", ref, state.arrays(), label=WRITE)
+    return DomainLayer(subject.session, ref, x64)
 
 
 def _words(options: Options) -> str:
@@ -60,15 +116,10 @@ def _words(options: Options) -> str:
     )
 
 
-def state_of(held: dict[str, Any]) -> State:
-    """Copy the four arrays, each (D,), into a state."""
-    return State(**{name: as_numpy(name, held[name]) for name in ARRAYS})
-
-
 def call(
-    layer: WideLayer, x: Any, w: Any = None, mask: Any = None, lanes: Lanes | None = None
+    layer: DomainLayer, x: Any, w: Any = None, mask: Any = None, lanes: Lanes | None = None
 ) -> Results:
-    """Train, differentiate and evaluate; everything is copied to NumPy.
+    """Train, differentiate and evaluate.
 
     Args:
         layer: The layer.
@@ -78,11 +129,12 @@ def call(
         lanes: How the batch is split into shards; None for not at all.
     """
     where = "" if lanes is None else " under " + ("jax.vmap", "jax.shard_map")[lanes.on_devices]
-    with calling(f"the compiled call{where}"):
-        y, after, gradients, evaluated = run(layer, x, w, mask, lanes)
-    copied = {name: as_numpy(name, value) for name, value in after.items()}
-    pulled = as_gradients(gradients) if gradients else {}
-    return Results(as_numpy("y", y), copied, tuple(pulled.values()), as_numpy("y", evaluated))
+    arguments = layer.ref, x, w, mask, lanes and list(lanes), layer.x64
+    found = layer.session.ask("run_program", *arguments, label=f"the compiled call{where}")
+    after = {name: as_array(name, found["after"].get(name)) for name in ARRAYS}
+    pulled = as_gradients(found["gradients"]) if w is not None else {}
+    evaluated = as_array("y", found["evaluated"])
+    return Results(as_array("y", found["y"]), after, tuple(pulled.values()), evaluated)
 
 
 def check_results(

@@ -1,13 +1,10 @@
-"""Optimizer steps under jit, and the check that gamma and beta descended."""
+"""Rates of optimizer steps, and the check that gamma and beta descended."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import optax
-from flax import nnx
 
 from conformance.adapters.protocols import PARAMETERS
 from conformance.numerics import bounds
@@ -15,14 +12,12 @@ from conformance.numerics.bounds import GradientBounds
 from conformance.numerics.oracle import Gradient
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_within
-from conformance.properties.support.differentiation import loss
 from conformance.properties.support.layer_handle import LayerHandle
 
 RATES = (0.5, 0.125, 2.0**-10)
 
-
 DECAY = 0.25
-
+"""The weight decay λ."""
 
 OTHER_MOMENTUM, OTHER_EPS = 0.4, 0.05
 """The configuration of the other layer."""
@@ -54,27 +49,3 @@ def check_descended(
         moved = old - rate * (gradient + DECAY * old)
         bound = bounds.step(old, gradient, limit, rate, DECAY)
         check_within(f"{name}{of} after the step", after[name], moved, bound)
-
-
-def _descend(model: Any, gradients: Any, rate: Any) -> None:
-    """Take one step, with weight decay, on every nnx.Param."""
-    rule = optax.chain(optax.add_decayed_weights(DECAY), optax.sgd(rate))
-    nnx.Optimizer(model, rule, wrt=nnx.Param).update(model, gradients)
-
-
-def _step(module: Any, x: Any, w: Any, rate: Any) -> None:
-    _descend(module, nnx.grad(loss)(module, x, w), rate)
-
-
-def _step_of_two(model: Any, x: Any, following: Any, w: Any, other: Any, rate: Any) -> None:
-    def total(model: Any) -> Any:
-        twice = loss(model[0], x, w) + loss(model[0], following, other)
-        return twice + loss(model[1], following, w)
-
-    _descend(model, nnx.grad(total)(model), rate)
-
-
-STEP = nnx.jit(_step)
-
-
-STEP_OF_TWO = nnx.jit(_step_of_two)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from conformance.adapters.protocols import PARAMETERS, STATISTICS, Config
 from conformance.numerics.conventions import Conventions
-from conformance.numerics.state import Float32, State
+from conformance.numerics.state import AnyArray, Float32, State
 from conformance.properties.support.claims import check_kept
-from conformance.properties.support.layer_handle import AnyArray
 from conformance.properties.support.running_stats_model import RunningStatsModel
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 from conformance.adapters.implementation import Implementation
+from conformance.adapters.operations.executor import LocalExecutor
+from conformance.adapters.operations.values import Given, Ref
 from conformance.adapters.protocols import Config
 from conformance.numerics.conventions import Conventions
-from conformance.numerics.state import State
+from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import check_true
-from conformance.properties.support.layer_handle import (
-    CONSTRUCT,
-    AnyArray,
-    LayerHandle,
-    as_numpy,
-    calling,
-)
+from conformance.properties.support.layer_handle import CONSTRUCT, LayerHandle
+from conformance.properties.support.session import Session, as_array
 from conformance.strategies.case import Case
+
+INPUT = "passing x"
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,12 @@ class Subject:
         """The declared conventions."""
         return Conventions(self.implementation.deviations)
 
+    @cached_property
+    def session(self) -> Session:
+        """The operations of the present case."""
+        library = "nnx" if self.implementation.nnx_module else "jax"
+        return Session(LocalExecutor(self.implementation), library)
+
     def build(self, config: Config, state: State | None = None) -> LayerHandle:
         """Construct a layer and, unless it is to stay fresh, set its state.
 
@@ -40,16 +44,16 @@ class Subject:
             config: The configuration of the layer.
             state: Four arrays of (D,); None for a fresh layer.
         """
-        build = self.implementation.build
-        assert build is not None, "gated by Capability.LAYER"  # noqa: S101
-        with calling(CONSTRUCT, f"momentum={config.momentum}, eps={config.eps}"):
-            layer = build(self.conventions.constructed(config))
-        live = LayerHandle(layer, config, self.conventions)
+        asked = self.conventions.constructed(config)
+        arguments = asked.features, asked.momentum, asked.eps, asked.seed
+        detail = f"momentum={config.momentum}, eps={config.eps}"
+        ref = self.session.keep("build", *arguments, label=CONSTRUCT, detail=detail)
+        layer = LayerHandle(self.session, ref, config, self.conventions)
         if state is not None:
-            live.write(state)
-        return live
+            layer.write(state)
+        return layer
 
-    def start(self, case: Case) -> tuple[LayerHandle, State, Any]:
+    def start(self, case: Case) -> tuple[LayerHandle, State, Ref]:
         """Return a layer in the state of the case, that state read back, and x, (N, D).
 
         Raises:
@@ -67,13 +71,17 @@ class Subject:
             )
         return layer, before, self.input(case)
 
-    def input(self, case: Case) -> Any:
-        """Return x, (N, D), in the container that the case asks for."""
-        if not case.as_jax:
-            return case.x.copy()
-        from conformance.adapters.device_put import put_on_device  # noqa: PLC0415  imports JAX
+    def input(self, case: Case) -> Ref:
+        """Return x, (N, D), as one object in the container that the case asks for."""
+        return self.put(Given(case.x, "jnp.asarray" if case.as_jax else "np.copy"))
 
-        return put_on_device(case.x)[0]
+    def put(self, value: Any) -> Ref:
+        """Return an input that is the same object in every call."""
+        return self.session.keep("put", value, label=INPUT)
+
+    def reread(self, what: str, ref: Ref) -> AnyArray:
+        """Return a copy of an array that is kept: an input, an output, or part of a snapshot."""
+        return as_array(what, self.session.ask("reread", [ref], label=f"reading {what} again")[0])
 
     def forward(self, seed: Any, x: Any, flag: Any) -> AnyArray:
         """Call the forward function on x, (N, D), and return a copy of its result.
@@ -83,10 +91,9 @@ class Subject:
             x: The batch, (N, D).
             flag: The value of ``use_running_average``.
         """
-        forward = self.implementation.forward
-        assert forward is not None, "gated by Capability.FORWARD"  # noqa: S101
-        with calling("forward", f"seed={seed!r}, use_running_average={flag!r}"):
-            return as_numpy("the result", forward(seed, x, flag))
+        detail = f"seed={seed!r}, use_running_average={flag!r}"
+        result = self.session.ask("forward", seed, x, flag, label="forward", detail=detail)
+        return as_array("the result", result)
 
     def train_then_evaluate(self, layer: LayerHandle, x: Any) -> tuple[AnyArray, AnyArray]:
         """Train, then evaluate, on a shape that is used once.
@@ -103,27 +110,5 @@ class Subject:
         """
         if not self.implementation.nnx_module:
             return layer.train(x), layer.evaluate(x)
-        with calling("the compiled call"):
-            trained, evaluated = self.jitted_both(layer.module, x)
-        return as_numpy("y", trained), as_numpy("y", evaluated)
-
-    @cached_property
-    def jitted_both(self) -> Callable[[Any, Any], tuple[Any, Any]]:
-        """``nnx.jit`` of a training call followed by an evaluation call."""
-        from flax import nnx  # noqa: PLC0415  only NNX layers need it
-
-        from conformance.adapters.nnx import apply  # noqa: PLC0415
-
-        def both(module: Any, x: Any) -> tuple[Any, Any]:
-            return apply(module, x, False), apply(module, x, True)
-
-        return cast("Callable[[Any, Any], tuple[Any, Any]]", nnx.jit(both))
-
-    @cached_property
-    def jitted(self) -> Callable[[Any, Any, bool], Any]:
-        """``nnx.jit`` of a call, with the flag static; shared by all properties."""
-        from flax import nnx  # noqa: PLC0415  only NNX properties need it
-
-        from conformance.adapters.nnx import apply  # noqa: PLC0415
-
-        return cast("Callable[[Any, Any, bool], Any]", nnx.jit(apply, static_argnums=2))
+        trained, evaluated = layer.ask("train_and_evaluate_jitted", x, label="the compiled call")
+        return as_array("y", trained), as_array("y", evaluated)

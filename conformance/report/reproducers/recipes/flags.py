@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from conformance.adapters.operations.forms import CONTAINERS
 from conformance.numerics.state import State
 from conformance.properties.flags import BETWEEN, EPS, MOMENTUM
 from conformance.report.reproducers.literals import written
@@ -11,7 +12,6 @@ from conformance.report.reproducers.recipes.registry import recipe
 from conformance.report.reproducers.scene import check_evaluation, check_training, handed, start
 from conformance.report.reproducers.script import Script
 from conformance.strategies.case import Case
-from conformance.strategies.containers import CONTAINERS
 
 _ENCODED = (
     "float({b})",
@@ -27,11 +27,11 @@ _ENCODED = (
     "jnp.asarray(bool({b}))",
     "jnp.asarray({b}, jnp.int32)",
 )
-"""The text of ``properties.flags.encode_flag``."""
+"""The text of the encodings of ``properties.flags``."""
 
 _CONTAINED = dict(
     zip(
-        (container.__name__ for container in CONTAINERS),
+        CONTAINERS,
         (
             "x.copy()",
             "np.asfortranarray(x)",
@@ -52,7 +52,7 @@ def encoded(bit: int, encoding: int) -> str:
 
 def contained(container: int) -> str:
     """Return the text of the batch x in one of the containers."""
-    return _CONTAINED[CONTAINERS[container].__name__]
+    return _CONTAINED[CONTAINERS[container]]
 
 
 def check_forward(script: Script, case: Case, seed: str, x: str, flag: str, *, mode: bool) -> None:

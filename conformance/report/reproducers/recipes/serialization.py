@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from conformance.adapters.operations.catalogue import COPIES as COPIED
+from conformance.adapters.operations.catalogue import RESTORATIONS
 from conformance.adapters.protocols import ARRAYS
 from conformance.properties.serialization import GIVEN
-from conformance.properties.support.restoring import COPIED, RESTORED
 from conformance.report.reproducers.recipes.compilation import JITTED
 from conformance.report.reproducers.recipes.registry import recipe
 from conformance.report.reproducers.scene import (
@@ -67,7 +68,7 @@ def restored(script: Script, case: Case, way: int, trained: int) -> None:
     if trained:
         train(live, x, case.x)
     read(live, "saved_state")
-    made = _WAYS[list(RESTORED)[way]]
+    made = _WAYS[RESTORATIONS[way]]
     if "fresh" in made:
         build(script, replace(case.config, seed=case.config.seed + 1), name="fresh")
     script(f"restored = {made}")
@@ -80,7 +81,7 @@ def restored(script: Script, case: Case, way: int, trained: int) -> None:
 def copied(script: Script, drawn: Replaced, way: int, first: int) -> None:
     case, different = drawn
     live, x = start(script, case), handed(script, case)
-    copied = COPIES[list(COPIED)[way]]
+    copied = COPIES[COPIED[way]]
     script(f"early = {copied.format('layer')}", f"evaluate(layer, {x})")
     early = _beside(live, "early")
     train(live, x, case.x)

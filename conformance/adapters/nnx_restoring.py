@@ -6,16 +6,13 @@ import copy
 import io
 import pickle
 import sys
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
 from flax import nnx
 
 from conformance.adapters.nnx import copy_through_numpy, split_and_merge
-from conformance.properties.support.layer_handle import calling
 
 
 def _merged(module: Any, fresh: Any) -> Any:
@@ -98,34 +95,3 @@ COPIED: dict[str, Callable[[Any], Any]] = {
     "pickle": copy_by_pickle,
 }
 """Functions that return an independent copy of a module."""
-
-
-def through_checkpoint(module: Any, fresh: Any) -> None:
-    """Write the state of a module to disk with Orbax and restore it into a fresh one.
-
-    Args:
-        module: The module to save.
-        fresh: A module of the same configuration, whose state is replaced.
-
-    Raises:
-        ImportError: Orbax cannot be imported; the requirement is then errored, never conforming.
-        OSError: The disk refuses; errored as well, since the layer is not to blame.
-    """
-    # imported here, because it takes a second and only one requirement needs it
-    import orbax.checkpoint as orbax  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    refused: OSError | None = None
-    with (
-        tempfile.TemporaryDirectory(prefix="conformance-") as folder,
-        orbax.StandardCheckpointer() as checkpointer,
-        calling("the Orbax checkpoint"),
-    ):
-        path = Path(folder).resolve() / "state"
-        try:
-            checkpointer.save(path, nnx.state(module))
-            checkpointer.wait_until_finished()
-            nnx.update(fresh, checkpointer.restore(path, nnx.state(fresh)))
-        except OSError as error:
-            refused = error
-    if refused is not None:
-        raise refused

@@ -1,4 +1,4 @@
-"""Layers under transforms of JAX and NNX, behind one interface."""
+"""An ``nnx.Module`` under the transforms of JAX and NNX."""
 
 from __future__ import annotations
 
@@ -12,34 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from conformance.adapters.nnx import NnxLayer, apply, evaluate, train
-from conformance.adapters.protocols import Layer, Transformable, Transforms
-from conformance.properties.support.differentiation import of_params
-from conformance.properties.support.layer_handle import AnyArray, LayerHandle, as_numpy, calling
-from conformance.properties.support.subject import Subject
-
-
-def transforms_of(subject: Subject, layer: LayerHandle) -> Transforms:
-    """Return the layer under transforms: those of its adapter, or those of NNX for a module."""
-    if hasattr(layer.layer, "transforms"):
-        return cast("Transformable", layer.layer).transforms()
-    return NnxTransforms(layer, subject)
-
-
-def call_compiled(subject: Subject, layer: LayerHandle, x: Any, *, evaluate: bool) -> AnyArray:
-    """Call the layer under the jit that all properties share.
-
-    Args:
-        subject: The implementation.
-        layer: The layer.
-        x: The batch, (N, D).
-        evaluate: Whether the call evaluates.
-
-    Returns:
-        y, (N, D).
-    """
-    transforms = transforms_of(subject, layer)
-    with calling(f"the call under {transforms.library}.jit"):
-        return as_numpy("y", transforms.call_jitted(x, evaluate=evaluate))
+from conformance.adapters.protocols import PARAMETERS, Layer
 
 
 def merged_call(graphdef: Any, state: Any, x: Any, *, evaluate: bool) -> tuple[Any, Any]:
@@ -63,12 +36,11 @@ class NnxTransforms:
     Compiled functions are kept at module level, by the graph definition and its shapes.
     """
 
-    live: LayerHandle
-    subject: Subject
+    layer: NnxLayer
     library: str = "nnx"
 
     def call_jitted(self, x: Any, *, evaluate: bool) -> Any:
-        return self.subject.jitted(self.live.module, x, evaluate)
+        return _JITTED(self.layer.module, x, evaluate)
 
     def compile_anew(self, traced: list[bool]) -> Callable[[Any, bool], Any]:
         def call(module: Any, x: Any, flag: bool) -> Any:
@@ -76,44 +48,44 @@ class NnxTransforms:
             return apply(module, x, flag)
 
         program = nnx.jit(call, static_argnums=2)
-        return lambda x, flag: program(self.live.module, x, flag)
+        return lambda x, flag: program(self.layer.module, x, flag)
 
     def call_pure(self, x: Any, *, evaluate: bool) -> tuple[Any, Layer]:
-        graphdef, state = nnx.split(self.live.module)
+        graphdef, state = nnx.split(self.layer.module)
         y, after = _functional(graphdef, state, x, evaluate)
         return y, self._around(nnx.merge(graphdef, after))
 
     def call_stacked(
         self, others: Sequence[Layer], xs: Any, *, evaluate: bool
     ) -> tuple[Any, Layer]:
-        modules = [self.live.module, *(cast("NnxLayer", other).module for other in others)]
-        graphdef = nnx.graphdef(self.live.module)
+        modules = [self.layer.module, *(cast("NnxLayer", other).module for other in others)]
+        graphdef = nnx.graphdef(self.layer.module)
         stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(nnx.state, modules))
         stacked = nnx.merge(graphdef, stack)
         return _VMAPPED[evaluate](stacked, xs), self._around(stacked)
 
     def train_lanes(self, xs: Any) -> tuple[Any, list[Layer]]:
-        graphdef, state = nnx.split(self.live.module)
+        graphdef, state = nnx.split(self.layer.module)
         ys, after = _lanes(graphdef, state, xs, False)
         of_lane = (jax.tree.map(lambda leaf, i=i: leaf[i], after) for i in range(len(xs)))
         return ys, [self._around(nnx.merge(graphdef, one)) for one in of_lane]
 
     def evaluate_lanes(self, xs: Any) -> list[Any]:
-        graphdef, state = nnx.split(self.live.module)
+        graphdef, state = nnx.split(self.layer.module)
         return [_lanes(graphdef, state, xs, True)[0], _nnx_lanes(graphdef, state, xs)]
 
     def train_scanned(self, xs: Any) -> Any:
-        return _SCANNED(self.live.module, xs)[1]
+        return _SCANNED(self.layer.module, xs)[1]
 
     def differentiate_rematerialized(self, x: Any, w: Any) -> dict[str, Any]:
-        _, gradients = _REMATERIALIZED(self.live.module, x, w)
-        return dict(of_params(self.live, gradients))
+        _, gradients = _REMATERIALIZED(self.layer.module, x, w)
+        return gradients_of_params(self.layer, gradients)
 
     def train_twice(self, x: Any) -> Any:
-        return _TWICE(self.live.module, x)[0]
+        return _TWICE(self.layer.module, x)[0]
 
     def _around(self, module: Any) -> Layer:
-        return self.live.with_module(module).layer
+        return self.layer.around(module)
 
 
 @partial(jax.jit, static_argnums=(0, 3))
@@ -156,6 +128,31 @@ def _weighted_sum(module: Any, x: Any, w: Any) -> Any:
     return jnp.sum(w * nnx.remat(train)(module, x))
 
 
+def path_of(layer: NnxLayer, name: str) -> tuple[Any, ...]:
+    """Return the path of one of the named arrays in the state of the module.
+
+    An attribute may be a property that returns the Variable of a module inside.
+    """
+    held = layer.holder(name)
+    for path, node in nnx.iter_graph(layer.module):
+        if node is held and path:
+            return tuple(path)
+    return tuple(layer.attributes[name].split("."))
+
+
+def gradients_of_params(layer: NnxLayer, gradients: Any) -> dict[str, Any]:
+    """Return the gradients of gamma and beta in what ``nnx.grad`` returned, if they are there.
+
+    Args:
+        layer: The layer that was differentiated.
+        gradients: The state that ``nnx.grad`` returned.
+    """
+    found = dict(nnx.to_flat_state(gradients))
+    paths = {name: path_of(layer, name) for name in PARAMETERS}
+    return {name: found[path] for name, path in paths.items() if path in found}
+
+
+_JITTED = nnx.jit(apply, static_argnums=2)
 _VMAPPED = {False: nnx.jit(nnx.vmap(train)), True: nnx.jit(nnx.vmap(evaluate))}
 _SCANNED = nnx.jit(nnx.scan(_step, in_axes=(nnx.Carry, 0), out_axes=(nnx.Carry, 0)))
 _REMATERIALIZED = nnx.jit(nnx.value_and_grad(_weighted_sum))

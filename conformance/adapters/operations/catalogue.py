@@ -1,0 +1,95 @@
+"""The closed list of operations, by the module that defines each."""
+
+from __future__ import annotations
+
+_BY_MODULE = {
+    "layer_calls": (
+        "build",
+        "forward",
+        "put",
+        "overwrite",
+        "reread",
+        "call",
+        "call_and_keep",
+        "read",
+        "snapshot",
+        "write",
+        "attributes",
+        "restore",
+        "seed_global_random",
+    ),
+    "transformed_calls": (
+        "call_jitted",
+        "call_jitted_and_keep",
+        "compile_anew",
+        "call_program",
+        "traces",
+        "call_pure",
+        "call_stacked",
+        "train_lanes",
+        "evaluate_lanes",
+        "train_scanned",
+        "differentiate_rematerialized",
+        "train_twice",
+    ),
+    "pullbacks": (
+        "prepare_call",
+        "gradients",
+        "pull_back",
+        "run_forward",
+        "run_backward",
+        "gradient_through_statistics",
+    ),
+    "nnx_facts": (
+        "describe_holders",
+        "paths",
+        "list_leaves",
+        "read_leaves",
+        "list_buffers",
+        "keep_graph",
+        "has_graph",
+        "list_leaked_tracers",
+        "build_abstractly",
+        "call_abstractly",
+    ),
+    "nnx_copies": ("copy_by", "restore_through", "restore_checkpoint", "update_from"),
+    "nnx_steps": (
+        "set_mode",
+        "train_and_evaluate_jitted",
+        "train_donated",
+        "differentiate_loss",
+        "step",
+        "step_of_two",
+    ),
+    "domain_calls": ("build_with", "set_arrays", "read_arrays", "run_program"),
+}
+
+OPERATIONS = {name: module for module, names in _BY_MODULE.items() for name in names}
+"""The module of ``conformance.adapters.operations`` that defines each operation, by its name."""
+
+COPIES = ("nnx.clone", "copy.deepcopy", "pickle")
+"""The ways of ``copy_by``."""
+
+RESTORATIONS = (
+    "nnx.split and nnx.merge",
+    "a pure dictionary",
+    "nnx.split by nnx.Param and nnx.merge",
+    "a flat state",
+    "the list of leaves",
+)
+"""The ways of ``restore_through``."""
+
+ON_TRUST = frozenset(
+    {
+        "attributes",
+        "traces",
+        "describe_holders",
+        "list_leaves",
+        "list_buffers",
+        "has_graph",
+        "list_leaked_tracers",
+        "build_abstractly",
+        "call_abstractly",
+    }
+)
+"""Operations whose facts rest on the word of the process that imports the implementation."""

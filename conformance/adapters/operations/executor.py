@@ -1,0 +1,125 @@
+"""Executes operations on an implementation that is imported in this process."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
+
+from conformance.adapters import call_hooks
+from conformance.adapters.errors import describe
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.operations.catalogue import OPERATIONS
+from conformance.adapters.operations.forms import FORMS
+from conformance.adapters.operations.values import (
+    EnvironmentFailed,
+    Failed,
+    Given,
+    Live,
+    NotNumeric,
+    Operation,
+    Ref,
+)
+
+
+class Executor(Protocol):
+    """Executes operations, in this process or in another one."""
+
+    def perform(self, operations: Sequence[Operation]) -> list[Any] | Failed:
+        """Execute operations in their order, until one of them raises.
+
+        Returns:
+            Their results, or which of them raised.
+        """
+
+    def begin_case(self) -> None:
+        """Forget all live objects."""
+
+
+class LocalExecutor:
+    """Executes operations in this process.
+
+    Args:
+        implementation: What is judged.
+    """
+
+    def __init__(self, implementation: Implementation) -> None:
+        self._implementation = implementation
+        self._objects: dict[int, Any] = {}
+        self._allocated = 0
+
+    def perform(self, operations: Sequence[Operation]) -> list[Any] | Failed:
+        """Execute operations; see ``Executor``."""
+        results = []
+        for index, operation in enumerate(operations):
+            call_hooks.notify_operation(operation.label, operation.detail)
+            try:
+                results.append(self._execute(operation))
+            except EnvironmentFailed as error:
+                cause = error.__cause__ or error
+                return Failed(index, describe(cause), of_suite=True, error=cause)
+            except BaseException as error:
+                if not call_hooks.is_implementation_error(error):
+                    raise
+                refused = isinstance(error, Exception)
+                return Failed(index, describe(error), refused=refused, error=error)
+        return results
+
+    def begin_case(self) -> None:
+        """Forget all live objects."""
+        self._objects.clear()
+        self._allocated = 0
+
+    def live(self, ref: Ref) -> Any:
+        """Return a live object, for code that runs beside the implementation."""
+        return self._objects[ref.number]
+
+    def _execute(self, operation: Operation) -> Any:
+        function, takes_implementation = _function(operation.name)
+        arguments = [self._take(argument) for argument in operation.arguments]
+        if takes_implementation:
+            arguments.insert(0, self._implementation)
+        returned = function(*arguments)
+        if operation.result is None:
+            return self._give(returned)
+        self._objects[operation.result] = returned.value if isinstance(returned, Live) else returned
+        return None
+
+    def _take(self, argument: Any) -> Any:
+        """Return an argument as the operation receives it; arrays are copied."""
+        if isinstance(argument, np.ndarray):
+            return argument.copy()
+        if isinstance(argument, Ref):
+            return self._objects[argument.number]
+        if isinstance(argument, Given):
+            return FORMS[argument.form](self._take(argument.value))
+        if isinstance(argument, dict):
+            return {name: self._take(value) for name, value in argument.items()}
+        if isinstance(argument, list):
+            return [self._take(value) for value in argument]
+        return argument
+
+    def _give(self, result: Any) -> Any:
+        """Return a result in which live objects are replaced by references."""
+        if isinstance(result, Live):
+            self._allocated -= 1  # numbers from 0 on are those that requests choose
+            self._objects[self._allocated] = result.value
+            return Ref(self._allocated)
+        if isinstance(result, dict):
+            return {name: self._give(value) for name, value in result.items()}
+        if isinstance(result, list | tuple):
+            return [self._give(value) for value in result]
+        if result is None or isinstance(result, np.ndarray | NotNumeric | str | bool | int | float):
+            return result
+        return NotNumeric(type(result).__name__)
+
+
+@cache
+def _function(name: str) -> tuple[Callable[..., Any], bool]:
+    """Return the function of an operation, and whether it takes the implementation first."""
+    function = getattr(import_module(f"{__package__}.{OPERATIONS[name]}"), name)
+    return function, next(iter(inspect.signature(function).parameters), "") == "implementation"

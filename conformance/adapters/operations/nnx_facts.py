@@ -1,0 +1,157 @@
+"""Operations that tell facts of an ``nnx.Module``: its Variables, leaves, buffers and traces."""
+
+from __future__ import annotations
+
+import gc
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.nnx import NnxLayer, apply, to_numpy
+from conformance.adapters.nnx_transforms import merged_call, path_of
+from conformance.adapters.operations.values import Live, numbers
+from conformance.adapters.protocols import ARRAYS, Config
+
+_FILTERS: dict[str, tuple[Any, ...]] = {
+    "all": (),
+    "parameters": (nnx.Param,),
+    "others": (nnx.Not(nnx.Param),),
+}
+
+
+def describe_holders(layer: NnxLayer) -> dict[str, dict[str, Any]]:
+    """Return what holds each of the four arrays.
+
+    Returns:
+        By the name of the array: ``title``, its class; ``is_param`` and ``is_variable``; ``shape``
+        and ``dtype`` of its value; ``identity``, a number of the object; and ``metadata``, the
+        repr of a Variable's metadata.
+    """
+    return {name: _describe(layer.holder(name)) for name in ARRAYS}
+
+
+def _describe(holder: Any) -> dict[str, Any]:
+    is_variable = isinstance(holder, nnx.Variable)
+    value = holder.get_value() if is_variable else holder
+    kind = type(holder)
+    return {
+        "title": f"{kind.__module__.split('.')[0]}.{kind.__name__}",
+        "is_param": isinstance(holder, nnx.Param),
+        "is_variable": is_variable,
+        "shape": [int(size) for size in np.shape(value)],
+        "dtype": str(getattr(value, "dtype", type(value).__name__)),
+        "identity": id(holder),
+        "metadata": repr(holder.get_metadata()) if is_variable else "",
+    }
+
+
+def paths(layer: NnxLayer) -> dict[str, list[Any]]:
+    """Return the path of each named array in the state of the module.
+
+    An attribute may be a property that returns the Variable of a module inside.
+    """
+    return {name: list(path_of(layer, name)) for name in layer.attributes}
+
+
+def list_leaves(layer: NnxLayer, selected: str) -> list[list[Any]]:
+    """Return the paths of the leaves of ``nnx.split``.
+
+    Args:
+        layer: The layer.
+        selected: "all" leaves, "parameters" for ``nnx.Param``, or "others".
+    """
+    return [list(path) for path in _leaves(layer, selected)]
+
+
+def read_leaves(layer: NnxLayer) -> list[list[Any]]:
+    """Return path and value of each leaf of ``nnx.split``; of a random key, its data."""
+    return [[list(path), numbers(to_numpy(leaf))] for path, leaf in _leaves(layer, "all").items()]
+
+
+def _leaves(layer: NnxLayer, selected: str) -> dict[tuple[Any, ...], Any]:
+    flat = nnx.to_flat_state(nnx.state(layer.module, *_FILTERS[selected]))
+    return {path: getattr(leaf, "get_value", lambda leaf=leaf: leaf)() for path, leaf in flat}
+
+
+def list_buffers(layer: NnxLayer) -> list[int]:
+    """Return what identifies the memory of each leaf: its address, or the object itself."""
+    return [_buffer(leaf) for leaf in _leaves(layer, "all").values()]
+
+
+def _buffer(leaf: Any) -> int:
+    if isinstance(leaf, jax.Array) and leaf.is_fully_addressable:
+        return int(leaf.addressable_shards[0].data.unsafe_buffer_pointer())
+    return id(leaf)
+
+
+def keep_graph(layer: NnxLayer) -> Live:
+    """Keep the graph definition of the module."""
+    return Live(nnx.graphdef(layer.module))
+
+
+def has_graph(layer: NnxLayer, graphdef: Any) -> bool:
+    """Return whether the graph definition of the module equals one that was kept."""
+    return bool(nnx.graphdef(layer.module) == graphdef)
+
+
+def list_leaked_tracers(layer: NnxLayer, x: Any) -> list[str]:
+    """Call a layer on x, (N, D), under a new ``nnx.jit`` in both modes.
+
+    JAX's own checker, ``jax.checking_leaks``, asks whether the trace is referred to; it also
+    reports correct code with a ``custom_vjp``, without naming any tracer.
+
+    Returns:
+        The abstract values of the tracers made in these calls that are still referred to.
+    """
+    gc.freeze()  # what exists by now, garbage too, is neither looked through nor listed
+    try:
+        for flag in (False, True):
+            nnx.jit(partial(apply, use_running_average=flag))(layer.module, x)
+        gc.collect()
+        found = [held for held in gc.get_objects() if isinstance(held, jax.core.Tracer)]
+        return [str(tracer.aval) for tracer in found]
+    finally:
+        gc.unfreeze()
+
+
+def build_abstractly(
+    implementation: Implementation, layer: NnxLayer, features: int, momentum: float, eps: float
+) -> dict[str, dict[str, Any]]:
+    """Construct a layer by ``nnx.eval_shape``.
+
+    Args:
+        implementation: What is judged.
+        layer: A layer of the implementation.
+        features: D.
+        momentum: The weight of the old value in a running average.
+        eps: The ε that is added to the variance.
+
+    Returns:
+        By the name of each array that the layer has: ``is_abstract``, ``title``, ``shape``, and
+        ``dtype``.
+    """
+    build: Any = implementation.build
+    config = Config(features=features, momentum=momentum, eps=eps)
+    abstract = layer.around(nnx.eval_shape(lambda: build(config).module)).read()
+    return {name: _describe_abstract(abstract[name]) for name in ARRAYS if name in abstract}
+
+
+def _describe_abstract(value: Any) -> dict[str, Any]:
+    is_value = isinstance(value, jax.Array | np.ndarray)
+    return {
+        "is_abstract": hasattr(value, "shape") and hasattr(value, "dtype") and not is_value,
+        "title": "an array" if is_value else type(value).__name__,
+        "shape": [int(size) for size in np.shape(value)],
+        "dtype": str(getattr(value, "dtype", "")),
+    }
+
+
+def call_abstractly(layer: NnxLayer, x: Any, flag: bool) -> dict[str, Any]:
+    """Call a layer on x, (N, D), by ``jax.eval_shape``; return ``shape`` and ``dtype`` of y."""
+    graphdef, state = nnx.split(layer.module)
+    y, _ = jax.eval_shape(partial(merged_call, graphdef, evaluate=flag), state, x)
+    return {"shape": [int(size) for size in y.shape], "dtype": str(y.dtype)}
