@@ -6,14 +6,11 @@ process has died or hangs. In any other process nobody watches, and notifying do
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 
 class Watcher(Protocol):
-    """Receives a notification before each case and each call into the implementation."""
-
-    def case(self, raw: bytes, entries: tuple[Any, ...]) -> None:
-        """A case, drawn from these bytes with this shape grid, is about to be executed."""
+    """Receives a notification before each call into the implementation."""
 
     def operation(self, name: str, arguments: str) -> None:
         """Code of the implementation is about to be called."""
@@ -34,17 +31,6 @@ def is_watched() -> bool:
     the implementation.
     """
     return bool(_watchers)
-
-
-def notify_case(raw: bytes, entries: tuple[Any, ...]) -> None:
-    """Notify the watcher of the next case.
-
-    Args:
-        raw: The bytes from which the case is drawn.
-        entries: The shape grid with which it is drawn.
-    """
-    for watcher in _watchers:
-        watcher.case(raw, entries)
 
 
 def notify_operation(name: str, arguments: str = "") -> None:

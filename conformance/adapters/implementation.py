@@ -6,16 +6,70 @@ Imports the standard library only; frameworks are imported when a layer is first
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from conformance.adapters.construction import Construction
-from conformance.adapters.domain import Wider
+from conformance.adapters.domain import Precision, Wider
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.protocols import ARRAYS, COUNT, Config, Layer
 from conformance.requirements.deviations import Deviation, visibility_of
 from conformance.requirements.requirement import Capability
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What the judging process knows about an implementation that it does not import.
+
+    Attributes:
+        name: The name in reports.
+        kind: What the implementation was recognized as.
+        capabilities: What it offers.
+        deviations: The declared deviations.
+        state_dtype: The dtype that the four arrays are declared to have.
+        nnx_module: The layers are ``nnx.Module``.
+        wider: The declared domain beyond float32 batches (N, D).
+    """
+
+    name: str
+    kind: str
+    capabilities: frozenset[Capability]
+    deviations: frozenset[Deviation]
+    state_dtype: str
+    nnx_module: bool
+    wider: Wider | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the declaration as JSON values."""
+        wider = None if self.wider is None else asdict(replace(self.wider, build=None))
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "capabilities": sorted(each.name for each in self.capabilities),
+            "deviations": sorted(each.name for each in self.deviations),
+            "state_dtype": self.state_dtype,
+            "nnx_module": self.nnx_module,
+            "wider": wider,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Declaration:
+        """Return the declaration that ``to_json`` wrote.
+
+        Raises:
+            KeyError: A name in it is not known.
+            TypeError: It is something else.
+        """
+        wider = data["wider"]
+        if wider is not None:
+            precisions = tuple(Precision(**each) for each in wider["precisions"])
+            wider = Wider(**{**wider, "precisions": precisions})
+        named = {
+            "capabilities": frozenset(Capability[each] for each in data["capabilities"]),
+            "deviations": frozenset(Deviation[each] for each in data["deviations"]),
+        }
+        return cls(**{**data, **named, "wider": wider})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +146,19 @@ class Implementation:
         }
         found = frozenset(capability for capability, is_offered in offered.items() if is_offered)
         return found if self.wider is None else found | self.wider.capabilities
+
+    @property
+    def declaration(self) -> Declaration:
+        """What the judging process knows about the implementation."""
+        return Declaration(
+            name=self.name,
+            kind=self.kind,
+            capabilities=self.capabilities,
+            deviations=self.deviations,
+            state_dtype=self.state_dtype,
+            nnx_module=self.nnx_module,
+            wider=None if self.wider is None else replace(self.wider, build=None),
+        )
 
     def read(self, *, strictly: bool) -> Implementation:
         """Return the implementation to judge: without its deviations by the strict requirements.

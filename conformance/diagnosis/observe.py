@@ -77,7 +77,7 @@ def observe(implementation: Implementation) -> list[Observation]:
 
 def _observations(subject: Subject) -> Iterator[Observation]:
     number = 0
-    if subject.implementation.build is not None:
+    if subject.imported.build is not None:
         for series in layer_series():
             if series.calls[0].compiled and not subject.implementation.nnx_module:
                 continue
@@ -85,7 +85,7 @@ def _observations(subject: Subject) -> Iterator[Observation]:
                 continue
             yield from _layer(subject, number, series)
             number += 1
-    if subject.implementation.forward is not None:
+    if subject.imported.forward is not None:
         for series in forward_series():
             yield from _forward(subject, number, series)
             number += 1

@@ -12,6 +12,8 @@ from dataclasses import replace
 from hypothesis.errors import Flaky, Unsatisfiable
 
 from conformance.adapters.implementation import Implementation
+from conformance.adapters.operations.executor import LocalExecutor
+from conformance.adapters.operations.forms import NUMPY_FORMS
 from conformance.engine.declared_reference import declared_reference
 from conformance.engine.runner import PropertyRun
 from conformance.numerics.conventions import Conventions
@@ -93,8 +95,13 @@ def _violates(
     run: PropertyRun, declared: frozenset[Deviation], by: Implementation | None = None
 ) -> bool:
     """Judge the same cases with other deviations declared, of the layer itself or another one."""
-    implementation = replace(by or run.subject.implementation, deviations=declared)
-    other = PropertyRun(run.property, Subject(implementation), run.budget, until=run.until)
+    if by is None:
+        implementation = replace(run.subject.implementation, deviations=declared)
+        subject = Subject(implementation, run.subject.executor)
+    else:
+        reference = replace(by, deviations=declared)
+        subject = Subject(reference, LocalExecutor(reference, NUMPY_FORMS))
+    other = PropertyRun(run.property, subject, run.budget, until=run.until)
     try:
         with taking_notes():
             other()

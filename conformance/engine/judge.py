@@ -15,6 +15,7 @@ from typing import Any
 
 from hypothesis.errors import Flaky, Unsatisfiable
 
+from conformance.adapters.operations.executor import ExecutorLost
 from conformance.engine.budget import Budget
 from conformance.engine.deviations import (
     cases_discriminate,
@@ -32,7 +33,7 @@ from conformance.properties.support.subject import Subject
 from conformance.requirements import Requirement
 from conformance.requirements.deviations import Deviation
 from conformance.requirements.verdict import Outcome, Verdict, Violation
-from conformance.strategies.codec import CodecError, decode
+from conformance.strategies.codec import CodecError, decode, make_violation
 
 __all__ = ["PropertyRun", "judge", "judge_requirement", "judge_stored", "unsupported"]
 
@@ -59,7 +60,10 @@ def judge(run: PropertyRun, call: Callable[[], None] | None = None) -> Verdict:
     unload_programs_if_many()
     with taking_notes() as notes, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the user's filters must not decide verdicts
-        result = _judge(run, call or run, notes)
+        try:
+            result = _judge(run, call or run, notes)
+        except ExecutorLost as lost:
+            result = _Result(Outcome.VIOLATES, violation=_violation_of(run, lost))
     return Verdict(
         requirement=run.property.requirement.id,
         implementation=run.subject.implementation.name,
@@ -76,6 +80,13 @@ def judge(run: PropertyRun, call: Callable[[], None] | None = None) -> Verdict:
         violation=result.violation,
         detail=result.detail,
     )
+
+
+def _violation_of(run: PropertyRun, lost: ExecutorLost) -> Violation:
+    """Return the violation, with the case that was being executed if there was one."""
+    if lost.drawn is None:
+        return Violation(finding=lost.finding)
+    return make_violation(run.property.requirement.id, lost.finding, lost.drawn)
 
 
 def _judge(run: PropertyRun, call: Callable[[], None], notes: Notes) -> _Result:

@@ -11,7 +11,6 @@ from typing import Any
 
 from hypothesis.errors import Flaky, UnsatisfiedAssumption
 
-from conformance.adapters import call_hooks
 from conformance.engine.runner import Failure, PropertyRun
 from conformance.properties.support.checks import ViolationFound
 from conformance.requirements.verdict import Violation
@@ -48,7 +47,6 @@ def minimize(run: PropertyRun, failure: Failure) -> Violation:
         inputs = literals(drawn)
 
         def violates() -> bool:
-            call_hooks.notify_case(raw, failure.palette)
             found = _violation_of(run, drawn, inputs)
             violations.extend([found] if found else [])
             return found is not None

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import seed as with_seed
 from hypothesis.errors import UnsatisfiedAssumption
 
-from conformance.adapters import call_hooks
+from conformance.adapters.operations.executor import ExecutorLost
 from conformance.engine.budget import FIRST_CASES, Budget
 from conformance.properties import Property
 from conformance.properties.support.checks import ViolationFound
@@ -152,9 +152,13 @@ class PropertyRun:
         """
         session = self.subject.session
         session.begin_case()
-        if not settle(self.subject, drawn):
-            self.property.claim(self.subject, **as_stored(drawn, self.subject.conventions))
-            session.flush()
+        try:
+            if not settle(self.subject, drawn):
+                self.property.claim(self.subject, **as_stored(drawn, self.subject.conventions))
+                session.flush()
+        except ExecutorLost as lost:
+            lost.drawn = drawn
+            raise
 
     def strategies(self, palette: Palette) -> Strategies:
         """Return the strategies of the property's arguments on a palette of shapes."""
@@ -208,7 +212,6 @@ class _SeedTest:
     def _execute(self, raw: bytes) -> bool:
         """Execute a case; return whether it was accepted."""
         self.failed = raw
-        call_hooks.notify_case(raw, self.palette)
         try:
             self.run.execute(draw_from_bytes(raw, self.strategies), raw, self.palette)
             accepted = True

@@ -70,7 +70,7 @@ class LocalJudge:
         from conformance.diagnosis import diagnose  # noqa: PLC0415  only for waivers that expect one
 
         del requirement  # a diagnosis depends only on the layer
-        implementation = self._subjects[name].implementation
+        implementation = self._subjects[name].imported
         return diagnose(implementation).to_json()
 
     def close(self) -> None:

@@ -137,7 +137,7 @@ def sequence_machine(implementation: str | Implementation) -> Any:
         AdapterError: The implementation cannot be found, or has no layer.
     """
     subject = _subject(implementation)
-    if subject.implementation.build is None:
+    if subject.imported.build is None:
         msg = f"{subject.implementation.name} is a forward function; sequences need a layer."
         raise AdapterError(msg)
     from conformance.properties.stateful import machine_of  # noqa: PLC0415  imports Hypothesis and NumPy

@@ -129,7 +129,7 @@ def float64_keeps_its_digits(subject: Subject, drawn: Double) -> None:
     case, options = drawn.case, Options(dtype=chosen.dtype)
     layer = start(subject, case.config, case.state, options, x64=True)
     before = layer.state
-    results = call(layer, Given(drawn.x, "jnp.asarray{}, jnp.float64"))
+    results = call(layer, drawn.x)
 
     check_dtypes(chosen, before.arrays(), results, "float64")
     check_double(subject, case, before, drawn.x, results, chosen.state)

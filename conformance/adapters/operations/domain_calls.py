@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from conformance.adapters.domain import Options
 from conformance.adapters.implementation import Implementation
@@ -60,6 +61,7 @@ def run_program(
         ``evaluated``.
     """
     with _bits(x64):
+        x = jnp.asarray(x) if x64 else x  # which keeps float64 only here
         found = run(layer, x, w, mask, None if lanes is None else _lanes(*lanes))
     return {
         "y": numbers(found.y),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any, Protocol
@@ -24,6 +24,24 @@ from conformance.adapters.operations.values import (
     Operation,
     Ref,
 )
+from conformance.requirements.finding import Finding
+
+
+class ExecutorLost(BaseException):
+    """The process that executes operations has died, or had to be killed.
+
+    Not an ``Exception``, so that nothing between the executor and the verdict can take it for an
+    exception of the implementation.
+
+    Attributes:
+        finding: What a violation says of it.
+        drawn: The arguments of the property whose case was executed; None if there was none.
+    """
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.sentence())
+        self.finding = finding
+        self.drawn: dict[str, Any] | None = None
 
 
 class Executor(Protocol):
@@ -34,6 +52,9 @@ class Executor(Protocol):
 
         Returns:
             Their results, or which of them raised.
+
+        Raises:
+            ExecutorLost: The process that executes them is gone.
         """
 
     def begin_case(self) -> None:
@@ -45,10 +66,13 @@ class LocalExecutor:
 
     Args:
         implementation: What is judged.
+        forms: What makes arguments in each form.
     """
 
-    def __init__(self, implementation: Implementation) -> None:
-        self._implementation = implementation
+    def __init__(
+        self, implementation: Implementation, forms: Mapping[str, Callable[[Any], Any]] = FORMS
+    ) -> None:
+        self._implementation, self._forms = implementation, forms
         self._objects: dict[int, Any] = {}
         self._allocated = 0
 
@@ -96,7 +120,7 @@ class LocalExecutor:
         if isinstance(argument, Ref):
             return self._objects[argument.number]
         if isinstance(argument, Given):
-            return FORMS[argument.form](self._take(argument.value))
+            return self._forms[argument.form](self._take(argument.value))
         if isinstance(argument, dict):
             return {name: self._take(value) for name, value in argument.items()}
         if isinstance(argument, list):

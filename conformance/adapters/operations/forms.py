@@ -63,9 +63,17 @@ FORMS: dict[str, Callable[[Any], Any]] = {
     "jnp.asarray{}, jnp.int32": _as_jax("int32"),
     "jnp.asarray{}, jnp.bfloat16": _as_jax("bfloat16"),
     "jnp.asarray{}, jnp.float16": _as_jax("float16"),
-    "jnp.asarray{}, jnp.float64": _as_jax("float64"),
 }
 """What makes a value from a number or an array; ``{}`` stands for the value after "("."""
+
+NUMPY_FORMS: dict[str, Callable[[Any], Any]] = {
+    **FORMS,
+    "jnp.asarray": np.copy,
+    "jnp.asarray{}, jnp.float32": lambda value: np.asarray(value, np.float32),
+    "jnp.asarray{}, jnp.bool_": lambda value: np.asarray(value, np.bool_),
+    "jnp.asarray{}, jnp.int32": lambda value: np.asarray(value, np.int32),
+}
+"""The forms for a layer of NumPy, where JAX is not imported."""
 
 CONTAINERS = (
     "np.copy",

@@ -20,7 +20,7 @@ CALL_LIMIT = 60.0
 def observe(name: str, subject: Subject) -> Observation:
     """Observe one behaviour in this process; an exception is also an observation."""
     try:
-        if subject.implementation.build is None:
+        if subject.imported.build is None:
             return Observation(name, observed=False, answer="there is a function, and no layer")
         return Observation(name, observed=True, answer=BEHAVIOURS[name].observe(subject))
     except NotObserved as reason:
@@ -75,7 +75,7 @@ class Observer:
             if self.kind == "":  # it has never been ready
                 msg = f"{self.implementation} cannot be resolved: {lost.how}"
                 raise AdapterError(msg) from lost
-            words = f"{lost.heartbeat.text or 'the call'} ends it: {lost.how}"
+            words = f"{lost.doing or 'the call'} ends it: {lost.how}"
             return Observation(name, observed=True, answer=words)
         if reply.raised:  # observe() turns an exception of the implementation into an answer
             return Observation(name, observed=False, answer=reply.raised)

@@ -88,7 +88,7 @@ _NO_JIT = "the layer is not called under JAX"
 
 def _built_with(subject: Subject, config: Config) -> Any:
     """Return a layer in ``STATE``, or the exception of its constructor."""
-    build: Any = subject.implementation.build
+    build: Any = subject.imported.build
     given = subject.conventions.constructed(config)
     layer = attempt(f"the constructor with {config}", partial(build, given))
     if isinstance(layer, Raised):

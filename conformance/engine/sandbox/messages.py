@@ -1,16 +1,21 @@
-"""What a supervisor and a worker write to each other: one line of JSON each.
+"""What a supervisor and a worker say to each other.
 
-A worker reads an ``Init`` and then requests, and answers each line with a ``Reply``. A request
-names the function that handles it, so a worker need not know any request in advance.
+A worker reads an ``Init`` and then requests, and answers each with a ``Reply``. A request is a
+list of operations, or names the function that handles it, so a worker need not know any request
+in advance. What a worker says about an implementation is an array or a fact, never a verdict.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from typing import Any, ClassVar
+
+from conformance.adapters.operations.values import Failed, Operation
+
+TAKE_EFFECTS = "take effects"
+"""The handler of a request for the changes of process-wide state alone."""
 
 EXIT_CHANNEL_CLOSED = 113
 """Exit code of a worker whose implementation has closed the channel for replies."""
@@ -35,7 +40,7 @@ class Init:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Base class of requests; their fields become keyword arguments of the handler.
+    """Base class of requests that a function handles; their fields become keyword arguments.
 
     ``handler`` is ``package.module:function``. The function is called in the worker, with the
     ``Subject`` first, and returns JSON values.
@@ -46,10 +51,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The answer to one message.
+    """The answer to one message that is not a list of operations.
 
     Attributes:
-        result: What the handler returned; in answer to ``Init`` the kind of the implementation.
+        result: What the handler returned; in answer to ``Init`` the declaration.
         refusal: Why the implementation cannot be resolved; only in answer to ``Init``.
         raised: The exception that ended the handler, if one did.
         effects: Names of the process-wide state that has changed since the last reply.
@@ -61,16 +66,54 @@ class Reply:
     effects: list[str] = field(default_factory=list)
 
 
-def encode(message: Init | Request | Reply) -> str:
-    """Return a message as a line of text."""
-    data = asdict(message)
-    if isinstance(message, Request):
-        data = {"handler": message.handler, "arguments": data}
-    return json.dumps(data) + "\n"
+def handling(request: Request) -> dict[str, Any]:
+    """Return the content of a request that a function handles."""
+    return {"handler": request.handler, "arguments": asdict(request)}
 
 
-def decode_request(line: str) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """Return the handler of an encoded request, and its keyword arguments."""
-    data = json.loads(line)
-    module, _, function = data["handler"].partition(":")
-    return getattr(import_module(module), function), data["arguments"]
+def find_handler(content: dict[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Return the function that handles a request, and its keyword arguments."""
+    module, _, function = content["handler"].partition(":")
+    return getattr(import_module(module), function), content["arguments"]
+
+
+def executing(operations: Sequence[Operation], *, new_case: bool) -> dict[str, Any]:
+    """Return the content of a request to execute operations.
+
+    Args:
+        operations: The operations; their labels stay here.
+        new_case: Whether to forget all live objects before.
+    """
+    listed = [[each.name, each.arguments, each.result] for each in operations]
+    return {"operations": listed, "new_case": new_case}
+
+
+def operations_of(content: dict[str, Any]) -> list[Operation]:
+    """Return the operations of a request; each is labelled by its place."""
+    return [
+        Operation(name, tuple(arguments), result, label=str(place))
+        for place, (name, arguments, result) in enumerate(content["operations"])
+    ]
+
+
+def outcome_of(results: list[Any] | Failed) -> Any:
+    """Return the content of the answer to a list of operations."""
+    if isinstance(results, Failed):
+        return {"failed": [results.index, results.text, results.refused, results.of_suite]}
+    return results
+
+
+def read_outcome(content: Any, operations: Sequence[Operation]) -> list[Any] | Failed:
+    """Return what came of operations.
+
+    Raises:
+        ValueError: The content says something else.
+    """
+    if isinstance(content, dict):
+        index, text, refused, of_suite = content["failed"]
+        if type(index) is not int or not 0 <= index < len(operations):
+            raise ValueError("an operation that was not asked for failed")
+        return Failed(index, str(text), refused=refused is True, of_suite=of_suite is True)
+    if not isinstance(content, list) or len(content) != len(operations):
+        raise ValueError("the results are not those of the operations")
+    return content

@@ -1,24 +1,23 @@
-"""Starts, asks and replaces worker processes, and reports their loss as a violation."""
+"""Starts and replaces worker processes, and judges by what they compute."""
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from conformance.adapters.errors import printable
+from conformance.adapters.implementation import Declaration
 from conformance.engine.budget import Budget
-from conformance.engine.sandbox.heartbeat import Heartbeat
-from conformance.engine.sandbox.judging import JudgeRequest
+from conformance.engine.judge import judge_requirement
 from conformance.engine.sandbox.limits import Limits
 from conformance.engine.sandbox.messages import Request
 from conformance.engine.sandbox.worker_process import WorkerLost, WorkerProcess
+from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
-from conformance.requirements.finding import RESULT, Finding, FindingKind
-from conformance.requirements.verdict import Outcome, Verdict, Violation
+from conformance.requirements.verdict import Outcome, Verdict
 
 MAX_WORKER_LOSSES = 2
 """Workers that an implementation may lose to one supervisor; then it is judged no further."""
@@ -28,16 +27,17 @@ MAX_WORKER_LOSSES = 2
 class _Record:
     """The state of one implementation in this supervisor."""
 
-    kind: str = ""
+    declaration: Declaration | None = None
     refusal: str | None = None
     losses: list[str] = field(default_factory=list)
     effects: list[str] = field(default_factory=list)
 
 
 class Supervisor:
-    """Judges implementations, each in a process that has never seen another one.
+    """Judges implementations in this process, which imports none of them.
 
-    One worker is alive at a time.
+    Each is imported by a worker process that has never seen another one, and that executes the
+    operations of cases. One worker is alive at a time.
 
     Args:
         budget: How thoroughly to judge.
@@ -91,34 +91,23 @@ class Supervisor:
         if len(record.losses) >= MAX_WORKER_LOSSES:
             times, where = len(record.losses), ", ".join(record.losses)
             detail = f"not judged any more: {times} processes were lost in {where}"
-            return self._verdict(requirement, name, Outcome.ERRORED, detail=detail)
+            return self._errored(requirement, name, detail)
         worker = self._worker(name)
-        if worker is None:
-            detail = record.refusal or ""
-            return self._verdict(requirement, name, Outcome.ERRORED, detail=detail)
-        request = JudgeRequest(
-            requirement=requirement, budget=self.budget, until=until, values=values
-        )
-        return self._judge_by(worker, name, request)
-
-    def _judge_by(self, worker: WorkerProcess, name: str, request: JudgeRequest) -> Verdict:
-        started, record, requirement = time.perf_counter(), self._record(name), request.requirement
-        try:
-            reply = worker.ask(request)
-        except WorkerLost as lost:
+        if worker is None or record.declaration is None:
+            return self._errored(requirement, name, record.refusal or "")
+        subject = Subject(record.declaration, worker)
+        row = REQUIREMENTS[requirement]
+        verdict = judge_requirement(row, subject, self.budget, values, until=until)
+        if not worker.is_lost:
+            with suppress(WorkerLost):  # which counts as a loss, below
+                record.effects += worker.take_effects()
+        if worker.is_lost:
             self._current = None
             record.losses.append(requirement)
-            finding = _finding(lost.how, lost.heartbeat, lost.kind, lost.limit_s)
-            return self._violated(requirement, name, finding, lost.heartbeat, started)
-        record.effects += reply.effects
-        if reply.raised:
-            heartbeat = worker.last_heartbeat()
-            finding = _finding(reply.raised, heartbeat, FindingKind.RAISED)
-            return self._violated(requirement, name, finding, heartbeat, started)
-        return Verdict.from_json(reply.result)
+        return verdict
 
     def ask(self, name: str, request: Request) -> Any:
-        """Return the result of a request that does not judge.
+        """Return the result of a request that a function in the worker handles.
 
         Args:
             name: The implementation.
@@ -131,7 +120,7 @@ class Supervisor:
         assert worker is not None, "the caller has asked for a refusal"  # noqa: S101
         reply = worker.ask(request)
         if reply.raised:
-            raise WorkerLost(reply.raised, worker.last_heartbeat())
+            raise worker.lose(reply.raised)
         return reply.result
 
     def close(self) -> None:
@@ -157,64 +146,32 @@ class Supervisor:
             reply = worker.receive()
         except WorkerLost as lost:
             self._current = None
-            doing = lost.heartbeat.text or "starting"
-            record.refusal = printable(f"{name} cannot be judged: {doing}: {lost.how}")
-            return None
-        if reply.refusal:
+            record.refusal = f"{name} cannot be judged: {lost.doing or 'starting'}: {lost.how}"
+        else:
+            record.refusal = reply.refusal or self._declare(record, reply.result)
+            record.effects += reply.effects
+        if record.refusal:
+            record.refusal = printable(record.refusal)
             self.close()
-            record.refusal = reply.refusal
             return None
-        record.kind, record.effects = reply.result, record.effects + reply.effects
+        record.refusal = None
         return worker
 
-    def _verdict(self, requirement: str, name: str, outcome: Outcome, **rest: Any) -> Verdict:
+    def _declare(self, record: _Record, data: Any) -> str:
+        """Keep what an implementation declares; return why it cannot be judged, if it cannot."""
+        try:
+            record.declaration = Declaration.from_json(data)
+        except (KeyError, TypeError, ValueError) as error:
+            return f"its process declares something that does not exist: {error}"
+        return ""
+
+    def _errored(self, requirement: str, name: str, detail: str) -> Verdict:
+        declared = self._record(name).declaration
         return Verdict(
             requirement=requirement,
             implementation=name,
-            kind=self._record(name).kind,
-            outcome=outcome,
+            kind="" if declared is None else declared.kind,
+            outcome=Outcome.ERRORED,
             level=REQUIREMENTS[requirement].level,
-            **rest,
+            detail=detail,
         )
-
-    def _violated(
-        self, requirement: str, name: str, finding: Finding, heartbeat: Heartbeat, started: float
-    ) -> Verdict:
-        return self._verdict(
-            requirement,
-            name,
-            Outcome.VIOLATES,
-            cases=heartbeat.cases,
-            seconds=round(time.perf_counter() - started, 4),
-            violation=_violation(requirement, finding, heartbeat),
-        )
-
-
-def _finding(
-    got: str, heartbeat: Heartbeat, kind: FindingKind, limit_s: float | None = None
-) -> Finding:
-    return Finding(
-        quantity=heartbeat.text or "the requirement",
-        got=printable(got),
-        expected=RESULT,
-        kind=kind,
-        operation=heartbeat.operation,
-        limit_s=limit_s,
-    )
-
-
-def _violation(requirement: str, finding: Finding, heartbeat: Heartbeat) -> Violation:
-    """Return the violation, with the case that was being executed if there was one."""
-    if not heartbeat.raw:
-        return Violation(finding=finding)
-    from conformance.properties import PROPERTIES  # noqa: PLC0415
-    from conformance.strategies.bytestream import draw_from_bytes  # noqa: PLC0415
-    from conformance.strategies.codec import decode, make_violation  # noqa: PLC0415  after a loss
-
-    strategies = PROPERTIES[requirement].strategies
-    try:
-        palette = decode(json.loads(heartbeat.shapes))
-        drawn = draw_from_bytes(heartbeat.raw, {n: of(palette) for n, of in strategies.items()})
-    except Exception:  # noqa: BLE001  the implementation can write anything to the page
-        return Violation(finding=finding)
-    return make_violation(requirement, finding, drawn)

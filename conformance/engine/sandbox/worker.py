@@ -8,24 +8,37 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import json
 import os
+import random
 import signal
 import sys
+import warnings
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from conformance.adapters import call_hooks
 from conformance.adapters.errors import AdapterError, describe
-from conformance.engine.jax_runtime import offer_host_devices, remember_compilations
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.operations.executor import LocalExecutor
+from conformance.engine.jax_runtime import (
+    offer_host_devices,
+    remember_compilations,
+    unload_programs_if_many,
+)
+from conformance.engine.sandbox.channel import Channel, ChannelClosed
 from conformance.engine.sandbox.global_state import GlobalStateSnapshot
 from conformance.engine.sandbox.heartbeat import HeartbeatWriter
 from conformance.engine.sandbox.messages import (
     EXIT_CHANNEL_CLOSED,
+    TAKE_EFFECTS,
     Init,
     Reply,
-    decode_request,
-    encode,
+    find_handler,
+    operations_of,
+    outcome_of,
 )
 
 if TYPE_CHECKING:
@@ -41,78 +54,107 @@ _DEATH_SIGNAL = 1
 
 def main() -> None:
     """Serve requests until there are no more."""
-    requests, replies = _take_standard_streams()
+    channel = _take_standard_streams()
     _die_with_supervisor()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # left to the supervisor, which kills this process
-    init = Init(**json.loads(requests.readline()))
+    init = Init(**channel.receive())
     sys.path[:] = init.path
     remember_compilations()
     offer_host_devices()
     gc.set_threshold(_ALLOCATIONS, 10, 10)
     heartbeat = HeartbeatWriter(init.heartbeat)
     call_hooks.watch(heartbeat)
-    Worker(init, heartbeat, replies).serve(requests)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the user's filters must not decide verdicts
+        Worker(init, heartbeat, channel).serve()
     os._exit(0)  # without the implementation's own exit handlers
 
 
 class Worker:
-    """Resolves one implementation and calls the handlers of requests with it."""
+    """Resolves one implementation, executes operations on it, and calls handlers with it."""
 
-    def __init__(self, init: Init, heartbeat: HeartbeatWriter, replies: IO[str]) -> None:
-        self._init, self._heartbeat, self._replies = init, heartbeat, replies
+    def __init__(self, init: Init, heartbeat: HeartbeatWriter, channel: Channel) -> None:
+        self._init, self._heartbeat, self._channel = init, heartbeat, channel
         self._errors = os.dup(2)
+        self._subject: Subject | None = None
 
-    def serve(self, requests: IO[str]) -> None:
+    def serve(self) -> None:
         """Reply to the init message, then to each request."""
-        import conformance.engine.judge  # noqa: PLC0415, F401  before the import limit applies
+        import conformance.adapters.operations.transformed_calls  # noqa: PLC0415, F401  imports JAX
 
         state = GlobalStateSnapshot()
-        subject = self._resolve()
-        if subject is None:
+        implementation = self._resolve()
+        if implementation is None:
             return
-        self._send(Reply(result=subject.implementation.kind, effects=state.take_changes()))
-        for line in requests:
+        executor = LocalExecutor(implementation)
+        declared = implementation.declaration.to_json()
+        self._send(asdict(Reply(result=declared, effects=state.take_changes())))
+        while (content := self._next()) is not None:
+            if "operations" in content:
+                if content["new_case"]:
+                    executor.begin_case()
+                    _seed_global_random()
+                self._send(outcome_of(executor.perform(operations_of(content))))
+                continue
             self._heartbeat.begin()
             os.ftruncate(self._errors, 0)  # keep no more than one request writes
-            result, raised = None, ""
-            try:
-                handler, arguments = decode_request(line)
-                result = handler(subject, **arguments)
-            except BaseException as error:  # noqa: BLE001  interrupts raised by the implementation
-                raised = describe(error)
-            self._send(Reply(result=result, raised=raised, effects=state.take_changes()))
+            self._send(asdict(self._handle(content, implementation, state)))
 
-    def _resolve(self) -> Subject | None:
+    def _handle(
+        self, content: dict[str, Any], implementation: Implementation, state: GlobalStateSnapshot
+    ) -> Reply:
+        if content["handler"] == TAKE_EFFECTS:
+            unload_programs_if_many()
+            return Reply(effects=state.take_changes())
+        from conformance.properties.support.subject import Subject  # noqa: PLC0415  rarely needed
+
+        self._subject = self._subject or Subject(implementation)
+        try:
+            handler, arguments = find_handler(content)
+            return Reply(result=handler(self._subject, **arguments), effects=state.take_changes())
+        except BaseException as error:  # noqa: BLE001  interrupts raised by the implementation
+            return Reply(raised=describe(error), effects=state.take_changes())
+
+    def _resolve(self) -> Implementation | None:
         from conformance.adapters.resolve import resolve  # noqa: PLC0415  imports frameworks
-        from conformance.properties.support.subject import Subject  # noqa: PLC0415
 
         name = self._init.implementation
         self._heartbeat.operation("importing it")
         try:
-            return Subject(resolve(name).read(strictly=self._init.strictly))
+            return resolve(name).read(strictly=self._init.strictly)
         except AdapterError as error:
-            self._send(Reply(refusal=str(error)))
+            self._send(asdict(Reply(refusal=str(error))))
         except BaseException as error:  # noqa: BLE001  whatever the implementation raises
-            self._send(Reply(refusal=f"{name} cannot be resolved: {describe(error)}"))
+            self._send(asdict(Reply(refusal=f"{name} cannot be resolved: {describe(error)}")))
         return None
 
-    def _send(self, reply: Reply) -> None:
+    def _next(self) -> Any:
         try:
-            self._replies.write(encode(reply))
-            self._replies.flush()
-        except OSError:
+            return self._channel.receive()
+        except ChannelClosed:
+            return None
+
+    def _send(self, content: Any) -> None:
+        try:
+            self._channel.send(content)
+        except ChannelClosed:
             os._exit(EXIT_CHANNEL_CLOSED)
 
 
-def _take_standard_streams() -> tuple[IO[str], IO[str]]:
-    """Return private copies of standard input and output, and replace both by the null device."""
-    requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
-    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+def _seed_global_random() -> None:
+    """Let every case start from the same global random states, as Hypothesis does."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  a layer may use the legacy state
+
+
+def _take_standard_streams() -> Channel:
+    """Return a channel of standard input and output, and replace both by the null device."""
+    channel = Channel(os.dup(0), os.dup(1))
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.close(null)
-    return requests, replies
+    return channel
 
 
 def _die_with_supervisor() -> None:

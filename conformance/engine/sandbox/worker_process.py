@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-import json
-import queue
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from conformance.adapters.errors import printable
+from conformance.adapters.operations.executor import ExecutorLost
+from conformance.adapters.operations.values import Failed, Operation
+from conformance.adapters.operations.wire import WireError
+from conformance.engine.sandbox.channel import Channel, ChannelClosed
 from conformance.engine.sandbox.heartbeat import Heartbeat, HeartbeatReader
 from conformance.engine.sandbox.limits import GIB, Limits, resident
-from conformance.engine.sandbox.messages import EXIT_CHANNEL_CLOSED, Init, Reply, Request, encode
-from conformance.requirements.finding import NO_RESULT, PROCESS, FindingKind
+from conformance.engine.sandbox.messages import (
+    EXIT_CHANNEL_CLOSED,
+    TAKE_EFFECTS,
+    Init,
+    Reply,
+    Request,
+    executing,
+    handling,
+    read_outcome,
+)
+from conformance.requirements.finding import NO_RESULT, PROCESS, RESULT, Finding, FindingKind
 
 _START_LIMIT = 300.0
 """Seconds that the interpreter and the frameworks may take to start: no implementation's fault."""
@@ -28,27 +42,32 @@ _TAIL = 800
 """Bytes at the end of standard error that are searched for the reason of a crash."""
 
 
-class WorkerLost(Exception):
+class WorkerLost(ExecutorLost):
     """The worker died or had to be killed.
 
     Attributes:
         how: What happened, for a reader.
-        heartbeat: What the worker was doing.
-        limit_s: The time limit that it exceeded, in seconds; None if it died otherwise.
+        doing: What the worker was doing, for a reader; empty if it had not begun anything.
     """
 
     def __init__(self, how: str, heartbeat: Heartbeat, limit_s: float | None = None) -> None:
-        super().__init__(how)
-        self.how, self.heartbeat, self.limit_s = how, heartbeat, limit_s
+        finding = Finding(
+            quantity=heartbeat.text or "the requirement",
+            got=printable(how),
+            expected=RESULT,
+            kind=FindingKind.LOST if limit_s is None else FindingKind.TIMED_OUT,
+            operation=heartbeat.operation,
+            limit_s=limit_s,
+        )
+        super().__init__(finding)
+        self.how, self.doing = how, heartbeat.text
 
-    @property
-    def kind(self) -> FindingKind:
-        """The kind of the finding."""
-        return FindingKind.LOST if self.limit_s is None else FindingKind.TIMED_OUT
 
+class RunCancelled(BaseException):
+    """The run has been cancelled, and the pending reply is no longer wanted.
 
-class RunCancelled(Exception):
-    """The run has been cancelled, and the pending reply is no longer wanted."""
+    Not an ``Exception``: it is raised inside a property, and must leave it.
+    """
 
 
 class WorkerProcess:
@@ -74,7 +93,10 @@ class WorkerProcess:
         stop: Path | None = None,
     ) -> None:
         self.limits, self._stop = limits, stop
-        self._initial_memory = 0
+        self.is_lost = False
+        self._initial_memory = self._looked = 0.0
+        self._new_case = True
+        self._operations: Sequence[Operation] = ()
         self._heartbeat = HeartbeatReader()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
         self._process = subprocess.Popen(
@@ -82,33 +104,49 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            text=True,
-            encoding="utf-8",
+            bufsize=0,
         )
         assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101, PT018
-        self._requests, self._replies = self._process.stdin, queue.SimpleQueue[str]()
-        self._reader = threading.Thread(
-            target=_pump, args=(self._process.stdout, self._replies), daemon=True
+        ends = self._process.stdout.fileno(), self._process.stdin.fileno()
+        self._channel = Channel(*ends, largest=limits.memory)
+        init = Init(
+            implementation=implementation,
+            strictly=strictly,
+            path=sys.path,
+            heartbeat=self._heartbeat.path,
         )
-        self._reader.start()
-        self._send(
-            Init(
-                implementation=implementation,
-                strictly=strictly,
-                path=sys.path,
-                heartbeat=self._heartbeat.path,
-            )
-        )
+        self._send(asdict(init))
+
+    def begin_case(self) -> None:
+        """Let the worker forget all live objects before the next operation."""
+        self._new_case = True
+
+    def perform(self, operations: Sequence[Operation]) -> list[Any] | Failed:
+        """Have operations executed; see ``conformance.adapters.operations.executor.Executor``."""
+        self._operations = operations
+        self._send(executing(operations, new_case=self._new_case))
+        self._new_case = False
+        content = self._receive()
+        self._operations = ()
+        try:
+            return read_outcome(content, operations)
+        except (ValueError, TypeError, KeyError) as error:
+            raise self._end(f"{PROCESS}answered with something else: {error}") from error
 
     def ask(self, request: Request) -> Reply:
-        """Send a request and return the reply.
+        """Send a request that a function handles, and return the reply.
 
         Raises:
             WorkerLost: The worker is gone.
             RunCancelled: The run is cancelled.
         """
-        self._send(request)
+        self._send(handling(request))
         return self.receive()
+
+    def take_effects(self) -> list[str]:
+        """Return the names of the process-wide state that has changed since the last reply."""
+        self._send({"handler": TAKE_EFFECTS, "arguments": {}})
+        return [printable(str(name)) for name in self.receive().effects]
 
     def receive(self) -> Reply:
         """Return the next reply; wait while there is progress and memory is within its limit.
@@ -117,17 +155,28 @@ class WorkerProcess:
             WorkerLost: The worker is gone.
             RunCancelled: The run is cancelled.
         """
+        content = self._receive()
+        try:
+            return Reply(**content)
+        except TypeError as error:
+            raise self._end(f"{PROCESS}answered with something else: {error}") from error
+
+    def _receive(self) -> Any:
         count, silence, before = -1, 0.0, time.monotonic()
         while True:
             try:
-                line = self._replies.get(timeout=min(_POLL_INTERVAL, self.limits.seconds / 4))
-            except queue.Empty:
-                line = None
+                content = self._channel.receive(min(_POLL_INTERVAL, self.limits.seconds / 4))
+            except TimeoutError:
+                pass
+            except WireError as error:
+                raise self._end(f"{PROCESS}answered with something else: {error}") from error
+            except ChannelClosed as error:
+                raise self._lost() from error
+            else:
+                self._look_at_memory()
+                return content
             self._check_memory()
-            if line:
-                self._initial_memory = self._initial_memory or resident(self._process.pid)
-                return Reply(**json.loads(line))
-            if line == "" or self._process.poll() is not None:
+            if self._process.poll() is not None:
                 raise self._lost()
             if self._stop is not None and self._stop.exists():
                 self.close()
@@ -139,52 +188,68 @@ class WorkerProcess:
                 count, silence = self._heartbeat.count, 0.0
             self._check_silence(silence)
 
-    def last_heartbeat(self) -> Heartbeat:
-        """Return the last report of the worker."""
-        return self._heartbeat.read()
-
     def close(self) -> None:
         """Kill the worker, whatever it is doing, and release what belongs to it."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        self._reader.join(timeout=1)  # a process forked by the worker may hold the pipe
-        for stream in (self._requests, self._process.stdout, self._errors):
-            _close(stream)
+        for stream in (self._process.stdin, self._process.stdout, self._errors):
+            with suppress(OSError, ValueError):
+                stream.close()  # type: ignore[union-attr]  # both are pipes
         self._heartbeat.close()
 
-    def _send(self, message: Init | Request) -> None:
+    def _send(self, content: Any) -> None:
         try:
-            self._requests.write(encode(message))
-            self._requests.flush()
-        except OSError:
-            return  # the worker is gone, as receive() will notice
+            self._channel.send(content, self.limits.seconds)
+        except (ChannelClosed, TimeoutError):
+            return  # the worker is gone or takes nothing, as receiving will notice
+
+    def _doing(self) -> Heartbeat:
+        """Return what the worker was doing last."""
+        last = self._heartbeat.read()
+        if not self._operations:
+            return last
+        place = int(last.operation) if last.operation.isdecimal() else 0
+        operation = self._operations[min(place, len(self._operations) - 1)]
+        return Heartbeat(operation.label, operation.detail)
 
     def _check_silence(self, silence: float) -> None:
         """Kill a worker whose current operation takes too long."""
         limit = self.limits.seconds
-        heartbeat = self._heartbeat.read() if silence >= limit else None
-        if heartbeat and silence >= (limit if heartbeat.operation else _START_LIMIT):
-            self.close()
-            raise WorkerLost(NO_RESULT.format(limit=limit), heartbeat, limit)
+        doing = self._doing() if silence >= limit else None
+        if doing and silence >= (limit if doing.operation else _START_LIMIT):
+            raise self._end(NO_RESULT.format(limit=limit), limit)
+
+    def _look_at_memory(self) -> None:
+        """Check the memory of a worker that answers, from time to time."""
+        now = time.monotonic()
+        if now - self._looked > _POLL_INTERVAL:
+            self._looked = now
+            self._check_memory()
 
     def _check_memory(self) -> None:
         """Kill a worker that uses too much memory, before the machine has none left."""
-        grown = resident(self._process.pid) - self._initial_memory
-        if grown > self.limits.memory:
-            heartbeat = self._heartbeat.read()
-            self.close()
-            limit = self.limits.memory / GIB
-            raise WorkerLost(f"{PROCESS}took more than {limit:.3g} GiB of memory", heartbeat)
+        self._initial_memory = self._initial_memory or resident(self._process.pid)
+        if resident(self._process.pid) - self._initial_memory > self.limits.memory:
+            raise self._end(f"{PROCESS}took more than {self.limits.memory / GIB:.3g} GiB of memory")
+
+    def lose(self, how: str) -> WorkerLost:
+        """Return the exception that says that a request had no result; the worker goes on."""
+        return WorkerLost(how, self._doing())
+
+    def _end(self, how: str, limit_s: float | None = None) -> WorkerLost:
+        """Kill the worker, and return the reason as an exception."""
+        lost = WorkerLost(how, self._doing(), limit_s)
+        self.is_lost = True
+        self.close()
+        return lost
 
     def _lost(self) -> WorkerLost:
         try:
             code = self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:
             code = None  # it is alive, but has closed the channel for replies
-        heartbeat, reason = self._heartbeat.read(), self._last_error_line()
-        self.close()
-        return WorkerLost(f"{_describe_exit(code)}{reason}", heartbeat)
+        return self._end(f"{_describe_exit(code)}{self._last_error_line()}")
 
     def _last_error_line(self) -> str:
         """Return the last line of standard error, such as the message of an abort in C++."""
@@ -192,23 +257,6 @@ class WorkerProcess:
         self._errors.seek(max(0, size - _TAIL))
         lines = self._errors.read().decode("utf-8", "replace").strip("\0 \n").splitlines()
         return f": {lines[-1].strip()[:200]}" if lines else ""
-
-
-def _pump(stream: IO[str], replies: queue.SimpleQueue[str]) -> None:
-    """Move lines into the queue, and an empty one at the end."""
-    try:
-        for line in stream:
-            replies.put(line)
-    except ValueError:
-        pass  # closed while it was read, or not text
-    replies.put("")
-
-
-def _close(stream: Any) -> None:
-    try:
-        stream.close()
-    except OSError:
-        return  # the reader of what is still buffered is gone
 
 
 def _describe_exit(code: int | None) -> str:

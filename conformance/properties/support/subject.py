@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from conformance.adapters.implementation import Implementation
-from conformance.adapters.operations.executor import LocalExecutor
+from conformance.adapters.implementation import Declaration, Implementation
+from conformance.adapters.operations.executor import Executor, LocalExecutor
 from conformance.adapters.operations.values import Given, Ref
 from conformance.adapters.protocols import Config
 from conformance.numerics.conventions import Conventions
@@ -22,9 +22,21 @@ INPUT = "passing x"
 
 @dataclass(frozen=True)
 class Subject:
-    """The implementation under test, and the conventions that it is judged by."""
+    """The implementation under test, and the conventions that it is judged by.
 
-    implementation: Implementation
+    Attributes:
+        implementation: What is judged, or what is known of it where it is not imported.
+        executor: What executes operations; None for this process.
+    """
+
+    implementation: Implementation | Declaration
+    executor: Executor | None = None
+
+    @property
+    def imported(self) -> Implementation:
+        """The implementation itself; only where it is imported."""
+        assert isinstance(self.implementation, Implementation)  # noqa: S101
+        return self.implementation
 
     @cached_property
     def conventions(self) -> Conventions:
@@ -34,8 +46,8 @@ class Subject:
     @cached_property
     def session(self) -> Session:
         """The operations of the present case."""
-        library = "nnx" if self.implementation.nnx_module else "jax"
-        return Session(LocalExecutor(self.implementation), library)
+        executor = self.executor or LocalExecutor(self.imported)
+        return Session(executor, "nnx" if self.implementation.nnx_module else "jax")
 
     def build(self, config: Config, state: State | None = None) -> LayerHandle:
         """Construct a layer and, unless it is to stay fresh, set its state.

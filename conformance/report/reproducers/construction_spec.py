@@ -71,7 +71,7 @@ class BlueprintRequest(Request):
 
 def handle(subject: Subject) -> dict[str, Any]:
     """Return the blueprint as JSON values."""
-    return blueprint_of(subject.implementation).to_json()
+    return blueprint_of(subject.imported).to_json()
 
 
 def blueprint_of(implementation: Implementation) -> Blueprint:

@@ -1,0 +1,128 @@
+"""The form in which operations and results travel between processes.
+
+A message is the length of a header, in four bytes, little-endian; the header, JSON; and the
+buffers of arrays, one after the other. The header is ``[content, sizes]``: the sizes are those of
+the buffers, in bytes. In the content, an object with one of these keys stands for another value:
+``a`` for an array, with its dtype and shape; ``r`` for a reference, with its number; ``g`` for an
+argument in a certain form, with the form and the value; ``n`` for a result that is not numeric,
+with the name of its type; and ``d`` for a dictionary. Nothing in a message is executed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from conformance.adapters.operations.values import Given, NotNumeric, Ref
+
+LENGTH = 4
+"""Bytes of the length of a header."""
+
+_KINDS = "biufV"
+"""Kinds of dtype that an array may have; bfloat16 has kind V."""
+
+
+class WireError(Exception):
+    """A message that does not follow the format."""
+
+
+def encode(content: Any) -> bytes:
+    """Return a message.
+
+    Args:
+        content: Arrays, plain values, ``Ref``, ``Given`` and ``NotNumeric``, also in lists, tuples
+            and dictionaries.
+    """
+    buffers: list[bytes] = []
+    packed = _pack(content, buffers)
+    header = json.dumps([packed, [len(each) for each in buffers]], separators=(",", ":")).encode()
+    return b"".join((len(header).to_bytes(LENGTH, "little"), header, *buffers))
+
+
+def sizes_of(header: bytes) -> tuple[Any, list[int]]:
+    """Return the content of a header, and the sizes of the buffers that follow it.
+
+    Raises:
+        WireError: It is not a header.
+    """
+    try:
+        content, sizes = json.loads(header)
+        if not all(type(size) is int and size >= 0 for size in sizes):
+            raise WireError("a size is not a number of bytes")
+    except (ValueError, TypeError, RecursionError) as error:
+        raise WireError(str(error)) from error
+    return content, sizes
+
+
+def decode(content: Any, buffers: list[Any]) -> Any:
+    """Return the value that a header and its buffers stand for; arrays are copies.
+
+    Raises:
+        WireError: They stand for none.
+    """
+    try:
+        return _unpack(content, buffers)
+    except (ValueError, TypeError, IndexError, KeyError, AttributeError, RecursionError) as error:
+        raise WireError(str(error)) from error
+
+
+def _pack(value: Any, buffers: list[bytes]) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.ndarray):
+        buffers.append(value.tobytes())
+        return {"a": [value.dtype.name, value.shape]}
+    if isinstance(value, Ref):
+        return {"r": value.number}
+    if isinstance(value, list | tuple):
+        return [_pack(each, buffers) for each in value]
+    if isinstance(value, Given):
+        return {"g": [value.form, _pack(value.value, buffers)]}
+    if isinstance(value, NotNumeric):
+        return {"n": value.type_name}
+    if isinstance(value, dict):
+        return {"d": [[name, _pack(each, buffers)] for name, each in value.items()]}
+    msg = f"{type(value).__name__} cannot travel between processes"
+    raise WireError(msg)
+
+
+def _unpack(content: Any, buffers: list[Any]) -> Any:
+    if isinstance(content, list):
+        return [_unpack(each, buffers) for each in content]
+    if not isinstance(content, dict):
+        return content
+    ((key, value),) = content.items()
+    if key == "a":
+        return _array(value[0], value[1], buffers.pop(0))
+    if key == "r":
+        return Ref(int(value))
+    if key == "g":
+        return Given(_unpack(value[1], buffers), str(value[0]))
+    if key == "n":
+        return NotNumeric(str(value))
+    if key == "d":
+        return {str(name): _unpack(each, buffers) for name, each in value}
+    msg = f"{key!r} stands for nothing"
+    raise WireError(msg)
+
+
+def _array(name: str, shape: list[int], buffer: Any) -> np.ndarray[Any, Any]:
+    dtype = _dtype(name)
+    if not all(type(size) is int and size >= 0 for size in shape):
+        raise WireError("a shape has something else than sizes")
+    if math.prod(shape) * dtype.itemsize != len(buffer):
+        raise WireError("an array has another size than its shape")
+    return np.frombuffer(buffer, dtype).reshape(shape).copy()
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    known = getattr(ml_dtypes, name, None) if name.isidentifier() else None
+    dtype = np.dtype(name if known is None else known)
+    if dtype.kind not in _KINDS or dtype.hasobject:
+        msg = f"{name} is not a dtype of numbers"
+        raise WireError(msg)
+    return dtype
