@@ -149,7 +149,7 @@ def _round_trip(subject: Subject) -> Problem:
     layer = subject.build(_CONFIG)
     try:
         layer.write(STATE)
-        subject.session.flush()
+        subject.session.finish()
     except ViolationFound as found:
         return f"{_explain(found)}; {_WRITE}"
     written, after = STATE.arrays(), layer.state.arrays()

@@ -97,7 +97,7 @@ def _layer(subject: Subject, number: int, series: Series) -> Iterator[Observatio
         layer = subject.build(config)
         before = layer.state
         subject.build(replace(DECOY, features=config.features))
-        subject.session.flush()
+        subject.session.finish()
     except ViolationFound as error:
         yield _failed(error, number, config)
         return

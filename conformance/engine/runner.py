@@ -155,7 +155,7 @@ class PropertyRun:
         try:
             if not settle(self.subject, drawn):
                 self.property.claim(self.subject, **as_stored(drawn, self.subject.conventions))
-                session.flush()
+                session.finish()
         except ExecutorLost as lost:
             lost.drawn = drawn
             raise

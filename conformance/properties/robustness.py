@@ -8,9 +8,8 @@ from itertools import product
 import numpy as np
 
 from conformance.adapters.operations.forms import CONTAINERS
-from conformance.adapters.operations.values import Given
-from conformance.adapters.protocols import ARRAYS
-from conformance.numerics.state import Float32
+from conformance.adapters.operations.values import Given, Ref
+from conformance.numerics.state import Float32, State
 from conformance.properties.support.checks import (
     check_identical,
     check_nan,
@@ -26,10 +25,9 @@ from conformance.properties.support.claims import (
     check_training,
 )
 from conformance.properties.support.declared_cases import refuses
-from conformance.properties.support.layer_handle import READ
+from conformance.properties.support.layer_handle import READ, LayerHandle
 from conformance.properties.support.poisoning import with_nan
 from conformance.properties.support.property import requirement
-from conformance.properties.support.session import as_array
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
@@ -91,23 +89,25 @@ def inputs_and_earlier_results_stay_as_they_are(
     """x, an earlier y and an earlier snapshot are unchanged by the calls that follow"""
     case = drawn.case
     layer, _, x = subject.start(case)
-    snapshot = layer.ask("snapshot", label=READ)
-    for name in ARRAYS:
-        if name not in snapshot:
-            layer.report_missing(name)
-    kept = {name: subject.reread(name, snapshot[name]) for name in ARRAYS}
-    copied, y = layer.ask("call_and_keep", x, bool(evaluate), label="the call")
-    y_then = as_array("y", copied)
+    snapshot = layer.keep("snapshot", label=READ)
+    kept = _read_again(layer, snapshot)
+    y = layer.keep("call_live", x, bool(evaluate), label="the call")
+    y_then = subject.reread("y", y)
     for batch in drawn.following:
         layer.train(subject.input(case.with_x(batch)))
 
-    check_identical("x", subject.reread("x", x), case.x, rule="untouched")
-    y_now = subject.reread("the first y", y)
+    x_now, y_now = subject.reread("x", x), subject.reread("the first y", y)
+    now = _read_again(layer, snapshot)
+    check_identical("x", x_now, case.x, rule="untouched")
     check_identical("the first y", y_now, y_then, rule="as it was returned")
-    for name, value in snapshot.items():
-        rule = "as in the snapshot"
-        what = f"the snapshot of {name}"
-        check_identical(what, subject.reread(what, value), kept[name], rule=rule)
+    for name, array in now.arrays().items():
+        what, rule = f"the snapshot of {name}", "as in the snapshot"
+        check_identical(what, array, kept.arrays()[name], rule=rule)
+
+
+def _read_again(layer: LayerHandle, snapshot: Ref) -> State:
+    """Return copies of the arrays of a snapshot."""
+    return layer.read_state("reread_snapshot", snapshot)
 
 
 @requirement("BN-NUM-1", share=0.5, case=offset_cases)

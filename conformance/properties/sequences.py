@@ -8,6 +8,7 @@ left out.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from conformance.properties.support.claims import check_evaluated
 from conformance.properties.support.layer_handle import WRITE, LayerHandle
 from conformance.properties.support.property import requirement
 from conformance.properties.support.sequence_model import Expected
-from conformance.properties.support.session import as_array
+from conformance.properties.support.session import Answer, as_array
 from conformance.properties.support.subject import Subject
 from conformance.strategies.programs import AGAIN, RUNS, Program, Step, mutate, programs
 
@@ -29,10 +30,12 @@ def any_sequence_follows_the_model(subject: Subject, program: Program) -> None:
     """after each step of a program: y, all states, inputs and earlier outputs are right"""
     run = Run.start(subject, program)
     run.check(None)
+    subject.session.finish()
     for number, step in enumerate(program.steps, 1):
         try:
             trained = run.take(step)
             run.check(trained)
+            subject.session.finish()
         except ViolationFound as found:
             call = run.calls if step.times > 1 else None
             where = replace(found.finding, step=number, call=call, action=repr(step))
@@ -70,11 +73,11 @@ ALIVE = 3
 
 @dataclass(slots=True)
 class Run:
-    """A program in progress.
+    """A program in progress: the operations of a step come first, its checks after them.
 
     ``buffers`` are the NumPy arrays that the layers are passed, the same objects throughout;
     ``inputs`` are what they must contain. ``outputs`` pairs each y, as it was returned, with
-    its copy. ``calls`` were made in the present step.
+    its copy. ``calls`` of the present step have been checked, or are being checked.
     """
 
     subject: Subject
@@ -96,11 +99,10 @@ class Run:
             subject.build(program.case.config, program.case.state),
             subject.build(program.other.config),
         )
+        states = [layer.usable_state for layer in layers]
         live = [
-            Live(layer, Expected.from_state(config, layer.usable_state, subject.conventions))
-            for layer, config in zip(
-                layers, (program.case.config, program.other.config), strict=True
-            )
+            Live(layer, Expected.from_state(layer.fresh_config, state, subject.conventions))
+            for layer, state in zip(layers, states, strict=True)
         ]
         return cls(subject, program, live, buffers, inputs, [], Call(True, buffers[0], 0))
 
@@ -127,7 +129,7 @@ class Run:
         elif kind == "mutate":
             self._mutate(step.batch)
         elif kind == "reset":
-            self._write(State.fresh(self.current.expected.config.features), ARRAYS)
+            self._write(State.fresh(self.current.layer.fresh_config.features), ARRAYS)
         elif kind == "set":
             self._write(self.program.states[step.state], ARRAYS)
         elif kind.startswith("set "):
@@ -167,24 +169,32 @@ class Run:
         return self._with_jax_array(call)
 
     def _call(self, call: Call, *, jit: bool = False) -> Live | None:
-        """Make one call and check what it returns, at the state that was seen last."""
-        self.calls += 1
-        live, x = self.current, self.inputs[call.batch]
+        """Make one call; return the layer if it is trained."""
+        session, live, x = self.subject.session, self.current, self.inputs[call.batch].copy()
+        session.later(self._count_call)
         mode = "evaluation" if call.evaluate else "training"
         label = f"the call in {mode}{' under nnx.jit' * jit}"
-        name = "call_jitted_and_keep" if jit else "call_and_keep"
-        returned, y = live.layer.ask(name, call.x, call.evaluate, label=label)
-        copied = as_array("y", returned)
+        name = "call_jitted_live" if jit else "call_live"
+        y = live.layer.keep(name, call.x, call.evaluate, label=label)
+        copied = self.subject.reread("y", y)
         self.outputs.append((y, copied))
         self.last = call
-        if call.evaluate:
-            expected = live.expected
-            conventions = self.subject.conventions
-            check_evaluated(expected.config, expected.seen, x, copied, conventions)
-            return None
+        check = self._check_evaluated if call.evaluate else self._check_trained
+        session.later(partial(check, live, x, copied))
+        return None if call.evaluate else live
+
+    def _count_call(self) -> None:
+        self.calls += 1
+
+    def _check_evaluated(self, live: Live, x: Float32, y: AnyArray) -> None:
+        """Check y of an evaluation at the state that was seen last."""
+        expected, conventions = live.expected, self.subject.conventions
+        check_evaluated(expected.config, expected.seen, x, y, conventions)
+
+    def _check_trained(self, live: Live, x: Float32, y: AnyArray) -> None:
+        """Check y of a training call, which moves what is expected of the layer."""
         live.expected.train(x)
-        check_within("y in training", copied, *live.expected.model.output(x, live.expected.seen))
-        return live
+        check_within("y in training", y, *live.expected.model.output(x, live.expected.seen))
 
     def _run(self, step: Step) -> Live | None:
         """Make many calls; the two batches take turns, so that nothing converges."""
@@ -204,37 +214,57 @@ class Run:
         """Go on with a copy; the layer copied stays alive, and one switch away."""
         if not self._nnx:
             return
-        layer = self.current.layer
-        copied = Live(
-            layer.at(layer.keep("copy_by", name, label=name)), self.current.expected.copy()
-        )
+        original = self.current
+        ref = original.layer.keep("copy_by", name, label=name)
+        copied = Live(original.layer.at(ref), original.expected)
+        self.subject.session.later(partial(self._copy_expected, copied))
         self.live.insert(self.now, copied)
         if len(self.live) > ALIVE:
             neither = (self.now + 2) % len(self.live)  # the copy nor what was copied
             del self.live[neither]
             self.now -= neither < self.now
 
+    def _copy_expected(self, copied: Live) -> None:
+        copied.expected = copied.expected.copy()
+
     def _write(self, state: State, names: tuple[str, ...]) -> None:
         given = {name: array for name, array in state.arrays().items() if name in names}
         self.current.layer.do("write", given, label=WRITE)
-        self.current.expected.write(given)
+        live = self.current
+        self.subject.session.later(lambda: live.expected.write(given))
 
     def check(self, trained: Live | None) -> None:
         """Check everything that is not an output of the step."""
+        session = self.subject.session
         for live in self.live:
             if live is trained:
-                live.expected.check_moved(live.layer.usable_state)
+                session.later(partial(_check_moved, live, live.layer.usable_state))
             else:
                 beside = "" if live is self.current else " of another layer"
-                live.expected.check_still(live.layer.state, beside)
+                session.later(partial(_check_still, live, live.layer.state, beside))
         kept = [*self.buffers, *(y for y, _ in self.outputs)]
-        now = self.subject.session.ask("reread", kept, label="reading x and earlier y again")
-        for i, wanted in enumerate(self.inputs):
-            check_identical(f"x{i}", now[i], wanted, rule="untouched by the layer")
-        for (_, copied), y in zip(self.outputs, now[len(self.inputs) :], strict=True):
-            got = as_array("an earlier y", y)
-            check_identical("an earlier y", got, copied, rule="as it was returned")
+        answer = session.request("reread", kept, label="reading x and earlier y again")
+        inputs = [batch.copy() for batch in self.inputs]
+        copies = [copied for _, copied in self.outputs]
+        session.later(partial(_check_kept, answer, inputs, copies))
         del self.outputs[:-_KEPT]
+
+
+def _check_moved(live: Live, state: State) -> None:
+    live.expected.check_moved(state)
+
+
+def _check_still(live: Live, state: State, beside: str) -> None:
+    live.expected.check_still(state, beside)
+
+
+def _check_kept(answer: Answer, inputs: list[Float32], outputs: list[AnyArray]) -> None:
+    """Check that inputs and earlier outputs are as they were."""
+    for i, wanted in enumerate(inputs):
+        check_identical(f"x{i}", answer.value[i], wanted, rule="untouched by the layer")
+    for copied, y in zip(outputs, answer.value[len(inputs) :], strict=True):
+        got = as_array("an earlier y", y)
+        check_identical("an earlier y", got, copied, rule="as it was returned")
 
 
 _KEPT = 12

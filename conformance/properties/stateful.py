@@ -94,6 +94,7 @@ class SequenceMachine(RuleBasedStateMachine):
     def everything_else_is_still(self) -> None:
         """All live layers hold what the model says; inputs and earlier outputs are untouched."""
         self.run.check(self.trained)
+        self.subject.session.finish()
         self.trained = None
 
     def _take(self, kind: str, **arguments: Any) -> None:

@@ -51,7 +51,7 @@ class Executor(Protocol):
         """Execute operations in their order, until one of them raises.
 
         Returns:
-            Their results, or which of them raised.
+            Their results, or those before the one that raised.
 
         Raises:
             ExecutorLost: The process that executes them is gone.
@@ -78,19 +78,19 @@ class LocalExecutor:
 
     def perform(self, operations: Sequence[Operation]) -> list[Any] | Failed:
         """Execute operations; see ``Executor``."""
-        results = []
-        for index, operation in enumerate(operations):
+        results: list[Any] = []
+        for operation in operations:
             call_hooks.notify_operation(operation.label, operation.detail)
             try:
                 results.append(self._execute(operation))
             except EnvironmentFailed as error:
                 cause = error.__cause__ or error
-                return Failed(index, describe(cause), of_suite=True, error=cause)
+                return Failed(results, describe(cause), of_suite=True, error=cause)
             except BaseException as error:
                 if not call_hooks.is_implementation_error(error):
                     raise
                 refused = isinstance(error, Exception)
-                return Failed(index, describe(error), refused=refused, error=error)
+                return Failed(results, describe(error), refused=refused, error=error)
         return results
 
     def begin_case(self) -> None:

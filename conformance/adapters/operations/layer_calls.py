@@ -64,10 +64,9 @@ def call(layer: Layer, x: Any, flag: Any) -> Any:
     return numbers(layer(x, flag))
 
 
-def call_and_keep(layer: Layer, x: Any, flag: Any) -> list[Any]:
-    """Apply a layer to x, (N, D); return y, (N, D), as a copy and as the object itself."""
-    y = layer(x, flag)
-    return [numbers(y), Live(y)]
+def call_live(layer: Layer, x: Any, flag: Any) -> Live:
+    """Apply a layer to x, (N, D); keep y, (N, D), the very object."""
+    return Live(layer(x, flag))
 
 
 def read(layer: Layer) -> dict[str, Any]:
@@ -76,10 +75,15 @@ def read(layer: Layer) -> dict[str, Any]:
     return {name: numbers(held[name]) for name in (*ARRAYS, COUNT) if name in held}
 
 
-def snapshot(layer: Layer) -> dict[str, Live]:
-    """Return the arrays of a layer, each (D,), as the objects that reading it returns."""
+def snapshot(layer: Layer) -> Live:
+    """Keep the arrays of a layer, each (D,), the very objects that reading it returns."""
     held = dict(layer.read())
-    return {name: Live(held[name]) for name in ARRAYS if name in held}
+    return Live({name: held[name] for name in ARRAYS if name in held})
+
+
+def reread_snapshot(kept: dict[str, Any]) -> dict[str, Any]:
+    """Return copies of the arrays of a snapshot, each (D,)."""
+    return {name: numbers(value) for name, value in kept.items()}
 
 
 def write(layer: Layer, values: Mapping[str, np.ndarray[Any, Any]]) -> None:

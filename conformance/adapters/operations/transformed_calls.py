@@ -24,10 +24,9 @@ def call_jitted(layer: Layer, x: Any, flag: bool) -> Any:
     return numbers(_transforms_of(layer).call_jitted(x, evaluate=flag))
 
 
-def call_jitted_and_keep(layer: Layer, x: Any, flag: bool) -> list[Any]:
-    """Call a layer as ``call_jitted`` does; return y, (N, D), as a copy and as the object."""
-    y = _transforms_of(layer).call_jitted(x, evaluate=flag)
-    return [numbers(y), Live(y)]
+def call_jitted_live(layer: Layer, x: Any, flag: bool) -> Live:
+    """Call a layer as ``call_jitted`` does; keep y, (N, D), the very object."""
+    return Live(_transforms_of(layer).call_jitted(x, evaluate=flag))
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,14 +85,14 @@ class Failed:
     """An operation that raised; those after it were not executed.
 
     Attributes:
-        index: Its place among the operations of the request.
+        before: The results of the operations before it.
         text: The class of the exception, and the first line of its message.
         refused: The exception is an ``Exception``, not an attempt to end the process.
         of_suite: The environment is to blame, such as a full disk, and not the implementation.
         error: The exception, if it was raised in this process.
     """
 
-    index: int
+    before: list[Any]
     text: str
     refused: bool = True
     of_suite: bool = False

@@ -99,7 +99,10 @@ def operations_of(content: dict[str, Any]) -> list[Operation]:
 def outcome_of(results: list[Any] | Failed) -> Any:
     """Return the content of the answer to a list of operations."""
     if isinstance(results, Failed):
-        return {"failed": [results.index, results.text, results.refused, results.of_suite]}
+        return {
+            "before": results.before,
+            "failed": [results.text, results.refused, results.of_suite],
+        }
     return results
 
 
@@ -110,10 +113,10 @@ def read_outcome(content: Any, operations: Sequence[Operation]) -> list[Any] | F
         ValueError: The content says something else.
     """
     if isinstance(content, dict):
-        index, text, refused, of_suite = content["failed"]
-        if type(index) is not int or not 0 <= index < len(operations):
+        before, (text, refused, of_suite) = content["before"], content["failed"]
+        if type(before) is not list or len(before) >= len(operations):
             raise ValueError("an operation that was not asked for failed")
-        return Failed(index, str(text), refused=refused is True, of_suite=of_suite is True)
+        return Failed(before, str(text), refused=refused is True, of_suite=of_suite is True)
     if not isinstance(content, list) or len(content) != len(operations):
         raise ValueError("the results are not those of the operations")
     return content

@@ -157,6 +157,7 @@ def check_identical(
     Raises:
         ViolationFound: They differ.
     """
+    got, expected = np.asarray(got), np.asarray(expected)  # which may be lazy
     same_kind = got.dtype == expected.dtype and got.shape == expected.shape
     if same_kind and got.tobytes() == expected.tobytes():  # the usual case, and much faster
         _count(got.size + 2)
@@ -185,6 +186,7 @@ def check_within(
     Raises:
         ViolationFound: An element is off by more than its bound.
     """
+    got, expected = np.asarray(got), np.asarray(expected)  # which may be lazy
     check_shape(quantity, got, expected.shape)
     unlimited = np.broadcast_to(np.isinf(bound.allowed), expected.shape)
     measured = np.where(unlimited, expected, got.astype(np.float64))

@@ -6,6 +6,7 @@ A requirement that is about something else, such as a flag or a shape, says it t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from conformance.adapters.protocols import ARRAYS, STATISTICS, Config
@@ -32,8 +33,8 @@ def check_training(
         x: The same batch in the container in which to pass it.
         flag: The flag to pass.
     """
-    y = layer.call(x, flag)
-    check_trained(subject, case, before, y, layer.state)
+    y, after = layer.call(x, flag), layer.state
+    layer.session.later(partial(check_trained, subject, case, before, y, after))
 
 
 def check_evaluation(layer: LayerHandle, case: Case, x: Any, flag: Any = True) -> None:
@@ -45,8 +46,9 @@ def check_evaluation(layer: LayerHandle, case: Case, x: Any, flag: Any = True) -
         x: The same batch in the container in which to pass it.
         flag: The flag to pass.
     """
-    now = layer.usable_state
-    check_evaluated(case.config, now, case.x, layer.call(x, flag), layer.conventions)
+    now, y = layer.usable_state, layer.call(x, flag)
+    arguments = case.config, now, case.x, y, layer.conventions
+    layer.session.later(partial(check_evaluated, *arguments))
 
 
 def check_evaluated(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from operator import attrgetter
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,6 +22,9 @@ CONSTRUCT, WRITE = "the constructor", "writing the state"
 """The operations that bring a layer into the state of a case."""
 
 READ = "reading the state"
+
+_GETTERS = tuple(attrgetter(name) for name in ARRAYS)
+_as_y = partial(as_array, "y")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +53,9 @@ class LayerHandle:
         Returns:
             y, (N, D), as the layer returned it.
         """
-        detail = f"use_running_average={flag!r}"
-        return as_array("y", self.ask("call", x, flag, label="the call", detail=detail))
+        return self.output(
+            "call", x, flag, label="the call", detail=f"use_running_average={flag!r}"
+        )
 
     def train(self, x: Any) -> AnyArray:
         """Apply the layer to x, (N, D), in training mode and return y, (N, D)."""
@@ -57,6 +64,18 @@ class LayerHandle:
     def evaluate(self, x: Any) -> AnyArray:
         """Apply the layer to x, (N, D), in evaluation mode and return y, (N, D)."""
         return self.call(x, True)
+
+    def output(self, name: str, *arguments: Any, label: str, detail: str = "") -> AnyArray:
+        """Return y, (N, D), the result of an operation on the layer.
+
+        Args:
+            name: The operation.
+            *arguments: Its arguments after the layer.
+            label: What is done, for a violation.
+            detail: The arguments that matter to a reader.
+        """
+        words = {"label": label, "detail": detail}
+        return self.session.request(name, self.ref, *arguments, accept=_as_y, **words).array()
 
     def ask(self, name: str, *arguments: Any, label: str, detail: str = "") -> Any:
         """Execute an operation on the layer, and return its result.
@@ -77,13 +96,6 @@ class LayerHandle:
         """Have an operation on the layer executed, whose result stays where it is."""
         return self.session.keep(name, self.ref, *arguments, label=label)
 
-    def _read(self) -> dict[str, Any]:
-        held: dict[str, Any] = self.ask("read", label=READ)
-        for name in ARRAYS:
-            if name not in held:
-                self.report_missing(name)
-        return held
-
     def report_missing(self, name: str) -> None:
         """Report that the layer has no array of this name.
 
@@ -96,9 +108,40 @@ class LayerHandle:
     @property
     def state(self) -> State:
         """A copy of the four arrays, whose shapes and dtypes are those of the layer."""
-        held = self._read()
+        return self.read_state("read", self.ref, accept=self._accept)
+
+    @property
+    def usable_state(self) -> State:
+        """The state as the starting point of an expectation; each array must be (D,)."""
+        return self.read_state("read", self.ref, accept=self._accept_usable)
+
+    def read_state(
+        self, name: str, of: Ref, accept: Callable[[dict[str, Any]], State] | None = None
+    ) -> State:
+        """Return four arrays, each (D,), that are fetched when they are looked at.
+
+        Args:
+            name: The operation whose result they are.
+            of: Its argument.
+            accept: Makes the state of its result; None for an array of each name.
+        """
+        answer = self.session.request(name, of, label=READ, accept=accept or self._accept)
+        if self.conventions.counts():
+            return cast("State", answer.value)
+        return State(*(answer.array(get) for get in _GETTERS))
+
+    def _accept(self, held: dict[str, Any]) -> State:
+        for name in ARRAYS:
+            if name not in held:
+                self.report_missing(name)
         arrays = {name: as_array(name, held[name]) for name in ARRAYS}
         return State(**arrays, count=self._count(held) if self.conventions.counts() else None)
+
+    def _accept_usable(self, held: dict[str, Any]) -> State:
+        state = self._accept(held)
+        for name, array in state.arrays().items():
+            check_same(f"shape of {name}", array.shape, (self.fresh_config.features,))
+        return state
 
     def _count(self, held: dict[str, Any]) -> Any:
         """Return the number of updates that the layer reports for its averages."""
@@ -106,14 +149,6 @@ class LayerHandle:
             expected = "the number of updates, by the declared deviation"
             violation(COUNT, MISSING, expected, kind=FindingKind.MISSING)
         return self.conventions.as_count(as_array(COUNT, held[COUNT]))
-
-    @property
-    def usable_state(self) -> State:
-        """The state as the starting point of an expectation; each array must be (D,)."""
-        state = self.state
-        for name, array in state.arrays().items():
-            check_same(f"shape of {name}", array.shape, (self.fresh_config.features,))
-        return state
 
     def write(self, state: State) -> None:
         """Replace all four arrays from outside, by copies: a layer may keep and change them."""
@@ -149,7 +184,7 @@ class LayerHandle:
             y, (N, D).
         """
         label = f"the call under {self.session.library}.jit"
-        return as_array("y", self.ask("call_jitted", x, evaluate, label=label))
+        return self.output("call_jitted", x, evaluate, label=label)
 
     @property
     def layer(self) -> Any:

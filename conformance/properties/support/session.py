@@ -1,7 +1,14 @@
-"""The operations of one case: sent to the implementation in order, its failures made violations."""
+"""The operations of one case, in order: sent together, their failures made violations.
+
+Results are lazy: nothing is executed before a result is looked at, or the case ends, and then
+everything that was asked for by then. So most cases are one request, and a violation is found at
+the same place as if each operation had been executed at once.
+"""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
@@ -10,11 +17,63 @@ from conformance.adapters.operations.executor import Executor, LocalExecutor
 from conformance.adapters.operations.values import Failed, NotNumeric, Operation, Ref
 from conformance.numerics.state import AnyArray
 from conformance.properties.support.checks import violation
+from conformance.properties.support.lazy_array import LazyArray
 from conformance.requirements.finding import NUMERIC_ARRAY, RESULT, FindingKind
 
 
+class Answer:
+    """The result of an operation that may not have been executed yet.
+
+    Attributes:
+        operation: The operation.
+    """
+
+    __slots__ = ("_accept", "_result", "_session", "operation")
+
+    def __init__(
+        self, session: Session, operation: Operation, accept: Callable[[Any], Any] | None
+    ) -> None:
+        self.operation = operation
+        self._session: Session | None = session
+        self._accept = accept
+        self._result: Any = None
+
+    def arrive(self, result: Any) -> None:
+        """Keep the result, or ``Failed``."""
+        self._result = result
+
+    def settle(self) -> None:
+        """Accept the result, when all results before it are accepted.
+
+        Raises:
+            ViolationFound: The implementation raised, or returned what cannot be accepted.
+            RuntimeError: The environment made the operation impossible.
+        """
+        self._session = None
+        if isinstance(self._result, Failed):
+            _report(self.operation, self._result)
+        if self._accept is not None:
+            self._result = self._accept(self._result)
+
+    @property
+    def value(self) -> Any:
+        """The accepted result; what was asked for before it comes first."""
+        if self._session is not None:
+            self._session.finish(self)
+        return self._result
+
+    def array(self, get: Callable[[Any], AnyArray] | None = None) -> AnyArray:
+        """Return the result as an array that is fetched when it is looked at.
+
+        Args:
+            get: Takes the array out of the result; None if it is the result.
+        """
+        make = (lambda: self.value) if get is None else (lambda: get(self.value))
+        return LazyArray(make)  # type: ignore[return-value]  # it acts as an array
+
+
 class Session:
-    """Sends operations to an executor; those without a result travel with the next one.
+    """Sends operations to an executor, and takes their results in order.
 
     Args:
         executor: What executes them.
@@ -23,17 +82,19 @@ class Session:
 
     def __init__(self, executor: Executor, library: str = "jax") -> None:
         self.executor, self.library = executor, library
-        self._pending: list[Operation] = []
+        self._unsent: list[Answer] = []
+        self._open: deque[Answer | Callable[[], None]] = deque()
         self._kept = 0
 
     def begin_case(self) -> None:
         """Forget the live objects of the case before."""
-        self._pending.clear()
+        self._unsent.clear()
+        self._open.clear()
         self._kept = 0
         self.executor.begin_case()
 
     def keep(self, name: str, *arguments: Any, label: str, detail: str = "") -> Ref:
-        """Have an operation executed, by the next request, whose result stays where it is.
+        """Have an operation executed whose result stays where it is.
 
         Args:
             name: The operation.
@@ -42,36 +103,68 @@ class Session:
             detail: The arguments that matter to a reader.
         """
         self._kept += 1
-        self._pending.append(Operation(name, arguments, self._kept, label, detail))
-        return Ref(self._kept)
+        ref = Ref(self._kept)
+        self._add(Operation(name, _present(arguments), ref.number, label, detail))
+        return ref
 
     def do(self, name: str, *arguments: Any, label: str, detail: str = "") -> None:
-        """Have an operation without a result executed, by the next request."""
-        self._pending.append(Operation(name, arguments, None, label, detail))
+        """Have an operation without a result executed."""
+        self._add(Operation(name, _present(arguments), None, label, detail))
+
+    def request(
+        self,
+        name: str,
+        *arguments: Any,
+        label: str,
+        detail: str = "",
+        accept: Callable[[Any], Any] | None = None,
+    ) -> Answer:
+        """Have an operation executed, and return what its result will be.
+
+        Args:
+            name: The operation.
+            *arguments: Its arguments.
+            label: What is done, for a violation.
+            detail: The arguments that matter to a reader.
+            accept: Makes the value of the answer from the result, or raises ``ViolationFound``.
+        """
+        return self._add(Operation(name, _present(arguments), None, label, detail), accept)
 
     def ask(self, name: str, *arguments: Any, label: str, detail: str = "") -> Any:
         """Execute an operation, and those before it, and return its result.
 
         Raises:
-            ViolationFound: The implementation raises in one of them.
+            ViolationFound: The implementation raises in one of them, or violates a check.
         """
-        self._pending.append(Operation(name, arguments, None, label, detail))
-        return self.flush()[-1]
+        return self.request(name, *arguments, label=label, detail=detail).value
 
-    def flush(self) -> list[Any]:
-        """Execute the operations that are left.
+    def later(self, check: Callable[[], None]) -> None:
+        """Make a check when the results of all operations so far are there.
+
+        Args:
+            check: Makes the check, of values that do not change until then.
+        """
+        self._open.append(check)
+
+    def finish(self, until: Answer | None = None) -> None:
+        """Execute what was asked for, and take results and make checks in their order.
+
+        Args:
+            until: The last result to take; None for all.
 
         Raises:
-            ViolationFound: The implementation raises in one of them.
-            RuntimeError: The environment makes one of them impossible.
+            ViolationFound: The implementation raises, or violates a check.
+            RuntimeError: The environment makes an operation impossible.
         """
-        operations, self._pending = self._pending, []
-        if not operations:
-            return []
-        results = self.executor.perform(operations)
-        if isinstance(results, Failed):
-            return _report(operations[results.index], results)
-        return results
+        self._send()
+        while self._open:
+            first = self._open.popleft()
+            if not isinstance(first, Answer):
+                first()
+                continue
+            first.settle()
+            if first is until:
+                return
 
     def refuses(self, name: str, *arguments: Any, label: str) -> bool:
         """Return whether an operation raises an exception, of any class.
@@ -79,20 +172,37 @@ class Session:
         Raises:
             ViolationFound: The implementation raises in an operation before it.
         """
-        self.flush()
-        operation = Operation(name, arguments, None, label)
+        self.finish()
+        operation = Operation(name, _present(arguments), None, label)
         results = self.executor.perform([operation])
-        if isinstance(results, Failed):
-            if not results.refused:
-                _report(operation, results)
-            return True
-        return False
+        if not isinstance(results, Failed):
+            return False
+        if not results.refused:
+            _report(operation, results)
+        return True
 
     def live(self, ref: Ref) -> Any:
         """Return a live object; only where the implementation is in this process."""
         assert isinstance(self.executor, LocalExecutor)  # noqa: S101
-        self.flush()
+        self.finish()
         return self.executor.live(ref)
+
+    def _add(self, operation: Operation, accept: Callable[[Any], Any] | None = None) -> Answer:
+        answer = Answer(self, operation, accept)
+        self._unsent.append(answer)
+        self._open.append(answer)
+        return answer
+
+    def _send(self) -> None:
+        """Execute what has not been executed; what comes after a failure never is."""
+        answers, self._unsent = self._unsent, []
+        if not answers:
+            return
+        results = self.executor.perform([answer.operation for answer in answers])
+        if isinstance(results, Failed):
+            results = [*results.before, results]
+        for answer, result in zip(answers, results, strict=False):
+            answer.arrive(result)
 
 
 def _report(operation: Operation, failed: Failed) -> NoReturn:
@@ -120,3 +230,14 @@ def as_array(what: str, value: Any) -> AnyArray:
         return value
     got = value.type_name if isinstance(value, NotNumeric) else type(value).__name__
     return violation(what, got, NUMERIC_ARRAY, kind=FindingKind.NOT_ARRAY)
+
+
+def _present(arguments: Any) -> Any:
+    """Return arguments in which arrays are there."""
+    if isinstance(arguments, LazyArray):
+        return arguments.numpy()
+    if isinstance(arguments, tuple | list):
+        return type(arguments)(_present(each) for each in arguments)
+    if isinstance(arguments, dict):
+        return {name: _present(each) for name, each in arguments.items()}
+    return arguments

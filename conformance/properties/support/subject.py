@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from conformance.adapters.implementation import Declaration, Implementation
@@ -93,7 +93,8 @@ class Subject:
 
     def reread(self, what: str, ref: Ref) -> AnyArray:
         """Return a copy of an array that is kept: an input, an output, or part of a snapshot."""
-        return as_array(what, self.session.ask("reread", [ref], label=f"reading {what} again")[0])
+        label, accept = f"reading {what} again", lambda found: as_array(what, found[0])
+        return self.session.request("reread", [ref], label=label, accept=accept).array()
 
     def forward(self, seed: Any, x: Any, flag: Any) -> AnyArray:
         """Call the forward function on x, (N, D), and return a copy of its result.
@@ -104,8 +105,9 @@ class Subject:
             flag: The value of ``use_running_average``.
         """
         detail = f"seed={seed!r}, use_running_average={flag!r}"
-        result = self.session.ask("forward", seed, x, flag, label="forward", detail=detail)
-        return as_array("the result", result)
+        accept = partial(as_array, "the result")
+        words: dict[str, Any] = {"label": "forward", "detail": detail, "accept": accept}
+        return self.session.request("forward", seed, x, flag, **words).array()
 
     def train_then_evaluate(self, layer: LayerHandle, x: Any) -> tuple[AnyArray, AnyArray]:
         """Train, then evaluate, on a shape that is used once.
