@@ -173,14 +173,12 @@ class WorkerProcess:
             except ChannelClosed as error:
                 raise self._lost() from error
             else:
-                self._look_at_memory()
+                self._look()
                 return content
             self._check_memory()
             if self._process.poll() is not None:
                 raise self._lost()
-            if self._stop is not None and self._stop.exists():
-                self.close()
-                raise RunCancelled
+            self._check_stop()
             now = time.monotonic()
             silence += min(now - before, 2 * _POLL_INTERVAL)  # not while this process was suspended
             before = now
@@ -220,12 +218,19 @@ class WorkerProcess:
         if doing and silence >= (limit if doing.operation else _START_LIMIT):
             raise self._end(NO_RESULT.format(limit=limit), limit)
 
-    def _look_at_memory(self) -> None:
-        """Check the memory of a worker that answers, from time to time."""
+    def _look(self) -> None:
+        """Check, from time to time, what is checked of a worker that does not answer."""
         now = time.monotonic()
         if now - self._looked > _POLL_INTERVAL:
             self._looked = now
             self._check_memory()
+            self._check_stop()
+
+    def _check_stop(self) -> None:
+        """Kill the worker if the run is cancelled."""
+        if self._stop is not None and self._stop.exists():
+            self.close()
+            raise RunCancelled
 
     def _check_memory(self) -> None:
         """Kill a worker that uses too much memory, before the machine has none left."""

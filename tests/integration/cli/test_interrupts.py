@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 from support.hostile_runs import TESTS
 
 from conformance.adapters import call_hooks
-from conformance.properties.support.layer_handle import calling
+from conformance.adapters.implementation import Implementation
+from conformance.properties.support.subject import Subject
 from conformance.report.model import SCHEMA
 
 MARKING = """
@@ -81,5 +83,10 @@ def has_ended(process: str) -> bool:
 def test_an_interrupt_of_the_user_is_no_violation(monkeypatch):
     """In a process that is not watched, KeyboardInterrupt goes through."""
     monkeypatch.setattr(call_hooks, "_watchers", [])
-    with pytest.raises(KeyboardInterrupt), calling("the call"):
+
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
+
+    subject = Subject(Implementation(name="f", forward=interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        subject.forward(0, np.ones((2, 1), np.float32), True)

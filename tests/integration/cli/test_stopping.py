@@ -10,9 +10,9 @@ import pytest
 from support.command_line import conformance
 
 from conformance.engine.budget import budget
-from conformance.engine.sandbox.judging import JudgeRequest
 from conformance.engine.sandbox.limits import Limits
-from conformance.engine.sandbox.worker_process import RunCancelled, WorkerProcess
+from conformance.engine.sandbox.supervisor import Supervisor
+from conformance.engine.sandbox.worker_process import RunCancelled
 
 
 def test_the_violation_is_printed_once_and_before_the_table(tmp_path):
@@ -46,15 +46,15 @@ def test_a_violated_should_does_not_end_the_run(tmp_path):
 def test_a_process_is_ended_while_it_is_waited_for(tmp_path):
     """Once the file exists, the run does not wait for judgements in progress."""
     stop = tmp_path / "stop"
-    process = WorkerProcess("impl", Limits(), stop=stop)
+    supervisor = Supervisor(budget(), Limits(), stop=stop)
     try:
-        process.receive()
+        assert supervisor.refusal("impl") is None
         timer = threading.Timer(0.2, stop.touch)
         timer.start()
         started = time.monotonic()
         with pytest.raises(RunCancelled):
-            process.ask(JudgeRequest(requirement="BN-SEQ-1", budget=budget()))
+            supervisor.judge("BN-SEQ-1", "impl")
         assert time.monotonic() - started < 30
         timer.join()
     finally:
-        process.close()
+        supervisor.close()

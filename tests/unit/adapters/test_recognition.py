@@ -10,13 +10,13 @@ from flax import nnx
 from support.written_modules import OBJECT, SEED_SHAPED, Write, resolve_error
 
 from conformance.adapters.nnx import NnxLayer
+from conformance.adapters.nnx_transforms import path_of
 from conformance.adapters.protocols import Config
 from conformance.adapters.recognize import GUIDE
 from conformance.adapters.resolve import resolve
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.numerics.state import State
-from conformance.properties.support.nnx_state import path_of
 from conformance.properties.support.subject import Subject
 from conformance.report.reproducers import driving
 from conformance.requirements import REQUIREMENTS
@@ -94,8 +94,8 @@ def test_arrays_of_a_module_inside_are_found(write: Write, name: str):
     for array, value in STATE.arrays().items():
         assert np.array_equal(layer.state.arrays()[array], value)
         own = {"gamma": "scale", "beta": "bias", "running_mean": "mean", "running_var": "var"}
-        assert np.array_equal(getattr(layer.module.bn, own[array])[...], value)
-        assert path_of(layer, array) == ("bn", own[array])
+        assert np.array_equal(getattr(layer.layer.module.bn, own[array])[...], value)
+        assert path_of(layer.layer, array) == ("bn", own[array])
     assert layer.attributes["bn.momentum"] == "0.9"
     assert np.array_equal(layer.restore().state.running_mean, STATE.running_mean)
 

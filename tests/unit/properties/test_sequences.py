@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from support.drawn_cases import assert_valid, assert_valid_state, draw_for
 
 from conformance.adapters.implementation import Implementation
+from conformance.adapters.nnx_restoring import COPIED
 from conformance.numerics import oracle
 from conformance.numerics.conventions import STRICT
 from conformance.numerics.state import State
 from conformance.properties.sequences import COPIED_BY, Run, any_sequence_follows_the_model
 from conformance.properties.support.checks import ViolationFound
-from conformance.properties.support.restoring import COPIED
 from conformance.properties.support.sequence_model import Expected
 from conformance.properties.support.subject import Subject
 from conformance.report.text import format_literal

@@ -9,10 +9,10 @@ from flax import nnx
 from hypothesis import given, settings
 from support.drawn_cases import assert_valid
 
+from conformance.adapters.nnx_restoring import RESTORED, copy_by_pickle
 from conformance.adapters.protocols import ARRAYS
 from conformance.numerics import oracle
 from conformance.numerics.state import State
-from conformance.properties.support.restoring import RESTORED, copy_by_pickle
 from conformance.strategies.distinct import distinct_cases, replaced_cases
 from conformance.strategies.shape_grid import TRANSFORMED
 from impl.stepwise import StepwiseBatchNorm

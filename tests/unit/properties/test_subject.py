@@ -8,6 +8,7 @@ import pytest
 
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import Config
+from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.subject import Subject
 from impl.stepwise import StepwiseBatchNorm
 
@@ -24,6 +25,6 @@ def test_a_compiled_call_is_traced_once_for_each_shape():
     subject = Subject(Implementation.nnx(Counted))
     for value in (1, 2):
         layer = subject.build(Config(features=2))
-        subject.jitted(layer.module, np.full((4, 2), value, np.float32), True)
-    with pytest.raises(AssertionError, match="traced > 1 times"):
-        subject.jitted(layer.module, np.ones((5, 2), np.float32), True)
+        layer.call_jitted(np.full((4, 2), value, np.float32), evaluate=True)
+    with pytest.raises(ViolationFound, match="traced > 1 times"):
+        layer.call_jitted(np.ones((5, 2), np.float32), evaluate=True)
