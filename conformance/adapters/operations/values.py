@@ -103,6 +103,10 @@ class EnvironmentFailed(Exception):
     """The environment, not the implementation, makes an operation impossible."""
 
 
+_NOT_NUMBERS = "OSUmM"
+"""Kinds of dtype: objects, bytes, text, and times."""
+
+
 def numbers(value: Any) -> np.ndarray[Any, Any] | NotNumeric:
     """Copy a returned array.
 
@@ -114,7 +118,8 @@ def numbers(value: Any) -> np.ndarray[Any, Any] | NotNumeric:
     """
     try:
         array = np.array(value)
-        numeric = array.dtype != object and array.astype(np.float64) is not None
+        other = array.dtype.kind in _NOT_NUMBERS or array.dtype.names is not None
+        numeric = not other and array.astype(np.float64) is not None
     except Exception:  # noqa: BLE001  whatever conversion raises, it is not an array
         numeric = False
     return array if numeric else NotNumeric(type(value).__name__)

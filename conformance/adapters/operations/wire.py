@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import ml_dtypes
@@ -22,8 +23,15 @@ from conformance.adapters.operations.values import Given, NotNumeric, Ref
 LENGTH = 4
 """Bytes of the length of a header."""
 
-_KINDS = "biufV"
-"""Kinds of dtype that an array may have; bfloat16 has kind V."""
+_DTYPE = re.compile(r"[<>|][biufc]\d\d?")
+"""The dtypes that an array may have, besides those of ``ml_dtypes``."""
+
+_ML_DTYPES = {
+    name: np.dtype(scalar)
+    for name, scalar in vars(ml_dtypes).items()
+    if isinstance(scalar, type) and issubclass(scalar, np.generic)
+}
+"""The dtypes, such as bfloat16, that NumPy does not know by name."""
 
 
 class WireError(Exception):
@@ -65,17 +73,26 @@ def decode(content: Any, buffers: list[Any]) -> Any:
         WireError: They stand for none.
     """
     try:
-        return _unpack(content, buffers)
-    except (ValueError, TypeError, IndexError, KeyError, AttributeError, RecursionError) as error:
+        value = _unpack(content, buffers)
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise WireError(str(error)) from error
+    if buffers:
+        raise WireError("there are more buffers than arrays")
+    return value
 
 
 def _pack(value: Any, buffers: list[bytes]) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.ndarray):
-        buffers.append(value.tobytes())
-        return {"a": [value.dtype.name, value.shape]}
+        return _pack_array(value, buffers)
     if isinstance(value, Ref):
         return {"r": value.number}
     if isinstance(value, list | tuple):
@@ -88,6 +105,15 @@ def _pack(value: Any, buffers: list[bytes]) -> Any:
         return {"d": [[name, _pack(each, buffers)] for name, each in value.items()]}
     msg = f"{type(value).__name__} cannot travel between processes"
     raise WireError(msg)
+
+
+def _pack_array(value: np.ndarray[Any, Any], buffers: list[bytes]) -> Any:
+    dtype = value.dtype
+    name = dtype.name if dtype.name in _ML_DTYPES else dtype.str  # which has the order of bytes
+    if name not in _ML_DTYPES and not _DTYPE.fullmatch(name):
+        return {"n": type(value).__name__}
+    buffers.append(value.tobytes())
+    return {"a": [name, value.shape]}
 
 
 def _unpack(content: Any, buffers: list[Any]) -> Any:
@@ -120,9 +146,9 @@ def _array(name: str, shape: list[int], buffer: Any) -> np.ndarray[Any, Any]:
 
 
 def _dtype(name: str) -> np.dtype[Any]:
-    known = getattr(ml_dtypes, name, None) if name.isidentifier() else None
-    dtype = np.dtype(name if known is None else known)
-    if dtype.kind not in _KINDS or dtype.hasobject:
+    if name in _ML_DTYPES:
+        return _ML_DTYPES[name]
+    if not _DTYPE.fullmatch(name):  # NumPy would parse it as an expression
         msg = f"{name} is not a dtype of numbers"
         raise WireError(msg)
-    return dtype
+    return np.dtype(name)

@@ -53,7 +53,9 @@ def attempt(what: str, action: Callable[[], Any]) -> Any:
 
 def build_layer(subject: Subject, config: Config = CONFIG) -> LayerHandle:
     """Return a layer in ``STATE``."""
-    return subject.build(config, STATE)
+    layer = subject.build(config, STATE)
+    subject.session.finish()  # so that what raises or hangs later is the call
+    return layer
 
 
 def call_layer(layer: LayerHandle, x: Any, flag: Any) -> AnyArray | Raised:

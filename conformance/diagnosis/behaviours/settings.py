@@ -96,6 +96,7 @@ def _built_with(subject: Subject, config: Config) -> Any:
     ref = subject.put(layer)
     live = LayerHandle(subject.session, ref, config, subject.conventions)
     live.write(STATE)
+    subject.session.finish()  # so that what raises or hangs later is the call
     return live
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import time
 from typing import Any
 
 from conformance.adapters.operations.wire import LENGTH, WireError, decode, encode, sizes_of
@@ -58,18 +59,20 @@ class Channel:
         """Return the content of the next message.
 
         Args:
-            timeout: Seconds to wait for a part of it; None for any time.
+            timeout: Seconds after which to wait for no further part; None for any time.
 
         Raises:
-            TimeoutError: Nothing has come in this time; what has come so far is kept.
+            TimeoutError: It is not there in this time; what has come so far is kept.
             ChannelClosed: There will be no message.
             WireError: What has come is not a message.
         """
+        until = None if timeout is None else time.monotonic() + timeout
         while True:
             message = self._take()
             if message is not None:
                 return message[0]
-            if timeout is not None and not self._poll.poll(1000 * timeout):
+            left = None if until is None else max(0.0, 1000 * (until - time.monotonic()))
+            if not self._poll.poll(left):
                 raise TimeoutError
             try:
                 part = os.read(self._reading, _CHUNK)

@@ -25,7 +25,7 @@ from conformance.frontends.cli.progress import ProgressDisplay
 from conformance.frontends.cli.publishing import write
 from conformance.frontends.cli.signals import catch_signals
 from conformance.frontends.pytest_plugin.collector import VerdictCollector
-from conformance.frontends.pytest_plugin.session import ENTRY_FILE
+from conformance.frontends.pytest_plugin.pytest_session import ENTRY_FILE
 from conformance.frontends.run_config import RunConfig
 from conformance.report.atomic_files import is_replaceable
 from conformance.report.exit_codes import ExitCode, exit_code_of

@@ -61,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if run is None:
         return
     from conformance.frontends.pytest_plugin.collector import VerdictCollector  # noqa: PLC0415  only when judging
-    from conformance.frontends.pytest_plugin.session import Session  # noqa: PLC0415
+    from conformance.frontends.pytest_plugin.pytest_session import Session  # noqa: PLC0415
 
     stop = getattr(config, "workerinput", {}).get(STOP)
     session = Session(run, None if stop is None else Path(stop))

@@ -2,73 +2,61 @@
 
 from __future__ import annotations
 
-import json
-import pickle
-from pathlib import Path
-
 import pytest
 
-from conformance.engine.sandbox.heartbeat import HeartbeatReader, HeartbeatWriter
-from conformance.engine.sandbox.supervisor import _finding, _violation
+from conformance.engine.sandbox.heartbeat import Heartbeat, HeartbeatReader, HeartbeatWriter
+from conformance.engine.sandbox.worker_process import WorkerLost
 from conformance.requirements.finding import FindingKind
-from conformance.strategies.codec import decode
-from conformance.strategies.shape_grid import DEFAULT
-
-RAW = bytes(range(256))
 
 
 @pytest.fixture
-def reader_and_writer():
+def ends():
     reader = HeartbeatReader()
     yield reader, HeartbeatWriter(reader.path)
     reader.close()
 
 
-def test_what_is_written_is_read(reader_and_writer):
-    """The operation with its arguments, the number of cases, and the bytes of the case."""
-    reader, writer = reader_and_writer
-    writer.case(RAW, DEFAULT)
-    writer.case(RAW, DEFAULT)
+def test_what_is_written_is_read(ends):
+    """The last operation, with its arguments or without."""
+    reader, writer = ends
     writer.operation("the constructor", "momentum=0.5, eps=1e-05")
-    heartbeat = reader.read()
+    assert reader.read() == Heartbeat("the constructor", "momentum=0.5, eps=1e-05")
+    assert reader.read().text == "the constructor with momentum=0.5, eps=1e-05"
 
-    assert (heartbeat.operation, heartbeat.cases) == ("the constructor", 2)
-    assert heartbeat.text == "the constructor with momentum=0.5, eps=1e-05"
-    assert heartbeat.raw == RAW
-    assert decode(json.loads(heartbeat.shapes)) == DEFAULT
+    writer.operation("17")
+    assert reader.read() == Heartbeat("17", "")
+    assert reader.read().text == "17"
 
 
-def test_each_report_changes_the_counter(reader_and_writer):
-    """Which is how silence is noticed; a new request forgets the case."""
-    reader, writer = reader_and_writer
+def test_each_report_changes_the_counter(ends):
+    """Which is how silence is noticed; a new request forgets the operation."""
+    reader, writer = ends
     counts = [reader.count]
-    for report in (lambda: writer.case(RAW, DEFAULT), lambda: writer.operation("y"), writer.begin):
+    for report in (lambda: writer.operation("x"), lambda: writer.operation("x"), writer.begin):
         report()
         counts.append(reader.count)
 
     assert len(set(counts)) == len(counts)
-    assert (reader.read().raw, reader.read().text) == (b"", "")
+    assert reader.read() == Heartbeat("", "")
 
 
-class Touch:
-    """Creates a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
+def test_long_arguments_are_cut(ends):
+    """Whatever is reported fits into the page."""
+    reader, writer = ends
+    writer.operation("the call", "é" * 10_000)
+    assert reader.read().operation == "the call"
+    assert 1000 < len(reader.read().arguments) < 4096
 
 
-def test_a_forged_page_is_not_executed(reader_and_writer, tmp_path: Path):
-    """An implementation can write to the page; the supervisor only loses the case by it."""
-    reader, writer = reader_and_writer
-    writer.case(RAW, DEFAULT)
-    writer._shapes = pickle.dumps(Touch(tmp_path / "executed"))
-    writer._page[8192 : 8192 + len(writer._shapes)] = writer._shapes
-    writer.operation("the call")
+@pytest.mark.parametrize("page", [b"\xff" * 4096, bytes(range(256)) * 16, b"\0" * 4096])
+def test_a_forged_page_is_only_text(ends, page: bytes):
+    """An implementation can write to the page; what is read is text, at most a page."""
+    reader, writer = ends
+    writer._page[:] = page
     heartbeat = reader.read()
-    finding = _finding("no result", heartbeat, FindingKind.LOST)
+    lost = WorkerLost("the process is gone", heartbeat)
 
-    assert _violation("BN-EVAL-1", finding, heartbeat).values == {}
-    assert not (tmp_path / "executed").exists()
+    assert isinstance(heartbeat.operation, str)
+    assert len(heartbeat.text) <= 4096 + len(" with ")
+    assert lost.finding.kind is FindingKind.LOST
+    assert lost.finding.got == "the process is gone"

@@ -2,37 +2,123 @@
 
 from __future__ import annotations
 
-import json
+import math
+from dataclasses import asdict
+from typing import Any
 
+import numpy as np
+import pytest
+
+from conformance.adapters.operations.values import Failed, Given, Operation, Ref
+from conformance.adapters.operations.wire import LENGTH, decode, encode, sizes_of
 from conformance.diagnosis.behaviours.observer import ObserveRequest
-from conformance.engine.budget import budget
-from conformance.engine.sandbox import judging
-from conformance.engine.sandbox.judging import JudgeRequest
-from conformance.engine.sandbox.messages import Reply, decode_request, encode
+from conformance.engine.sandbox.messages import (
+    Init,
+    Reply,
+    executing,
+    find_handler,
+    handling,
+    operations_of,
+    outcome_of,
+    read_outcome,
+)
+
+TWO = (Operation("build", (), 1, "the constructor"), Operation("call", (), None, "the call"))
+
+
+def sent(content: Any) -> Any:
+    """Return what arrives at the other end."""
+    message = encode(content)
+    end = LENGTH + int.from_bytes(message[:LENGTH], "little")
+    found, sizes = sizes_of(message[LENGTH:end])
+    buffers = []
+    for size in sizes:
+        buffers.append(message[end : end + size])
+        end += size
+    assert end == len(message)
+    return decode(found, buffers)
 
 
 def test_a_request_names_its_handler():
-    """A worker finds the function, and the fields are its keyword arguments."""
-    request = JudgeRequest(requirement="BN-EMA-1", budget=budget(max_examples=7), until=1.5)
-    handler, arguments = decode_request(encode(request))
-
-    assert handler is judging.handle
-    assert (arguments["requirement"], arguments["until"]) == ("BN-EMA-1", 1.5)
-    assert arguments["budget"]["max_examples"] == 7
-
-
-def test_the_sandbox_knows_no_request_of_other_packages():
-    """What another package asks for is handled by a function of that package."""
-    handler, arguments = decode_request(encode(ObserveRequest(behaviour="flags")))
+    """A worker finds the function, which is of another package, and its keyword arguments."""
+    handler, arguments = find_handler(sent(handling(ObserveRequest(behaviour="flags"))))
 
     assert handler.__module__ == ObserveRequest.__module__
     assert arguments == {"behaviour": "flags"}
 
 
-def test_a_reply_is_one_line():
-    """Lines separate messages, so line ends inside a message are escaped."""
-    reply = Reply(result={"detail": "two\nlines"}, effects=["sys.stdout"])
-    line = encode(reply)
+def test_a_request_to_execute_has_no_words():
+    """Operations arrive with their arguments and where to keep the result, without labels."""
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    asked = (
+        Operation("put", (Given(x, "strided_view"),), 7, "passing x"),
+        Operation("call", (Ref(3), Ref(7), math.inf), None, "the call", "flag=inf"),
+    )
+    content = sent(executing(asked, new_case=True))
+    put, call = operations_of(content)
 
-    assert line.count("\n") == 1
-    assert Reply(**json.loads(line)) == reply
+    assert content["new_case"] is True
+    assert (put.name, put.result, put.label, put.detail) == ("put", 7, "0", "")
+    assert put.arguments[0].form == "strided_view"
+    assert np.array_equal(put.arguments[0].value, x)
+    assert call == Operation("call", (Ref(3), Ref(7), math.inf), None, "1")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Reply(result={"detail": "two\nlines"}, effects=["sys.stdout"]),
+        Reply(refusal="\ud800 \u202e"),
+        Init(implementation="norm.py:Norm", strictly=True, path=["", "a b"], heartbeat="/x"),
+    ],
+)
+def test_messages_arrive_as_they_are(message: Init | Reply):
+    """Line ends, surrogates and everything else in a text included."""
+    assert type(message)(**sent(asdict(message))) == message
+
+
+def test_the_outcome_of_operations_arrives():
+    """Results, or those before a failure, with what the exception was."""
+    results = [None, np.ones(2, np.float32)]
+    arrived = read_outcome(sent(outcome_of(results)), TWO)
+    assert arrived[0] is None
+    assert np.array_equal(arrived[1], results[1])
+
+    error = ValueError("no")
+    failed = Failed([None], "ValueError: no", refused=True, of_suite=False, error=error)
+    assert read_outcome(sent(outcome_of(failed)), TWO) == Failed([None], "ValueError: no")
+    ended = Failed([], "SystemExit", refused=False, of_suite=True)
+    assert read_outcome(sent(outcome_of(ended)), TWO) == ended
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        3,
+        "two",
+        [],
+        [1],
+        [1, 2, 3],
+        {},
+        {"failed": ["text", True, False]},
+        {"before": [], "failed": None},
+        {"before": [], "failed": []},
+        {"before": [], "failed": ["text", True]},
+        {"before": [], "failed": ["text", True, False, 1]},
+        {"before": [1, 2], "failed": ["text", True, False]},
+        {"before": "a", "failed": ["text", True, False]},
+        {"before": None, "failed": ["text", True, False]},
+        np.ones(2),
+    ],
+)
+def test_other_answers_to_operations_are_none(content: object):
+    """An answer has as many results as there are operations, or fewer and a failure."""
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        read_outcome(content, TWO)
+
+
+def test_a_failure_says_text_and_truth_alone():
+    """What else a worker puts into a failure becomes text, or false."""
+    failed = read_outcome({"before": [], "failed": [["a"], 1, "yes"]}, TWO)
+    assert failed == Failed([], "['a']", refused=False, of_suite=False)
