@@ -99,6 +99,7 @@ def _place(error: Exception) -> str:
 
 def _forward(subject: Subject) -> Problem:
     subject.forward(0.0, _X, 1.0)
+    subject.session.finish()
     return None
 
 

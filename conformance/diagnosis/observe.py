@@ -119,12 +119,14 @@ def _observe_call(
     try:
         if call.write is not None:
             layer.write(call.write)
+            subject.session.finish()  # a state that could not be written is not that before a call
             before = layer.state
         if call.compiled:
             y = layer.call_jitted(x, evaluate=bool(call.flag))
         else:
             y = layer.call(x, call.flag)
         after, x_after = layer.state, subject.reread("x", x)
+        subject.session.finish()
     except Exception as error:  # noqa: BLE001  whatever the implementation raises
         return _failed(error, number, series.config, call, before)
     return Observation(number, series.config, call, before, y, after, x_after)
@@ -151,6 +153,7 @@ def _forward(subject: Subject, number: int, series: Series) -> Iterator[Observat
         config = replace(series.config, features=call.x.shape[1])
         try:
             y = subject.forward(call.seed, x, call.flag)
+            subject.session.finish()
         except ViolationFound as error:
             yield _failed(error, number, config, call)
             continue
@@ -182,6 +185,7 @@ def _observe_gradient(subject: Subject, number: int, config: Config, call: Call)
         layer = subject.build(config, call.write)
         before = layer.state
         found = _differentiate(layer, call)
+        subject.session.finish()
     except Exception as error:  # noqa: BLE001  whatever the implementation raises
         return _failed(error, number, config, call, call.write)
     return Observation(number, config, call, before, gradients=found)

@@ -36,6 +36,8 @@ class LazyArray(NDArrayOperatorsMixin):
         return getattr(ufunc, method)(*found, **keywords)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # NumPy would take a bfloat16 array by its interface, as bytes
+            raise AttributeError(name)
         return getattr(self.numpy(), name)
 
     def __getitem__(self, index: Any) -> Any:

@@ -201,6 +201,8 @@ class Session:
         results = self.executor.perform([answer.operation for answer in answers])
         if isinstance(results, Failed):
             results = [*results.before, results]
+            while self._open[-1] is not answers[len(results) - 1]:
+                self._open.pop()
         for answer, result in zip(answers, results, strict=False):
             answer.arrive(result)
 

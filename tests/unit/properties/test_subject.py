@@ -25,6 +25,7 @@ def test_a_compiled_call_is_traced_once_for_each_shape():
     subject = Subject(Implementation.nnx(Counted))
     for value in (1, 2):
         layer = subject.build(Config(features=2))
-        layer.call_jitted(np.full((4, 2), value, np.float32), evaluate=True)
+        y = layer.call_jitted(np.full((4, 2), value, np.float32), evaluate=True)
+        assert y.shape == (4, 2)
     with pytest.raises(ViolationFound, match="traced > 1 times"):
-        layer.call_jitted(np.ones((5, 2), np.float32), evaluate=True)
+        np.asarray(layer.call_jitted(np.ones((5, 2), np.float32), evaluate=True))
