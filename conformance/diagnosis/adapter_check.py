@@ -118,8 +118,9 @@ def _builds(subject: Subject) -> Problem:
 def _reads(subject: Subject) -> Problem:
     for features in (_CONFIG.features, _CONFIG.features + 2):
         layer = subject.build(replace(_CONFIG, features=features))
+        live = layer.layer
         try:
-            held: Any = layer.layer.read()
+            held: Any = live.read()
         except Exception as error:  # noqa: BLE001  an adapter may raise anything
             return f"read raised {describe(error)}{_place(error)}; {_READ}"
         if not isinstance(held, Mapping):
@@ -178,9 +179,9 @@ def _as(got: np.ndarray, given: np.ndarray) -> str:
 
 def _calls(subject: Subject) -> Problem:
     for flag in (False, True):
-        layer = subject.build(_CONFIG, STATE)
+        layer = subject.build(_CONFIG, STATE).layer
         try:
-            returned = layer.layer(_X.copy(), flag)
+            returned = layer(_X.copy(), flag)
         except Exception as error:  # noqa: BLE001  an adapter may raise anything
             what = f"the call with use_running_average={flag} raised {describe(error)}"
             return f"{what}{_place(error)}; {_CALL}"
@@ -204,6 +205,7 @@ def _reads_live(subject: Subject) -> Problem:
     held = layer.layer.read()["running_mean"]
     before = np.array(held)
     layer.train(_X)
+    subject.session.finish()
     if np.array_equal(np.asarray(held), before):
         return None
     return "values read before a call changed with the call: let `read` return copies"
