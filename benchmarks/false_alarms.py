@@ -91,7 +91,9 @@ def judge_seed(subject: Any, seed: int) -> dict[str, Any]:
         for drawn in cases_of(prop, entries, rng):
             with taking_notes() as notes:
                 try:
+                    subject.session.begin_case()
                     prop.claim(subject, **drawn)
+                    subject.session.finish()
                 except ViolationFound as found:
                     alarms.append([identity, str(found), literals(drawn)])
                 except Exception:  # noqa: BLE001  a defect of the suite is an alarm, too

@@ -127,7 +127,9 @@ def bare(subject: Subject, calls: list[Call]) -> float:
     started = time.process_time()
     with taking_notes():
         for name, drawn in calls:
+            subject.session.begin_case()
             PROPERTIES[name].claim(subject, **drawn)
+            subject.session.finish()
     return time.process_time() - started
 
 

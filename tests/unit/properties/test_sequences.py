@@ -184,6 +184,13 @@ def test_repeating_names_the_last_call():
 # The model
 
 
+def follow(subject: Subject, program: Program) -> None:
+    """Take a program as a run of the property does."""
+    subject.session.begin_case()
+    any_sequence_follows_the_model(subject, program)
+    subject.session.finish()
+
+
 def test_the_model_is_the_oracle_step_by_step():
     """Training, writing and copying the model agree with the oracle, one after the other."""
     for program in default_programs():
@@ -209,11 +216,12 @@ def test_a_correct_layer_takes_every_step(kind: str):
     """Each kind of step, between calls in both modes, is right on a correct layer."""
     around = (Step("train"), Step("evaluate", batch=1), Step("train", batch=1, jit=True))
     program = program_of(*around, Step(kind, times=3 if kind in RUNS else 1), *around)
-    any_sequence_follows_the_model(_STEPWISE, program)
+    follow(_STEPWISE, program)
 
 
 def test_layers_alive_are_few_and_the_copied_stays():
     """After a copy the copy is current, what was copied is one switch away, three are alive."""
+    _STEPWISE.session.begin_case()
     run = Run.start(_STEPWISE, default_programs()[0])
     for _ in range(6):
         original = run.current
@@ -223,6 +231,7 @@ def test_layers_alive_are_few_and_the_copied_stays():
         run.take(Step("switch"))
         assert run.current is original
         assert len(run.live) == 3
+    _STEPWISE.session.finish()
 
 
 def test_findings_name_their_step():
@@ -236,4 +245,4 @@ def test_findings_name_their_step():
     subject = Subject(Implementation.nnx(Forgetful, name="forgetful"))
     program = program_of(Step("pickle"), Step("train", batch=1))
     with pytest.raises(ViolationFound, match=r", in step 2, train\(x1\)"):
-        any_sequence_follows_the_model(subject, program)
+        follow(subject, program)
