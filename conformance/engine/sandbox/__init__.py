@@ -2,6 +2,6 @@
 
 ``supervisor`` starts, asks and replaces the process that ``worker_process`` controls and in
 which ``worker`` runs; ``messages`` defines what they exchange, and ``heartbeat`` how a worker
-reports progress. ``judging`` is the request for a verdict, ``limits`` what a worker may use,
+reports progress. ``channel`` carries messages, ``limits`` says what a worker may use,
 and ``global_state`` which process-wide state an implementation has changed.
 """
