@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from conformance.engine.budget import FIRST_CASES, Budget
 from conformance.properties import Property
 from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.declared_cases import as_stored, settle
+from conformance.properties.support.session import OpenCase
 from conformance.properties.support.subject import Subject
 from conformance.requirements import Requirement
 from conformance.requirements.verdict import Violation
@@ -52,6 +53,27 @@ class Failure:
     raw: bytes
     palette: Palette
     violation: Violation
+
+
+@dataclass(slots=True)
+class BegunCase:
+    """A case on which the property has acted, and whose checks are to come.
+
+    Attributes:
+        drawn: The arguments of the property.
+        raw: The bytes that they were drawn from; empty for a replayed case.
+        palette: The shapes that they were drawn from.
+        open: What the session has still to do for it.
+        rest: The rest of the property, if it yields between acting and checking.
+        raised: What ended the property before its checks.
+    """
+
+    drawn: dict[str, Any]
+    raw: bytes
+    palette: Palette
+    open: OpenCase
+    rest: Iterator[None] | None = None
+    raised: UnsatisfiedAssumption | ViolationFound | None = None
 
 
 class PropertyRun:
@@ -131,17 +153,7 @@ class PropertyRun:
             UnsatisfiedAssumption: The case is rejected.
             ViolationFound: The case violates the requirement.
         """
-        if self.failure is None:  # later executions only confirm the failure
-            self.cases += 1
-        try:
-            self.claim(drawn)
-        except UnsatisfiedAssumption:
-            self.rejected += 1
-            raise
-        except ViolationFound as found:
-            violation = make_violation(self.property.requirement.id, found.finding, drawn)
-            self.failure = Failure(raw, palette, violation)
-            raise
+        self.complete_case(self.begin(drawn, raw, palette))
 
     def claim(self, drawn: dict[str, Any]) -> None:
         """Judge one case, without counting it.
@@ -150,15 +162,61 @@ class PropertyRun:
             UnsatisfiedAssumption: The case is rejected.
             ViolationFound: The case violates the requirement.
         """
-        session = self.subject.session
-        session.begin_case()
+        self._complete(self.begin(drawn, b"", ()))
+
+    def begin(
+        self, drawn: dict[str, Any], raw: bytes, palette: Palette, *, alone: bool = True
+    ) -> BegunCase:
+        """Let the property act on a case, up to its checks.
+
+        Args:
+            drawn: The arguments of the property.
+            raw: The bytes that they were drawn from; empty for a replayed case.
+            palette: The shapes that they were drawn from.
+            alone: Whether no case that was begun before is still to be completed.
+        """
+        case = BegunCase(drawn, raw, palette, self.subject.session.begin_case(alone=alone))
         try:
             if not settle(self.subject, drawn):
-                self.property.claim(self.subject, **as_stored(drawn, self.subject.conventions))
-                session.finish()
+                stored = as_stored(drawn, self.subject.conventions)
+                case.rest = self.property.claim(self.subject, **stored)
+                if case.rest is not None:
+                    next(case.rest)
+        except (UnsatisfiedAssumption, ViolationFound) as raised:
+            case.raised = raised
         except ExecutorLost as lost:
-            lost.drawn = drawn
+            lost.drawn = drawn if lost.case in {case.open, None} else None
             raise
+        return case
+
+    def complete_case(self, case: BegunCase) -> None:
+        """Check a case, count it, and keep its violation.
+
+        Raises:
+            UnsatisfiedAssumption: The case is rejected.
+            ViolationFound: The case violates the requirement.
+        """
+        if self.failure is None:  # later executions only confirm the failure
+            self.cases += 1
+        try:
+            self._complete(case)
+        except UnsatisfiedAssumption:
+            self.rejected += 1
+            raise
+        except ViolationFound as found:
+            violation = make_violation(self.property.requirement.id, found.finding, case.drawn)
+            self.failure = Failure(case.raw, case.palette, violation)
+            raise
+
+    def _complete(self, case: BegunCase) -> None:
+        if case.raised is not None:
+            raise case.raised
+        session = self.subject.session
+        session.resume(case.open)
+        session.finish()
+        for _ in case.rest or ():
+            pass
+        session.finish()
 
     def strategies(self, palette: Palette) -> Strategies:
         """Return the strategies of the property's arguments on a palette of shapes."""
@@ -193,31 +251,50 @@ class _SeedTest:
 
     def _execute_seed(self, seed: bytes) -> None:
         if self.failed is not None:  # Hypothesis runs a failure once more, to see whether it is one
-            self._execute(self.failed)
+            drawn = draw_from_bytes(self.failed, self.strategies)
+            self.run.execute(drawn, self.failed, self.palette)
             return
         simplest = not any(seed)  # which Hypothesis tries first, whatever it is to draw
-        due, accepted = min(1 if simplest else CASES_PER_SEED, self.left), 0
+        due = min(1 if simplest else CASES_PER_SEED, self.left)
         self.left -= due
-        for number in range(_TRIES * due):
+        accepted, number = 0, 0
+        while accepted < due and number < _TRIES * due:
             if self.run.time_is_up:
                 self.run.cut += due - accepted
                 return
-            accepted += self._execute(expand_seed(seed, number))
-            if accepted == due:
-                return
+            begun = self._begin(seed, range(number, number + due - accepted))
+            number += len(begun)
+            accepted += self._complete(begun)
         if not accepted:
             self.left += due
             reject()
 
-    def _execute(self, raw: bytes) -> bool:
-        """Execute a case; return whether it was accepted."""
-        self.failed = raw
-        try:
-            self.run.execute(draw_from_bytes(raw, self.strategies), raw, self.palette)
-            accepted = True
-        except UnsatisfiedAssumption:
-            accepted = False
-        self.failed = None
+    def _begin(self, seed: bytes, numbers: Sequence[int]) -> list[BegunCase]:
+        """Begin cases until one of them cannot go on."""
+        begun: list[BegunCase] = []
+        for number in numbers:
+            raw = expand_seed(seed, number)
+            drawn = draw_from_bytes(raw, self.strategies)
+            begun.append(self.run.begin(drawn, raw, self.palette, alone=not begun))
+            if isinstance(begun[-1].raised, ViolationFound):
+                break
+        return begun
+
+    def _complete(self, begun: list[BegunCase]) -> int:
+        """Complete cases in their order; return how many were accepted."""
+        accepted = 0
+        for case in begun:
+            try:
+                self.run.complete_case(case)
+                accepted += 1
+            except UnsatisfiedAssumption:
+                continue
+            except ViolationFound:
+                self.failed = case.raw
+                raise
+            except ExecutorLost as lost:
+                lost.drawn = next((c.drawn for c in begun if c.open is lost.case), None)
+                raise
         return accepted
 
 

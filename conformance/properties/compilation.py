@@ -6,6 +6,8 @@ configurations, many values.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from conformance.adapters.protocols import ARRAYS, PARAMETERS
 from conformance.properties.support.checks import check_true
 from conformance.properties.support.claims import (
@@ -27,12 +29,13 @@ from conformance.strategies.shape_grid import COMPILED, TRANSFORMED
 @requirement(
     "BN-JIT-1", share=0.5, case=lambda _: cases(COMPILED), evaluate=lambda _: integers(0, 1)
 )
-def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> None:
+def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> Iterator[None]:
     """jit(layer)(x) meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""
     layer, before, x = subject.start(case)
-    y = layer.call_jitted(x, evaluate=bool(evaluate))
+    y, after = layer.call_jitted(x, evaluate=bool(evaluate)), layer.state
+    yield
 
-    after, kept = layer.state, ARRAYS if evaluate else PARAMETERS
+    kept = ARRAYS if evaluate else PARAMETERS
     check_kept(after, before, "as before the compiled call", names=kept)
     if evaluate:
         check_evaluated(case.config, before, case.x, y, subject.conventions)
@@ -41,15 +44,19 @@ def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> 
 
 
 @requirement("BN-JIT-2", share=0.4, drawn=lambda _: streams(COMPILED))
-def updates_leave_the_jitted_function(subject: Subject, drawn: Stream) -> None:
+def updates_leave_the_jitted_function(subject: Subject, drawn: Stream) -> Iterator[None]:
     """n compiled calls are n steps of the recursion"""
     layer, before, _ = subject.start(drawn.case)
-    model = RunningStatsModel.from_state(drawn.case.config, before, subject.conventions)
-
-    for batch in (drawn.case.x, *drawn.following):
+    batches, states = [drawn.case.x, *drawn.following], []
+    for batch in batches:
         layer.call_jitted(batch, evaluate=False)
+        states.append(layer.state)
+    yield
+
+    model = RunningStatsModel.from_state(drawn.case.config, before, subject.conventions)
+    for batch, state in zip(batches, states, strict=True):
         model.train(batch)
-        model.check_statistics(layer.state)
+        model.check_statistics(state)
 
 
 TRACES = 2
@@ -86,18 +93,19 @@ def one_trace_per_mode(subject: Subject, drawn: Stream) -> None:
     drawn=lambda _: rewritten_cases(COMPILED),
     evaluate=lambda _: integers(0, 1),
 )
-def nothing_is_baked_in(subject: Subject, drawn: Rewritten, evaluate: int) -> None:
+def nothing_is_baked_in(subject: Subject, drawn: Rewritten, evaluate: int) -> Iterator[None]:
     """call, change the four arrays or one, call the same jitted function: the change counts"""
     case, other = drawn
     layer, _, x = subject.start(case)
     layer.call_jitted(x, evaluate=bool(evaluate))
     layer.write(other)
-    y = layer.call_jitted(x, evaluate=bool(evaluate))
+    y, after = layer.call_jitted(x, evaluate=bool(evaluate)), layer.state
+    yield
 
     if evaluate:
         check_evaluated(case.config, other, case.x, y, subject.conventions)
     else:
-        check_trained(subject, case, other, y, layer.state)
+        check_trained(subject, case, other, y, after)
 
 
 @requirement("BN-JIT-5", share=0.03, case=lambda _: cases(TRANSFORMED))

@@ -6,6 +6,7 @@ w is the cotangent of y: the gradients are those of the loss Σ w·y. Most are t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -52,9 +53,9 @@ from conformance.strategies.cotangents import (
     drawn=lambda _: pulled_cases(GRADIENT, EAGER),
     evaluate=lambda _: integers(0, 1),
 )
-def beta_receives_the_sum(subject: Subject, drawn: Pulled, evaluate: int) -> None:
+def beta_receives_the_sum(subject: Subject, drawn: Pulled, evaluate: int) -> Iterator[None]:
     """dβ = Σ w, in both modes"""
-    check_pulled(subject, drawn, "beta", evaluate=bool(evaluate))
+    return check_pulled(subject, drawn, "beta", evaluate=bool(evaluate))
 
 
 @requirement(
@@ -63,21 +64,23 @@ def beta_receives_the_sum(subject: Subject, drawn: Pulled, evaluate: int) -> Non
     drawn=lambda _: pulled_cases(GRADIENT, EAGER),
     evaluate=lambda _: integers(0, 1),
 )
-def gamma_receives_the_projection_on_z(subject: Subject, drawn: Pulled, evaluate: int) -> None:
+def gamma_receives_the_projection_on_z(
+    subject: Subject, drawn: Pulled, evaluate: int
+) -> Iterator[None]:
     """dγ = Σ w·z, in both modes"""
-    check_pulled(subject, drawn, "gamma", evaluate=bool(evaluate))
+    return check_pulled(subject, drawn, "gamma", evaluate=bool(evaluate))
 
 
 @requirement("BN-GRAD-3", drawn=lambda _: pulled_cases(GRADIENT, EAGER))
-def training_is_differentiated_through_the_batch(subject: Subject, drawn: Pulled) -> None:
+def training_is_differentiated_through_the_batch(subject: Subject, drawn: Pulled) -> Iterator[None]:
     """dx = γ·r·(w − mean(w) − z·mean(w·z))"""
-    check_pulled(subject, drawn, "x", evaluate=False)
+    return check_pulled(subject, drawn, "x", evaluate=False)
 
 
 @requirement("BN-GRAD-4", share=0.3, drawn=lambda _: pulled_cases(GRADIENT, EAGER))
-def evaluation_is_differentiated_as_a_scaling(subject: Subject, drawn: Pulled) -> None:
+def evaluation_is_differentiated_as_a_scaling(subject: Subject, drawn: Pulled) -> Iterator[None]:
     """dx = w·γ/√(rv+ε)"""
-    check_pulled(subject, drawn, "x", evaluate=True)
+    return check_pulled(subject, drawn, "x", evaluate=True)
 
 
 @requirement(
@@ -86,17 +89,18 @@ def evaluation_is_differentiated_as_a_scaling(subject: Subject, drawn: Pulled) -
     drawn=lambda _: pulled_twice(GRADIENT),
     evaluate=lambda _: integers(0, 1),
 )
-def gradients_are_linear(subject: Subject, drawn: PulledTwice, evaluate: int) -> None:
+def gradients_are_linear(subject: Subject, drawn: PulledTwice, evaluate: int) -> Iterator[None]:
     """d(w + w*) = d(w) + d(w*); d(c·w) = c·d(w); finite; Σ dx = 0 in training"""
     case, w, other, factor = drawn
     layer, before, x = subject.start(case)
     cotangents = (w, other, w + other, np.float32(factor) * w)
     mode = bool(evaluate)
     pulled = [gradients_of(layer, x, each, evaluate=mode) for each in cotangents]
+    yield
+
     limits = [
         expected_gradients(subject, before, case, each, evaluate=mode)[1] for each in cotangents
     ]
-
     for name in GRADIENTS:
         one, two, both, multiple = (each[name].astype(np.float64) for each in pulled)
         limit = [getattr(each, name) for each in limits]

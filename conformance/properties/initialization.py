@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from conformance.adapters.protocols import ARRAYS, STATISTICS
@@ -17,36 +18,40 @@ from conformance.strategies.targeted import free_configs
 
 
 @requirement("BN-INIT-1", share=0.15, case=cases)
-def gamma_starts_as_ones(subject: Subject, case: Case) -> None:
+def gamma_starts_as_ones(subject: Subject, case: Case) -> Iterator[None]:
     """γ = 1"""
     fresh = subject.build(case.config).state
+    yield
 
     ones = State.fresh(case.config.features).gamma.astype(fresh.gamma.dtype)
     check_identical("gamma", fresh.gamma, ones, rule="exactly one")
 
 
 @requirement("BN-INIT-2", share=0.15, case=cases)
-def beta_starts_as_zeros(subject: Subject, case: Case) -> None:
+def beta_starts_as_zeros(subject: Subject, case: Case) -> Iterator[None]:
     """β = 0"""
     fresh = subject.build(case.config).state
+    yield
 
     zeros = State.fresh(case.config.features).beta.astype(fresh.beta.dtype)
     check_identical("beta", fresh.beta, zeros, rule="exactly zero")
 
 
 @requirement("BN-INIT-3", share=0.15, case=cases)
-def running_mean_starts_as_zeros(subject: Subject, case: Case) -> None:
+def running_mean_starts_as_zeros(subject: Subject, case: Case) -> Iterator[None]:
     """rm = 0"""
     fresh = subject.build(case.config).state
+    yield
 
     zeros = State.fresh(case.config.features).running_mean.astype(fresh.running_mean.dtype)
     check_identical("running_mean", fresh.running_mean, zeros, rule="exactly zero")
 
 
 @requirement("BN-INIT-4", share=0.15, case=cases)
-def running_var_starts_as_ones(subject: Subject, case: Case) -> None:
+def running_var_starts_as_ones(subject: Subject, case: Case) -> Iterator[None]:
     """rv = 1"""
     fresh = subject.build(case.config).state
+    yield
 
     ones = State.fresh(case.config.features).running_var.astype(fresh.running_var.dtype)
     check_identical("running_var", fresh.running_var, ones, rule="exactly one")
@@ -64,10 +69,11 @@ def arrays_have_the_declared_dtype(subject: Subject, case: Case) -> None:
 
 
 @requirement("BN-INIT-6", share=0.25, case=cases, seed=lambda _: integers(1, 2**31 - 1))
-def nothing_depends_on_the_seed(subject: Subject, case: Case, seed: int) -> None:
+def nothing_depends_on_the_seed(subject: Subject, case: Case, seed: int) -> Iterator[None]:
     """state(seed) = state(0)"""
     reference = subject.build(case.config).state
     other = subject.build(replace(case.config, seed=seed)).state
+    yield
 
     check_kept(other, reference, "as with seed 0")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from conformance.adapters.protocols import STATISTICS
@@ -19,37 +20,45 @@ from conformance.strategies.targeted import Permuted, cases_at_momentum, permute
 
 
 @requirement("BN-EMA-1", share=0.8, case=cases)
-def running_mean_keeps_share_momentum_of_itself(subject: Subject, case: Case) -> None:
+def running_mean_keeps_share_momentum_of_itself(subject: Subject, case: Case) -> Iterator[None]:
     """rm' = m·rm + (1−m)·μ"""
     layer, before, x = subject.start(case)
     layer.train(x)
+    after = layer.state
+    yield
 
     expected = oracle.train(case.config, before, case.x, subject.conventions).running_mean
     bound = bounds.train(case.config, before, case.x, subject.conventions).running_mean
-    check_within("running_mean", layer.state.running_mean, expected, bound)
+    check_within("running_mean", after.running_mean, expected, bound)
 
 
 @requirement("BN-EMA-2", case=lambda palette: cases(palette, fresh_from=SOMETIMES_FRESH))
-def running_var_keeps_share_momentum_of_itself(subject: Subject, case: Case) -> None:
+def running_var_keeps_share_momentum_of_itself(subject: Subject, case: Case) -> Iterator[None]:
     """rv' = m·rv + (1−m)·v, v biased"""
     layer, before, x = subject.start(case)
     layer.train(x)
+    after = layer.state
+    yield
 
     expected = oracle.train(case.config, before, case.x, subject.conventions).running_var
     bound = bounds.train(case.config, before, case.x, subject.conventions).running_var
-    check_within("running_var", layer.state.running_var, expected, bound)
+    check_within("running_var", after.running_var, expected, bound)
 
 
 @requirement("BN-EMA-3", share=0.6, drawn=lambda palette: streams(palette, fresh_from=OFTEN_FRESH))
-def each_call_is_one_update(subject: Subject, drawn: Stream) -> None:
+def each_call_is_one_update(subject: Subject, drawn: Stream) -> Iterator[None]:
     """k calls are k steps of the recursion"""
     layer, before, _ = subject.start(drawn.case)
-    model = RunningStatsModel.from_state(drawn.case.config, before, subject.conventions)
-
-    for batch in (drawn.case.x, *drawn.following):
+    batches, states = [drawn.case.x, *drawn.following], []
+    for batch in batches:
         layer.train(subject.input(drawn.case.with_x(batch)))
+        states.append(layer.state)
+    yield
+
+    model = RunningStatsModel.from_state(drawn.case.config, before, subject.conventions)
+    for batch, state in zip(batches, states, strict=True):
         model.train(batch)
-        model.check_statistics(layer.state)
+        model.check_statistics(state)
 
 
 @requirement("BN-EMA-4", share=0.4, case=lambda palette: cases_at_momentum(palette, 1.0))
@@ -69,11 +78,12 @@ def momentum_one_changes_nothing(subject: Subject, case: Case) -> None:
 
 
 @requirement("BN-EMA-5", share=0.4, case=lambda palette: cases_at_momentum(palette, 0.0))
-def momentum_zero_replaces(subject: Subject, case: Case) -> None:
+def momentum_zero_replaces(subject: Subject, case: Case) -> Iterator[None]:
     """m = 0: rm' = μ, rv' = v"""
     layer, before, x = subject.start(case)
     layer.train(x)
     after = layer.state
+    yield
 
     mean, var = oracle.statistics(case.x)
     var = var * subject.conventions.share_stored(len(case.x))

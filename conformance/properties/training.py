@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -30,10 +31,11 @@ from conformance.strategies.targeted import (
 
 
 @requirement("BN-TRAIN-1", share=0.8, case=cases)
-def training_normalizes_with_the_batch(subject: Subject, case: Case) -> None:
+def training_normalizes_with_the_batch(subject: Subject, case: Case) -> Iterator[None]:
     """y = γ·(x−μ)/√(v+ε) + β"""
     layer, before, x = subject.start(case)
     y = layer.train(x)
+    yield
 
     if (dtype := subject.conventions.output_dtype()) is not None:
         check_same("dtype of y", str(y.dtype), dtype)
@@ -42,7 +44,7 @@ def training_normalizes_with_the_batch(subject: Subject, case: Case) -> None:
 
 
 @requirement("BN-TRAIN-2", share=0.4, drawn=rewritten_cases)
-def training_ignores_the_running_statistics(subject: Subject, drawn: Rewritten) -> None:
+def training_ignores_the_running_statistics(subject: Subject, drawn: Rewritten) -> Iterator[None]:
     """y(x; rm, rv) = y(x; rm*, rv*)"""
     case, other = drawn
     layer, before, x = subject.start(case)
@@ -50,6 +52,7 @@ def training_ignores_the_running_statistics(subject: Subject, drawn: Rewritten) 
     moved = before.replace(running_mean=other.running_mean, running_var=other.running_var)
     layer.write(moved)
     again = layer.train(x)
+    yield
 
     bound = bounds.train(case.config, before, case.x, subject.conventions).y
     check_within("y with other running statistics", again, y, bound + bound)
@@ -79,7 +82,7 @@ def features_are_independent(subject: Subject, drawn: Poisoned) -> None:
 
 
 @requirement("BN-TRAIN-4", share=0.4, drawn=permuted_cases)
-def permutations_go_through(subject: Subject, drawn: Permuted) -> None:
+def permutations_go_through(subject: Subject, drawn: Permuted) -> Iterator[None]:
     """y(PxQ; sQ) = P·y(x; s)·Q, and the statistics follow Q"""
     case, rows, columns = drawn
     layer, before, x = subject.start(case)
@@ -87,6 +90,7 @@ def permutations_go_through(subject: Subject, drawn: Permuted) -> None:
     turned = case.with_x(case.x[rows][:, columns])
     other = subject.build(case.config, before.take(columns))
     y_turned, after_turned = other.train(subject.input(turned)), other.usable_state
+    yield
 
     bound = bounds.train(case.config, before, case.x, subject.conventions)
     both = bound.y + bound.y
@@ -102,13 +106,14 @@ def permutations_go_through(subject: Subject, drawn: Permuted) -> None:
 
 
 @requirement("BN-TRAIN-5", share=0.4, case=stackable_cases)
-def stacking_the_batch_changes_nothing(subject: Subject, case: Case) -> None:
+def stacking_the_batch_changes_nothing(subject: Subject, case: Case) -> Iterator[None]:
     """y([x; x]) = [y(x); y(x)], rm', rv' as for x"""
     layer, before, x = subject.start(case)
     y, after = layer.train(x), layer.usable_state
     stacked = case.with_x(np.concatenate([case.x, case.x]))
     other = subject.build(case.config, before)
     y_stacked, after_stacked = other.train(subject.input(stacked)), other.usable_state
+    yield
 
     one = bounds.train(case.config, before, case.x, subject.conventions)
     two = bounds.train(case.config, before, stacked.x, subject.conventions)
@@ -151,7 +156,7 @@ def _shifted(subject: Subject, state: State, shift: AnyArray, case: Case) -> tup
 
 
 @requirement("BN-TRAIN-7", share=0.4, drawn=lambda palette: scaled_cases(palette[::7]))
-def scaling_x_and_eps_together_changes_nothing(subject: Subject, drawn: Scaled) -> None:
+def scaling_x_and_eps_together_changes_nothing(subject: Subject, drawn: Scaled) -> Iterator[None]:
     """y(c·x; c²·ε) = y(x; ε)"""
     case, factor = drawn
     layer, before, x = subject.start(case)
@@ -164,6 +169,7 @@ def scaling_x_and_eps_together_changes_nothing(subject: Subject, drawn: Scaled) 
     )
     moved = moved if subject.conventions.normalises_with_average() else before
     y_scaled = subject.build(config, moved).train(subject.input(scaled))
+    yield
 
     one = bounds.train(case.config, before, case.x, subject.conventions).y
     two = bounds.train(config, moved, scaled.x, subject.conventions).y
@@ -171,10 +177,11 @@ def scaling_x_and_eps_together_changes_nothing(subject: Subject, drawn: Scaled) 
 
 
 @requirement("BN-TRAIN-8", share=0.4, case=lambda palette: cases_with(palette, rows=1))
-def a_single_row_gives_beta(subject: Subject, case: Case) -> None:
+def a_single_row_gives_beta(subject: Subject, case: Case) -> Iterator[None]:
     """N = 1: y = β"""
     layer, before, x = subject.start(case)
     y = layer.train(x)
+    yield
 
     bound = bounds.train(case.config, before, case.x, subject.conventions).y
     check_within("y of a single row", y, _of_constants(subject, case, before), bound)
@@ -188,10 +195,11 @@ def _of_constants(subject: Subject, case: Case, before: State) -> AnyArray:
 
 
 @requirement("BN-TRAIN-9", share=0.4, case=constant_cases)
-def a_constant_feature_gives_beta(subject: Subject, case: Case) -> None:
+def a_constant_feature_gives_beta(subject: Subject, case: Case) -> Iterator[None]:
     """x = c: y is finite and equals β"""
     layer, before, x = subject.start(case)
     y = layer.train(x)
+    yield
 
     check_finite("y of constant features", y)
     bound = bounds.train(case.config, before, case.x, subject.conventions).y
@@ -199,10 +207,11 @@ def a_constant_feature_gives_beta(subject: Subject, case: Case) -> None:
 
 
 @requirement("BN-TRAIN-10", share=0.4, case=cases)
-def the_plain_output_is_standardized(subject: Subject, case: Case) -> None:
+def the_plain_output_is_standardized(subject: Subject, case: Case) -> Iterator[None]:
     """γ = 1, β = 0: mean(y) = 0 and mean(y²) = v/(v+ε)"""
     plain = State.fresh(case.config.features)
     y = subject.build(case.config, plain).train(subject.input(case)).astype(np.float64)
+    yield
 
     _, var = oracle.statistics(case.x)
     z = oracle.train(case.config, plain, case.x, subject.conventions).z

@@ -17,6 +17,7 @@ _BY_MODULE = {
         "write",
         "attributes",
         "restore",
+        "begin_case",
         "seed_global_random",
     ),
     "transformed_calls": (

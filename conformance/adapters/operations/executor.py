@@ -35,12 +35,15 @@ class ExecutorLost(BaseException):
 
     Attributes:
         finding: What a violation says of it.
-        drawn: The arguments of the property whose case was executed; None if there was none.
+        place: The place of the operation in its request.
+        case: The case that the operation belongs to, for whoever knows cases.
+        drawn: The arguments of the property in that case; None if there was none.
     """
 
-    def __init__(self, finding: Finding) -> None:
+    def __init__(self, finding: Finding, place: int = 0) -> None:
         super().__init__(finding.sentence())
-        self.finding = finding
+        self.finding, self.place = finding, place
+        self.case: Any = None
         self.drawn: dict[str, Any] | None = None
 
 

@@ -9,15 +9,12 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-import random
 import signal
 import sys
 import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from conformance.adapters import call_hooks
 from conformance.adapters.errors import AdapterError, describe
@@ -93,7 +90,6 @@ class Worker:
             if "operations" in content:
                 if content["new_case"]:
                     executor.begin_case()
-                    _seed_global_random()
                 self._send(outcome_of(executor.perform(operations_of(content))))
                 continue
             self._heartbeat.begin()
@@ -139,12 +135,6 @@ class Worker:
             self._channel.send(content)
         except ChannelClosed:
             os._exit(EXIT_CHANNEL_CLOSED)
-
-
-def _seed_global_random() -> None:
-    """Let every case start from the same global random states, as Hypothesis does."""
-    random.seed(0)
-    np.random.seed(0)  # noqa: NPY002  a layer may use the legacy state
 
 
 def _take_standard_streams() -> Channel:

@@ -207,9 +207,13 @@ class WorkerProcess:
         last = self._heartbeat.read()
         if not self._operations:
             return last
-        place = int(last.operation) if last.operation.isdecimal() else 0
-        operation = self._operations[min(place, len(self._operations) - 1)]
+        operation = self._operations[self._place(last)]
         return Heartbeat(operation.label, operation.detail)
+
+    def _place(self, last: Heartbeat) -> int:
+        """Return the place of the operation that was executed last in its request."""
+        place = int(last.operation) if last.operation.isdecimal() else 0
+        return max(0, min(place, len(self._operations) - 1))
 
     def _check_silence(self, silence: float) -> None:
         """Kill a worker whose current operation takes too long."""
@@ -245,6 +249,7 @@ class WorkerProcess:
     def _end(self, how: str, limit_s: float | None = None) -> WorkerLost:
         """Kill the worker, and return the reason as an exception."""
         lost = WorkerLost(how, self._doing(), limit_s)
+        lost.place = self._place(self._heartbeat.read())
         self.is_lost = True
         self.close()
         return lost

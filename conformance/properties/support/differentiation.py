@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from conformance.adapters.protocols import PARAMETERS
@@ -51,7 +52,8 @@ def gradients_of(
     call = layer.keep("prepare_call", x, evaluate, label="taking the layer apart")
     name = "pull_back" if eager else "gradients"
     label = "differentiating the call" + " under jax.jit" * (not eager)
-    return as_gradients(layer.session.ask(name, call, w, label=label))
+    answer = layer.session.request(name, call, w, label=label, accept=as_gradients)
+    return {name: answer.array(itemgetter(name)) for name in GRADIENTS}
 
 
 def expected_gradients(
@@ -107,7 +109,7 @@ def check_gradient(
     check_within(what, got[name], getattr(wanted, name), getattr(bound, name))
 
 
-def check_pulled(subject: Subject, drawn: Pulled, name: str, *, evaluate: bool) -> None:
+def check_pulled(subject: Subject, drawn: Pulled, name: str, *, evaluate: bool) -> Iterator[None]:
     """Pull the cotangent of a case back through one call, and check one of the gradients.
 
     Args:
@@ -118,6 +120,7 @@ def check_pulled(subject: Subject, drawn: Pulled, name: str, *, evaluate: bool) 
     """
     layer, before, x = subject.start(drawn.case)
     got = gradients_of(layer, x, drawn.w, evaluate=evaluate, eager=drawn.eager)
+    yield
 
     expected = expected_gradients(subject, before, drawn.case, drawn.w, evaluate=evaluate)
     check_gradient(name, got, expected, "evaluation" if evaluate else "training")

@@ -15,7 +15,7 @@ from conformance.adapters.protocols import ARRAYS, COUNT, Config
 from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import check_same, violation
-from conformance.properties.support.session import Session, as_array
+from conformance.properties.support.session import Answer, Session, as_array
 from conformance.requirements.finding import MISSING, FindingKind
 
 CONSTRUCT, WRITE = "the constructor", "writing the state"
@@ -156,10 +156,9 @@ class LayerHandle:
         self.do("write", {**state.arrays(), **age}, label=WRITE)
 
     @property
-    def attributes(self) -> dict[str, str]:
-        """The Python attributes that are not state, rendered; empty if none can be read."""
-        found: dict[str, str] = self.ask("attributes", label="reading the attributes")
-        return found
+    def attributes(self) -> Answer:
+        """The Python attributes that are not state, rendered; none if they cannot be read."""
+        return self.session.request("attributes", self.ref, label="reading the attributes")
 
     def restore(self) -> LayerHandle:
         """Return a copy that was taken apart and put together by means of the framework.

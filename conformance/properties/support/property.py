@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from conformance.requirements import REQUIREMENTS, Requirement
 from conformance.strategies.bytestream import ByteStrategy
 from conformance.strategies.shape_grid import Entry
 
-Claim = Callable[..., None]
+Claim = Callable[..., Iterator[None] | None]
 StrategyOf = Callable[[tuple[Entry, ...]], ByteStrategy[Any]]
 
 
@@ -21,7 +21,8 @@ class Property:
 
     Attributes:
         requirement: The row of the table.
-        claim: The function.
+        claim: The function. It acts and checks; where it yields between the two, once, the
+            operations of several cases are executed before they are checked.
         strategies: The strategy of each argument, as a function of the palette.
         share: The part of the run's cases per property that is worth its cost: a requirement about
             a fresh layer has little to vary, one that runs hundreds of steps costs much per case.

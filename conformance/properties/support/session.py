@@ -1,8 +1,8 @@
-"""The operations of one case, in order: sent together, their failures made violations.
+"""The operations of cases, in order: sent together, their failures made violations.
 
-Results are lazy: nothing is executed before a result is looked at, or the case ends, and then
-everything that was asked for by then. So most cases are one request, and a violation is found at
-the same place as if each operation had been executed at once.
+Results are lazy: nothing is executed before a result is looked at, or a case is finished, and
+then everything that was asked for by then, of this case and of others. So several cases are one
+request, and a violation is found at the same place as if each operation had been executed at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from conformance.adapters.operations.executor import Executor, LocalExecutor
+from conformance.adapters.operations.executor import Executor, ExecutorLost, LocalExecutor
 from conformance.adapters.operations.values import Failed, NotNumeric, Operation, Ref
 from conformance.numerics.state import AnyArray
 from conformance.properties.support.checks import violation
@@ -25,15 +25,20 @@ class Answer:
     """The result of an operation that may not have been executed yet.
 
     Attributes:
+        case: The case that it belongs to.
         operation: The operation.
     """
 
-    __slots__ = ("_accept", "_result", "_session", "operation")
+    __slots__ = ("_accept", "_result", "_session", "case", "operation")
 
     def __init__(
-        self, session: Session, operation: Operation, accept: Callable[[Any], Any] | None
+        self,
+        session: Session,
+        case: OpenCase,
+        operation: Operation,
+        accept: Callable[[Any], Any] | None,
     ) -> None:
-        self.operation = operation
+        self.case, self.operation = case, operation
         self._session: Session | None = session
         self._accept = accept
         self._result: Any = None
@@ -72,6 +77,15 @@ class Answer:
         return LazyArray(make)  # type: ignore[return-value]  # it acts as an array
 
 
+class OpenCase:
+    """What is still to be taken or checked in one case, in order."""
+
+    __slots__ = ("steps",)
+
+    def __init__(self) -> None:
+        self.steps: deque[Answer | Callable[[], None]] = deque()
+
+
 class Session:
     """Sends operations to an executor, and takes their results in order.
 
@@ -83,15 +97,26 @@ class Session:
     def __init__(self, executor: Executor, library: str = "jax") -> None:
         self.executor, self.library = executor, library
         self._unsent: list[Answer] = []
-        self._open: deque[Answer | Callable[[], None]] = deque()
+        self._case = OpenCase()
         self._kept = 0
 
-    def begin_case(self) -> None:
-        """Forget the live objects of the case before."""
-        self._unsent.clear()
-        self._open.clear()
-        self._kept = 0
-        self.executor.begin_case()
+    def begin_case(self, *, alone: bool = True) -> OpenCase:
+        """Begin a case; what is asked for from now on belongs to it.
+
+        Args:
+            alone: Whether the live objects of the cases before can be forgotten.
+        """
+        if alone:
+            self._unsent.clear()
+            self._kept = 0
+            self.executor.begin_case()
+        self._case = OpenCase()
+        self.do("begin_case", label="the case")
+        return self._case
+
+    def resume(self, case: OpenCase) -> None:
+        """Go on with a case."""
+        self._case = case
 
     def keep(self, name: str, *arguments: Any, label: str, detail: str = "") -> Ref:
         """Have an operation executed whose result stays where it is.
@@ -144,10 +169,10 @@ class Session:
         Args:
             check: Makes the check, of values that do not change until then.
         """
-        self._open.append(check)
+        self._case.steps.append(check)
 
     def finish(self, until: Answer | None = None) -> None:
-        """Execute what was asked for, and take results and make checks in their order.
+        """Execute what was asked for; take results and make checks of this case in their order.
 
         Args:
             until: The last result to take; None for all.
@@ -157,8 +182,9 @@ class Session:
             RuntimeError: The environment makes an operation impossible.
         """
         self._send()
-        while self._open:
-            first = self._open.popleft()
+        steps = self._case.steps
+        while steps:
+            first = steps.popleft()
             if not isinstance(first, Answer):
                 first()
                 continue
@@ -188,23 +214,29 @@ class Session:
         return self.executor.live(ref)
 
     def _add(self, operation: Operation, accept: Callable[[Any], Any] | None = None) -> Answer:
-        answer = Answer(self, operation, accept)
+        answer = Answer(self, self._case, operation, accept)
         self._unsent.append(answer)
-        self._open.append(answer)
+        self._case.steps.append(answer)
         return answer
 
     def _send(self) -> None:
-        """Execute what has not been executed; what comes after a failure never is."""
-        answers, self._unsent = self._unsent, []
-        if not answers:
-            return
-        results = self.executor.perform([answer.operation for answer in answers])
-        if isinstance(results, Failed):
-            results = [*results.before, results]
-            while self._open[-1] is not answers[len(results) - 1]:
-                self._open.pop()
-        for answer, result in zip(answers, results, strict=False):
-            answer.arrive(result)
+        """Execute what has not been executed; what comes after a failure in a case never is."""
+        while self._unsent:
+            answers, self._unsent = self._unsent, []
+            try:
+                results = self.executor.perform([answer.operation for answer in answers])
+            except ExecutorLost as lost:
+                lost.case = answers[lost.place].case
+                raise
+            if not isinstance(results, Failed):
+                for answer, result in zip(answers, results, strict=True):
+                    answer.arrive(result)
+                return
+            failing = answers[len(results.before)]
+            for answer, result in zip(answers, [*results.before, results], strict=False):
+                answer.arrive(result)
+            rest = answers[len(results.before) + 1 :]
+            self._unsent = [answer for answer in rest if answer.case is not failing.case]
 
 
 def _report(operation: Operation, failed: Failed) -> NoReturn:
