@@ -61,6 +61,9 @@ class Declaration:
             KeyError: A name in it is not known.
             TypeError: It is something else.
         """
+        texts = [data[name] for name in ("name", "kind", "state_dtype")]
+        if not all(type(text) is str for text in texts) or type(data["nnx_module"]) is not bool:
+            raise TypeError("a field has another type")
         wider = data["wider"]
         if wider is not None:
             precisions = tuple(Precision(**each) for each in wider["precisions"])

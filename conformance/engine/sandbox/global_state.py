@@ -52,6 +52,12 @@ class GlobalStateSnapshot:
         self._state = _read_state()
         self._members = {name: _callables(name) for name in _MODULES if name in sys.modules}
 
+    def restore_filters(self) -> None:
+        """Put back the filters of warnings: each requirement starts with the same ones."""
+        warnings.resetwarnings()
+        filters: Any = warnings.filters
+        filters.extend(self._state["the filters of warnings"])
+
     def take_changes(self) -> list[str]:
         """Return the names of what has changed, and take a new snapshot."""
         now = _read_state()

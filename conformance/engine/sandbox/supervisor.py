@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +148,7 @@ class Supervisor:
             self._current = None
             record.refusal = f"{name} cannot be judged: {lost.doing or 'starting'}: {lost.how}"
         else:
-            record.refusal = reply.refusal or self._declare(record, reply.result)
+            record.refusal = reply.refusal or self._declare(name, record, reply.result)
             record.effects += reply.effects
         if record.refusal:
             record.refusal = printable(record.refusal)
@@ -157,11 +157,14 @@ class Supervisor:
         record.refusal = None
         return worker
 
-    def _declare(self, record: _Record, data: Any) -> str:
-        """Keep what an implementation declares; return why it cannot be judged, if it cannot."""
+    def _declare(self, name: str, record: _Record, data: Any) -> str:
+        """Keep what an implementation declares; return why it cannot be judged, if it cannot.
+
+        It has the name by which it was asked for, whatever its process says.
+        """
         try:
-            record.declaration = Declaration.from_json(data)
-        except (KeyError, TypeError, ValueError) as error:
+            record.declaration = replace(Declaration.from_json(data), name=name)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             return f"its process declares something that does not exist: {error}"
         return ""
 

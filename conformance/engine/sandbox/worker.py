@@ -101,6 +101,7 @@ class Worker:
     ) -> Reply:
         if content["handler"] == TAKE_EFFECTS:
             unload_programs_if_many()
+            state.restore_filters()
             return Reply(effects=state.take_changes())
         from conformance.properties.support.subject import Subject  # noqa: PLC0415  rarely needed
 
