@@ -127,11 +127,12 @@ class WorkerProcess:
         self._send(executing(operations, new_case=self._new_case))
         self._new_case = False
         content = self._receive()
-        self._operations = ()
         try:
-            return read_outcome(content, operations)
+            results = read_outcome(content, operations)
         except (ValueError, TypeError, KeyError) as error:
             raise self._end(f"{PROCESS}answered with something else: {error}") from error
+        self._operations = ()
+        return results
 
     def ask(self, request: Request) -> Reply:
         """Send a request that a function handles, and return the reply.

@@ -233,6 +233,8 @@ class Session:
                     answer.arrive(result)
                 return
             failing = answers[len(results.before)]
+            while failing.case.steps[-1] is not failing:
+                failing.case.steps.pop()
             for answer, result in zip(answers, [*results.before, results], strict=False):
                 answer.arrive(result)
             rest = answers[len(results.before) + 1 :]

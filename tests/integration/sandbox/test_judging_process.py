@@ -79,6 +79,7 @@ def test_an_answer_that_is_none_costs_the_process(supervisor: Supervisor, answer
     verdict = supervisor.judge("BN-EVAL-1", name)
     assert verdict.outcome is Outcome.VIOLATES, verdict
     assert verdict.violation.finding.kind is FindingKind.LOST
+    assert verdict.violation.finding.operation == "the call"
     assert str(verdict.violation.finding.got).startswith("the process answered with something else")
     assert verdict.violation.values
 

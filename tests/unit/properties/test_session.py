@@ -138,7 +138,7 @@ def test_a_new_case_forgets_the_one_before():
     second = subject.build(CONFIG)
     subject.session.finish()
     assert first.ref == second.ref
-    assert requests == [["build"]]
+    assert requests == [["begin_case", "build"]]
 
 
 def test_refusals_are_asked_for_alone():
