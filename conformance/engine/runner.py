@@ -125,10 +125,13 @@ class PropertyRun:
         """Whether enough cases were executed to say that a declaration is not needed."""
         return not self.cut and not self._replayed
 
-    @property
-    def time_is_up(self) -> bool:
-        """Whether to leave out the remaining cases; never before a failure is confirmed."""
-        if self.until is None or self.failure is not None or self.cases < FIRST_CASES:
+    def time_is_up(self, begun: int = 0) -> bool:
+        """Return whether to leave out the remaining cases; never before a failure is confirmed.
+
+        Args:
+            begun: How many cases were begun, and are still to be completed.
+        """
+        if self.until is None or self.failure is not None or self.cases + begun < FIRST_CASES:
             return False
         return time.time() > self.until
 
@@ -259,7 +262,7 @@ class _SeedTest:
         self.left -= due
         accepted, number = 0, 0
         while accepted < due and number < _TRIES * due:
-            if self.run.time_is_up:
+            if self.run.time_is_up():
                 self.run.cut += due - accepted
                 return
             begun = self._begin(seed, range(number, number + due - accepted))
@@ -273,28 +276,30 @@ class _SeedTest:
         """Begin cases until one of them cannot go on."""
         begun: list[BegunCase] = []
         for number in numbers:
-            raw = expand_seed(seed, number)
-            drawn = draw_from_bytes(raw, self.strategies)
-            begun.append(self.run.begin(drawn, raw, self.palette, alone=not begun))
+            if begun and self.run.time_is_up(len(begun)):
+                break
+            self.failed = expand_seed(seed, number)  # until it turns out to be right
+            drawn = draw_from_bytes(self.failed, self.strategies)
+            begun.append(self.run.begin(drawn, self.failed, self.palette, alone=not begun))
             if isinstance(begun[-1].raised, ViolationFound):
                 break
+        self.failed = None
         return begun
 
     def _complete(self, begun: list[BegunCase]) -> int:
         """Complete cases in their order; return how many were accepted."""
         accepted = 0
         for case in begun:
+            self.failed = case.raw  # until it turns out to be right
             try:
                 self.run.complete_case(case)
                 accepted += 1
             except UnsatisfiedAssumption:
                 continue
-            except ViolationFound:
-                self.failed = case.raw
-                raise
             except ExecutorLost as lost:
                 lost.drawn = next((c.drawn for c in begun if c.open is lost.case), None)
                 raise
+        self.failed = None
         return accepted
 
 

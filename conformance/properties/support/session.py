@@ -181,7 +181,16 @@ class Session:
             ViolationFound: The implementation raises, or violates a check.
             RuntimeError: The environment makes an operation impossible.
         """
-        self._send()
+        try:
+            self._send()
+            self._take(until)
+        except BaseException:
+            self._case.steps.clear()  # what comes after a failure is neither taken nor checked
+            self._unsent = [answer for answer in self._unsent if answer.case is not self._case]
+            raise
+
+    def _take(self, until: Answer | None) -> None:
+        """Take results and make checks of this case in their order."""
         steps = self._case.steps
         while steps:
             first = steps.popleft()
