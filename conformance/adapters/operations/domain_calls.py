@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from conformance.adapters.domain import Options
 from conformance.adapters.implementation import Implementation
-from conformance.adapters.operations.values import EnvironmentFailed, Live, numbers
+from conformance.adapters.operations.values import Impossible, Live, numbers
 from conformance.adapters.protocols import ARRAYS, Config
 from conformance.adapters.wide import Lanes, WideLayer, run
 
@@ -45,7 +45,7 @@ def read_arrays(layer: WideLayer) -> dict[str, Any]:
 
 def run_program(
     layer: WideLayer, x: Any, w: Any, mask: Any, lanes: list[Any] | None, x64: bool
-) -> dict[str, Any]:
+) -> dict[str, Any] | Impossible:
     """Train, differentiate and evaluate from the arrays of a layer, in one compiled program.
 
     Args:
@@ -58,33 +58,24 @@ def run_program(
 
     Returns:
         ``y``; ``after``, the four arrays by name; ``gradients``, for gamma, beta and x; and
-        ``evaluated``.
+        ``evaluated``. ``Impossible`` if JAX has fewer devices than there are shards.
     """
+    chosen = None if lanes is None else Lanes(*lanes)
+    if chosen is not None and chosen.on_devices and len(jax.devices("cpu")) < chosen.shards:
+        there = len(jax.devices("cpu"))
+        return Impossible(
+            f"a batch on {chosen.shards} devices cannot be judged: JAX has {there}. Set "
+            "JAX_NUM_CPU_DEVICES=4 before jax starts, as `conformance run` does."
+        )
     with _bits(x64):
         x = jnp.asarray(x) if x64 else x  # which keeps float64 only here
-        found = run(layer, x, w, mask, None if lanes is None else _lanes(*lanes))
+        found = run(layer, x, w, mask, chosen)
     return {
         "y": numbers(found.y),
         "after": {name: numbers(array) for name, array in found.after.items()},
         "gradients": [numbers(gradient) for gradient in found.gradients],
         "evaluated": numbers(found.evaluated),
     }
-
-
-def _lanes(axis_name: str, shards: int, on_devices: bool) -> Lanes:
-    """Return how to map a batch over its shards.
-
-    Raises:
-        EnvironmentFailed: JAX has fewer devices than there are shards.
-    """
-    there = len(jax.devices("cpu"))
-    if on_devices and there < shards:
-        msg = (
-            f"a batch on {shards} devices cannot be judged: JAX has {there}. Set "
-            "JAX_NUM_CPU_DEVICES=4 before jax starts, as `conformance run` does."
-        )
-        raise EnvironmentFailed(msg)
-    return Lanes(axis_name, shards, on_devices)
 
 
 def _bits(x64: bool) -> AbstractContextManager[Any]:

@@ -16,9 +16,9 @@ from conformance.adapters.implementation import Implementation
 from conformance.adapters.operations.catalogue import OPERATIONS
 from conformance.adapters.operations.forms import FORMS
 from conformance.adapters.operations.values import (
-    EnvironmentFailed,
     Failed,
     Given,
+    Impossible,
     Live,
     NotNumeric,
     Operation,
@@ -85,15 +85,15 @@ class LocalExecutor:
         for operation in operations:
             call_hooks.notify_operation(operation.label, operation.detail)
             try:
-                results.append(self._execute(operation))
-            except EnvironmentFailed as error:
-                cause = error.__cause__ or error
-                return Failed(results, describe(cause), of_suite=True, error=cause)
+                result = self._execute(operation)
             except BaseException as error:
                 if not call_hooks.is_implementation_error(error):
                     raise
                 refused = isinstance(error, Exception)
                 return Failed(results, describe(error), refused=refused, error=error)
+            if isinstance(result, Impossible):
+                return Failed(results, result.reason, of_suite=True)
+            results.append(result)
         return results
 
     def begin_case(self) -> None:
@@ -111,7 +111,7 @@ class LocalExecutor:
         if takes_implementation:
             arguments.insert(0, self._implementation)
         returned = function(*arguments)
-        if operation.result is None:
+        if operation.result is None or isinstance(returned, Impossible):
             return self._give(returned)
         self._objects[operation.result] = returned.value if isinstance(returned, Live) else returned
         return None
@@ -140,9 +140,14 @@ class LocalExecutor:
             return {name: self._give(value) for name, value in result.items()}
         if isinstance(result, list | tuple):
             return [self._give(value) for value in result]
-        if result is None or isinstance(result, np.ndarray | NotNumeric | str | bool | int | float):
+        if result is None or isinstance(
+            result, np.ndarray | NotNumeric | Impossible | str | bool | int | float
+        ):
             return result
         return NotNumeric(type(result).__name__)
+
+
+_PLAIN = np.ndarray | NotNumeric | Impossible | str | bool | int | float
 
 
 @cache

@@ -8,10 +8,11 @@ from typing import Any
 
 from flax import nnx
 
+from conformance.adapters.errors import describe
 from conformance.adapters.nnx import NnxLayer
 from conformance.adapters.nnx_restoring import COPIED, RESTORED
 from conformance.adapters.nnx_transforms import path_of
-from conformance.adapters.operations.values import EnvironmentFailed, Live
+from conformance.adapters.operations.values import Impossible, Live
 
 
 def copy_by(layer: NnxLayer, way: str) -> Live:
@@ -35,22 +36,22 @@ def restore_through(layer: NnxLayer, fresh: NnxLayer, way: str) -> Live:
     return Live(layer.around(RESTORED[way](layer.module, fresh.module)))
 
 
-def restore_checkpoint(layer: NnxLayer, fresh: NnxLayer) -> None:
+def restore_checkpoint(layer: NnxLayer, fresh: NnxLayer) -> Impossible | None:
     """Write the state of a layer to disk with Orbax, and restore it into another layer.
 
     Args:
         layer: The layer to save.
         fresh: A layer of the same configuration, whose state is replaced.
 
-    Raises:
-        EnvironmentFailed: Orbax cannot be imported, or the disk refuses: the requirement is then
-            errored, neither conforming nor violated.
+    Returns:
+        ``Impossible`` if Orbax cannot be imported, or the disk refuses: the requirement is then
+        errored, neither conforming nor violated.
     """
     try:
         # imported here, because it takes a second and only one requirement needs it
         import orbax.checkpoint as orbax  # type: ignore[import-untyped]  # noqa: PLC0415
     except ImportError as error:
-        raise EnvironmentFailed from error
+        return Impossible(describe(error))
     with (
         tempfile.TemporaryDirectory(prefix="conformance-") as folder,
         orbax.StandardCheckpointer() as checkpointer,
@@ -61,7 +62,8 @@ def restore_checkpoint(layer: NnxLayer, fresh: NnxLayer) -> None:
             checkpointer.wait_until_finished()
             nnx.update(fresh.module, checkpointer.restore(path, nnx.state(fresh.module)))
         except OSError as error:
-            raise EnvironmentFailed from error
+            return Impossible(describe(error))
+    return None
 
 
 def update_from(layer: NnxLayer, source: NnxLayer, names: list[str]) -> None:

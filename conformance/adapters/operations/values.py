@@ -99,8 +99,17 @@ class Failed:
     error: BaseException | None = None
 
 
-class EnvironmentFailed(Exception):
-    """The environment, not the implementation, makes an operation impossible."""
+@dataclass(frozen=True, slots=True)
+class Impossible:
+    """What an operation returns if the environment, not the implementation, prevents it.
+
+    It is returned, not raised, so that no exception of an implementation can be taken for it.
+
+    Attributes:
+        reason: Why, and the next step.
+    """
+
+    reason: str
 
 
 _NOT_NUMBERS = "OSUmM"

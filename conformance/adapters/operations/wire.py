@@ -11,8 +11,8 @@ with the name of its type; and ``d`` for a dictionary. Nothing in a message is e
 from __future__ import annotations
 
 import json
-import math
 import re
+from functools import cache, lru_cache
 from typing import Any
 
 import ml_dtypes
@@ -88,38 +88,56 @@ def decode(content: Any, buffers: list[Any]) -> Any:
     return value
 
 
+_PLAIN = frozenset({type(None), bool, int, float, str})
+
+
 def _pack(value: Any, buffers: list[bytes]) -> Any:
-    if value is None or isinstance(value, bool | int | float | str):
+    kind = type(value)
+    if kind in _PLAIN:
         return value
-    if isinstance(value, np.ndarray):
-        return _pack_array(value, buffers)
-    if isinstance(value, Ref):
-        return {"r": value.number}
-    if isinstance(value, list | tuple):
+    if kind is list or kind is tuple:
         return [_pack(each, buffers) for each in value]
-    if isinstance(value, Given):
-        return {"g": [value.form, _pack(value.value, buffers)]}
-    if isinstance(value, NotNumeric):
-        return {"n": value.type_name}
-    if isinstance(value, dict):
+    if kind is np.ndarray:
+        name = _name_of(value.dtype)
+        if name is None:
+            return {"n": "ndarray"}
+        buffers.append(value.tobytes())
+        return {"a": [name, value.shape]}
+    if kind is dict:
         return {"d": [[name, _pack(each, buffers)] for name, each in value.items()]}
+    if kind is Ref:
+        return {"r": value.number}
+    if kind is Given:
+        return {"g": [value.form, _pack(value.value, buffers)]}
+    if kind is NotNumeric:
+        return {"n": value.type_name}
+    return _pack_subclass(value, buffers)
+
+
+def _pack_subclass(value: Any, buffers: list[bytes]) -> Any:
+    """Return what stands for a value of a class that derives from one that can travel."""
+    bases: tuple[Any, ...] = (np.ndarray, bool, int, float, str, list, tuple, dict)
+    for base in bases:
+        if isinstance(value, base):
+            plain = np.asarray(value) if base is np.ndarray else base(value)
+            return _pack(plain, buffers)
     msg = f"{type(value).__name__} cannot travel between processes"
     raise WireError(msg)
 
 
-def _pack_array(value: np.ndarray[Any, Any], buffers: list[bytes]) -> Any:
-    dtype = value.dtype
-    name = dtype.name if dtype.name in _ML_DTYPES else dtype.str  # which has the order of bytes
-    if name not in _ML_DTYPES and not _DTYPE.fullmatch(name):
-        return {"n": type(value).__name__}
-    buffers.append(value.tobytes())
-    return {"a": [name, value.shape]}
+@cache
+def _name_of(dtype: np.dtype[Any]) -> str | None:
+    """Return the name of a dtype, with the order of its bytes; None if it is not one of numbers."""
+    if dtype.name in _ML_DTYPES:
+        return dtype.name
+    return dtype.str if _DTYPE.fullmatch(dtype.str) else None
 
 
 def _unpack(content: Any, buffers: list[Any]) -> Any:
-    if isinstance(content, list):
+    kind = type(content)
+    if kind is list:
         return [_unpack(each, buffers) for each in content]
-    if not isinstance(content, dict):
+    if kind is not dict:
         return content
     ((key, value),) = content.items()
     if key == "a":
@@ -138,13 +156,17 @@ def _unpack(content: Any, buffers: list[Any]) -> Any:
 
 def _array(name: str, shape: list[int], buffer: Any) -> np.ndarray[Any, Any]:
     dtype = _dtype(name)
-    if not all(type(size) is int and size >= 0 for size in shape):
-        raise WireError("a shape has something else than sizes")
-    if math.prod(shape) * dtype.itemsize != len(buffer):
+    size = dtype.itemsize
+    for length in shape:
+        if type(length) is not int or length < 0:
+            raise WireError("a shape has something else than sizes")
+        size *= length
+    if size != len(buffer):
         raise WireError("an array has another size than its shape")
     return np.frombuffer(buffer, dtype).reshape(shape).copy()
 
 
+@lru_cache(64)
 def _dtype(name: str) -> np.dtype[Any]:
     if name in _ML_DTYPES:
         return _ML_DTYPES[name]

@@ -18,9 +18,9 @@ from conformance.adapters.operations.catalogue import COPIES, ON_TRUST, OPERATIO
 from conformance.adapters.operations.executor import LocalExecutor
 from conformance.adapters.operations.forms import CONTAINERS, FORMS, NUMPY_FORMS
 from conformance.adapters.operations.values import (
-    EnvironmentFailed,
     Failed,
     Given,
+    Impossible,
     NotNumeric,
     Operation,
     Ref,
@@ -185,13 +185,11 @@ def test_the_first_failure_ends_a_request(error: BaseException, refused: bool):
 
 
 def test_failures_of_the_environment_are_not_those_of_the_layer(monkeypatch: pytest.MonkeyPatch):
-    """A full disk is no violation; the cause is what is reported."""
+    """A full disk is no violation; the reason is what is reported."""
     from conformance.adapters.operations import layer_calls  # noqa: PLC0415
 
-    def fail() -> None:
-        raise EnvironmentFailed from OSError(28, "No space left on device")
-
-    monkeypatch.setattr(layer_calls, "put", lambda _: fail())
+    reason = "OSError: [Errno 28] No space left on device"
+    monkeypatch.setattr(layer_calls, "put", lambda _: Impossible(reason))
     from conformance.adapters.operations import executor as module  # noqa: PLC0415
 
     module._function.cache_clear()
@@ -199,7 +197,7 @@ def test_failures_of_the_environment_are_not_those_of_the_layer(monkeypatch: pyt
     module._function.cache_clear()
     assert isinstance(failed, Failed)
     assert failed.of_suite
-    assert failed.text == "OSError: [Errno 28] No space left on device"
+    assert failed.text == reason
 
 
 def test_interrupts_of_the_user_go_through():
