@@ -235,8 +235,8 @@ class SharedByDefault(NumpyNorm):
 class ReadsViews(NumpyNorm):
     """Reading returns the very arrays that calls move in place."""
 
-    def updated(self, old, new):
-        old[...] = super().updated(old, new)
+    def update(self, old, new):
+        old[...] = super().update(old, new)
         return old
 
     def read(self):

@@ -96,7 +96,7 @@ def test_arrays_of_a_module_inside_are_found(write: Write, name: str):
         own = {"gamma": "scale", "beta": "bias", "running_mean": "mean", "running_var": "var"}
         assert np.array_equal(getattr(layer.layer.module.bn, own[array])[...], value)
         assert path_of(layer.layer, array) == ("bn", own[array])
-    assert layer.attributes["bn.momentum"] == "0.9"
+    assert layer.attributes.value["bn.momentum"] == "0.9"
     assert np.array_equal(layer.restore().state.running_mean, STATE.running_mean)
 
 
