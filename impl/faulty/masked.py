@@ -124,7 +124,7 @@ class AsLength(WideBatchNorm):
         return jnp.arange(len(rows))[:, None] < kept.sum()
 
 
-@masked("mask-from-zeros", "BN-MASK-1")
+@masked("mask-from-zeros", "BN-MASK-1", diagnosed="zero-rows-left-out")
 class FromZeros(WideBatchNorm):
     """Rows of zeros do not count, whatever the mask says."""
 
@@ -194,7 +194,7 @@ class DerivativeByAll(WideBatchNorm):
         return with_derivative_times(super().average(values, kept), share.astype(values.dtype))
 
 
-@masked("mask-derivative-stopped", "BN-MASK-1")
+@masked("mask-derivative-stopped", "BN-MASK-1", diagnosed="statistics-stopped")
 class DerivativeStopped(WideBatchNorm):
     """The statistics of a masked batch are constants for the derivative."""
 

@@ -77,6 +77,7 @@ class FoldedIntoTheWidth(StepwiseBatchNorm):
     "reshaped-after-the-update",
     "BN-ERR-2",
     source="flax NNX: a call on one feature raises with the statistics moved",
+    diagnosed="beta-unused@one-feature",
 )
 class ReshapedAfterTheUpdate(StepwiseBatchNorm):
     """gamma takes the width of the input after the running statistics have moved."""

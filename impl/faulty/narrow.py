@@ -22,7 +22,12 @@ class Bfloat16DeclaredOnly(StepwiseBatchNorm):
     """Statistics in bfloat16 are declared; they are float32."""
 
 
-@fault("float16-declared-as-bfloat16", "BN-INIT-5", deviations=_STATISTICS)
+@fault(
+    "float16-declared-as-bfloat16",
+    "BN-INIT-5",
+    deviations=_STATISTICS,
+    diagnosed="state-float16",
+)
 class Float16DeclaredAsBfloat16(Float16Statistics):
     """Statistics in bfloat16 are declared; they are float16, which overflows at 65504."""
 
@@ -70,7 +75,7 @@ class Bfloat16CentredLate(StepwiseBatchNorm):
         return super().affine(z).astype(jnp.bfloat16)
 
 
-@fault("bfloat16-output-undeclared", "BN-TRAIN-1", "BN-EVAL-1")
+@fault("bfloat16-output-undeclared", "BN-TRAIN-1", "BN-EVAL-1", diagnosed="y-bfloat16")
 class Bfloat16OutputUndeclared(StepwiseBatchNorm):
     """y is rounded to bfloat16, which is not declared."""
 
@@ -132,7 +137,7 @@ class Float64OutputUndeclared(StepwiseBatchNorm):
         return y if isinstance(y, jax.core.Tracer) else np.asarray(y, np.float64)
 
 
-@fault("float16-output-in-evaluation-only", "BN-SHAPE-3")
+@fault("float16-output-in-evaluation-only", "BN-SHAPE-3", diagnosed="y-float16@evaluation")
 class Float16OutputInEvaluationOnly(StepwiseBatchNorm):
     """Evaluation returns float16 and training float32, which is not declared."""
 
