@@ -6,7 +6,7 @@ are sorted by the table again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from conformance.requirements import Requirement
@@ -35,14 +35,44 @@ def order_by_power(rows: Sequence[Requirement]) -> list[Requirement]:
     return sorted(rows, key=lambda row: _PLACES.get(row.id, len(_PLACES)))
 
 
-def deal(items: Sequence[T], workers: int) -> list[T]:
-    """Return the items in an order whose equal parts, one per worker, each start with early ones.
+_COMPILED = ("JIT", "VMAP", "SCAN", "REMAT", "SHARED", "SHAPE-EVAL", "GRAD", "SER")
+"""Families whose cases run in programs of their own shapes, under transforms."""
+
+_APART = ("INIT", "STATE", "ND", "MASK", "TYPE", "SYNC")
+"""Families that share few programs with others: they construct layers, or have a domain of theirs
+and are rarely offered."""
+
+
+def group_by_programs(requirement: str) -> int:
+    """Return a number for the programs that judging a requirement compiles.
+
+    Every process lowers and loads each program that it runs, which takes longer than running
+    it: a process that judges requirements of one group has fewer of them.
+
+    Args:
+        requirement: The id.
+    """
+    family = requirement.removeprefix("BN-").rpartition("-")[0]
+    if family in _COMPILED or requirement == "BN-SHAPE-1":
+        return 0
+    return 1 if family in _APART else 2
+
+
+def deal(items: Sequence[T], workers: int, group: Callable[[T], int]) -> list[T]:
+    """Return the items in an order whose equal parts, one per worker, have groups in common.
 
     pytest-xdist assigns one part to every worker, the smaller ones first, and lets idle workers
-    steal from others.
+    steal from others. Within a part the items keep their order.
 
     Args:
         items: The items, the most urgent first.
         workers: The number of parts.
+        group: Returns a number; items with the same one are dealt to few workers.
     """
-    return [item for first in reversed(range(workers)) for item in items[first::workers]]
+    places = sorted(range(len(items)), key=lambda place: group(items[place]))
+    dealt: list[T] = []
+    for worker in range(workers):
+        size = len(places) // (workers - worker)
+        part, places = places[:size], places[size:]
+        dealt += [items[place] for place in sorted(part)]
+    return dealt

@@ -15,7 +15,7 @@ from conformance.engine.budget import Clock
 from conformance.engine.jax_runtime import remember_compilations
 from conformance.engine.sandbox.supervisor import Supervisor
 from conformance.engine.sandbox.worker_process import RunCancelled
-from conformance.engine.scheduling import deal, order_by_power
+from conformance.engine.scheduling import deal, group_by_programs, order_by_power
 from conformance.frontends.pytest_plugin.items import RequirementItem
 from conformance.frontends.pytest_plugin.protocol import REFUSAL
 from conformance.frontends.run_config import RunConfig
@@ -42,7 +42,11 @@ class RequirementFile(pytest.File):
             return  # every implementation was refused, and the controller reports it
         wanted = self.run.items(order_by_power(self.run.requirements))
         clock = self._clock([row for row, _ in wanted.values()])
-        for name in deal(list(wanted), self._workers):
+
+        def group(name: str) -> int:
+            return group_by_programs(wanted[name][0])
+
+        for name in deal(list(wanted), self._workers, group):
             requirement, implementation = wanted[name]
             item: RequirementItem = RequirementItem.from_parent(self, name=name)
             item.judge = partial(self._judge, self.judge, requirement, implementation, clock)

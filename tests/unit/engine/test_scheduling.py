@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.engine.scheduling import _PLACES, deal, order_by_power
+from conformance.engine.scheduling import (
+    _APART,
+    _COMPILED,
+    _PLACES,
+    deal,
+    group_by_programs,
+    order_by_power,
+)
 from conformance.requirements import REQUIREMENTS
 
 ROWS = tuple(REQUIREMENTS.values())
@@ -27,13 +34,23 @@ def test_nothing_is_lost_and_the_first_come_first():
 
 @pytest.mark.parametrize("count", [1, 5, 88, 89, 90])
 @pytest.mark.parametrize("workers", [1, 2, 3, 4, 7])
-def test_every_part_starts_with_the_first(count: int, workers: int):
-    """Cut into parts as pytest-xdist does, each part starts with one of the first items."""
-    hand = deal(range(count), workers)
-    assert sorted(hand) == list(range(count))
-    left = hand
+def test_parts_have_groups_in_common_and_keep_their_order(count: int, workers: int):
+    """Cut into parts as pytest-xdist does, each has consecutive groups, the most urgent first."""
+    dealt = deal(range(count), workers, lambda item: item % 3)
+    assert sorted(dealt) == list(range(count))
+    left, last = dealt, 0
     for worker in range(workers):
         size = len(left) // (workers - worker)
         part, left = left[:size], left[size:]
         assert part == sorted(part)
-        assert not part or part[0] < workers
+        groups = [item % 3 for item in part]
+        assert min(groups, default=last) >= last
+        last = max(groups, default=last)
+
+
+def test_groups_are_those_of_families():
+    """Every family of the table is in one group, and each group has some."""
+    groups = {row.family: group_by_programs(row.id) for row in ROWS if row.id != "BN-SHAPE-1"}
+    assert set(groups.values()) == {0, 1, 2}
+    assert {*_COMPILED, *_APART} <= groups.keys()
+    assert group_by_programs("BN-SHAPE-1") == group_by_programs("BN-JIT-1")
