@@ -10,7 +10,12 @@ import numpy as np
 from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound
 from conformance.numerics.state import AnyArray, State
-from conformance.properties.support.checks import check_finite, check_same, check_within
+from conformance.properties.support.checks import (
+    check_finite,
+    check_same,
+    check_shape,
+    check_within,
+)
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
 from conformance.strategies.case import Case
@@ -54,6 +59,7 @@ def training_ignores_the_running_statistics(subject: Subject, drawn: Rewritten) 
     again = layer.train(x)
     yield
 
+    check_shape("y", y, case.x.shape)
     bound = bounds.train(case.config, before, case.x, subject.conventions).y
     check_within("y with other running statistics", again, y, bound + bound)
 
@@ -70,6 +76,7 @@ def features_are_independent(subject: Subject, drawn: Poisoned) -> None:
     y_other = other.train(subject.input(case.with_x(poisoned)))
     after_other = other.usable_state
 
+    check_shape("y", y, case.x.shape)
     others = [k for k in range(case.config.features) if k != column]
     bound = bounds.train(case.config, before, case.x, subject.conventions)
     columns = (slice(None), others)
@@ -92,6 +99,7 @@ def permutations_go_through(subject: Subject, drawn: Permuted) -> Iterator[None]
     y_turned, after_turned = other.train(subject.input(turned)), other.usable_state
     yield
 
+    check_shape("y", y, case.x.shape)
     bound = bounds.train(case.config, before, case.x, subject.conventions)
     both = bound.y + bound.y
     check_within("y permuted", y_turned, y[rows][:, columns], both[np.ix_(rows, columns)])
@@ -115,6 +123,7 @@ def stacking_the_batch_changes_nothing(subject: Subject, case: Case) -> Iterator
     y_stacked, after_stacked = other.train(subject.input(stacked)), other.usable_state
     yield
 
+    check_shape("y", y, case.x.shape)
     one = bounds.train(case.config, before, case.x, subject.conventions)
     two = bounds.train(case.config, before, stacked.x, subject.conventions)
     twice = np.tile(np.arange(len(case.x)), 2)
@@ -135,6 +144,7 @@ def an_offset_changes_nothing(subject: Subject, drawn: Shifted) -> None:
     moved, rounding = _shifted(subject, before, shift, case)
     y_shifted = subject.build(case.config, moved).train(subject.input(shifted))
 
+    check_shape("y", y, case.x.shape)
     one = bounds.train(case.config, before, case.x, subject.conventions).y
     two = bounds.train(case.config, moved, shifted.x, subject.conventions).y
     check_within("y of the shifted batch", y_shifted, y, one + two + rounding)
@@ -171,6 +181,7 @@ def scaling_x_and_eps_together_changes_nothing(subject: Subject, drawn: Scaled) 
     y_scaled = subject.build(config, moved).train(subject.input(scaled))
     yield
 
+    check_shape("y", y, case.x.shape)
     one = bounds.train(case.config, before, case.x, subject.conventions).y
     two = bounds.train(config, moved, scaled.x, subject.conventions).y
     check_within("y of the scaled batch", y_scaled, y, one + two)
