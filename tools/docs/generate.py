@@ -14,6 +14,7 @@ from typing import Any
 import behaviours
 import figures
 import findings
+import operations
 
 from conformance.requirements import REQUIREMENTS, TRANSFORMS, Requirement, families
 
@@ -94,6 +95,7 @@ def generated() -> dict[Path, str]:
     table = figures.read() | {"counted": figures.counted()}
     pages = {
         DOCS / "requirements.md": requirement_page(),
+        DOCS / "operations.md": operations.operations_page(),
         DOCS / "findings.md": _stored("findings.json", findings.page),
         DOCS / "behaviours.md": _stored("behaviours.json", behaviours.page),
     }
