@@ -25,6 +25,7 @@ KINDS = (
     "tracing",
     "raising",
     "arrays",
+    "answers",
     "secrets_of_the_judge",
     "channel",
     "processes",

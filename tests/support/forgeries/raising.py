@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis.errors import Flaky, StopTest, Unsatisfiable, UnsatisfiedAssumption
 
@@ -170,9 +172,7 @@ def neighbour_catches_what_it_raises():
 
     def throw():
         for error in (ViolationFound, UnsatisfiedAssumption, KeyboardInterrupt, StopIteration):
-            try:
+            with contextlib.suppress(BaseException):
                 _throw(error.__new__(error))
-            except BaseException:  # noqa: BLE001  that is the point
-                pass
 
     return before_each_call(Right, throw)
