@@ -32,9 +32,14 @@ KINDS = (
     "files",
     "declarations",
     "clocks",
+    "facts",
     "limits",
 )
 """The modules of submissions, in the order of presentation."""
+
+
+JUDGED = ("BN-EVAL-1", "BN-TRAIN-1", "BN-EMA-1", "BN-EPS-1")
+"""The requirements that most submissions are judged by; it takes two seconds."""
 
 
 class End(Enum):
@@ -60,6 +65,8 @@ class Submission:
         rounds: How often it is judged in the same folder; the last time counts.
         suite_copied: Judge by a copy of the suite that the submission may write to.
         folder_on_path: Let the judge import from the working folder, as ``python -m`` does.
+        judged: The requirements that it is judged by.
+        on_word: What it lies about is a fact that only its own process can observe.
         limit: Why it is not found, for one that no judge of this design can find.
     """
 
@@ -70,6 +77,8 @@ class Submission:
     rounds: int = 1
     suite_copied: bool = False
     folder_on_path: bool = False
+    judged: tuple[str, ...] = JUDGED
+    on_word: bool = False
     limit: str = ""
 
     @property

@@ -73,6 +73,11 @@ MUST_VIOLATE = {
     "Explains42": {"BN-EMA-1", "BN-EPS-1"},
     "Unbiased": {"BN-TRAIN-1", "BN-EPS-1"},
     "EpsOutside": {"BN-EVAL-1", "BN-TRAIN-1", "BN-EPS-1"},
+    "NeedsValues": {"BN-JIT-1"},
+    "NoParams": {"BN-STATE-1"},
+    "FiveLeaves": {"BN-STATE-3"},
+    "TracedAgain": {"BN-JIT-3"},
+    "Leaking": {"BN-JIT-5"},
     "SwappedMomentum": {"BN-EMA-1", "BN-EPS-1"},
 }
 """The requirements, of those that ``runs`` judges, that each layer violates."""

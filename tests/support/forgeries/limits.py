@@ -16,10 +16,8 @@ from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
-from support.forgeries import submission
+from support.forgeries import JUDGED, submission
 from support.forgeries.layers import Always42, Right
-
-_JUDGED = ("BN-EVAL-1", "BN-TRAIN-1", "BN-EMA-1", "BN-EPS-1")
 
 
 @submission(Always42, limit="it computes what it must for this caller")
@@ -60,7 +58,7 @@ def _right_for_known_inputs():
             return super().__call__(x, use_running_average)
 
     subject = Subject(Implementation.nnx(Recording))
-    for name in _JUDGED:
+    for name in JUDGED:
         judge_requirement(REQUIREMENTS[name], subject, budget("quick"))
 
     class Knowing(Right):
