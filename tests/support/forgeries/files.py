@@ -128,27 +128,18 @@ def waivers():
         _write(name, waiver)
 
 
-@submission(Always42)
+@submission(Always42, options=("--junit=junit.xml",))
 def drafts_of_the_run():
     """Changes every temporary file and folder that the run has made for itself."""
+    temporary = Path(tempfile.gettempdir())
+    assert temporary.is_relative_to(Path.cwd()), temporary
 
     def change():
-        for path in Path(tempfile.gettempdir()).glob("conformance-*/*"):
-            if _of_this_run(path.parent):
-                with contextlib.suppress(OSError):
-                    path.write_text("<testsuites/>")
+        for path in temporary.rglob("*"):
+            with contextlib.suppress(OSError):
+                path.write_text("<testsuites/>")
 
     return before_each_call(Always42, change)
-
-
-def _of_this_run(folder):
-    """Whether the parent made a folder: others on this machine may judge as well."""
-    started = Path(f"/proc/{os.getppid()}").stat().st_ctime
-    return (
-        folder.is_dir()
-        and folder.stat().st_ctime >= started
-        and folder.stat().st_uid == os.getuid()
-    )
 
 
 def _suite_in_the_working_folder():

@@ -138,7 +138,9 @@ def forge_report(path: Path) -> None:
     for verdict in data["verdicts"]:
         verdict.update(outcome="conforms", violation=None)
     data["footer"]["exit_code"] = 0
-    path.write_text(json.dumps(data), "utf-8")
+    draft = path.with_name("forged.json")
+    draft.write_text(json.dumps(data), "utf-8")
+    draft.replace(path)
 
 
 @submission(Always42)

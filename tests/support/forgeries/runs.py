@@ -54,6 +54,8 @@ def judge(found: Submission, folder: Path) -> Run:
 def _run(found: Submission, folder: Path, path: str) -> Run:
     report, said = folder / "report.json", folder / "said.txt"
     report.unlink(missing_ok=True)
+    temporary = folder / "tmp"  # so that no submission finds the files of another run
+    temporary.mkdir(exist_ok=True)
     command = [
         *(sys.executable, *["-P"] * (not found.folder_on_path), "-m", "conformance", "run"),
         *(found.name, "-j1", "--profile=quick", "--no-diagnosis", "--call-timeout=10"),
@@ -66,7 +68,7 @@ def _run(found: Submission, folder: Path, path: str) -> Run:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=os.environ | {"COLUMNS": "80", "PYTHONPATH": path},
+            env=os.environ | {"COLUMNS": "80", "PYTHONPATH": path, "TMPDIR": str(temporary)},
             start_new_session=True,
         )
         try:
