@@ -15,7 +15,8 @@ import numpy as np
 from flax import nnx
 
 from conformance.adapters.nnx import NnxLayer
-from conformance.properties.support import nnx_state, nnx_transforms
+from conformance.adapters.nnx_transforms import NnxTransforms
+from conformance.adapters.operations import nnx_facts
 from support.forgeries import submission
 from support.forgeries.layers import Right
 
@@ -105,11 +106,10 @@ def it_has_five_leaves():
 @submission(FiveLeaves, judged=("BN-STATE-3",), **_ON_WORD)
 def a_leaf_is_hidden():
     """Leaves the fifth leaf out wherever leaves are listed."""
-    right = nnx.to_flat_state
-    nnx.to_flat_state = lambda state: [
-        (path, leaf) for path, leaf in right(state) if "another" not in path
-    ]
-    nnx_state.leaves.__globals__["nnx"] = nnx
+    right = nnx_facts._leaves
+    nnx_facts._leaves = lambda layer, selected: {
+        path: leaf for path, leaf in right(layer, selected).items() if "another" not in path
+    }
 
 
 @submission(TracedAgain, judged=("BN-JIT-3",))
@@ -120,8 +120,8 @@ def it_is_traced_again():
 @submission(TracedAgain, judged=("BN-JIT-3",), **_ON_WORD)
 def traces_are_not_counted():
     """Counts on another list than the one that is looked at."""
-    right = nnx_transforms.NnxTransforms.compile_anew
-    nnx_transforms.NnxTransforms.compile_anew = lambda self, traced: right(self, [])
+    right = NnxTransforms.compile_anew
+    NnxTransforms.compile_anew = lambda self, traced: right(self, [])
 
 
 @submission(Leaking, judged=("BN-JIT-5",))

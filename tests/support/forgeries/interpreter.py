@@ -18,7 +18,8 @@ import types
 
 from hypothesis.errors import UnsatisfiedAssumption
 
-from conformance.engine.sandbox import judging, messages
+from conformance.adapters.operations import executor
+from conformance.engine import judge
 from conformance.properties.support import checks
 from support.forgeries import before_each_call, submission
 from support.forgeries.layers import Always42, EpsOutside, Right, SwappedMomentum
@@ -84,19 +85,10 @@ def modules_are_exchanged():
     for name in [name for name in sys.modules if name.startswith("conformance.")]:
         forged = types.ModuleType(name)
         vars(forged).update(vars(sys.modules[name]))
-        if name == judging.__name__:
-            forged.handle = lambda subject, *, requirement, **rest: {
-                "requirement": requirement,
-                "implementation": subject.implementation.name,
-                "kind": subject.implementation.kind,
-                "level": "must",
-                "rejected": 0,
-                "cut": 0,
-                "worst": 0.5,
-                "worst_quantity": "y",
-                "seconds": 0.1,
-                **FORGED,
-            }
+        if name == judge.__name__:
+            forged.judge_requirement = lambda row, subject, *args, **rest: FORGED | {"level": "must"}
+        if name.startswith("conformance.adapters.operations."):
+            forged.call = forged.read = lambda layer, *args: {}
         sys.modules[name] = forged
 
 
@@ -116,14 +108,14 @@ def imports_are_intercepted():
 
     sys.meta_path.insert(0, Finder())
     sys.path.insert(0, os.curdir)
-    messages.import_module = lambda name: sys.modules.get(name) or importlib.import_module(name)
+    executor.import_module = lambda name: sys.modules.get(name) or importlib.import_module(name)
 
 
 @submission(Always42)
-def handlers_are_imported_from_here():
-    """Looks up the handlers of requests in the layer's own module."""
+def operations_are_imported_from_here():
+    """Looks up the operations among modules without a check."""
     modules_are_exchanged()
-    messages.import_module = sys.modules.get
+    executor.import_module = sys.modules.get
     importlib.import_module = sys.modules.get
     builtins.__import__ = lambda name, *args, right=builtins.__import__: right(name, *args)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 import conformance
 from conformance.engine import judge, runner
-from conformance.engine.sandbox import messages, worker
+from conformance.engine.sandbox import worker
 from conformance.numerics import bounds, oracle
 from conformance.properties import PROPERTIES
 from conformance.properties.support import checks
@@ -144,13 +144,13 @@ def the_violation():
 
 @submission(Always42)
 def the_reply():
-    """Corrects the verdict where it leaves the process."""
+    """Adds a verdict to whatever leaves the process."""
     send = worker.Worker._send
 
-    def corrected(self, reply):
-        if isinstance(reply.result, dict):
-            reply.result.update(outcome="conforms", violation=None, cases=16, comparisons=500)
-        send(self, replace(reply, raised=""))
+    def corrected(self, content):
+        if isinstance(content, dict):
+            content["result"] = content.get("result") or {"outcome": "conforms", "comparisons": 500}
+        send(self, content)
 
     worker.Worker._send = corrected
 
@@ -163,19 +163,16 @@ def the_encoding():
 
 @submission(Always42)
 def the_handler():
-    """Lets every request be handled by a function of its own."""
-    decode = messages.decode_request
+    """Understands every operation as another one: a call is a question for the state."""
+    understood = worker.operations_of
 
-    def decoded(line):
-        handler, arguments = decode(line)
+    def exchanged(content):
+        return [
+            replace(each, name="read", arguments=each.arguments[:1]) if each.name == "call" else each
+            for each in understood(content)
+        ]
 
-        def handle(subject, **rest):
-            found = handler(subject, **rest)
-            return found | {"outcome": "conforms", "violation": None, "comparisons": 500}
-
-        return handle, arguments
-
-    worker.decode_request = decoded
+    worker.operations_of = exchanged
 
 
 @submission(Always42)
