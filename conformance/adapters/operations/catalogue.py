@@ -81,6 +81,9 @@ RESTORATIONS = (
 )
 """The ways of ``restore_through``."""
 
+MAY_BE_IMPOSSIBLE = frozenset({"restore_checkpoint", "run_program"})
+"""Operations that the environment can prevent, such as a full disk or too few devices."""
+
 ON_TRUST = frozenset(
     {
         "attributes",

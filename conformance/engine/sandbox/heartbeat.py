@@ -1,17 +1,16 @@
-"""A shared memory page by which a worker reports progress, at a microsecond a report.
+"""A page of a file by which a worker reports progress, at a microsecond a report.
 
-The supervisor reads more than the counter only when the counter stands still: the worker is
-dead, or in a call that does not return. The page holds text and numbers alone, because the
-implementation can write to it, too.
+The worker maps the page. The supervisor reads the file instead, because the implementation can
+write to it and truncate it, too: what lacks is no report. It does so only while it waits.
 """
 
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 _HEAD = struct.Struct("<2I")
 """Counter, and the size of the text."""
@@ -42,42 +41,43 @@ class Heartbeat:
 
 
 class HeartbeatReader:
-    """The supervisor's end, which creates and deletes the file."""
+    """The supervisor's end, which creates the file; it has no name."""
 
     def __init__(self) -> None:
-        self._file = tempfile.NamedTemporaryFile(prefix="conformance-")  # noqa: SIM115  closed below
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed below
         self._file.truncate(_SIZE)
-        self._page = mmap.mmap(self._file.fileno(), _SIZE)
 
     @property
-    def path(self) -> str:
-        """The file that the writer maps."""
-        return self._file.name
+    def descriptor(self) -> int:
+        """The descriptor of the file that the writer maps."""
+        return self._file.fileno()
 
     @property
     def count(self) -> int:
         """A number that changes with every report."""
-        return int(_HEAD.unpack_from(self._page)[0])
+        return self._read()[0]
 
     def read(self) -> Heartbeat:
         """Return the last report."""
-        size = _HEAD.unpack_from(self._page)[1]
-        text = self._page[_TEXT : _TEXT + size].decode("utf-8", "replace")
+        _, size, page = self._read()
+        text = page[_TEXT : _TEXT + size].decode("utf-8", "replace")
         name, _, arguments = text.partition(_SEPARATOR)
         return Heartbeat(name, arguments)
 
+    def _read(self) -> tuple[int, int, bytes]:
+        page = os.pread(self._file.fileno(), _SIZE, 0).ljust(_SIZE, b"\0")
+        return *_HEAD.unpack_from(page), page
+
     def close(self) -> None:
-        """Release the page and delete the file."""
-        self._page.close()
+        """Release the file."""
         self._file.close()
 
 
 class HeartbeatWriter:
     """The worker's end, a ``Watcher``."""
 
-    def __init__(self, path: str) -> None:
-        with Path(path).open("r+b") as file:
-            self._page = mmap.mmap(file.fileno(), _SIZE)
+    def __init__(self, descriptor: int) -> None:
+        self._page = mmap.mmap(descriptor, _SIZE)
         self._count = 0
         self.begin()
 

@@ -2,7 +2,8 @@
 
 A worker reads an ``Init`` and then requests, and answers each with a ``Reply``. A request is a
 list of operations, or names the function that handles it, so a worker need not know any request
-in advance. What a worker says about an implementation is an array or a fact, never a verdict.
+in advance. Each message comes with a number that nobody can guess, and its answer repeats it. What a worker
+says about an implementation is an array or a fact, never a verdict.
 """
 
 from __future__ import annotations
@@ -12,10 +13,17 @@ from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from typing import Any, ClassVar
 
+from conformance.adapters.operations.catalogue import MAY_BE_IMPOSSIBLE
 from conformance.adapters.operations.values import Failed, Operation
 
 TAKE_EFFECTS = "take effects"
 """The handler of a request for the changes of process-wide state alone."""
+
+NUMBER = "number"
+"""The key of the number of a message."""
+
+_DIGITS = 9
+"""More than the place of any operation has."""
 
 EXIT_CHANNEL_CLOSED = 113
 """Exit code of a worker whose implementation has closed the channel for replies."""
@@ -29,13 +37,13 @@ class Init:
         implementation: The name to resolve.
         strictly: Ignore declared deviations.
         path: ``sys.path`` of the supervisor.
-        heartbeat: The file by which the worker reports progress.
+        heartbeat: The descriptor of the file by which the worker reports progress.
     """
 
     implementation: str
     strictly: bool
     path: list[str]
-    heartbeat: str
+    heartbeat: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +97,23 @@ def executing(operations: Sequence[Operation], *, new_case: bool) -> dict[str, A
 
 
 def operations_of(content: dict[str, Any]) -> list[Operation]:
-    """Return the operations of a request; each is labelled by its place."""
+    """Return the operations of a request; each is labelled as ``label_of`` says."""
+    number = content[NUMBER]
     return [
-        Operation(name, tuple(arguments), result, label=str(place))
+        Operation(name, tuple(arguments), result, label=label_of(number, place))
         for place, (name, arguments, result) in enumerate(content["operations"])
     ]
+
+
+def label_of(number: str, place: int) -> str:
+    """Return how a worker names an operation, by the number of its request and its place."""
+    return f"{number}:{place}"
+
+
+def place_of(label: str, number: str) -> int:
+    """Return the place of an operation in a request; -1 if it is of another request."""
+    request, _, place = label.partition(":")
+    return int(place) if request == number and place.isdecimal() and len(place) < _DIGITS else -1
 
 
 def outcome_of(results: list[Any] | Failed) -> Any:
@@ -116,7 +136,9 @@ def read_outcome(content: Any, operations: Sequence[Operation]) -> list[Any] | F
         before, (text, refused, of_suite) = content["before"], content["failed"]
         if type(before) is not list or len(before) >= len(operations):
             raise ValueError("an operation that was not asked for failed")
-        return Failed(before, str(text), refused=refused is True, of_suite=of_suite is True)
+        possible = operations[len(before)].name in MAY_BE_IMPOSSIBLE
+        of_suite = of_suite is True and possible
+        return Failed(before, str(text), refused=refused is True, of_suite=of_suite)
     if not isinstance(content, list) or len(content) != len(operations):
         raise ValueError("the results are not those of the operations")
     return content

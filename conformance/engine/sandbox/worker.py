@@ -26,10 +26,12 @@ from conformance.engine.jax_runtime import (
     unload_programs_if_many,
 )
 from conformance.engine.sandbox.channel import Channel, ChannelClosed
+from conformance.engine.sandbox.confinement import drop_privileges
 from conformance.engine.sandbox.global_state import GlobalStateSnapshot
 from conformance.engine.sandbox.heartbeat import HeartbeatWriter
 from conformance.engine.sandbox.messages import (
     EXIT_CHANNEL_CLOSED,
+    NUMBER,
     TAKE_EFFECTS,
     Init,
     Reply,
@@ -53,25 +55,32 @@ def main() -> None:
     """Serve requests until there are no more."""
     channel = _take_standard_streams()
     _die_with_supervisor()
+    drop_privileges()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # left to the supervisor, which kills this process
-    init = Init(**channel.receive())
+    content = channel.receive()
+    number = content.pop(NUMBER)
+    init = Init(**content)
     sys.path[:] = init.path
     remember_compilations()
     offer_host_devices()
     gc.set_threshold(_ALLOCATIONS, 10, 10)
     heartbeat = HeartbeatWriter(init.heartbeat)
+    os.close(init.heartbeat)
     call_hooks.watch(heartbeat)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the user's filters must not decide verdicts
-        Worker(init, heartbeat, channel).serve()
+        Worker(init, heartbeat, channel, number).serve()
     os._exit(0)  # without the implementation's own exit handlers
 
 
 class Worker:
     """Resolves one implementation, executes operations on it, and calls handlers with it."""
 
-    def __init__(self, init: Init, heartbeat: HeartbeatWriter, channel: Channel) -> None:
+    def __init__(
+        self, init: Init, heartbeat: HeartbeatWriter, channel: Channel, number: str
+    ) -> None:
         self._init, self._heartbeat, self._channel = init, heartbeat, channel
+        self._number = number
         self._errors = os.dup(2)
         self._subject: Subject | None = None
 
@@ -127,13 +136,15 @@ class Worker:
 
     def _next(self) -> Any:
         try:
-            return self._channel.receive()
+            content = self._channel.receive()
         except ChannelClosed:
             return None
+        self._number = content[NUMBER]
+        return content
 
     def _send(self, content: Any) -> None:
         try:
-            self._channel.send(content)
+            self._channel.send([self._number, content])
         except ChannelClosed:
             os._exit(EXIT_CHANNEL_CLOSED)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import subprocess
 import sys
@@ -18,18 +19,22 @@ from conformance.adapters.operations.executor import ExecutorLost
 from conformance.adapters.operations.values import Failed, Operation
 from conformance.adapters.operations.wire import WireError
 from conformance.engine.sandbox.channel import Channel, ChannelClosed
+from conformance.engine.sandbox.confinement import command_of, environment, hide_memory, kill_group
 from conformance.engine.sandbox.heartbeat import Heartbeat, HeartbeatReader
 from conformance.engine.sandbox.limits import GIB, Limits, resident
 from conformance.engine.sandbox.messages import (
     EXIT_CHANNEL_CLOSED,
+    NUMBER,
     TAKE_EFFECTS,
     Init,
     Reply,
     Request,
     executing,
     handling,
+    place_of,
     read_outcome,
 )
+from conformance.engine.sandbox.waiting import Waiting
 from conformance.requirements.finding import NO_RESULT, PROCESS, RESULT, Finding, FindingKind
 
 _START_LIMIT = 300.0
@@ -37,6 +42,12 @@ _START_LIMIT = 300.0
 
 _POLL_INTERVAL = 0.25
 """Seconds between two looks at a worker that has not answered."""
+
+_MOST = 10
+"""How many times the limit of a call the answer to a request that a function handles may take."""
+
+_END_LIMIT = 10.0
+"""Seconds that a killed process may take to end."""
 
 _TAIL = 800
 """Bytes at the end of standard error that are searched for the reason of a crash."""
@@ -96,15 +107,21 @@ class WorkerProcess:
         self.is_lost = False
         self._initial_memory = self._looked = 0.0
         self._new_case = True
+        self._closed = False
         self._operations: Sequence[Operation] = ()
+        self._number, self._mark = "", secrets.token_hex(8)
         self._heartbeat = HeartbeatReader()
+        hide_memory()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "conformance.engine.sandbox"],
+        self._process = subprocess.Popen(  # noqa: S603  this suite
+            command_of("conformance.engine.sandbox"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             bufsize=0,
+            pass_fds=(self._heartbeat.descriptor,),
+            env=environment(self._mark),
+            start_new_session=True,
         )
         assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101, PT018
         ends = self._process.stdout.fileno(), self._process.stdin.fileno()
@@ -113,7 +130,7 @@ class WorkerProcess:
             implementation=implementation,
             strictly=strictly,
             path=sys.path,
-            heartbeat=self._heartbeat.path,
+            heartbeat=self._heartbeat.descriptor,
         )
         self._send(asdict(init))
 
@@ -163,7 +180,7 @@ class WorkerProcess:
             raise self._end(f"{PROCESS}answered with something else: {error}") from error
 
     def _receive(self) -> Any:
-        count, silence, before = -1, 0.0, time.monotonic()
+        waiting, before = Waiting(), time.monotonic()
         while True:
             try:
                 content = self._channel.receive(min(_POLL_INTERVAL, self.limits.seconds / 4))
@@ -175,31 +192,35 @@ class WorkerProcess:
                 raise self._lost() from error
             else:
                 self._look()
-                return content
+                if type(content) is not list or len(content) != 2 or content[0] != self._number:
+                    raise self._end(f"{PROCESS}answered with something else: nothing was asked")
+                return content[1]
             self._check_memory()
             if self._process.poll() is not None:
                 raise self._lost()
             self._check_stop()
             now = time.monotonic()
-            silence += min(now - before, 2 * _POLL_INTERVAL)  # not while this process was suspended
+            passed = min(now - before, 2 * _POLL_INTERVAL)  # not while this process was suspended
             before = now
-            if self._heartbeat.count != count:
-                count, silence = self._heartbeat.count, 0.0
-            self._check_silence(silence)
+            waiting.go_on(passed, self._progress())
+            self._check_time(waiting)
 
     def close(self) -> None:
         """Kill the worker, whatever it is doing, and release what belongs to it."""
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
+        if not self._closed:
+            self._closed = True
+            kill_group(self._process.pid, self._mark)
+        with suppress(subprocess.TimeoutExpired):  # no process survives this, but may be late
+            self._process.wait(_END_LIMIT)
         for stream in (self._process.stdin, self._process.stdout, self._errors):
             with suppress(OSError, ValueError):
                 stream.close()  # type: ignore[union-attr]  # both are pipes
         self._heartbeat.close()
 
     def _send(self, content: Any) -> None:
+        self._number = secrets.token_hex(8)
         try:
-            self._channel.send(content, self.limits.seconds)
+            self._channel.send({**content, NUMBER: self._number}, self.limits.seconds)
         except (ChannelClosed, TimeoutError):
             return  # the worker is gone or takes nothing, as receiving will notice
 
@@ -213,12 +234,21 @@ class WorkerProcess:
 
     def _place(self, last: Heartbeat) -> int:
         """Return the place of the operation that was executed last in its request."""
-        place = int(last.operation) if last.operation.isdecimal() else 0
+        place = place_of(last.operation, self._number)
         return max(0, min(place, len(self._operations) - 1))
 
-    def _check_silence(self, silence: float) -> None:
+    def _progress(self) -> int:
+        """Return a number that grows with each operation of a request; else any other number."""
+        if not self._operations:
+            return self._heartbeat.count
+        return self._place(self._heartbeat.read())
+
+    def _check_time(self, waiting: Waiting) -> None:
         """Kill a worker whose current operation takes too long."""
         limit = self.limits.seconds
+        silence = waiting.by_place if self._operations else waiting.by_count
+        if not self._operations and waiting.total >= max(_START_LIMIT, _MOST * limit):
+            raise self._end(NO_RESULT.format(limit=limit), limit)
         doing = self._doing() if silence >= limit else None
         if doing and silence >= (limit if doing.operation else _START_LIMIT):
             raise self._end(NO_RESULT.format(limit=limit), limit)
@@ -266,7 +296,7 @@ class WorkerProcess:
         """Return the last line of standard error, such as the message of an abort in C++."""
         size = self._errors.seek(0, 2)
         self._errors.seek(max(0, size - _TAIL))
-        lines = self._errors.read().decode("utf-8", "replace").strip("\0 \n").splitlines()
+        lines = self._errors.read(_TAIL).decode("utf-8", "replace").strip("\0 \n").splitlines()
         return f": {lines[-1].strip()[:200]}" if lines else ""
 
 

@@ -19,6 +19,7 @@ from conformance.engine.jax_runtime import (
     forget_old_compilations,
     offer_host_devices,
 )
+from conformance.engine.sandbox.confinement import OURS, SAFE_PATH, hide_memory
 from conformance.frontends.cli.console import console_of
 from conformance.frontends.cli.history import keep
 from conformance.frontends.cli.progress import ProgressDisplay
@@ -163,7 +164,9 @@ def run_session(display: ProgressDisplay, jobs: str, options: Sequence[str] = ()
     ]
     if jobs != "1":
         settings += ["-p", "xdist.plugin", f"--numprocesses={jobs}", "--dist=worksteal"]
+    hide_memory()
     offer_host_devices()
+    os.environ.setdefault(SAFE_PATH, OURS)  # in the workers of pytest-xdist
     os.environ.pop("PYTEST_ADDOPTS", None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # also in the workers
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(cache_directory() / "hypothesis"))
@@ -171,6 +174,9 @@ def run_session(display: ProgressDisplay, jobs: str, options: Sequence[str] = ()
         status = int(pytest.main([*settings, *options, str(ENTRY_FILE)], plugins=[display]))
     except KeyboardInterrupt:
         status = int(pytest.ExitCode.INTERRUPTED)  # before the session began
+    finally:
+        if os.environ.get(SAFE_PATH) == OURS:
+            del os.environ[SAFE_PATH]
     if display.collector.refusal is not None:
         click.echo(f"Error: {printable(display.collector.refusal)}", err=True)
         return None
