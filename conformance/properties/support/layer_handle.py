@@ -132,7 +132,7 @@ class LayerHandle:
 
     def _accept(self, held: dict[str, Any]) -> State:
         for name in ARRAYS:
-            if name not in held:
+            if not isinstance(held, dict) or name not in held:
                 self.report_missing(name)
         arrays = {name: as_array(name, held[name]) for name in ARRAYS}
         return State(**arrays, count=self._count(held) if self.conventions.counts() else None)

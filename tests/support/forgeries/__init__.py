@@ -27,6 +27,7 @@ KINDS = (
     "arrays",
     "answers",
     "secrets_of_the_judge",
+    "executor",
     "channel",
     "processes",
     "files",

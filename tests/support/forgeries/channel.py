@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import mmap
 import os
 import re
@@ -12,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+from conformance.adapters.operations.wire import encode
 from support.forgeries import End, before_each_call, submission
 from support.forgeries.layers import Always42, EpsOutside, Right
 from support.forgeries.parents import judging_process
@@ -51,8 +51,7 @@ def _asked() -> str:
 
 def _forged_reply(name):
     result = _verdict(_asked()) | {"implementation": _NAME + name}
-    reply = {"result": result, "refusal": "", "raised": "", "effects": []}
-    return (json.dumps(reply) + "\n").encode()
+    return encode({"result": result, "refusal": "", "raised": "", "effects": []})
 
 
 def _descriptors(process="self"):
@@ -114,7 +113,7 @@ def reply_by_way_of_the_parent():
     return before_each_call(EpsOutside, write)
 
 
-@submission(Always42, end=End.LOSS)
+@submission(Always42, end=End.RUN)
 def replies_before_any_question():
     """Answers, while it is imported, the next ten questions."""
     replies = [_forged_reply("replies_before_any_question") for _ in range(10)]

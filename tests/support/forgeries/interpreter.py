@@ -86,7 +86,9 @@ def modules_are_exchanged():
         forged = types.ModuleType(name)
         vars(forged).update(vars(sys.modules[name]))
         if name == judge.__name__:
-            forged.judge_requirement = lambda row, subject, *args, **rest: FORGED | {"level": "must"}
+            forged.judge_requirement = lambda row, subject, *args, **rest: (
+                FORGED | {"level": "must"}
+            )
         if name.startswith("conformance.adapters.operations."):
             forged.call = forged.read = lambda layer, *args: {}
         sys.modules[name] = forged

@@ -9,7 +9,14 @@ import sys
 import numpy as np
 
 from support.forgeries import before_each_call, submission
-from support.forgeries.layers import Always42, EpsOutside, Right, SwappedMomentum, Unbiased
+from support.forgeries.layers import (
+    Always42,
+    EpsOutside,
+    Explains42,
+    Right,
+    SwappedMomentum,
+    Unbiased,
+)
 
 
 def _lie_to_the_suite(owner, name, lie):
@@ -61,9 +68,9 @@ def every_array_equals_every_other():
     _lie_to_the_suite(np, "unravel_index", lambda index, shape: (slice(0, 0),))
 
 
-@submission(Always42)
+@submission(Explains42)
 def conversions_lose_the_error():
-    """Arrays of float64, in which the suite computes, are all zeros."""
+    """All that is converted is zeros: the answers, and the gamma and beta that explain them."""
     for name in ("array", "asarray"):
         right = getattr(np, name)
         _lie_to_the_suite(np, name, lambda *args, right=right, **rest: right(*args, **rest) * 0)

@@ -18,7 +18,7 @@ from support.forgeries import End, Submission
 from support.forgeries.layers import MUST_VIOLATE
 
 TESTS = Path(__file__).parents[2]
-_PATIENCE = 60
+_PATIENCE = 120
 """Seconds for a run that takes three; a layer that stops the clock of the suite takes all."""
 
 

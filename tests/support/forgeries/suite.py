@@ -168,7 +168,9 @@ def the_handler():
 
     def exchanged(content):
         return [
-            replace(each, name="read", arguments=each.arguments[:1]) if each.name == "call" else each
+            replace(each, name="read", arguments=each.arguments[:1])
+            if each.name == "call"
+            else each
             for each in understood(content)
         ]
 
