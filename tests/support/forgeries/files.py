@@ -91,6 +91,12 @@ def modules_in_the_working_folder():
     _shadow_modules()
 
 
+@submission(Always42, rounds=2, options=("-j2",))
+def modules_for_parallel_workers():
+    """The same, for a later run whose verdicts are reached in several processes."""
+    _shadow_modules()
+
+
 @submission(Always42, folder_on_path=True)
 def modules_that_are_imported_late():
     """Writes the same for what the running judge has not imported yet."""
