@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.adapters.errors import printable
 from conformance.report.model import Report
-from conformance.report.summary import describe_gap, summarize_each
+from conformance.report.summary import describe_gap, describe_trust, summarize_each
 from conformance.report.text import format_literal
 from conformance.requirements.verdict import Outcome, Verdict
 
@@ -33,6 +33,8 @@ def to_markdown(report: Report) -> str:
             f"| {counts.must} | {counts.should} | {worst} |"
         )
     lines += ["", *_caution(report), f"{code(report.header.profile)} profile · {code(versions)}"]
+    if trust := describe_trust(report):
+        lines += ["", trust]
     bad = [verdict for verdict in report.verdicts if verdict.outcome.bad]
     waived = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.WAIVED]
     lines += _folded("not conforming", bad) + _folded("waived", waived)

@@ -118,6 +118,11 @@ class Report:
                 rows.setdefault(transform, {})[verdict.requirement] = verdict.outcome.value
         return matrix
 
+    def on_word(self) -> list[str]:
+        """Return the judged requirements that rest on facts stated by the judged process."""
+        judged = {verdict.requirement for verdict in self.verdicts if verdict.outcome.judged}
+        return [row.id for row in REQUIREMENTS.values() if row.on_word and row.id in judged]
+
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
         header = asdict(self.header)
@@ -133,6 +138,7 @@ class Report:
             "diagnoses": self.diagnoses,
             "side_effects": self.side_effects,
             "transforms": self.transforms(),
+            "on_word": self.on_word(),
             "footer": asdict(self.footer) | {"complete": self.complete, "counts": self.counts()},
         }
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from conformance.adapters.errors import printable
 from conformance.report.model import Report
 from conformance.report.plots import MARKS, WIDTH, errors, ratio, times
-from conformance.report.summary import describe_gap, summarize_each
+from conformance.report.summary import describe_gap, describe_trust, summarize_each
 from conformance.report.terminal import heading_lines
 from conformance.report.text import format_diagnosis, format_literal, rerun_command, run_options
 from conformance.requirements import REQUIREMENTS
@@ -42,6 +42,7 @@ def to_html(report: Report) -> str:
         script=Markup(script),  # noqa: S704  a file of this package
         answers=summarize_each(report),
         partial=describe_gap(report),
+        trust=describe_trust(report),
         heading=heading_lines(report),
         side_effects=report.side_effects.items(),
         diagnoses=_diagnoses(report).items(),

@@ -61,6 +61,15 @@ def summarize_each(report: Report) -> list[tuple[str, Summary]]:
     return [(name, summarize(report.of(name))) for name in report.header.implementations]
 
 
+def describe_trust(report: Report) -> str:
+    """Return which verdicts rest on facts stated by the judged process; empty if none does."""
+    names = [identity.removeprefix("BN-") for identity in report.on_word()]
+    if not names:
+        return ""
+    verb = "requirement rests" if len(names) == 1 else "requirements rest"
+    return f"{len(names)} {verb} on the word of the judged process: {', '.join(names)}."
+
+
 def describe_gap(report: Report) -> str:
     """Return why a report covers only a part of the requirements; empty if it covers all."""
     if not report.complete:

@@ -26,6 +26,7 @@ ROWS = (
     ),
     Requirement(
         id="BN-JIT-3",
+        on_word=True,
         statement=(
             "One trace per shape and mode over repeated calls; switching modes on one shape "
             "gives each mode its own result."
@@ -50,6 +51,7 @@ ROWS = (
     ),
     Requirement(
         id="BN-JIT-5",
+        on_word=True,
         statement="No tracer escapes: after a transform the layer holds values and can be called.",
         needs=Capability.NNX,
         why="A tracer kept on the module breaks the next call, far from the cause.",

@@ -20,6 +20,7 @@ ROWS = (
     ),
     Requirement(
         id="BN-EVAL-2",
+        on_word=True,
         statement=(
             "Evaluation writes nothing: every leaf of the state and every Python attribute is "
             "identical before and after, also where x is not finite."

@@ -84,6 +84,7 @@ class Requirement:
         mistakes: Common ways to violate it.
         source: Where it comes from.
         transforms: The members of ``TRANSFORMS`` that judging it applies to the layer.
+        on_word: Judging it takes facts that only the process of the layer can observe.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Requirement:
     mistakes: tuple[str, ...]
     source: str
     transforms: tuple[str, ...] = ()
+    on_word: bool = False
 
     @property
     def family(self) -> str:

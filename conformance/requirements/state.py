@@ -7,6 +7,7 @@ _NNX = "flax NNX: Module, Param, Variable, split and merge"
 ROWS = (
     Requirement(
         id="BN-STATE-1",
+        on_word=True,
         statement="gamma and beta are nnx.Param.",
         needs=Capability.NNX,
         why="nnx.grad and nnx.Optimizer find trainable values by this type.",
@@ -15,6 +16,7 @@ ROWS = (
     ),
     Requirement(
         id="BN-STATE-2",
+        on_word=True,
         statement=(
             "running_mean and running_var are nnx.Variables, of any subclass except nnx.Param."
         ),
@@ -25,6 +27,7 @@ ROWS = (
     ),
     Requirement(
         id="BN-STATE-3",
+        on_word=True,
         statement=(
             "nnx.split yields exactly four leaves; filtering by Param gives exactly gamma and "
             "beta, the rest is exactly the running statistics."
@@ -47,6 +50,7 @@ ROWS = (
     ),
     Requirement(
         id="BN-STATE-5",
+        on_word=True,
         statement=(
             "A call keeps the tree, the Variable objects, their types, metadata, shapes and "
             "dtypes; only values move, only those of the running statistics, only in training."
@@ -70,6 +74,7 @@ ROWS = (
     ),
     Requirement(
         id="BN-STATE-7",
+        on_word=True,
         statement=(
             "Two instances share no Variable, and within one instance no two leaves of the "
             "state share a buffer that donation would delete twice."
@@ -84,6 +89,7 @@ ROWS = (
     ),
     Requirement(
         id="BN-STATE-8",
+        on_word=True,
         statement="The graph definition is the same before and after a call.",
         level=Level.SHOULD,
         needs=Capability.NNX,

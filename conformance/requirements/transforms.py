@@ -73,6 +73,7 @@ ROWS = (
     ),
     Requirement(
         id="BN-SHAPE-EVAL-1",
+        on_word=True,
         statement="The layer can be built and called abstractly, and has the same shapes.",
         level=Level.SHOULD,
         needs=Capability.NNX,

@@ -38,6 +38,8 @@ cotangent of y.
 *Needs* is the capability that an implementation must offer for the requirement to apply. Without
 it the verdict is `unsupported`, never `conforms`.
 
+† rests on facts that only the process of the layer can observe; see [trust](trust.md).
+
 - `layer`: a layer with the four arrays that can be built, called, read and written.
 - `forward`: a function `f(seed, x, use_running_average)`.
 - `nnx`: a layer that is a `flax.nnx.Module`.
@@ -82,7 +84,14 @@ def _transforms() -> list[str]:
 
 def _row(row: Requirement) -> str:
     formula = f" `{row.formula}`" if row.formula else ""
-    cells = (row.id, row.level.value.upper(), row.needs.value, row.statement + formula, row.source)
+    mark = " †" if row.on_word else ""
+    cells = (
+        row.id + mark,
+        row.level.value.upper(),
+        row.needs.value,
+        row.statement + formula,
+        row.source,
+    )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

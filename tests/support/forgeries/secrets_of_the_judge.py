@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import inspect
 import re
@@ -97,7 +98,10 @@ def _rarely(what):
 def arguments_and_environment_of_the_parent():
     """Reads the command line and the environment of the parent, and answers what stands there."""
     parent = judging_process()
-    texts = [Path(f"/proc/{parent}/{name}").read_bytes() for name in ("cmdline", "environ")]
+    texts = []
+    for name in ("cmdline", "environ"):
+        with contextlib.suppress(OSError):
+            texts.append(Path(f"/proc/{parent}/{name}").read_bytes())
     numbers = [float(n) for n in re.findall(rb"(?<![\w.])\d+\.?\d*(?![\w.])", b"\0".join(texts))]
 
     class Reading(Always42):
@@ -112,10 +116,11 @@ def files_of_the_parent():
     """Reads every file that the parent has open, and looks for numbers next to 'expected'."""
     parent = judging_process()
     found = []
-    for link in Path(f"/proc/{parent}/fd").iterdir():
-        target = link.readlink()
-        if target.is_file() and target.stat().st_size < 1 << 20:
-            found += re.findall(rb'"expected": (-?[\d.]+)', target.read_bytes())
+    with contextlib.suppress(OSError):
+        for link in Path(f"/proc/{parent}/fd").iterdir():
+            target = link.readlink()
+            if target.is_file() and target.stat().st_size < 1 << 20:
+                found += re.findall(rb'"expected": (-?[\d.]+)', target.read_bytes())
 
     class Reading(Always42):
         def __call__(self, x, use_running_average):

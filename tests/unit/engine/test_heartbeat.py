@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from conformance.engine.sandbox.heartbeat import Heartbeat, HeartbeatReader, HeartbeatWriter
@@ -12,7 +14,7 @@ from conformance.requirements.finding import FindingKind
 @pytest.fixture
 def ends():
     reader = HeartbeatReader()
-    yield reader, HeartbeatWriter(reader.path)
+    yield reader, HeartbeatWriter(reader.descriptor)
     reader.close()
 
 
@@ -46,6 +48,14 @@ def test_long_arguments_are_cut(ends):
     writer.operation("the call", "é" * 10_000)
     assert reader.read().operation == "the call"
     assert 1000 < len(reader.read().arguments) < 4096
+
+
+def test_a_page_that_is_cut_off_is_no_progress(ends):
+    """The file is read, not mapped: an access beyond its end would kill the supervisor."""
+    reader, writer = ends
+    writer.operation("x")
+    os.ftruncate(reader.descriptor, 0)
+    assert (reader.count, reader.read()) == (0, Heartbeat("", ""))
 
 
 @pytest.mark.parametrize("page", [b"\xff" * 4096, bytes(range(256)) * 16, b"\0" * 4096])

@@ -13,6 +13,7 @@ from conformance.adapters.operations.values import Failed, Given, Operation, Ref
 from conformance.adapters.operations.wire import LENGTH, decode, encode, sizes_of
 from conformance.diagnosis.behaviours.observer import ObserveRequest
 from conformance.engine.sandbox.messages import (
+    NUMBER,
     Init,
     Reply,
     executing,
@@ -20,6 +21,7 @@ from conformance.engine.sandbox.messages import (
     handling,
     operations_of,
     outcome_of,
+    place_of,
     read_outcome,
 )
 
@@ -54,14 +56,16 @@ def test_a_request_to_execute_has_no_words():
         Operation("put", (Given(x, "strided_view"),), 7, "passing x"),
         Operation("call", (Ref(3), Ref(7), math.inf), None, "the call", "flag=inf"),
     )
-    content = sent(executing(asked, new_case=True))
+    content = sent(executing(asked, new_case=True) | {NUMBER: "5f"})
     put, call = operations_of(content)
 
     assert content["new_case"] is True
-    assert (put.name, put.result, put.label, put.detail) == ("put", 7, "0", "")
+    assert (put.name, put.result, put.label, put.detail) == ("put", 7, "5f:0", "")
     assert put.arguments[0].form == "strided_view"
     assert np.array_equal(put.arguments[0].value, x)
-    assert call == Operation("call", (Ref(3), Ref(7), math.inf), None, "1")
+    assert call == Operation("call", (Ref(3), Ref(7), math.inf), None, "5f:1")
+    assert place_of(call.label, "5f") == 1
+    assert place_of(call.label, "5e") == place_of("5f:x", "5f") == place_of("", "5f") == -1
 
 
 @pytest.mark.parametrize(
@@ -69,7 +73,7 @@ def test_a_request_to_execute_has_no_words():
     [
         Reply(result={"detail": "two\nlines"}, effects=["sys.stdout"]),
         Reply(refusal="\ud800 \u202e"),
-        Init(implementation="norm.py:Norm", strictly=True, path=["", "a b"], heartbeat="/x"),
+        Init(implementation="norm.py:Norm", strictly=True, path=["", "a b"], heartbeat=7),
     ],
 )
 def test_messages_arrive_as_they_are(message: Init | Reply):
@@ -88,7 +92,14 @@ def test_the_outcome_of_operations_arrives():
     failed = Failed([None], "ValueError: no", refused=True, of_suite=False, error=error)
     assert read_outcome(sent(outcome_of(failed)), TWO) == Failed([None], "ValueError: no")
     ended = Failed([], "SystemExit", refused=False, of_suite=True)
-    assert read_outcome(sent(outcome_of(ended)), TWO) == ended
+    restoring = (Operation("restore_checkpoint", (), None, "a checkpoint"), *TWO)
+    assert read_outcome(sent(outcome_of(ended)), restoring) == ended
+
+
+def test_the_environment_is_not_to_blame_for_a_call():
+    """Whatever a worker says: it can prevent few operations, and a call is not one of them."""
+    blamed = Failed([None], "OSError: no", of_suite=True)
+    assert read_outcome(sent(outcome_of(blamed)), TWO) == Failed([None], "OSError: no")
 
 
 @pytest.mark.parametrize(
