@@ -11,8 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import conformance
-
 MARK = "CONFORMANCE_WORKER"
 """The environment variable by which the processes that a worker has started are recognized."""
 
@@ -40,7 +38,7 @@ _START = (
 
 def command_of(module: str) -> list[str]:
     """Return the command that runs a module of this suite, whatever is in the working folder."""
-    root = str(Path(conformance.__file__).parents[1])
+    root = str(Path(__file__).parents[3])
     return [sys.executable, "-P", "-c", _START, root, module]
 
 

@@ -3,7 +3,8 @@
 A worker reads an ``Init`` and then requests, and answers each with a ``Reply``. A request is a
 list of operations, or names the function that handles it, so a worker need not know any request
 in advance. Each message has a ``number`` that nobody can guess; what answers it is a list of
-this number and the answer. What a worker says about an implementation is an array or a fact, never a verdict.
+this number and the answer. What a worker says about an implementation is an array or a fact,
+never a verdict.
 """
 
 from __future__ import annotations
