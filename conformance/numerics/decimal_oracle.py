@@ -17,11 +17,13 @@ from conformance.adapters.protocols import Config
 from conformance.numerics import oracle
 from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.oracle import Float64, Training
+from conformance.numerics.sources import formula
 from conformance.numerics.state import State
 
 _DIGITS = Context(prec=60, Emin=-5000, Emax=5000)
 
 
+@formula
 def decimals(array: Any) -> Any:
     """The same numbers in decimal arithmetic."""
     return np.vectorize(Decimal, otypes=[object])(np.asarray(array, np.float64))

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from conformance.adapters.protocols import Config
 from conformance.numerics.conventions import STRICT, Conventions
+from conformance.numerics.sources import formula, is_sourced
 from conformance.numerics.state import State
 
 Float64 = npt.NDArray[np.float64]
@@ -30,20 +31,23 @@ Float64 = npt.NDArray[np.float64]
 
 def float64(array: Any) -> Any:
     """The same numbers in float64."""
-    return np.asarray(array, np.float64)
+    return array.astype(np.float64) if is_sourced(array) else np.asarray(array, np.float64)
 
 
+@formula
 def moments(x: Any) -> Any:
     """μ = mean(x), v = mean((x−μ)²), per feature."""
     mean = x.mean(axis=0)
     return mean, np.square(x - mean).mean(axis=0)
 
 
+@formula
 def normalize(x: Any, mean: Any, var: Any, eps: Any) -> Any:
     """z = (x−μ)/√(v+ε)"""
     return (x - mean) / np.sqrt(var + eps)
 
 
+@formula
 def ema(momentum: Any, old: Any, new: Any) -> Any:
     """m·old + (1−m)·new"""
     return momentum * old + (1 - momentum) * new
@@ -60,10 +64,11 @@ def training_call(
 ) -> dict[str, Any]:
     """y = γ·(x−μ)/√(v+ε) + β, rm' = m·rm + (1−m)·μ, rv' = m·rv + (1−m)·s·v; or y from rm', rv'."""
     x, gamma, beta, old_mean, old_var = map(exact, (x, *state.values()))
-    momentum, eps = exact(momentum), exact(eps)
+    if exact is not float64:
+        momentum, eps, share = exact(momentum), exact(eps), exact(share)
     mean, var = moments(x)
     running_mean = ema(momentum, old_mean, mean)
-    running_var = ema(momentum, old_var, var * exact(share))
+    running_var = ema(momentum, old_var, var if share == 1 else var * share)
     used = (running_mean, running_var) if by_average else (mean, var)
     z = normalize(x, *used, eps)
     statistics = {"running_mean": running_mean, "running_var": running_var}
@@ -75,7 +80,8 @@ def evaluation_call(
 ) -> Any:
     """y = γ·(x−rm)/√(rv+ε) + β"""
     x, gamma, beta, mean, var = map(exact, (x, *state.values()))
-    return gamma * normalize(x, mean, var, exact(eps)) + beta
+    eps = eps if exact is float64 else exact(eps)
+    return gamma * normalize(x, mean, var, eps) + beta
 
 
 def gradients(x: Any, state: Mapping[str, Any], eps: Any, w: Any, evaluate: bool) -> dict[str, Any]:
@@ -114,7 +120,7 @@ class Gradient:
 
 def statistics(x: npt.ArrayLike) -> tuple[Float64, Float64]:
     """Return the batch statistics of x, (N, D): μ and v, each (D,)."""
-    mean, var = moments(np.asarray(x, np.float64))
+    mean, var = moments(float64(x))
     return mean, var
 
 
@@ -145,7 +151,7 @@ def train(
         conventions.normalises_with_average(),
         exact,
     )
-    return Training(**{name: np.asarray(value, np.float64) for name, value in found.items()})
+    return Training(**{name: value.astype(np.float64, copy=False) for name, value in found.items()})
 
 
 def evaluate(
@@ -162,7 +168,8 @@ def evaluate(
     Returns:
         y, (N, D).
     """
-    return np.asarray(evaluation_call(x, state.arrays(), config.eps, exact), np.float64)
+    y = evaluation_call(x, state.arrays(), config.eps, exact)
+    return y.astype(np.float64, copy=False)  # type: ignore[no-any-return]
 
 
 def training_gradient(config: Config, state: State, x: npt.ArrayLike, w: npt.ArrayLike) -> Gradient:
@@ -211,7 +218,7 @@ def averaged_gradient(
         w: The cotangent of y, (N, D).
         conventions: The conventions that the layer declares.
     """
-    w64, x64 = np.asarray(w, np.float64), np.asarray(x, np.float64)
+    w64, x64 = float64(w), float64(x)
     found = train(config, state, x64, conventions)
     r = 1 / np.sqrt(found.running_var + config.eps)
     k, s, _ = conventions.weights_of_new(config.momentum, state.count, len(x64))
@@ -220,5 +227,5 @@ def averaged_gradient(
     return Gradient(
         gamma=(w64 * found.z).sum(axis=0),
         beta=w64.sum(axis=0),
-        x=state.gamma.astype(np.float64) * r * (w64 - k * pulled),
+        x=float64(state.gamma) * r * (w64 - k * pulled),
     )

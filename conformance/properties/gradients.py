@@ -122,7 +122,7 @@ def value_and_grad_returns_two_leaves_and_one_update(subject: Subject, drawn: Pu
     found = layer.ask("differentiate_loss", x, w, eager, label="nnx.value_and_grad")
 
     path_of = paths_of(layer)
-    wanted = sorted(path_of[name] for name in PARAMETERS)
+    wanted = as_paths([path_of[name] for name in PARAMETERS])
     check_same("leaves of the gradient", as_paths(found["leaves"]), wanted)
     got = check_present(found)
     expected = expected_gradients(subject, before, case, w, evaluate=False)

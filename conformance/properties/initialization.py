@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from conformance.adapters.protocols import ARRAYS, STATISTICS
 from conformance.numerics.state import State
-from conformance.properties.support.checks import check_identical, check_same
+from conformance.properties.support.checks import check_dtype, check_identical, check_shape
 from conformance.properties.support.claims import check_evaluation, check_kept, check_training
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
@@ -65,7 +65,7 @@ def arrays_have_the_declared_dtype(subject: Subject, case: Case) -> None:
         declared |= dict.fromkeys(STATISTICS, stored)
 
     for name, array in subject.build(case.config).state.arrays().items():
-        check_same(f"dtype of {name}", str(array.dtype), declared[name])
+        check_dtype(name, array, declared[name])
 
 
 @requirement("BN-INIT-6", share=0.25, case=cases, seed=lambda _: integers(1, 2**31 - 1))
@@ -86,7 +86,7 @@ def construction_runs_no_training_step(subject: Subject, case: Case) -> None:
     replaced = subject.build(replace(case.config, momentum=0.0)).state.arrays()
 
     for name, array in replaced.items():
-        check_same(f"shape of {name}", array.shape, (case.config.features,))
+        check_shape(name, array, (case.config.features,))
         check_identical(name, array, kept[name], rule=f"as constructed with momentum {largest:g}")
 
 

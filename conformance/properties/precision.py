@@ -11,7 +11,7 @@ from conformance.adapters.operations.values import Given
 from conformance.adapters.protocols import ARRAYS, STATISTICS
 from conformance.numerics import bounds, decimal_oracle, oracle
 from conformance.numerics.state import AnyArray, State
-from conformance.properties.support.checks import check_same, check_shape, check_within
+from conformance.properties.support.checks import check_dtype, check_shape, check_within
 from conformance.properties.support.differentiation import expected_gradients
 from conformance.properties.support.domain_checks import (
     DomainLayer,
@@ -87,10 +87,10 @@ def _plain(state: State) -> State:
 def check_dtypes(chosen: Precision, before: dict[str, Any], results: Results, of: str) -> None:
     """Check the dtypes of the output, and of the arrays before and after a training call."""
     for name in ARRAYS:
-        check_same(f"dtype of {name} of a new layer", str(before[name].dtype), chosen.state)
-        check_same(f"dtype of {name} after {of}", str(results.after[name].dtype), chosen.state)
-    check_same(f"dtype of y in training on {of}", str(results.y.dtype), chosen.y)
-    check_same(f"dtype of y in evaluation on {of}", str(results.evaluated.dtype), chosen.y)
+        check_dtype(f"{name} of a new layer", before[name], chosen.state)
+        check_dtype(f"{name} after {of}", results.after[name], chosen.state)
+    check_dtype(f"y in training on {of}", results.y, chosen.y)
+    check_dtype(f"y in evaluation on {of}", results.evaluated, chosen.y)
 
 
 @requirement("BN-TYPE-2", share=0.2, drawn=lambda _: half_cases(PRECISE))
@@ -115,7 +115,7 @@ def half_precision_keeps_float32_gradients(subject: Subject, drawn: PulledHalf) 
     of_gamma, of_beta, of_x = results.gradients
     check_within(f"the gradient of beta{of}", of_beta, expected.beta, limits.beta)
     check_within(f"the gradient of gamma{of}", of_gamma, expected.gamma, limits.gamma)
-    check_same(f"dtype of the gradient of x{of}", str(of_x.dtype), chosen.x)
+    check_dtype(f"the gradient of x{of}", of_x, chosen.x)
     limit, where = bounds.narrowed_gradient(
         case.config, before, case.x, drawn.w, limits.x, chosen.x, subject.conventions
     )

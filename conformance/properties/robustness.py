@@ -12,9 +12,9 @@ from conformance.adapters.operations.forms import CONTAINERS
 from conformance.adapters.operations.values import Given, Ref
 from conformance.numerics.state import Float32, State
 from conformance.properties.support.checks import (
+    check_dtype,
     check_identical,
     check_nan,
-    check_same,
     check_shape,
     check_true,
 )
@@ -187,7 +187,7 @@ def y_is_declared(subject: Subject, case: Case) -> None:
 
     for y, mode in ((layer.evaluate(x), "evaluation"), (layer.train(x), "training")):
         check_shape(f"y in {mode}", y, case.x.shape)
-        check_same(f"dtype of y in {mode}", str(y.dtype), dtype)
+        check_dtype(f"y in {mode}", y, dtype)
 
 
 _SEVERAL = (

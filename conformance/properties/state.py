@@ -16,7 +16,16 @@ from conformance.properties.support.checks import (
 from conformance.properties.support.claims import check_kept
 from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.module_facts import (
+    as_paths,
+    as_shape,
+    count_all,
+    count_distinct,
     describe_holders,
+    has_leaf,
+    identify,
+    is_own,
+    is_statistic,
+    leaf_at,
     list_leaves,
     paths_of,
     read_leaves,
@@ -45,7 +54,7 @@ def statistics_are_variables_but_not_params(subject: Subject, case: Case) -> Non
 
     for name in STATISTICS:
         found = held[name]
-        right = found["is_variable"] and not found["is_param"]
+        right = is_statistic(found)
         wanted = "an nnx.Variable that is no nnx.Param"
         check_true(name, right, got=found["title"], expected=wanted)
 
@@ -60,7 +69,7 @@ def split_yields_exactly_the_four(subject: Subject, case: Case, trained: int) ->
     of_count = (COUNT,) if subject.conventions.counts() else ()
     groups = {ARRAYS: ARRAYS + of_count, PARAMETERS: PARAMETERS, STATISTICS: STATISTICS + of_count}
     path_of = paths_of(layer)
-    wanted = {group: sorted(path_of[name] for name in held) for group, held in groups.items()}
+    wanted = {group: as_paths([path_of[n] for n in held]) for group, held in groups.items()}
     check_same("leaves of nnx.split", list_leaves(layer), wanted[ARRAYS])
     params = list_leaves(layer, "parameters")
     check_same("leaves selected by nnx.Param", params, wanted[PARAMETERS])
@@ -75,10 +84,10 @@ def hyperparameters_are_no_leaves(subject: Subject, case: Case, other: int) -> N
     one, two = subject.build(case.config), subject.build(changed)
 
     there, here = read_leaves(two), read_leaves(one)
-    check_same("paths of the leaves", sorted(there), sorted(here))
-    for path, leaf in there.items():
+    check_same("paths of the leaves", as_paths(there), as_paths(here))
+    for path in there:
         name, rule = "/".join(map(str, path)), "whatever momentum and eps are"
-        check_identical(name, leaf, here[path], rule=rule)
+        check_identical(name, leaf_at(there, path), leaf_at(here, path), rule=rule)
 
 
 @requirement("BN-STATE-5", share=0.5, case=cases, evaluate=lambda _: integers(0, 1))
@@ -105,7 +114,9 @@ def split_carries_the_new_statistics(subject: Subject, case: Case) -> None:
     bound = bounds.train(case.config, before, case.x, subject.conventions)
     for name in STATISTICS:
         path = path_of[name]
-        check_true(f"leaf {name}", path in split, got="absent", expected="a leaf of nnx.split")
+        check_true(
+            f"leaf {name}", has_leaf(split, path), got="absent", expected="a leaf of nnx.split"
+        )
         wanted, limit = getattr(expected, name), getattr(bound, name)
         check_within(f"{name} in nnx.split", split[path], wanted, limit)
 
@@ -114,12 +125,13 @@ def split_carries_the_new_statistics(subject: Subject, case: Case) -> None:
 def instances_and_leaves_share_nothing(subject: Subject, case: Case) -> None:
     """no Variable in two instances, no buffer in two leaves, no effect of one on the other"""
     one, two = subject.build(case.config), subject.build(case.config)
-    mine = {holder["identity"]: name for name, holder in describe_holders(one).items()}
+    mine = describe_holders(one)
     for name, holder in describe_holders(two).items():
-        shared = mine.get(holder["identity"], "")
-        check_true(f"the holder of {name}", not shared, got=f"shared with {shared}", expected="own")
+        owners = [each for each, other in mine.items() if other["identity"] == holder["identity"]]
+        got = f"shared with {owners[-1] if owners else ''}"
+        check_true(f"the holder of {name}", is_own(holder, mine), got=got, expected="own")
     buffers = one.ask("list_buffers", label="nnx.split")
-    check_same("distinct buffers of the leaves", len(set(buffers)), len(buffers))
+    check_same("distinct buffers of the leaves", count_distinct(buffers), count_all(buffers))
     before = two.state
     one.train(subject.input(case))
 
@@ -143,10 +155,10 @@ def _anatomy(layer: LayerHandle) -> dict[str, Any]:
     for name, holder in describe_holders(layer).items():
         described |= {
             f"type of {name}": holder["title"],
-            f"shape of {name}": tuple(holder["shape"]),
+            f"shape of {name}": as_shape(holder["shape"]),
             f"dtype of {name}": holder["dtype"],
         }
         if holder["is_variable"]:
-            described[f"the Variable object of {name}"] = f"#{holder['identity']}"
+            described[f"the Variable object of {name}"] = identify(holder)
             described[f"metadata of {name}"] = holder["metadata"]
     return described

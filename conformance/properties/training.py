@@ -11,8 +11,8 @@ from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound
 from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import (
+    check_dtype,
     check_finite,
-    check_same,
     check_shape,
     check_within,
 )
@@ -43,7 +43,7 @@ def training_normalizes_with_the_batch(subject: Subject, case: Case) -> Iterator
     yield
 
     if (dtype := subject.conventions.output_dtype()) is not None:
-        check_same("dtype of y", str(y.dtype), dtype)
+        check_dtype("y", y, dtype)
     expected = oracle.train(case.config, before, case.x, subject.conventions).y
     check_within("y", y, expected, bounds.train(case.config, before, case.x, subject.conventions).y)
 

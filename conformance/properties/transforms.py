@@ -21,6 +21,7 @@ from conformance.properties.support.differentiation import (
     check_present,
     expected_gradients,
 )
+from conformance.properties.support.module_facts import as_shape
 from conformance.properties.support.optimizer import (
     DECAY,
     OTHER_EPS,
@@ -164,15 +165,15 @@ def the_layer_exists_abstractly(subject: Subject, case: Case) -> None:
     abstract = layer.ask("build_abstractly", *config, label=label)
     for name in ARRAYS:
         if name not in abstract:
-            layer.report_missing(name)
+            layer.report_missing(name, abstract)
         found = abstract[name]
         got, wanted = found["title"], "a shape and a dtype"
         check_true(name, found["is_abstract"], got=got, expected=wanted)
-        check_same(f"shape of {name}", tuple(found["shape"]), (case.config.features,))
+        check_same(f"shape of {name}", as_shape(found["shape"]), (case.config.features,))
         check_same(f"dtype of {name}", found["dtype"], str(before.arrays()[name].dtype))
     for flag in (False, True):
         y = layer.ask("call_abstractly", x, flag, label="jax.eval_shape of a call")
-        check_same("shape of y", tuple(y["shape"]), case.x.shape)
+        check_same("shape of y", as_shape(y["shape"]), case.x.shape)
         check_same("dtype of y", y["dtype"], subject.conventions.output_dtype() or "float32")
 
 

@@ -8,18 +8,20 @@ import io
 import runpy
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.sampling import THEME_OF, sample_parameters
 
+from conformance.adapters import peers
 from conformance.adapters.implementation import Implementation
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.properties.support.subject import Subject
 from conformance.report.reproducers.construction_spec import Blueprint, Place, blueprint_of
-from conformance.report.reproducers.recipes import RECIPES
+from conformance.report.reproducers.recorder import Recording, record_case
 from conformance.report.reproducers.render import script_of
 from conformance.requirements import REQUIREMENTS, Capability, Requirement
 from conformance.requirements.verdict import Outcome, Verdict
@@ -33,6 +35,9 @@ _CORRECT = {
     "wide": "from impl.wide_batchnorm import WideBatchNorm as Norm\n",
     "forward": "from impl.forward import batchnorm_forward as Norm\n",
 }
+
+
+_DECLARING = [name for name, fault in FAULTS.items() if fault.implementation.deviations]
 
 
 def fault_of(identity: str) -> Fault:
@@ -60,12 +65,13 @@ def imported_by(node: ast.AST) -> list[str]:
     return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
 
 
-def judge_fault(fault: Fault, identity: str) -> Verdict:
-    verdict = judge_requirement(
-        REQUIREMENTS[identity], Subject(fault.implementation), budget(minimize=False)
-    )
+def find_violation(implementation: Implementation, identity: str) -> tuple[Verdict, Recording]:
+    """Return the verdict on a requirement that is violated, and the recording of its case."""
+    subject = Subject(implementation)
+    verdict = judge_requirement(REQUIREMENTS[identity], subject, budget(minimize=False))
     assert verdict.outcome is Outcome.VIOLATES
-    return verdict
+    assert verdict.violation is not None
+    return verdict, record_case(identity, subject, verdict.violation.values)
 
 
 def write_user_module(place: Path, text: str) -> None:
@@ -82,7 +88,7 @@ def moved(implementation: Implementation, place: Path) -> tuple[Blueprint, str, 
         assert own.forward is not None
         blueprint, source, kind = replace(own, forward=here), own.forward, "forward"
     else:
-        kind = "wide" if own.wider else "layer"
+        kind = "wide" if own.options or own.mask else "layer"
         blueprint, source = replace(own, layer=here), own.layer
     faulty = f"from {source.module} import {source.name} as Norm\n"
     return blueprint, faulty, _CORRECT[kind]
@@ -96,21 +102,23 @@ def run_here(path: Path) -> object:
         try:
             runpy.run_path(str(path), run_name="__main__")
         except SystemExit as end:
-            return end.code
+            return 1 if isinstance(end.code, str) else end.code
         finally:
             sys.path[:] = before
     return None
 
 
-def shown(verdict: Verdict, blueprint: Blueprint, place: Path) -> Path:
-    """Write the script that shows a violation, as ``write_script`` looks for it."""
-    path = place / "bug.py"
-    for occurrence in range(8):
-        path.write_text(script_of(verdict, blueprint, occurrence), encoding="utf-8")
-        if (status := run_here(path)) != 0:
-            assert status == 1, verdict.violation
-            return path
-    pytest.fail("no occurrence shows it")
+def write_scripts(
+    found: tuple[Verdict, Recording], blueprint: Blueprint, folder: Path
+) -> list[Path]:
+    """Write both scripts for a violation, each of which shows it."""
+    scripts = []
+    for plain in (True, False):
+        script = folder / f"bug_{plain}.py"
+        script.write_text(script_of(*found, blueprint, plain=plain), encoding="utf-8")
+        assert run_here(script) == 1, found[1].finding
+        scripts.append(script)
+    return scripts
 
 
 @pytest.fixture(autouse=True)
@@ -119,30 +127,25 @@ def no_bytecode(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
 
-def test_every_requirement_has_a_recipe():
-    """Whatever can be violated can be shown by a script."""
-    assert set(RECIPES) == set(REQUIREMENTS)
-
-
 @pytest.mark.parametrize("identity", sample_parameters(REQUIREMENTS, group=THEME_OF.get, every=20))
 def test_a_script_tells_the_fault_from_a_correct_layer(identity: str, tmp_path: Path):
     """With the faulty class in the user's module it ends with 1, with a correct one with 0."""
     fault = fault_of(identity)
-    verdict = judge_fault(fault, identity)
+    found = find_violation(fault.implementation, identity)
     blueprint, faulty, correct = moved(fault.implementation, tmp_path)
 
     write_user_module(tmp_path, faulty)
-    script = shown(verdict, blueprint, tmp_path)
-    text = script.read_text(encoding="utf-8")
-    assert "conformance" not in text
-    imported = {
-        name.split(".")[0] for node in ast.walk(ast.parse(text)) for name in imported_by(node)
-    }
-    assert imported <= {"numpy", "jax", "flax", "optax", "orbax", "user_norm"} | set(
-        sys.stdlib_module_names
-    )
+    scripts = write_scripts(found, blueprint, tmp_path)
+    for script in scripts:
+        text = script.read_text(encoding="utf-8")
+        imported = {
+            name.split(".")[0] for node in ast.walk(ast.parse(text)) for name in imported_by(node)
+        }
+        assert imported <= {"numpy", "jax", "flax", "optax", "orbax", "user_norm"} | set(
+            sys.stdlib_module_names
+        )
     write_user_module(tmp_path, correct)
-    assert run_here(script) == 0
+    assert [run_here(script) for script in scripts] == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -164,13 +167,13 @@ def test_a_script_tells_the_fault_from_a_correct_layer(identity: str, tmp_path: 
 def test_repeated_comparisons_are_distinguished(name: str, identity: str, tmp_path: Path):
     """The bound that counts is the one of the comparison, not of another one of that name."""
     fault = FAULTS[name]
-    verdict = judge_fault(fault, identity)
+    found = find_violation(fault.implementation, identity)
     blueprint, faulty, correct = moved(fault.implementation, tmp_path)
 
     write_user_module(tmp_path, faulty)
-    script = shown(verdict, blueprint, tmp_path)
+    scripts = write_scripts(found, blueprint, tmp_path)
     write_user_module(tmp_path, correct)
-    assert run_here(script) == 0
+    assert [run_here(script) for script in scripts] == [0, 0]
 
 
 _REFUSES_AT_ONCE = """
@@ -189,21 +192,74 @@ class Norm(MyBatchNorm):
 def test_a_single_feature_may_be_refused_or_broadcast(correct: str, tmp_path: Path):
     """The script of BN-ERR-2 ends with 0 on a layer that does either."""
     fault = FAULTS["reshaped-after-the-update"]
-    verdict = judge_fault(fault, "BN-ERR-2")
+    found = find_violation(fault.implementation, "BN-ERR-2")
     blueprint, faulty, _ = moved(fault.implementation, tmp_path)
 
     write_user_module(tmp_path, faulty)
-    script = shown(verdict, blueprint, tmp_path)
+    scripts = write_scripts(found, blueprint, tmp_path)
     write_user_module(tmp_path, correct)
-    assert run_here(script) == 0
+    assert [run_here(script) for script in scripts] == [0, 0]
 
 
 @pytest.mark.parametrize("identity", ["BN-EPS-1", "BN-GRAD-3", "BN-EVAL-1", "BN-NUM-1"])
 def test_the_bound_is_that_of_the_violation(identity: str, tmp_path: Path):
     """What a correct layer is allowed stands in the script as the report has it."""
     fault = fault_of(identity)
-    verdict = judge_fault(fault, identity)
+    verdict, recording = find_violation(fault.implementation, identity)
     assert verdict.violation is not None
     blueprint, _, _ = moved(fault.implementation, tmp_path)
 
-    assert f"allowed = {verdict.violation.finding.bound!r} " in script_of(verdict, blueprint)
+    text = script_of(verdict, recording, blueprint)
+    assert f"allowed = {verdict.violation.finding.bound!r} " in text
+
+
+@pytest.mark.parametrize(
+    "identity", ["BN-TRAIN-1", "BN-EVAL-1", "BN-EMA-1", "BN-FLAG-3", "BN-EPS-1"]
+)
+def test_the_script_of_a_plain_call_is_short(identity: str, tmp_path: Path):
+    """From a minimal case it fits on a screen, and shows how the expected value is computed."""
+    implementation = fault_of(identity).implementation
+    subject = Subject(implementation)
+    verdict = judge_requirement(REQUIREMENTS[identity], subject, budget())
+    assert verdict.violation is not None
+    recording = record_case(identity, subject, verdict.violation.values)
+    blueprint, _, _ = moved(implementation, tmp_path)
+
+    text = script_of(verdict, recording, blueprint)
+    assert len(text.splitlines()) <= 50
+    assert "layer(given, use_running_average=" in text
+    assert "rngs=nnx.Rngs(0))" in text
+
+
+@pytest.mark.parametrize(
+    ("adapter", "package", "identity"),
+    [
+        (peers.linen, "flax", "BN-TRAIN-1"),
+        (peers.linen, "flax", "BN-GRAD-3"),
+        (peers.linen_wide, "flax", "BN-MASK-1"),
+        (peers.equinox, "equinox", "BN-EMA-1"),
+        (peers.haiku, "haiku", "BN-EMA-1"),
+        (peers.torch_1d, "torch", "BN-EMA-2"),
+    ],
+)
+def test_layers_of_other_frameworks_have_scripts(
+    adapter: Callable[[], Implementation], package: str, identity: str, tmp_path: Path
+):
+    """The adapter is copied; what a declaration allows is shown where it is ignored."""
+    pytest.importorskip(package)
+    strict = adapter().read(strictly=True)
+    found = find_violation(strict, identity)
+
+    for script in write_scripts(found, blueprint_of(strict), tmp_path):
+        assert "import conformance" not in script.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "name", sample_parameters(_DECLARING, group=lambda _: "declaring", every=4)
+)
+def test_declared_conventions_have_scripts(name: str, tmp_path: Path):
+    """The expected value follows the declared convention: its numbers are literals."""
+    fault = FAULTS[name]
+    found = find_violation(fault.implementation, min(fault.breaks))
+
+    write_scripts(found, blueprint_of(fault.implementation), tmp_path)

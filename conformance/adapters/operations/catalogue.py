@@ -11,6 +11,7 @@ _BY_MODULE = {
         "reread",
         "call",
         "call_live",
+        "refuses",
         "read",
         "snapshot",
         "reread_snapshot",

@@ -70,6 +70,15 @@ def call_live(layer: Layer, x: Any, flag: Any) -> Live:
     return Live(layer(x, flag))
 
 
+def refuses(layer: Layer, x: Any, flag: Any) -> bool:
+    """Return whether applying a layer to x raises an exception, of any class."""
+    try:
+        layer(x, flag)
+    except Exception:  # noqa: BLE001  any exception is a refusal
+        return True
+    return False
+
+
 def read(layer: Layer) -> dict[str, Any]:
     """Return the arrays of a layer, each (D,), and the number of its updates if it has one."""
     held = dict(layer.read())

@@ -106,6 +106,12 @@ class Supervisor:
             record.losses.append(requirement)
         return verdict
 
+    def subject(self, name: str) -> Subject:
+        """Return an implementation as properties act on it; it must not be refused."""
+        worker, declaration = self._worker(name), self._record(name).declaration
+        assert worker is not None and declaration is not None, "not refused"  # noqa: S101, PT018
+        return Subject(declaration, worker)
+
     def ask(self, name: str, request: Request) -> Any:
         """Return the result of a request that a function in the worker handles.
 

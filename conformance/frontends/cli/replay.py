@@ -82,24 +82,36 @@ def _choose_one(found: list[StoredViolation], identity: str, name: str | None) -
 
 def _write_script(stored: StoredViolation, script: Path, name: str | None) -> None:
     from conformance.report.reproducers.construction_spec import Blueprint, BlueprintRequest  # noqa: PLC0415  NumPy
-    from conformance.report.reproducers.script import NoScript  # noqa: PLC0415  imports NumPy
+    from conformance.report.reproducers.no_script import NoScript  # noqa: PLC0415
+    from conformance.report.reproducers.recorder import record_case  # noqa: PLC0415  NumPy
     from conformance.report.reproducers.verify import write_script  # noqa: PLC0415
 
     target = script.absolute()  # before changing to the directory of the implementation
     implementation = name or stored.verdict.implementation
     with _in_directory_of(stored, name):
-        with _supervisor() as supervisor:
+        with _supervisor(strictly=stored.strictly) as supervisor:
             if refusal := supervisor.refusal(implementation):
                 raise click.UsageError(refusal)
             try:
                 blueprint = Blueprint.from_json(supervisor.ask(implementation, BlueprintRequest()))
+                subject = supervisor.subject(implementation)
+                recording = record_case(stored.verdict.requirement, subject, stored.values)
             except WorkerLost as lost:
                 msg = f"{implementation} cannot be inspected: {lost.how}"
                 raise click.UsageError(msg) from lost
+            except NoScript as error:
+                raise click.UsageError(_without_script(stored, error)) from error
         try:
-            write_script(stored.verdict, blueprint, target)
+            write_script(stored.verdict, recording, blueprint, target)
         except NoScript as error:
-            raise click.UsageError(str(error)) from error
+            raise click.UsageError(_without_script(stored, error)) from error
+
+
+def _without_script(stored: StoredViolation, error: Exception) -> str:
+    return (
+        f"{stored.id} has no script: {error}. `conformance replay {stored.id}` shows it, "
+        "without a script."
+    )
 
 
 def _supervisor(*, strictly: bool = False) -> contextlib.closing[Supervisor]:

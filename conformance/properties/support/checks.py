@@ -20,12 +20,33 @@ from conformance.numerics.bounds import Bound
 from conformance.requirements.finding import FINITE_NUMBER, Finding, FindingKind
 
 
-class ViolationFound(AssertionError):
-    """The implementation contradicts the requirement that is being judged."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """The comparison that failed.
 
-    def __init__(self, finding: Finding) -> None:
+    Attributes:
+        kind: "within", "identical", "same", "shape", "dtype", "true", "finite", "nan", "array", or
+            "has" for something that has to be in a container.
+        got: The observed value, as the check received it.
+        expected: The expected value.
+    """
+
+    kind: str
+    got: Any
+    expected: Any = None
+
+
+class ViolationFound(AssertionError):
+    """The implementation contradicts the requirement that is being judged.
+
+    Attributes:
+        finding: What was found.
+        comparison: The comparison that failed; None if an operation failed.
+    """
+
+    def __init__(self, finding: Finding, comparison: Comparison | None = None) -> None:
         super().__init__(finding.sentence())
-        self.finding = finding
+        self.finding, self.comparison = finding, comparison
 
 
 @dataclass(slots=True)
@@ -72,28 +93,30 @@ def _count(comparisons: int) -> Notes:
     return notes
 
 
-def violation(quantity: str, got: Any, expected: Any, **rest: Any) -> NoReturn:
+def violation(
+    quantity: str, got: Any, expected: Any, comparison: Comparison | None = None, **rest: Any
+) -> NoReturn:
     """Raise the violation of a rule that has no error bound.
 
     Args:
         quantity: The name of what is wrong.
         got: What the implementation returned.
         expected: What the requirement asks for.
+        comparison: The comparison that failed, if one did.
         **rest: Other fields of ``Finding``.
 
     Raises:
         ViolationFound: Always.
     """
-    raise ViolationFound(
-        Finding(quantity=quantity, got=_words(got), expected=_words(expected), **rest)
-    )
+    finding = Finding(quantity=quantity, got=_words(got), expected=_words(expected), **rest)
+    raise ViolationFound(finding, comparison)
 
 
 def check_same(quantity: str, got: Any, expected: Any) -> None:
     """Check that two plain values, such as shapes, types or names, are equal."""
     _count(1)
     if got != expected:
-        violation(quantity, got, expected)
+        violation(quantity, got, expected, Comparison("same", got, expected))
 
 
 def check_true(quantity: str, holds: bool, *, got: Any, expected: Any) -> None:
@@ -110,12 +133,23 @@ def check_true(quantity: str, holds: bool, *, got: Any, expected: Any) -> None:
     """
     _count(1)
     if not holds:
-        violation(quantity, got, expected)
+        violation(quantity, got, expected, Comparison("true", holds))
 
 
 def check_shape(quantity: str, got: npt.NDArray[Any], expected: tuple[int, ...]) -> None:
     """Check only the shape of an array."""
-    check_same(f"shape of {quantity}", got.shape, expected)
+    _count(1)
+    if got.shape != expected:
+        comparison = Comparison("shape", got, expected)
+        violation(f"shape of {quantity}", got.shape, expected, comparison)
+
+
+def check_dtype(quantity: str, got: npt.NDArray[Any], expected: str) -> None:
+    """Check only the dtype of an array."""
+    _count(1)
+    if str(got.dtype) != expected:
+        comparison = Comparison("dtype", got, expected)
+        violation(f"dtype of {quantity}", str(got.dtype), expected, comparison)
 
 
 def check_finite(quantity: str, got: npt.NDArray[Any]) -> None:
@@ -140,7 +174,8 @@ def _check_each(
     bad = np.argwhere(~right)
     if bad.size:
         index = tuple(int(i) for i in bad[0])
-        violation(quantity, float(got[index]), expected, index=index, kind=kind)
+        compared = Comparison("nan" if expected == "NaN" else "finite", got)
+        violation(quantity, float(got[index]), expected, compared, index=index, kind=kind)
 
 
 def check_identical(
@@ -157,19 +192,21 @@ def check_identical(
     Raises:
         ViolationFound: They differ.
     """
+    comparison = Comparison("identical", got, expected)
     got, expected = np.asarray(got), np.asarray(expected)  # which may be lazy
     same_kind = got.dtype == expected.dtype and got.shape == expected.shape
     if same_kind and got.tobytes() == expected.tobytes():  # the usual case, and much faster
         _count(got.size + 2)
         return
-    check_shape(quantity, got, expected.shape)
-    check_same(f"dtype of {quantity}", str(got.dtype), str(expected.dtype))
+    check_shape(quantity, comparison.got, expected.shape)
+    check_dtype(quantity, comparison.got, str(expected.dtype))
     _count(got.size)
     differs = (got != expected) & ~(np.isnan(got) & np.isnan(expected))
     if differs.any():
         index = tuple(int(i) for i in np.argwhere(differs)[0])
         wanted = f"{expected[index]}, {rule or 'identical'}"
-        violation(quantity, float(got[index]), wanted, index=index, kind=FindingKind.VALUE)
+        kind = FindingKind.VALUE
+        violation(quantity, float(got[index]), wanted, comparison, index=index, kind=kind)
 
 
 def check_within(
@@ -186,8 +223,9 @@ def check_within(
     Raises:
         ViolationFound: An element is off by more than its bound.
     """
+    comparison = Comparison("within", got, expected)
     got, expected = np.asarray(got), np.asarray(expected)  # which may be lazy
-    check_shape(quantity, got, expected.shape)
+    check_shape(quantity, comparison.got, expected.shape)
     unlimited = np.broadcast_to(np.isinf(bound.allowed), expected.shape)
     measured = np.where(unlimited, expected, got.astype(np.float64))
     notes = _count(got.size - int(unlimited.sum()))
@@ -197,12 +235,15 @@ def check_within(
         limit = float(np.broadcast_to(bound.allowed, measured.shape)[index])
         found, wanted = float(measured[index]), _wanted(expected[index])
         kind = FindingKind.NON_FINITE
-        violation(quantity, found, wanted, index=index, bound=limit, kind=kind)
+        if isinstance(wanted, str):
+            comparison = Comparison("finite", comparison.got)
+        violation(quantity, found, wanted, comparison, index=index, bound=limit, kind=kind)
     error = np.abs(measured - expected)
     ratio = np.where(np.isnan(error), np.inf, error / bound.allowed)
     worst = np.unravel_index(int(ratio.argmax()), ratio.shape)
     if ratio[worst] > 1:
-        raise ViolationFound(_measured(quantity, worst, measured, expected, bound, ratio))
+        finding = _measured(quantity, worst, measured, expected, bound, ratio)
+        raise ViolationFound(finding, comparison)
     notes.measured = True
     notes.worst_strict = max(notes.worst_strict, float((error / bound.strict).max()))
     largest = max(float(ratio[worst]), notes.by_quantity.get(quantity, 0.0))

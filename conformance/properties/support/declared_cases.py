@@ -132,4 +132,5 @@ def _parts(value: Any) -> Iterator[Any]:
 
 def refuses(layer: LayerHandle, x: Any, *, flag: bool) -> bool:
     """Return whether the call raises; any exception is a refusal."""
-    return layer.session.refuses("call", layer.ref, x, flag, label="the call")
+    refused: bool = layer.ask("refuses", x, flag, label="the call")
+    return refused

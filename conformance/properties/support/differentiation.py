@@ -11,7 +11,7 @@ from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound, GradientBounds
 from conformance.numerics.oracle import Gradient
 from conformance.numerics.state import AnyArray, State
-from conformance.properties.support.checks import check_within, violation
+from conformance.properties.support.checks import Comparison, check_within, violation
 from conformance.properties.support.claims import check_trained
 from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.session import as_array
@@ -137,7 +137,8 @@ def check_present(found: dict[str, Any]) -> dict[str, AnyArray]:
     """
     for name in PARAMETERS:
         if name not in found:
-            violation(f"the gradient of {name}", "absent", "a leaf of the gradients")
+            compared = Comparison("has", found, name)
+            violation(f"the gradient of {name}", "absent", "a leaf of the gradients", compared)
     return {name: as_array(f"the gradient of {name}", found[name]) for name in PARAMETERS}
 
 

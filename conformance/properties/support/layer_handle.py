@@ -14,7 +14,7 @@ from conformance.adapters.operations.values import Ref
 from conformance.adapters.protocols import ARRAYS, COUNT, Config
 from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import AnyArray, State
-from conformance.properties.support.checks import check_same, violation
+from conformance.properties.support.checks import Comparison, check_shape, violation
 from conformance.properties.support.session import Answer, Session, as_array
 from conformance.requirements.finding import MISSING, FindingKind
 
@@ -96,14 +96,19 @@ class LayerHandle:
         """Have an operation on the layer executed, whose result stays where it is."""
         return self.session.keep(name, self.ref, *arguments, label=label)
 
-    def report_missing(self, name: str) -> None:
+    def report_missing(self, name: str, found: dict[str, Any]) -> None:
         """Report that the layer has no array of this name.
+
+        Args:
+            name: The name.
+            found: What it has, by name.
 
         Raises:
             ViolationFound: Always.
         """
         expected = f"an array of shape ({self.fresh_config.features},)"
-        violation(name, MISSING, expected, kind=FindingKind.MISSING)
+        compared = Comparison("has", found, name)
+        violation(name, MISSING, expected, compared, kind=FindingKind.MISSING)
 
     @property
     def state(self) -> State:
@@ -133,21 +138,22 @@ class LayerHandle:
     def _accept(self, held: dict[str, Any]) -> State:
         for name in ARRAYS:
             if not isinstance(held, dict) or name not in held:
-                self.report_missing(name)
+                self.report_missing(name, held)
         arrays = {name: as_array(name, held[name]) for name in ARRAYS}
         return State(**arrays, count=self._count(held) if self.conventions.counts() else None)
 
     def _accept_usable(self, held: dict[str, Any]) -> State:
         state = self._accept(held)
         for name, array in state.arrays().items():
-            check_same(f"shape of {name}", array.shape, (self.fresh_config.features,))
+            check_shape(name, array, (self.fresh_config.features,))
         return state
 
     def _count(self, held: dict[str, Any]) -> Any:
         """Return the number of updates that the layer reports for its averages."""
         if COUNT not in held:
             expected = "the number of updates, by the declared deviation"
-            violation(COUNT, MISSING, expected, kind=FindingKind.MISSING)
+            compared = Comparison("has", held, COUNT)
+            violation(COUNT, MISSING, expected, compared, kind=FindingKind.MISSING)
         return self.conventions.as_count(as_array(COUNT, held[COUNT]))
 
     def write(self, state: State) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from conformance.numerics.sources import Deferred
 
-class LazyArray(NDArrayOperatorsMixin):
+
+class LazyArray(Deferred, NDArrayOperatorsMixin):
     """Acts as the NumPy array that a function returns.
 
     Args:

@@ -12,10 +12,17 @@ from conformance.adapters.protocols import Config
 from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound
 from conformance.numerics.conventions import STRICT, Conventions
+from conformance.numerics.sources import formula
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_same, check_within
 
 Float64 = npt.NDArray[np.float64]
+
+
+@formula
+def as_integer(count: Any) -> int:
+    """Return a number of updates."""
+    return int(count)
 
 
 def check_count(state: State, expected: Any, of: str = "") -> None:
@@ -27,7 +34,7 @@ def check_count(state: State, expected: Any, of: str = "") -> None:
         of: What is appended to the name of the count.
     """
     if expected is not None and state.count is not None:
-        check_same(f"count{of}", int(state.count), int(expected))
+        check_same(f"count{of}", as_integer(state.count), as_integer(expected))
 
 
 @dataclass(slots=True)

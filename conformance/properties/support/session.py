@@ -16,7 +16,7 @@ import numpy as np
 from conformance.adapters.operations.executor import Executor, ExecutorLost, LocalExecutor
 from conformance.adapters.operations.values import Failed, NotNumeric, Operation, Ref
 from conformance.numerics.state import AnyArray
-from conformance.properties.support.checks import violation
+from conformance.properties.support.checks import Comparison, violation
 from conformance.properties.support.lazy_array import LazyArray
 from conformance.requirements.finding import NUMERIC_ARRAY, RESULT, FindingKind
 
@@ -201,21 +201,6 @@ class Session:
             if first is until:
                 return
 
-    def refuses(self, name: str, *arguments: Any, label: str) -> bool:
-        """Return whether an operation raises an exception, of any class.
-
-        Raises:
-            ViolationFound: The implementation raises in an operation before it.
-        """
-        self.finish()
-        operation = Operation(name, _present(arguments), None, label)
-        results = self.executor.perform([operation])
-        if not isinstance(results, Failed):
-            return False
-        if not results.refused:
-            _report(operation, results)
-        return True
-
     def live(self, ref: Ref) -> Any:
         """Return a live object; only where the implementation is in this process."""
         assert isinstance(self.executor, LocalExecutor)  # noqa: S101
@@ -274,7 +259,8 @@ def as_array(what: str, value: Any) -> AnyArray:
     if isinstance(value, np.ndarray):
         return value
     got = value.type_name if isinstance(value, NotNumeric) else type(value).__name__
-    return violation(what, got, NUMERIC_ARRAY, kind=FindingKind.NOT_ARRAY)
+    compared = Comparison("array", value)
+    return violation(what, got, NUMERIC_ARRAY, compared, kind=FindingKind.NOT_ARRAY)
 
 
 def _present(arguments: Any) -> Any:

@@ -11,6 +11,7 @@ from conformance.adapters.operations.executor import Executor, LocalExecutor
 from conformance.adapters.operations.values import Given, Ref
 from conformance.adapters.protocols import Config
 from conformance.numerics.conventions import Conventions
+from conformance.numerics.sources import formula
 from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import check_true
 from conformance.properties.support.layer_handle import CONSTRUCT, LayerHandle
@@ -18,6 +19,12 @@ from conformance.properties.support.session import Session, as_array
 from conformance.strategies.case import Case
 
 INPUT = "passing x"
+
+
+@formula
+def is_counted(count: Any, fresh: bool) -> bool:
+    """Return whether a layer has counted no update if it is fresh, and some if it is not."""
+    return bool(count == 0) == fresh
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ class Subject:
             fresh = case.state is None
             check_true(
                 "count before the first call",
-                bool(before.count == 0) == fresh,
+                is_counted(before.count, fresh),
                 got=str(before.count),
                 expected="0" if fresh else "the number of updates behind what was written, not 0",
             )

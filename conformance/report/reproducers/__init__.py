@@ -1,7 +1,7 @@
 """Counterexamples as standalone scripts: NumPy, JAX, flax and the user's module, nothing else.
 
-A recipe per requirement (``recipes``) follows its claim with the literal arrays of a violation, and
-ends at the comparison that failed. ``inliner`` copies functions into a script: the formulas of
-the oracle, and those of ``driving`` and ``deriving``. ``render`` assembles the script, and
-``verify`` runs it once before it is written.
+``recorder`` executes the stored case of a violation once more and logs its operations; its values
+know how they were computed (``conformance.numerics.sources``). ``writing`` and ``render`` write the
+log down, up to the comparison that failed; ``bundle`` copies the definitions that it needs. So a
+claim is written once, as its property. ``verify`` runs the script once before it is written.
 """

@@ -1,17 +1,18 @@
-"""How a script imports and builds the layer."""
+"""How a script imports and builds the implementation."""
 
 from __future__ import annotations
 
 import ast
 import sys
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from conformance.adapters.construction import Construction
-from conformance.adapters.errors import printable
+from conformance.adapters.gallery import find_galleries
 from conformance.adapters.implementation import Implementation
-from conformance.adapters.resolve import FILE_MODULE_PREFIX
+from conformance.adapters.resolve import FILE_MODULE_PREFIX, find_registered
 from conformance.engine.sandbox.messages import Request
 
 if TYPE_CHECKING:
@@ -32,24 +33,30 @@ class Blueprint:
     """What a script must know about an implementation; JSON values, which cross process borders.
 
     Attributes:
-        layer: Where to import the class of the layer.
-        forward: Where to import the forward function.
+        layer: Where to import the class of the layer; None if a script cannot.
+        forward: Where to import the forward function; None if a script cannot.
+        whole: Where to import an object that the suite resolves to the implementation.
+        member: The name of the implementation in that object, if it is a gallery.
         keywords: The layer's names of constructor arguments, by those of the suite.
         attributes: The layer's names of attributes, by those of the suite.
         arguments: Further arguments of its constructor, as source text.
-        wider: The declared arguments of the extended domain.
-        deviations: The names of the declared deviations.
-        obstacle: Why a script cannot build the layer; empty if it can.
+        options: The layer's names of the optional arguments, by those of ``Options``.
+        mask: The layer's name of a mask.
+        adapter: The module of the suite that drives the layer; empty for others.
+        adapter_arguments: Arguments of its ``build``, as source text.
     """
 
     layer: Place | None = None
     forward: Place | None = None
+    whole: Place | None = None
+    member: str = ""
     keywords: dict[str, str] = field(default_factory=dict)
     attributes: dict[str, str] = field(default_factory=dict)
     arguments: dict[str, str] = field(default_factory=dict)
-    wider: dict[str, Any] = field(default_factory=dict)
-    deviations: tuple[str, ...] = ()
-    obstacle: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+    mask: str = ""
+    adapter: str = ""
+    adapter_arguments: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the blueprint as JSON values."""
@@ -58,8 +65,8 @@ class Blueprint:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Blueprint:
         """Return the blueprint that ``to_json`` wrote."""
-        places = {name: data[name] and Place(**data[name]) for name in ("layer", "forward")}
-        return cls(**{**data, **places, "deviations": tuple(data["deviations"])})
+        places = ("layer", "forward", "whole")
+        return cls(**{**data, **{name: data[name] and Place(**data[name]) for name in places}})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,46 +83,42 @@ def handle(subject: Subject) -> dict[str, Any]:
 
 def blueprint_of(implementation: Implementation) -> Blueprint:
     """Return what a script must know about an implementation."""
-    made = implementation.construction
-    layer, obstacle = _layer(implementation, made)
-    forward = (
-        None
-        if implementation.forward is None
-        else _place(implementation.forward, implementation.name)
-    )
-    known = made or Construction(module=Construction)
-    wider = implementation.wider
-    declared: dict[str, Any] = {}
-    if wider is not None:
-        declared = {name: getattr(wider, name) for name in _ARGUMENTS}
-        declared["precisions"] = [asdict(each) for each in wider.precisions]
-    return Blueprint(
-        layer=layer,
-        forward=forward,
-        keywords=dict(known.keywords),
-        attributes=dict(known.attributes),
-        arguments={name: repr(value) for name, value in known.arguments.items()},
-        wider=declared,
-        deviations=tuple(sorted(each.name for each in implementation.deviations)),
-        obstacle=obstacle,
-    )
+    typed, build = implementation.name, implementation.build
+    forward = implementation.forward and _place(implementation.forward, typed)
+    known: dict[str, Any] = {"forward": forward, **_whole(typed)}
+    if isinstance(build, partial) and build.func.__module__ == _PEERS:
+        adapter, arguments = build.args
+        known |= {"adapter": f"conformance.adapters.{adapter}"}
+        known |= {"adapter_arguments": {name: repr(value) for name, value in arguments.items()}}
+    elif (made := implementation.construction) is not None:
+        literal = all(map(_has_literal, made.arguments.values()))
+        known |= {"layer": _place(made.module, typed) if literal else None}
+        known |= {"keywords": dict(made.keywords), "attributes": dict(made.attributes)}
+        known |= {"arguments": {name: repr(value) for name, value in made.arguments.items()}}
+    if (wider := implementation.wider) is not None:
+        named = {name: getattr(wider, name) for name in ("axis", "dtype", "axis_name")}
+        known |= {"options": {ours: own for ours, own in named.items() if own}}
+        known |= {"mask": wider.mask}
+    return Blueprint(**known)
 
 
-_ARGUMENTS = ("ndim", "axis", "mask", "mask_by_row", "dtype", "axis_name")
+_PEERS = "conformance.adapters.peers"
 
 
-def _layer(implementation: Implementation, made: Construction | None) -> tuple[Place | None, str]:
-    """Return where the layer's class is, or why a script cannot build it."""
-    name = printable(implementation.name)
-    if made is None:
-        return None, f"{name} is driven by an adapter of the suite, which no script has"
-    place = _place(made.module, implementation.name)
-    if place is None:
-        return None, f"the class of {name} cannot be imported by a name"
-    opaque = [argument for argument, value in made.arguments.items() if not _has_literal(value)]
-    if opaque:
-        return None, f"its constructor's argument {opaque[0]!r} has no literal form"
-    return place, ""
+def _whole(typed: str) -> dict[str, Any]:
+    """Return where the object with a typed name can be imported."""
+    place, _, name = typed.rpartition(":")
+    registered: dict[str, EntryPoint] = find_registered() if not place else {}
+    if name in registered:
+        point = registered[name]
+        return {"whole": Place(module=point.module, name=point.attr)}
+    if place in (galleries := find_galleries()):
+        point = galleries[place]
+        return {"whole": Place(module=point.module, name=point.attr), "member": name}
+    if place.endswith(".py"):
+        path = Path(place).expanduser().resolve()
+        return {"whole": Place(module=path.stem, name=name, file=str(path))}
+    return {"whole": Place(module=place, name=name)} if place else {}
 
 
 def _place(found: Any, typed: str) -> Place | None:

@@ -13,6 +13,11 @@ from conformance.numerics.state import State
 _WIDTH = 96
 
 
+def spell_dtype(dtype: Any) -> str:
+    """Return source text for a dtype: bfloat16 is not NumPy's own."""
+    return f"{'np' if hasattr(np, str(dtype)) else 'jnp'}.{dtype}"
+
+
 def written(value: Any) -> str:
     """Return source text for numbers, arrays, states, and lists and tuples of them.
 
@@ -25,12 +30,13 @@ def written(value: Any) -> str:
         return f"{{\n{lines},\n}}"
     if isinstance(value, np.ndarray):
         if not value.size:
-            return f"np.zeros({value.shape}, np.{value.dtype})"
+            return f"np.zeros({value.shape}, {spell_dtype(value.dtype)})"
         numbers = _nested(value)
-        text = f"np.array({numbers}, np.{value.dtype})"
-        return text if len(text) <= _WIDTH else f"np.array({_wrapped(numbers)}, np.{value.dtype})"
+        dtype = spell_dtype(value.dtype)
+        text = f"np.array({numbers}, {dtype})"
+        return text if len(text) <= _WIDTH else f"np.array({_wrapped(numbers)}, {dtype})"
     if isinstance(value, np.generic):
-        return f"np.{value.dtype}({_shortest(value)})"
+        return f"{spell_dtype(value.dtype)}({_shortest(value)})"
     if isinstance(value, list | tuple):
         inside = ", ".join(written(item) for item in value)
         one = "," if isinstance(value, tuple) and len(value) == 1 else ""

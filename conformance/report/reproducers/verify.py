@@ -14,25 +14,28 @@ from conformance.adapters.errors import printable
 from conformance.engine.sandbox.limits import CALL_LIMIT
 from conformance.report.atomic_files import write_text
 from conformance.report.reproducers.construction_spec import Blueprint
+from conformance.report.reproducers.no_script import NoScript
+from conformance.report.reproducers.recorder import NOT_NOW, Recording
 from conformance.report.reproducers.render import START, limit_of, script_of
-from conformance.report.reproducers.script import NoScript
 from conformance.requirements.verdict import Verdict
 
 _SHOWS = 1
 _SHOWS_NOTHING = 0
-_OCCURRENCES = 8
-"""How many comparisons of the same quantity are tried: few claims repeat one more often."""
-
 _TAIL = 400
 
 
 def write_script(
-    verdict: Verdict, blueprint: Blueprint, path: Path, limit: float = CALL_LIMIT + START
+    verdict: Verdict,
+    recording: Recording,
+    blueprint: Blueprint,
+    path: Path,
+    limit: float = CALL_LIMIT + START,
 ) -> None:
     """Write the script, after it was run and exited with 1.
 
     Args:
         verdict: A verdict with a violation.
+        recording: What happened in its case.
         blueprint: How the implementation is constructed.
         path: Where to write the script.
         limit: The seconds that it may take, beyond the time limit of a layer that hangs.
@@ -40,40 +43,19 @@ def write_script(
     Raises:
         NoScript: There is none, or it does not show the violation; nothing is written.
     """
-    assert verdict.violation is not None, "the caller looks for one"  # noqa: S101
-    own = float(limit_of(verdict.violation.finding) or 0)
-    try:
-        text = _shown(verdict, blueprint, limit + own)
-    except NoScript as error:
-        identity = verdict.violation.id
-        msg = (
-            f"{identity} has no script: {error}. `conformance replay {identity}` shows it, "
-            "without a script."
-        )
-        raise NoScript(msg) from error
-    write_text(path, text)
-
-
-def _shown(verdict: Verdict, blueprint: Blueprint, limit: float) -> str:
-    """Return the first script that shows the violation."""
-    for occurrence in range(_OCCURRENCES):
-        try:
-            text = script_of(verdict, blueprint, occurrence)
-        except NoScript:
-            if occurrence == 0:
-                raise
-            break
-        status, said = _tried(text, limit)
+    assert recording.finding is not None, "nothing else is recorded to its end"  # noqa: S101
+    own = float(limit_of(recording.finding) or 0)
+    failures = []
+    for plain in (True, False):
+        text = script_of(verdict, recording, blueprint, plain=plain)
+        status, said = _tried(text, limit + own)
         if status == _SHOWS:
-            return text
-        if status != _SHOWS_NOTHING:
-            msg = f"the script exited with {status} (inconclusive): {said}"
-            raise NoScript(msg)
-    msg = (
-        "the script exited with 0: from the same inputs the layer does not show it now, so it "
-        "depends on earlier calls, on chance, or on another version of the layer"
-    )
-    raise NoScript(msg)
+            write_text(path, text)
+            return
+        failures.append(f"the script exited with {status} (inconclusive): {said}")
+        if status == _SHOWS_NOTHING:
+            failures[-1] = f"the script exited with 0: {NOT_NOW}"
+    raise NoScript(failures[-1])
 
 
 def _tried(text: str, limit: float) -> tuple[int, str]:

@@ -18,7 +18,6 @@ from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.numerics.state import State
 from conformance.properties.support.subject import Subject
-from conformance.report.reproducers import driving
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome
 from impl.batchnorm import MyBatchNorm
@@ -112,7 +111,6 @@ def test_attributes_of_modules_inside_are_seen_once():
     module = Circular(d=2, momentum=0.9, eps=1e-5, rngs=nnx.Rngs(0))
     seen = {"momentum": "0.9", "eps": "1e-05", "inner.momentum": "0.5", "inner.eps": "0.1"}
     assert NnxLayer(module, {}).attributes_now() == seen
-    assert driving.attributes(module) == seen
 
 
 @pytest.mark.parametrize("name", ["Bare", "Two"])

@@ -16,6 +16,7 @@ from conformance.adapters.operations.values import Failed, NotNumeric, Operation
 from conformance.adapters.protocols import Config
 from conformance.numerics.state import State
 from conformance.properties.support.checks import ViolationFound
+from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.lazy_array import LazyArray
 from conformance.properties.support.session import Session, as_array
 from conformance.properties.support.subject import Subject
@@ -141,17 +142,20 @@ def test_a_new_case_forgets_the_one_before():
     assert requests == [["begin_case", "build"]]
 
 
-def test_refusals_are_asked_for_alone():
+def test_refusals_are_answers():
     """An exception is the answer, and one of an operation before it is a violation."""
-    subject, requests = counted(Raising)
-    session = subject.session
+    subject, _ = counted(Raising)
     layer = subject.build(CONFIG)
-    assert session.refuses("call", layer.ref, X, False, label="the call")
-    assert not session.refuses("read", layer.ref, label="reading the state")
-    assert requests == [["build"], ["call"], ["read"]]
+    assert layer.ask("refuses", X, False, label="the call")
+    assert not build_right_layer().ask("refuses", X, False, label="the call")
     layer.train(X)
     with pytest.raises(ViolationFound, match="got ValueError: no"):
-        session.refuses("read", layer.ref, label="reading the state")
+        layer.ask("refuses", X, False, label="the call")
+
+
+def build_right_layer() -> LayerHandle:
+    """Return a layer that refuses nothing."""
+    return counted()[0].build(CONFIG)
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit()])
@@ -161,12 +165,13 @@ def test_an_attempt_to_end_the_process_is_no_refusal(
     """A layer refuses by an ``Exception``."""
     monkeypatch.setattr("conformance.adapters.call_hooks.is_watched", lambda: True)
 
-    def raising(*_: object) -> None:
-        raise error
+    class Ending(NumpyNorm):
+        def __call__(self, *_: object) -> None:
+            raise error
 
-    session = Session(LocalExecutor(Implementation(name="f", forward=raising)))
+    subject, _ = counted(Ending)
     with pytest.raises(ViolationFound, match=type(error).__name__):
-        session.refuses("forward", 0, X, True, label="forward")
+        subject.build(CONFIG).ask("refuses", X, False, label="the call")
 
 
 def test_failures_of_the_environment_are_no_violations():

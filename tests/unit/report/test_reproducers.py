@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
 from support.violations import a_case, verdict_of
 
-from conformance.adapters.implementation import Implementation
 from conformance.numerics.oracle import evaluate, evaluation_gradient, train, training_gradient
 from conformance.numerics.state import State
+from conformance.properties.support.checks import Comparison
+from conformance.properties.support.subject import Subject
+from conformance.report.reproducers.bundle import copy_of
 from conformance.report.reproducers.construction_spec import Blueprint, blueprint_of
-from conformance.report.reproducers.inliner import pieces_for
 from conformance.report.reproducers.literals import written
+from conformance.report.reproducers.no_script import NoScript
+from conformance.report.reproducers.recorder import record_case
 from conformance.report.reproducers.render import script_of
-from conformance.report.reproducers.script import NoScript
-from conformance.requirements.deviations import Deviation
 from conformance.requirements.finding import Finding
-from conformance.requirements.verdict import Violation
 from conformance.strategies.bytestream import SIZE, draw_from_bytes
 from conformance.strategies.cotangents import GRADIENT, pulled_cases
 from impl import reference
@@ -27,30 +27,32 @@ from impl.faulty import FAULTS
 
 
 def test_reasons_why_there_is_no_script():
-    """Adapters, own conventions, and names that cannot be imported are distinguished."""
+    """A violation without a case, one that does not come back, and a name that is no module's."""
+    subject = Subject(reference())
+    with pytest.raises(NoScript, match="no case belongs to it"):
+        record_case("BN-TRAIN-1", subject, {})
     finding = Finding(quantity="y", got=1.0, expected=2.0, bound=0.1, ratio=10.0, index=(0, 0))
     verdict = verdict_of(finding, a_case())
-    layer = reference()
-    assert layer.construction is not None
-    cases = {
-        "is driven by an adapter": replace(layer, construction=None),
-        "cannot be imported by a name": Implementation.nnx(lambda: None, name="f"),
-        "'dtype' has no literal form": Implementation.nnx(
-            layer.construction.module, arguments={"dtype": np.float32}
-        ),
-        "declares UNBIASED_RUNNING_VARIANCE": replace(
-            layer, deviations=frozenset({Deviation.UNBIASED_RUNNING_VARIANCE})
-        ),
-    }
-    for message, implementation in cases.items():
-        with pytest.raises(NoScript, match=message):
-            script_of(verdict, blueprint_of(implementation))
-    nothing = replace(verdict, violation=Violation(finding=finding))
-    with pytest.raises(NoScript, match="no case belongs to it"):
-        script_of(nothing, blueprint_of(layer))
-    other = verdict_of(replace(finding, quantity="its colour"), a_case())
-    with pytest.raises(NoScript, match="'its colour' is compared by nothing"):
-        script_of(other, blueprint_of(layer))
+    assert verdict.violation is not None
+    with pytest.raises(NoScript, match="from the same inputs the layer does not show it now"):
+        record_case("BN-TRAIN-1", subject, verdict.violation.values)
+    faulty = FAULTS["eps-outside"].implementation
+    recording = record_case("BN-TRAIN-1", Subject(faulty), verdict.violation.values)
+    nameless = blueprint_of(replace(faulty, name="nameless", construction=None))
+    with pytest.raises(NoScript, match="cannot be imported by a name"):
+        script_of(verdict, recording, nameless)
+
+
+def test_what_has_no_source_is_compared_by_no_script():
+    """A script that compares a literal with a literal would show nothing."""
+    finding = Finding(quantity="y", got=1.0, expected=2.0, bound=0.1, ratio=10.0, index=(0, 0))
+    verdict = verdict_of(finding, a_case())
+    assert verdict.violation is not None
+    faulty = FAULTS["eps-outside"].implementation
+    recording = record_case("BN-TRAIN-1", Subject(faulty), verdict.violation.values)
+    recording.comparison = Comparison("within", np.zeros(3), np.ones(3))
+    with pytest.raises(NoScript, match="is compared by nothing that a script can do"):
+        script_of(verdict, recording, blueprint_of(faulty))
 
 
 @pytest.mark.parametrize(
@@ -70,15 +72,17 @@ def test_a_report_of_others_writes_no_code(changed: dict[str, object], message: 
     verdict = verdict_of(finding, drawn, "BN-FLAG-1")
     assert verdict.violation is not None
     values = verdict.violation.values | changed
-    edited = replace(verdict, violation=replace(verdict.violation, values=values))
 
-    assert "forward(0.0" in script_of(verdict, blueprint_of(reference()))
     index: tuple[object, ...] = ("print('mine')",)
-    elsewhere = replace(verdict.violation, finding=replace(finding, index=index))
-    with pytest.raises(NoScript, match="which is never drawn"):
-        script_of(replace(verdict, violation=elsewhere), blueprint_of(reference()))
+    faulty = FAULTS["not-flat"].implementation
+    recording = record_case("BN-FLAG-1", Subject(faulty), verdict.violation.values)
+    named = replace(
+        verdict, violation=replace(verdict.violation, finding=replace(finding, index=index))
+    )
+    assert "forward(0.0" in (text := script_of(named, recording, blueprint_of(faulty)))
+    assert "mine" not in text
     with pytest.raises(NoScript, match=message):
-        script_of(edited, blueprint_of(reference()))
+        record_case("BN-FLAG-1", Subject(faulty), values)
 
 
 def test_blueprints_cross_process_borders():
@@ -105,9 +109,15 @@ def test_literals_are_read_back_bit_by_bit():
 @pytest.mark.parametrize("number", range(4))
 def test_the_copied_formulas_are_those_of_the_oracle(number: int):
     """The source copied into scripts needs NumPy alone, and computes what the suite expects."""
-    used = "training_call, evaluation_call, gradients, decimals"
-    copied = {"np": np, "Decimal": Decimal}
-    exec("\n".join(pieces_for(used)), copied)
+    places = (
+        ("conformance.numerics.oracle", "training_call"),
+        ("conformance.numerics.oracle", "evaluation_call"),
+        ("conformance.numerics.oracle", "gradients"),
+        ("conformance.numerics.decimal_oracle", "decimals"),
+    )
+    bundle = copy_of(places)
+    copied: dict[str, Any] = {}
+    exec("\n".join([*bundle.imports, *bundle.pieces]), copied)
     raw = np.random.default_rng([number, 3]).bytes(SIZE)
     case, w, _ = draw_from_bytes(raw, {"drawn": pulled_cases(GRADIENT)})["drawn"]
     state, config = case.state or State.fresh(case.config.features), case.config
