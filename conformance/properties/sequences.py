@@ -30,16 +30,18 @@ def any_sequence_follows_the_model(subject: Subject, program: Program) -> None:
     """after each step of a program: y, all states, inputs and earlier outputs are right"""
     run = Run.start(subject, program)
     run.check(None)
-    subject.session.finish()
     for number, step in enumerate(program.steps, 1):
-        try:
-            trained = run.take(step)
-            run.check(trained)
-            subject.session.finish()
-        except ViolationFound as found:
-            call = run.calls if step.times > 1 else None
-            where = replace(found.finding, step=number, call=call, action=repr(step))
-            raise ViolationFound(where) from found
+        subject.session.later(partial(run.enter, number))
+        run.check(run.take(step))
+    try:
+        subject.session.finish()
+    except ViolationFound as found:
+        if run.entered == 0:
+            raise
+        step = program.steps[run.entered - 1]
+        call = run.calls if step.times > 1 else None
+        where = replace(found.finding, step=run.entered, call=call, action=repr(step))
+        raise ViolationFound(where, found.comparison) from found
 
 
 @dataclass(slots=True)
@@ -77,7 +79,8 @@ class Run:
 
     ``buffers`` are the NumPy arrays that the layers are passed, the same objects throughout;
     ``inputs`` are what they must contain. ``outputs`` pairs each y, as it was returned, with
-    its copy. ``calls`` of the present step have been checked, or are being checked.
+    its copy. ``entered`` is the number of the step that is being checked, of which ``calls`` calls
+    have been checked, or are being checked.
     """
 
     subject: Subject
@@ -88,6 +91,7 @@ class Run:
     outputs: list[tuple[Ref, AnyArray]]
     last: Call
     now: int = 0
+    entered: int = 0
     calls: int = 0
 
     @classmethod
@@ -115,9 +119,13 @@ class Run:
     def _nnx(self) -> bool:
         return self.subject.implementation.nnx_module
 
+    def enter(self, number: int) -> None:
+        """Note that the checks of a step begin."""
+        self.entered, self.calls = number, 0
+
     def take(self, step: Step) -> Live | None:
         """Take one step; return the layer that it has trained, if any."""
-        kind, self.calls = step.kind, 0
+        kind = step.kind
         if kind in RUNS:
             return self._run(step)
         if kind in COPIED_BY:
@@ -217,15 +225,12 @@ class Run:
         original = self.current
         ref = original.layer.keep("copy_by", name, label=name)
         copied = Live(original.layer.at(ref), original.expected)
-        self.subject.session.later(partial(self._copy_expected, copied))
+        self.subject.session.later(partial(_copy_expected, copied, original))
         self.live.insert(self.now, copied)
         if len(self.live) > ALIVE:
             neither = (self.now + 2) % len(self.live)  # the copy nor what was copied
             del self.live[neither]
             self.now -= neither < self.now
-
-    def _copy_expected(self, copied: Live) -> None:
-        copied.expected = copied.expected.copy()
 
     def _write(self, state: State, names: tuple[str, ...]) -> None:
         given = {name: array for name, array in state.arrays().items() if name in names}
@@ -248,6 +253,10 @@ class Run:
         copies = [copied for _, copied in self.outputs]
         session.later(partial(_check_kept, answer, inputs, copies))
         del self.outputs[:-_KEPT]
+
+
+def _copy_expected(copied: Live, original: Live) -> None:
+    copied.expected = original.expected.copy()
 
 
 def _check_moved(live: Live, state: State) -> None:

@@ -8,6 +8,7 @@ was saved. No two numbers of a saved state are equal, so that no swap of slots s
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from conformance.adapters.operations.catalogue import COPIES, RESTORATIONS
@@ -30,16 +31,18 @@ from conformance.strategies.shape_grid import TRANSFORMED
 
 def check_state(what: str, layer: LayerHandle, expected: State, rule: str) -> None:
     """Check that all four arrays are identical to those of a state."""
-    check_kept(layer.state, expected, rule, of=f" of {what}")
+    check = partial(check_kept, layer.state, expected, rule, of=f" of {what}")
+    layer.session.later(check)
 
 
 def check_in_use(subject: Subject, case: Case, layer: LayerHandle, held: State) -> None:
     """Check that the state which the layer holds is the one that it uses, in both modes."""
-    x = subject.input(case)
-    check_evaluated(case.config, held, case.x, layer.evaluate(x), subject.conventions)
-    y = layer.call_jitted(x, evaluate=True)
-    check_evaluated(case.config, held, case.x, y, subject.conventions)
-    check_trained(subject, case, held, layer.train(x), layer.state)
+    session, x = subject.session, subject.input(case)
+    for y in (layer.evaluate(x), layer.call_jitted(x, evaluate=True)):
+        evaluated = case.config, held, case.x, y, subject.conventions
+        session.later(partial(check_evaluated, *evaluated))
+    y, after = layer.train(x), layer.state
+    session.later(partial(check_trained, subject, case, held, y, after))
     check_evaluation(layer, case, x)
 
 

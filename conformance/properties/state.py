@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +32,7 @@ from conformance.properties.support.module_facts import (
     read_leaves,
 )
 from conformance.properties.support.property import requirement
+from conformance.properties.support.session import Answer
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
@@ -91,16 +93,21 @@ def hyperparameters_are_no_leaves(subject: Subject, case: Case, other: int) -> N
 
 
 @requirement("BN-STATE-5", share=0.5, case=cases, evaluate=lambda _: integers(0, 1))
-def a_call_moves_nothing_but_statistics(subject: Subject, case: Case, evaluate: int) -> None:
+def a_call_moves_nothing_but_statistics(
+    subject: Subject, case: Case, evaluate: int
+) -> Iterator[None]:
     """tree, Variables, types, metadata, shapes, dtypes, γ and β are kept; all in evaluation"""
     layer, before, x = subject.start(case)
-    anatomy = _anatomy(layer)
+    facts = _ask_for_anatomy(layer)
     layer.call(x, bool(evaluate))
+    facts_after, after = _ask_for_anatomy(layer), layer.state
+    yield
 
-    for what, value in _anatomy(layer).items():
+    anatomy = _anatomy(*facts)
+    for what, value in _anatomy(*facts_after).items():
         check_same(what, value, anatomy[what])
     kept = ARRAYS if evaluate else PARAMETERS
-    check_kept(layer.state, before, "as before the call", names=kept)
+    check_kept(after, before, "as before the call", names=kept)
 
 
 @requirement("BN-STATE-6", share=0.3, case=cases)
@@ -149,10 +156,17 @@ def the_graph_definition_is_constant(subject: Subject, case: Case, evaluate: int
     check_true("the graph definition", same, got="changed by a call", expected="as before")
 
 
-def _anatomy(layer: LayerHandle) -> dict[str, Any]:
+def _ask_for_anatomy(layer: LayerHandle) -> tuple[Answer, Answer]:
+    """Ask for the leaves of a layer, and for what holds its arrays."""
+    session, ref = layer.session, layer.ref
+    leaves = session.request("list_leaves", ref, "all", label="nnx.split")
+    return leaves, session.request("describe_holders", ref, label="reading the Variables")
+
+
+def _anatomy(leaves: Answer, holders: Answer) -> dict[str, Any]:
     """Return everything about the state that a call has to keep, except the values."""
-    described: dict[str, Any] = {"leaves of nnx.split": list_leaves(layer)}
-    for name, holder in describe_holders(layer).items():
+    described: dict[str, Any] = {"leaves of nnx.split": as_paths(leaves.value)}
+    for name, holder in holders.value.items():
         described |= {
             f"type of {name}": holder["title"],
             f"shape of {name}": as_shape(holder["shape"]),

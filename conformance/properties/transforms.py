@@ -199,9 +199,9 @@ def uses_add_up_and_layers_do_not_mix(subject: Subject, drawn: Interleaved, rate
         expected_gradients(subject, before, each, cotangent, evaluate=False)
         for each, cotangent in ((case, w), (again, other))
     ]
-    check_descended(first, before, pulled, RATES[rate], of=" of the layer used twice")
+    check_descended(first.state, before, pulled, RATES[rate], of=" of the layer used twice")
     alone = expected_gradients(subject, start, beside, w, evaluate=False)
-    check_descended(second, start, [alone], RATES[rate], of=" of the other layer")
+    check_descended(second.state, start, [alone], RATES[rate], of=" of the other layer")
     for layer, owner, origin, batches in (
         (first, case.config, before, (case.x, x)),
         (second, config, start, (x,)),

@@ -12,7 +12,6 @@ from conformance.numerics.bounds import Bound, GradientBounds
 from conformance.numerics.oracle import Gradient
 from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import Comparison, check_within, violation
-from conformance.properties.support.claims import check_trained
 from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.session import as_array
 from conformance.properties.support.subject import Subject
@@ -140,15 +139,3 @@ def check_present(found: dict[str, Any]) -> dict[str, AnyArray]:
             compared = Comparison("has", found, name)
             violation(f"the gradient of {name}", "absent", "a leaf of the gradients", compared)
     return {name: as_array(f"the gradient of {name}", found[name]) for name in PARAMETERS}
-
-
-def check_one_update(subject: Subject, layer: LayerHandle, before: State, case: Case) -> None:
-    """Check that the running statistics have moved by one batch.
-
-    Args:
-        subject: The implementation.
-        layer: The layer after the call.
-        before: Its state before the call, four arrays of (D,).
-        case: The batch, (N, D), and the configuration.
-    """
-    check_trained(subject, case, before, None, layer.state)

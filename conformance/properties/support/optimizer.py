@@ -12,7 +12,6 @@ from conformance.numerics.bounds import GradientBounds
 from conformance.numerics.oracle import Gradient
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_within
-from conformance.properties.support.layer_handle import LayerHandle
 
 RATES = (0.5, 0.125, 2.0**-10)
 
@@ -24,7 +23,7 @@ OTHER_MOMENTUM, OTHER_EPS = 0.4, 0.05
 
 
 def check_descended(
-    layer: LayerHandle,
+    after: State,
     before: State,
     pulled: Sequence[tuple[Gradient, GradientBounds]],
     rate: float,
@@ -34,13 +33,12 @@ def check_descended(
     """Check gamma and beta after a step along the sum of the gradients of several uses.
 
     Args:
-        layer: The layer after the step.
+        after: The state of the layer after the step, four arrays of (D,).
         before: Its state before the step, four arrays of (D,).
         pulled: The exact gradients and their bounds, one pair for each use.
         rate: The learning rate.
         of: What is appended to the names of gamma and beta.
     """
-    after = layer.state.arrays()
     for name in PARAMETERS:
         old = before.arrays()[name].astype(np.float64)
         parts = [getattr(wanted, name) for wanted, _ in pulled]
@@ -48,4 +46,4 @@ def check_descended(
         gradient = sum(parts[1:], start=parts[0])
         moved = old - rate * (gradient + DECAY * old)
         bound = bounds.step(old, gradient, limit, rate, DECAY)
-        check_within(f"{name}{of} after the step", after[name], moved, bound)
+        check_within(f"{name}{of} after the step", after.arrays()[name], moved, bound)
