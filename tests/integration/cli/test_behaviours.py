@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from support.sampling import exhaustive
 
 from conformance.adapters.errors import AdapterError
 from conformance.diagnosis.behaviours import BEHAVIOURS
@@ -38,6 +39,7 @@ def test_what_ends_the_process_is_an_answer_and_breaks_no_other(tmp_path, monkey
     assert flagged.answer == NAN_FLAG
 
 
+@exhaustive
 def test_what_does_not_return_is_an_answer(tmp_path, monkeypatch):
     """A call that hangs is ended after the limit."""
     (tmp_path / "hangs.py").write_text(

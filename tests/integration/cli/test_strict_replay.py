@@ -7,6 +7,7 @@ import re
 
 import pytest
 from support.command_line import conformance
+from support.sampling import exhaustive
 
 
 @pytest.fixture
@@ -14,6 +15,7 @@ def home(tmp_path_factory):
     return {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
 
 
+@exhaustive
 def test_a_violation_without_declarations_is_replayed_without_them(tmp_path, home):
     """From the recent runs and from the report; the command that is printed repeats it."""
     command = ("run", "flax-default", "--ignore-declarations", "-k", "NUM-1", "--no-diagnosis")
@@ -28,6 +30,7 @@ def test_a_violation_without_declarations_is_replayed_without_them(tmp_path, hom
     assert (replayed.returncode, "BN-NUM-1" in replayed.stdout) == (1, True)
 
 
+@exhaustive
 def test_runs_by_declarations_say_nothing_of_it(tmp_path, home):
     """The header has the word only where it is true, and reports without it can be read."""
     conformance("run", "impl", "-k", "EPS", "--report", "r.json", cwd=tmp_path, **home)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.command_line import conformance
+from support.sampling import exhaustive
 
 NORM = '''
 """A third-party layer in plain NumPy."""
@@ -85,6 +86,7 @@ def test_a_third_party_implementation_is_judged(site: Path, tmp_path: Path, jobs
     assert "theirs: conforms to 2 of 2 requirements." in done.stdout
 
 
+@exhaustive
 def test_a_third_party_implementation_can_violate(site: Path, tmp_path: Path):
     """What it gets wrong is shown under its registered name."""
     done = conformance(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.projects import judge
+from support.sampling import exhaustive
 
 from conformance.requirements import REQUIREMENTS
 
@@ -159,6 +160,7 @@ def test_a_violation_fails_with_its_text(project: pytest.Pytester):
     assert "judging.py" not in result.stdout.str()
 
 
+@exhaustive
 def test_several_implementations_are_judged(project: pytest.Pytester):
     """Each ``--impl`` has its own items; naming one twice changes nothing."""
     names = ("norms:right", "norms:swapped", "norms:right")

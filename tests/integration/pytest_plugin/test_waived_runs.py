@@ -82,6 +82,7 @@ def test_the_diagnosis_is_compared(project, write_waivers, expected, right, work
     assert "momentum" in report["diagnoses"]["norms:swapped"]["sentence"]
 
 
+@exhaustive
 @pytest.mark.parametrize(
     ("expected", "right"), [("weight of the new", True), ("an axis is wrong", False)]
 )

@@ -116,6 +116,7 @@ def test_the_workflow_judges_shards_and_combines_them(tmp_path: Path):
     assert {"conformance.html", "conformance.md", "conformance.svg"} <= set(files(last.work))
 
 
+@exhaustive
 def test_the_gitlab_template_judges_shards_and_combines_them(tmp_path: Path):
     """The same in GitLab's words; the parts are numbered by its own variables."""
     text = template("ci/gitlab.yml")

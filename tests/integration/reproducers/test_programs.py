@@ -148,6 +148,7 @@ def test_trying_a_script_has_a_limit(tmp_path: Path):
     assert not (tmp_path / "bug.py").exists()
 
 
+@exhaustive
 def test_what_does_not_come_back_is_not_written(tmp_path: Path):
     """For a correct layer there is no script, and the message says why."""
     found = find_on_faulty()

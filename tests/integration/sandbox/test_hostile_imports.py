@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.hostile_runs import GOOD, conformance, run_and_check, verdicts_on
+from support.sampling import exhaustive
 
 from conformance.engine.budget import budget
 from conformance.frontends.cli.run_pytest import decide_exit_code
@@ -23,6 +24,7 @@ IMPORTS = {
 }
 
 
+@exhaustive
 def test_what_cannot_be_imported_is_an_error_of_its_own(alone, tmp_path):
     """The others are judged all the same; the exit code says that something is not usable."""
     names = {f"support.hostile.{name}:layer": cause for name, cause in IMPORTS.items()}
@@ -80,6 +82,7 @@ def installed(tmp_path) -> Path:
     return tmp_path
 
 
+@exhaustive
 def test_bad_entry_points(installed, tmp_path):
     """Listing loads none; each fails with its own message; a name for two things is refused."""
     listed = conformance("implementations", cwd=tmp_path, path=installed)

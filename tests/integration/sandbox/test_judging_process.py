@@ -11,6 +11,7 @@ import sys
 import pytest
 from support.hostile.garbage import ANSWERS
 from support.hostile_runs import GOOD, TESTS
+from support.sampling import exhaustive
 
 from conformance.engine.budget import budget
 from conformance.engine.sandbox.limits import Limits
@@ -86,6 +87,7 @@ def test_an_answer_that_is_none_costs_the_process(supervisor: Supervisor, answer
     assert supervisor.judge("BN-EVAL-1", GOOD).outcome is Outcome.CONFORMS
 
 
+@exhaustive
 def test_an_answer_that_does_not_end_is_not_waited_for(supervisor: Supervisor):
     """A part of a message is no progress."""
     verdict = supervisor.judge("BN-EVAL-1", "support.hostile.garbage:part")

@@ -49,6 +49,7 @@ def test_what_is_declared_is_nothing_to_explain(name: str):
     assert [gradients.observations[i] for i in gradients.deviant] == []
 
 
+@exhaustive
 def test_without_its_declaration_there_is_something_to_explain():
     """The same calls deviate where nothing is declared."""
     calls, _ = evidence(VARIANTS["unbiased-declared"].read(strictly=True))
