@@ -86,13 +86,13 @@ def read(layer: Layer) -> dict[str, Any]:
 
 
 def snapshot(layer: Layer) -> Live:
-    """Keep the arrays of a layer, each (D,), the very objects that reading it returns."""
+    """Keep what reading a layer returns, the very objects: arrays, each (D,), and the count."""
     held = dict(layer.read())
-    return Live({name: held[name] for name in ARRAYS if name in held})
+    return Live({name: held[name] for name in (*ARRAYS, COUNT) if name in held})
 
 
 def reread_snapshot(kept: dict[str, Any]) -> dict[str, Any]:
-    """Return copies of the arrays of a snapshot, each (D,)."""
+    """Return copies of what is in a snapshot."""
     return {name: numbers(value) for name, value in kept.items()}
 
 

@@ -17,9 +17,11 @@ from support.numpy_norm import (
     subject,
 )
 
+from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS, Level
 from conformance.requirements.deviations import Deviation
 from conformance.requirements.verdict import Outcome
+from impl.variants import VARIANTS
 
 ONE_PASS = Deviation.ONE_PASS_VARIANCE
 
@@ -231,3 +233,10 @@ def test_every_door_makes_room_for_programs(monkeypatch: pytest.MonkeyPatch):
     )
     judge_by_id(subject(NumpyNorm), "BN-EVAL-5")
     assert requests == [True]
+
+
+@pytest.mark.parametrize("name", ["zero-debiased-declared", "first-batch-ema-declared"])
+def test_snapshots_of_layers_that_count_are_compared(name: str):
+    """What is read of such a layer has the number of its updates, at any time."""
+    layer = Subject(VARIANTS[name])
+    assert judge_by_id(layer, "BN-IND-3").outcome is Outcome.CONFORMS
