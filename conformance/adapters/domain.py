@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from conformance.requirements.requirement import Capability
 
@@ -115,3 +115,33 @@ class Wider:
             self.axis_name: options.axis_name,
         }
         return {name: value for name, value in named.items() if name and value is not None}
+
+
+class Results(NamedTuple):
+    """The results of one program; from a batch in lanes, ``y`` and ``after`` have a lane axis.
+
+    Attributes:
+        y: Output of the training call.
+        after: The four arrays after the training call.
+        gradients: Of Σ w·y with respect to gamma, beta and x; empty without w.
+        evaluated: Output of an evaluation call from the same arrays as the training call.
+    """
+
+    y: Any
+    after: dict[str, Any]
+    gradients: tuple[Any, ...]
+    evaluated: Any
+
+
+class Lanes(NamedTuple):
+    """How a batch (S, n, D) is mapped over its S shards.
+
+    Attributes:
+        axis_name: The named axis of the map.
+        shards: S.
+        on_devices: Map by ``jax.shard_map`` on S devices, instead of by ``jax.vmap``.
+    """
+
+    axis_name: str
+    shards: int
+    on_devices: bool

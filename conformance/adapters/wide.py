@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from conformance.adapters.domain import Lanes, Results
 from conformance.adapters.nnx import NnxLayer
 from conformance.adapters.protocols import ARRAYS, PARAMETERS
 from conformance.adapters.pure import Arrays
@@ -59,36 +60,6 @@ def split_layer(layer: Any, mask: str) -> WideLayer:
     graphdef, leaves = nnx.split(layer.module)
     pure = NnxPure(graphdef, tuple(layer.attributes.items()), mask)
     return WideLayer(pure, {**layer.read(), "leaves": leaves})
-
-
-class Results(NamedTuple):
-    """The results of one program; from a batch in lanes, ``y`` and ``after`` have a lane axis.
-
-    Attributes:
-        y: Output of the training call.
-        after: The four arrays after the training call.
-        gradients: Of Σ w·y with respect to gamma, beta and x; empty without w.
-        evaluated: Output of an evaluation call from the same arrays as the training call.
-    """
-
-    y: Any
-    after: Arrays
-    gradients: tuple[Any, ...]
-    evaluated: Any
-
-
-class Lanes(NamedTuple):
-    """How a batch (S, n, D) is mapped over its S shards.
-
-    Attributes:
-        axis_name: The named axis of the map.
-        shards: S.
-        on_devices: Map by ``jax.shard_map`` on S devices, instead of by ``jax.vmap``.
-    """
-
-    axis_name: str
-    shards: int
-    on_devices: bool
 
 
 def run(

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from conformance.adapters.domain import Options
+from conformance.adapters.domain import Options, Results
 from conformance.adapters.protocols import ARRAYS, PARAMETERS
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_finite, check_shape, check_true
 from conformance.properties.support.claims import check_kept
 from conformance.properties.support.domain_checks import (
-    Results,
     call,
     check_results,
     check_statistics,

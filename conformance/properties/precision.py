@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import reject
 
-from conformance.adapters.domain import Options, Precision
+from conformance.adapters.domain import Options, Precision, Results
 from conformance.adapters.operations.values import Given
 from conformance.adapters.protocols import ARRAYS, STATISTICS
 from conformance.numerics import bounds, decimal_oracle, oracle
@@ -15,7 +15,6 @@ from conformance.properties.support.checks import check_dtype, check_shape, chec
 from conformance.properties.support.differentiation import expected_gradients
 from conformance.properties.support.domain_checks import (
     DomainLayer,
-    Results,
     call,
     check_statistics,
     domain_of,

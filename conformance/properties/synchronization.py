@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from conformance.adapters.domain import Options
+from conformance.adapters.domain import Lanes, Options, Results
 from conformance.adapters.protocols import ARRAYS
 from conformance.numerics import bounds
 from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import check_shape
 from conformance.properties.support.domain_checks import (
-    Lanes,
-    Results,
     call,
     check_results,
     check_statistics,

@@ -8,11 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from conformance.adapters.domain import Options
+from conformance.adapters.domain import Lanes, Options
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.operations.values import Impossible, Live, numbers
 from conformance.adapters.protocols import ARRAYS, Config
-from conformance.adapters.wide import Lanes, WideLayer, run
+from conformance.adapters.wide import WideLayer, run
 
 
 def build_with(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from conformance.adapters.domain import Options, Wider
+from conformance.adapters.domain import Lanes, Options, Results, Wider
 from conformance.adapters.operations.values import Ref
 from conformance.adapters.protocols import ARRAYS, PARAMETERS, Config
 from conformance.numerics import bounds, oracle
@@ -32,36 +32,6 @@ def domain_of(subject: Subject) -> Wider:
     wider = subject.implementation.wider
     assert wider is not None, "gated by the capabilities"  # noqa: S101
     return wider
-
-
-class Results(NamedTuple):
-    """The results of one program; from a batch in lanes, ``y`` and ``after`` have a lane axis.
-
-    Attributes:
-        y: Output of the training call.
-        after: The four arrays after the training call.
-        gradients: Of Σ w·y with respect to gamma, beta and x; empty without w.
-        evaluated: Output of an evaluation call from the same arrays as the training call.
-    """
-
-    y: AnyArray
-    after: dict[str, AnyArray]
-    gradients: tuple[AnyArray, ...]
-    evaluated: AnyArray
-
-
-class Lanes(NamedTuple):
-    """How a batch (S, n, D) is mapped over its S shards.
-
-    Attributes:
-        axis_name: The named axis of the map.
-        shards: S.
-        on_devices: Map by ``jax.shard_map`` on S devices, instead of by ``jax.vmap``.
-    """
-
-    axis_name: str
-    shards: int
-    on_devices: bool
 
 
 @dataclass(frozen=True, slots=True)
