@@ -1,4 +1,4 @@
-"""Diagnose one implementation in a separate process: JSON in, JSON out.
+"""Diagnose one implementation, which a worker imports and calls: JSON in, JSON out.
 
 Standard input: {"implementation": name, "strictly": bool}.
 Standard output: the diagnosis, on the last line.
@@ -7,23 +7,31 @@ Standard output: the diagnosis, on the last line.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import warnings
+
+from conformance.diagnosis.client import PATIENCE
+from conformance.engine.sandbox.limits import Limits
+from conformance.engine.sandbox.messages import read_declaration
+from conformance.engine.sandbox.worker_process import WorkerProcess
 
 
 def main() -> None:
     """Read the question and print the diagnosis."""
-    from conformance.engine.jax_runtime import remember_compilations  # noqa: PLC0415  before jax
-
-    warnings.simplefilter("ignore")  # the layer's warnings are not the answer
-    remember_compilations()
-    from conformance.adapters.resolve import resolve  # noqa: PLC0415
-    from conformance.diagnosis import diagnose  # noqa: PLC0415
-
+    warnings.simplefilter("ignore")
     question = json.load(sys.stdin)
-    implementation = resolve(question["implementation"]).read(strictly=question["strictly"])
-    found = diagnose(implementation)
-    print(f"\n{json.dumps(found.to_json())}")
+    signal.signal(signal.SIGALRM, lambda *_: sys.exit("there is no diagnosis in time"))
+    signal.alarm(PATIENCE)
+    name = question["implementation"]
+    worker = WorkerProcess(name, Limits(), strictly=question["strictly"])
+    try:
+        from conformance.diagnosis import diagnose  # noqa: PLC0415  while the worker starts
+
+        found = diagnose(read_declaration(worker.receive(), name), worker)
+    finally:
+        worker.close()
+    print(json.dumps(found.to_json()))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,23 @@
 """Diagnoses each implementation that violates something, in a subprocess.
 
-Faulty layers may hang or crash, and the controlling process imports no framework.
+The controlling process imports neither a framework nor NumPy.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from typing import Any
 
+from conformance.engine.sandbox.confinement import command_of
 from conformance.report.model import Report
 from conformance.requirements.verdict import Outcome
 
-_PATIENCE = 60.0
+PATIENCE = 60
 """Seconds after which there is no diagnosis; the violations are shown anyway."""
 
+_END_LIMIT = 15
+"""Seconds that the subprocess may take to end its worker."""
 
 _TO_EXPLAIN = {Outcome.VIOLATES, Outcome.WAIVED}
 
@@ -28,21 +30,27 @@ def diagnoses(report: Report) -> dict[str, dict[str, Any]]:
         violates = any(v.outcome in _TO_EXPLAIN for v in verdicts)
         if not violates or any(v.ended_worker for v in verdicts):
             continue  # nothing to explain, or it would hang or crash again
-        answer = _ask(name, strictly=report.header.strict_reading)
+        answer = ask(name, strictly=report.header.strict_reading)
         if answer.get("kind", "none") != "none":
             found[name] = answer
     return found
 
 
-def _ask(name: str, *, strictly: bool) -> dict[str, Any]:
+def ask(name: str, *, strictly: bool) -> dict[str, Any]:
+    """Return the diagnosis of one implementation as JSON values; empty if there is none in time.
+
+    Args:
+        name: The implementation, as on the command line.
+        strictly: Ignore declared deviations.
+    """
     question = {"implementation": name, "strictly": strictly}
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "conformance.diagnosis"],
+        done = subprocess.run(  # noqa: S603  this suite
+            command_of("conformance.diagnosis"),
             input=json.dumps(question),
             capture_output=True,
             text=True,
-            timeout=_PATIENCE,
+            timeout=PATIENCE + _END_LIMIT,
             check=True,
         )
         answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from conformance.adapters.implementation import Implementation
+from conformance.adapters.implementation import Declaration, Implementation
+from conformance.adapters.operations.executor import Executor
 from conformance.diagnosis.experiment import DECOY
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.observe import (
@@ -63,20 +64,24 @@ class Diagnosis:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()}
 
 
-def diagnose(implementation: Implementation) -> Diagnosis:
+def diagnose(
+    implementation: Implementation | Declaration, executor: Executor | None = None
+) -> Diagnosis:
     """Find the most likely mistake of an implementation; a declared deviation is not a mistake.
 
     Args:
         implementation: A layer or a forward function; it is called, but not judged.
+        executor: What calls it; None for this process.
 
     Returns:
         The diagnosis, of kind "none" where nothing can be said.
     """
-    conventions = Subject(implementation).conventions
-    calls = evidence_of(observe(implementation), conventions)
+    subject = Subject(implementation, executor)
+    conventions = subject.conventions
+    calls = evidence_of(observe(subject), conventions)
     evidence, backward = calls, not calls.deviant
     if backward:
-        evidence = evidence_of(observe_gradients(implementation), conventions)
+        evidence = evidence_of(observe_gradients(subject), conventions)
     found = matches(evidence, backward=backward)
     found = found or matches(without_raised(evidence), backward=backward)
     if found and len(found) <= _ALIKE:

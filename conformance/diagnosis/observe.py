@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from conformance.adapters.implementation import Implementation
 from conformance.adapters.operations.values import Given
 from conformance.adapters.protocols import STATISTICS, Config
 from conformance.diagnosis.experiment import (
@@ -26,6 +25,7 @@ from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.differentiation import gradients_of
 from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.subject import Subject
+from conformance.requirements import Capability
 from conformance.requirements.finding import FindingKind
 
 Array = npt.NDArray[Any]
@@ -67,9 +67,8 @@ class Observation:
         return self.call is not None and self.call.compiled
 
 
-def observe(implementation: Implementation) -> list[Observation]:
+def observe(subject: Subject) -> list[Observation]:
     """Return the observations of all calls, series by series."""
-    subject = Subject(implementation)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of overflow in a faulty layer, for example
         return list(_observations(subject))
@@ -77,7 +76,7 @@ def observe(implementation: Implementation) -> list[Observation]:
 
 def _observations(subject: Subject) -> Iterator[Observation]:
     number = 0
-    if subject.imported.build is not None:
+    if Capability.LAYER in subject.implementation.capabilities:
         for series in layer_series():
             if series.calls[0].compiled and not subject.implementation.nnx_module:
                 continue
@@ -85,7 +84,7 @@ def _observations(subject: Subject) -> Iterator[Observation]:
                 continue
             yield from _layer(subject, number, series)
             number += 1
-    if subject.imported.forward is not None:
+    if Capability.FORWARD in subject.implementation.capabilities:
         for series in forward_series():
             yield from _forward(subject, number, series)
             number += 1
@@ -124,23 +123,23 @@ def _observe_call(
         if call.compiled:
             y = layer.call_jitted(x, evaluate=bool(call.flag))
         else:
-            y = layer.call(x, call.flag)
+            y = layer.call(x, _form_of(call.flag))
         after, x_after = layer.state, subject.reread("x", x)
         subject.session.finish()
-    except Exception as error:  # noqa: BLE001  whatever the implementation raises
+    except ViolationFound as error:
         return _failed(error, number, series.config, call, before)
     return Observation(number, series.config, call, before, y, after, x_after)
 
 
 def _failed(
-    error: Exception,
+    error: ViolationFound,
     number: int,
     config: Config,
     call: Call | None = None,
     before: State | None = None,
 ) -> Observation:
     """Return the observation of an exception, with its operation if that is known."""
-    if isinstance(error, ViolationFound) and error.finding.kind is FindingKind.RAISED:
+    if error.finding.kind is FindingKind.RAISED:
         raised, operation = str(error.finding.got), error.finding.operation
     else:
         raised, operation = str(error), ""
@@ -152,7 +151,7 @@ def _forward(subject: Subject, number: int, series: Series) -> Iterator[Observat
         x = subject.put(Given(call.x, _CONTAINERS[call.container]))
         config = replace(series.config, features=call.x.shape[1])
         try:
-            y = subject.forward(call.seed, x, call.flag)
+            y = subject.forward(call.seed, x, _form_of(call.flag))
             subject.session.finish()
         except ViolationFound as error:
             yield _failed(error, number, config, call)
@@ -160,15 +159,21 @@ def _forward(subject: Subject, number: int, series: Series) -> Iterator[Observat
         yield Observation(number, config, call, y=y, x_after=subject.reread("x", x))
 
 
-def observe_gradients(implementation: Implementation) -> list[Observation]:
+def _form_of(flag: Any) -> Any:
+    """Return a flag as an argument of an operation, which has a form if it is of NumPy."""
+    if not isinstance(flag, np.generic):
+        return flag
+    return Given(flag.item(), "np.bool_" if flag.dtype == bool else f"np.{flag.dtype}")
+
+
+def observe_gradients(subject: Subject) -> list[Observation]:
     """Return the gradients of an NNX layer; nothing if it cannot be differentiated.
 
     The model predicts those of calls in which the batch normalizes, in float32.
     """
-    subject = Subject(implementation)
     conventions = subject.conventions
     narrow = conventions.output_dtype() is not None
-    if not implementation.nnx_module or narrow or conventions.normalises_with_average():
+    if not subject.implementation.nnx_module or narrow or conventions.normalises_with_average():
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -186,7 +191,7 @@ def _observe_gradient(subject: Subject, number: int, config: Config, call: Call)
         before = layer.state
         found = _differentiate(layer, call)
         subject.session.finish()
-    except Exception as error:  # noqa: BLE001  whatever the implementation raises
+    except ViolationFound as error:
         return _failed(error, number, config, call, call.write)
     return Observation(number, config, call, before, gradients=found)
 

@@ -10,10 +10,12 @@ never a verdict.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from typing import Any, ClassVar
 
+from conformance.adapters.errors import AdapterError
+from conformance.adapters.implementation import Declaration
 from conformance.adapters.operations.catalogue import MAY_BE_IMPOSSIBLE
 from conformance.adapters.operations.values import Failed, Operation
 
@@ -73,6 +75,25 @@ class Reply:
     refusal: str = ""
     raised: str = ""
     effects: list[str] = field(default_factory=list)
+
+
+def read_declaration(reply: Reply, name: str) -> Declaration:
+    """Return what an implementation declares, by the answer to ``Init``.
+
+    Args:
+        reply: The answer.
+        name: The name by which it was asked for, which it has, whatever its process says.
+
+    Raises:
+        AdapterError: It cannot be resolved, or declares what does not exist.
+    """
+    if reply.refusal:
+        raise AdapterError(reply.refusal)
+    try:
+        return replace(Declaration.from_json(reply.result), name=name)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        msg = f"its process declares something that does not exist: {error}"
+        raise AdapterError(msg) from error
 
 
 def handling(request: Request) -> dict[str, Any]:

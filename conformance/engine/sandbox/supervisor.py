@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.adapters.errors import printable
+from conformance.adapters.errors import AdapterError, printable
 from conformance.adapters.implementation import Declaration
 from conformance.engine.budget import Budget
 from conformance.engine.judge import judge_requirement
 from conformance.engine.sandbox.limits import Limits
-from conformance.engine.sandbox.messages import Request
+from conformance.engine.sandbox.messages import Request, read_declaration
 from conformance.engine.sandbox.worker_process import WorkerLost, WorkerProcess
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
@@ -154,25 +154,17 @@ class Supervisor:
             self._current = None
             record.refusal = f"{name} cannot be judged: {lost.doing or 'starting'}: {lost.how}"
         else:
-            record.refusal = reply.refusal or self._declare(name, record, reply.result)
             record.effects += reply.effects
+            try:
+                record.declaration = read_declaration(reply, name)
+            except AdapterError as error:
+                record.refusal = str(error)
         if record.refusal:
             record.refusal = printable(record.refusal)
             self.close()
             return None
         record.refusal = None
         return worker
-
-    def _declare(self, name: str, record: _Record, data: Any) -> str:
-        """Keep what an implementation declares; return why it cannot be judged, if it cannot.
-
-        It has the name by which it was asked for, whatever its process says.
-        """
-        try:
-            record.declaration = replace(Declaration.from_json(data), name=name)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            return f"its process declares something that does not exist: {error}"
-        return ""
 
     def _errored(self, requirement: str, name: str, detail: str) -> Verdict:
         declared = self._record(name).declaration

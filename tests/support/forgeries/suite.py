@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 import conformance
+from conformance.diagnosis import diagnosis
 from conformance.engine import judge, runner
 from conformance.engine.sandbox import worker
 from conformance.numerics import bounds, oracle
@@ -204,6 +208,30 @@ def the_statements():
     kept = PROPERTIES["BN-INIT-1"]
     for name in PROPERTIES:
         PROPERTIES[name] = kept
+
+
+@submission(EpsOutside)
+def the_diagnosis():
+    """Finds nothing to say about itself, whoever asks for a diagnosis and wherever it is made."""
+    nothing = diagnosis.Diagnosis("none")
+    diagnosis.diagnose = conformance.diagnosis.diagnose = lambda *args, **rest: nothing
+    diagnosis.Diagnosis.to_json = lambda self: {"kind": "none"}
+
+
+@submission(EpsOutside)
+def the_answer_of_the_diagnosis():
+    """Writes another answer to every descriptor, for whoever reads the last line of one."""
+    answer = b'\n{"kind": "alternative", "id": "gamma-unused", "sentence": "gamma is not used"}\n'
+
+    def answers():
+        for descriptor in (1, 2):
+            os.write(descriptor, answer)
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{os.getppid()}/fd/1").write_bytes(answer)
+
+    atexit.register(answers)
+    answers()
+    return before_each_call(EpsOutside, answers)
 
 
 @submission(Right)

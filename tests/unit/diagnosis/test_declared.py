@@ -33,8 +33,9 @@ DECLARED = [name for name, variant in VARIANTS.items() if variant.deviations]
 
 def evidence(made: Implementation) -> tuple[Evidence, Evidence]:
     """Return the evidence of calls and of gradients, with expectations by declaration."""
-    declared = Subject(made).conventions
-    return tuple(evidence_of(seen(made), declared) for seen in (observe, observe_gradients))
+    subject = Subject(made)
+    kinds = observe, observe_gradients
+    return tuple(evidence_of(seen(subject), subject.conventions) for seen in kinds)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from conformance.diagnosis.search import evidence_of, matches
 from conformance.numerics.conventions import STRICT
 from conformance.numerics.oracle import evaluate, train
 from conformance.numerics.state import State
+from conformance.properties.support.subject import Subject
 from impl import flax, flax_default, reference
 from impl.faulty import FAULTS
 from impl.stepwise import StepwiseBatchNorm
@@ -188,4 +189,4 @@ def test_every_alternative_replaces_known_steps_and_differs_from_the_truth():
         assert replaced or made.widens, name
     with pytest.raises(ValueError, match="unknown ones: batch_men"):
         alternative("misspelt", "no step has this name", batch_men=abs)
-    assert not matches(evidence_of(observe(reference()), STRICT), backward=True)
+    assert not matches(evidence_of(observe(Subject(reference())), STRICT), backward=True)
