@@ -1,22 +1,33 @@
-"""Held-out layers as galleries: ``blind`` has the faulty ones, ``blind-correct`` the correct ones.
+"""Layers outside the suite as galleries: held-out ones, and ones as people publish them.
 
-README.md says where they come from. A layer is named by its set, module and class, such as
+``blind`` has the faulty held-out layers, ``blind-correct`` the correct ones. README.md says where
+they come from. A layer is named by its set, module and class, such as
 ``first.affine.AffineBakedAtInit``; ``verdicts.json`` says how it is judged.
+
+``real`` has the faulty layers of the folder of that name, ``real-correct`` those that conform as
+they are. A layer is named by its file; ``real/verdicts.toml`` says how it is judged.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import tomllib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from flax import nnx
 
 from conformance import Implementation
+from conformance.adapters.resolve import resolve
 
 _HERE = Path(__file__).parent
 VERDICTS = json.loads((_HERE / "verdicts.json").read_text(encoding="utf-8"))
+REAL_VERDICTS: dict[str, dict[str, Any]] = tomllib.loads(
+    (_HERE / "real" / "verdicts.toml").read_text(encoding="utf-8")
+)
 
 
 @dataclass(frozen=True)
@@ -61,3 +72,30 @@ def _fault(name: str, kind: type[nnx.Module]) -> HeldOutFault:
 
 FAULTY = {n: _fault(n, kind) for n, kind in layers("faulty").items() if n in VERDICTS["faulty"]}
 CORRECT = {n: implementation_of(n, kind) for n, kind in layers("correct").items()}
+
+
+class RealFault:
+    """A faulty layer as published, in the form that ``conformance faults`` reads."""
+
+    def __init__(self, name: str, entry: dict[str, Any]) -> None:
+        self.name = f"{_HERE / 'real' / name}.py:{entry['entry']}"
+        self.breaks = tuple(entry["violates"])
+        self.sentence = entry["mistake"]
+        self.module = f"{__name__}.real.{name}"
+        self.family = "real"
+        self.source = entry["seen"]
+
+    @cached_property
+    def implementation(self) -> Implementation:
+        """What the layer is recognized as."""
+        return resolve(self.name)
+
+
+def real_layer(name: str) -> Any:
+    """Return the class or function of a file of the folder ``real``."""
+    module = importlib.import_module(f"{__name__}.real.{name}")
+    return getattr(module, REAL_VERDICTS[name]["entry"])
+
+
+REAL_FAULTY = {n: RealFault(n, e) for n, e in REAL_VERDICTS.items() if e["verdict"] == "violates"}
+REAL_CORRECT = {n: real_layer(n) for n, e in REAL_VERDICTS.items() if e["verdict"] == "conforms"}

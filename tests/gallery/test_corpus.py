@@ -40,15 +40,16 @@ def read_entry_points() -> dict[str, str]:
 
 
 def test_the_corpus_registers_its_faulty_and_its_correct_layers():
-    """The entry points name a gallery of records with known ids, and one of implementations."""
+    """The entry points name galleries of records with known ids, and galleries of layers."""
     found = {
         name: EntryPoint(name, value, GROUP).load() for name, value in read_entry_points().items()
     }
 
-    assert list(found) == ["blind", "blind-correct"]
+    assert list(found) == ["blind", "blind-correct", "real", "real-correct"]
     assert all(
         record.breaks and set(record.breaks) <= set(REQUIREMENTS)
-        for record in found["blind"].values()
+        for gallery in ("blind", "real")
+        for record in found[gallery].values()
     )
     assert all(isinstance(layer, Implementation) for layer in found["blind-correct"].values())
 
