@@ -64,7 +64,8 @@ def test_every_layer_of_the_corpus_is_accounted_for():
 
 def test_a_faulty_layer_violates_what_its_record_names(search_path: str, tmp_path: Path):
     """``faults --gallery blind`` re-judges the recorded verdict."""
-    done = conformance("faults", "--gallery", "blind", NAME, cwd=tmp_path, PYTHONPATH=search_path)
+    chosen = ("--gallery", "blind", NAME, "-j1")
+    done = conformance("faults", *chosen, cwd=tmp_path, PYTHONPATH=search_path)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 of 1 faults are caught; 1 of 1 listed pairs are violated." in done.stdout
@@ -73,7 +74,7 @@ def test_a_faulty_layer_violates_what_its_record_names(search_path: str, tmp_pat
 def test_a_correct_layer_of_the_corpus_is_judged_by_name(search_path: str, tmp_path: Path):
     """``run`` finds it in its gallery; it conforms."""
     name = "blind-correct:first.base.Base"
-    done = conformance("run", name, "-k", "INIT-1", cwd=tmp_path, PYTHONPATH=search_path)
+    done = conformance("run", name, "-k", "INIT-1", "-j1", cwd=tmp_path, PYTHONPATH=search_path)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert name in done.stdout

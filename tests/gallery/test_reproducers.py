@@ -127,7 +127,7 @@ def no_bytecode(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
 
-@pytest.mark.parametrize("identity", sample_parameters(REQUIREMENTS, group=THEME_OF.get, every=20))
+@pytest.mark.parametrize("identity", sample_parameters(REQUIREMENTS, group=THEME_OF.get, every=40))
 def test_a_script_tells_the_fault_from_a_correct_layer(identity: str, tmp_path: Path):
     """With the faulty class in the user's module it ends with 1, with a correct one with 0."""
     fault = fault_of(identity)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import chex
 import numpy as np
 import pytest
@@ -42,6 +44,7 @@ def requirements_for(name: str) -> list[str]:
     return [AGED] if name in {"zero-debiased-sums-declared", "first-batch-declared"} else []
 
 
+@cache
 def family(name: str) -> str:
     """Return the module that defines the layer."""
     layer = blueprint_of(JUDGED[name]()).layer
@@ -68,11 +71,15 @@ def judge_and_check(
     return verdicts
 
 
-@pytest.mark.parametrize("name", sorted(sample_names(JUDGED, group=family, every=40)))
+SAMPLE = sorted(sample_names(JUDGED, group=family, every=40))
+
+
+@pytest.mark.parametrize("name", SAMPLE)
 def test_a_sample_of_variants_conforms(name):
-    """Of every fourth requirement none is violated, vacuous or in error."""
+    """Of every eighth requirement, each variant from another one on, none is violated."""
     implementation: Implementation = JUDGED[name]()
-    verdicts = judge_and_check(name, implementation, rows_for(name, implementation)[::4])
+    chosen = rows_for(name, implementation)[SAMPLE.index(name) % 8 :: 8]
+    verdicts = judge_and_check(name, implementation, chosen)
     deviating = any(v.outcome is Outcome.DEVIATES for v in verdicts)
     assert not deviating or implementation.deviations
 

@@ -30,7 +30,7 @@ def project(tmp_path: Path) -> Path:
 
 def test_a_conforming_run_ends_with_zero(tmp_path):
     """The reference conforms; the answer is the first of the last lines."""
-    done = conformance("run", "impl", "-k", "INIT,FWD", "--max-examples", "5", cwd=tmp_path)
+    done = conformance("run", "impl", "-k", "INIT,FWD", "--max-examples", "5", "-j1", cwd=tmp_path)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "impl: conforms to 13 of 13 requirements.\n" in done.stdout
@@ -40,7 +40,7 @@ def test_a_conforming_run_ends_with_zero(tmp_path):
 def test_a_violation_is_reported_in_full(project):
     """Id, sentence, formula, numbers, inputs and the command that reruns just this."""
     done = conformance(
-        "run", "my_norm.py:Swapped", "-k", "EMA-1,INIT-1",
+        "run", "my_norm.py:Swapped", "-k", "EMA-1,INIT-1", "-j1", "--no-diagnosis",
         "--report", "out/report.json", "--junit", "out/junit.xml", cwd=project,
     )  # fmt: skip
 
@@ -80,7 +80,7 @@ def test_the_counterexample_of_a_swapped_momentum_is_tiny(project):
 
 def test_nothing_judged_ends_with_five(tmp_path):
     """A forward function has no running statistics to judge."""
-    done = conformance("run", "impl.forward:batchnorm_forward", "-k", "EMA", cwd=tmp_path)
+    done = conformance("run", "impl.forward:batchnorm_forward", "-k", "EMA", "-j1", cwd=tmp_path)
 
     assert done.returncode == 5
     assert "Nothing was judged: no chosen requirement applies to what was named." in done.stdout

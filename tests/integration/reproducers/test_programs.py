@@ -44,7 +44,7 @@ _UPDATES = {
 }
 
 
-@pytest.mark.parametrize("identity", ["BN-GRAD-8", "BN-SEQ-1"])
+@pytest.mark.parametrize("identity", [pytest.param("BN-GRAD-8", marks=exhaustive), "BN-SEQ-1"])
 def test_a_script_is_a_program_of_its_own(identity: str, tmp_path: Path):
     """Run by another interpreter, on a class in a file: 1, then 0 once fixed, 125 once gone."""
     path = tmp_path / "norm.py"

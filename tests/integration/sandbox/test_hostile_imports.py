@@ -56,7 +56,8 @@ def test_an_error_counts_at_any_level():
 def test_nothing_to_judge_is_one_message(tmp_path):
     """If nothing named can be imported, that is all there is to say, and nothing is written."""
     names = ("support.hostile.import_raises:layer", "support.hostile.import_leaves:layer")
-    done = conformance("run", *names, "-k", "EVAL-1", "--report", "report.json", cwd=tmp_path)
+    options = ("-k", "EVAL-1", "-j1", "--report", "report.json")
+    done = conformance("run", *names, *options, cwd=tmp_path)
 
     assert done.returncode == 2
     output = done.stdout + done.stderr

@@ -24,7 +24,6 @@ from impl.variants.declared import NewMomentum, UnbiasedStored
 
 FEW = (
     "zero-debiased-declared",
-    "unbiased-declared",
     "float16-averaging-declared",
     "bfloat16-affine-declared",
 )
