@@ -65,6 +65,12 @@ _BY_MODULE = {
         "step_of_two",
     ),
     "domain_calls": ("build_with", "set_arrays", "read_arrays", "run_program"),
+    "characterizing_calls": (
+        "call_traced",
+        "push_forward",
+        "differentiate_twice",
+        "train_masked",
+    ),
 }
 
 OPERATIONS = {name: module for module, names in _BY_MODULE.items() for name in names}

@@ -128,7 +128,8 @@ def numbers(value: Any) -> np.ndarray[Any, Any] | NotNumeric:
     try:
         array = np.array(value)
         other = array.dtype.kind in _NOT_NUMBERS or array.dtype.names is not None
-        numeric = not other and array.astype(np.float64) is not None
+        is_complex = array.dtype.kind == "c"  # which NumPy converts with a warning, if at all
+        numeric = not other and (is_complex or array.astype(np.float64) is not None)
     except Exception:  # noqa: BLE001  whatever conversion raises, it is not an array
         numeric = False
     return array if numeric else NotNumeric(type(value).__name__)

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from conformance.adapters import call_hooks
-from conformance.adapters.errors import describe
 from conformance.adapters.protocols import STATISTICS, Config
-from conformance.diagnosis.behaviours.behaviour import NotObserved
 from conformance.diagnosis.sample_data import STATE
 from conformance.numerics.state import AnyArray
+from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.layer_handle import LayerHandle
+from conformance.properties.support.session import as_array
 from conformance.properties.support.subject import Subject
+from conformance.requirements.finding import FindingKind
 
 CONFIG = Config(features=3, momentum=0.75, eps=1e-3)
 _LONGEST = 90
@@ -32,22 +32,18 @@ class Raised:
         return f"raises {self.words}"
 
 
-def attempt(what: str, action: Callable[[], Any]) -> Any:
-    """Return the result of an action, or ``Raised``.
+def attempt(action: Callable[[], Any]) -> Any:
+    """Return the result of an action, or ``Raised`` if the implementation raises.
 
     Args:
-        what: The operation, for the heartbeat of the process.
-        action: Calls the implementation.
+        action: Has operations executed.
     """
-    call_hooks.notify_operation(what)
     try:
         return action()
-    except NotObserved:
-        raise
-    except BaseException as error:
-        if not call_hooks.is_implementation_error(error):
+    except ViolationFound as found:
+        if found.finding.kind is not FindingKind.RAISED:
             raise
-        words = describe(error)
+        words = str(found.finding.got)
         return Raised(words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…")
 
 
@@ -66,8 +62,9 @@ def call_layer(layer: LayerHandle, x: Any, flag: Any) -> AnyArray | Raised:
         x: The input, of any shape and dtype.
         flag: The flag, true to evaluate.
     """
-    result = attempt(f"the call with use_running_average={flag!r}", lambda: layer.layer(x, flag))
-    return result if isinstance(result, Raised) else np.asarray(result)
+    detail = f"use_running_average={flag!r}"
+    result = attempt(lambda: layer.ask("call", x, flag, label="the call", detail=detail))
+    return result if isinstance(result, Raised) else as_array("y", result)
 
 
 def both_modes(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from conformance.adapters.operations.values import Ref
 from conformance.diagnosis.behaviours.behaviour import NotObserved, behaviour
 from conformance.diagnosis.behaviours.calling import CONFIG, Raised, attempt, build_layer
 from conformance.diagnosis.sample_data import STATE, X
@@ -23,19 +24,16 @@ _T = np.array([[1, 0, 2], [-1, 1, 0], [0, 2, 1], [1, -1, -1]], np.float32)
 _STEP = 1e-4
 
 
-def _output_of(subject: Subject) -> Callable[[Any], Any]:
-    """Return y of a training call as a function of x that JAX can trace."""
-    if Capability.GRAD not in subject.implementation.capabilities:
+def _prepare(subject: Subject) -> Ref:
+    """Return a training call that JAX can differentiate."""
+    offered = subject.implementation.capabilities
+    if Capability.GRAD not in offered:
         msg = "JAX does not differentiate its calls"
         raise NotObserved(msg)
-    layer = build_layer(subject)
-    ref = layer.keep("prepare_call", X, False, label="taking the layer apart")
-    call = subject.session.live(ref)
-    output = getattr(call, "output", None)
-    if output is None:
+    if Capability.TRANSFORMS_GRAD not in offered:
         msg = "its gradients are not taken by JAX"
         raise NotObserved(msg)
-    return output  # type: ignore[no-any-return]
+    return build_layer(subject).keep("prepare_call", X, False, label="taking the layer apart")
 
 
 def _expected(subject: Subject, x: AnyArray) -> AnyArray:
@@ -53,10 +51,8 @@ def _agrees(found: Any, expected: Any) -> str:
 @behaviour("forward-mode", "Does forward-mode differentiation (jax.jvp) work?")
 def forward_mode(subject: Subject) -> str:
     """Σ w·(J t) = Σ (Jᵀ w)·t"""
-    import jax  # noqa: PLC0415  only layers of JAX are differentiated
-
-    output = _output_of(subject)
-    moved = attempt("jax.jvp", lambda: jax.jvp(output, (X,), (_T,))[1])
+    call, ask = _prepare(subject), subject.session.ask
+    moved = attempt(lambda: ask("push_forward", call, X, _T, label="jax.jvp"))
     found = moved if isinstance(moved, Raised) else (moved * _W).sum()
     return f"jax.jvp of a training call: {_agrees(found, (_expected(subject, X) * _T).sum())}"
 
@@ -64,18 +60,18 @@ def forward_mode(subject: Subject) -> str:
 @behaviour("second-derivatives", "Do second derivatives work?")
 def second_derivatives(subject: Subject) -> str:
     """H t, by reverse over reverse and by forward over reverse"""
-    import jax  # noqa: PLC0415
-
-    output = _output_of(subject)
-    gradient = jax.grad(lambda x: (output(x) * _W).sum())
+    call, ask = _prepare(subject), subject.session.ask
     ahead, behind = (_expected(subject, X.astype(np.float64) + s * _T) for s in (_STEP, -_STEP))
     expected = (ahead - behind) / (2 * _STEP)
-    answers = {}
-    for name, pushed in {
-        "reverse over reverse": lambda: jax.grad(lambda x: (gradient(x) * _T).sum())(X),
-        "forward over reverse": lambda: jax.jvp(gradient, (X,), (_T,))[1],
-    }.items():
-        answers[name] = _agrees(attempt(name, pushed), expected)
+
+    def differentiate(mode: str) -> Any:
+        arguments = call, X, _W, _T, mode == "forward"
+        return ask("differentiate_twice", *arguments, label=f"{mode} over reverse")
+
+    answers = {
+        mode: _agrees(attempt(partial(differentiate, mode)), expected)
+        for mode in ("reverse", "forward")
+    }
     if len(set(answers.values())) == 1:
-        return f"both orders: {answers['reverse over reverse']}"
-    return "; ".join(f"{name}: {words}" for name, words in answers.items())
+        return f"both orders: {answers['reverse']}"
+    return "; ".join(f"{mode} over reverse: {words}" for mode, words in answers.items())

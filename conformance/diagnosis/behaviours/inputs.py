@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,8 @@ from conformance.diagnosis.behaviours.calling import (
 )
 from conformance.diagnosis.sample_data import STATE, X
 from conformance.numerics.state import AnyArray
-from conformance.properties.support.layer_handle import LayerHandle
+from conformance.properties.support.layer_handle import CONSTRUCT, LayerHandle
+from conformance.properties.support.session import as_array
 from conformance.properties.support.subject import Subject
 
 
@@ -128,18 +130,16 @@ _MASKS = {
 def masks(subject: Subject) -> str:
     """rows weighted 1, 0, 1, 1 and .5, 0, 2, 1"""
     wider = subject.implementation.wider
-    if wider is None or not wider.mask or wider.build is None:
+    if wider is None or not wider.mask:
         msg = "it declares no mask"
         raise NotObserved(msg)
-    layer = wider.build(CONFIG, Options())
-
-    def mean_with(mask: AnyArray) -> Any:
-        given = mask if wider.mask_by_row else mask[:, None]
-        return np.asarray(layer.pure(layer.arrays, X, False, given)[1]["running_mean"])
-
+    built = asdict(CONFIG), asdict(Options()), False
+    layer = subject.session.keep("build_with", *built, label=CONSTRUCT)
     answers: dict[str, list[str]] = {}
     for name, mask in _MASKS.items():
-        found = attempt(f"a training call with a mask of {name}", partial(mean_with, mask))
+        label = f"a training call with a mask of {name}"
+        arguments = layer, X, mask if wider.mask_by_row else mask[:, None]
+        found = attempt(partial(subject.session.ask, "train_masked", *arguments, label=label))
         answers.setdefault(_meaning(found, mask), []).append(name)
     return "; ".join(f"{', '.join(names)}: {what}" for what, names in answers.items())
 
@@ -148,8 +148,9 @@ def _meaning(found: Any, mask: AnyArray) -> str:
     if isinstance(found, Raised):
         return str(found)
     share = 1 - CONFIG.momentum
+    mean = as_array("running_mean", found["running_mean"])
     kept, weighted = X[mask != 0].mean(axis=0), np.average(X, axis=0, weights=mask)
-    for mean, words in ((kept, "what is not 0 counts"), (weighted, "taken as weights")):
-        if np.allclose(found, share * mean, 1e-4, 1e-4):
+    for expected, words in ((kept, "what is not 0 counts"), (weighted, "taken as weights")):
+        if np.allclose(mean, share * expected, 1e-4, 1e-4):
             return words
     return "another mean"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from conformance.numerics import oracle
 from conformance.numerics.state import AnyArray
 from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.subject import Subject
+from conformance.requirements import Capability
 
 
 def _mode(subject: Subject, y: AnyArray, layer: LayerHandle) -> str:
@@ -54,11 +54,15 @@ def nan_flag(subject: Subject) -> str:
 @behaviour("traced-flag", "Can the flag be an argument of a compiled function?")
 def traced_flag(subject: Subject) -> str:
     """jit(lambda layer, x, flag: layer(x, flag))"""
+    if Capability.TRANSFORMS not in subject.implementation.capabilities:
+        msg = "the layer is not called under JAX"
+        raise NotObserved(msg)
     answers = {}
     for flag in (False, True):
         layer = build_layer(subject)
-        y = attempt("the call under jit with a traced flag", partial(_jitted, layer, flag))
-        answers[flag] = str(y) if isinstance(y, Raised) else _mode(subject, np.asarray(y), layer)
+        label = "the call under jit with a traced flag"
+        y = attempt(partial(layer.ask, "call_traced", X, flag, label=label))
+        answers[flag] = str(y) if isinstance(y, Raised) else _mode(subject, y, layer)
     if answers == {False: "trains", True: "evaluates"}:
         return "yes: False trains, True evaluates"
     if answers[False] == answers[True]:
@@ -66,38 +70,15 @@ def traced_flag(subject: Subject) -> str:
     return f"False {answers[False]}; True {answers[True]}"
 
 
-def _jitted(layer: LayerHandle, flag: bool) -> Any:
-    import jax  # noqa: PLC0415  only layers of JAX get as far as that
-    import jax.numpy as jnp  # noqa: PLC0415
-
-    inner: Any = layer.layer
-    if hasattr(inner, "pure"):
-        y, inner.arrays = jax.jit(inner.pure)(inner.arrays, jnp.asarray(X), jnp.asarray(flag))
-        return y
-    from flax import nnx  # noqa: PLC0415
-
-    from conformance.adapters.nnx import apply  # noqa: PLC0415
-
-    if not hasattr(inner, "module") or not isinstance(inner.module, nnx.Module):
-        raise NotObserved(_NO_JIT)
-    return nnx.jit(apply)(inner.module, jnp.asarray(X), jnp.asarray(flag))
-
-
-_NO_JIT = "the layer is not called under JAX"
-
-
-def _built_with(subject: Subject, config: Config) -> Any:
+def _build_with(subject: Subject, config: Config) -> LayerHandle | Raised:
     """Return a layer in ``STATE``, or the exception of its constructor."""
-    build: Any = subject.imported.build
-    given = subject.conventions.constructed(config)
-    layer = attempt(f"the constructor with {config}", partial(build, given))
-    if isinstance(layer, Raised):
-        return layer
-    ref = subject.put(layer)
-    live = LayerHandle(subject.session, ref, config, subject.conventions)
-    live.write(STATE)
+    layer = subject.build(config)
+    raised = attempt(subject.session.finish)
+    if isinstance(raised, Raised):
+        return raised
+    layer.write(STATE)
     subject.session.finish()  # so that what raises or hangs later is the call
-    return live
+    return layer
 
 
 @behaviour("momentum-outside", "What does momentum outside [0, 1] do?")
@@ -106,7 +87,7 @@ def momentum_outside(subject: Subject) -> str:
     answers = {}
     for momentum in (1.5, -0.5):
         config = replace(CONFIG, momentum=momentum)
-        layer = _built_with(subject, config)
+        layer = _build_with(subject, config)
         if isinstance(layer, Raised):
             answers[momentum] = f"the constructor {layer}"
             continue
@@ -125,7 +106,7 @@ def momentum_outside(subject: Subject) -> str:
 @behaviour("eps-zero", "What is the result of eps = 0 where the variance is 0?")
 def eps_zero(subject: Subject) -> str:
     """ε = 0 and a feature that is constant"""
-    layer = _built_with(subject, replace(CONFIG, eps=0.0))
+    layer = _build_with(subject, replace(CONFIG, eps=0.0))
     if isinstance(layer, Raised):
         return f"the constructor {layer}"
     x = X.copy()

@@ -25,7 +25,7 @@ def behaviours(names: tuple[str, ...], target: Path | None, color: bool) -> None
 
     Nothing here is judged. Exit codes: 0, or 2 if an implementation cannot be resolved.
     """
-    from conformance.diagnosis.behaviours.observer import Observer  # noqa: PLC0415  imports JAX
+    from conformance.diagnosis.behaviours.observer import Observer  # noqa: PLC0415  imports NumPy
     from conformance.diagnosis.behaviours.tables import document, table  # noqa: PLC0415
 
     console = console_of(color=color)

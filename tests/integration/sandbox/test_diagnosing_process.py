@@ -1,4 +1,4 @@
-"""The process that diagnoses: what it imports and needs, and what cannot be forged in it."""
+"""The processes that diagnose and observe: what they import and need, and what is not forged."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ from conformance.diagnosis.client import ask
 
 DIAGNOSING = "from conformance.diagnosis.__main__ import main; main()"
 
+OBSERVING = """
+import json, sys
+from conformance.diagnosis.behaviours.observer import Observer
+
+print(json.dumps([str(each) for each in Observer("wide").observations(sys.argv[1:])]))
+"""
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_a_diagnosis_is_made_without_the_implementation_and_without_jax():
@@ -21,6 +28,16 @@ def test_a_diagnosis_is_made_without_the_implementation_and_without_jax():
     name = "backward-without-projection"
     question = {"implementation": f"fault:{name}", "strictly": False}
     assert run_small(DIAGNOSING, given=json.dumps(question))["id"] == name
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+def test_behaviours_are_observed_without_the_implementation_and_without_jax():
+    """Also those that take transforms of JAX."""
+    names = "traced-flag", "second-derivatives", "masks"
+    traced, twice, masks = run_small(OBSERVING, *names)
+    assert traced.startswith("no: raises TracerBoolConversionError")
+    assert twice == "both orders: right"
+    assert masks.startswith("0/1 in float32, 0/1 in int32: what is not 0 counts")
 
 
 @pytest.mark.parametrize("name", ["the_diagnosis", "the_answer_of_the_diagnosis"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ import pytest
 
 from conformance.adapters.operations.values import Failed, Given, Operation, Ref
 from conformance.adapters.operations.wire import LENGTH, decode, encode, sizes_of
-from conformance.diagnosis.behaviours.observer import ObserveRequest
 from conformance.engine.sandbox.messages import (
     NUMBER,
     Init,
     Reply,
+    Request,
     executing,
     find_handler,
     handling,
@@ -43,10 +44,13 @@ def sent(content: Any) -> Any:
 
 def test_a_request_names_its_handler():
     """A worker finds the function, which is of another package, and its keyword arguments."""
-    handler, arguments = find_handler(sent(handling(ObserveRequest(behaviour="flags"))))
 
-    assert handler.__module__ == ObserveRequest.__module__
-    assert arguments == {"behaviour": "flags"}
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Asked(Request):
+        handler = "json:dumps"
+        indent: int
+
+    assert find_handler(sent(handling(Asked(indent=2)))) == (json.dumps, {"indent": 2})
 
 
 def test_a_request_to_execute_has_no_words():
