@@ -74,6 +74,14 @@ def wrap_errors(what: str, happened: str = "cannot be imported") -> Iterator[Non
         raise AdapterError(msg) from error
 
 
+def place_of(error: BaseException) -> str:
+    """Return file and line of the innermost frame outside every package; empty if there is none."""
+    ours = str(Path(__file__).parents[1]), "<"
+    frames = [(f.f_code.co_filename, line) for f, line in traceback.walk_tb(error.__traceback__)]
+    own = [(f, line) for f, line in frames if not (f.startswith(ours) or "-packages" in f)]
+    return f"{Path(own[-1][0]).name}, line {own[-1][1]}" if own else ""
+
+
 def _locate(error: BaseException) -> str:
     """Return file and line of the innermost frame outside the suite, in parentheses."""
     frames = traceback.extract_tb(error.__traceback__)

@@ -13,7 +13,6 @@ import warnings
 
 from conformance.diagnosis.client import PATIENCE
 from conformance.engine.sandbox.limits import Limits
-from conformance.engine.sandbox.messages import read_declaration
 from conformance.engine.sandbox.worker_process import WorkerProcess
 
 
@@ -23,12 +22,11 @@ def main() -> None:
     question = json.load(sys.stdin)
     signal.signal(signal.SIGALRM, lambda *_: sys.exit("there is no diagnosis in time"))
     signal.alarm(PATIENCE)
-    name = question["implementation"]
-    worker = WorkerProcess(name, Limits(), strictly=question["strictly"])
+    worker = WorkerProcess(question["implementation"], Limits(), strictly=question["strictly"])
     try:
         from conformance.diagnosis import diagnose  # noqa: PLC0415  while the worker starts
 
-        found = diagnose(read_declaration(worker.receive(), name), worker)
+        found = diagnose(worker.receive_declaration(), worker)
     finally:
         worker.close()
     print(json.dumps(found.to_json()))

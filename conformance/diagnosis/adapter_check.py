@@ -6,19 +6,15 @@ the contract but change results are in ``adapter_mistakes``.
 
 from __future__ import annotations
 
-import sysconfig
-import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from conformance.adapters.errors import AdapterError, describe
+from conformance.adapters.operations.executor import ExecutorLost
+from conformance.adapters.operations.values import NotNumeric
 from conformance.adapters.protocols import ARRAYS, Config
-from conformance.adapters.resolve import resolve
 from conformance.diagnosis.adapter_mistakes import MISTAKES, OF_NAMES
 from conformance.diagnosis.sample_data import STATE
 from conformance.numerics.state import State
@@ -26,6 +22,7 @@ from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.subject import Subject
 from conformance.requirements import Capability
+from conformance.requirements.finding import FindingKind
 
 _CONFIG = Config(features=3, momentum=0.75, eps=1e-3)
 _X = np.array([[0, 1, 2], [3, -1, 5]], np.float32)
@@ -37,19 +34,12 @@ Step = tuple[str, Callable[[], Problem]]
 _BUILD = "`build` is a function from one Config to a new layer"
 _READ = f"`read` returns a dict of {', '.join(ARRAYS)}"
 _WRITE = "`write` gets a dict of NumPy arrays, each (D,)"
+_INSPECT = "looking at what was returned"
 _CALL = "a call gets x, NumPy or JAX, and the flag, and returns y"
 
 
-def problems(name: str) -> Iterator[tuple[str, Problem]]:
-    """Yield each step of the check with its problem, or None; end with the first problem.
-
-    Args:
-        name: The implementation, as on the command line.
-
-    Raises:
-        AdapterError: The name cannot be resolved.
-    """
-    subject = Subject(resolve(name))
+def problems(subject: Subject) -> Iterator[tuple[str, Problem]]:
+    """Yield each step of the check with its problem, or None; end with the first problem."""
     implementation = subject.implementation
     offered = ", ".join(sorted(c.value for c in implementation.capabilities))
     yield f"found: {implementation.kind}, offers {offered}", None
@@ -76,25 +66,16 @@ def _problem_of(action: Callable[[], Problem]) -> Problem:
         return action()
     except ViolationFound as found:
         return _explain(found)
-    except AdapterError as error:
-        return str(error)
+    except ExecutorLost as lost:
+        return str(lost)
 
 
 def _explain(found: ViolationFound) -> str:
     """Return a violation in words, with the exception that caused it and its location."""
-    cause = found.__cause__
-    if not isinstance(cause, Exception):
+    if found.finding.kind is not FindingKind.RAISED:
         return str(found)
-    return f"{found.finding.quantity} raised {describe(cause)}{_place(cause)}"
-
-
-def _place(error: Exception) -> str:
-    """Return where the exception was raised: the last frame outside any package, if any."""
-    packages = (sysconfig.get_path("purelib"), str(Path(__file__).parent.parent))
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if not f.filename.startswith(packages) and f.filename[:1] != "<"]
-    own = [f for f in own if "site-packages" not in f.filename]
-    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    place = "".join(f" ({place})" for place in getattr(found, "__notes__", ()))
+    return f"{found.finding.quantity} raised {found.finding.got}{place}"
 
 
 def _forward(subject: Subject) -> Problem:
@@ -106,28 +87,29 @@ def _forward(subject: Subject) -> Problem:
 def _builds(subject: Subject) -> Problem:
     """Build a layer that has the three methods."""
     try:
-        layer, another = (subject.build(_CONFIG).layer for _ in range(2))
+        layer, another = (subject.build(_CONFIG) for _ in range(2))
+        lacking = layer.ask("list_lacking", label=_INSPECT)
     except ViolationFound as found:
         return f"{_explain(found)}; {_BUILD}"
-    lacking = [m for m in ("__call__", "read", "write") if not callable(getattr(layer, m, None))]
     if lacking:
-        return f"build returned a {type(layer).__name__}, which lacks {' and '.join(lacking)}"
-    return f"build returned the same layer twice; {_BUILD}" if another is layer else None
+        kind = layer.ask("name_type", label=_INSPECT)
+        return f"build returned a {kind}, which lacks {' and '.join(lacking)}"
+    same = layer.ask("is_same", another.ref, label=_INSPECT)
+    return f"build returned the same layer twice; {_BUILD}" if same else None
 
 
 def _reads(subject: Subject) -> Problem:
     for features in (_CONFIG.features, _CONFIG.features + 2):
         layer = subject.build(replace(_CONFIG, features=features))
-        live = layer.layer
         try:
-            held: Any = live.read()
-        except Exception as error:  # noqa: BLE001  an adapter may raise anything
-            return f"read raised {describe(error)}{_place(error)}; {_READ}"
-        if not isinstance(held, Mapping):
-            return f"read returned a {type(held).__name__}; {_READ}"
-        missing = [name for name in ARRAYS if name not in held]
+            kind, names = layer.ask("list_read", label="read")
+        except ViolationFound as found:
+            return f"{_explain(found)}; {_READ}"
+        if names is None:
+            return f"read returned a {kind}; {_READ}"
+        missing = [name for name in ARRAYS if name not in names]
         if missing:
-            there = ", ".join(map(str, held))[:200] or "nothing"
+            there = ", ".join(names)[:200] or "nothing"
             return f"read returned {there}, without {missing[0]}; {_READ}"
         problem = _right_shapes(layer, features)
         if problem is not None:
@@ -154,7 +136,8 @@ def _round_trip(subject: Subject) -> Problem:
         subject.session.finish()
     except ViolationFound as found:
         return f"{_explain(found)}; {_WRITE}"
-    written, after = STATE.arrays(), layer.state.arrays()
+    written = STATE.arrays()
+    after = {name: np.asarray(array) for name, array in layer.state.arrays().items()}
     for name in ARRAYS:
         if not np.allclose(after[name], written[name], rtol=1e-2):
             return f"{name} was written as {written[name]}, read as {after[name]}" + _as(
@@ -179,21 +162,18 @@ def _as(got: np.ndarray, given: np.ndarray) -> str:
 
 def _calls(subject: Subject) -> Problem:
     for flag in (False, True):
-        layer = subject.build(_CONFIG, STATE).layer
+        layer, detail = subject.build(_CONFIG, STATE), f"use_running_average={flag}"
+        subject.session.finish()  # so that what raises later is the call
+        words = {"label": "the call", "detail": detail}
+        ref = subject.session.keep("call_live", layer.ref, _X, flag, **words)
         try:
-            returned = layer(_X.copy(), flag)
-        except Exception as error:  # noqa: BLE001  an adapter may raise anything
-            what = f"the call with use_running_average={flag} raised {describe(error)}"
-            return f"{what}{_place(error)}; {_CALL}"
-        kind = type(returned).__name__
-        if returned is None or isinstance(returned, tuple | list | dict):
+            kind = subject.session.ask("name_type", ref, label=_INSPECT)
+        except ViolationFound as found:
+            return f"{_explain(found)}; {_CALL}"
+        if kind in {"NoneType", "tuple", "list", "dict"}:
             return f"a call returned a {kind}; return the array y alone"
-        try:
-            y = np.asarray(returned)
-            numeric = y.dtype != object and y.astype(np.float64) is not None
-        except Exception as error:  # noqa: BLE001  as above
-            return f"a call returned a {kind}, of which NumPy makes no array: {describe(error)}"
-        if not numeric:
+        (y,) = subject.session.ask("reread", [ref], label=_INSPECT)
+        if isinstance(y, NotNumeric):
             return f"a call returned a {kind}, of which NumPy makes no array of numbers"
         if y.shape != _X.shape:
             return f"y has shape {y.shape} for an input of shape {_X.shape}: return it as (N, D)"
@@ -202,11 +182,11 @@ def _calls(subject: Subject) -> Problem:
 
 def _reads_live(subject: Subject) -> Problem:
     layer = subject.build(_CONFIG, STATE)
-    held = layer.layer.read()["running_mean"]
-    before = np.array(held)
+    kept = layer.keep("snapshot", label="read")
+    before = layer.read_state("reread_snapshot", kept)
     layer.train(_X)
-    subject.session.finish()
-    if np.array_equal(np.asarray(held), before):
+    after = layer.read_state("reread_snapshot", kept)
+    if np.array_equal(after.running_mean, before.running_mean):
         return None
     return "values read before a call changed with the call: let `read` return copies"
 

@@ -43,6 +43,7 @@ _TITLES = {
     "nnx_copies": "Copies of modules",
     "nnx_steps": "Training steps of modules",
     "domain_calls": "Extended domain",
+    "adapter_facts": "Facts of adapters",
     "characterizing_calls": "Behaviours",
 }
 """Headings by the module of the operations."""

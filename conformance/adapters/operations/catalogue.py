@@ -65,6 +65,7 @@ _BY_MODULE = {
         "step_of_two",
     ),
     "domain_calls": ("build_with", "set_arrays", "read_arrays", "run_program"),
+    "adapter_facts": ("name_type", "list_lacking", "is_same", "list_read"),
     "characterizing_calls": (
         "call_traced",
         "push_forward",
@@ -102,6 +103,10 @@ ON_TRUST = frozenset(
         "list_leaked_tracers",
         "build_abstractly",
         "call_abstractly",
+        "name_type",
+        "list_lacking",
+        "is_same",
+        "list_read",
     }
 )
 """Operations whose facts rest on the word of the process that imports the implementation."""

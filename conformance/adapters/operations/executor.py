@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from conformance.adapters import call_hooks
-from conformance.adapters.errors import describe
+from conformance.adapters.errors import describe, place_of
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.operations.catalogue import OPERATIONS
 from conformance.adapters.operations.forms import FORMS
@@ -89,8 +89,8 @@ class LocalExecutor:
             except BaseException as error:
                 if not call_hooks.is_implementation_error(error):
                     raise
-                refused = isinstance(error, Exception)
-                return Failed(results, describe(error), refused=refused, error=error)
+                refused, place = isinstance(error, Exception), place_of(error)
+                return Failed(results, describe(error), refused, place=place, error=error)
             if isinstance(result, Impossible):
                 return Failed(results, result.reason, of_suite=True)
             results.append(result)

@@ -89,6 +89,7 @@ class Failed:
         text: The class of the exception, and the first line of its message.
         refused: The exception is an ``Exception``, not an attempt to end the process.
         of_suite: The environment is to blame, such as a full disk, and not the implementation.
+        place: File and line of the implementation that raised, for a reader; empty if unknown.
         error: The exception, if it was raised in this process.
     """
 
@@ -96,6 +97,7 @@ class Failed:
     text: str
     refused: bool = True
     of_suite: bool = False
+    place: str = ""
     error: BaseException | None = None
 
 

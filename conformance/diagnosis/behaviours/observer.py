@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from conformance.adapters.errors import AdapterError, describe
+from conformance.adapters.errors import describe
 from conformance.adapters.implementation import Declaration
 from conformance.diagnosis.behaviours.behaviour import BEHAVIOURS, NotObserved, Observation
 from conformance.engine.sandbox.limits import Limits
-from conformance.engine.sandbox.messages import read_declaration
 from conformance.engine.sandbox.worker_process import WorkerLost, WorkerProcess
 from conformance.properties.support.subject import Subject
 from conformance.requirements import Capability
@@ -64,9 +63,6 @@ class Observer:
             return observe(name, self._subject())
         except WorkerLost as lost:
             self._process = None
-            if self.declaration is None:
-                msg = f"{self.implementation} cannot be resolved: {lost.how}"
-                raise AdapterError(msg) from lost
             words = f"{lost.doing or 'the call'} ends it: {lost.how}"
             return Observation(name, observed=True, answer=words)
 
@@ -74,7 +70,7 @@ class Observer:
         """Return the implementation in a worker that is alive and has no live objects."""
         if self._process is None:
             self._process = WorkerProcess(self.implementation, Limits(self.limit))
-            self.declaration = read_declaration(self._process.receive(), self.implementation)
+            self.declaration = self._process.receive_declaration()
         assert self.declaration is not None, "read with the first worker"  # noqa: S101
         self._process.begin_case()
         return Subject(self.declaration, self._process)

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from typing import Any, ClassVar
 
-from conformance.adapters.errors import AdapterError
+from conformance.adapters.errors import AdapterError, printable
 from conformance.adapters.implementation import Declaration
 from conformance.adapters.operations.catalogue import MAY_BE_IMPOSSIBLE
 from conformance.adapters.operations.values import Failed, Operation
@@ -143,7 +143,7 @@ def outcome_of(results: list[Any] | Failed) -> Any:
     if isinstance(results, Failed):
         return {
             "before": results.before,
-            "failed": [results.text, results.refused, results.of_suite],
+            "failed": [results.text, results.refused, results.of_suite, results.place],
         }
     return results
 
@@ -155,12 +155,12 @@ def read_outcome(content: Any, operations: Sequence[Operation]) -> list[Any] | F
         ValueError: The content says something else.
     """
     if isinstance(content, dict):
-        before, (text, refused, of_suite) = content["before"], content["failed"]
+        before, (text, refused, of_suite, place) = content["before"], content["failed"]
         if type(before) is not list or len(before) >= len(operations):
             raise ValueError("an operation that was not asked for failed")
         possible = operations[len(before)].name in MAY_BE_IMPOSSIBLE
         of_suite = of_suite is True and possible
-        return Failed(before, str(text), refused=refused is True, of_suite=of_suite)
+        return Failed(before, str(text), refused is True, of_suite, printable(str(place)))
     if not isinstance(content, list) or len(content) != len(operations):
         raise ValueError("the results are not those of the operations")
     return content

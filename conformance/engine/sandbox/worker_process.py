@@ -14,7 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from conformance.adapters.errors import printable
+from conformance.adapters.errors import AdapterError, printable
+from conformance.adapters.implementation import Declaration
 from conformance.adapters.operations.executor import ExecutorLost
 from conformance.adapters.operations.values import Failed, Operation
 from conformance.adapters.operations.wire import WireError
@@ -32,6 +33,7 @@ from conformance.engine.sandbox.messages import (
     executing,
     handling,
     place_of,
+    read_declaration,
     read_outcome,
 )
 from conformance.engine.sandbox.waiting import Waiting
@@ -103,7 +105,7 @@ class WorkerProcess:
         strictly: bool = False,
         stop: Path | None = None,
     ) -> None:
-        self.limits, self._stop = limits, stop
+        self.limits, self._stop, self._implementation = limits, stop, implementation
         self.is_lost = False
         self._initial_memory = self._looked = 0.0
         self._new_case = True
@@ -133,6 +135,19 @@ class WorkerProcess:
             heartbeat=self._heartbeat.descriptor,
         )
         self._send(asdict(init))
+
+    def receive_declaration(self) -> Declaration:
+        """Return what the implementation declares, the first that the worker says.
+
+        Raises:
+            AdapterError: The implementation cannot be resolved.
+        """
+        try:
+            return read_declaration(self.receive(), self._implementation)
+        except WorkerLost as lost:
+            what = f"{self._implementation} cannot be resolved: {lost.doing or 'starting'}"
+            msg = f"{what}: {printable(lost.how)}"
+            raise AdapterError(msg) from lost
 
     def begin_case(self) -> None:
         """Let the worker forget all live objects before the next operation."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from conformance.adapters.errors import AdapterError, printable
+from conformance.engine.sandbox.limits import Limits
 from conformance.frontends.cli.parameters import check_names
 from conformance.report.exit_codes import ExitCode
 
@@ -16,11 +17,15 @@ def smoke(name: str) -> None:
 
     Exit codes: 0, or 2 if a check fails or IMPL cannot be resolved.
     """
-    from conformance.diagnosis.adapter_check import problems  # noqa: PLC0415  imports JAX
+    from conformance.diagnosis.adapter_check import problems  # noqa: PLC0415  imports NumPy
+    from conformance.engine.sandbox.worker_process import WorkerProcess  # noqa: PLC0415
+    from conformance.properties.support.subject import Subject  # noqa: PLC0415
 
     failed = False
+    worker = WorkerProcess(name, Limits())
     try:
-        for step, problem in problems(name):
+        subject = Subject(worker.receive_declaration(), worker)
+        for step, problem in problems(subject):
             if problem is None:
                 click.echo(f"  ok    {step}")
                 continue
@@ -30,6 +35,8 @@ def smoke(name: str) -> None:
     except AdapterError as error:
         click.echo(f"Error: {printable(str(error))}", err=True)
         raise SystemExit(ExitCode.UNUSABLE) from error
+    finally:
+        worker.close()
     if failed:
         click.echo(
             f"{name}: the adapter (or the layer itself) fails this check; later checks were "

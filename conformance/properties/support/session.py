@@ -243,6 +243,8 @@ def _report(operation: Operation, failed: Failed) -> NoReturn:
     try:
         violation(quantity, failed.text, RESULT, kind=FindingKind.RAISED, operation=label)
     except AssertionError as found:
+        if failed.place:
+            found.add_note(failed.place)
         raise found from failed.error
 
 

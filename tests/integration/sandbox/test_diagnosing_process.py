@@ -22,7 +22,23 @@ print(json.dumps([str(each) for each in Observer("wide").observations(sys.argv[1
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+CHECKING = """
+import json
+from conformance.diagnosis.adapter_check import problems
+from conformance.engine.sandbox.limits import Limits
+from conformance.engine.sandbox.worker_process import WorkerProcess
+from conformance.properties.support.subject import Subject
+
+worker = WorkerProcess("linen", Limits())
+found = list(problems(Subject(worker.receive_declaration(), worker)))
+worker.close()
+print(json.dumps(found))
+"""
+
+NEEDS_PROC = pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+
+
+@NEEDS_PROC
 def test_a_diagnosis_is_made_without_the_implementation_and_without_jax():
     """Calls and gradients are observed by a small process that has seen nothing but arrays."""
     name = "backward-without-projection"
@@ -30,7 +46,15 @@ def test_a_diagnosis_is_made_without_the_implementation_and_without_jax():
     assert run_small(DIAGNOSING, given=json.dumps(question))["id"] == name
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+@NEEDS_PROC
+def test_an_adapter_is_checked_without_the_implementation_and_without_jax():
+    """All steps are taken, and none finds anything."""
+    found = run_small(CHECKING)
+    assert len(found) > 10
+    assert [problem for _, problem in found if problem is not None] == []
+
+
+@NEEDS_PROC
 def test_behaviours_are_observed_without_the_implementation_and_without_jax():
     """Also those that take transforms of JAX."""
     names = "traced-flag", "second-derivatives", "masks"

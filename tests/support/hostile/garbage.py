@@ -18,7 +18,7 @@ ANSWERS = {
     "too_few": encode([]),
     "too_many": encode([None] * 99),
     "half_a_failure": encode({"before": [], "failed": ["text"]}),
-    "late_failure": encode({"before": [None] * 99, "failed": ["text", True, False]}),
+    "late_failure": encode({"before": [None] * 99, "failed": ["text", True, False, ""]}),
     "objects": (21).to_bytes(4, "little") + b'[{"a":["O",[1]]},[8]]' + b"12345678",
 }
 

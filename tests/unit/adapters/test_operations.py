@@ -180,7 +180,8 @@ def test_the_first_failure_ends_a_request(error: BaseException, refused: bool):
     call = Operation("call", (Ref(1), X, True))
     failed = executor.perform([build(), Operation("put", (X,), 2), call, call])
     text = "ValueError: no" if refused else "SystemExit: 0"
-    assert failed == Failed([None, None], text, refused=refused, error=error)
+    assert failed.place.startswith("test_operations.py, line ")
+    assert failed == Failed([None, None], text, refused, place=failed.place, error=error)
     assert executor.perform([Operation("put", (1,), 3)]) == [None]
 
 

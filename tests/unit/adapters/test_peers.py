@@ -54,8 +54,7 @@ def test_a_missing_package_is_one_sentence(name, monkeypatch):
 @pytest.mark.filterwarnings("ignore")  # warnings of the frameworks themselves
 def test_the_adapter_is_sound(name):
     """`conformance smoke` finds nothing."""
-    implementation_of(name)
-    found = dict(problems(f"conformance.adapters.peers:{NAMES[name]}"))
+    found = dict(problems(Subject(implementation_of(name))))
     assert {title for title, _ in MISTAKES} < set(found)
     assert [problem for problem in found.values() if problem is not None] == []
 

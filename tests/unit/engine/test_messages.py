@@ -93,8 +93,9 @@ def test_the_outcome_of_operations_arrives():
     assert np.array_equal(arrived[1], results[1])
 
     error = ValueError("no")
-    failed = Failed([None], "ValueError: no", refused=True, of_suite=False, error=error)
-    assert read_outcome(sent(outcome_of(failed)), TWO) == Failed([None], "ValueError: no")
+    failed = Failed([None], "ValueError: no", place="norm.py, line 3", error=error)
+    arrived = read_outcome(sent(outcome_of(failed)), TWO)
+    assert arrived == Failed([None], "ValueError: no", place="norm.py, line 3")
     ended = Failed([], "SystemExit", refused=False, of_suite=True)
     restoring = (Operation("restore_checkpoint", (), None, "a checkpoint"), *TWO)
     assert read_outcome(sent(outcome_of(ended)), restoring) == ended
@@ -116,14 +117,14 @@ def test_the_environment_is_not_to_blame_for_a_call():
         [1],
         [1, 2, 3],
         {},
-        {"failed": ["text", True, False]},
+        {"failed": ["text", True, False, ""]},
         {"before": [], "failed": None},
         {"before": [], "failed": []},
-        {"before": [], "failed": ["text", True]},
-        {"before": [], "failed": ["text", True, False, 1]},
-        {"before": [1, 2], "failed": ["text", True, False]},
-        {"before": "a", "failed": ["text", True, False]},
-        {"before": None, "failed": ["text", True, False]},
+        {"before": [], "failed": ["text", True, False]},
+        {"before": [], "failed": ["text", True, False, "", 1]},
+        {"before": [1, 2], "failed": ["text", True, False, ""]},
+        {"before": "a", "failed": ["text", True, False, ""]},
+        {"before": None, "failed": ["text", True, False, ""]},
         np.ones(2),
     ],
 )
@@ -135,5 +136,5 @@ def test_other_answers_to_operations_are_none(content: object):
 
 def test_a_failure_says_text_and_truth_alone():
     """What else a worker puts into a failure becomes text, or false."""
-    failed = read_outcome({"before": [], "failed": [["a"], 1, "yes"]}, TWO)
-    assert failed == Failed([], "['a']", refused=False, of_suite=False)
+    failed = read_outcome({"before": [], "failed": [["a"], 1, "yes", "\u202e"]}, TWO)
+    assert failed == Failed([], "['a']", refused=False, of_suite=False, place="\\u202e")
