@@ -152,11 +152,12 @@ def _forward(subject: Subject, number: int, series: Series) -> Iterator[Observat
         config = replace(series.config, features=call.x.shape[1])
         try:
             y = subject.forward(call.seed, x, _form_of(call.flag))
+            x_after = subject.reread("x", x)
             subject.session.finish()
         except ViolationFound as error:
             yield _failed(error, number, config, call)
             continue
-        yield Observation(number, config, call, y=y, x_after=subject.reread("x", x))
+        yield Observation(number, config, call, y=y, x_after=x_after)
 
 
 def _form_of(flag: Any) -> Any:

@@ -101,10 +101,6 @@ class LocalExecutor:
         self._objects.clear()
         self._allocated = 0
 
-    def live(self, ref: Ref) -> Any:
-        """Return a live object, for code that runs beside the implementation."""
-        return self._objects[ref.number]
-
     def _execute(self, operation: Operation) -> Any:
         function, takes_implementation = _function(operation.name)
         arguments = [self._take(argument) for argument in operation.arguments]

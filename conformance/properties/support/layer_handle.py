@@ -190,8 +190,3 @@ class LayerHandle:
         """
         label = f"the call under {self.session.library}.jit"
         return self.output("call_jitted", x, evaluate, label=label)
-
-    @property
-    def layer(self) -> Any:
-        """The live layer; only where the implementation is in this process."""
-        return self.session.live(self.ref)

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from conformance.adapters.operations.executor import Executor, ExecutorLost, LocalExecutor
+from conformance.adapters.operations.executor import Executor, ExecutorLost
 from conformance.adapters.operations.values import Failed, NotNumeric, Operation, Ref
 from conformance.numerics.state import AnyArray
 from conformance.properties.support.checks import Comparison, violation
@@ -200,12 +200,6 @@ class Session:
             first.settle()
             if first is until:
                 return
-
-    def live(self, ref: Ref) -> Any:
-        """Return a live object; only where the implementation is in this process."""
-        assert isinstance(self.executor, LocalExecutor)  # noqa: S101
-        self.finish()
-        return self.executor.live(ref)
 
     def _add(self, operation: Operation, accept: Callable[[Any], Any] | None = None) -> Answer:
         answer = Answer(self, self._case, operation, accept)

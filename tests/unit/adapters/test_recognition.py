@@ -88,13 +88,15 @@ def test_arrays_of_a_module_inside_are_found(write: Write, name: str):
     write(f"around_{name}.py", WRAPPED)
     subject = Subject(resolve(f"around_{name}:{name}"))
     layer = subject.build(Config(features=2), STATE)
+    live = subject.imported.build(Config(features=2))
+    live.write(STATE.arrays())
 
     assert subject.implementation.kind.endswith(", arrays in bn") == (name == "Wrapped")
     for array, value in STATE.arrays().items():
         assert np.array_equal(layer.state.arrays()[array], value)
         own = {"gamma": "scale", "beta": "bias", "running_mean": "mean", "running_var": "var"}
-        assert np.array_equal(getattr(layer.layer.module.bn, own[array])[...], value)
-        assert path_of(layer.layer, array) == ("bn", own[array])
+        assert np.array_equal(getattr(live.module.bn, own[array])[...], value)
+        assert path_of(live, array) == ("bn", own[array])
     assert layer.attributes.value["bn.momentum"] == "0.9"
     assert np.array_equal(layer.restore().state.running_mean, STATE.running_mean)
 
