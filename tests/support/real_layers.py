@@ -105,6 +105,31 @@ class Driver:
         return self.module(x, **more)
 
 
+class FunctionDriver(Driver):
+    """A pure function of x, the arrays and the mode, that returns y and the new averages."""
+
+    def _build(self, entry: Any) -> Any:
+        self.arrays: dict[str, np.ndarray] = {}
+        return entry
+
+    def read(self, role: str) -> np.ndarray:
+        return self.arrays[role]
+
+    def write(self, role: str, value: np.ndarray) -> None:
+        self.arrays[role] = value
+
+    def _call(self, x: np.ndarray, training: bool, more: Mapping[str, Any]) -> Any:
+        given = [x, *(self.arrays[role].astype(np.float32) for role in ROLES), training]
+        y, *new = self.module(*given, momentum=self.momentum, eps=self.eps, **more)
+        self.arrays |= zip(ROLES[2:], (np.asarray(each, np.float64) for each in new), strict=True)
+        return y
+
+
+def drive(name: str) -> Driver:
+    """Return a layer or pure function of the table, ready to be called."""
+    return (Driver if "line" in TABLE[name] else FunctionDriver)(name)
+
+
 def expected_step(
     driver: Driver, before: Mapping[str, np.ndarray], x: np.ndarray, kept: np.ndarray
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -125,8 +150,8 @@ def expected_step(
 def disagreements(name: str) -> set[str]:
     """Return in what a layer differs from the definition, in a call of each mode per shape."""
     found = set()
-    for number, shape in enumerate(BATCHES[Driver(name).line.get("ndim", 2)]):
-        found |= _disagree(Driver(name), np.random.default_rng(number), shape)
+    for number, shape in enumerate(BATCHES[drive(name).line.get("ndim", 2)]):
+        found |= _disagree(drive(name), np.random.default_rng(number), shape)
     return found
 
 
