@@ -23,7 +23,8 @@ class MaskedBatchNorm(nnx.Module):
                 valid = mask[..., None]
                 count = jnp.maximum(valid.sum(), 1)
                 mean = jnp.where(valid, x, 0.0).sum(axes) / count
-                var = jnp.where(valid, jnp.square(x - mean), 0.0).sum(axes) / count
+                centred = jnp.where(valid, x - mean, 0.0)  # before the square: its gradient is finite
+                var = jnp.square(centred).sum(axes) / count
             d = self.momentum
             self.running_mean[...] = jax.lax.stop_gradient(d * self.running_mean[...] + (1 - d) * mean)
             self.running_var[...] = jax.lax.stop_gradient(d * self.running_var[...] + (1 - d) * var)
