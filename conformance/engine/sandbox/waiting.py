@@ -1,8 +1,15 @@
-"""How long a supervisor has waited for a reply."""
+"""How long a supervisor has waited for a reply, and that it is not to wait any longer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+
+class RunCancelled(BaseException):
+    """The run has been cancelled, and the pending reply is no longer wanted.
+
+    Not an ``Exception``: it is raised inside a property, and must leave it.
+    """
 
 
 @dataclass(slots=True)

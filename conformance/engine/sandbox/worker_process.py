@@ -36,7 +36,7 @@ from conformance.engine.sandbox.messages import (
     read_declaration,
     read_outcome,
 )
-from conformance.engine.sandbox.waiting import Waiting
+from conformance.engine.sandbox.waiting import RunCancelled, Waiting
 from conformance.requirements.finding import NO_RESULT, PROCESS, RESULT, Finding, FindingKind
 
 _START_LIMIT = 300.0
@@ -74,13 +74,6 @@ class WorkerLost(ExecutorLost):
         )
         super().__init__(finding)
         self.how, self.doing = how, heartbeat.text
-
-
-class RunCancelled(BaseException):
-    """The run has been cancelled, and the pending reply is no longer wanted.
-
-    Not an ``Exception``: it is raised inside a property, and must leave it.
-    """
 
 
 class WorkerProcess:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.engine.sandbox.worker_process import RunCancelled
+from conformance.engine.sandbox.waiting import RunCancelled
 from conformance.frontends.pytest_plugin.outcomes import junit_properties, raise_for_verdict
 from conformance.frontends.pytest_plugin.protocol import EFFECTS, VERDICT
 from conformance.requirements import Level, Requirement

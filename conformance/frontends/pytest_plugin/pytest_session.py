@@ -13,8 +13,7 @@ from conformance import requirements
 from conformance.adapters.errors import AdapterError
 from conformance.engine.budget import Clock
 from conformance.engine.jax_runtime import remember_compilations
-from conformance.engine.sandbox.supervisor import Supervisor
-from conformance.engine.sandbox.worker_process import RunCancelled
+from conformance.engine.sandbox.waiting import RunCancelled
 from conformance.engine.scheduling import deal, group_by_programs, order_by_power
 from conformance.frontends.pytest_plugin.items import RequirementItem
 from conformance.frontends.pytest_plugin.protocol import REFUSAL
@@ -24,6 +23,7 @@ from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Verdict
 
 if TYPE_CHECKING:
+    from conformance.engine.sandbox.supervisor import Supervisor
     from conformance.frontends.local_judge import LocalJudge
 
 ENTRY_FILE = Path(requirements.__file__).with_name("judged")
@@ -121,6 +121,8 @@ class Session:
 
     def _supervisor(self) -> Supervisor:
         """Return the supervisor; raise an AdapterError if no implementation can be judged."""
+        from conformance.engine.sandbox.supervisor import Supervisor  # noqa: PLC0415  not in the controller
+
         supervisor = Supervisor(
             self.run.budget, self.run.limits, strictly=self.run.strict_reading, stop=self.stop
         )

@@ -12,7 +12,7 @@ from support.command_line import conformance
 from conformance.engine.budget import budget
 from conformance.engine.sandbox.limits import Limits
 from conformance.engine.sandbox.supervisor import Supervisor
-from conformance.engine.sandbox.worker_process import RunCancelled
+from conformance.engine.sandbox.waiting import RunCancelled
 
 
 def test_the_violation_is_printed_once_and_before_the_table(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis.errors import Flaky, StopTest, Unsatisfiable, UnsatisfiedAssumption
 
 from conformance.adapters.errors import AdapterError
-from conformance.engine.sandbox.worker_process import RunCancelled
+from conformance.engine.sandbox.waiting import RunCancelled
 from conformance.properties.support.checks import ViolationFound
 from conformance.requirements.finding import Finding
 from support.forgeries import before_each_call, submission
