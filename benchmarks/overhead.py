@@ -10,7 +10,6 @@ Usage: python benchmarks/overhead.py [IMPL]
 from __future__ import annotations
 
 import argparse
-import gc
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -24,6 +23,7 @@ from conformance.adapters.operations.executor import LocalExecutor  # noqa: E402
 from conformance.adapters.operations.values import Failed, Operation  # noqa: E402
 from conformance.adapters.resolve import resolve  # noqa: E402
 from conformance.engine.budget import budget  # noqa: E402
+from conformance.engine.garbage import collect_rarely  # noqa: E402
 from conformance.engine.judge import PropertyRun, judge, unsupported  # noqa: E402
 from conformance.properties import PROPERTIES  # noqa: E402
 from conformance.properties.support.subject import Subject  # noqa: E402
@@ -72,7 +72,7 @@ def main() -> None:
     """Print both times and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("implementation", nargs="?", default="impl")
-    gc.set_threshold(20_000, 10, 10)  # as in the process that executes operations
+    collect_rarely()  # as in the process that executes operations
     implementation = resolve(parser.parse_args().implementation)
     subject = Subject(implementation)
     judged(subject)

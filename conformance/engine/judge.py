@@ -24,6 +24,7 @@ from conformance.engine.deviations import (
     refine_outcome,
     unneeded_declaration,
 )
+from conformance.engine.garbage import collecting_rarely
 from conformance.engine.jax_runtime import unload_programs_if_many
 from conformance.engine.minimize import minimize
 from conformance.engine.runner import PropertyRun
@@ -58,7 +59,7 @@ def judge(run: PropertyRun, call: Callable[[], None] | None = None) -> Verdict:
     """
     started = time.perf_counter()
     unload_programs_if_many()
-    with taking_notes() as notes, warnings.catch_warnings():
+    with taking_notes() as notes, warnings.catch_warnings(), collecting_rarely():
         warnings.simplefilter("ignore")  # the user's filters must not decide verdicts
         try:
             result = _judge(run, call or run, notes)

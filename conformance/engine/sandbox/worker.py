@@ -7,7 +7,6 @@ may print, read and close them.
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 import signal
 import sys
@@ -20,6 +19,7 @@ from conformance.adapters import call_hooks
 from conformance.adapters.errors import AdapterError, describe
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.operations.executor import LocalExecutor
+from conformance.engine.garbage import collect_rarely
 from conformance.engine.jax_runtime import (
     offer_host_devices,
     remember_compilations,
@@ -43,10 +43,6 @@ from conformance.engine.sandbox.messages import (
 if TYPE_CHECKING:
     from conformance.properties.support.subject import Subject
 
-_ALLOCATIONS = 20_000
-"""Between two collections of the youngest garbage. JAX and NNX make much of it and few cycles; with
-the 700 of the interpreter, a seventh of the time goes into looking for them."""
-
 _DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of Linux."""
 
@@ -63,7 +59,7 @@ def main() -> None:
     sys.path[:] = init.path
     remember_compilations()
     offer_host_devices()
-    gc.set_threshold(_ALLOCATIONS, 10, 10)
+    collect_rarely()
     heartbeat = HeartbeatWriter(init.heartbeat)
     os.close(init.heartbeat)
     call_hooks.watch(heartbeat)

@@ -63,11 +63,15 @@ def test_looking_is_light(arguments: tuple[str, ...]):
     assert find_loaded(command(*arguments), FOR_JUDGING) == set()
 
 
+def judge_in(workers: str) -> str:
+    """Return code that judges one requirement in so many processes, and goes on."""
+    judging = command("run", "impl", "-k", "INIT-1", "-j", workers)
+    return judging.replace("\nmain", "\ntry: main") + "\nexcept SystemExit as end: print(end.code)"
+
+
 def test_no_framework_is_imported_where_verdicts_are_reached():
     """Layers live in other processes: pytest's has the arrays that they return, no more."""
-    judging = command("run", "impl", "-k", "INIT-1", "-j", "1")
-    ended = judging.replace("\nmain", "\ntry: main") + "\nexcept SystemExit as end: print(end.code)"
-    assert find_loaded(ended, FRAMEWORKS | HEAVY) == {"numpy", "hypothesis"}
+    assert find_loaded(judge_in("1"), FRAMEWORKS | HEAVY) == {"numpy", "hypothesis"}
 
 
 def test_the_check_of_light_imports_can_fail():
@@ -98,3 +102,8 @@ def test_all_is_sorted():
         return 0 if name.isupper() else 1 if name[0].isupper() else 2
 
     assert conformance.__all__ == sorted(conformance.__all__, key=lambda n: (rank(n), n))
+
+
+def test_the_process_that_only_distributes_work_stays_light():
+    """With several workers, the first process collects verdicts, and imports nothing to judge."""
+    assert find_loaded(judge_in("2"), FRAMEWORKS | HEAVY) == set()

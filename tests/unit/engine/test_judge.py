@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from support.numpy_norm import (
     subject,
 )
 
+from conformance.engine.garbage import ALLOCATIONS
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS, Level
 from conformance.requirements.deviations import Deviation
@@ -33,6 +35,20 @@ def count_numbers(value: Any) -> int:
 
 
 # Conforming
+
+
+def test_judging_leaves_the_collection_of_garbage_as_it_was():
+    """A user's process collects garbage rarely while it judges, and as before afterwards."""
+    before, during = gc.get_threshold(), []
+
+    class Watched(NumpyNorm):
+        def __call__(self, x: Any, use_running_average: Any) -> Any:
+            during.append(gc.get_threshold())
+            return super().__call__(x, use_running_average)
+
+    judge_by_id(subject(Watched), "BN-EVAL-1")
+    assert gc.get_threshold() == before
+    assert set(during) == {(ALLOCATIONS, 10, 10)}
 
 
 @pytest.mark.parametrize("identity", ["BN-INIT-4", "BN-AFF-1", "BN-EMA-2", "BN-EVAL-1"])
