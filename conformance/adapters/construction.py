@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from conformance.adapters.calling import DEFAULT, Calling
 from conformance.adapters.domain import Options, Wider
 from conformance.adapters.protocols import Config, Layer
 
@@ -19,16 +20,21 @@ class Construction:
 
     Attributes:
         module: The class, or another callable that returns a module.
-        keywords: Constructor arguments, by ``features``, ``momentum`` and ``eps``.
+        keywords: Constructor arguments, by ``features``, ``momentum``, ``eps`` and ``rngs``; those
+            that the class does not have are left out.
         attributes: Attributes with the arrays, by the names in ``ARRAYS``, and by ``COUNT`` for a
             layer that counts its updates.
         arguments: Further constructor arguments.
+        calling: How the module is called.
+        extra: The attributes with further state.
     """
 
     module: Callable[..., Any]
     keywords: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    calling: Calling = DEFAULT
+    extra: tuple[str, ...] = ()
 
     def build(self, config: Config, further: Mapping[str, Any] | None = None) -> Layer:
         """Construct a layer.
@@ -40,7 +46,15 @@ class Construction:
         from conformance.adapters.nnx import build_layer  # noqa: PLC0415  imports jax
 
         arguments = {**self.arguments, **(further or {})}
-        return build_layer(self.module, config, self.keywords, self.attributes, arguments)
+        return build_layer(
+            self.module,
+            config,
+            self.keywords,
+            self.attributes,
+            arguments,
+            self.calling,
+            self.extra,
+        )
 
     def build_wide(self, wider: Wider, config: Config, options: Options) -> WideLayer:
         """Construct a layer of the extended domain with the given options."""

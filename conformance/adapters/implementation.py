@@ -5,12 +5,14 @@ Imports the standard library only; frameworks are imported when a layer is first
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from conformance.adapters.calling import calling_of
 from conformance.adapters.construction import Construction
+from conformance.adapters.design import PLAIN, Design, deviations_of
 from conformance.adapters.domain import Precision, Wider
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.protocols import ARRAYS, COUNT, Config, Layer
@@ -30,6 +32,7 @@ class Declaration:
         state_dtype: The dtype that the four arrays are declared to have.
         nnx_module: The layers are ``nnx.Module``.
         wider: The declared domain beyond float32 batches (N, D).
+        design: What is fixed, absent or added by design.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Declaration:
     state_dtype: str
     nnx_module: bool
     wider: Wider | None = None
+    design: Design = PLAIN
 
     def to_json(self) -> dict[str, Any]:
         """Return the declaration as JSON values."""
@@ -51,6 +55,7 @@ class Declaration:
             "state_dtype": self.state_dtype,
             "nnx_module": self.nnx_module,
             "wider": wider,
+            "design": self.design.to_json(),
         }
 
     @classmethod
@@ -72,7 +77,8 @@ class Declaration:
             "capabilities": frozenset(Capability[each] for each in data["capabilities"]),
             "deviations": frozenset(Deviation[each] for each in data["deviations"]),
         }
-        return cls(**{**data, **named, "wider": wider})
+        design = Design.from_json(data["design"])
+        return cls(**{**data, **named, "wider": wider, "design": design})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +96,7 @@ class Implementation:
         deviations: The declared deviations from the conventions of the requirements.
         state_dtype: The dtype that the four arrays are declared to have.
         wider: The declared domain beyond float32 batches (N, D).
+        design: What is fixed, absent or added by design.
         kind: What the implementation was recognized as, for reports.
         construction: How the layers are constructed, if ``Implementation.nnx`` made this; the
             script that reproduces a counterexample repeats it.
@@ -109,6 +116,7 @@ class Implementation:
     deviations: frozenset[Deviation] = field(default_factory=frozenset)
     state_dtype: str = "float32"
     wider: Wider | None = None
+    design: Design = PLAIN
     kind: str = "Implementation object"
     construction: Construction | None = field(default=None, compare=False, repr=False)
 
@@ -119,6 +127,7 @@ class Implementation:
                 "function from Config to Layer, or `forward`, a function of (seed, x, flag)."
             )
             raise AdapterError(msg)
+        object.__setattr__(self, "deviations", frozenset(self.deviations))  # given as any set
         for deviation in sorted(self.deviations, key=lambda d: d.name):
             self._check_verifiable(deviation)
 
@@ -161,6 +170,7 @@ class Implementation:
             state_dtype=self.state_dtype,
             nnx_module=self.nnx_module,
             wider=None if self.wider is None else replace(self.wider, build=None),
+            design=self.design,
         )
 
     def read(self, *, strictly: bool) -> Implementation:
@@ -180,22 +190,30 @@ class Implementation:
         features: str = "d",
         momentum: str = "momentum",
         eps: str = "eps",
-        gamma: str = "gamma",
-        beta: str = "beta",
-        running_mean: str = "running_mean",
-        running_var: str = "running_var",
+        rngs: str | bool = "rngs",
+        gamma: str | None = "gamma",
+        beta: str | None = "beta",
+        running_mean: str | None = "running_mean",
+        running_var: str | None = "running_var",
         count: str = "",
+        flag: str | None = "use_running_average",
+        flag_means: str = "evaluation",
+        layout: str = "last",
+        ndim: int = 2,
+        fixed: Mapping[str, float] | None = None,
+        extra: Iterable[str] = (),
+        modes: str = "both",
         arguments: Mapping[str, Any] | None = None,
         forward: Callable[[Any, Any, Any], Any] | None = None,
-        deviations: frozenset[Deviation] | set[Deviation] = frozenset(),
+        deviations: Iterable[Deviation] = (),
         kind: str = "nnx.Module",
         differentiable: bool = True,
         wider: Wider | None = None,
     ) -> Implementation:
         """Return the implementation for an ``nnx.Module`` class.
 
-        The class is constructed as ``module(<features>=D, <momentum>=m, <eps>=e, rngs=…,
-        **arguments)`` and called as ``layer(x, use_running_average=flag)``.
+        The class is constructed as ``module(<features>=D, <momentum>=m, <eps>=e, <rngs>=…,
+        **arguments)`` and called as ``layer(x, <flag>=…)``.
 
         Args:
             module: The class, or another callable that returns a module.
@@ -203,24 +221,54 @@ class Implementation:
             features: Name of the constructor argument for the number of features D.
             momentum: Name of the constructor argument for the weight of the old value.
             eps: Name of the constructor argument for ε.
-            gamma: Name of the attribute with γ, (D,); with dots, "bn.scale", for a submodule's.
-            beta: Name of the attribute with β, (D,).
-            running_mean: Name of the attribute with the running mean, (D,).
-            running_var: Name of the attribute with the running variance, (D,).
+            rngs: Name of the constructor argument for ``nnx.Rngs``; False if there is none.
+            gamma: Name of the attribute with γ, of any shape that has D numbers along one axis;
+                with dots, "bn.scale", for a submodule's; None if the layer has no γ.
+            beta: Name of the attribute with β; None if there is none.
+            running_mean: Name of the attribute with the running mean; None if there is none.
+            running_var: Name of the attribute with the running variance; None if there is none.
             count: Name of the attribute with the number of updates, if the layer has one.
+            flag: Where the mode goes: "train" for an argument of the call, ".training" for an
+                attribute, "train()/eval()" for two methods, "set_view(deterministic)" for a method
+                with that argument, None for a layer without modes.
+            flag_means: What a true value of it means: "evaluation" or "training".
+            layout: Where inputs have their features: "last", or "first" for axis 1.
+            ndim: The number of axes of inputs, 2 to 5.
+            fixed: Values of "momentum" and "eps" that the layer has no argument for.
+            extra: Names of attributes with further state, such as a counter.
+            modes: "both"; "evaluation" for a layer that evaluates in every call, because it is
+                frozen or for inference only; "training" for one without running statistics.
             arguments: Further constructor arguments.
             forward: The function ``f(seed, x, use_running_average)``, if there is one as well.
             deviations: The declared deviations.
             kind: What the class was recognized as, for reports.
             differentiable: False for a layer that leaves JAX, such as for a callback.
             wider: Names of the arguments for masks, axes, dtypes and named axes.
+
+        Raises:
+            AdapterError: A value is none of those that are listed here.
         """
-        attributes = dict(zip(ARRAYS, (gamma, beta, running_mean, running_var), strict=True))
+        arrays = dict(zip(ARRAYS, (gamma, beta, running_mean, running_var), strict=True))
+        attributes = {ours: own for ours, own in arrays.items() if own}
+        if not (running_mean or running_var) and modes == "both":
+            modes = "training"
+        calling = calling_of(flag, flag_means, layout, ndim)
+        design = Design(
+            fixed=tuple(sorted((fixed or {}).items())),
+            absent=frozenset(ours for ours, own in arrays.items() if not own),
+            extra=tuple(extra),
+            flag_argument=calling.takes_flag,
+        )
+        keywords = {"features": features, "momentum": momentum, "eps": eps, "rngs": rngs or ""}
         construction = Construction(
             module=module,
-            keywords={"features": features, "momentum": momentum, "eps": eps},
+            keywords={
+                ours: str(own) for ours, own in keywords.items() if ours not in dict(design.fixed)
+            },
             attributes=attributes | ({COUNT: count} if count else {}),
             arguments=dict(arguments or {}),
+            calling=calling,
+            extra=design.extra,
         )
         if wider is not None:
             wider = replace(wider, build=partial(construction.build_wide, wider))
@@ -230,8 +278,9 @@ class Implementation:
             forward=forward,
             nnx_module=True,
             differentiable=differentiable,
-            deviations=frozenset(deviations),
+            deviations=frozenset(deviations) | deviations_of(modes),
             wider=wider,
+            design=design,
             kind=kind,
             construction=construction,
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
 import jax
@@ -11,33 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from conformance.adapters.calling import DEFAULT, Calling
 from conformance.adapters.device_put import put_on_device
 from conformance.adapters.protocols import ARRAYS, COUNT, MANY, STATISTICS, Config
 from conformance.adapters.rngs import construct
-
-
-def apply(module: Any, x: Any, use_running_average: Any) -> Any:
-    """Call the module; one function, because transforms cache by its identity.
-
-    Args:
-        module: The ``nnx.Module``.
-        x: The input, (N, D).
-        use_running_average: True to evaluate, false to train.
-
-    Returns:
-        y, (N, D).
-    """
-    return module(x, use_running_average=use_running_average)
-
-
-def train(module: Any, x: Any) -> Any:
-    """Call the module in training mode, for transforms that map over every argument."""
-    return apply(module, x, False)
-
-
-def evaluate(module: Any, x: Any) -> Any:
-    """Call the module in evaluation mode, for transforms that map over every argument."""
-    return apply(module, x, True)
 
 
 def copy_through_numpy(tree: Any) -> Any:
@@ -68,58 +47,123 @@ def split_and_merge(module: Any) -> Any:
     return nnx.merge(graphdef, copy_through_numpy(state))
 
 
+@dataclass(frozen=True)
+class Access:
+    """How a module is called and where its arrays are; equal values are one key for programs.
+
+    Attributes:
+        names: Pairs of a name in ``ARRAYS``, or ``COUNT``, and the name of the attribute. A name
+            with dots, "bn.scale", is that of a submodule's attribute.
+        features: D.
+        shapes: Pairs of such a name and the shape of the array, where that is not (D,).
+        calling: How the module is called.
+        extra: The attributes with further state.
+    """
+
+    names: tuple[tuple[str, str], ...]
+    features: int
+    shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    calling: Calling = DEFAULT
+    extra: tuple[str, ...] = ()
+
+    @cached_property
+    def attributes(self) -> dict[str, str]:
+        """The names of attributes, by the suite's names."""
+        return dict(self.names)
+
+    @cached_property
+    def unusual(self) -> dict[str, tuple[int, ...]]:
+        """The shapes that are not (D,), by the suite's names."""
+        return dict(self.shapes)
+
+    @cached_property
+    def absent(self) -> dict[str, float]:
+        """The arrays that a layer is declared not to have, and the number that takes their place.
+
+        A layer without γ is one whose γ is 1, and so on.
+        """
+        return {name: one for name, one in NEUTRAL.items() if name not in self.attributes}
+
+
+NEUTRAL = {"gamma": 1.0, "beta": 0.0, "running_mean": 0.0, "running_var": 1.0}
+"""What has no effect in the place of an array."""
+
+
 @dataclass(frozen=True, slots=True)
 class NnxLayer:
-    """A module and the names of the attributes with its arrays.
+    """A module and the way to its arrays.
 
     Variables and bare arrays are read alike: whether an attribute is a Variable is for a
-    requirement to judge, not for the adapter.
+    requirement to judge, not for the adapter. Arrays are read and written as (D,), in whatever
+    shape the module has them.
 
     Attributes:
         module: The ``nnx.Module``.
-        attributes: Attribute names by the names in ``ARRAYS``, and by ``COUNT`` for a layer that
-            counts its updates. A name with dots, "bn.scale", is that of a submodule's attribute.
+        access: How it is called and where its arrays are.
     """
 
     module: Any
-    attributes: Mapping[str, str]
+    access: Access
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
-        return apply(self.module, x, use_running_average)
+        return self.access.calling.apply(self.module, x, use_running_average)
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """The names of the attributes with the arrays, by the suite's names."""
+        return self.access.attributes
 
     def holder(self, array: str) -> Any:
         """Return the attribute that holds the array: a Variable, a bare array or None."""
-        owner, name = self._locate(array)
+        return self.held_at(self.attributes[array])
+
+    def held_at(self, attribute: str) -> Any:
+        """Return an attribute, by its name with dots; None if there is none."""
+        owner, name = self._locate(attribute)
         return getattr(owner, name, None)
 
-    def _locate(self, array: str) -> tuple[Any, str]:
+    def _locate(self, attribute: str) -> tuple[Any, str]:
         """Return the module with the attribute, and the attribute's name in it."""
-        owner, (*path, name) = self.module, self.attributes[array].split(".")
+        owner, (*path, name) = self.module, attribute.split(".")
         for part in path:
             owner = getattr(owner, part, None)
         return owner, name
 
     def read(self) -> dict[str, Any]:
+        """Return the arrays, each (D,), and the count of updates; see ``Layer``."""
         names = [array for array in (*ARRAYS, COUNT) if array in self.attributes]
         holders = {array: self.holder(array) for array in names}
-        return {
+        found = {
             array: holder.get_value() if isinstance(holder, nnx.Variable) else holder
             for array, holder in holders.items()
             if holder is not None
         }
+        for array, shape in self.access.shapes:
+            if array in found:
+                found[array] = flatten(found[array], shape)
+        if self.access.absent:
+            shape = next(map(np.shape, found.values()), (self.access.features,))
+            found |= {name: jnp.full(shape, one) for name, one in self.access.absent.items()}
+        return found
 
     def write(self, values: Mapping[str, np.ndarray]) -> None:
+        """Replace arrays, each (D,); see ``Layer``."""
         if COUNT in self.attributes and any(name in values for name in STATISTICS):
             values = {COUNT: np.asarray(MANY), **values}
+        if self.access.absent:
+            values = {name: each for name, each in values.items() if name in self.attributes}
         arrays = put_on_device(*values.values())
         for (array, value), on_device in zip(values.items(), arrays, strict=True):
             holder = self.holder(array)
             if not isinstance(holder, nnx.Variable):
-                setattr(*self._locate(array), int(value) if array == COUNT else on_device)
+                shape = self.access.unusual.get(array, value.shape)
+                new = int(value) if array == COUNT else on_device.reshape(shape)
+                setattr(*self._locate(self.attributes[array]), new)
                 continue
             current = holder.get_value()
             if isinstance(current, jax.Array) and current.shape != value.shape:
-                holder[...] = on_device  # keeps an unusual layout, such as (1, D)
+                fits = current.size == value.size
+                holder[...] = on_device.reshape(current.shape) if fits else on_device
             else:
                 dtype = getattr(current, "dtype", None)
                 same = dtype == value.dtype  # converting to the same dtype would double the cost
@@ -127,9 +171,10 @@ class NnxLayer:
 
     def around(self, module: Any) -> NnxLayer:
         """Return a layer for another module of the class, such as a clone or a restored copy."""
-        return NnxLayer(module, self.attributes)
+        return NnxLayer(module, self.access)
 
     def restored(self) -> NnxLayer:
+        """Return a copy that was split and merged."""
         return self.around(split_and_merge(self.module))
 
     def attributes_now(self) -> dict[str, str]:
@@ -144,25 +189,63 @@ class NnxLayer:
         }
 
 
+def flatten(value: Any, shape: tuple[int, ...]) -> Any:
+    """Return an array of one feature axis as (D,), or stacked ones as (L, D); others as they are.
+
+    Args:
+        value: The array.
+        shape: The shape that the layer gave it, such as (1, D).
+    """
+    found = np.shape(value)
+    if len(found) < len(shape) or found[len(found) - len(shape) :] != shape:
+        return value
+    flat = (*found[: len(found) - len(shape)], math.prod(shape))
+    abstract = isinstance(value, jax.ShapeDtypeStruct)
+    return value.update(shape=flat) if abstract else value.reshape(flat)
+
+
 def build_layer(
     module: Callable[..., Any],
     config: Config,
     keywords: Mapping[str, str],
     attributes: Mapping[str, str],
     arguments: Mapping[str, Any],
+    calling: Calling = DEFAULT,
+    extra: tuple[str, ...] = (),
 ) -> NnxLayer:
     """Construct the module from a config, with its names for the arguments.
 
     Args:
         module: The class, or another callable that returns a module.
         config: Features, momentum, eps and seed.
-        keywords: Names of constructor arguments, by ``features``, ``momentum`` and ``eps``.
+        keywords: Names of constructor arguments, by ``features``, ``momentum``, ``eps`` and
+            ``rngs``; those that are not there have no argument.
         attributes: Names of attributes, by those in ``ARRAYS`` and ``COUNT``.
         arguments: Further constructor arguments.
+        calling: How the module is called.
+        extra: The attributes with further state.
     """
-    named = {
-        keywords["features"]: config.features,
-        keywords["momentum"]: config.momentum,
-        keywords["eps"]: config.eps,
-    }
-    return NnxLayer(construct(module, config.seed, {**named, **arguments}), attributes)
+    values = {"features": config.features, "momentum": config.momentum, "eps": config.eps}
+    named = {keywords[ours]: value for ours, value in values.items() if ours in keywords}
+    made = construct(module, config.seed, {**named, **arguments}, keywords.get("rngs", ""))
+    calling.begin(made)
+    names = tuple(attributes.items())
+    access = _access(names, config.features, (), calling, extra)
+    shapes = _unusual_shapes(NnxLayer(made, access), config.features)
+    return NnxLayer(made, _access(names, config.features, shapes, calling, extra))
+
+
+_access = cache(Access)
+"""One object for each value, so that its cached properties are computed once."""
+
+
+def _unusual_shapes(layer: NnxLayer, features: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Return the shapes with D numbers along one axis among several."""
+    found = []
+    for name in layer.attributes:
+        holder = layer.holder(name)
+        value = holder.get_value() if isinstance(holder, nnx.Variable) else holder
+        shape = np.shape(value) if hasattr(value, "shape") else ()
+        if len(shape) > 1 and max(shape) == features == math.prod(shape):
+            found.append((name, tuple(shape)))
+    return tuple(found)

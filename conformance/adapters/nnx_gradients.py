@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from conformance.adapters.device_put import put_on_device
-from conformance.adapters.nnx import NnxLayer
+from conformance.adapters.nnx import Access, NnxLayer
 from conformance.adapters.protocols import STATISTICS
 
 Pullback = Callable[[Any], tuple[Any, Any, Any]]
@@ -23,7 +23,7 @@ class NnxProgram(NamedTuple):
     """A layer without its arrays, and the mode: the key of compiled programs."""
 
     graphdef: Any
-    attributes: tuple[tuple[str, str], ...]
+    access: Access
     evaluate: bool
 
 
@@ -48,7 +48,7 @@ class NnxCall:
         """
         graphdef, leaves = nnx.split(layer.module)
         arrays = layer.read()
-        program = NnxProgram(graphdef, tuple(layer.attributes.items()), evaluate)
+        program = NnxProgram(graphdef, layer.access, evaluate)
         return cls(program, leaves, arrays["gamma"], arrays["beta"], *put_on_device(x))
 
     def output(self, x: Any) -> Any:
@@ -83,7 +83,7 @@ def _call(
 ) -> tuple[Any, tuple[Any, ...]]:
     """Return y and the running statistics after the call."""
     copied = jax.tree.map(lambda leaf: leaf, leaves)  # Variables of this trace, writable in it
-    layer = NnxLayer(nnx.merge(program.graphdef, copied), dict(program.attributes))
+    layer = NnxLayer(nnx.merge(program.graphdef, copied), program.access)
     layer.write({"gamma": gamma, "beta": beta})
     y = layer(x, program.evaluate)
     after = layer.read()

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from conformance.adapters.nnx import NnxLayer, apply, evaluate, train
+from conformance.adapters.calling import Calling
+from conformance.adapters.nnx import NnxLayer, flatten
 from conformance.adapters.protocols import PARAMETERS, Layer
 
 
-def merged_call(graphdef: Any, state: Any, x: Any, *, evaluate: bool) -> tuple[Any, Any]:
+def merged_call(
+    calling: Calling, graphdef: Any, state: Any, x: Any, *, evaluate: bool
+) -> tuple[Any, Any]:
     """Return y and the new state of a module that is merged, called and split.
 
     Args:
+        calling: How the module is called.
         graphdef: The graph definition of the module.
         state: Its state.
         x: The batch, (N, D).
         evaluate: Whether the call evaluates.
     """
     module = nnx.merge(graphdef, state)
-    y = apply(module, x, evaluate)
+    y = calling.apply(module, x, evaluate)
     return y, nnx.state(module)
 
 
@@ -39,20 +43,24 @@ class NnxTransforms:
     layer: NnxLayer
     library: str = "nnx"
 
+    @property
+    def _calling(self) -> Calling:
+        return self.layer.access.calling
+
     def call_jitted(self, x: Any, *, evaluate: bool) -> Any:
-        return _JITTED(self.layer.module, x, evaluate)
+        return jitted(self._calling)(self.layer.module, x, evaluate)
 
     def compile_anew(self, traced: list[bool]) -> Callable[[Any, bool], Any]:
         def call(module: Any, x: Any, flag: bool) -> Any:
             traced.append(flag)
-            return apply(module, x, flag)
+            return self._calling.apply(module, x, flag)
 
         program = nnx.jit(call, static_argnums=2)
         return lambda x, flag: program(self.layer.module, x, flag)
 
     def call_pure(self, x: Any, *, evaluate: bool) -> tuple[Any, Layer]:
         graphdef, state = nnx.split(self.layer.module)
-        y, after = _functional(graphdef, state, x, evaluate)
+        y, after = _functional(self._calling, graphdef, state, x, evaluate)
         return y, self._around(nnx.merge(graphdef, after))
 
     def call_stacked(
@@ -62,46 +70,49 @@ class NnxTransforms:
         graphdef = nnx.graphdef(self.layer.module)
         stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(nnx.state, modules))
         stacked = nnx.merge(graphdef, stack)
-        return _VMAPPED[evaluate](stacked, xs), self._around(stacked)
+        return _vmapped(self._calling, evaluate)(stacked, xs), self._around(stacked)
 
     def train_lanes(self, xs: Any) -> tuple[Any, list[Layer]]:
         graphdef, state = nnx.split(self.layer.module)
-        ys, after = _lanes(graphdef, state, xs, False)
+        ys, after = _lanes(self._calling, graphdef, state, xs, False)
         of_lane = (jax.tree.map(lambda leaf, i=i: leaf[i], after) for i in range(len(xs)))
         return ys, [self._around(nnx.merge(graphdef, one)) for one in of_lane]
 
     def evaluate_lanes(self, xs: Any) -> list[Any]:
         graphdef, state = nnx.split(self.layer.module)
-        return [_lanes(graphdef, state, xs, True)[0], _nnx_lanes(graphdef, state, xs)]
+        lanes = (self._calling, graphdef, state, xs)
+        return [_lanes(*lanes, True)[0], _nnx_lanes(*lanes)]
 
     def train_scanned(self, xs: Any) -> Any:
-        return _SCANNED(self.layer.module, xs)[1]
+        return _scanned(self._calling)(self.layer.module, xs)[1]
 
     def differentiate_rematerialized(self, x: Any, w: Any) -> dict[str, Any]:
-        _, gradients = _REMATERIALIZED(self.layer.module, x, w)
+        _, gradients = _rematerialized(self._calling)(self.layer.module, x, w)
         return gradients_of_params(self.layer, gradients)
 
     def train_twice(self, x: Any) -> Any:
-        return _TWICE(self.layer.module, x)[0]
+        return _twice(self._calling)(self.layer.module, x)[0]
 
     def _around(self, module: Any) -> Layer:
         return self.layer.around(module)
 
 
-@partial(jax.jit, static_argnums=(0, 3))
-def _functional(graphdef: Any, state: Any, x: Any, evaluate: bool) -> tuple[Any, Any]:
-    return merged_call(graphdef, state, x, evaluate=evaluate)
+@partial(jax.jit, static_argnums=(0, 1, 4))
+def _functional(
+    calling: Calling, graphdef: Any, state: Any, x: Any, evaluate: bool
+) -> tuple[Any, Any]:
+    return merged_call(calling, graphdef, state, x, evaluate=evaluate)
 
 
-@partial(jax.jit, static_argnums=(0, 3))
-def _lanes(graphdef: Any, state: Any, xs: Any, evaluate: bool) -> tuple[Any, Any]:
-    call = partial(merged_call, graphdef, evaluate=evaluate)
+@partial(jax.jit, static_argnums=(0, 1, 4))
+def _lanes(calling: Calling, graphdef: Any, state: Any, xs: Any, evaluate: bool) -> tuple[Any, Any]:
+    call = partial(merged_call, calling, graphdef, evaluate=evaluate)
     mapped: tuple[Any, Any] = jax.vmap(call, in_axes=(None, 0))(state, xs)
     return mapped
 
 
-@partial(jax.jit, static_argnums=0)
-def _nnx_lanes(graphdef: Any, state: Any, xs: Any) -> Any:
+@partial(jax.jit, static_argnums=(0, 1))
+def _nnx_lanes(calling: Calling, graphdef: Any, state: Any, xs: Any) -> Any:
     """Evaluate one layer on each batch, by nnx.vmap.
 
     Each lane has a copy: a layer that writes its statistics in evaluation, the same values as
@@ -110,22 +121,9 @@ def _nnx_lanes(graphdef: Any, state: Any, xs: Any) -> Any:
 
     def lane(x: Any) -> Any:
         copied = jax.tree.map(jnp.asarray, state)  # Variables of this lane, with the same values
-        return merged_call(graphdef, copied, x, evaluate=True)[0]
+        return merged_call(calling, graphdef, copied, x, evaluate=True)[0]
 
     return nnx.vmap(lane)(xs)
-
-
-def _step(module: Any, x: Any) -> tuple[Any, Any]:
-    return module, train(module, x)
-
-
-def _trained_twice(module: Any, x: Any) -> tuple[Any, Any]:
-    first = train(module, x)
-    return first, train(module, first)
-
-
-def _weighted_sum(module: Any, x: Any, w: Any) -> Any:
-    return jnp.sum(w * nnx.remat(train)(module, x))
 
 
 def path_of(layer: NnxLayer, name: str) -> tuple[Any, ...]:
@@ -133,11 +131,16 @@ def path_of(layer: NnxLayer, name: str) -> tuple[Any, ...]:
 
     An attribute may be a property that returns the Variable of a module inside.
     """
-    held = layer.holder(name)
+    return path_at(layer, layer.attributes[name])
+
+
+def path_at(layer: NnxLayer, attribute: str) -> tuple[Any, ...]:
+    """Return the path of an attribute, by its name with dots, in the state of the module."""
+    held = layer.held_at(attribute)
     for path, node in nnx.iter_graph(layer.module):
         if node is held and path:
             return tuple(path)
-    return tuple(layer.attributes[name].split("."))
+    return tuple(attribute.split("."))
 
 
 def gradients_of_params(layer: NnxLayer, gradients: Any) -> dict[str, Any]:
@@ -148,12 +151,45 @@ def gradients_of_params(layer: NnxLayer, gradients: Any) -> dict[str, Any]:
         gradients: The state that ``nnx.grad`` returned.
     """
     found = dict(nnx.to_flat_state(gradients))
-    paths = {name: path_of(layer, name) for name in PARAMETERS}
-    return {name: found[path] for name, path in paths.items() if path in found}
+    paths = {name: path_of(layer, name) for name in PARAMETERS if name in layer.attributes}
+    there = {name: found[path] for name, path in paths.items() if path in found}
+    for name in layer.access.unusual.keys() & there.keys():
+        there[name] = flatten(there[name][...], layer.access.unusual[name])
+    return there
 
 
-_JITTED = nnx.jit(apply, static_argnums=2)
-_VMAPPED = {False: nnx.jit(nnx.vmap(train)), True: nnx.jit(nnx.vmap(evaluate))}
-_SCANNED = nnx.jit(nnx.scan(_step, in_axes=(nnx.Carry, 0), out_axes=(nnx.Carry, 0)))
-_REMATERIALIZED = nnx.jit(nnx.value_and_grad(_weighted_sum))
-_TWICE = nnx.jit(_trained_twice)
+@cache
+def jitted(calling: Calling) -> Any:
+    """Return the program for calls of a module, of x, (N, D), and of the mode."""
+    return nnx.jit(calling.apply, static_argnums=2)
+
+
+@cache
+def _vmapped(calling: Calling, evaluate: bool) -> Any:
+    return nnx.jit(nnx.vmap(lambda module, x: calling.apply(module, x, evaluate)))
+
+
+@cache
+def _scanned(calling: Calling) -> Any:
+    def step(module: Any, x: Any) -> tuple[Any, Any]:
+        return module, calling.apply(module, x, False)
+
+    return nnx.jit(nnx.scan(step, in_axes=(nnx.Carry, 0), out_axes=(nnx.Carry, 0)))
+
+
+@cache
+def _rematerialized(calling: Calling) -> Any:
+    def weighted_sum(module: Any, x: Any, w: Any) -> Any:
+        remat = nnx.remat(lambda module, x: calling.apply(module, x, False))
+        return jnp.sum(w * remat(module, x))
+
+    return nnx.jit(nnx.value_and_grad(weighted_sum))
+
+
+@cache
+def _twice(calling: Calling) -> Any:
+    def train_twice(module: Any, x: Any) -> tuple[Any, Any]:
+        first = calling.apply(module, x, False)
+        return first, calling.apply(module, first, False)
+
+    return nnx.jit(train_twice)

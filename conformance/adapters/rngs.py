@@ -20,7 +20,9 @@ _MAX_UNUSED = 8
 _START = jnp.zeros((), jnp.uint32)
 
 
-def construct(module: Callable[..., Any], seed: int, arguments: Mapping[str, Any]) -> Any:
+def construct(
+    module: Callable[..., Any], seed: int, arguments: Mapping[str, Any], name: str = "rngs"
+) -> Any:
     """Return ``module(**arguments, rngs=nnx.Rngs(seed))``.
 
     The streams are reset and reused unless the constructor has kept or changed them. They are
@@ -28,17 +30,20 @@ def construct(module: Callable[..., Any], seed: int, arguments: Mapping[str, Any
     reference counts are not exact.
 
     Args:
-        module: A class or function that takes ``rngs``.
+        module: A class or function that takes random streams.
         seed: The seed of the streams.
         arguments: Its other arguments.
+        name: The name of the argument for the streams; empty if there is none.
     """
+    if not name:
+        return module(**arguments)
     if isinstance(_START + 0, jax.core.Tracer) or not _counts_references():
-        return module(**arguments, rngs=nnx.Rngs(seed))
+        return module(**arguments, **{name: nnx.Rngs(seed)})
     rngs, before = _UNUSED.pop(seed, None) or (nnx.Rngs(seed), None)
     if not all(isinstance(part, nnx.Variable) for part in (rngs.default.key, rngs.default.count)):
-        return module(**arguments, rngs=rngs)  # an older flax, whose streams hold plain arrays
+        return module(**arguments, **{name: rngs})  # an older flax, whose streams hold plain arrays
     before = before or _fingerprint(rngs)
-    constructed = module(**arguments, rngs=rngs)
+    constructed = module(**arguments, **{name: rngs})
     if _fingerprint(rngs) == before and len(_UNUSED) < _MAX_UNUSED:
         rngs.default.count.set_value(_START)
         _UNUSED[seed] = rngs, before

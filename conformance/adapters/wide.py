@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from conformance.adapters.domain import Lanes, Results
-from conformance.adapters.nnx import NnxLayer
+from conformance.adapters.nnx import Access, NnxLayer
 from conformance.adapters.protocols import ARRAYS, PARAMETERS
 from conformance.adapters.pure import Arrays
 
@@ -38,15 +38,16 @@ class NnxPure:
     """A module without its arrays, as a pure function of them."""
 
     graphdef: Any
-    attributes: tuple[tuple[str, str], ...]
+    access: Access
     mask: str
 
     def __call__(self, arrays: Arrays, x: Any, flag: Any, mask: Any) -> tuple[Any, Arrays]:
         copied = jax.tree.map(lambda leaf: leaf, arrays["leaves"])  # Variables of this trace
-        layer = NnxLayer(nnx.merge(self.graphdef, copied), dict(self.attributes))
+        layer = NnxLayer(nnx.merge(self.graphdef, copied), self.access)
         layer.write({name: arrays[name] for name in ARRAYS})
-        keywords = {} if mask is None else {self.mask: mask}
-        y = layer.module(x, use_running_average=flag, **keywords)
+        layout = self.access.calling.layout
+        keywords = {} if mask is None else {self.mask: layout.spread_mask(mask)}
+        y = self.access.calling.apply(layer.module, x, flag, **keywords)
         return y, {**arrays, **layer.read()}
 
 
@@ -58,7 +59,7 @@ def split_layer(layer: Any, mask: str) -> WideLayer:
         mask: Name of the call's argument for a mask; empty if it has none.
     """
     graphdef, leaves = nnx.split(layer.module)
-    pure = NnxPure(graphdef, tuple(layer.attributes.items()), mask)
+    pure = NnxPure(graphdef, layer.access, mask)
     return WideLayer(pure, {**layer.read(), "leaves": leaves})
 
 

@@ -53,8 +53,10 @@ class DeclaredReference:
         """
         x32 = np.asarray(x, np.float32)
         with np.errstate(all="ignore"):
-            if self.conventions.evaluates(use_running_average):
-                return oracle.evaluate(self.config, self.state, x32).astype(self.output_dtype)
+            evaluates = self.conventions.evaluates(use_running_average)
+            if evaluates or self.conventions.always_evaluates():
+                y = oracle.evaluate(self.config, self.state, x32, conventions=self.conventions)
+                return y.astype(self.output_dtype)
             if len(x32) == 1 and self.conventions.follows(Deviation.SINGLE_ROW_REFUSED):
                 msg = "a single row has no variance"
                 raise ValueError(msg)

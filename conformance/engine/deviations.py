@@ -87,7 +87,8 @@ def cases_discriminate(run: PropertyRun, deviation: Deviation) -> bool:
     if deviation is Deviation.GRADIENT_THROUGH_STATISTICS:
         return True
     declared = run.subject.conventions.deviations - {Deviation.GRADIENT_THROUGH_STATISTICS}
-    reference = declared_reference(Conventions(declared))
+    design = run.subject.implementation.design
+    reference = declared_reference(Conventions(declared, design))
     return _violates(run, declared - {deviation}, reference)
 
 
@@ -99,7 +100,7 @@ def _violates(
         implementation = replace(run.subject.implementation, deviations=declared)
         subject = Subject(implementation, run.subject.executor)
     else:
-        reference = replace(by, deviations=declared)
+        reference = replace(by, deviations=declared, design=run.subject.implementation.design)
         subject = Subject(reference, LocalExecutor(reference, NUMPY_FORMS))
     other = PropertyRun(run.property, subject, run.budget, until=run.until)
     try:

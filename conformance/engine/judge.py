@@ -32,6 +32,7 @@ from conformance.properties import PROPERTIES
 from conformance.properties.support.checks import Notes, ViolationFound, taking_notes
 from conformance.properties.support.subject import Subject
 from conformance.requirements import Requirement
+from conformance.requirements.designs import restriction_on
 from conformance.requirements.deviations import Deviation
 from conformance.requirements.verdict import Outcome, Verdict, Violation
 from conformance.strategies.codec import CodecError, decode, make_violation
@@ -138,9 +139,10 @@ def _refine(run: PropertyRun, notes: Notes) -> _Result:
 def unsupported(requirement: Requirement, subject: Subject) -> Verdict | None:
     """Return the verdict for a requirement that does not apply, or None if it does."""
     needs = requirement.needs
-    if needs in subject.implementation.capabilities:
+    why = restriction_on(requirement.id, subject.implementation.design.without)
+    if needs in subject.implementation.capabilities and not why:
         return None
-    why = f"needs {needs.value}, which the implementation does not offer"
+    why = why or f"needs {needs.value}, which the implementation does not offer"
     return _unjudged(requirement, subject, Outcome.UNSUPPORTED, why)
 
 

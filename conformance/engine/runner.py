@@ -20,7 +20,7 @@ from conformance.adapters.operations.executor import ExecutorLost
 from conformance.engine.budget import FIRST_CASES, Budget
 from conformance.properties import Property
 from conformance.properties.support.checks import ViolationFound
-from conformance.properties.support.declared_cases import as_stored, settle
+from conformance.properties.support.declared_cases import as_stored, by_design, settle
 from conformance.properties.support.session import OpenCase
 from conformance.properties.support.subject import Subject
 from conformance.requirements import Requirement
@@ -178,6 +178,7 @@ class PropertyRun:
             palette: The shapes that they were drawn from.
             alone: Whether no case that was begun before is still to be completed.
         """
+        drawn = by_design(drawn, self.subject.conventions)
         case = BegunCase(drawn, raw, palette, self.subject.session.begin_case(alone=alone))
         try:
             if not settle(self.subject, drawn):

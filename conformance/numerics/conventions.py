@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from conformance.adapters.protocols import Config
+from conformance.adapters.design import PLAIN, Design
+from conformance.adapters.protocols import ARRAYS, Config
 from conformance.numerics.dtypes import LARGEST_IN_FLOAT16, ROUNDOFF, SPACING_AT_ZERO
 from conformance.requirements.deviations import Deviation
 
@@ -44,13 +46,35 @@ class Conventions:
 
     Attributes:
         deviations: The deviations that the implementation declares.
+        design: What it fixes, lacks or adds by design.
     """
 
     deviations: frozenset[Deviation] = frozenset()
+    design: Design = PLAIN
 
     def follows(self, deviation: Deviation) -> bool:
         """Return whether a deviation is declared."""
         return deviation in self.deviations
+
+    def always_evaluates(self) -> bool:
+        """Return whether a training call is an evaluation."""
+        return Deviation.ALWAYS_EVALUATES in self.deviations
+
+    def always_trains(self) -> bool:
+        """Return whether evaluation normalises with the batch, and there are no averages."""
+        return Deviation.ALWAYS_TRAINS in self.deviations
+
+    def moves_statistics(self) -> bool:
+        """Return whether a training call moves the running statistics."""
+        return not (self.always_evaluates() or self.always_trains())
+
+    def present(self, names: Iterable[str] = ARRAYS) -> tuple[str, ...]:
+        """Return those of the named arrays that the layer has.
+
+        Args:
+            names: Names in ``ARRAYS``.
+        """
+        return tuple(name for name in names if name not in self.design.absent)
 
     def admits_one_pass(self) -> bool:
         """Return whether a variance computed as E[x²] − E[x]² is admitted."""
@@ -62,6 +86,7 @@ class Conventions:
         Args:
             config: The configuration with m, the weight of the old average.
         """
+        config = self.design.configured(config)
         if Deviation.MOMENTUM_OF_NEW_VALUE not in self.deviations:
             return config
         return replace(config, momentum=1 - config.momentum)

@@ -142,6 +142,8 @@ def train(
 
     Source: Ioffe & Szegedy 2015, algorithm 1.
     """
+    if conventions.always_evaluates():
+        return _train_frozen(config, state, x)
     found = training_call(
         x,
         state.arrays(),
@@ -151,11 +153,26 @@ def train(
         conventions.normalises_with_average(),
         exact,
     )
+    if conventions.always_trains():
+        found |= {name: float64(getattr(state, name)) for name in ("running_mean", "running_var")}
     return Training(**{name: value.astype(np.float64, copy=False) for name, value in found.items()})
 
 
+def _train_frozen(config: Config, state: State, x: npt.ArrayLike) -> Training:
+    """Return the results of a training call that evaluates."""
+    arrays = state.arrays()
+    kept = {name: float64(arrays[name]) for name in ("running_mean", "running_var")}
+    z = normalize(float64(x), kept["running_mean"], kept["running_var"], config.eps)
+    mean, var = statistics(x)
+    return Training(mean, var, z, evaluation_call(x, arrays, config.eps), **kept)
+
+
 def evaluate(
-    config: Config, state: State, x: npt.ArrayLike, exact: Callable[[Any], Any] = float64
+    config: Config,
+    state: State,
+    x: npt.ArrayLike,
+    exact: Callable[[Any], Any] = float64,
+    conventions: Conventions = STRICT,
 ) -> Float64:
     """Return y of an evaluation call on x, (N, D).
 
@@ -164,10 +181,13 @@ def evaluate(
         state: γ, β, rm and rv, each (D,).
         x: The batch, (N, D).
         exact: Converts arrays to the arithmetic in which to compute.
+        conventions: The conventions that the layer declares.
 
     Returns:
         y, (N, D).
     """
+    if conventions.always_trains():
+        return train(config, state, x, conventions, exact).y
     y = evaluation_call(x, state.arrays(), config.eps, exact)
     return y.astype(np.float64, copy=False)  # type: ignore[no-any-return]
 

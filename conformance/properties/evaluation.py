@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from conformance.numerics import bounds
-from conformance.numerics.state import State
+from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import (
     check_finite,
     check_identical,
@@ -15,6 +15,8 @@ from conformance.properties.support.checks import (
     check_within,
 )
 from conformance.properties.support.claims import check_evaluated, check_evaluation, check_kept
+from conformance.properties.support.layer_handle import LayerHandle
+from conformance.properties.support.module_facts import leaf_at, paths_of, read_leaves
 from conformance.properties.support.poisoning import beside, poisons, with_row
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
@@ -40,13 +42,26 @@ def evaluation_writes_nothing(
     if trained:
         layer.train(x)
     before, attributes = layer.state, layer.attributes
+    leaves = _read_extra(subject, layer)
     evaluated, where = with_row(case, 0, poison)
     layer.evaluate(subject.input(evaluated))
     after, attributes_after = layer.state, layer.attributes
+    leaves_after = _read_extra(subject, layer)
     yield
 
     check_kept(after, before, f"as before evaluation{where}")
     check_same("Python attributes", attributes_after.value, attributes.value)
+    for name in subject.implementation.design.extra:
+        check_identical(name, leaves_after[name], leaves[name], rule="as before evaluation")
+
+
+def _read_extra(subject: Subject, layer: LayerHandle) -> dict[str, AnyArray]:
+    """Return the state that is declared beyond the four arrays, by name."""
+    names = subject.implementation.design.extra
+    if not names:
+        return {}
+    leaves, path_of = read_leaves(layer), paths_of(layer)
+    return {name: leaf_at(leaves, path_of[name]) for name in names}
 
 
 @requirement("BN-EVAL-3", share=0.3, case=cases, row=lambda _: integers(0, 39), poison=poisons)

@@ -51,7 +51,7 @@ def _check_forward(subject: Subject, x: AnyArray, result: AnyArray, *, evaluates
     config = Config(features=x.shape[1], momentum=MOMENTUM, eps=EPS)
     fresh = State.fresh(x.shape[1])
     if evaluates:
-        expected = oracle.evaluate(config, fresh, x)
+        expected = oracle.evaluate(config, fresh, x, conventions=subject.conventions)
         bound = bounds.evaluate(config, fresh, x, subject.conventions)
     else:
         expected = oracle.train(config, fresh, x, subject.conventions).y

@@ -14,6 +14,7 @@ from typing import Any
 from conformance.adapters.operations.catalogue import COPIES, RESTORATIONS
 from conformance.adapters.protocols import ARRAYS, COUNT, PARAMETERS, STATISTICS
 from conformance.numerics.state import State
+from conformance.properties.support.checks import check_identical
 from conformance.properties.support.claims import (
     check_evaluated,
     check_evaluation,
@@ -21,6 +22,7 @@ from conformance.properties.support.claims import (
     check_trained,
 )
 from conformance.properties.support.layer_handle import LayerHandle
+from conformance.properties.support.module_facts import leaf_at, paths_of, read_leaves
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
@@ -33,6 +35,17 @@ def check_state(what: str, layer: LayerHandle, expected: State, rule: str) -> No
     """Check that all four arrays are identical to those of a state."""
     check = partial(check_kept, layer.state, expected, rule, of=f" of {what}")
     layer.session.later(check)
+
+
+def check_extra(
+    subject: Subject, what: str, layer: LayerHandle, original: LayerHandle, rule: str
+) -> None:
+    """Check that state which is declared beyond the four arrays is identical in two layers."""
+    for name in subject.implementation.design.extra:
+        got, expected = (
+            leaf_at(read_leaves(each), paths_of(each)[name]) for each in (layer, original)
+        )
+        check_identical(f"{name} of {what}", got, expected, rule=rule)
 
 
 def check_in_use(subject: Subject, case: Case, layer: LayerHandle, held: State) -> None:
@@ -70,6 +83,7 @@ def taking_apart_and_restoring(subject: Subject, case: Case, way: int, trained: 
     again = layer.at(layer.keep("restore_through", fresh.ref, through, label=label))
 
     check_state("the restored layer", again, saved, rule=f"as saved through {through}")
+    check_extra(subject, "the restored layer", again, layer, rule=f"as saved through {through}")
     check_in_use(subject, case, again, saved)
 
 
@@ -95,8 +109,9 @@ def copies_are_equal_and_independent(
     layer.evaluate(x)
     layer.train(x)
     saved = layer.usable_state
-    late = copied(layer)
-    check_state("the copy", late, saved, rule=f"as in the layer that {name} was given")
+    late, rule = copied(layer), f"as in the layer that {name} was given"
+    check_state("the copy", late, saved, rule=rule)
+    check_extra(subject, "the copy", late, layer, rule=rule)
 
     pair = {"the copy": late, "the layer copied": layer}
     one, other = reversed(pair) if first else pair
@@ -127,6 +142,7 @@ def a_checkpoint_restores_the_layer(subject: Subject, case: Case) -> None:
 
     rule = "as when the checkpoint was written"
     check_state("the restored layer", restored, saved, rule=rule)
+    check_extra(subject, "the restored layer", restored, layer, rule=rule)
     check_in_use(subject, case, restored, saved)
     check_state("the layer saved", layer, saved, rule=rule)
 
@@ -148,7 +164,7 @@ def updates_go_to_their_own_slots(subject: Subject, drawn: Replaced, which: int)
     layer.evaluate(x)
     layer.train(x)
     now = layer.usable_state
-    names = GIVEN[which]
+    names = subject.conventions.present(GIVEN[which])
     _update(layer, subject.build(case.config, other), names)
 
     given: dict[str, Any] = {n: array for n, array in other.arrays().items() if n in names}
@@ -158,7 +174,7 @@ def updates_go_to_their_own_slots(subject: Subject, drawn: Replaced, which: int)
     rule = f"after nnx.update of {', '.join(names)}"
     check_state("the updated layer", layer, expected, rule=rule)
     check_in_use(subject, case, layer, expected)
-    _update(layer, subject.build(case.config, before), ARRAYS)
+    _update(layer, subject.build(case.config, before), subject.conventions.present())
     check_state("the layer", layer, before, rule="after a second nnx.update, of all four arrays")
     check_in_use(subject, case, layer, before)
 

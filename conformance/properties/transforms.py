@@ -125,10 +125,11 @@ def rematerialization_changes_nothing(subject: Subject, drawn: Pulled) -> None:
     case, w = drawn.case, drawn.w
     layer, before, x = subject.start(case)
     label = "differentiating a rematerialised call"
-    got = check_present(layer.ask("differentiate_rematerialized", x, w, label=label))
+    names = subject.conventions.present(PARAMETERS)
+    got = check_present(layer.ask("differentiate_rematerialized", x, w, label=label), names)
 
     expected = expected_gradients(subject, before, case, w, evaluate=False)
-    for name in PARAMETERS:
+    for name in names:
         check_gradient(name, got, expected, "training under remat")
     model = RunningStatsModel.from_state(case.config, before, subject.conventions)
     model.train(case.x)
@@ -163,7 +164,7 @@ def the_layer_exists_abstractly(subject: Subject, case: Case) -> None:
     config = case.config.features, case.config.momentum, case.config.eps
     label = "nnx.eval_shape of the constructor"
     abstract = layer.ask("build_abstractly", *config, label=label)
-    for name in ARRAYS:
+    for name in subject.conventions.present():
         if name not in abstract:
             layer.report_missing(name, abstract)
         found = abstract[name]
@@ -188,6 +189,7 @@ def uses_add_up_and_layers_do_not_mix(subject: Subject, drawn: Interleaved, rate
     case, state, x, w, other = drawn
     again = replace(case, x=x)
     config = replace(case.config, momentum=OTHER_MOMENTUM, eps=OTHER_EPS)
+    config = subject.implementation.design.configured(config)
     beside = replace(again, state=state, config=config)
     first, before, _ = subject.start(case)
     second, start, _ = subject.start(beside)

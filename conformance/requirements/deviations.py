@@ -31,6 +31,8 @@ class Deviation(Enum):
     OUTPUT_IN_FLOAT16 = "y is float16, for an input of float32"
     OUTPUT_IN_FLOAT64 = "y is float64, for an input of float32"
     FIRST_BATCH_REPLACES = "the first batch replaces the running statistics, whatever momentum is"
+    ALWAYS_EVALUATES = "every call evaluates, and nothing moves: frozen, or for inference only"
+    ALWAYS_TRAINS = "every call normalises with its batch: there are no running statistics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,23 @@ DEVIATIONS: Mapping[Deviation, DeviationSpec] = {
         sets_aside=("BN-EMA-4",),  # momentum 1 divides by 1 − 1ᵗ
     ),
     Deviation.FIRST_BATCH_REPLACES: DeviationSpec(shown_by="BN-EMA-1"),
+    Deviation.ALWAYS_EVALUATES: DeviationSpec(
+        shown_by="BN-EMA-1",
+        visible_in_output=True,
+        sets_aside=(
+            *(f"BN-TRAIN-{number}" for number in (2, 6, 7, 8, 9, 10)),  # of the batch's statistics
+            *("BN-EMA-4", "BN-EMA-5", "BN-EMA-6", "BN-JIT-2"),
+            *("BN-STATE-1", "BN-GRAD-6", "BN-GRAD-7", "BN-REMAT-1", "BN-SHARED-2"),  # not trained
+        ),
+    ),
+    Deviation.ALWAYS_TRAINS: DeviationSpec(
+        shown_by="BN-EVAL-1",
+        sets_aside=(
+            *("BN-EVAL-3", "BN-EVAL-4", "BN-EVAL-6"),  # of stored statistics
+            *(f"BN-EMA-{number}" for number in range(1, 8)),
+            *("BN-STATE-2", "BN-STATE-6", "BN-INIT-3", "BN-INIT-4", "BN-GRAD-8"),
+        ),
+    ),
     Deviation.STATISTICS_IN_BFLOAT16: DeviationSpec(shown_by="BN-INIT-5"),
     Deviation.STATISTICS_IN_FLOAT16: DeviationSpec(
         shown_by="BN-INIT-5",

@@ -64,6 +64,7 @@ def fault(
     wider: Wider | None = None,
     deviations: tuple[Deviation, ...] = (),
     count: str = "",
+    **driven: Any,
 ) -> Callable[[Subject], Subject]:
     """Record the decorated ``nnx.Module`` class, pure layer, or forward function, as a fault.
 
@@ -76,6 +77,7 @@ def fault(
         wider: What the class declares to take beyond a float32 batch (N, D).
         deviations: The conventions that the class declares.
         count: The attribute that counts its updates.
+        **driven: Further arguments of ``Implementation.nnx``.
 
     Raises:
         ValueError: The name is taken, nothing is broken, a requirement is unknown, or there is no
@@ -97,7 +99,7 @@ def fault(
             implementation = Implementation(name=name, build=subject.layer, pure=True)
         else:
             implementation = Implementation.nnx(
-                subject, name=name, wider=wider, deviations=frozenset(deviations), count=count
+                subject, name=name, wider=wider, deviations=deviations, count=count, **driven
             )
         FAULTS[name] = Fault(
             name=name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from conformance.adapters.domain import Wider
 from conformance.adapters.implementation import Implementation
@@ -22,6 +22,7 @@ def variant(
     differentiable: bool = True,
     wider: Wider | None = None,
     count: str = "",
+    **driven: Any,
 ) -> Callable[[Module], Module]:
     """Register the decorated ``nnx.Module`` class, or pure layer, as a correct variant.
 
@@ -31,6 +32,7 @@ def variant(
         differentiable: False for a layer that leaves JAX.
         wider: The declared extended domain.
         count: The attribute with the number of updates, if the layer has one.
+        **driven: Further arguments of ``Implementation.nnx``.
 
     Raises:
         ValueError: The name is taken.
@@ -50,6 +52,7 @@ def variant(
             differentiable=differentiable,
             wider=wider,
             count=count,
+            **driven,
         )
         return module
 

@@ -11,8 +11,8 @@ import numpy as np
 from flax import nnx
 
 from conformance.adapters.implementation import Implementation
-from conformance.adapters.nnx import NnxLayer, apply, to_numpy
-from conformance.adapters.nnx_transforms import merged_call, path_of
+from conformance.adapters.nnx import NnxLayer, to_numpy
+from conformance.adapters.nnx_transforms import merged_call, path_at, path_of
 from conformance.adapters.operations.values import Live, numbers
 from conformance.adapters.protocols import ARRAYS, Config
 
@@ -31,7 +31,7 @@ def describe_holders(layer: NnxLayer) -> dict[str, dict[str, Any]]:
         and ``dtype`` of its value; ``identity``, a number of the object; and ``metadata``, the
         repr of a Variable's metadata.
     """
-    return {name: _describe(layer.holder(name)) for name in ARRAYS}
+    return {name: _describe(layer.holder(name)) for name in ARRAYS if name in layer.attributes}
 
 
 def _describe(holder: Any) -> dict[str, Any]:
@@ -50,11 +50,12 @@ def _describe(holder: Any) -> dict[str, Any]:
 
 
 def paths(layer: NnxLayer) -> dict[str, list[Any]]:
-    """Return the path of each named array in the state of the module.
+    """Return the path of each named array, and of further state, in the state of the module.
 
     An attribute may be a property that returns the Variable of a module inside.
     """
-    return {name: list(path_of(layer, name)) for name in layer.attributes}
+    found = {name: list(path_of(layer, name)) for name in layer.attributes}
+    return found | {name: list(path_at(layer, name)) for name in layer.access.extra}
 
 
 def list_leaves(layer: NnxLayer, selected: str) -> list[list[Any]]:
@@ -110,7 +111,7 @@ def list_leaked_tracers(layer: NnxLayer, x: Any) -> list[str]:
     gc.freeze()  # what exists by now, garbage too, is neither looked through nor listed
     try:
         for flag in (False, True):
-            nnx.jit(partial(apply, use_running_average=flag))(layer.module, x)
+            nnx.jit(partial(layer.access.calling.apply, use_running_average=flag))(layer.module, x)
         gc.collect()
         found = [held for held in gc.get_objects() if isinstance(held, jax.core.Tracer)]
         return [str(tracer.aval) for tracer in found]
@@ -153,5 +154,7 @@ def _describe_abstract(value: Any) -> dict[str, Any]:
 def call_abstractly(layer: NnxLayer, x: Any, flag: bool) -> dict[str, Any]:
     """Call a layer on x, (N, D), by ``jax.eval_shape``; return ``shape`` and ``dtype`` of y."""
     graphdef, state = nnx.split(layer.module)
-    y, _ = jax.eval_shape(partial(merged_call, graphdef, evaluate=flag), state, x)
+    y, _ = jax.eval_shape(
+        partial(merged_call, layer.access.calling, graphdef, evaluate=flag), state, x
+    )
     return {"shape": [int(size) for size in y.shape], "dtype": str(y.dtype)}

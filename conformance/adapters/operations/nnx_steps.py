@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import optax
 from flax import nnx
 
+from conformance.adapters.calling import Calling
 from conformance.adapters.device_put import put_on_device
-from conformance.adapters.nnx import NnxLayer, apply, train
+from conformance.adapters.nnx import NnxLayer
 from conformance.adapters.nnx_transforms import gradients_of_params
 from conformance.adapters.operations.values import numbers
 
@@ -22,12 +24,12 @@ def set_mode(layer: NnxLayer, evaluate: bool) -> None:
 
 def train_and_evaluate_jitted(layer: NnxLayer, x: Any) -> list[Any]:
     """Train on x, (N, D), then evaluate it, in one program; return both y."""
-    return [numbers(y) for y in _BOTH(layer.module, x)]
+    return [numbers(y) for y in _programs(layer.access.calling).both(layer.module, x)]
 
 
 def train_donated(layer: NnxLayer, x: Any) -> None:
     """Train on x, (N, D), under ``nnx.jit`` with the module donated."""
-    _DONATING(layer.module, *put_on_device(x))
+    _programs(layer.access.calling).donating(layer.module, *put_on_device(x))
 
 
 def differentiate_loss(
@@ -44,7 +46,8 @@ def differentiate_loss(
     Returns:
         ``leaves``, the paths of the gradient, and ``gamma`` and ``beta``, (D,), if they are there.
     """
-    function = _value_and_grad_of_params if params_only_eagerly else _VALUE_AND_GRAD
+    programs = _programs(layer.access.calling)
+    function = programs.grad_of_params if params_only_eagerly else programs.grad
     _, grads = function(layer.module, x, w)
     paths = [list(path) for path, _ in nnx.to_flat_state(grads)]
     found = gradients_of_params(layer, grads)
@@ -61,7 +64,7 @@ def step(layer: NnxLayer, x: Any, w: Any, rate: float, decay: float) -> None:
         rate: The learning rate.
         decay: The weight decay.
     """
-    _STEP(layer.module, x, w, rate, decay)
+    _programs(layer.access.calling).step(layer.module, x, w, rate, decay)
 
 
 def step_of_two(
@@ -83,47 +86,58 @@ def step_of_two(
         decay: The weight decay.
     """
     model = nnx.List([first.module, second.module])
-    _STEP_OF_TWO(model, *batches, *cotangents, rate, decay)
+    _programs(first.access.calling).step_of_two(model, *batches, *cotangents, rate, decay)
 
 
-def _loss(module: Any, x: Any, w: Any) -> Any:
-    return (w * train(module, x)).sum()
+@dataclass(frozen=True, slots=True)
+class _Programs:
+    """Programs that are compiled once for each way to call a module."""
+
+    both: Any
+    donating: Any
+    grad: Any
+    grad_of_params: Any
+    step: Any
+    step_of_two: Any
 
 
-def _value_and_grad(module: Any, x: Any, w: Any) -> Any:
-    return nnx.value_and_grad(_loss)(module, x, w)
+@cache
+def _programs(calling: Calling) -> _Programs:
+    def train(module: Any, x: Any) -> Any:
+        return calling.apply(module, x, False)
 
+    def loss(module: Any, x: Any, w: Any) -> Any:
+        return (w * train(module, x)).sum()
 
-def _value_and_grad_of_params(module: Any, x: Any, w: Any) -> Any:
-    return nnx.value_and_grad(_loss, argnums=nnx.DiffState(0, nnx.Param))(module, x, w)
+    def both(module: Any, x: Any) -> tuple[Any, Any]:
+        return train(module, x), calling.apply(module, x, True)
+
+    def grad(module: Any, x: Any, w: Any) -> Any:
+        return nnx.value_and_grad(loss)(module, x, w)
+
+    def step(module: Any, x: Any, w: Any, rate: Any, decay: Any) -> None:
+        _descend(module, nnx.grad(loss)(module, x, w), rate, decay)
+
+    def step_of_two(
+        model: Any, x: Any, following: Any, w: Any, other: Any, rate: Any, decay: Any
+    ) -> None:
+        def total(model: Any) -> Any:
+            twice = loss(model[0], x, w) + loss(model[0], following, other)
+            return twice + loss(model[1], following, w)
+
+        _descend(model, nnx.grad(total)(model), rate, decay)
+
+    return _Programs(
+        both=nnx.jit(both),
+        donating=nnx.jit(train, donate_argnums=0),
+        grad=nnx.jit(grad),
+        grad_of_params=nnx.value_and_grad(loss, argnums=nnx.DiffState(0, nnx.Param)),
+        step=nnx.jit(step, static_argnums=4),
+        step_of_two=nnx.jit(step_of_two, static_argnums=6),
+    )
 
 
 def _descend(model: Any, gradients: Any, rate: Any, decay: Any) -> None:
     """Take one step, with weight decay, on every nnx.Param."""
     rule = optax.chain(optax.add_decayed_weights(decay), optax.sgd(rate))
     nnx.Optimizer(model, rule, wrt=nnx.Param).update(model, gradients)
-
-
-def _step(module: Any, x: Any, w: Any, rate: Any, decay: Any) -> None:
-    _descend(module, nnx.grad(_loss)(module, x, w), rate, decay)
-
-
-def _step_of_two(
-    model: Any, x: Any, following: Any, w: Any, other: Any, rate: Any, decay: Any
-) -> None:
-    def total(model: Any) -> Any:
-        twice = _loss(model[0], x, w) + _loss(model[0], following, other)
-        return twice + _loss(model[1], following, w)
-
-    _descend(model, nnx.grad(total)(model), rate, decay)
-
-
-def _both(module: Any, x: Any) -> tuple[Any, Any]:
-    return apply(module, x, False), apply(module, x, True)
-
-
-_BOTH = nnx.jit(_both)
-_DONATING = nnx.jit(train, donate_argnums=0)
-_STEP = nnx.jit(_step, static_argnums=4)
-_STEP_OF_TWO = nnx.jit(_step_of_two, static_argnums=6)
-_VALUE_AND_GRAD: Callable[[Any, Any, Any], Any] = nnx.jit(_value_and_grad)

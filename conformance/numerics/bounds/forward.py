@@ -56,6 +56,8 @@ def train(
         u: The unit roundoff of the arithmetic.
     """
     x64 = np.asarray(x, np.float64)
+    if conventions.always_evaluates():
+        return _train_frozen(config, state, x64, conventions, u)
     truth = oracle.train(config, state, x64, conventions)
     e_mean_bound, e_var_bound = errors or statistics(x64, conventions, u=u)
     e_mean, strict, wider = e_mean_bound.strict, e_var_bound.strict, e_var_bound.allowed
@@ -80,13 +82,26 @@ def train(
     def of_both(error: Callable[[Float64], Float64]) -> Bound:
         return Bound.of(error(strict), None if wider is strict else error(wider))
 
+    unmoved = Bound.of(np.zeros_like(truth.mean))
+    moves = conventions.moves_statistics()
+    of_mean = Bound.of(running(state.running_mean, truth.mean, e_mean)) if moves else unmoved
     return TrainingBounds(
         mean=e_mean_bound,
         var=e_var_bound,
         y=of_both(output),
-        running_mean=Bound.of(running(state.running_mean, truth.mean, e_mean)),
-        running_var=of_both(running_var),
+        running_mean=of_mean,
+        running_var=of_both(running_var) if moves else unmoved,
     )
+
+
+def _train_frozen(
+    config: Config, state: State, x: Float64, conventions: Conventions, u: float
+) -> TrainingBounds:
+    """Return the bounds for a training call that evaluates, and moves nothing."""
+    mean, var = statistics(x, conventions, u=u)
+    unmoved = Bound.of(np.zeros(x.shape[1]))
+    y = evaluate(config, state, x, conventions, u=u)
+    return TrainingBounds(mean, var, y, unmoved, unmoved)
 
 
 def evaluate(
@@ -101,6 +116,8 @@ def evaluate(
 
     The arguments are those of ``train``.
     """
+    if conventions.always_trains():
+        return train(config, state, x, conventions, u=u).y
     x64 = np.asarray(x, np.float64)
     mean = state.running_mean.astype(np.float64)
     var = state.running_var.astype(np.float64)

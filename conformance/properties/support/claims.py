@@ -63,7 +63,7 @@ def check_evaluated(
         y: The output, (N, D).
         conventions: The conventions that the layer declares.
     """
-    expected = oracle.evaluate(config, state, x)
+    expected = oracle.evaluate(config, state, x, conventions=conventions)
     check_within("y in evaluation", y, expected, bounds.evaluate(config, state, x, conventions))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.subject import Subject
 from conformance.requirements.deviations import Deviation
 from conformance.strategies.case import Case
+from conformance.strategies.shape_grid import Entry
 
 
 def as_stored(drawn: dict[str, Any], conventions: Conventions) -> dict[str, Any]:
@@ -31,21 +32,59 @@ def as_stored(drawn: dict[str, Any], conventions: Conventions) -> dict[str, Any]
         conventions: The conventions that the implementation declares.
     """
     dtype = conventions.statistics_dtype()
-    return drawn if dtype is None else {name: _cast(value, dtype) for name, value in drawn.items()}
+    if dtype is None:
+        return drawn
 
-
-def _cast(value: Any, dtype: str) -> Any:
-    if isinstance(value, State):
+    def cast(value: Any) -> Any:
+        if not isinstance(value, State):
+            return value
         arrays = {name: getattr(value, name).astype(np.dtype(dtype)) for name in STATISTICS}
         return value.replace(**arrays)
+
+    return {name: _map(value, cast) for name, value in drawn.items()}
+
+
+def by_design(drawn: dict[str, Any], conventions: Conventions) -> dict[str, Any]:
+    """Return drawn values with what the implementation fixes or lacks by design.
+
+    A fixed momentum or ε replaces the drawn one; arrays that the layer does not have are those of a
+    fresh layer, which have no effect.
+
+    Args:
+        drawn: The arguments of the property, as drawn.
+        conventions: The conventions that the implementation declares.
+    """
+    design = conventions.design
+    if not design.fixed and not design.absent:
+        return drawn
+
+    def adapt(value: Any) -> Any:
+        if isinstance(value, Config):
+            return design.configured(value)
+        if isinstance(value, Entry):
+            config = design.configured(value.config)
+            return replace(value, momentum=config.momentum, eps=config.eps)
+        if not isinstance(value, State):
+            return value
+        fresh = State.fresh(len(value.gamma))
+        return value.replace(**{name: getattr(fresh, name) for name in design.absent})
+
+    return {name: _map(value, adapt) for name, value in drawn.items()}
+
+
+def _map(value: Any, function: Callable[[Any], Any]) -> Any:
+    """Return a value with a function applied to everything that it is made of."""
+    value = function(value)
+    if isinstance(value, State | Config | Entry):
+        return value
     if is_dataclass(value) and not isinstance(value, type):
         inside = {field.name: getattr(value, field.name) for field in fields(value)}
-        return replace(value, **{name: _cast(each, dtype) for name, each in inside.items()})
+        return replace(value, **{name: _map(each, function) for name, each in inside.items()})
     if isinstance(value, tuple):
-        parts = [_cast(each, dtype) for each in value]
+        parts = [_map(each, function) for each in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
     if isinstance(value, list):
-        return [_cast(each, dtype) for each in value]
+        return [_map(each, function) for each in value]
     return value
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any
+
+import numpy as np
 
 from conformance.adapters.protocols import PARAMETERS
 from conformance.numerics import bounds, oracle
@@ -74,7 +77,25 @@ def expected_gradients(
         evaluate: Whether the call evaluates.
         errors: The bounds for mean and variance, (D,), if not those of a single batch.
     """
-    if evaluate:
+    found = _gradients(subject, before, case, w, evaluate=evaluate, errors=errors)
+    if not (absent := subject.conventions.design.absent.intersection(PARAMETERS)):
+        return found
+    infinite = Bound.of(np.full(case.config.features, np.inf))
+    return found[0], replace(found[1], **dict.fromkeys(absent, infinite))
+
+
+def _gradients(
+    subject: Subject,
+    before: State,
+    case: Case,
+    w: AnyArray,
+    *,
+    evaluate: bool,
+    errors: tuple[Bound, Bound] | None,
+) -> tuple[Gradient, GradientBounds]:
+    """Return the gradients and bounds of all three, whether the layer has γ and β or not."""
+    c = subject.conventions
+    if (evaluate or c.always_evaluates()) and not c.always_trains():
         return (
             oracle.evaluation_gradient(case.config, before, case.x, w),
             bounds.evaluation_gradient(case.config, before, case.x, w),
@@ -125,17 +146,18 @@ def check_pulled(subject: Subject, drawn: Pulled, name: str, *, evaluate: bool) 
     check_gradient(name, got, expected, "evaluation" if evaluate else "training")
 
 
-def check_present(found: dict[str, Any]) -> dict[str, AnyArray]:
+def check_present(found: dict[str, Any], names: Sequence[str]) -> dict[str, AnyArray]:
     """Return the gradients of gamma and beta that nnx.grad returned.
 
     Args:
         found: Gradients by name.
+        names: Those of gamma and beta that the layer has.
 
     Raises:
         ViolationFound: One of them is absent.
     """
-    for name in PARAMETERS:
+    for name in names:
         if name not in found:
             compared = Comparison("has", found, name)
             violation(f"the gradient of {name}", "absent", "a leaf of the gradients", compared)
-    return {name: as_array(f"the gradient of {name}", found[name]) for name in PARAMETERS}
+    return {name: as_array(f"the gradient of {name}", found[name]) for name in names}

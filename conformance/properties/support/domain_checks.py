@@ -133,7 +133,7 @@ def check_results(
     bound = bounds.train(case.config, before, case.x, subject.conventions, errors=errors)
     compare_statistics(results.after, expected, bound)
     check_within(f"y in training{of}", results.y, expected.y, bound.y)
-    wanted = oracle.evaluate(case.config, before, case.x)
+    wanted = oracle.evaluate(case.config, before, case.x, conventions=subject.conventions)
     limit = bounds.evaluate(case.config, before, case.x, subject.conventions)
     check_within(f"y in evaluation{of}", results.evaluated, wanted, limit)
     if not subject.conventions.output_roundoff():  # a cotangent of 16 bits is another one

@@ -51,6 +51,12 @@ def as_shape(sizes: Iterable[int]) -> tuple[int, ...]:
 
 
 @formula
+def as_row(leaf: Any) -> Any:
+    """Return an array of D numbers, in whatever shape the layer keeps it, as (D,)."""
+    return leaf.reshape(-1)
+
+
+@formula
 def is_statistic(holder: dict[str, Any]) -> bool:
     """Return whether an array is in an nnx.Variable that is no nnx.Param."""
     return bool(holder["is_variable"] and not holder["is_param"])

@@ -111,6 +111,9 @@ class RunningStatsModel:
             x: The batch, (N, D).
             inaccurate_by: How far each element of x may be off, (N, D).
         """
+        self.calls += 1
+        if not self.conventions.moves_statistics():
+            return
         mean, var = oracle.statistics(x)
         e_mean, e_var = bounds.statistics(x, self.conventions)
         if inaccurate_by is not None:
@@ -121,7 +124,6 @@ class RunningStatsModel:
         share = c.share_stored(len(x))
         self.var.update(momentum, var * share, e_var.scaled(share), count, c)
         self.count = c.counted(count)
-        self.calls += 1
 
     def output(self, x: npt.NDArray[np.float32], state: State) -> tuple[Float64, Bound]:
         """Return y of the training call that was followed last, and its bound, each (N, D).

@@ -48,7 +48,7 @@ class Subject:
     @cached_property
     def conventions(self) -> Conventions:
         """The declared conventions."""
-        return Conventions(self.implementation.deviations)
+        return Conventions(self.implementation.deviations, self.implementation.design)
 
     @cached_property
     def session(self) -> Session:

@@ -14,8 +14,9 @@ _SUITE = "conformance"
 
 _SHORTER = {
     ("conformance.adapters.rngs", "construct"): (
-        "def construct(module, seed, arguments):\n"
-        "    return module(**arguments, rngs=nnx.Rngs(seed))"
+        "def construct(module, seed, arguments, name):\n"
+        "    streams = {name: nnx.Rngs(seed)} if name else {}\n"
+        "    return module(**arguments, **streams)"
     ),
     ("conformance.adapters.device_put", "put_on_device"): (
         "def put_on_device(*values):\n    return tuple(map(jnp.asarray, values))"

@@ -10,8 +10,11 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from conformance.adapters.calling import DEFAULT
+from conformance.adapters.construction import Construction
 from conformance.adapters.gallery import find_galleries
 from conformance.adapters.implementation import Implementation
+from conformance.adapters.protocols import ARRAYS, Config
 from conformance.adapters.resolve import FILE_MODULE_PREFIX, find_registered
 from conformance.engine.sandbox.messages import Request
 
@@ -39,6 +42,9 @@ class Blueprint:
         member: The name of the implementation in that object, if it is a gallery.
         keywords: The layer's names of constructor arguments, by those of the suite.
         attributes: The layer's names of attributes, by those of the suite.
+        calling: How it is called, as source text; empty for ``DEFAULT``.
+        extra: Its attributes with further state.
+        usual: It is constructed, called, read and written as a user would, without an adapter.
         arguments: Further arguments of its constructor, as source text.
         options: The layer's names of the optional arguments, by those of ``Options``.
         mask: The layer's name of a mask.
@@ -52,6 +58,9 @@ class Blueprint:
     member: str = ""
     keywords: dict[str, str] = field(default_factory=dict)
     attributes: dict[str, str] = field(default_factory=dict)
+    calling: str = ""
+    extra: list[str] = field(default_factory=list)
+    usual: bool = True
     arguments: dict[str, str] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
     mask: str = ""
@@ -95,6 +104,8 @@ def blueprint_of(implementation: Implementation) -> Blueprint:
         known |= {"layer": _place(made.module, typed) if literal else None}
         known |= {"keywords": dict(made.keywords), "attributes": dict(made.attributes)}
         known |= {"arguments": {name: repr(value) for name, value in made.arguments.items()}}
+        known |= {"calling": repr(made.calling) * (made.calling != DEFAULT)}
+        known |= {"extra": list(made.extra), "usual": _is_usual(made)}
     if (wider := implementation.wider) is not None:
         named = {name: getattr(wider, name) for name in ("axis", "dtype", "axis_name")}
         known |= {"options": {ours: own for ours, own in named.items() if own}}
@@ -140,6 +151,19 @@ def _place(found: Any, typed: str) -> Place | None:
 def _module_of(place: str) -> str:
     """Return the name under which a module or a file was imported."""
     return f"{FILE_MODULE_PREFIX}{Path(place).stem}" if place.endswith(".py") else place
+
+
+def _is_usual(made: Construction) -> bool:
+    """Whether a script can do without an adapter: names alone differ from those of the suite."""
+    complete = set(ARRAYS) <= made.attributes.keys() and len(made.keywords) == _KEYWORDS
+    if made.calling != DEFAULT or not complete:
+        return False
+    layer: Any = made.build(Config(features=3))
+    return not layer.access.unusual
+
+
+_KEYWORDS = 4
+"""The arguments of a constructor that are named: features, momentum, eps and random streams."""
 
 
 def _has_literal(value: Any) -> bool:

@@ -50,7 +50,7 @@ def script_of(
         plain
         and names <= PLAIN
         and COUNT not in blueprint.attributes
-        and (blueprint.layer is not None or not needs_layer)
+        and ((blueprint.layer is not None and blueprint.usual) or not needs_layer)
         and (blueprint.forward is not None or "forward" not in names)
         and (compared is None or compared.kind not in {"array", "has"})
     )
@@ -201,19 +201,11 @@ def _definitions(writer: Writer, names: set[str]) -> Iterator[str]:
         yield "implementation = SimpleNamespace(forward=user_forward)"
         return
     elif own.layer is not None:
-        build = add("conformance.adapters.nnx", "build_layer")
         yield f"KEYWORDS = {own.keywords!r}"
         yield f"NAMES = {own.attributes!r}"
-        arguments = "{" + ", ".join(f"{n!r}: {text}" for n, text in own.arguments.items()) + "}"
-        made = f"lambda config: {build}(Layer, config, KEYWORDS, NAMES, {arguments})"
         if wide:
-            split = add("conformance.adapters.wide", "split_layer")
             yield f"OPTIONS = {own.options!r}"
-            given = "{own: getattr(options, name) for name, own in OPTIONS.items()"
-            given += " if getattr(options, name) is not None}"
-            arguments = f"{{**{arguments}, **{given}}}"
-            built = f"{build}(Layer, config, KEYWORDS, NAMES, {arguments})"
-            made = f"lambda config, options: {split}({built}, {own.mask!r})"
+        made = _constructing(writer, wide=wide)
     else:
         if own.member:
             yield f"found = found[{own.member!r}]"
@@ -225,6 +217,25 @@ def _definitions(writer: Writer, names: set[str]) -> Iterator[str]:
         yield f"implementation = SimpleNamespace(wider=SimpleNamespace(build={made}))"
     else:
         yield f"implementation = SimpleNamespace(build={made})"
+
+
+def _constructing(writer: Writer, *, wide: bool) -> str:
+    """Return the text of the function that constructs an ``nnx.Module`` with its adapter."""
+    own, add = writer.blueprint, writer.bundle.add
+    build, more = add("conformance.adapters.nnx", "build_layer"), ""
+    if own.calling or own.extra:
+        for name in ("Calling", "Layout") if own.calling else ("DEFAULT",):
+            add("conformance.adapters.calling", name)
+        more = f", {own.calling or 'DEFAULT'}, {tuple(own.extra)!r}"
+    arguments = "{" + ", ".join(f"{n!r}: {text}" for n, text in own.arguments.items()) + "}"
+    if not wide:
+        return f"lambda config: {build}(Layer, config, KEYWORDS, NAMES, {arguments}{more})"
+    split = add("conformance.adapters.wide", "split_layer")
+    given = "{own: getattr(options, name) for name, own in OPTIONS.items()"
+    given += " if getattr(options, name) is not None}"
+    arguments = f"{{**{arguments}, **{given}}}"
+    built = f"{build}(Layer, config, KEYWORDS, NAMES, {arguments}{more})"
+    return f"lambda config, options: {split}({built}, {own.mask!r})"
 
 
 def _watching(limit: str) -> str:

@@ -215,7 +215,8 @@ class Writer:
             values = {"features": features, "momentum": momentum, "eps": eps}
             given = [f"{own.keywords[ours]}={value}" for ours, value in values.items()]
             given += [f"{name}={text}" for name, text in own.arguments.items()]
-            return f"Layer({', '.join(given)}, rngs=nnx.Rngs({seed}))"
+            given += [f"{own.keywords['rngs']}=nnx.Rngs({seed})"]
+            return f"Layer({', '.join(given)})"
         if name == "read":
             layer = self.value(operands[0])
             arrays = (f'"{n}": np.array({layer}.{own.attributes[n]}[...])' for n in ARRAYS)

@@ -66,6 +66,8 @@ DECLARED = {
         deviations=frozenset({Deviation.OUTPUT_IN_FLOAT64}),
     ),
     Deviation.OUTPUT_IN_BFLOAT16: VARIANTS["bfloat16-output-declared"],
+    Deviation.ALWAYS_EVALUATES: VARIANTS["frozen-declared"],
+    Deviation.ALWAYS_TRAINS: VARIANTS["no-running-statistics-declared"],
     Deviation.TRUTHY_FLAG: Implementation(
         name="truthy", forward=truthy_forward, deviations=frozenset({Deviation.TRUTHY_FLAG})
     ),

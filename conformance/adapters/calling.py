@@ -1,0 +1,222 @@
+"""How a module is called: where the mode goes, and the layout of its inputs.
+
+Imports the standard library and NumPy only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from conformance.adapters.errors import AdapterError
+
+_METHODS = re.compile(r"(\w+)\(\)/(\w+)\(\)")
+_SETTER = re.compile(r"(\w+)\((\w+)\)")
+_PATH = re.compile(r"\w+(\.\w+)*")
+
+FLAG_FORMS = (
+    '"train" for an argument of the call, ".training" for an attribute, "train()/eval()" for two '
+    'methods, "set_view(deterministic)" for a method with that argument, None for no mode at all'
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The layout in which a layer takes a batch.
+
+    Rows (N, D) become (n, …, D), or (n, D, …), with n·… = N; the sizes vary with N.
+
+    Attributes:
+        ndim: The number of axes.
+        first: The features are on axis 1, instead of on the last.
+    """
+
+    ndim: int = 2
+    first: bool = False
+
+    def spread(self, rows: Any) -> Any:
+        """Return rows, (N, D), in the layout; anything but rows as it is."""
+        if self.ndim == 2 or np.ndim(rows) != 2:
+            return rows
+        features = rows.shape[1]
+        native = rows.reshape(*factorize(rows.shape[0], self.ndim - 1), features)
+        return native.transpose(self._order()) if self.first else native
+
+    def spread_mask(self, mask: Any) -> Any:
+        """Return a mask of rows, (N,) or (N, 1), in the layout."""
+        if self.ndim == 2 or np.ndim(mask) != 1:
+            return self.spread(mask)
+        return mask.reshape(factorize(mask.shape[0], self.ndim - 1))
+
+    def gather(self, y: Any, rows: Any, native: Any) -> Any:
+        """Return y as rows, (N, D), if it has the shape of the input; else as it is.
+
+        Args:
+            y: What a call returned.
+            rows: The input as rows, (N, D).
+            native: The input in the layout.
+        """
+        if native is rows or getattr(y, "shape", None) != native.shape:
+            return y
+        if self.first:
+            y = y.transpose([self._order().index(axis) for axis in range(self.ndim)])
+        return y.reshape(rows.shape)
+
+    def _order(self) -> list[int]:
+        return [0, self.ndim - 1, *range(1, self.ndim - 1)]
+
+
+ROWS = Layout()
+"""Inputs of shape (N, D)."""
+
+
+@cache
+def factorize(rows: int, axes: int) -> tuple[int, ...]:
+    """Return the sizes of several axes with as many elements as there are rows.
+
+    The prime factors go to the axes in turn, starting with another one for another number of rows,
+    so that every axis is 1 for some numbers of rows and larger for others.
+
+    Args:
+        rows: N.
+        axes: The number of axes.
+    """
+    sizes, rest, prime, axis = [1] * axes, rows, 2, rows % axes
+    while rest > 1:
+        while rest % prime == 0:
+            sizes[axis] *= prime
+            rest, axis = rest // prime, (axis + 1) % axes
+        prime += 1
+    return tuple(sizes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calling:
+    """How a module is called; equal values are one key for compiled programs.
+
+    Attributes:
+        flag: Where the mode goes; see ``FLAG_FORMS``.
+        inverted: A true value trains, instead of evaluating.
+        layout: The layout of the input.
+    """
+
+    flag: str | None = "use_running_average"
+    inverted: bool = False
+    layout: Layout = ROWS
+
+    def __post_init__(self) -> None:
+        forms = (_METHODS, _SETTER, _PATH)
+        text = self.flag if self.flag is None else self.flag.removeprefix(".")
+        if text is not None and not any(form.fullmatch(text) for form in forms):
+            msg = f"flag={self.flag!r} says not how the mode is chosen: give {FLAG_FORMS}."
+            raise AdapterError(msg)
+
+    @property
+    def takes_flag(self) -> bool:
+        """Whether the mode is an argument of the call."""
+        return self.flag is not None and self.flag.isidentifier()
+
+    def apply(self, module: Any, x: Any, use_running_average: Any, **more: Any) -> Any:
+        """Call a module.
+
+        Args:
+            module: The module.
+            x: The batch, (N, D).
+            use_running_average: True to evaluate, false to train.
+            **more: Further arguments of the call.
+
+        Returns:
+            y, (N, D).
+        """
+        native = self.layout.spread(x)
+        return self.layout.gather(
+            self.native(module, native, use_running_average, **more), x, native
+        )
+
+    def native(self, module: Any, x: Any, use_running_average: Any, **more: Any) -> Any:
+        """Call a module on a batch in its layout; return y as the module returns it."""
+        if self.flag is None:
+            return module(x, **more)
+        flag = _invert(use_running_average) if self.inverted else use_running_average
+        if self.takes_flag:
+            return module(x, **{self.flag: flag}, **more)
+        with self._mode(module, bool(flag)):
+            return module(x, **more)
+
+    @contextmanager
+    def _mode(self, module: Any, value: bool) -> Iterator[None]:
+        """Put a module into a mode, and back into that of training, as far as it is known."""
+        enter, leave = self._switches(module, value)
+        enter()
+        try:
+            yield
+        finally:
+            leave()
+
+    def _switches(self, module: Any, value: bool) -> tuple[Callable[[], Any], Callable[[], Any]]:
+        assert self.flag is not None  # noqa: S101
+        if found := _METHODS.fullmatch(self.flag):
+            train, evaluate = (getattr(module, name) for name in found.groups())
+            return (evaluate if value else train), train
+        if found := _SETTER.fullmatch(self.flag):
+            setter, argument = found.groups()
+            change = getattr(module, setter)
+            return partial(change, **{argument: value}), partial(
+                change, **{argument: self.inverted}
+            )
+        owner, (*path, name) = module, self.flag.removeprefix(".").split(".")
+        for part in path:
+            owner = getattr(owner, part)
+        return partial(setattr, owner, name, value), partial(setattr, owner, name, self.inverted)
+
+    def begin(self, module: Any) -> None:
+        """Put a new module into training mode, in which every call leaves it."""
+        if self.flag is not None and not self.takes_flag:
+            self._switches(module, self.inverted)[0]()
+
+
+DEFAULT = Calling()
+"""Rows, and the argument ``use_running_average``."""
+
+
+_MEANINGS = {"evaluation": False, "training": True}
+_LAYOUTS = {"last": False, "first": True}
+_RANKS = range(2, 6)
+
+
+def calling_of(flag: str | None, flag_means: str, layout: str, ndim: int) -> Calling:
+    """Return how a module is called, from what its author says.
+
+    Args:
+        flag: See ``FLAG_FORMS``.
+        flag_means: What a true value means, "evaluation" or "training".
+        layout: Where the features are: "last", or "first" for axis 1.
+        ndim: The number of axes of the input.
+
+    Raises:
+        AdapterError: A value is none of these.
+    """
+    for name, given, choices in (
+        ("flag_means", flag_means, _MEANINGS),
+        ("layout", layout, _LAYOUTS),
+        ("ndim", ndim, _RANKS),
+    ):
+        if given not in choices:
+            msg = f"{name}={given!r}: expected one of {', '.join(map(repr, choices))}."
+            raise AdapterError(msg)
+    place = Layout(ndim=ndim, first=_LAYOUTS[layout])
+    return Calling(flag=flag, inverted=_MEANINGS[flag_means], layout=place)
+
+
+def _invert(flag: Any) -> Any:
+    """Return the other of 0 and 1, in the type of the flag."""
+    if isinstance(flag, bool):
+        return not flag
+    is_bool = getattr(getattr(flag, "dtype", None), "kind", "") == "b"
+    return ~flag if is_bool else 1 - flag
