@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from conformance.adapters.nnx import NnxLayer, apply
+from conformance.adapters.nnx import NnxLayer
 from conformance.adapters.nnx_gradients import NnxCall
 from conformance.adapters.operations.values import numbers
 from conformance.adapters.protocols import ARRAYS, Layer
@@ -22,8 +22,9 @@ def call_traced(layer: Layer, x: Any, flag: bool) -> Any:
         program = jax.jit(layer.pure)
         y, layer.arrays = program(layer.arrays, jnp.asarray(x), jnp.asarray(flag))
         return numbers(y)
-    module = cast("NnxLayer", layer).module
-    return numbers(nnx.jit(apply)(module, jnp.asarray(x), jnp.asarray(flag)))
+    driven = cast("NnxLayer", layer)
+    call = nnx.jit(driven.access.calling.apply)
+    return numbers(call(driven.module, jnp.asarray(x), jnp.asarray(flag)))
 
 
 def push_forward(call: NnxCall | PureCall, x: Any, t: Any) -> Any:
