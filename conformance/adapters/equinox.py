@@ -16,9 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from conformance.adapters.domain import Options
+from conformance.adapters.framework_class import BATCH_AXIS, FrameworkClass, parameters_of
+from conformance.adapters.framework_layers import Key, Prepared, build_layer
 from conformance.adapters.protocols import COUNT, MANY, STATISTICS, Config
 from conformance.adapters.pure import Arrays, Pure, PureLayer
 from conformance.adapters.summed import SUMS, SummedLayer, use_averages_as_sums
+from conformance.adapters.synonyms import STATE_TREES, find_name
 from conformance.adapters.wide import MaskedPure, WideLayer
 
 Mode = Literal["batch", "ema"]
@@ -150,3 +153,76 @@ def _pure(features: int, momentum: float, eps: float, mode: Mode, options: Optio
         return y, after
 
     return pure
+
+
+def build_class(described: FrameworkClass, config: Config) -> PureLayer:
+    """Return a layer of a class."""
+    return build_layer(prepare, described, config)
+
+
+def prepare(described: FrameworkClass, key: Key) -> Prepared:
+    """Construct a module and its state.
+
+    A module with a named axis takes one example, and is mapped over the rows; others take the
+    batch. State is what ``eqx.nn.make_with_state`` finds, and the fields of a returned module.
+    """
+    by_example = BATCH_AXIS in dict(key).values()
+    takes = find_name(STATE_TREES, parameters_of(described.make, "__call__"))
+
+    def initialize(seed: int, shape: tuple[int, ...]) -> Any:
+        del shape
+        module, state = _construct(described, key, seed)
+        return {"params": eqx.filter(module, eqx.is_array), "state": _state_values(state)}
+
+    template, fresh = _construct(described, key, 0)
+    static, names = eqx.filter(template, eqx.is_array, inverse=True), list(_state_values(fresh))
+
+    def call(tree: Any, x: Any, flag: Any, **more: Any) -> tuple[Any, Any]:
+        def apply(x: Any, **keywords: Any) -> tuple[Any, Any]:
+            to_module, to_call = described.split_flag(keywords)
+
+            def call_one(x: Any, tree: Any) -> tuple[Any, Any]:
+                module = eqx.combine(tree["params"], static)
+                for name, value in to_module.items():
+                    module = _set(module, name, value)
+                values = [tree["state"][name] for name in names]
+                state = eqx.nn.State.tree_unflatten(names, values)
+                out = module(x, **({takes: state} if takes else {}), **to_call)
+                y, after = out if isinstance(out, tuple) else (out, None)
+                if isinstance(after, eqx.nn.State):
+                    return y, {**tree, "state": _state_values(after)}
+                returned = module if after is None else after
+                return y, {**tree, "params": eqx.filter(returned, eqx.is_array)}
+
+            if not by_example:
+                return call_one(x, tree)
+            mapped = jax.vmap(call_one, (0, None), (0, None), axis_name=BATCH_AXIS)
+            y_and_tree: tuple[Any, Any] = mapped(x, tree)
+            return y_and_tree
+
+        return described.call(apply, x, flag, **more)
+
+    return Prepared(initialize, call)
+
+
+def _construct(described: FrameworkClass, key: Key, seed: int) -> tuple[Any, Any]:
+    random = {"key": jax.random.PRNGKey(seed)}
+    accepted = parameters_of(described.make, "__init__")
+    keywords = {name: value for name, value in random.items() if name in accepted}
+    module_and_state: tuple[Any, Any] = eqx.nn.make_with_state(described.make)(
+        **dict(key), **keywords
+    )
+    return module_and_state
+
+
+def _state_values(state: Any) -> dict[str, Any]:
+    """Return the entries of a state, by the paths of their indices in the module."""
+    values, names = state.tree_flatten()
+    return dict(zip(names, values, strict=True))
+
+
+def _set(module: Any, name: str, value: Any) -> Any:
+    """Return a module in a mode that is a field, in its submodules too where Equinox knows it."""
+    if name == "inference":
+        return eqx.nn.inference_mode(module, value)
+    return eqx.tree_at(lambda module: getattr(module, name), module, value)

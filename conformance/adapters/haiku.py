@@ -1,7 +1,8 @@
-"""Drives ``haiku.BatchNorm``, whose averages are zero-debiased sums."""
+"""Drives classes of Haiku, among them its own BatchNorm, whose averages are zero-debiased sums."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -10,28 +11,38 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from conformance.adapters.domain import Options
+from conformance.adapters.calling import Calling
+from conformance.adapters.domain import Options, Wider
+from conformance.adapters.framework_class import FrameworkClass
+from conformance.adapters.framework_layers import (
+    Key,
+    Prepared,
+    build_layer,
+    build_wide_layer,
+    prepare_for,
+)
 from conformance.adapters.protocols import ARRAYS, COUNT, MANY, Config
-from conformance.adapters.pure import Arrays, Pure, PureLayer
+from conformance.adapters.pure import PureLayer
 from conformance.adapters.summed import SUMS, SummedLayer, use_averages_as_sums
+from conformance.adapters.synonyms import role_of
 from conformance.adapters.wide import MaskedPure, WideLayer
 
-_NAME = "batch_norm"
-_AVERAGES = {"running_mean": f"{_NAME}/~/mean_ema", "running_var": f"{_NAME}/~/var_ema"}
+_OWN = FrameworkClass(
+    make=hk.BatchNorm,
+    keywords={"momentum": "decay_rate", "eps": "eps"},
+    calling=Calling(flag="is_training", inverted=True),
+    arguments={"create_scale": True, "create_offset": True},
+)
+_WIDER = Wider(axis_name="cross_replica_axis")
 
 
 def build(config: Config) -> PureLayer:
-    """Return a layer with gamma and beta, initialized on a batch of mean 0 and variance 1.
+    """Return a layer with gamma and beta.
 
     Until it is trained, a layer of Haiku evaluates with the statistics of the batch on which it
     was initialized, which changes neither its counter nor its sums.
     """
-    transformed = _transformed(config.momentum, config.eps)
-    x = jnp.array([[-1.0], [1.0]]) * jnp.ones((1, config.features))
-    params, state = transformed.init(jax.random.key(config.seed), x, True)
-    momentum = float(np.float32(config.momentum))
-    pure = _pure(config.momentum, config.eps)
-    return SummedLayer(pure, _to_arrays(params, state), partial(_share, momentum))
+    return build_class(_OWN, config)
 
 
 def build_wide(config: Config, options: Options) -> WideLayer:
@@ -40,61 +51,94 @@ def build_wide(config: Config, options: Options) -> WideLayer:
     Its arrays have the dtype of the options, like those of a layer that is initialized on such a
     batch. The layer starts with ``MANY`` updates, so that sums equal averages.
     """
-    zeros = jnp.zeros(config.features, options.dtype)
-    arrays = {name: zeros + (name in {"gamma", "running_var"}) for name in ARRAYS}
-    arrays[COUNT] = jnp.array(MANY)
-    return WideLayer(_wide(config.momentum, config.eps, options.axis_name), arrays)
+    layer = build_wide_layer(prepare, _with_sums(_OWN), _WIDER, config, options)
+    arrays = {name: layer.arrays[name].astype(options.dtype or "float32") for name in ARRAYS}
+    arrays |= {"running_var": jnp.ones_like(arrays["running_var"]), COUNT: jnp.array(MANY)}
+    return WideLayer(_wide(layer.pure), {**layer.arrays, **arrays})
 
 
 @cache
-def _wide(momentum: float, eps: float, axis_name: str | None) -> MaskedPure:
-    return use_averages_as_sums(_pure(momentum, eps, axis_name))
+def _wide(pure: MaskedPure) -> MaskedPure:
+    return use_averages_as_sums(lambda arrays, x, flag: pure(arrays, x, flag, None))
 
 
-def _share(momentum: float, count: Any) -> Any:
+def build_class(described: FrameworkClass, config: Config) -> PureLayer:
+    """Return a layer of a class, with its sums if it has the moving averages of Haiku."""
+    named = _with_sums(described)
+    layer = build_layer(prepare, named, config)
+    if COUNT not in named.names:
+        return layer
+    return SummedLayer(layer.pure, layer.arrays, partial(_share, _decay(named, config.momentum)))
+
+
+@cache
+def _with_sums(described: FrameworkClass) -> FrameworkClass:
+    """Return a class with the names of the sums and the counter behind its averages."""
+    state = prepare_for(prepare, described, Config(features=1)).initialize(0, (1, 1))
+    names = dict(described.names)
+    for path, entries in state["state"].items():
+        module = path.rpartition("/")[2]
+        role = role_of(module)
+        if role in SUMS and {"average", "hidden", "counter"} <= entries.keys():
+            names |= {role: f"{module}.average", SUMS[role]: f"{module}.hidden"}
+            names[COUNT] = f"{module}.counter"
+    return replace(described, names=names)
+
+
+@cache
+def _decay(described: FrameworkClass, momentum: float) -> float:
+    """Return the weight of the old value in a sum; 0 for averages that are not zero-debiased."""
+    layer = build_layer(prepare, described, Config(features=1, momentum=momentum))
+    layer(jnp.ones((2, 1)), False)
+    share = layer.arrays[SUMS["running_mean"]] / layer.arrays["running_mean"]
+    given = float(np.float32(momentum))
+    measured = 1 - float(share[0])
+    return given if abs(given - measured) < 1e-6 else measured
+
+
+def _share(decay: float, count: Any) -> Any:
     """Return the divisor of a sum after t updates, as the module computes it."""
     with np.errstate(over="ignore"):  # a power of a momentum above 1 overflows
-        return jnp.float32(1 - np.float64(momentum) ** int(count))
+        return jnp.float32(1 - np.float64(decay) ** int(count))
 
 
-def _transformed(momentum: float, eps: float, axis_name: str | None = None) -> Any:
-    def call(x: Any, is_training: Any) -> Any:
-        layer = hk.BatchNorm(
-            True, True, decay_rate=momentum, eps=eps, cross_replica_axis=axis_name, name=_NAME
-        )
-        return layer(x, is_training)
+def prepare(described: FrameworkClass, key: Key) -> Prepared:
+    """Construct a module, which is initialized in training on a batch of mean 0 and variance 1."""
 
-    return hk.transform_with_state(call)
+    def run(x: Any, keywords: dict[str, Any]) -> Any:
+        to_constructor, to_call = described.split_flag(keywords)
+        return described.make(**dict(key), **to_constructor)(x, **to_call)
+
+    transformed = hk.transform_with_state(run)
+
+    def initialize(seed: int, shape: tuple[int, ...]) -> Any:
+        def init(x: Any, **keywords: Any) -> tuple[Any, Any]:
+            return x, transformed.init(jax.random.key(seed), x, keywords)
+
+        rows = jnp.concatenate([jnp.full(shape, -1.0), jnp.ones(shape)])
+        params, state = described.call(init, rows, False)[1]
+        return {"params": params, "state": state}
+
+    def call(tree: Any, x: Any, flag: Any, **more: Any) -> tuple[Any, Any]:
+        def apply(x: Any, **keywords: Any) -> tuple[Any, Any]:
+            before = _count_alike(tree["state"], described.names.get(COUNT))
+            y, state = transformed.apply(tree["params"], before, None, x, keywords)
+            return y, state
+
+        y, state = described.call(apply, x, flag, **more)
+        return y, {**tree, "state": state}
+
+    return Prepared(initialize, call)
 
 
-def _to_arrays(params: Any, state: Any) -> Arrays:
-    """Return the arrays without the leading axes of length one that Haiku keeps."""
-    arrays = {"gamma": params[_NAME]["scale"].ravel(), "beta": params[_NAME]["offset"].ravel()}
-    for name, module in _AVERAGES.items():
-        arrays[name] = state[module]["average"].ravel()
-        arrays[SUMS[name]] = state[module]["hidden"].ravel()
-    return arrays | {COUNT: state[_AVERAGES["running_mean"]]["counter"]}
-
-
-@cache
-def _pure(momentum: float, eps: float, axis_name: str | None = None) -> Pure:
-    transformed = _transformed(momentum, eps, axis_name)
-
-    def pure(arrays: Arrays, x: Any, use_running_average: Any) -> tuple[Any, Arrays]:
-        def expand(name: str) -> Any:
-            """Add leading axes of length one, as Haiku keeps its arrays."""
-            return jnp.reshape(arrays[name], (1,) * (x.ndim - 1) + (-1,))
-
-        params = {_NAME: {"scale": expand("gamma"), "offset": expand("beta")}}
-        state = {
-            module: {
-                "counter": jnp.asarray(arrays[COUNT], jnp.int32),
-                "hidden": expand(SUMS[name]),
-                "average": expand(name),
-            }
-            for name, module in _AVERAGES.items()
-        }
-        y, updated = transformed.apply(params, state, None, x, not use_running_average)
-        return y, _to_arrays(params, updated)
-
-    return pure
+def _count_alike(state: Any, name: str | None) -> Any:
+    """Return a state in which both averages have the count that the suite writes."""
+    if name is None:
+        return state
+    module = name.removesuffix(".counter")
+    count = next(s["counter"] for path, s in state.items() if path.rpartition("/")[2] == module)
+    counter = jnp.asarray(count, jnp.int32)
+    return {
+        path: {**entries, "counter": counter} if "counter" in entries else entries
+        for path, entries in state.items()
+    }

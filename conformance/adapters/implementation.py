@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from conformance.adapters.calling import calling_of
+from conformance.adapters.class_constructors import ClassConstructors
 from conformance.adapters.construction import Construction
 from conformance.adapters.design import PLAIN, Design, deviations_of
 from conformance.adapters.domain import Precision, Wider
@@ -82,7 +83,7 @@ class Declaration:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Implementation:
+class Implementation(ClassConstructors):
     """One implementation, ready to be judged.
 
     Attributes:

@@ -108,16 +108,16 @@ _POLICIES = (
 
 def torch_1d() -> Implementation:
     """Return ``torch.nn.BatchNorm1d``, differentiated by torch.autograd."""
-    return _torch("torch.nn.BatchNorm1d", spatial=0)
+    return _torch("torch.nn.BatchNorm1d", images=False)
 
 
 def torch_2d() -> Implementation:
-    """Return ``torch.nn.BatchNorm2d`` on images of one pixel."""
-    return _torch("torch.nn.BatchNorm2d", spatial=2)
+    """Return ``torch.nn.BatchNorm2d`` on images of several sizes."""
+    return _torch("torch.nn.BatchNorm2d", images=True)
 
 
-def _torch(kind: str, *, spatial: int) -> Implementation:
-    layer = _peer("torch", "torch", kind, _UNBIASED, arguments={"spatial": spatial})
+def _torch(kind: str, *, images: bool) -> Implementation:
+    layer = _peer("torch", "torch", kind, _UNBIASED, arguments={"images": images})
     return replace(layer, own_gradients=True)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from conformance.adapters.errors import AdapterError, wrap_errors
+from conformance.adapters.frameworks import recognize_class, recognize_pure_function
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import ARRAYS
 
@@ -31,6 +32,8 @@ def recognize(name: str, found: Any) -> Implementation:
 
         if issubclass(found, nnx.Module):
             return _recognise_module(name, found)
+        if (implementation := recognize_class(name, found)) is not None:
+            return implementation
         msg = (
             f"{name} is the class {found.__name__}, not an nnx.Module. Wrap it in an "
             f"Implementation object with `build`, a function from Config to Layer; {GUIDE}"
@@ -56,6 +59,8 @@ def _recognise_function(name: str, found: Callable[..., Any]) -> Implementation:
             return returned
         msg = f"{name}() returned {_with_article(returned)}: expected an Implementation object."
         raise AdapterError(msg)
+    if (implementation := recognize_pure_function(name, found)) is not None:
+        return implementation
     try:
         signature.bind(0.0, None, 1.0)
     except TypeError as error:

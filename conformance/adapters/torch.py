@@ -1,48 +1,76 @@
-"""Drives ``torch.nn.BatchNorm1d`` and ``BatchNorm2d``, whose momentum weights the new value."""
+"""Drives classes of PyTorch, among them its own BatchNorm1d and BatchNorm2d."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 import numpy as np
 import torch
 
-from conformance.adapters.protocols import ARRAYS, Config
-
-_NAMES = dict(zip(ARRAYS, ("weight", "bias", "running_mean", "running_var"), strict=True))
+from conformance.adapters.calling import Calling, Layout
+from conformance.adapters.framework_class import BY_METHODS, FrameworkClass
+from conformance.adapters.protocols import PARAMETERS, STATISTICS, Config
+from conformance.adapters.trees import locate
 
 
 @dataclass(frozen=True, slots=True)
 class TorchLayer:
-    """A module, and the number of axes of length one that follow the features."""
+    """A module, how it is called, and where its tensors are.
+
+    Attributes:
+        module: The module. Evaluation calls are made without gradients, as users make them.
+        calling: How it is called.
+        paths: Dotted names of its tensors, by the names in ``ARRAYS``.
+        features: D.
+    """
 
     module: Any
-    spatial: int
+    calling: Calling
+    paths: Mapping[str, str]
+    features: int
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
-        self.module.train(not use_running_average)
-        return self.forward(torch.from_numpy(np.array(x))).detach().numpy()
+        with torch.set_grad_enabled(not use_running_average):
+            y = self.forward(torch.from_numpy(np.array(x)), use_running_average)
+        return y.detach().numpy()
+
+    def forward(self, rows: Any, use_running_average: Any) -> Any:
+        """Return y of a tensor (N, D), with its autograd graph."""
+        layout = self.calling.layout
+        native = replace(layout, first=False).spread(rows)
+        native = native.movedim(-1, 1) if layout.first else native
+        y = self.calling.native(self.module, native, use_running_average)
+        if y.shape != native.shape:
+            return y
+        return (y.movedim(1, -1) if layout.first else y).reshape(rows.shape)
+
+    def tensor(self, array: str) -> Any:
+        """Return the tensor with an array, which a training call may replace by another."""
+        *owners, name = self.paths[array].split(".")
+        return getattr(self.module.get_submodule(".".join(owners)), name)
+
+    def as_rows(self, array: Any) -> Any:
+        """Return an array as (D,), if it has that many numbers."""
+        return array.reshape(-1) if array.numel() == self.features else array
 
     def read(self) -> dict[str, Any]:
-        tensors = {name: getattr(self.module, own) for name, own in _NAMES.items()}
-        return {name: tensor.detach().numpy().copy() for name, tensor in tensors.items()}
+        return {n: self.as_rows(self.tensor(n).detach()).numpy().copy() for n in self.paths}
 
     def write(self, values: Mapping[str, np.ndarray]) -> None:
         with torch.no_grad():
             for name, value in values.items():
-                getattr(self.module, _NAMES[name]).copy_(torch.from_numpy(np.array(value)))
+                tensor = self.tensor(name)
+                tensor.copy_(torch.from_numpy(np.array(value)).reshape(tensor.shape))
 
     def call(self, x: Any, *, evaluate: bool) -> TorchCall:
         """Return the call on x, (N, D), of a copy of the module, for torch.autograd."""
-        return TorchCall(TorchLayer(deepcopy(self.module), self.spatial), x, evaluate)
-
-    def forward(self, rows: Any) -> Any:
-        """Return y of a tensor (N, D), with its autograd graph."""
-        y = self.module(rows.reshape(*rows.shape, *(1,) * self.spatial))
-        return y.reshape(rows.shape)
+        tensors = [self.tensor(name) for name in STATISTICS if name in self.paths]
+        copies = {id(each): each.detach().clone() for each in tensors if each.grad_fn is not None}
+        return TorchCall(replace(self, module=deepcopy(self.module, copies)), x, evaluate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +86,18 @@ class TorchCall:
 
     def pullback(self) -> Callable[[Any], tuple[Any, Any, Any]]:
         y, rows = self._forward()
-        module = self.layer.module
+        inputs = {n: self.layer.tensor(n) for n in PARAMETERS if n in self.layer.paths}
 
         def pull_back(w: Any) -> tuple[Any, Any, Any]:
             cotangent = torch.from_numpy(np.array(w))
-            inputs = (module.weight, module.bias, rows)
-            gradients = torch.autograd.grad(y, inputs, cotangent, retain_graph=True)
-            of_gamma, of_beta, of_x = (gradient.numpy() for gradient in gradients)
-            return of_gamma, of_beta, of_x
+            leaves = [*inputs.values(), rows]
+            gradients = torch.autograd.grad(y, leaves, cotangent, retain_graph=True)
+            *of_parameters, of_x = gradients
+            flat = (self.layer.as_rows(each).numpy() for each in of_parameters)
+            found = dict(zip(inputs, flat, strict=True))
+            zeros = np.zeros(self.layer.features, np.float32)
+            of_gamma, of_beta = (found.get(name, zeros) for name in PARAMETERS)
+            return of_gamma, of_beta, of_x.numpy()
 
         return pull_back
 
@@ -77,8 +109,9 @@ class TorchCall:
             of_var: The cotangent of the running variance after the call, (D,).
         """
         _, rows = self._forward()
-        pairs = ((self.layer.module.running_mean, of_mean), (self.layer.module.running_var, of_var))
-        with_graph = [(a, torch.from_numpy(np.array(w))) for a, w in pairs if a.requires_grad]
+        pairs = zip(STATISTICS, (of_mean, of_var), strict=True)
+        after = [(self.layer.as_rows(self.layer.tensor(name)), w) for name, w in pairs]
+        with_graph = [(a, torch.from_numpy(np.array(w))) for a, w in after if a.requires_grad]
         if not with_graph:
             return np.zeros(rows.shape, np.float32)
         averages, weights = zip(*with_graph, strict=True)
@@ -86,13 +119,49 @@ class TorchCall:
 
     def _forward(self) -> tuple[Any, Any]:
         """Call the module; return y and the input as a leaf of its graph."""
-        self.layer.module.train(not self.evaluate)
         rows = torch.from_numpy(np.array(self.x)).requires_grad_()
-        return self.layer.forward(rows), rows
+        return self.layer.forward(rows, self.evaluate), rows
 
 
-def build(config: Config, spatial: int) -> TorchLayer:
-    """Return BatchNorm1d for rows, or BatchNorm2d for images of one pixel if ``spatial`` is 2."""
-    module = torch.nn.BatchNorm2d if spatial == 2 else torch.nn.BatchNorm1d
-    layer = module(config.features, eps=config.eps, momentum=1 - config.momentum)
-    return TorchLayer(layer, spatial)
+def build(config: Config, images: bool) -> TorchLayer:
+    """Return BatchNorm1d for rows, or BatchNorm2d for images."""
+    return build_class(_OWN[images], config)
+
+
+def build_class(described: FrameworkClass, config: Config) -> TorchLayer:
+    """Return a layer of a class."""
+    arguments = described.arguments_for(config.features, config.momentum, config.eps)
+    torch.manual_seed(config.seed)
+    module = described.make(**arguments)
+    paths = _paths(module, described, config.features)
+    return TorchLayer(module, described.calling, paths, config.features)
+
+
+def _own(make: Any, layout: Layout) -> FrameworkClass:
+    return FrameworkClass(
+        make=make,
+        keywords={"features": "num_features", "momentum": "momentum", "eps": "eps"},
+        calling=Calling(flag=BY_METHODS, layout=layout),
+        momentum_of_new=True,
+    )
+
+
+_OWN = {
+    False: _own(torch.nn.BatchNorm1d, Layout()),
+    True: _own(torch.nn.BatchNorm2d, Layout(ndim=4, first=True)),
+}
+
+
+def _paths(module: Any, described: FrameworkClass, features: int) -> dict[str, str]:
+    """Return the dotted names of the tensors with the arrays."""
+    trained = {name: each.detach().numpy() for name, each in module.named_parameters()}
+    others = {
+        f"{prefix}.{name}".removeprefix("."): value.detach().numpy()
+        for prefix, owner in module.named_modules()
+        for name, value in {**vars(owner), **dict(owner.named_buffers(recurse=False))}.items()
+        if isinstance(value, torch.Tensor)
+    }
+    tree = {"params": trained, "state": others}
+    flat = [path for path, _ in jax.tree_util.tree_flatten_with_path(tree)[0]]
+    found = locate(tree, described.names, features).indices
+    return {array: flat[index][-1].key for array, index in found.items()}

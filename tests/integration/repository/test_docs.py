@@ -38,7 +38,9 @@ def test_generated_pages_and_figures_are_up_to_date():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("code", ADAPTERS, ids=["renamed", "numpy", "deviating", "wide"])
+@pytest.mark.parametrize(
+    "code", ADAPTERS, ids=["renamed", "linen", "function", "numpy", "deviating", "wide"]
+)
 def test_adapters_in_the_guide_conform(code, tmp_path):
     """Each adapter that the guide shows is complete and its layer conforms."""
     file = tmp_path / "adapter.py"

@@ -1,0 +1,55 @@
+"""Recognizes classes of frameworks by their base class, and pure functions by their arguments."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from conformance.adapters.driven import drive_class, drive_function
+from conformance.adapters.framework_class import FRAMEWORKS
+from conformance.adapters.function_signature import is_pure_form
+from conformance.adapters.implementation import Implementation
+
+
+def recognize_class(name: str, found: type) -> Implementation | None:
+    """Return a class of a framework as an implementation; None for any other class.
+
+    No framework is imported: that of the class has been.
+
+    Args:
+        name: What the user typed, for reports.
+        found: The class.
+
+    Raises:
+        AdapterError: It is one, and cannot be driven; the message has the line to write.
+    """
+    for driver, framework in FRAMEWORKS.items():
+        base = getattr(sys.modules.get(framework.package), framework.base, None)
+        if base is not None and issubclass(found, base):
+            options = drive_class(driver, found, {}).found
+            return _make(driver, found, name, options)
+    return None
+
+
+def recognize_pure_function(name: str, found: Callable[..., Any]) -> Implementation | None:
+    """Return a pure function as an implementation; None for one without running statistics.
+
+    Args:
+        name: What the user typed, for reports.
+        found: The function.
+
+    Raises:
+        AdapterError: It is one, and cannot be driven; the message has the line to write.
+    """
+    if not is_pure_form(found):
+        return None
+    return _make("function", found, name, drive_function(found, {}).found)
+
+
+def _make(
+    constructor: str, found: Callable[..., Any], name: str, options: Mapping[str, Any]
+) -> Implementation:
+    """Return what a line of Python with the options would make."""
+    make: Callable[..., Implementation] = getattr(Implementation, constructor)
+    return make(found, name=name, **options)
