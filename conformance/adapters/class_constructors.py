@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Self, Unpack
 
+from conformance.adapters.design import Design, deviations_of
 from conformance.adapters.driven import Driven, drive_class, drive_function, name_of_object
 from conformance.adapters.driver_options import ClassOptions, FunctionOptions
 from conformance.adapters.framework_class import FRAMEWORKS
@@ -59,7 +60,6 @@ def _function_fields(function: Callable[..., Any], options: FunctionOptions) -> 
         "name": options.get("name") or name_of_object(function),
         "build": driven.build,
         "pure": driven.pure,
-        "deviations": frozenset(options.get("deviations", ())),
         "kind": options.get("kind", "pure function"),
         **_design(options, driven),
     }
@@ -74,11 +74,18 @@ def _class_fields(
         "build": driven.build,
         "pure": driven.pure,
         "own_gradients": not driven.pure,
-        "deviations": frozenset(options.get("deviations", ())),
         "kind": options.get("kind", f"{usual.package}.{usual.base}"),
         **_design(options, driven),
     }
 
 
 def _design(options: ClassOptions | FunctionOptions, driven: Driven) -> dict[str, Any]:
-    return {}
+    return {
+        "deviations": frozenset(options.get("deviations", ()))
+        | deviations_of(options.get("modes", "both")),
+        "design": Design(
+            fixed=tuple(sorted(driven.fixed.items())),
+            absent=driven.absent,
+            flag_argument=driven.flag_argument,
+        ),
+    }

@@ -25,6 +25,7 @@ class Driven:
         pure: The layers are ``PureLayer``.
         absent: The arrays that a layer does not have.
         fixed: Values of "momentum" and "eps" that have no argument.
+        flag_argument: The mode is an argument of the call.
         found: The options that say what was found out.
     """
 
@@ -32,6 +33,7 @@ class Driven:
     pure: bool
     absent: frozenset[str]
     fixed: Mapping[str, float]
+    flag_argument: bool
     found: Mapping[str, Any]
 
 
@@ -59,9 +61,14 @@ def drive_class(framework: str, make: Callable[..., Any], options: ClassOptions)
     found |= _spell_calling(described.calling, "." * described.flag_in_constructor)
     found |= {"fixed": fixed} if fixed else {}
     found |= {"arguments": dict(described.arguments)} if described.arguments else {}
-    absent = frozenset(ARRAYS) - paths.keys()
-    pure = framework != "torch"
-    return Driven(build=build, pure=pure, absent=absent, fixed=fixed, found=found)
+    return Driven(
+        build=build,
+        pure=framework != "torch",
+        absent=frozenset(ARRAYS) - paths.keys(),
+        fixed=fixed,
+        flag_argument=described.calling.takes_flag and not described.flag_in_constructor,
+        found=found,
+    )
 
 
 def drive_function(function: Callable[..., Any], options: FunctionOptions) -> Driven:
@@ -81,9 +88,14 @@ def drive_function(function: Callable[..., Any], options: FunctionOptions) -> Dr
     found: dict[str, Any] = {"x": signature.x, **signature.numbers, **_spell_arrays(names)}
     found |= _spell_calling(signature.calling, "")
     found |= {"fixed": fixed} if fixed else {}
-    absent = frozenset(ARRAYS) - paths.keys()
-    pure = not layers.with_numpy
-    return Driven(build=layers.build, pure=pure, absent=absent, fixed=fixed, found=found)
+    return Driven(
+        build=layers.build,
+        pure=not layers.with_numpy,
+        absent=frozenset(ARRAYS) - paths.keys(),
+        fixed=fixed,
+        flag_argument=signature.calling.takes_flag,
+        found=found,
+    )
 
 
 def _spell_arrays(names: Mapping[str, str]) -> dict[str, str | None]:
@@ -123,9 +135,14 @@ def _measure(
 ) -> dict[str, float]:
     """Return the values that have no argument: those that are given, and those that calls show."""
     given = dict(options.get("fixed", {}))
-    unknown = [n for n in HYPERPARAMETERS if n not in given and n not in named]
+    averages = options.get("modes", "both") == "both"
+    names = HYPERPARAMETERS if averages else ("eps",)
+    unknown = [name for name in names if name not in given and name not in named]
     if not unknown:
         return given
     from conformance.adapters.measure import measure_fixed  # noqa: PLC0415  imports NumPy
 
-    return {**given, **measure_fixed(line, build, unknown)}
+    return {
+        **given,
+        **measure_fixed(line, build, unknown, averages=options.get("modes") != "training"),
+    }

@@ -56,7 +56,8 @@ def build_layer(prepare: Prepare, described: FrameworkClass, config: Config) -> 
     """
     key, shape = _key(described, config), (1, config.features)
     prepared, pure = _prepare_once(prepare, described, key, config.features, shape)
-    return PureLayer(pure, pure.places.take(prepared.initialize(config.seed, shape)))
+    tree = prepared.initialize(config.seed, shape)
+    return PureLayer(pure, pure.places.begin(tree, config.features))
 
 
 def build_wide_layer(
@@ -75,7 +76,7 @@ def build_wide_layer(
     axis = -1 if options.axis is None else options.axis
     shape = _shape(config.features, axis, _LARGEST_RANK)
     prepared, pure = _prepare_once(prepare, described, key, config.features, shape)
-    arrays = pure.places.take(prepared.initialize(config.seed, shape))
+    arrays = pure.places.begin(prepared.initialize(config.seed, shape), config.features)
     return WideLayer(_wide(prepare, described, key, config.features, axis, wider.mask), arrays)
 
 

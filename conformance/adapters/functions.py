@@ -44,7 +44,8 @@ class FunctionLayers:
     def build(self, config: Config) -> PureLayer:
         """Return a layer."""
         pure = _pure(self, config.features, config.momentum, config.eps)
-        return PureLayer(pure, pure.places.take(self.initialize(config.features)))
+        tree = self.initialize(config.features)
+        return PureLayer(pure, pure.places.begin(tree, config.features))
 
     def initialize(self, features: int) -> dict[str, Any]:
         """Return new arrays and trees, by argument."""

@@ -17,7 +17,7 @@ _Pair = tuple[float | None, float]
 
 
 def measure_fixed(
-    line: str, build: Callable[[Config], Layer], names: Collection[str]
+    line: str, build: Callable[[Config], Layer], names: Collection[str], *, averages: bool = True
 ) -> dict[str, float]:
     """Return the values that a layer always has, by two calls for each that must agree.
 
@@ -28,11 +28,15 @@ def measure_fixed(
         line: The beginning of the line to write if they do not, for messages.
         build: Makes a layer.
         names: "momentum", "eps" or both.
+        averages: The layer has running statistics.
 
     Raises:
         AdapterError: A layer cannot be built or called, or the two calls disagree.
     """
-    measures = {"momentum": _measure_momentum, "eps": _measure_eps}
+    measures = {
+        "momentum": _measure_momentum,
+        "eps": _measure_eps if averages else _measure_eps_in_training,
+    }
     found: dict[str, float] = {}
     for name in (name for name in measures if name in names):
         with wrap_errors(f"a call of {line}…)", "failed"):
@@ -70,6 +74,17 @@ def _measure_eps(build: Callable[[Config], Layer], exchanged: bool) -> _Pair:
         if not np.isfinite(y) or y == 0:
             return None, y
         found.append(1 / y**2 - var)
+    return found[0], found[1]
+
+
+def _measure_eps_in_training(build: Callable[[Config], Layer], exchanged: bool) -> _Pair:
+    """Return ε from y = s/√(s² + ε), for a batch of ±s and two values of s."""
+    found: list[float] = []
+    for size in (1e-3, 3e-3):
+        x = np.full((_ROWS, _FEATURES), size, np.float32)
+        x[::2] *= -1
+        y = _first(_prepare(build)(x, exchanged))
+        found.append(size**2 / y**2 - size**2 if y else np.nan)
     return found[0], found[1]
 
 

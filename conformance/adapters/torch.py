@@ -13,8 +13,8 @@ import torch
 
 from conformance.adapters.calling import Calling, Layout
 from conformance.adapters.framework_class import BY_METHODS, FrameworkClass
-from conformance.adapters.protocols import PARAMETERS, STATISTICS, Config
-from conformance.adapters.trees import locate
+from conformance.adapters.protocols import ARRAYS, PARAMETERS, STATISTICS, Config
+from conformance.adapters.trees import locate, neutral_arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,13 @@ class TorchLayer:
         return array.reshape(-1) if array.numel() == self.features else array
 
     def read(self) -> dict[str, Any]:
-        return {n: self.as_rows(self.tensor(n).detach()).numpy().copy() for n in self.paths}
+        own = {n: self.as_rows(self.tensor(n).detach()).numpy().copy() for n in self.paths}
+        return neutral_arrays(set(ARRAYS) - set(own), self.features) | own
 
     def write(self, values: Mapping[str, np.ndarray]) -> None:
         with torch.no_grad():
-            for name, value in values.items():
-                tensor = self.tensor(name)
+            for name in values.keys() & self.paths.keys():
+                tensor, value = self.tensor(name), values[name]
                 tensor.copy_(torch.from_numpy(np.array(value)).reshape(tensor.shape))
 
     def call(self, x: Any, *, evaluate: bool) -> TorchCall:
@@ -109,8 +110,11 @@ class TorchCall:
             of_var: The cotangent of the running variance after the call, (D,).
         """
         _, rows = self._forward()
-        pairs = zip(STATISTICS, (of_mean, of_var), strict=True)
-        after = [(self.layer.as_rows(self.layer.tensor(name)), w) for name, w in pairs]
+        pairs = dict(zip(STATISTICS, (of_mean, of_var), strict=True))
+        own = [
+            (self.layer.tensor(name), w) for name, w in pairs.items() if name in self.layer.paths
+        ]
+        after = [(self.layer.as_rows(tensor), w) for tensor, w in own]
         with_graph = [(a, torch.from_numpy(np.array(w))) for a, w in after if a.requires_grad]
         if not with_graph:
             return np.zeros(rows.shape, np.float32)

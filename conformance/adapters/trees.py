@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,10 @@ class Places:
         rest = tuple(leaf for index, leaf in enumerate(leaves) if index not in taken)
         return {**arrays, _REST: rest} if rest else arrays
 
+    def begin(self, tree: Any, features: int) -> Arrays:
+        """Return the arrays in a new tree, and neutral ones where the layer has none."""
+        return neutral_arrays(set(ARRAYS) - set(self.indices), features) | self.take(tree)
+
     def put(self, arrays: Arrays) -> Any:
         """Return the tree with the arrays in the shapes that it had."""
         rest = iter(arrays.get(_REST, ()))
@@ -73,6 +77,14 @@ class Places:
         return value if shape is None or len(shape) == 1 else jnp.reshape(value, shape)
 
 
+_NEUTRAL = {"gamma": 1.0, "beta": 0.0, "running_mean": 0.0, "running_var": 1.0}
+
+
+def neutral_arrays(names: Iterable[str], features: int) -> Arrays:
+    """Return arrays, each (D,), that have no effect in the place of those that a layer lacks."""
+    return {name: jnp.full(features, _NEUTRAL[name]) for name in names}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TreePure:
     """A call of a tree as a function of the arrays in it."""
@@ -82,7 +94,7 @@ class TreePure:
 
     def __call__(self, arrays: Arrays, x: Any, flag: Any, **more: Any) -> tuple[Any, Arrays]:
         y, after = self.call(self.places.put(arrays), x, flag, **more)
-        return y, self.places.take(after)
+        return y, {**arrays, **self.places.take(after)}
 
 
 def locate(tree: Any, names: Mapping[str, str | None], features: int) -> Places:
