@@ -1,6 +1,6 @@
 """How a module is called: where the mode goes, and the layout of its inputs.
 
-Imports the standard library and NumPy only.
+Imports the standard library only.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
-
-import numpy as np
 
 from conformance.adapters.errors import AdapterError
 
@@ -42,7 +40,7 @@ class Layout:
 
     def spread(self, rows: Any) -> Any:
         """Return rows, (N, D), in the layout; anything but rows as it is."""
-        if self.ndim == 2 or np.ndim(rows) != 2:
+        if self.ndim == 2 or _rank(rows) != 2:
             return rows
         features = rows.shape[1]
         native = rows.reshape(*factorize(rows.shape[0], self.ndim - 1), features)
@@ -50,7 +48,7 @@ class Layout:
 
     def spread_mask(self, mask: Any) -> Any:
         """Return a mask of rows, (N,) or (N, 1), in the layout."""
-        if self.ndim == 2 or np.ndim(mask) != 1:
+        if self.ndim == 2 or _rank(mask) != 1:
             return self.spread(mask)
         return mask.reshape(factorize(mask.shape[0], self.ndim - 1))
 
@@ -70,6 +68,10 @@ class Layout:
 
     def _order(self) -> list[int]:
         return [0, self.ndim - 1, *range(1, self.ndim - 1)]
+
+
+def _rank(value: Any) -> int:
+    return len(getattr(value, "shape", ()))
 
 
 ROWS = Layout()

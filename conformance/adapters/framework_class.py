@@ -1,6 +1,6 @@
 """A class of a framework, with its names for what the suite uses.
 
-Imports the standard library and NumPy only.
+Imports the standard library only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The names of a pure function's arguments, by what the suite passes.
 
-Imports the standard library and NumPy only.
+Imports the standard library only.
 """
 
 from __future__ import annotations
