@@ -175,6 +175,7 @@ class Calling:
         owner, (*path, name) = module, self.flag.removeprefix(".").split(".")
         for part in path:
             owner = getattr(owner, part)
+        getattr(owner, name)  # a module without it has another way to choose the mode
         return partial(setattr, owner, name, value), partial(setattr, owner, name, self.inverted)
 
     def begin(self, module: Any) -> None:

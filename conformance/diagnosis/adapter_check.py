@@ -17,12 +17,12 @@ from conformance.adapters.operations.values import NotNumeric
 from conformance.adapters.protocols import ARRAYS, Config
 from conformance.diagnosis.adapter_mistakes import MISTAKES, OF_NAMES
 from conformance.diagnosis.sample_data import STATE
+from conformance.engine.usability import explain_raised
 from conformance.numerics.state import State
 from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.subject import Subject
 from conformance.requirements import Capability
-from conformance.requirements.finding import FindingKind
 
 _CONFIG = Config(features=3, momentum=0.75, eps=1e-3)
 _X = np.array([[0, 1, 2], [3, -1, 5]], np.float32)
@@ -65,17 +65,9 @@ def _problem_of(action: Callable[[], Problem]) -> Problem:
     try:
         return action()
     except ViolationFound as found:
-        return _explain(found)
+        return explain_raised(found)
     except ExecutorLost as lost:
         return str(lost)
-
-
-def _explain(found: ViolationFound) -> str:
-    """Return a violation in words, with the exception that caused it and its location."""
-    if found.finding.kind is not FindingKind.RAISED:
-        return str(found)
-    place = "".join(f" ({place})" for place in getattr(found, "__notes__", ()))
-    return f"{found.finding.quantity} raised {found.finding.got}{place}"
 
 
 def _forward(subject: Subject) -> Problem:
@@ -90,7 +82,7 @@ def _builds(subject: Subject) -> Problem:
         layer, another = (subject.build(_CONFIG) for _ in range(2))
         lacking = layer.ask("list_lacking", label=_INSPECT)
     except ViolationFound as found:
-        return f"{_explain(found)}; {_BUILD}"
+        return f"{explain_raised(found)}; {_BUILD}"
     if lacking:
         kind = layer.ask("name_type", label=_INSPECT)
         return f"build returned a {kind}, which lacks {' and '.join(lacking)}"
@@ -104,7 +96,7 @@ def _reads(subject: Subject) -> Problem:
         try:
             kind, names = layer.ask("list_read", label="read")
         except ViolationFound as found:
-            return f"{_explain(found)}; {_READ}"
+            return f"{explain_raised(found)}; {_READ}"
         if names is None:
             return f"read returned a {kind}; {_READ}"
         missing = [name for name in ARRAYS if name not in names]
@@ -135,7 +127,7 @@ def _round_trip(subject: Subject) -> Problem:
         layer.write(STATE)
         subject.session.finish()
     except ViolationFound as found:
-        return f"{_explain(found)}; {_WRITE}"
+        return f"{explain_raised(found)}; {_WRITE}"
     written = STATE.arrays()
     after = {name: np.asarray(array) for name, array in layer.state.arrays().items()}
     for name in ARRAYS:
@@ -169,7 +161,7 @@ def _calls(subject: Subject) -> Problem:
         try:
             kind = subject.session.ask("name_type", ref, label=_INSPECT)
         except ViolationFound as found:
-            return f"{_explain(found)}; {_CALL}"
+            return f"{explain_raised(found)}; {_CALL}"
         if kind in {"NoneType", "tuple", "list", "dict"}:
             return f"a call returned a {kind}; return the array y alone"
         (y,) = subject.session.ask("reread", [ref], label=_INSPECT)

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from conformance.adapters.errors import AdapterError
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.resolve import resolve
 from conformance.engine.budget import Budget
 from conformance.engine.judge import judge_requirement
+from conformance.engine.usability import reason_unusable
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Verdict
@@ -25,10 +27,13 @@ def subject_of(implementation: str | Implementation, *, strictly: bool = False) 
         strictly: Ignore declared deviations.
 
     Raises:
-        AdapterError: The implementation cannot be found.
+        AdapterError: The implementation cannot be found, or cannot be driven at all.
     """
     found = resolve(implementation) if isinstance(implementation, str) else implementation
-    return Subject(found.read(strictly=strictly))
+    subject = Subject(found.read(strictly=strictly))
+    if problem := reason_unusable(subject):
+        raise AdapterError(f"{found.name} cannot be judged: {problem}.")
+    return subject
 
 
 class LocalJudge:

@@ -56,7 +56,8 @@ def _check_forward(subject: Subject, x: AnyArray, result: AnyArray, *, evaluates
     else:
         expected = oracle.train(config, fresh, x, subject.conventions).y
         bound = bounds.train(config, fresh, x, subject.conventions).y
-    check_shape("the result", result, (x.size,))
+    if result.shape != x.shape:  # that the result is flat is a requirement of its own
+        check_shape("the result", result, (x.size,))
     mode = "evaluation" if evaluates else "training"
     check_within(f"the result of {mode}", result.reshape(x.shape), expected, bound)
 
@@ -125,6 +126,7 @@ def the_result_is_flat_in_row_major_order(
 ) -> None:
     """out[i·D + j] = y[i, j], whatever the order of x in memory"""
     result = subject.forward(0.0, Given(case.x, CONTAINERS[container]), float(flag))
+    subject.session.later(partial(check_shape, "the result", result, (case.x.size,)))
 
     check_forward(subject, case.x, result, evaluates=bool(flag))
 

@@ -10,11 +10,13 @@ from typing import Any
 
 from conformance.adapters.errors import AdapterError, printable
 from conformance.adapters.implementation import Declaration
+from conformance.adapters.operations.executor import ExecutorLost
 from conformance.engine.budget import Budget
 from conformance.engine.judge import judge_requirement
 from conformance.engine.sandbox.limits import Limits
 from conformance.engine.sandbox.messages import Request, read_declaration
 from conformance.engine.sandbox.worker_process import WorkerLost, WorkerProcess
+from conformance.engine.usability import reason_unusable
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict
@@ -31,6 +33,7 @@ class _Record:
     refusal: str | None = None
     losses: list[str] = field(default_factory=list)
     effects: list[str] = field(default_factory=list)
+    is_checked: bool = False
 
 
 class Supervisor:
@@ -159,12 +162,30 @@ class Supervisor:
                 record.declaration = read_declaration(reply, name)
             except AdapterError as error:
                 record.refusal = str(error)
+            else:
+                record.refusal = self._check_once(name, Subject(record.declaration, worker))
+            if worker.is_lost:  # while it was checked, by a layer that is judged all the same
+                self._current = None
+                return self._worker(name)
         if record.refusal:
             record.refusal = printable(record.refusal)
             self.close()
             return None
         record.refusal = None
         return worker
+
+    def _check_once(self, name: str, subject: Subject) -> str | None:
+        """Return why an implementation cannot be driven, unless that was asked before."""
+        record = self._record(name)
+        if record.is_checked:
+            return None
+        record.is_checked = True
+        try:
+            problem = reason_unusable(subject)
+        except ExecutorLost:
+            return None
+        hint = f"`conformance smoke {name}` shows the steps."
+        return f"{name} cannot be judged: {problem}. {hint}" if problem else None
 
     def _errored(self, requirement: str, name: str, detail: str) -> Verdict:
         declared = self._record(name).declaration
