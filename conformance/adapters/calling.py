@@ -44,7 +44,7 @@ class Layout:
             return rows
         features = rows.shape[1]
         native = rows.reshape(*factorize(rows.shape[0], self.ndim - 1), features)
-        return native.transpose(self._order()) if self.first else native
+        return native.transpose(self.order) if self.first else native
 
     def spread_mask(self, mask: Any) -> Any:
         """Return a mask of rows, (N,) or (N, 1), in the layout."""
@@ -63,11 +63,18 @@ class Layout:
         if native is rows or getattr(y, "shape", None) != native.shape:
             return y
         if self.first:
-            y = y.transpose([self._order().index(axis) for axis in range(self.ndim)])
+            y = y.transpose(self.inverse_order)
         return y.reshape(rows.shape)
 
-    def _order(self) -> list[int]:
-        return [0, self.ndim - 1, *range(1, self.ndim - 1)]
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The axes of a batch with the features last, in the order of one with them on axis 1."""
+        return (0, self.ndim - 1, *range(1, self.ndim - 1))
+
+    @property
+    def inverse_order(self) -> tuple[int, ...]:
+        """The axes of a batch with the features on axis 1, in the order of one with them last."""
+        return (0, *range(2, self.ndim), 1)
 
 
 def _rank(value: Any) -> int:
@@ -124,6 +131,23 @@ class Calling:
         """Whether the mode is an argument of the call."""
         return self.flag is not None and self.flag.isidentifier()
 
+    @property
+    def methods(self) -> tuple[str, str] | None:
+        """The two methods that choose the mode, if there are such."""
+        found = _METHODS.fullmatch(self.flag or "")
+        return None if found is None else (found[1], found[2])
+
+    @property
+    def setter(self) -> tuple[str, str] | None:
+        """The method that chooses the mode and its argument, if there is one."""
+        found = _SETTER.fullmatch(self.flag or "")
+        return None if found is None else (found[1], found[2])
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Calling:
+        """Return the value that ``dataclasses.asdict`` made a dict of."""
+        return cls(**{**data, "layout": Layout(**data["layout"])})
+
     def apply(self, module: Any, x: Any, use_running_average: Any, **more: Any) -> Any:
         """Call a module.
 
@@ -163,11 +187,11 @@ class Calling:
 
     def _switches(self, module: Any, value: bool) -> tuple[Callable[[], Any], Callable[[], Any]]:
         assert self.flag is not None  # noqa: S101
-        if found := _METHODS.fullmatch(self.flag):
-            train, evaluate = (getattr(module, name) for name in found.groups())
+        if self.methods is not None:
+            train, evaluate = (getattr(module, name) for name in self.methods)
             return (evaluate if value else train), train
-        if found := _SETTER.fullmatch(self.flag):
-            setter, argument = found.groups()
+        if self.setter is not None:
+            setter, argument = self.setter
             change = getattr(module, setter)
             return partial(change, **{argument: value}), partial(
                 change, **{argument: self.inverted}

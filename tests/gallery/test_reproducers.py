@@ -16,6 +16,7 @@ import pytest
 from support.sampling import THEME_OF, sample_parameters
 
 from conformance.adapters import peers
+from conformance.adapters.design import PLAIN
 from conformance.adapters.implementation import Implementation
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
@@ -47,6 +48,8 @@ def fault_of(identity: str) -> Fault:
         for fault in FAULTS.values()
         if identity in fault.breaks
         and not fault.implementation.deviations
+        and fault.implementation.design == PLAIN
+        and not fault.module.endswith(".designs")
         and fault.name not in _BY_CHANCE
         and importable(fault.implementation, REQUIREMENTS[identity])
     )
@@ -145,6 +148,28 @@ def test_a_script_tells_the_fault_from_a_correct_layer(identity: str, tmp_path: 
             sys.stdlib_module_names
         )
     write_user_module(tmp_path, correct)
+    assert [run_here(script) for script in scripts] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "identity", "correct"),
+    [
+        ("width-left-out", "BN-TRAIN-1", "Nhwc"),
+        ("images-reshaped", "BN-EVAL-1", "Nchw"),
+        ("height-left-out-of-variance", "BN-JIT-1", "Nchw"),
+        ("mode-attribute-inverted", "BN-EMA-1", "ModeAttribute"),
+    ],
+)
+def test_a_script_drives_a_layer_as_it_is_declared(
+    name: str, identity: str, correct: str, tmp_path: Path
+):
+    """Layouts and modes are those of the layer, with the adapter and without."""
+    fault = FAULTS[name]
+    found = find_violation(fault.implementation, identity)
+    blueprint, faulty, _ = moved(fault.implementation, tmp_path)
+    write_user_module(tmp_path, faulty)
+    scripts = write_scripts(found, blueprint, tmp_path)
+    write_user_module(tmp_path, f"from impl.variants.designs import {correct} as Norm\n")
     assert [run_here(script) for script in scripts] == [0, 0]
 
 

@@ -42,7 +42,8 @@ class Blueprint:
         member: The name of the implementation in that object, if it is a gallery.
         keywords: The layer's names of constructor arguments, by those of the suite.
         attributes: The layer's names of attributes, by those of the suite.
-        calling: How it is called, as source text; empty for ``DEFAULT``.
+        calling: How it is called, if not as ``DEFAULT``: the fields of ``Calling``.
+        unusual: Those of the suite's names whose arrays are not (D,).
         extra: Its attributes with further state.
         usual: It is constructed, called, read and written as a user would, without an adapter.
         arguments: Further arguments of its constructor, as source text.
@@ -58,7 +59,8 @@ class Blueprint:
     member: str = ""
     keywords: dict[str, str] = field(default_factory=dict)
     attributes: dict[str, str] = field(default_factory=dict)
-    calling: str = ""
+    calling: dict[str, Any] = field(default_factory=dict)
+    unusual: list[str] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
     usual: bool = True
     arguments: dict[str, str] = field(default_factory=dict)
@@ -104,8 +106,10 @@ def blueprint_of(implementation: Implementation) -> Blueprint:
         known |= {"layer": _place(made.module, typed) if literal else None}
         known |= {"keywords": dict(made.keywords), "attributes": dict(made.attributes)}
         known |= {"arguments": {name: repr(value) for name, value in made.arguments.items()}}
-        known |= {"calling": repr(made.calling) * (made.calling != DEFAULT)}
-        known |= {"extra": list(made.extra), "usual": _is_usual(made)}
+        known |= {"calling": asdict(made.calling) if made.calling != DEFAULT else {}}
+        complete = set(ARRAYS) <= made.attributes.keys()
+        known |= {"extra": list(made.extra), "usual": complete}
+        known |= {"unusual": _unusual(made)}
     if (wider := implementation.wider) is not None:
         named = {name: getattr(wider, name) for name in ("axis", "dtype", "axis_name")}
         known |= {"options": {ours: own for ours, own in named.items() if own}}
@@ -153,17 +157,13 @@ def _module_of(place: str) -> str:
     return f"{FILE_MODULE_PREFIX}{Path(place).stem}" if place.endswith(".py") else place
 
 
-def _is_usual(made: Construction) -> bool:
-    """Whether a script can do without an adapter: names alone differ from those of the suite."""
-    complete = set(ARRAYS) <= made.attributes.keys() and len(made.keywords) == _KEYWORDS
-    if made.calling != DEFAULT or not complete:
-        return False
-    layer: Any = made.build(Config(features=3))
-    return not layer.access.unusual
-
-
-_KEYWORDS = 4
-"""The arguments of a constructor that are named: features, momentum, eps and random streams."""
+def _unusual(made: Construction) -> list[str]:
+    """Return the names of arrays that are not (D,) in a layer; none if it cannot be built."""
+    try:
+        layer: Any = made.build(Config(features=3))
+    except Exception:  # noqa: BLE001  the script shows it
+        return []
+    return list(layer.access.unusual)
 
 
 def _has_literal(value: Any) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from conformance.adapters.calling import Calling
 from conformance.adapters.errors import printable
 from conformance.adapters.protocols import COUNT
 from conformance.engine.jax_runtime import HOST_DEVICES
@@ -226,7 +227,8 @@ def _constructing(writer: Writer, *, wide: bool) -> str:
     if own.calling or own.extra:
         for name in ("Calling", "Layout") if own.calling else ("DEFAULT",):
             add("conformance.adapters.calling", name)
-        more = f", {own.calling or 'DEFAULT'}, {tuple(own.extra)!r}"
+        calling = repr(Calling.from_json(own.calling)) if own.calling else "DEFAULT"
+        more = f", {calling}, {tuple(own.extra)!r}"
     arguments = "{" + ", ".join(f"{n!r}: {text}" for n, text in own.arguments.items()) + "}"
     if not wide:
         return f"lambda config: {build}(Layer, config, KEYWORDS, NAMES, {arguments}{more})"

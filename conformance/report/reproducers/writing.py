@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from conformance.adapters.calling import Calling
 from conformance.adapters.operations.catalogue import OPERATIONS
 from conformance.adapters.protocols import ARRAYS
 from conformance.numerics.sources import Source, Subscript
 from conformance.report.reproducers.bundle import Bundle, takes_implementation
 from conformance.report.reproducers.construction_spec import Blueprint
+from conformance.report.reproducers.driving import NAME, call_source
 from conformance.report.reproducers.literals import written
 from conformance.report.reproducers.recorder import Form, Recording
 
@@ -213,13 +215,15 @@ class Writer:
         if name == "build":
             features, momentum, eps, seed = map(written, operands)
             values = {"features": features, "momentum": momentum, "eps": eps}
-            given = [f"{own.keywords[ours]}={value}" for ours, value in values.items()]
+            given = [f"{own.keywords[n]}={v}" for n, v in values.items() if n in own.keywords]
             given += [f"{name}={text}" for name, text in own.arguments.items()]
-            given += [f"{own.keywords['rngs']}=nnx.Rngs({seed})"]
+            if streams := own.keywords.get("rngs"):
+                given += [f"{streams}=nnx.Rngs({seed})"]
             return f"Layer({', '.join(given)})"
         if name == "read":
             layer = self.value(operands[0])
-            arrays = (f'"{n}": np.array({layer}.{own.attributes[n]}[...])' for n in ARRAYS)
+            flat = {n: ".reshape(-1)" * (n in own.unusual) for n in ARRAYS}
+            arrays = (f'"{n}": np.array({layer}.{own.attributes[n]}[...]){flat[n]}' for n in ARRAYS)
             return "{" + ", ".join(arrays) + "}"
         if name == "forward":
             return f"np.array(forward({', '.join(map(self.value, operands))}))"
@@ -229,13 +233,26 @@ class Writer:
             return self.value(operands[0])
         layer, x, flag = map(self.value, operands)
         text = f"{layer}({x}, use_running_average={flag})"
+        if own.calling:
+            text = f"{self._helper()}({layer}, {x}, {flag})"
         return text if name == "call_live" else f"np.array({text})"
+
+    def _helper(self) -> str:
+        """Return the name of the function that calls a layer; add it if it is not there."""
+        calling = Calling.from_json(self.blueprint.calling)
+        text = call_source(calling, self.bundle)
+        if text not in self.bundle.pieces:
+            self.bundle.pieces.append(text)
+        return NAME
 
     def _plain_write(self, source: Source) -> Iterator[str]:
         layer, values = source.operands
         for name, value in values.items():
-            attribute = self.blueprint.attributes[name]
-            yield f"{self.value(layer)}.{attribute}[...] = {self.value(value)}"
+            place = f"{self.value(layer)}.{self.blueprint.attributes[name]}"
+            text = self.value(value)
+            if name in self.blueprint.unusual:
+                text = f"np.reshape({text}, {place}.shape)"
+            yield f"{place}[...] = {text}"
 
 
 _VARIABLES = {

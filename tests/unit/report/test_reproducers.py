@@ -58,31 +58,31 @@ def test_what_has_no_source_is_compared_by_no_script():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"bit": "0 or print('mine')"}, r"has \"0 or print\('mine'\)\", which is never drawn"),
-        ({"encoding": 99}, "does not match BN-FLAG-1: tuple index out of range"),
-        ({"encoding": None}, "the stored counterexample does not match BN-FLAG-1: "),
+        ({"flag": "0 or print('mine')"}, r"has \"0 or print\('mine'\)\", which is never drawn"),
+        ({"container": 99}, "does not match BN-FWD-1: tuple index out of range"),
+        ({"container": None}, "the stored counterexample does not match BN-FWD-1: "),
         ({"case": {"$": "Popen", "fields": {}}}, "its stored case cannot be read"),
-        ({"other": 1}, "the stored counterexample does not match BN-FLAG-1"),
+        ({"other": 1}, "the stored counterexample does not match BN-FWD-1"),
     ],
 )
 def test_a_report_of_others_writes_no_code(changed: dict[str, object], message: str):
     """What stands in a report becomes literals of a script or nothing."""
     finding = Finding(quantity="shape of the result", got="(1,)", expected="(2,)")
-    drawn = a_case() | {"bit": 0, "encoding": 0}
-    verdict = verdict_of(finding, drawn, "BN-FLAG-1")
+    drawn = a_case() | {"flag": 0, "container": 0}
+    verdict = verdict_of(finding, drawn, "BN-FWD-1")
     assert verdict.violation is not None
     values = verdict.violation.values | changed
 
     index: tuple[object, ...] = ("print('mine')",)
     faulty = FAULTS["not-flat"].implementation
-    recording = record_case("BN-FLAG-1", Subject(faulty), verdict.violation.values)
+    recording = record_case("BN-FWD-1", Subject(faulty), verdict.violation.values)
     named = replace(
         verdict, violation=replace(verdict.violation, finding=replace(finding, index=index))
     )
     assert "forward(0.0" in (text := script_of(named, recording, blueprint_of(faulty)))
     assert "mine" not in text
     with pytest.raises(NoScript, match=message):
-        record_case("BN-FLAG-1", Subject(faulty), values)
+        record_case("BN-FWD-1", Subject(faulty), values)
 
 
 def test_blueprints_cross_process_borders():
