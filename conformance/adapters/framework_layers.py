@@ -57,7 +57,7 @@ def build_layer(prepare: Prepare, described: FrameworkClass, config: Config) -> 
     key, shape = _key(described, config), (1, config.features)
     prepared, pure = _prepare_once(prepare, described, key, config.features, shape)
     tree = prepared.initialize(config.seed, shape)
-    return PureLayer(pure, pure.places.begin(tree, config.features))
+    return PureLayer(pure, pure.places.begin(tree, config.features), pure.places.absent)
 
 
 def build_wide_layer(

@@ -45,7 +45,7 @@ class FunctionLayers:
         """Return a layer."""
         pure = _pure(self, config.features, config.momentum, config.eps)
         tree = self.initialize(config.features)
-        return PureLayer(pure, pure.places.begin(tree, config.features))
+        return PureLayer(pure, pure.places.begin(tree, config.features), pure.places.absent)
 
     def initialize(self, features: int) -> dict[str, Any]:
         """Return new arrays and trees, by argument."""

@@ -33,10 +33,12 @@ class PureLayer:
         pure: The function.
         arrays: The four arrays; ``COUNT`` too, if the layer counts its updates; and anything else
             that the function carries from call to call.
+        absent: Those of the four arrays that the layer does not have: they stay as they are.
     """
 
     pure: Pure
     arrays: Arrays
+    absent: frozenset[str] = frozenset()
 
     def __call__(self, x: Any, use_running_average: Any) -> Any:
         y, self.arrays = self.pure(self.arrays, jnp.asarray(x), use_running_average)
@@ -49,7 +51,8 @@ class PureLayer:
         if COUNT in self.arrays and any(name in values for name in STATISTICS):
             values = {COUNT: np.asarray(MANY), **values}
         dtypes = {name: self.arrays[name].dtype for name in ARRAYS}
-        written = {name: jnp.asarray(v, dtypes.get(name)) for name, v in values.items()}
+        present = {name: value for name, value in values.items() if name not in self.absent}
+        written = {name: jnp.asarray(v, dtypes.get(name)) for name, v in present.items()}
         self.arrays = self.arrays | written
 
     def call(self, x: Any, *, evaluate: bool) -> PureCall:

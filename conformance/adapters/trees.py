@@ -58,9 +58,14 @@ class Places:
         rest = tuple(leaf for index, leaf in enumerate(leaves) if index not in taken)
         return {**arrays, _REST: rest} if rest else arrays
 
+    @property
+    def absent(self) -> frozenset[str]:
+        """The arrays that the layer does not have."""
+        return frozenset(ARRAYS) - self.indices.keys()
+
     def begin(self, tree: Any, features: int) -> Arrays:
         """Return the arrays in a new tree, and neutral ones where the layer has none."""
-        return neutral_arrays(set(ARRAYS) - set(self.indices), features) | self.take(tree)
+        return neutral_arrays(self.absent, features) | self.take(tree)
 
     def put(self, arrays: Arrays) -> Any:
         """Return the tree with the arrays in the shapes that it had."""

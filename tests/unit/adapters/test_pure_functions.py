@@ -121,6 +121,49 @@ def test_wrong_functions_are_judged(found, requirement):
     assert violated(recognized(found), requirement) == {requirement}
 
 
+def scale_only(x, gamma, mean, var, training, momentum, eps):
+    """Has no β."""
+    return flat(x, gamma, 0, mean, var, training, momentum, eps)
+
+
+def inference(x, gamma, beta, mean, var, eps):
+    """Has no training."""
+    return gamma * _normalize(x, mean, var, eps) + beta
+
+
+def of_the_batch(x, gamma, beta):
+    """Has no running statistics, and a fixed ε."""
+    return gamma * _normalize(x, *_statistics(x), 1e-3) + beta
+
+
+_BATCH = {"flag": None, "modes": "training", "running_mean": None, "running_var": None}
+
+
+@pytest.mark.parametrize(
+    ("found", "options"),
+    [
+        (scale_only, {"beta": None}),
+        (inference, {"flag": None, "modes": "evaluation"}),
+        (of_the_batch, _BATCH),
+    ],
+)
+def test_functions_may_lack_something_by_design(found, options):
+    """What is declared to be missing is not asked for; the rest is judged."""
+    implementation = Implementation.function(found, **options)
+    assert violated(implementation, "BN-TRAIN-1", "BN-EVAL-1", "BN-GRAD-2") == set()
+
+
+def test_a_fixed_value_is_measured():
+    """A function without an argument for ε is judged at the one that it has."""
+    assert dict(Implementation.function(of_the_batch, **_BATCH).design.fixed) == {"eps": 1e-3}
+
+    def outside(x, gamma, beta, mean, var, training, momentum):
+        return gamma * (x - mean) / (jnp.sqrt(var) + 1e-3) + beta, mean, var
+
+    with pytest.raises(AdapterError, match=r"no fixed value .*fixed=\{'eps': …\}"):
+        Implementation.function(outside)
+
+
 def test_other_trees_are_made_by_a_function():
     """What cannot be found out is given: how trees are made, and what an entry is called."""
 
