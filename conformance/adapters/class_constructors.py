@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any, Self, Unpack
 
 from conformance.adapters.design import Design, deviations_of
+from conformance.adapters.domain import Wider
 from conformance.adapters.driven import Driven, drive_class, drive_function, name_of_object
 from conformance.adapters.driver_options import ClassOptions, FunctionOptions
+from conformance.adapters.errors import AdapterError
 from conformance.adapters.framework_class import FRAMEWORKS
 
 
@@ -58,7 +62,7 @@ def _function_fields(function: Callable[..., Any], options: FunctionOptions) -> 
     driven = drive_function(function, options)
     return {
         "name": options.get("name") or name_of_object(function),
-        "build": driven.build,
+        "build": driven,
         "pure": driven.pure,
         "kind": options.get("kind", "pure function"),
         **_design(options, driven),
@@ -71,12 +75,23 @@ def _class_fields(
     driven, usual = drive_class(framework, make, options), FRAMEWORKS[framework]
     return {
         "name": options.get("name") or name_of_object(make),
-        "build": driven.build,
+        "build": driven,
         "pure": driven.pure,
         "own_gradients": not driven.pure,
+        "wider": _extend(framework, driven, options.get("wider")),
         "kind": options.get("kind", f"{usual.package}.{usual.base}"),
         **_design(options, driven),
     }
+
+
+def _extend(framework: str, driven: Driven, wider: Wider | None) -> Wider | None:
+    """Return a declared extended domain with what makes its layers."""
+    if wider is None:
+        return None
+    if driven.build_wide is None:
+        msg = f"wider={wider!r}: layers of {framework} are judged on rows of float32 alone."
+        raise AdapterError(msg)
+    return replace(wider, build=partial(driven.build_wide, wider))
 
 
 def _design(options: ClassOptions | FunctionOptions, driven: Driven) -> dict[str, Any]:

@@ -11,17 +11,19 @@ from typing import Any
 from conformance.adapters.calling import Calling
 from conformance.adapters.driver_options import HYPERPARAMETERS, ClassOptions, FunctionOptions
 from conformance.adapters.errors import wrap_errors
-from conformance.adapters.framework_class import describe_class
+from conformance.adapters.framework_class import FrameworkClass, describe_class
 from conformance.adapters.function_signature import read_signature
 from conformance.adapters.protocols import ARRAYS, Config, Layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Driven:
-    """A class or function that can be driven.
+    """A class or function that can be driven; calling it with a ``Config`` makes a layer.
 
     Attributes:
         build: Makes a layer.
+        build_wide: Makes a layer of the extended domain from ``Wider``, ``Config`` and ``Options``;
+            None if that is not possible.
         pure: The layers are ``PureLayer``.
         absent: The arrays that a layer does not have.
         fixed: Values of "momentum" and "eps" that have no argument.
@@ -35,6 +37,10 @@ class Driven:
     fixed: Mapping[str, float]
     flag_argument: bool
     found: Mapping[str, Any]
+    build_wide: Callable[..., Any] | None = None
+
+    def __call__(self, config: Config) -> Layer:
+        return self.build(config)
 
 
 def name_of_object(found: Any) -> str:
@@ -61,14 +67,24 @@ def drive_class(framework: str, make: Callable[..., Any], options: ClassOptions)
     found |= _spell_calling(described.calling, "." * described.flag_in_constructor)
     found |= {"fixed": fixed} if fixed else {}
     found |= {"arguments": dict(described.arguments)} if described.arguments else {}
+    pure = framework != "torch"
     return Driven(
         build=build,
-        pure=framework != "torch",
+        build_wide=partial(_build_wide, driver, described) if pure else None,
+        pure=pure,
         absent=frozenset(ARRAYS) - paths.keys(),
         fixed=fixed,
         flag_argument=described.calling.takes_flag and not described.flag_in_constructor,
         found=found,
     )
+
+
+def _build_wide(driver: Any, described: FrameworkClass, *arguments: Any) -> Any:
+    from conformance.adapters.framework_layers import (  # noqa: PLC0415  imports jax
+        build_wide_layer,
+    )
+
+    return build_wide_layer(driver.prepare, described, *arguments)
 
 
 def drive_function(function: Callable[..., Any], options: FunctionOptions) -> Driven:

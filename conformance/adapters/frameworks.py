@@ -53,3 +53,18 @@ def _make(
     """Return what a line of Python with the options would make."""
     make: Callable[..., Implementation] = getattr(Implementation, constructor)
     return make(found, name=name, **options)
+
+
+def as_implementation(name: str, found: Any) -> Implementation:
+    """Return an object as the implementation that it was when it was judged, for a script.
+
+    Args:
+        name: What the user typed.
+        found: A class of a framework, a pure function, an ``Implementation``, or a function that
+            returns one.
+    """
+    if isinstance(found, Implementation):
+        return found
+    recognize = recognize_class if isinstance(found, type) else recognize_pure_function
+    implementation: Implementation = recognize(name, found) or found()
+    return implementation

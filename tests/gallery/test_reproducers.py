@@ -18,6 +18,7 @@ from support.sampling import THEME_OF, sample_parameters
 from conformance.adapters import peers
 from conformance.adapters.design import PLAIN
 from conformance.adapters.implementation import Implementation
+from conformance.adapters.resolve import resolve
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.properties.support.subject import Subject
@@ -277,6 +278,21 @@ def test_layers_of_other_frameworks_have_scripts(
 
     for script in write_scripts(found, blueprint_of(strict), tmp_path):
         assert "import conformance" not in script.read_text(encoding="utf-8")
+
+
+_FUNCTION = """
+def norm(x, gamma, beta, mean, var, training, momentum, eps):
+    return gamma * (x - mean) / (var + eps) ** 0.5 + beta, mean, var
+"""
+
+
+def test_recognized_functions_have_scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A script reads a function, or a class of another framework, as the suite does."""
+    (tmp_path / "never_trains.py").write_text(_FUNCTION, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    implementation = resolve(f"{tmp_path / 'never_trains.py'}:norm")
+    found = find_violation(implementation, "BN-EMA-1")
+    write_scripts(found, blueprint_of(implementation), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from conformance.adapters.calling import DEFAULT
 from conformance.adapters.construction import Construction
+from conformance.adapters.driven import Driven
 from conformance.adapters.gallery import find_galleries
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import ARRAYS, Config
@@ -47,6 +48,7 @@ class Blueprint:
         extra: Its attributes with further state.
         usual: It is constructed, called, read and written as a user would, without an adapter.
         arguments: Further arguments of its constructor, as source text.
+        driven: It is a class of a framework or a pure function, which the suite drives.
         options: The layer's names of the optional arguments, by those of ``Options``.
         mask: The layer's name of a mask.
         adapter: The module of the suite that drives the layer; empty for others.
@@ -64,6 +66,7 @@ class Blueprint:
     extra: list[str] = field(default_factory=list)
     usual: bool = True
     arguments: dict[str, str] = field(default_factory=dict)
+    driven: bool = False
     options: dict[str, str] = field(default_factory=dict)
     mask: str = ""
     adapter: str = ""
@@ -110,6 +113,7 @@ def blueprint_of(implementation: Implementation) -> Blueprint:
         complete = set(ARRAYS) <= made.attributes.keys()
         known |= {"extra": list(made.extra), "usual": complete}
         known |= {"unusual": _unusual(made)}
+    known |= {"driven": isinstance(build, Driven)}
     if (wider := implementation.wider) is not None:
         named = {name: getattr(wider, name) for name in ("axis", "dtype", "axis_name")}
         known |= {"options": {ours: own for ours, own in named.items() if own}}

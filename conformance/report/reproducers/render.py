@@ -208,16 +208,27 @@ def _definitions(writer: Writer, names: set[str]) -> Iterator[str]:
             yield f"OPTIONS = {own.options!r}"
         made = _constructing(writer, wide=wide)
     else:
-        if own.member:
-            yield f"found = found[{own.member!r}]"
-            yield 'implementation = getattr(found, "implementation", found)'
-        else:
-            yield 'implementation = found if hasattr(found, "build") else found()'
+        yield from _reading(writer)
         return
     if wide:
         yield f"implementation = SimpleNamespace(wider=SimpleNamespace(build={made}))"
     else:
         yield f"implementation = SimpleNamespace(build={made})"
+
+
+def _reading(writer: Writer) -> Iterator[str]:
+    """Yield the statements that make the implementation of the object with the typed name."""
+    own = writer.blueprint
+    if own.member:
+        yield f"found = found[{own.member!r}]"
+        yield 'implementation = getattr(found, "implementation", found)'
+    elif own.driven and own.whole is not None:
+        writer.bundle.add_import(
+            "from conformance.adapters.frameworks import as_implementation", "as_implementation"
+        )
+        yield f"implementation = as_implementation({own.whole.name!r}, found)"
+    else:
+        yield 'implementation = found if hasattr(found, "build") else found()'
 
 
 def _constructing(writer: Writer, *, wide: bool) -> str:
