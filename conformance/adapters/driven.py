@@ -58,7 +58,7 @@ def drive_class(framework: str, make: Callable[..., Any], options: ClassOptions)
     driver = import_module(f"conformance.adapters.{framework}")
     build = partial(driver.build_class, described)
     line = f"Implementation.{framework}({name_of_object(make)}, "
-    paths = _try(line, build)
+    paths = _try(line, build, described.calling.layout.ndim)
     fixed = _measure(line, build, options, described.keywords)
     names = {
         role: path.removeprefix("params.").removeprefix("state.") for role, path in paths.items()
@@ -98,7 +98,7 @@ def drive_function(function: Callable[..., Any], options: FunctionOptions) -> Dr
     line = f"Implementation.function({name_of_object(function)}, "
     signature = read_signature(function, options)
     layers = discover(f"{line}…)", signature)
-    paths = _try(line, layers.build)
+    paths = _try(line, layers.build, signature.calling.layout.ndim)
     fixed = _measure(line, layers.build, options, signature.numbers)
     names = {role: path.rpartition(".")[2] for role, path in paths.items()}
     found: dict[str, Any] = {"x": signature.x, **signature.numbers, **_spell_arrays(names)}
@@ -127,7 +127,7 @@ def _spell_calling(calling: Calling, prefix: str) -> dict[str, Any]:
     return found | ({"ndim": calling.layout.ndim} if calling.layout.ndim > 2 else {})
 
 
-def _try(line: str, build: Callable[[Config], Layer]) -> dict[str, str]:
+def _try(line: str, build: Callable[[Config], Layer], ndim: int) -> dict[str, str]:
     """Build a layer, and call it in both modes; return the paths of its arrays.
 
     Raises:
@@ -135,10 +135,12 @@ def _try(line: str, build: Callable[[Config], Layer]) -> dict[str, str]:
     """
     import numpy as np  # noqa: PLC0415  the suite is to be imported quickly
 
+    rows = 4 if ndim == 2 else 24  # which fills several axes
+    x = np.linspace(-1, 2, rows * 3, dtype=np.float32).reshape(rows, 3)
     for evaluate in (False, True):
         with wrap_errors(f"{line}…): building or calling a layer", "failed"):
             layer: Any = build(Config(features=3))
-            layer(np.linspace(-1, 2, 72, dtype=np.float32).reshape(24, 3), evaluate)
+            layer(x, evaluate)
     paths = layer.paths if hasattr(layer, "paths") else layer.pure.places.paths
     return {role: path for role, path in paths.items() if role in ARRAYS}
 

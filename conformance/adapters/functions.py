@@ -113,10 +113,6 @@ def _pure(layers: FunctionLayers, features: int, momentum: float, eps: float) ->
     return TreePure(partial(layers.call, config), places)
 
 
-_ROWS, _FEATURES = 24, 5
-"""Of the calls that find out how a function is called: 24 rows fill up to four axes."""
-
-
 def discover(line: str, signature: Signature) -> FunctionLayers:
     """Find out what the entries of a function's trees are, and which shape its arrays have.
 
@@ -196,9 +192,11 @@ def _try(layers: FunctionLayers) -> None:
     Raises:
         Exception: Whatever the function raises.
     """
-    x = np.linspace(-1, 2, _ROWS * _FEATURES, dtype=np.float32).reshape(_ROWS, _FEATURES)
+    several_axes = layers.signature.calling.layout.ndim > 2
+    rows, features = (24, 5) if several_axes else (4, 3)  # no axis has D elements
+    x = np.linspace(-1, 2, rows * features, dtype=np.float32).reshape(rows, features)
     for evaluate in (True, False):
-        layer = layers.build(Config(features=_FEATURES))
+        layer = layers.build(Config(features=features))
         if not layers.with_numpy:
             _trace(layer, x, evaluate)
         layer(x, evaluate)
