@@ -71,7 +71,7 @@ class ModeAttributeInverted(ModeAttribute):
         return StepwiseBatchNorm.__call__(self, x, use_running_average=self.training)
 
 
-@fault("width-left-out", "BN-TRAIN-1", "BN-EMA-1", ndim=4)
+@fault("width-left-out", "BN-TRAIN-1", "BN-EMA-2", ndim=4)
 class WidthLeftOut(Images):
     """The statistics of images are those of each column: the width is left out of the sums."""
 
