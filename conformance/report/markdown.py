@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.adapters.errors import printable
+from conformance.report.causes import causes, format_ids
 from conformance.report.model import Report
 from conformance.report.summary import describe_gap, describe_trust, summarize_each
 from conformance.report.text import format_literal
@@ -23,6 +24,7 @@ def to_markdown(report: Report) -> str:
     lines = [
         "### BatchNorm conformance",
         "",
+        *_causes(report),
         "| implementation | answer | conform | MUST failed | SHOULD failed | worst error÷bound |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
@@ -38,9 +40,24 @@ def to_markdown(report: Report) -> str:
     bad = [verdict for verdict in report.verdicts if verdict.outcome.bad]
     waived = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.WAIVED]
     lines += _folded("not conforming", bad) + _folded("waived", waived)
-    for name, diagnosis in report.diagnoses.items():
-        lines += ["", f"{code(name)} most likely: {code(diagnosis['sentence'])}"]
     return "\n".join(lines) + "\n"
+
+
+def _causes(report: Report) -> list[str]:
+    """Return an item for each named mistake: what is wrong, what it explains, the way out."""
+    lines = []
+    for name in report.header.implementations:
+        for cause in causes(report, name):
+            if not cause.diagnosis:
+                continue
+            text = cause.diagnosis["sentence"]
+            if cause.verdicts:
+                count = len(cause.verdicts)
+                text += f"; explains {count}: {format_ids(cause.verdicts)}"
+            remedy = cause.diagnosis.get("remedy", "")
+            text += f"; do: {remedy}" if remedy else ""
+            lines.append(f"- {code(name)} most likely: {code(text)}")
+    return [*lines, ""] if lines else []
 
 
 def _caution(report: Report) -> list[str]:

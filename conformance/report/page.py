@@ -13,6 +13,7 @@ from markupsafe import Markup
 from conformance.adapters.errors import printable
 from conformance.report.model import Report
 from conformance.report.plots import MARKS, WIDTH, errors, ratio, times
+from conformance.report.screen import answer_lines
 from conformance.report.summary import describe_gap, describe_trust, summarize_each
 from conformance.report.terminal import heading_lines
 from conformance.report.text import format_diagnosis, format_literal, rerun_command, run_options
@@ -45,7 +46,7 @@ def to_html(report: Report) -> str:
         trust=describe_trust(report),
         heading=heading_lines(report),
         side_effects=report.side_effects.items(),
-        diagnoses=_diagnoses(report).items(),
+        causes=_causes(report),
         families=list(dict.fromkeys(family_of(identity) for identity in identities)),
         outcomes=[outcome.value for outcome in Outcome],
         rows=_rows(report, identities),
@@ -70,6 +71,15 @@ def _identities(report: Report) -> list[str]:
     there = dict.fromkeys((*report.header.requirements, *(v.requirement for v in report.verdicts)))
     known = [identity for identity in REQUIREMENTS if identity in there]
     return known + [identity for identity in there if identity not in REQUIREMENTS]
+
+
+def _causes(report: Report) -> list[str]:
+    """Return the answer, causes first, on each implementation that violates something."""
+    return [
+        "\n".join(answer_lines(report, name, commands=False))
+        for name in report.header.implementations
+        if any(verdict.outcome.bad for verdict in report.of(name))
+    ]
 
 
 def _diagnoses(report: Report) -> dict[str, str]:

@@ -9,6 +9,7 @@ from rich.markup import escape as without_markup
 from rich.table import Table
 
 from conformance.adapters.errors import printable
+from conformance.report.causes import shared_cause
 from conformance.report.model import Report
 from conformance.report.summary import Summary, summarize_each
 from conformance.report.text import (
@@ -90,7 +91,7 @@ def _render_bad(verdicts: list[Verdict], report: Report, console: Console) -> No
     for verdict in verdicts:
         if not verdict.outcome.bad:
             continue
-        if cause := _cause(verdict):
+        if cause := shared_cause(verdict):
             same = by_cause.setdefault((verdict.implementation, cause), [])
             same.append(verdict.requirement)
             if len(same) > 1:
@@ -101,19 +102,6 @@ def _render_bad(verdicts: list[Verdict], report: Report, console: Console) -> No
         if others:
             text = f"  {name}: same cause as {first}: {', '.join(others)}."
             console.print(f"\n{escape(text)}", highlight=False)
-
-
-def _cause(verdict: Verdict) -> str:
-    """Return a key that verdicts with the same cause share; empty if the cause is unknown.
-
-    The cause is known if the suite could not judge, or if an operation did not return.
-    """
-    if verdict.outcome is Outcome.ERRORED:
-        return verdict.detail
-    finding = verdict.violation.finding if verdict.violation is not None else None
-    if finding is None or not finding.kind.without_result:
-        return ""
-    return f"{finding.operation} {finding.step}: {finding.got}"
 
 
 def _render_waived(report: Report, console: Console) -> None:
@@ -200,14 +188,19 @@ def _render_diagnosis(name: str, diagnosis: dict[str, Any], console: Console) ->
 
 def conclusion_lines(report: Report) -> list[str]:
     """Return the last lines: an answer per implementation, the evidence, what is missing."""
-    lines = [_answer(name, sums) for name, sums in summarize_each(report)]
+    lines = [escape(answer_line(name, sums)) for name, sums in summarize_each(report)]
+    return lines + evidence_lines(report)
+
+
+def evidence_lines(report: Report, *, brief: bool = False) -> list[str]:
+    """Return what the answers rest on, and what is missing; all but its number if brief."""
     cases = sum(verdict.cases for verdict in report.verdicts)
     compared = sum(verdict.comparisons for verdict in report.verdicts)
     judged = sum(verdict.outcome.judged for verdict in report.verdicts)
-    lines.append(
+    lines = [
         f"{judged} judgements, {cases} cases, {compared} comparisons, "
         f"{report.footer.seconds:.1f} s."
-    )
+    ]
     lines += [
         f"{name} changed process-wide state: {format_list(names)}."
         for name, names in report.side_effects.items()
@@ -217,8 +210,8 @@ def conclusion_lines(report: Report) -> list[str]:
         lines.append("Nothing was judged: no chosen requirement applies to what was named.")
     if not report.complete:
         missing = report.footer.missing
-        shown = format_list(missing)
-        lines.append(f"Incomplete: {len(missing)} requirements were not reached ({shown}).")
+        shown = "" if brief else f" ({format_list(missing)})"
+        lines.append(f"Incomplete: {len(missing)} requirements were not reached{shown}.")
     return [escape(line) for line in lines]
 
 
@@ -233,7 +226,8 @@ def _cut(report: Report) -> list[str]:
     return [f"Cut short by --max-time: {len(short)} requirements (cases: {shown}{more})."]
 
 
-def _answer(name: str, sums: Summary) -> str:
+def answer_line(name: str, sums: Summary) -> str:
+    """Return the answer on one implementation as a sentence."""
     if not sums.applicable:
         return f"{name}: not judged."
     known = f", {sums.waivers} waived" if sums.waivers else ""

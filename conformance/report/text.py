@@ -80,6 +80,7 @@ def format_finding(finding: Finding) -> list[str]:
 _CONFIDENCE = {
     "alternative": "most likely",
     "observed": "observed",
+    "unknown": "unknown mistake",
     "resembles": "resembles a known fault",  # in reports of earlier versions
 }
 
@@ -87,13 +88,19 @@ _CONFIDENCE = {
 def format_diagnosis(name: str, diagnosis: dict[str, Any]) -> list[str]:
     """Return the most likely mistake of an implementation and the evidence for it, as lines."""
     title = f"{name}, {_CONFIDENCE[diagnosis['kind']]}: {diagnosis['sentence']}"
-    lines = textwrap.wrap(title, WIDTH - 2, subsequent_indent=_INDENT)
+    return textwrap.wrap(title, WIDTH - 2, subsequent_indent=_INDENT) + diagnosis_facts(diagnosis)
+
+
+def diagnosis_facts(diagnosis: dict[str, Any]) -> list[str]:
+    """Return the evidence for a diagnosis and the way out, as indented lines."""
+    lines: list[str] = []
     facts = [
         f"{label}{diagnosis[key]}"
         for label, key in (("", "formula"), ("", "figure"), ("Do: ", "remedy"), ("", "convention"))
         if diagnosis.get(key)
     ]
     facts += [f"or, indistinguishable from it: {other}" for other in diagnosis.get("also", ())]
+    facts += diagnosis.get("known", ())
     for text in facts:
         lines += textwrap.wrap(
             text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT + "  "

@@ -12,6 +12,7 @@ import click
 from conformance.adapters.errors import printable
 from conformance.frontends.options import RUN_OPTIONS, OptionError, RunOption, check_values
 from conformance.report.atomic_files import why_unwritable
+from conformance.report.detail import Detail
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 """The type of options and arguments that name a file."""
@@ -100,3 +101,18 @@ color_option = click.option(
     "--no-color", "color", is_flag=True, callback=_use_color, help="Print plain text."
 )
 """Passes ``color=False`` if --no-color or $NO_COLOR is set."""
+
+verbose_option = click.option(
+    "-v", "--verbose", is_flag=True, help="Print a table of families and each violation in full."
+)
+quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, help="Print one line per implementation."
+)
+
+
+def choose_detail(*, verbose: bool, quiet: bool) -> Detail:
+    """Return how much is printed, or end with a usage error if both are asked for."""
+    if verbose and quiet:
+        msg = "--verbose and --quiet exclude each other"
+        raise click.UsageError(msg)
+    return Detail.ALL if verbose else Detail.LINE if quiet else Detail.SCREEN

@@ -28,6 +28,7 @@ class ProgressDisplay:
         on_verdict: Receives each verdict as it arrives.
         bad: The word for verdicts that are not good.
         fail_fast: Print the first violation at once, and cancel the work of all workers.
+        quiet: Do not print it.
 
     Attributes:
         configured: Whether pytest accepted the command, and the session began.
@@ -42,13 +43,14 @@ class ProgressDisplay:
         on_verdict: Callable[[Verdict], None] | None = None,
         bad: str = "not conforming",
         fail_fast: bool = False,
+        quiet: bool = False,
     ) -> None:
         self.collector = collector
         self.configured = False
         self.announced: Verdict | None = None
         self._console, self._on_verdict = console, on_verdict
         self._word, self._bad = bad, 0
-        self._fail_fast = fail_fast
+        self._fail_fast, self._quiet = fail_fast, quiet
         self._stop = Path(tempfile.gettempdir()) / f"conformance-stop-{uuid.uuid4().hex}"
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -81,7 +83,8 @@ class ProgressDisplay:
     def _announce_failure(self, verdict: Verdict) -> None:
         if exit_code_of([verdict], strict=self.collector.run.strict) is ExitCode.FAILED:
             self.announced = verdict
-            render_first(self.collector.report(ExitCode.FAILED), verdict, self._console)
+            if not self._quiet:
+                render_first(self.collector.report(ExitCode.FAILED), verdict, self._console)
             self._stop.touch()  # otherwise a worker finishes its item, which may take ten seconds
 
     # pytest hooks

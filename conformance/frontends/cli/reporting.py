@@ -14,8 +14,11 @@ from conformance.frontends.cli.console import console_of
 from conformance.frontends.cli.parameters import (
     FILE,
     check_writable,
+    choose_detail,
     color_option,
     diagnosis_option,
+    quiet_option,
+    verbose_option,
 )
 from conformance.frontends.cli.publishing import (
     different_files,
@@ -29,7 +32,7 @@ from conformance.report.diff import compare
 from conformance.report.exit_codes import ExitCode
 from conformance.report.markdown import to_markdown
 from conformance.report.model import Report, ReportError
-from conformance.report.terminal import render
+from conformance.report.screen import render_report
 
 
 def read_report(path: Path) -> Report:
@@ -65,6 +68,8 @@ def report(file: Path, html: Path | None, markdown: Path | None, badge: Path | N
 )
 @rendering_options
 @diagnosis_option
+@verbose_option
+@quiet_option
 @color_option
 def combine(
     shards: tuple[Path, ...],
@@ -73,6 +78,8 @@ def combine(
     markdown: Path | None,
     badge: Path | None,
     diagnose: bool,
+    verbose: bool,
+    quiet: bool,
     color: bool,
 ) -> None:
     """Combine the reports of `conformance run --shard i/n`.
@@ -81,6 +88,7 @@ def combine(
     the exit code. Shards that are incomplete, missing, overlapping or differently configured
     are refused by name: exit code 2, and nothing is written.
     """
+    detail = choose_detail(verbose=verbose, quiet=quiet)
     different_files(output=output, html=html, markdown=markdown, badge=badge)
     _refuse_overwriting(shards, "a shard", output, html, markdown, badge)
     whole = _combine(shards)
@@ -89,7 +97,7 @@ def combine(
     write("output", output, whole.to_text())
     publish(whole, html=html, markdown=markdown, badge=badge)
     summarize_job(whole)
-    render(whole, console_of(color=color))
+    render_report(whole, console_of(color=color), detail)
     sys.exit(whole.footer.exit_code)
 
 

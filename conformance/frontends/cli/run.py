@@ -13,10 +13,13 @@ from conformance.frontends.cli.parameters import (
     FILE,
     check_names,
     check_writable,
+    choose_detail,
     color_option,
     diagnosis_option,
     jobs_option,
+    quiet_option,
     run_options,
+    verbose_option,
 )
 from conformance.frontends.cli.publishing import (
     different_files,
@@ -39,6 +42,8 @@ DEFAULT = ("impl", "flax")
 @click.option("--junit", type=FILE, callback=check_writable, help="Write the results as JUnit XML.")
 @rendering_options
 @diagnosis_option
+@verbose_option
+@quiet_option
 @color_option
 def run(
     names: tuple[str, ...],
@@ -49,6 +54,8 @@ def run(
     markdown: Path | None,
     badge: Path | None,
     diagnose: bool,
+    verbose: bool,
+    quiet: bool,
     color: bool,
     **options: Any,
 ) -> None:
@@ -61,6 +68,7 @@ def run(
     implementation or the command cannot be used, 5 nothing was judged, 130 or 143 ended by
     Ctrl-C or SIGTERM.
     """
+    detail = choose_detail(verbose=verbose, quiet=quiet)
     report, renderings = options["report"], {"html": html, "markdown": markdown, "badge": badge}
     try:
         config = RunConfig.from_options(
@@ -72,7 +80,13 @@ def run(
     from conformance.frontends.cli.run_pytest import Presentation, judge_by_pytest  # noqa: PLC0415  imports pytest
 
     how = Presentation(
-        jobs=jobs, color=color, report=report, junit=junit, fail_fast=fail_fast, diagnose=diagnose
+        jobs=jobs,
+        color=color,
+        report=report,
+        junit=junit,
+        fail_fast=fail_fast,
+        diagnose=diagnose,
+        detail=detail,
     )
     found, status = judge_by_pytest(config, how)
     if found is not None:

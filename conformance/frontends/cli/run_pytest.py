@@ -29,8 +29,10 @@ from conformance.frontends.pytest_plugin.collector import VerdictCollector
 from conformance.frontends.pytest_plugin.pytest_session import ENTRY_FILE
 from conformance.frontends.run_config import RunConfig
 from conformance.report.atomic_files import is_replaceable
+from conformance.report.detail import Detail
 from conformance.report.exit_codes import ExitCode, exit_code_of
 from conformance.report.model import Report
+from conformance.report.screen import render_report
 from conformance.report.terminal import render_conclusion, render_findings
 from conformance.requirements.verdict import Outcome
 
@@ -50,6 +52,7 @@ class Presentation:
         junit: Where to write the results as JUnit XML.
         fail_fast: Stop at the first violation.
         diagnose: Look for the most likely mistake.
+        detail: How much is printed.
     """
 
     jobs: str
@@ -58,13 +61,15 @@ class Presentation:
     junit: Path | None = None
     fail_fast: bool = False
     diagnose: bool = True
+    detail: Detail = Detail.SCREEN
 
 
 def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, ExitCode]:
     """Run a pytest session, write and print its report.
 
     The report is written before anything that can be interrupted, and again if a diagnosis or a
-    stale waiver changes it; violations are printed before the diagnosis, which takes seconds.
+    stale waiver changes it. Where each violation is printed, they come before the diagnosis, which
+    takes seconds; a screen begins with it.
 
     Args:
         run: What is judged, and how.
@@ -75,7 +80,8 @@ def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, E
     """
     console = console_of(color=how.color)
     collector = VerdictCollector(run)
-    display = ProgressDisplay(collector, console, fail_fast=how.fail_fast)
+    quiet = how.detail is Detail.LINE
+    display = ProgressDisplay(collector, console, fail_fast=how.fail_fast, quiet=quiet)
     with catch_signals() as received, tempfile.TemporaryDirectory(prefix="conformance-") as place:
         draft = Path(place) / "junit.xml"  # pytest writes it even if the command cannot be used
         options = [*["-x"] * how.fail_fast, *[f"--junitxml={draft}"] * (how.junit is not None)]
@@ -88,15 +94,25 @@ def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, E
     report = collector.report(decide_exit_code(collector, status, received.exit_code))
     if how.report is not None and is_replaceable(how.report):
         write("report", how.report, report.to_text())
-    render_findings(report, console, display.announced)
+    at_once = how.detail is Detail.ALL
+    if at_once:
+        render_findings(report, console, display.announced)
     if how.diagnose and not received.exit_code:
-        _diagnose(report, collector, console)
+        try:
+            _diagnose(report, collector, console)
+        except KeyboardInterrupt:
+            if not at_once:
+                render_report(report, console, how.detail, display.announced)
+            raise
     stale = collector.stale
     code = decide_exit_code(collector, status, received.exit_code, stale)
     report = replace(report, footer=replace(report.footer, exit_code=int(code)))
     if how.report is not None and (stale or report.diagnoses or not is_replaceable(how.report)):
         write("report", how.report, report.to_text())
-    render_conclusion(report, console)
+    if at_once:
+        render_conclusion(report, console)
+    else:
+        render_report(report, console, how.detail, display.announced)
     keep(report)
     for sentence in stale:
         click.echo(f"Error: {printable(sentence)}", err=True)

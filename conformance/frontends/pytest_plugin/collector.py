@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from conformance.adapters.errors import printable
 from conformance.diagnosis.client import diagnoses
 from conformance.frontends.pytest_plugin.protocol import EFFECTS, REFUSAL, RUN_CONFIG, VERDICT
 from conformance.frontends.run_config import RunConfig
@@ -192,7 +193,15 @@ class VerdictCollector:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print what is wrong with waivers, and why workers refused an implementation."""
+        """Print the causes, what is wrong with waivers, and why workers refused something."""
+        from conformance.report.screen import answer_lines  # noqa: PLC0415  imports Rich
+
+        report = self.report(0)
+        for name in self.run.implementations:
+            if any(verdict.outcome.bad for verdict in report.of(name)):
+                terminalreporter.section(f"conformance of {printable(name)}")
+                for line in answer_lines(report, name):
+                    terminalreporter.write_line(printable(line))
         for sentence in self.stale:
             terminalreporter.write_line(f"conformance: {sentence}", red=True)
         if self.refusal is not None:

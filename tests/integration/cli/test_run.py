@@ -40,7 +40,7 @@ def test_a_conforming_run_ends_with_zero(tmp_path):
 def test_a_violation_is_reported_in_full(project):
     """Id, sentence, formula, numbers, inputs and the command that reruns just this."""
     done = conformance(
-        "run", "my_norm.py:Swapped", "-k", "EMA-1,INIT-1", "-j1", "--no-diagnosis",
+        "run", "my_norm.py:Swapped", "-v", "-k", "EMA-1,INIT-1", "-j1", "--no-diagnosis",
         "--report", "out/report.json", "--junit", "out/junit.xml", cwd=project,
     )  # fmt: skip
 
@@ -101,7 +101,16 @@ def test_a_name_that_leads_nowhere_ends_with_two(project, jobs):
 def test_fail_fast_stops_at_the_first_violation(project):
     """With -x the rest is reported as not reached, and the report says that it is incomplete."""
     done = conformance(
-        "run", "my_norm:Swapped", "-k", "EMA", "-x", "-j1", "--max-examples", "10", cwd=project
+        "run",
+        "my_norm:Swapped",
+        "-v",
+        "-k",
+        "EMA",
+        "-x",
+        "-j1",
+        "--max-examples",
+        "10",
+        cwd=project,
     )
 
     assert done.returncode == 1
@@ -197,7 +206,7 @@ def test_smoke_finds_swapped_names(tmp_path):
 def test_the_likely_mistake_is_named(project: Path):
     """After the violations the run names the most likely mistake, and what to do."""
     target = project / "report.json"
-    options = ("-j", "1", "-k", "EMA-1", "--report", str(target), "--max-examples", "5")
+    options = ("-v", "-j", "1", "-k", "EMA-1", "--report", str(target), "--max-examples", "5")
     done = conformance("run", "my_norm.py:Swapped", *options, cwd=project)
 
     assert "? my_norm.py:Swapped, most likely:" in done.stdout

@@ -18,7 +18,14 @@ from conformance.engine.sandbox.waiting import RunCancelled
 def test_the_violation_is_printed_once_and_before_the_table(tmp_path):
     """What ends the run comes first; the rest of the report follows without it."""
     done = conformance(
-        "run", "fault:eps-outside", "-x", "--no-diagnosis", "--max-examples", "5", cwd=tmp_path
+        "run",
+        "fault:eps-outside",
+        "-v",
+        "-x",
+        "--no-diagnosis",
+        "--max-examples",
+        "5",
+        cwd=tmp_path,
     )
 
     assert done.returncode == 1
@@ -33,7 +40,7 @@ def test_the_violation_is_printed_once_and_before_the_table(tmp_path):
 def test_a_violated_should_does_not_end_the_run(tmp_path):
     """A run with -x goes on after a warning, and shows it in its place."""
     done = conformance(
-        *("run", "fault:statistics-carry-gradient", "-x", "-k", "GRAD-8,EMA-1", "-j", "1"),
+        *("run", "fault:statistics-carry-gradient", "-vx", "-k", "GRAD-8,EMA-1", "-j", "1"),
         *("--no-diagnosis", "--max-examples", "5"),
         cwd=tmp_path,
     )

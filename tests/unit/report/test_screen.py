@@ -1,0 +1,111 @@
+"""The answer on one screen: causes first, at most 40 lines, nothing twice."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+from support.example_reports import EVERY, FINDING, WAIVED, report, verdict
+
+from conformance.report.causes import causes
+from conformance.report.detail import Detail
+from conformance.report.model import Report
+from conformance.report.screen import answer_lines, render_report
+from conformance.requirements import REQUIREMENTS
+from conformance.requirements.finding import RESULT, FindingKind
+from conformance.requirements.verdict import Outcome, Violation
+
+NAMED = {
+    "kind": "alternative",
+    "sentence": "the momentum is swapped " * 12,
+    "formula": "rm' = (1−m)·rm + m·μ " * 6,
+    "figure": "reproduces all 310 calls tried, 138 of which deviate",
+    "remedy": "exchange the weights " * 8,
+    "convention": "a convention of others " * 8,
+    "also": ["another mistake " * 12] * 5,
+}
+
+
+def violated(identity: str):
+    return verdict(identity, Outcome.VIOLATES)
+
+
+def show(one: Report, detail: Detail = Detail.SCREEN) -> str:
+    out = io.StringIO()
+    render_report(one, Console(width=80, file=out), detail)
+    return out.getvalue()
+
+
+def with_diagnosis(one: Report, **fields: Any) -> Report:
+    return replace(one, diagnoses={"impl": NAMED | fields})
+
+
+def raising(identity: str, text: str):
+    found = replace(FINDING, kind=FindingKind.RAISED, got=text, expected=RESULT, operation="call")
+    return verdict(identity, Outcome.VIOLATES, violation=Violation(finding=found))
+
+
+@pytest.mark.parametrize("explained", [0, 1, 60])
+def test_everything_violated_is_one_screen(explained: int):
+    """However much fails, with and without causes, an answer has at most 40 lines of 80 columns."""
+    ids = list(REQUIREMENTS)
+    mixed = [raising(row, f"error {n % 7}") for n, row in enumerate(ids[-60:])]
+    everything = report(*(violated(row) for row in ids[:-60]), *mixed)
+    for one in (everything, with_diagnosis(everything, explains=ids[:explained])):
+        lines = answer_lines(one, "impl")
+        assert len(lines) <= 40
+        assert max(len(line) for line in lines if "Again:" not in line) <= 80
+
+
+def test_a_cause_claims_what_it_was_verified_to_explain():
+    """The rest is shown as not explained, with an example of its own."""
+    one = with_diagnosis(report(violated("BN-EMA-1"), violated("BN-EMA-2")), explains=["BN-EMA-2"])
+    text = show(one)
+    assert text.index("The momentum is swapped") < text.index("Explains 1: EMA 2.")
+    assert "Not explained: 1: EMA 1." in text
+    assert text.count("running_mean: got 0.75") == 2
+
+
+def test_a_should_is_never_the_cause_of_a_must():
+    """A mistake that explains only a SHOULD comes after what is not explained of the MUSTs."""
+    one = with_diagnosis(
+        report(violated("BN-STATE-8"), violated("BN-EMA-1")), explains=["BN-STATE-8"]
+    )
+    first, last = causes(one, "impl")
+    assert [v.requirement for v in first.verdicts] == ["BN-EMA-1"]
+    assert last.diagnosis["sentence"] == NAMED["sentence"]
+
+
+def test_one_exception_of_many_requirements_is_one_cause():
+    """Violations that end in the same exception are shown once."""
+    one = report(raising("BN-EMA-1", "KeyError"), raising("BN-EMA-2", "KeyError"))
+    assert "End in the same way: 2: EMA 1, 2." in show(one)
+    assert show(one).count("KeyError") == 1
+
+
+def test_what_conforms_and_what_was_not_judged_are_a_line_each():
+    """The number and the reasons; waived violations are counted."""
+    text = show(report(*EVERY, WAIVED))
+    assert "Not judged: 1 requirements, which need what it does not offer: forward 1." in " ".join(
+        text.split()
+    )
+    assert "Waived: 1: EMA 6." in text
+    assert "Conform: INIT, NUM" in text
+
+
+def test_quietly_is_a_line():
+    """One line per implementation, with its cause."""
+    other = verdict("BN-EMA-1", implementation="other")
+    text = show(with_diagnosis(report(violated("BN-EMA-1"), other)), Detail.LINE)
+    assert text.splitlines()[0].startswith("impl: fails 1 of 1 requirements (1 MUST). the momentum")
+    assert text.splitlines()[1:] == ["other: conforms to 1 of 1 requirements."]
+
+
+def test_an_incomplete_report_has_a_number():
+    """What was not reached is counted, not listed."""
+    one = report(verdict(), expected=2, missing=["BN-EMA-2[impl]"])
+    assert show(one).endswith("Incomplete: 1 requirements were not reached.\n")
+    assert show(one, Detail.LINE).endswith("Incomplete: 1 requirements were not reached.\n")
