@@ -76,7 +76,28 @@ def diagnose(
     Returns:
         The diagnosis, of kind "none" where nothing can be said.
     """
-    subject = Subject(implementation, executor)
+    return investigate(Subject(implementation, executor)).diagnosis
+
+
+@dataclass(frozen=True, slots=True)
+class Investigation:
+    """A diagnosis, and what it was made from.
+
+    Attributes:
+        diagnosis: The diagnosis.
+        match: The mistake that it names, if it names one.
+        calls: The observed calls.
+        evidence: What the mistake was sought in: the calls or, if they are right, gradients.
+    """
+
+    diagnosis: Diagnosis
+    match: Match | None
+    calls: Evidence
+    evidence: Evidence
+
+
+def investigate(subject: Subject) -> Investigation:
+    """Find the most likely mistake; nothing is named if no call that matters returned."""
     conventions = subject.conventions
     calls = evidence_of(observe(subject), conventions)
     evidence, backward = calls, not calls.deviant
@@ -84,12 +105,12 @@ def diagnose(
         evidence = evidence_of(observe_gradients(subject), conventions)
     found = matches(evidence, backward=backward)
     found = found or matches(without_raised(evidence), backward=backward)
-    if found and len(found) <= _ALIKE:
-        return _name(found, evidence)
-    fact = None if found else _find_fact(calls)
-    if fact is not None:
-        return fact
-    return Diagnosis("none", deviating=len(evidence.deviant), calls=len(evidence.observations))
+    returned = any(not o.raised for o in evidence.observations)
+    if found and len(found) <= _ALIKE and returned:
+        return Investigation(_name(found, evidence), found[0], calls, evidence)
+    fact = None if found and returned else _find_fact(calls)
+    nothing = Diagnosis("none", deviating=len(evidence.deviant), calls=len(evidence.observations))
+    return Investigation(fact or nothing, None, calls, evidence)
 
 
 def _name(found: list[Match], evidence: Evidence) -> Diagnosis:

@@ -16,11 +16,15 @@ import numpy as np
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import Config
 from conformance.diagnosis.approximate import Approximate, exact
+from conformance.diagnosis.experiment import Call
 from conformance.diagnosis.fault_model import Alternative
 from conformance.diagnosis.fault_models import ALTERNATIVES
 from conformance.diagnosis.model_state import Steps
+from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.reference_model import RaisesError, ReferenceModel
-from conformance.numerics.state import Float32
+from conformance.diagnosis.scopes import EVERYWHERE, Scope
+from conformance.numerics.conventions import STRICT, Conventions
+from conformance.numerics.state import Float32, State
 
 _FORWARD = Config(features=0, momentum=0.9, eps=1e-5)
 """The configuration of forward functions, but for the number of features."""
@@ -29,8 +33,15 @@ _FORWARD = Config(features=0, momentum=0.9, eps=1e-5)
 class ModelledLayer:
     """A layer that is the reference model with replaced steps."""
 
-    def __init__(self, config: Config, steps: Steps) -> None:
-        self._model = ReferenceModel(config, steps=steps)
+    def __init__(
+        self,
+        config: Config,
+        steps: Steps,
+        scope: Scope = EVERYWHERE,
+        conventions: Conventions = STRICT,
+    ) -> None:
+        self._model = ReferenceModel(config, conventions, steps)
+        self._scope = scope
         self._model.write(self._model.initial_state())
         self.write(self.read())
 
@@ -40,9 +51,18 @@ class ModelledLayer:
         Raises:
             ValueError: The mistake is that the call raises.
         """
+        if self._scope is not EVERYWHERE:
+            self._model.activate(active=self._holds(x, use_running_average))
         y = _run(self._model, "call", x, use_running_average)
         self.write(self.read())
         return y
+
+    def _holds(self, x: Any, flag: Any) -> bool:
+        """Return whether the mistake is made in a call."""
+        container, earlier = _container_of(x), self._model.calls
+        call = Call(np.asarray(x, np.float32), flag, container=container)
+        before = State(**self.read())
+        return self._scope.holds(Observation(0, self._model.config, call, before, earlier=earlier))
 
     def read(self) -> Mapping[str, Float32]:
         """Return the four arrays by name, (D,)."""

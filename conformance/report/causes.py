@@ -21,11 +21,13 @@ class Cause:
         verdicts: Those that it explains, MUST first; empty if that was not verified.
         diagnosis: The named mistake; empty for other causes.
         shared: The violations fail in the same way, though why is not known.
+        unchecked: Whether the named mistake explains them could not be checked.
     """
 
     verdicts: tuple[Verdict, ...]
     diagnosis: dict[str, Any]
     shared: bool = False
+    unchecked: bool = False
 
     @property
     def binding(self) -> bool:
@@ -46,19 +48,27 @@ def causes(report: Report, name: str) -> list[Cause]:
     """
     bad = sort_binding_first(v for v in report.of(name) if v.outcome.bad)
     diagnosis = report.diagnoses.get(name, {})
-    named = diagnosis.get("kind", "unknown") != "unknown"
+    named = diagnosis.get("kind", "none") != "none"
     explained = set(diagnosis.get("explains", ()))
     mine = tuple(v for v in bad if v.requirement in explained)
     found = [Cause(verdicts=mine, diagnosis=diagnosis)] * named
+    open_ids = set(diagnosis.get("unchecked", ()))
+    unchecked = tuple(v for v in bad if v.requirement in open_ids)
     groups: dict[str, list[Verdict]] = {}
     for verdict in bad:
-        if verdict not in mine:
+        if verdict not in mine and verdict not in unchecked:
             groups.setdefault(shared_cause(verdict), []).append(verdict)
     rest = tuple(groups.pop("", ()))
     found += [Cause(verdicts=tuple(v), diagnosis={}, shared=True) for v in groups.values()]
     found += [Cause(verdicts=rest, diagnosis={})] * bool(rest)
-    verified = "explains" in diagnosis
-    return sorted(found, key=lambda c: not (c.binding or (c.diagnosis and not verified)))
+    found += [Cause(verdicts=unchecked, diagnosis={}, unchecked=True)] * bool(unchecked)
+    must = any(verdict.level is Level.MUST for verdict in bad)
+
+    def rank(cause: Cause) -> tuple[bool, bool]:
+        verified = not cause.diagnosis or "explains" in diagnosis
+        return cause.unchecked, must and verified and not cause.binding
+
+    return sorted(found, key=rank)
 
 
 def sort_binding_first(verdicts: Iterable[Verdict]) -> list[Verdict]:

@@ -122,9 +122,9 @@ def _mark(sums: Summary) -> str:
 
 def _unknown(diagnosis: dict[str, Any]) -> list[str]:
     """Return what is known where no known mistake fits."""
-    if diagnosis.get("kind") != "unknown":
+    if diagnosis.get("kind") != "none":
         return []
-    return ["", *_wrap(diagnosis["sentence"], " ", 2), *diagnosis_facts(diagnosis)[:4]]
+    return ["", *_wrap(diagnosis["sentence"], " ", 2), *diagnosis_facts(diagnosis)[:7]]
 
 
 def _cause_lines(cause: Cause, number: int, total: int, printed: Verdict | None) -> list[str]:
@@ -138,11 +138,12 @@ def _cause_lines(cause: Cause, number: int, total: int, printed: Verdict | None)
             lines += _wrap(f"Explains {count}: {format_ids(cause.verdicts)}.", _INDENT, 4)
     else:
         rest = "Not explained" if total > 1 else "Violated"
+        rest = "Not checked whether that explains" if cause.unchecked else rest
         words = "End in the same way" if cause.shared else rest
         should = "" if cause.binding else ", SHOULD"
         lines += _wrap(f"{words}{should}: {count}: {format_ids(cause.verdicts)}.", lead, 4)
     example = cause.example
-    if example is not None and example != printed:
+    if example is not None and example != printed and not cause.unchecked:
         lines += _example(example)
     return lines
 

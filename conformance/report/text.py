@@ -80,7 +80,7 @@ def format_finding(finding: Finding) -> list[str]:
 _CONFIDENCE = {
     "alternative": "most likely",
     "observed": "observed",
-    "unknown": "unknown mistake",
+    "none": "nothing known",
     "resembles": "resembles a known fault",  # in reports of earlier versions
 }
 
@@ -101,11 +101,21 @@ def diagnosis_facts(diagnosis: dict[str, Any]) -> list[str]:
     ]
     facts += [f"or, indistinguishable from it: {other}" for other in diagnosis.get("also", ())]
     facts += diagnosis.get("known", ())
+    facts += _declaring(diagnosis.get("declaring", {}))
     for text in facts:
         lines += textwrap.wrap(
             text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT + "  "
         )
     return lines
+
+
+def _declaring(found: dict[str, Any]) -> list[str]:
+    """Return what declaring a deviation would change, as it was tried."""
+    if not found:
+        return []
+    left, tried = found["remaining"], found["tried"]
+    rest = f"{len(left)} would remain: {format_list(left)}" if left else "none would remain"
+    return [f"Declaring {', '.join(found['names'])} was tried on {tried} violations: {rest}."]
 
 
 def _outcome_word(verdict: Verdict) -> str:

@@ -1,0 +1,112 @@
+"""What is known where no mistake is named: what is right, and the first quantity that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.diagnosis.matching import Evidence
+from conformance.diagnosis.observe import Observation
+from conformance.diagnosis.prediction import error_ratios
+from conformance.diagnosis.scopes import EVERYWHERE, scopes
+
+_ORDER = ("running_mean", "running_var", "y", "gamma", "beta", "x afterwards")
+"""Quantities in the order in which a training call computes them; gradients come after them."""
+
+_SHOWN = 4
+
+_OUTSIDE = 4
+"""The fewest calls of a mode that must be right outside a condition, for it to be named."""
+
+Place = tuple[str, str]
+"""A mode and a quantity."""
+
+
+def known_facts(calls: Evidence, evidence: Evidence) -> list[str]:
+    """Return sentences about what was observed.
+
+    Args:
+        calls: The observed calls.
+        evidence: What the mistake was sought in: the calls, or gradients if they are right.
+    """
+    wrong: dict[Place, list[int]] = {}
+    seen: dict[Place, list[int]] = {}
+    for place, index, bad in _compare(calls):
+        seen.setdefault(place, []).append(index)
+        if bad:
+            wrong.setdefault(place, []).append(index)
+    if not calls.observations or all(o.raised for o in calls.observations):
+        return []
+    order = sorted(seen, key=_rank)
+    facts = []
+    faulty = [place for place in order if place in wrong]
+    if faulty:
+        described = [_describe(calls, place, wrong[place], seen[place]) for place in faulty]
+        facts.append(f"First wrong: {described[0]}.")
+        facts += [f"Wrong, too: {words}." for words in described[1:_SHOWN]]
+    elif evidence is not calls and evidence.deviant:
+        facts.append(_wrong_gradients(evidence))
+    right = _right(order, set(wrong))
+    return facts + [f"Right: {'; '.join(right)}."] * bool(right)
+
+
+def _right(order: list[Place], wrong: set[Place]) -> list[str]:
+    """Return what is right in each mode."""
+    modes: dict[str, list[str]] = {}
+    for mode, name in order:
+        modes.setdefault(mode, []).append(name)
+    found = []
+    for mode, names in modes.items():
+        good = [name for name in names if (mode, name) not in wrong]
+        if good:
+            found.append(f"{'all' if good == names else ', '.join(good)} {mode}")
+    return found
+
+
+def _compare(calls: Evidence) -> Iterator[tuple[Place, int, bool]]:
+    """Yield each quantity of each call, and whether it is wrong."""
+    for index, observation in enumerate(calls.observations):
+        truth = calls.truth[index]
+        if truth is None or observation.raised:
+            yield (_mode(observation), "the call returns"), index, truth is not None
+            continue
+        for name, ratio in error_ratios(truth, calls.seen[index]).items():
+            yield (_mode(observation), name), index, bool((ratio > 1).any())
+
+
+def _mode(observation: Observation) -> str:
+    if observation.call is None:
+        return "of a fresh layer"
+    if observation.before is None:
+        return "of the forward function"
+    return "in training" if observation.call.training else "in evaluation"
+
+
+def _rank(place: Place) -> tuple[int, int]:
+    mode, name = place
+    modes = ("of a fresh layer", "in training", "in evaluation")
+    first = modes.index(mode) if mode in modes else len(modes)
+    return first, _ORDER.index(name) if name in _ORDER else len(_ORDER)
+
+
+def _describe(calls: Evidence, place: Place, wrong: list[int], seen: list[int]) -> str:
+    mode, name = place
+    if len(wrong) == len(seen):
+        return f"{name} {mode}, in each of {len(seen)} calls"
+    for scope in scopes(calls.observations, set(wrong)):
+        inside = [index for index in seen if scope.holds(calls.observations[index])]
+        if scope is not EVERYWHERE and len(inside) == len(wrong) <= len(seen) - _OUTSIDE:
+            words = scope.words.replace("seen only", "exactly")
+            return f"{name} {mode}, {words} ({len(wrong)} of {len(seen)} calls)"
+    return f"{name} {mode}, in {len(wrong)} of {len(seen)} calls"
+
+
+def _wrong_gradients(evidence: Evidence) -> str:
+    """Return which gradients are wrong."""
+    names: dict[str, int] = {}
+    for index in evidence.deviant:
+        truth = evidence.truth[index]
+        if truth is not None and not evidence.observations[index].raised:
+            for name, ratio in error_ratios(truth, evidence.seen[index]).items():
+                names[name] = names.get(name, 0) + bool((ratio > 1).any())
+    shown = ", ".join(f"{name} ({count})" for name, count in names.items() if count)
+    return f"First wrong: {shown or 'gradients'}; all calls are right."

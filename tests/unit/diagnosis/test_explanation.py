@@ -1,0 +1,104 @@
+"""Diagnoses are verified on the violations, and suggestions are tried before they are made."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from conformance.adapters.implementation import Declaration, Implementation
+from conformance.adapters.operations.executor import LocalExecutor
+from conformance.adapters.protocols import Config
+from conformance.diagnosis.explanation import explain
+from conformance.diagnosis.modelled_layer import ModelledLayer, modelled
+from conformance.engine.budget import budget
+from conformance.engine.judge import judge_requirement
+from conformance.properties.support.subject import Subject
+from conformance.requirements import REQUIREMENTS
+
+_CHOSEN = ("BN-EMA-1", "BN-EMA-2", "BN-EPS-1", "BN-TRAIN-1", "BN-AFF-1")
+
+
+def explained(implementation: Implementation, *chosen: str) -> dict[str, Any]:
+    subject = Subject(implementation)
+    judged = [
+        judge_requirement(REQUIREMENTS[row], subject, budget("quick")) for row in chosen or _CHOSEN
+    ]
+    bad = [verdict for verdict in judged if verdict.outcome.bad]
+    declared = Declaration(
+        name=implementation.name,
+        kind=implementation.kind,
+        capabilities=implementation.capabilities,
+        deviations=implementation.deviations,
+        state_dtype=implementation.state_dtype,
+        nnx_module=implementation.nnx_module,
+    )
+    return explain(declared, LocalExecutor(implementation), bad, time.time() + 60)
+
+
+def test_a_mistake_explains_what_it_violates_itself():
+    """The named mistake violates the same requirements by the same numbers."""
+    found = explained(modelled("eps-outside"))
+    assert found["id"] == "eps-outside"
+    assert found["explains"] == ["BN-EPS-1", "BN-TRAIN-1", "BN-AFF-1"]
+    assert found["unchecked"] == []
+
+
+def test_nothing_is_credited_for_another_number():
+    """A violation whose number the mistake does not reproduce stays unexplained."""
+    implementation = modelled("eps-outside")
+    subject = Subject(modelled("momentum-of-the-new"))
+    other = judge_requirement(REQUIREMENTS["BN-EMA-1"], subject, budget("quick"))
+    declared = Declaration(
+        name="x",
+        kind="",
+        capabilities=implementation.capabilities,
+        deviations=frozenset(),
+        state_dtype="float32",
+        nnx_module=False,
+    )
+    found = explain(declared, LocalExecutor(implementation), [other], time.time() + 60)
+    assert (found["explains"], found["unchecked"]) == ([], [])
+
+
+def test_a_declaration_is_tried_before_it_is_suggested():
+    """What it would leave violated is counted; a swapped momentum leaves nothing."""
+    found = explained(modelled("momentum-of-the-new"), "BN-EMA-1", "BN-EMA-2")
+    assert found["declaring"]["names"] == ["MOMENTUM_OF_NEW_VALUE"]
+    assert found["declaring"]["remaining"] == []
+    assert found["declaring"]["tried"] == len(found["explains"]) > 0
+
+
+class _OddEvaluation(ModelledLayer):
+    """Returns in evaluation what no known mistake returns, for single rows only."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        y = super().__call__(x, use_running_average)
+        odd = use_running_average and np.shape(x)[0] == 1
+        return y + np.float32(0.37) * np.cos(np.arange(y.size).reshape(y.shape)) if odd else y
+
+
+def test_without_a_mistake_what_is_known_is_said():
+    """Which quantities are right, which is wrong, in which mode, under which condition."""
+
+    def build(config: Config) -> _OddEvaluation:
+        return _OddEvaluation(config, {})
+
+    found = explained(Implementation(name="odd", build=build), "BN-EVAL-1")
+    assert found["kind"] == "none"
+    wrong, right = found["known"]
+    assert "all in training" in right
+    assert wrong.startswith("First wrong: y in evaluation, exactly where N = 1 (")
+
+
+def test_nothing_is_said_of_calls_that_all_raise():
+    """An exception is reported as such; no mistake reproduces nothing."""
+
+    class Raising(ModelledLayer):
+        def __call__(self, *_: Any) -> Any:
+            raise KeyError("weights")
+
+    found = explained(Implementation(name="r", build=lambda c: Raising(c, {})), "BN-EMA-1")
+    assert found["kind"] == "observed"
+    assert "KeyError" in found["sentence"]
