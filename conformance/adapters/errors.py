@@ -15,8 +15,10 @@ _MAX_LENGTH = 300
 _HIDING_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Control, format (bidirectional overrides, zero width), surrogate, line and paragraph."""
 
-_OWN_FILES = {
-    str(Path(__file__).with_name(f"{name}.py")) for name in ("errors", "resolve", "recognize")
+_HERE = Path(__file__).parent
+
+_OWN_FILES = {str(_HERE / name) for name in ("errors.py", "resolve.py")} | {
+    str(path) for path in (_HERE / "recognition").glob("*.py")
 }
 
 

@@ -17,6 +17,7 @@ from conformance.adapters.design import PLAIN, Design, deviations_of
 from conformance.adapters.domain import Precision, Wider
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.protocols import ARRAYS, COUNT, Config, Layer
+from conformance.adapters.recognized import Recognition
 from conformance.requirements.deviations import Deviation, visibility_of
 from conformance.requirements.requirement import Capability
 
@@ -34,6 +35,7 @@ class Declaration:
         nnx_module: The layers are ``nnx.Module``.
         wider: The declared domain beyond float32 batches (N, D).
         design: What is fixed, absent or added by design.
+        recognition: How it was recognized, if it is not an author's adapter.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Declaration:
     nnx_module: bool
     wider: Wider | None = None
     design: Design = PLAIN
+    recognition: Recognition | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the declaration as JSON values."""
@@ -57,6 +60,7 @@ class Declaration:
             "nnx_module": self.nnx_module,
             "wider": wider,
             "design": self.design.to_json(),
+            "recognition": self.recognition and self.recognition.to_json(),
         }
 
     @classmethod
@@ -74,12 +78,13 @@ class Declaration:
         if wider is not None:
             precisions = tuple(Precision(**each) for each in wider["precisions"])
             wider = Wider(**{**wider, "precisions": precisions})
-        named = {
+        named: dict[str, Any] = {
             "capabilities": frozenset(Capability[each] for each in data["capabilities"]),
             "deviations": frozenset(Deviation[each] for each in data["deviations"]),
         }
-        design = Design.from_json(data["design"])
-        return cls(**{**data, **named, "wider": wider, "design": design})
+        recognition = data["recognition"] and Recognition.from_json(data["recognition"])
+        named |= {"wider": wider, "design": Design.from_json(data["design"])}
+        return cls(**{**data, **named, "recognition": recognition})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +106,7 @@ class Implementation(ClassConstructors):
         kind: What the implementation was recognized as, for reports.
         construction: How the layers are constructed, if ``Implementation.nnx`` made this; the
             script that reproduces a counterexample repeats it.
+        recognition: How it was recognized, if it is not an author's adapter.
 
     Raises:
         AdapterError: Neither ``build`` nor ``forward`` is given, or nothing that is offered
@@ -120,6 +126,7 @@ class Implementation(ClassConstructors):
     design: Design = PLAIN
     kind: str = "Implementation object"
     construction: Construction | None = field(default=None, compare=False, repr=False)
+    recognition: Recognition | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.build is None and self.forward is None:
@@ -172,6 +179,7 @@ class Implementation(ClassConstructors):
             nnx_module=self.nnx_module,
             wider=None if self.wider is None else replace(self.wider, build=None),
             design=self.design,
+            recognition=self.recognition,
         )
 
     def read(self, *, strictly: bool) -> Implementation:

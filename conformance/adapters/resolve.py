@@ -20,7 +20,7 @@ from typing import Any
 from conformance.adapters.errors import AdapterError, wrap_errors
 from conformance.adapters.gallery import find_galleries, load_member
 from conformance.adapters.implementation import Implementation
-from conformance.adapters.recognize import recognize
+from conformance.adapters.recognition import recognize
 
 GROUP = "conformance.implementations"
 

@@ -12,7 +12,7 @@ from support.written_modules import OBJECT, SEED_SHAPED, Write, resolve_error
 from conformance.adapters.nnx import NnxLayer
 from conformance.adapters.nnx_transforms import path_of
 from conformance.adapters.protocols import Config
-from conformance.adapters.recognize import GUIDE
+from conformance.adapters.recognition import GUIDE
 from conformance.adapters.resolve import resolve
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement

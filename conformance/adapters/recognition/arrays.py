@@ -1,0 +1,193 @@
+"""Finds the four arrays of a module: by name, by how the output responds, by type and value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from flax import nnx
+
+from conformance.adapters.protocols import ARRAYS, STATISTICS
+from conformance.adapters.recognition.constructor import WIDTH
+from conformance.adapters.recognition.effects import Chosen, make_batch
+from conformance.adapters.recognition.layouts import Fit
+from conformance.adapters.recognition.names import ARRAY_NAMES, find_role
+from conformance.adapters.recognition.specimen import Specimen, value_of
+
+
+class AmbiguousError(Exception):
+    """Two attributes may both be the same array.
+
+    Attributes:
+        role: The name of the array in ``ARRAYS``.
+        paths: The two attributes.
+    """
+
+    def __init__(self, role: str, *paths: str) -> None:
+        super().__init__(f"{role} may be {' or '.join(paths)}")
+        self.role, self.paths = role, paths
+
+    def list_readings(self, holders: Iterable[str]) -> Iterator[dict[str, str]]:
+        """Yield the two readings, each with the arrays beside its attribute.
+
+        Args:
+            holders: The attributes with arrays.
+        """
+        for path in self.paths:
+            owner, dot, _ = path.rpartition(".")
+            beside = [each for each in holders if each.rpartition(".")[:2] == (owner, dot)]
+            found = {find_role(ARRAY_NAMES, each.rpartition(".")[2]): each for each in beside}
+            found[self.role] = path
+            yield {role: found[role] for role in ARRAYS if role in found}
+
+
+@dataclass
+class Located:
+    """Where the arrays of a module are.
+
+    Attributes:
+        roles: Attributes by the names in ``ARRAYS``; absent arrays are left out.
+        extra: Variables with further state.
+        reasons: Why, for each array.
+    """
+
+    roles: dict[str, str] = field(default_factory=dict)
+    extra: tuple[str, ...] = ()
+    reasons: list[str] = field(default_factory=list)
+
+
+def has_feature_axis(shape: tuple[int, ...], features: int) -> bool:
+    """Whether an array holds one number per feature along one axis, and all others are 1."""
+    return [size for size in shape if size != 1] == [features]
+
+
+def locate_arrays(specimen: Specimen, fit: Fit, chosen: Chosen) -> Located:
+    """Return where the four arrays are.
+
+    Raises:
+        AmbiguousError: Two attributes fit equally well.
+    """
+    holders = specimen.holders()
+    fitting = [
+        p for p, each in holders.items() if has_feature_axis(np.shape(value_of(each)), WIDTH)
+    ]
+    named: dict[str, list[str]] = {role: [] for role in ARRAYS}
+    for path in fitting:
+        role = find_role(ARRAY_NAMES, path.rpartition(".")[2])
+        if role is not None:
+            named[role].append(path)
+    located = Located()
+    unnamed = [path for path in fitting if not any(path in paths for paths in named.values())]
+    needs_effect = any(len(each) > 1 for each in named.values())
+    needs_effect |= bool(unnamed) and not all(named.values())
+    responses = respond(specimen, fit, chosen, fitting) if needs_effect else {}
+    for role in ARRAYS:
+        _take_named(located, role, named[role], responses)
+    taken = set(located.roles.values())
+    for path in unnamed:
+        role, why = _guess_role(path, holders[path], responses, chosen)
+        if role and role not in located.roles and path not in taken:
+            located.roles[role] = path
+            located.reasons.append(f"{role} is {path}, by {why}")
+    _take_misshapen(located, holders, fitting)
+    located.extra = _list_extra(holders, located)
+    return located
+
+
+def _take_named(
+    located: Located, role: str, paths: list[str], responses: Mapping[str, str]
+) -> None:
+    if len(paths) > 1:
+        confirmed = [path for path in paths if responses.get(path) == role]
+        known = ARRAY_NAMES[role]
+        paths = confirmed or sorted(
+            paths,
+            key=lambda p: (p.count("."), known.index(p.rpartition(".")[2].strip("_").lower())),
+        )
+        if len(confirmed) > 1 or (not confirmed and paths[0].count(".") == paths[1].count(".") > 0):
+            raise AmbiguousError(role, paths[0], paths[1])
+    if paths:
+        located.roles[role] = paths[0]
+        located.reasons.append(f"{role} is {paths[0]}, by its name")
+
+
+def _take_misshapen(located: Located, holders: Mapping[str, Any], fitting: list[str]) -> None:
+    """Take arrays of a known name that do not hold D numbers: that is the layer's fault."""
+    for path, holder in holders.items():
+        role = find_role(ARRAY_NAMES, path.rpartition(".")[2])
+        is_array = isinstance(holder, nnx.Variable) and np.size(value_of(holder)) <= WIDTH
+        if role and role not in located.roles and path not in fitting and is_array:
+            located.roles[role] = path
+            shape = np.shape(value_of(holder))
+            located.reasons.append(f"{role} is {path}, by its name, although its shape is {shape}")
+
+
+def _guess_role(
+    path: str, holder: Any, responses: Mapping[str, str], chosen: Chosen
+) -> tuple[str, str]:
+    """Return the role of an array whose name is not known, and the evidence."""
+    if path in responses:
+        return responses[path], "how the output responds to it"
+    ones = bool(np.mean(np.abs(np.asarray(value_of(holder)) - 1)) < 0.5)
+    moves = path in chosen.train.moved or path in chosen.evaluate.moved
+    if moves or not isinstance(holder, nnx.Param):
+        why = "what moves in training" if moves else "its type"
+        return ("running_var" if ones else "running_mean"), f"{why} and its initial value"
+    return ("gamma" if ones else "beta"), "its type and initial value"
+
+
+def respond(specimen: Specimen, fit: Fit, chosen: Chosen, paths: list[str]) -> dict[str, str]:
+    """Return the roles that the output of an evaluation call shows when arrays are written.
+
+    From γ = 1, β = 0, rm = 0 and rv = 1: a γ of 4 multiplies y by 4, an rv of 4 halves it, a β of
+    1 adds 1, and an rm of 1 subtracts about 1.
+    """
+    holders, x = specimen.holders(), make_batch(fit)
+    calling = fit.with_layout(chosen.mode)
+    arrays = {path: np.asarray(value_of(holders[path]), np.float32) for path in paths}
+    neutral = {p: np.full_like(a, np.round(np.clip(a.mean(), 0, 1))) for p, a in arrays.items()}
+
+    def call(values: Mapping[str, np.ndarray]) -> np.ndarray:
+        return fit.gather(specimen.run(calling, x, evaluate=True, values=values).y)
+
+    found: dict[str, str] = {}
+    try:
+        base = call(neutral)
+        for path, value in neutral.items():
+            one = bool(value.flat[0] == 1)
+            other = call({**neutral, path: np.full_like(value, 4 if one else 1)})
+            found[path] = _read_response(base, other, one)
+    except Exception:  # noqa: BLE001  a call may raise anything
+        return {}
+    return {path: role for path, role in found.items() if role}
+
+
+def _read_response(base: np.ndarray, other: np.ndarray, one: bool) -> str:
+    with np.errstate(all="ignore"):
+        if one:
+            ratio = float(np.median(other / base))
+            near = {"gamma": 4.0, "running_var": 0.5}
+        else:
+            ratio = float(np.median(other - base))
+            near = {"beta": 1.0, "running_mean": -1.0}
+            if not np.any(base) and np.std(other) > 0.1:
+                return "gamma"
+    return next((role for role, value in near.items() if abs(ratio - value) < 0.1), "")
+
+
+def _list_extra(holders: Mapping[str, Any], located: Located) -> tuple[str, ...]:
+    taken = set(located.roles.values())
+    return tuple(
+        path
+        for path, holder in holders.items()
+        if path not in taken and isinstance(holder, nnx.Variable)
+        if not isinstance(holder, nnx.Param)
+    )
+
+
+def check_statistics(located: Located) -> str:
+    """Return which of the two statistics is missing where the other is there, or nothing."""
+    there = [role for role in STATISTICS if role in located.roles]
+    return "" if len(there) != 1 else next(r for r in STATISTICS if r not in located.roles)

@@ -1,0 +1,243 @@
+"""Examines a module that can be called: mode, arrays, momentum and ε, and further domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from conformance.adapters.calling import Calling, Layout
+from conformance.adapters.errors import AdapterError
+from conformance.adapters.recognition.arrays import (
+    AmbiguousError,
+    Located,
+    check_statistics,
+    locate_arrays,
+)
+from conformance.adapters.recognition.conclusion import Recognized
+from conformance.adapters.recognition.constructor import (
+    EPS,
+    GUESS,
+    MOMENTUM,
+    WIDTH,
+    Plan,
+    explain_missing,
+)
+from conformance.adapters.recognition.effects import Chosen, choose_mode, normalizes_all_axes
+from conformance.adapters.recognition.extended import find_extended
+from conformance.adapters.recognition.findings import Findings
+from conformance.adapters.recognition.functions import GUIDE
+from conformance.adapters.recognition.hyperparameters import Measured, find_changing, measure
+from conformance.adapters.recognition.layouts import Fit, list_further_layouts, prefer_spatial
+from conformance.adapters.recognition.modes import list_modes
+from conformance.adapters.recognition.shapes import match_known_shape
+from conformance.adapters.recognition.signature import Signature
+from conformance.adapters.recognition.specimen import Specimen, find_holders
+
+
+def label_of(name: str) -> str:
+    """Return the name of the object that the user typed, without its place."""
+    return name.rpartition(":")[2].rpartition(".")[2]
+
+
+def make_specimen(
+    plan: Plan, features: int = WIDTH, further: Mapping[str, Any] | None = None
+) -> Specimen:
+    """Return a module to experiment on.
+
+    Some create their arrays lazily, in the first call; whether they may is for a requirement to
+    judge.
+    """
+
+    def renew() -> Any:
+        module = plan.construct(features, further)
+        if not find_holders(module):
+            _call_once(module, features)
+        return module
+
+    return Specimen(renew(), renew)
+
+
+def _call_once(module: Any, features: int) -> None:
+    for mode in list_modes(module):
+        for shape in ((5, features), (2, 4, 5, features), (2, features, 4, 5)):
+            try:
+                mode.calling.native(module, np.ones(shape, np.float32), False)
+            except Exception:  # noqa: BLE001, S112  the next one may work
+                continue
+            return
+
+
+class Examination:
+    """Finds out the rest about a module that can be called."""
+
+    def __init__(
+        self, name: str, plan: Plan, signature: Signature, specimen: Specimen, fit: Fit
+    ) -> None:
+        self._name, self._signature, self._fit = name, signature, fit
+        self._plan, self._specimen = plan, specimen
+
+    def conclude(self) -> Recognized:
+        chosen = choose_mode(self._specimen, self._fit)
+        known = match_known_shape(self._plan, self._specimen.module)
+        further = self._list_further(chosen)
+        wider, dtype = find_extended(
+            self._plan, self._signature, self._specimen, self._fit, chosen.mode, further
+        )
+        if wider is None or not wider.ndim:
+            self._fit, further = prefer_spatial(self._fit, chosen.mode, further)
+        located = self._locate(chosen)
+        if known is not None:
+            located.roles = dict(known.roles)
+            located.extra = tuple(p for p in located.extra if not _is_in(p, known.roles))
+        measured = self._measure(chosen, located)
+        return Findings(
+            label=label_of(self._name),
+            kind=known.kind if known else "",
+            plan=self._plan,
+            fit=self._fit,
+            chosen=chosen,
+            located=located,
+            measured=measured,
+            further=further,
+            wider=wider if self._fit.layout.ndim == 2 else None,
+            dtype=dtype,
+            refuses_single_row=self._refuses_single_row(chosen),
+        ).conclude()
+
+    def _list_further(self, chosen: Chosen) -> tuple[Layout, ...]:
+        """Return the other layouts that the module takes."""
+        found = list_further_layouts(self._specimen, chosen.mode, self._fit)
+        return tuple(
+            layout
+            for layout in found
+            if chosen.train.moved or normalizes_all_axes(self._specimen, layout, chosen.mode)
+        )
+
+    def _locate(self, chosen: Chosen) -> Located:
+        try:
+            located = locate_arrays(self._specimen, self._fit, chosen)
+        except AmbiguousError as error:
+            raise AdapterError(self._explain_ambiguity(error)) from None
+        missing = check_statistics(located)
+        if missing:
+            msg = (
+                f"{self._name} has one of the running statistics, but no {missing} was found. Say "
+                f'where it is: Implementation.nnx({label_of(self._name)}, {missing}="…").'
+            )
+            raise AdapterError(msg)
+        return located
+
+    def _explain_ambiguity(self, error: AmbiguousError) -> str:
+        lines = [
+            Recognized(
+                label=label_of(self._name), given={**self._plan.list_unusual(), **reading}
+            ).line
+            for reading in error.list_readings(self._specimen.holders())
+        ]
+        return (
+            f"{self._name} may be read in two ways, {error}. Run one of these objects instead:\n  "
+            + "\n  ".join(lines)
+            + f"\n  {GUIDE}"
+        )
+
+    def _measure(self, chosen: Chosen, located: Located) -> Measured:
+        """Measure momentum and ε, and find their arguments where names do not say."""
+
+        def measure_again(specimen: Specimen) -> Measured:
+            return measure(specimen, self._fit, chosen, located.roles)
+
+        measured = measure_again(self._specimen)
+        if self._drop_ineffective(measured):
+            measured = measure_again(self._specimen)
+        candidates = self._list_candidates()
+        if not candidates:
+            return measured
+        found = find_changing(candidates, self._build_with, measured, measure_again)
+        unknown = [each for each in self._plan.guessed if each not in found.values()]
+        if unknown:
+            plan = replace(
+                self._plan,
+                arguments={k: v for k, v in self._plan.arguments.items() if k not in unknown},
+            )
+            raise AdapterError(explain_missing(self._name, plan, unknown))
+        if not found:
+            return measured
+        left = {k: v for k, v in self._plan.arguments.items() if k not in found.values()}
+        keywords = {**self._plan.keywords, **found}
+        self._plan = replace(self._plan, keywords=keywords, arguments=left, guessed=())
+        self._specimen = make_specimen(self._plan)
+        return measure_again(self._specimen)
+
+    def _build_with(self, arguments: dict[str, float]) -> Specimen:
+        return make_specimen(self._plan, further=arguments)
+
+    def _list_candidates(self) -> dict[str, float]:
+        """Return numeric arguments whose names say nothing, while a role has no argument."""
+        if {"momentum", "eps"} <= self._plan.keywords.keys():
+            return dict.fromkeys(self._plan.guessed, GUESS / 2)
+        taken = {*self._plan.keywords.values(), *self._plan.arguments}
+        hidden = _HIDDEN if self._signature.is_open else {}
+        optional = {
+            name: value
+            for role, values in hidden.items()
+            for name, value in values.items()
+            if role not in self._plan.keywords and name not in self._signature.parameters
+        }
+        optional |= {
+            name: each.default / 2
+            for name, each in self._signature.parameters.items()
+            if name not in taken and type(each.default) is float and each.default
+        }
+        return dict.fromkeys(self._plan.guessed, GUESS / 2) | optional
+
+    def _drop_ineffective(self, measured: Measured) -> bool:
+        """Drop arguments that only ``**kwargs`` takes and that change nothing: values are fixed."""
+        wrong = {
+            "momentum": _is_other(measured.weight, MOMENTUM, 1 - MOMENTUM),
+            "eps": _is_other(measured.eps, EPS),
+        }
+        swallowed = {
+            role
+            for role, own in self._plan.keywords.items()
+            if wrong.get(role) and self._is_swallowed(own)
+        }
+        if swallowed:
+            left = {k: v for k, v in self._plan.keywords.items() if k not in swallowed}
+            self._plan = replace(self._plan, keywords=left)
+            self._specimen = make_specimen(self._plan)
+        return bool(swallowed)
+
+    def _is_swallowed(self, own: str) -> bool:
+        parameter = self._signature.parameters.get(own)
+        return parameter is None or parameter.inherited
+
+    def _refuses_single_row(self, chosen: Chosen) -> bool:
+        """Whether training on a single row raises."""
+        if not chosen.train.trains or not self._fit.complete:
+            return False
+        shape = [1] * self._fit.layout.ndim
+        shape[1 if self._fit.layout.first else -1] = WIDTH
+        calling: Calling = self._fit.with_layout(chosen.mode)
+        try:
+            self._specimen.try_shape(calling, tuple(shape), evaluate=False)
+        except Exception:  # noqa: BLE001  a call may raise anything
+            return True
+        return False
+
+
+_HIDDEN: Mapping[str, Mapping[str, float]] = {
+    "momentum": {"momentum": MOMENTUM, "decay": MOMENTUM},
+    "eps": {"eps": EPS, "epsilon": EPS},
+}
+"""Arguments that ``**kwargs`` may take without naming them, and values that are no defaults."""
+
+
+def _is_other(value: float | None, *expected: float) -> bool:
+    return value is not None and all(abs(value - each) > 1e-2 * each for each in expected)
+
+
+def _is_in(path: str, roles: Mapping[str, str]) -> bool:
+    return path.rpartition(".")[2] in {own.rpartition(".")[2] for own in roles.values()}

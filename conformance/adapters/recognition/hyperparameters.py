@@ -1,0 +1,158 @@
+"""Measures the weight of the old mean, ε, and the running variance's convention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from conformance.adapters.recognition.effects import Chosen, make_batch
+from conformance.adapters.recognition.layouts import Fit
+from conformance.adapters.recognition.specimen import Specimen
+
+_MEAN = np.array([2.0, -1.0, 0.5], np.float32)
+_VAR = np.array([0.5, 2.0, 3.0], np.float32)
+_SPREAD = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What calls show, or None where they show nothing consistent.
+
+    Attributes:
+        weight: The weight of the old mean.
+        eps: ε.
+        unbiased: The running variance follows v·N/(N−1).
+        replaces: The first batch replaces the averages of a new module, whatever the weight is.
+    """
+
+    weight: float | None = None
+    eps: float | None = None
+    unbiased: bool = False
+    replaces: bool = False
+
+
+def measure(specimen: Specimen, fit: Fit, chosen: Chosen, roles: Mapping[str, str]) -> Measured:
+    """Return what training and evaluation calls show about momentum and ε.
+
+    Args:
+        specimen: The module.
+        fit: The layout of the input.
+        chosen: How the mode is chosen.
+        roles: Attributes by the names in ``ARRAYS``.
+    """
+    weight, unbiased, replaces = None, False, False
+    calling = fit.with_layout(chosen.mode)
+    try:
+        if "running_mean" in roles and chosen.train.moved:
+            x = make_batch(fit)
+            own = _name_values(roles, running_mean=_MEAN, running_var=_VAR)
+            after = specimen.run(calling, x, evaluate=False, values=own).after
+            weight, unbiased = _measure_weight(fit, x, after, roles)
+            fresh = specimen.run(calling, x, evaluate=False).after[roles["running_mean"]]
+            replaces = weight != 0 and np.allclose(fresh.ravel(), _statistics(fit, x)[0], rtol=1e-4)
+    except Exception:  # noqa: BLE001, S110  a call may raise anything; then nothing is measured
+        pass
+    return Measured(weight, _measure_eps(specimen, fit, chosen, roles), unbiased, bool(replaces))
+
+
+def _name_values(roles: Mapping[str, str], **values: Any) -> dict[str, np.ndarray]:
+    neutral = {"gamma": np.ones(3, np.float32), "beta": np.zeros(3, np.float32)}
+    return {roles[role]: value for role, value in {**neutral, **values}.items() if role in roles}
+
+
+def _statistics(fit: Fit, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    rows = fit.gather(x)
+    return rows.mean(0), rows.var(0), len(rows)
+
+
+def _measure_weight(
+    fit: Fit, x: np.ndarray, after: Mapping[str, np.ndarray], roles: Mapping[str, str]
+) -> tuple[float | None, bool]:
+    mean, var, count = _statistics(fit, x)
+    weights = (after[roles["running_mean"]].ravel() - mean) / (_MEAN - mean)
+    if weights.shape != (3,) or not np.ptp(weights) < _SPREAD:
+        return None, False
+    weight = float(np.median(weights))
+    if abs(1 - weight) < 1e-6:
+        return weight, False
+    target = (after[roles["running_var"]].ravel() - weight * _VAR) / (1 - weight)
+    unbiased = np.allclose(target, var * count / (count - 1), rtol=1e-3)
+    return weight, bool(unbiased and not np.allclose(target, var, rtol=1e-3))
+
+
+def _measure_eps(
+    specimen: Specimen, fit: Fit, chosen: Chosen, roles: Mapping[str, str]
+) -> float | None:
+    """Return ε from an evaluation with rv = 0, or from a batch of almost no variance."""
+    calling = fit.with_layout(chosen.mode)
+    evaluates = not chosen.evaluate.trains and "running_var" in roles
+    zeros = np.zeros(3, np.float32)
+    values = _name_values(roles, running_mean=zeros, running_var=zeros)
+    rows = np.tile(np.where(np.arange(int(np.prod(fit.shape)) // 3) % 2, -1.0, 1.0), (3, 1)).T
+    for size in (1e-3, 1e-5, 1e-6):
+        x = fit.spread((rows * size).astype(np.float32))
+        try:
+            y = specimen.run(calling, x, evaluate=evaluates, values=values).y
+        except Exception:  # noqa: BLE001  a call may raise anything
+            return None
+        eps = _solve_for_eps(fit.gather(x), fit.gather(y), evaluates=evaluates)
+        if eps is not None and (evaluates or eps > 1e-2 * size**2):
+            return eps
+    return None
+
+
+def _solve_for_eps(x: np.ndarray, y: np.ndarray, *, evaluates: bool) -> float | None:
+    mean, var = (0.0, 0.0) if evaluates else (x.mean(0), x.var(0))
+    with np.errstate(all="ignore"):
+        found = ((x - mean) / y) ** 2 - var
+    typical = float(np.median(found))
+    if not np.isfinite(typical) or typical <= 0 or np.max(np.abs(found / typical - 1)) > 1e-2:
+        return None
+    return typical
+
+
+def round_weight(weight: float) -> float:
+    """Return the shortest decimal that a measured weight may be."""
+    return next(
+        (round(weight, k) for k in range(1, 7) if abs(round(weight, k) - weight) < 5e-6), weight
+    )
+
+
+def round_eps(eps: float) -> float:
+    """Return the shortest decimal that a measured ε may be."""
+    shortened = (float(f"{eps:.{digits}e}") for digits in range(4))
+    return next((each for each in shortened if abs(each / eps - 1) < 5e-4), float(f"{eps:.3e}"))
+
+
+def find_changing(
+    candidates: Mapping[str, float],
+    renew: Callable[[dict[str, float]], Specimen],
+    measured: Measured,
+    measure_again: Callable[[Specimen], Measured],
+) -> dict[str, str]:
+    """Return the arguments that change the weight of the old mean, and ε, by role.
+
+    Args:
+        candidates: Numeric arguments whose names say nothing, and another value for each.
+        renew: Constructs a module with other arguments.
+        measured: What is measured without them.
+        measure_again: Measures a module.
+    """
+    found: dict[str, str] = {}
+    for name, value in candidates.items():
+        try:
+            other = measure_again(renew({name: value}))
+        except Exception:  # noqa: BLE001, S112  a constructor may refuse the value
+            continue
+        if _differs(measured.weight, other.weight):
+            found.setdefault("momentum", name)
+        elif _differs(measured.eps, other.eps):
+            found.setdefault("eps", name)
+    return found
+
+
+def _differs(one: float | None, other: float | None) -> bool:
+    return one is not None and other is not None and abs(one - other) > 1e-3 * max(one, other)

@@ -1,0 +1,154 @@
+"""Layers as people write them: the line of Python that recognition arrives at."""
+
+from __future__ import annotations
+
+import pytest
+from support import published_layers
+
+from conformance.adapters.errors import AdapterError
+from conformance.adapters.recognition.conclusion import Recognized
+from conformance.adapters.recognition.module import recognize_module
+
+NAMED = 'features="num_features", rngs=False'
+TRAINS = 'flag="train", flag_means="training"'
+OPAQUE = 'features="k", momentum="keep", eps="floor", rngs=False, gamma="p", beta="q", '
+OPAQUE += 'running_mean="r", running_var="s"'
+DETERMINISTIC = 'features="channels", momentum="decay", eps="epsilon", gamma="weight", beta="bias", '
+DETERMINISTIC += (
+    'running_mean="moving_mean", running_var="moving_variance", flag="deterministic"'
+)
+
+LINES = {
+    "Train": f"{NAMED}, {TRAINS}",
+    "Deterministic": DETERMINISTIC,
+    "Opaque": f'{OPAQUE}, flag="live", flag_means="training"',
+    "OpaqueInverted": f'{OPAQUE}, flag="quiet"',
+    "Required": 'features="k", momentum="keep", eps="floor", rngs=False, flag="training", '
+    'flag_means="training"',
+    "Fixed": 'features="dim", rngs=False, fixed={"momentum": 0.997, "eps": 0.002}',
+    "Attribute": 'rngs=False, flag=".training", flag_means="training"',
+    "OpaqueAttribute": 'rngs=False, flag=".busy", flag_means="training"',
+    "Methods": 'rngs=False, flag="train()/eval()"',
+    "Setter": 'rngs=False, flag="set_training(value)", flag_means="training"',
+    "Images": f'features="num_features", {TRAINS}, ndim=4',
+    "ChannelsFirst": f'{NAMED}, {TRAINS}, layout="first", ndim=4',
+    "Sequences": f'features="num_features", {TRAINS}, ndim=3',
+    "SequencesFirst": f'{NAMED}, {TRAINS}, layout="first", ndim=3',
+    "Volumes": f'features="num_features", {TRAINS}, ndim=5',
+    "RowsOrImages": f'features="num_features", {TRAINS}, ndim=4',
+    "AnyRank": f'features="num_features", {TRAINS}, wider=Wider(ndim=True)',
+    "RowArrays": f"{NAMED}, {TRAINS}",
+    "TorchLike": f"{NAMED}, {TRAINS}",
+    "ScaleOnly": f'{NAMED}, gamma="bn.scale", beta=None, running_mean="bn.mean", '
+    'running_var="bn.var", flag="is_training", flag_means="training", wider=Wider(ndim=True)',
+    "NotAffine": f'{NAMED}, gamma=None, beta=None, running_mean="mean", running_var="var", '
+    f"{TRAINS}",
+    "WithoutStatistics": f'{NAMED}, gamma="scale", beta="shift", running_mean=None, '
+    'running_var=None, flag=None, fixed={"momentum": 1.0}, modes="training"',
+    "Inference": f'{NAMED}, flag=None, fixed={{"momentum": 1.0}}, modes="evaluation", '
+    "wider=Wider(ndim=True)",
+    "AlwaysTrains": f"{NAMED}, flag=None",
+    "Nested": 'features="width", momentum="ema", gamma="inner.scale", beta="inner.bias", '
+    'running_mean="inner.mean", running_var="inner.var", flag=".inner.use_running_average", '
+    'fixed={"eps": 1e-05}, wider=Wider(ndim=True)',
+    "Kwargs": f'features="num_features", {TRAINS}',
+    "HiddenKwargs": f"{NAMED}, {TRAINS}",
+    "Dims": f'{NAMED}, {TRAINS}, layout="first", ndim=4, '
+    'arguments={"num_dims": 4, "dtype": "float32", "affine": True}',
+    "NumPy": f"{NAMED}, {TRAINS}",
+    "WrongNames": "",
+    "IgnoresFlag": "",
+    "Bound": DETERMINISTIC,
+    "make_train": f'features="dim", rngs=False, {TRAINS}, fixed={{"eps": 0.0001}}',
+    "make_default": f"{NAMED}, {TRAINS}",
+}
+
+TORCH = "{Deviation.MOMENTUM_OF_NEW_VALUE, Deviation.SINGLE_ROW_REFUSED, "
+TORCH += "Deviation.UNBIASED_RUNNING_VARIANCE}"
+
+SUGGESTIONS = {
+    "TorchLike": (f"deviations={TORCH}", 'extra=("num_batches_tracked",)'),
+    "FrozenInside": ('modes="evaluation"',),
+}
+
+
+def recognize(name: str) -> Recognized:
+    return recognize_module(f"file.py:{name}", getattr(published_layers, name))
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_lines(name: str):
+    """Names, flags, layouts, shapes and what is absent are found; nothing else is said."""
+    found = recognize(name)
+    arguments = f", {LINES[name]}" if LINES[name] else ""
+    assert found.line == f"Implementation.nnx({name}{arguments})"
+    assert found.suggestions == SUGGESTIONS.get(name, ())
+
+
+@pytest.mark.parametrize("name", SUGGESTIONS)
+def test_suggestions(name: str):
+    """Conventions and further state are not assumed: they are arguments to add."""
+    assert recognize(name).suggestions == SUGGESTIONS[name]
+
+
+def test_names_win_over_effects():
+    """A flag that does the opposite of its name is the layer's fault, and is reported."""
+    found = recognize("WrongNames")
+    assert found.kind == "seed-shaped nnx.Module"
+    assert any("although its effect is the opposite" in reason for reason in found.reasons)
+    reasons = recognize("IgnoresFlag").reasons
+    assert any("although no effect of it was seen" in reason for reason in reasons)
+
+
+def test_reasons():
+    """The explanation has a sentence for each conclusion."""
+    reasons = recognize("Fixed").reasons
+    assert "It is built as cls(dim=3)." in reasons
+    assert "No argument is momentum: calls show 0.997, so 0.997 is fixed." in reasons
+    assert "gamma is gamma, by its name." in reasons
+    opaque = recognize("Opaque").reasons
+    assert "running_var is s, by how the output responds to it." in opaque
+    assert "The mode is chosen by the call's argument live, by its effect." in opaque
+
+
+@pytest.mark.parametrize("name", ["Unknown", "Unused"])
+def test_unknown_arguments(name: str):
+    """An argument whose meaning nothing shows is named, with the line that gives it a value."""
+    with pytest.raises(AdapterError, match="demands policy") as raised:
+        recognize(name)
+    assert f'Implementation.nnx({name}, arguments={{"policy": …}})' in str(raised.value)
+
+
+def test_ambiguity():
+    """Two layers inside, both of which matter, are two readings; both lines are shown."""
+    with pytest.raises(AdapterError, match="may be read in two ways") as raised:
+        recognize("Stacked")
+    for own in ("one", "two"):
+        arrays = f'gamma="{own}.scale", beta="{own}.bias", running_mean="{own}.mean"'
+        line = f'Implementation.nnx(Stacked, {arrays}, running_var="{own}.var")'
+        assert line in str(raised.value)
+
+
+def test_unused_modules_are_no_second_reading():
+    """Of two layers inside, the one that the output depends on is meant."""
+    assert 'gamma="one.scale"' in recognize("OneOfTwo").line
+
+
+def test_nothing_works():
+    """A module that cannot be called is refused, with what was tried."""
+    with pytest.raises(AdapterError, match="no call of it works") as raised:
+        recognize("Uncallable")
+    assert "RuntimeError: never" in str(raised.value)
+
+
+def test_missing_width():
+    """A layer that takes its width from the first input is refused, with what to write."""
+    with pytest.raises(AdapterError, match="takes no number of features"):
+        recognize("Lazy")
+
+
+def test_recognition_is_reproducible():
+    """The same class is read alike, whatever was read before."""
+    first = recognize("TorchLike")
+    recognize("Opaque")
+    assert recognize("TorchLike") == first
