@@ -41,6 +41,7 @@ class LocalJudge:
 
     def __init__(self, subjects: Mapping[str, Subject], budget: Budget) -> None:
         self._subjects, self._budget = subjects, budget
+        self._recognized: set[str] = set()
 
     def judge(
         self,
@@ -64,6 +65,14 @@ class LocalJudge:
         """Return nothing: changes of process-wide state are not observed here."""
         del name
         return []
+
+    def take_recognition(self, name: str) -> dict[str, Any] | None:
+        """Return how an implementation was recognized, as JSON values, when first asked."""
+        found = self._subjects[name].imported.recognition
+        if found is None or name in self._recognized:
+            return None
+        self._recognized.add(name)
+        return found.to_json()
 
     def diagnose(self, requirement: str, name: str) -> dict[str, Any]:
         """Return the most likely mistake of an implementation, as JSON values.

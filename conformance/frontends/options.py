@@ -167,6 +167,13 @@ RUN_OPTIONS = (
         help="Ignore declared deviations: judge by the strict requirements.",
     ),
     RunOption(
+        name="explain_recognition",
+        flags=("--explain-recognition",),
+        type=bool,
+        default=False,
+        help="Show why a class or function without an adapter was read as it was.",
+    ),
+    RunOption(
         name="waivers",
         flags=("--waivers",),
         type=Path,

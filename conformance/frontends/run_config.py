@@ -43,6 +43,7 @@ class RunConfig:
         call_timeout: Seconds that a single call may take.
         memory_limit: Bytes that an implementation may use; None for a fair share.
         in_process: Judge in pytest's process, without a sandbox.
+        explain: Show why implementations without an adapter were read as they were.
     """
 
     implementations: tuple[str, ...]
@@ -57,6 +58,7 @@ class RunConfig:
     call_timeout: float = CALL_LIMIT
     memory_limit: int | None = None
     in_process: bool = False
+    explain: bool = False
 
     @classmethod
     def from_options(
@@ -99,6 +101,7 @@ class RunConfig:
             call_timeout=values["call_timeout"],
             memory_limit=None if memory is None else round(memory * GIB),
             in_process=values["in_process"],
+            explain=values["explain_recognition"],
         )
 
     @classmethod

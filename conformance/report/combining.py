@@ -54,8 +54,13 @@ def combine(named: Sequence[tuple[str, Report]]) -> Report:
         seconds=round(_wall_time(reports), 3),
         exit_code=_exit_code(reports, verdicts),
     )
+    recognitions = {name: each for report in reports for name, each in report.recognitions.items()}
     return Report(
-        header=header, footer=footer, verdicts=verdicts, side_effects=_side_effects(reports)
+        header=header,
+        footer=footer,
+        verdicts=verdicts,
+        side_effects=_side_effects(reports),
+        recognitions=recognitions,
     )
 
 

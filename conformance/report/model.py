@@ -86,6 +86,8 @@ class Report:
         diagnoses: By implementation, its most likely mistake, if one was found.
         side_effects: By implementation, the process-wide state that it changed, such as the
             working directory.
+        recognitions: By implementation without an adapter, how it was read: the line of Python
+            that says the same, the reasons, and arguments to add.
     """
 
     header: Header
@@ -93,6 +95,7 @@ class Report:
     verdicts: list[Verdict] = field(default_factory=list)
     diagnoses: dict[str, dict[str, Any]] = field(default_factory=dict)
     side_effects: dict[str, list[str]] = field(default_factory=dict)
+    recognitions: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -137,6 +140,7 @@ class Report:
             "verdicts": [verdict.to_json() for verdict in self.verdicts],
             "diagnoses": self.diagnoses,
             "side_effects": self.side_effects,
+            **({"recognitions": self.recognitions} if self.recognitions else {}),
             "transforms": self.transforms(),
             "on_word": self.on_word(),
             "footer": asdict(self.footer) | {"complete": self.complete, "counts": self.counts()},
@@ -166,6 +170,7 @@ class Report:
                 verdicts=[Verdict.from_json(verdict) for verdict in data["verdicts"]],
                 diagnoses=dict(data.get("diagnoses", {})),
                 side_effects=dict(data.get("side_effects", {})),
+                recognitions=dict(data.get("recognitions", {})),
             )
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             msg = f"{path} is truncated or was edited: {error!r}. Run again to write a new one."

@@ -24,6 +24,7 @@ from conformance.report.text import (
     WIDTH,
     diagnosis_facts,
     format_literal,
+    recognition_lines,
     rerun_command,
     run_options,
 )
@@ -103,6 +104,7 @@ def answer_lines(
     verdicts = report.of(name)
     sums = summarize(verdicts)
     lines = [f"{_mark(sums)} {answer_line(name, sums)}"]
+    lines += [f" {line}" for line in recognition_lines(report.recognitions.get(name))]
     found = causes(report, name)
     lines += _unknown(report.diagnoses.get(name, {}))
     for number, cause in enumerate(found[:_CAUSES], 1):

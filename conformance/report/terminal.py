@@ -13,9 +13,11 @@ from conformance.report.causes import shared_cause
 from conformance.report.model import Report
 from conformance.report.summary import Summary, summarize_each
 from conformance.report.text import (
+    explanation_lines,
     format_diagnosis,
     format_list,
     format_violation,
+    recognition_lines,
     rerun_command,
     run_options,
 )
@@ -45,6 +47,15 @@ def render_first(report: Report, verdict: Verdict, console: Console) -> None:
     console.file.flush()  # a pipe would buffer it until the end
 
 
+def render_recognitions(report: Report, console: Console) -> None:
+    """Print why implementations without an adapter were read as they were."""
+    for name, recognition in report.recognitions.items():
+        console.print(f"[bold]{escape(name)}[/]", highlight=False)
+        for line in explanation_lines(recognition):
+            console.print(escape(f"  {line}"), highlight=False, soft_wrap=True)
+        console.print()
+
+
 def render_findings(report: Report, console: Console, printed: Verdict | None = None) -> None:
     """Print a table per implementation, then the violations.
 
@@ -59,7 +70,10 @@ def render_findings(report: Report, console: Console, printed: Verdict | None = 
         verdicts = report.of(implementation)
         if verdicts:
             console.print()
-            _render_implementation(implementation, verdicts, console)
+            _render_title(implementation, verdicts, console)
+            for line in recognition_lines(report.recognitions.get(implementation)):
+                console.print(escape(f"  {line}"), highlight=False, soft_wrap=True)
+            _render_families(verdicts, console)
     _render_bad([verdict for verdict in report.verdicts if verdict != printed], report, console)
     _render_waived(report, console)
 
@@ -125,10 +139,13 @@ def heading_lines(report: Report) -> tuple[str, str]:
     return f"{header.profile} profile · {cases} · {seed} · {workers}", versions
 
 
-def _render_implementation(name: str, verdicts: list[Verdict], console: Console) -> None:
+def _render_title(name: str, verdicts: list[Verdict], console: Console) -> None:
     kind = next((verdict.kind for verdict in verdicts if verdict.kind), "")
     title = f"[bold]{escape(name)}[/]{f' · {escape(kind)}' if kind else ''}"
     console.print(title, highlight=False)
+
+
+def _render_families(verdicts: list[Verdict], console: Console) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("  family", no_wrap=True)
     table.add_column("conform", justify="right")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from conformance.engine.budget import MAX_EXAMPLES
@@ -49,6 +49,24 @@ def format_violation(verdict: Verdict, rerun: str | None = None) -> str:
         lines.append(f"{_INDENT}Replay:   conformance replay {verdict.violation.id}")
     lines.append(f"{_INDENT}Explain:  conformance explain {row.id}")
     return "\n".join(lines)
+
+
+def recognition_lines(recognition: Mapping[str, Any] | None) -> list[str]:
+    """Return how an implementation without an adapter was read, and what may be added.
+
+    Args:
+        recognition: Its entry in the report; None for an implementation with an adapter.
+    """
+    if recognition is None:
+        return []
+    lines = [f"Recognized as {recognition['line']}"]
+    return lines + [f"To declare, if it is meant: {each}" for each in recognition["suggestions"]]
+
+
+def explanation_lines(recognition: Mapping[str, Any]) -> list[str]:
+    """Return how an implementation without an adapter was read, and why."""
+    line, *suggestions = recognition_lines(recognition)
+    return [line, *(f"  {reason}" for reason in recognition["reasons"]), *suggestions]
 
 
 def rerun_command(verdict: Verdict, options: str = "") -> str:

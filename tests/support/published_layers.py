@@ -1,4 +1,4 @@
-"""Layers in the shapes in which people write them, for recognition; all but those named are right."""
+"""Layers in the shapes in which people write them, for recognition; right, or named faulty."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from conformance.adapters.calling import Calling
 from conformance.adapters.recognition.effects import Chosen, make_batch
 from conformance.adapters.recognition.layouts import Fit
 from conformance.adapters.recognition.specimen import Specimen
@@ -25,12 +26,14 @@ class Measured:
         weight: The weight of the old mean.
         eps: ε.
         unbiased: The running variance follows v·N/(N−1).
+        one_pass: The variance of a batch far from 0 is wrong, as in E[x²] − E[x]².
         replaces: The first batch replaces the averages of a new module, whatever the weight is.
     """
 
     weight: float | None = None
     eps: float | None = None
     unbiased: bool = False
+    one_pass: bool = False
     replaces: bool = False
 
 
@@ -43,7 +46,7 @@ def measure(specimen: Specimen, fit: Fit, chosen: Chosen, roles: Mapping[str, st
         chosen: How the mode is chosen.
         roles: Attributes by the names in ``ARRAYS``.
     """
-    weight, unbiased, replaces = None, False, False
+    weight, unbiased, one_pass, replaces = None, False, False, False
     calling = fit.with_layout(chosen.mode)
     try:
         if "running_mean" in roles and chosen.train.moved:
@@ -51,11 +54,27 @@ def measure(specimen: Specimen, fit: Fit, chosen: Chosen, roles: Mapping[str, st
             own = _name_values(roles, running_mean=_MEAN, running_var=_VAR)
             after = specimen.run(calling, x, evaluate=False, values=own).after
             weight, unbiased = _measure_weight(fit, x, after, roles)
+            one_pass = weight is not None and _loses_variance(specimen, calling, x, after, roles)
             fresh = specimen.run(calling, x, evaluate=False).after[roles["running_mean"]]
             replaces = weight != 0 and np.allclose(fresh.ravel(), _statistics(fit, x)[0], rtol=1e-4)
     except Exception:  # noqa: BLE001, S110  a call may raise anything; then nothing is measured
         pass
-    return Measured(weight, _measure_eps(specimen, fit, chosen, roles), unbiased, bool(replaces))
+    eps = _measure_eps(specimen, fit, chosen, roles)
+    return Measured(weight, eps, unbiased, one_pass, bool(replaces))
+
+
+def _loses_variance(
+    specimen: Specimen,
+    calling: Calling,
+    x: np.ndarray,
+    near: Mapping[str, np.ndarray],
+    roles: Mapping[str, str],
+) -> bool:
+    """Whether the variance of a batch is another one if the batch is moved away from 0."""
+    values = _name_values(roles, running_mean=_MEAN, running_var=_VAR)
+    moved = (x + np.float32(4096)).astype(np.float32)
+    far = specimen.run(calling, moved, evaluate=False, values=values).after
+    return not np.allclose(far[roles["running_var"]], near[roles["running_var"]], rtol=1e-2)
 
 
 def _name_values(roles: Mapping[str, str], **values: Any) -> dict[str, np.ndarray]:

@@ -34,6 +34,7 @@ class _Record:
     losses: list[str] = field(default_factory=list)
     effects: list[str] = field(default_factory=list)
     is_checked: bool = False
+    recognition_taken: bool = False
 
 
 class Supervisor:
@@ -74,6 +75,15 @@ class Supervisor:
         record = self._record(name)
         effects, record.effects = record.effects, []
         return effects
+
+    def take_recognition(self, name: str) -> dict[str, Any] | None:
+        """Return how an implementation was recognized, as JSON values, when first asked."""
+        record = self._record(name)
+        found = record.declaration and record.declaration.recognition
+        if found is None or record.recognition_taken:
+            return None
+        record.recognition_taken = True
+        return found.to_json()
 
     def judge(
         self,

@@ -33,7 +33,7 @@ from conformance.report.detail import Detail
 from conformance.report.exit_codes import ExitCode, exit_code_of
 from conformance.report.model import Report
 from conformance.report.screen import render_report
-from conformance.report.terminal import render_conclusion, render_findings
+from conformance.report.terminal import render_conclusion, render_findings, render_recognitions
 from conformance.requirements.verdict import Outcome
 
 _PACKAGE = ENTRY_FILE.parent.parent
@@ -94,6 +94,8 @@ def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, E
     report = collector.report(decide_exit_code(collector, status, received.exit_code))
     if how.report is not None and is_replaceable(how.report):
         write("report", how.report, report.to_text())
+    if run.explain:
+        render_recognitions(report, console)
     at_once = how.detail is Detail.ALL
     if at_once:
         render_findings(report, console, display.announced)

@@ -18,9 +18,16 @@ import pytest
 
 from conformance.adapters.errors import printable
 from conformance.diagnosis.client import diagnoses
-from conformance.frontends.pytest_plugin.protocol import EFFECTS, REFUSAL, RUN_CONFIG, VERDICT
+from conformance.frontends.pytest_plugin.protocol import (
+    EFFECTS,
+    RECOGNITION,
+    REFUSAL,
+    RUN_CONFIG,
+    VERDICT,
+)
 from conformance.frontends.run_config import RunConfig
 from conformance.report.model import Footer, Header, Report, read_environment, sort_verdicts
+from conformance.report.text import explanation_lines
 from conformance.report.waivers import describe_stale
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict, item_name
@@ -43,6 +50,7 @@ class VerdictCollector:
         started: The start of the run, in seconds since 1970.
         workers: The number of processes that judge.
         effects: The process-wide state that each implementation changed.
+        recognitions: How implementations without an adapter were read, by name.
         diagnoses: The diagnoses by implementation; None where none was made.
     """
 
@@ -55,6 +63,7 @@ class VerdictCollector:
     started: float = field(default_factory=time.time)
     workers: int = 1
     effects: dict[str, list[str]] = field(default_factory=dict)
+    recognitions: dict[str, dict[str, Any]] = field(default_factory=dict)
     diagnoses: dict[str, dict[str, Any]] | None = None
     _nodes: set[str] = field(default_factory=set)
     _items: dict[str, Pair] = field(init=False)
@@ -85,6 +94,7 @@ class VerdictCollector:
             verdicts=verdicts,
             diagnoses=self.diagnoses or {},
             side_effects=self.effects,
+            recognitions=self.recognitions,
             footer=Footer(
                 expected=len(self.expected),
                 verdicts=len(verdicts),
@@ -153,6 +163,8 @@ class VerdictCollector:
             name, effects = json.loads(str(properties[EFFECTS]))
             known = self.effects.setdefault(name, [])
             known += [effect for effect in effects if effect not in known]
+        if RECOGNITION in properties:
+            name, self.recognitions[name] = json.loads(str(properties[RECOGNITION]))
         if VERDICT in properties:
             self.add(Verdict.from_json(json.loads(str(properties[VERDICT]))))
         elif report.failed and pair not in self.verdicts:
@@ -202,6 +214,9 @@ class VerdictCollector:
                 terminalreporter.section(f"conformance of {printable(name)}")
                 for line in answer_lines(report, name):
                     terminalreporter.write_line(printable(line))
+        for name, recognition in self.recognitions.items() if self.run.explain else ():
+            for line in explanation_lines(recognition):
+                terminalreporter.write_line(printable(f"{name}: {line}"))
         for sentence in self.stale:
             terminalreporter.write_line(f"conformance: {sentence}", red=True)
         if self.refusal is not None:

@@ -15,6 +15,9 @@ STOP = "conformance_stop"
 REFUSAL = "conformance_refusal"
 """Key of ``workeroutput``: why a worker can judge nothing."""
 
+RECOGNITION = "conformance-recognition"
+"""User property of a test report: how an implementation without an adapter was read."""
+
 VERDICT = "conformance"
 """User property of a test report: the verdict, as JSON."""
 

@@ -13,10 +13,10 @@ NAMED = 'features="num_features", rngs=False'
 TRAINS = 'flag="train", flag_means="training"'
 OPAQUE = 'features="k", momentum="keep", eps="floor", rngs=False, gamma="p", beta="q", '
 OPAQUE += 'running_mean="r", running_var="s"'
-DETERMINISTIC = 'features="channels", momentum="decay", eps="epsilon", gamma="weight", beta="bias", '
-DETERMINISTIC += (
-    'running_mean="moving_mean", running_var="moving_variance", flag="deterministic"'
+DETERMINISTIC = (
+    'features="channels", momentum="decay", eps="epsilon", gamma="weight", beta="bias", '
 )
+DETERMINISTIC += 'running_mean="moving_mean", running_var="moving_variance", flag="deterministic"'
 
 LINES = {
     "Train": f"{NAMED}, {TRAINS}",
@@ -68,6 +68,8 @@ TORCH += "Deviation.UNBIASED_RUNNING_VARIANCE}"
 
 SUGGESTIONS = {
     "TorchLike": (f"deviations={TORCH}", 'extra=("num_batches_tracked",)'),
+    "ScaleOnly": ("deviations={Deviation.ONE_PASS_VARIANCE}",),
+    "Nested": ("deviations={Deviation.ONE_PASS_VARIANCE}",),
     "FrozenInside": ('modes="evaluation"',),
 }
 
