@@ -180,6 +180,7 @@ class Findings:
             Deviation.MOMENTUM_OF_NEW_VALUE: named and abs((weight or 0) - (1 - MOMENTUM)) < 1e-3,
             Deviation.UNBIASED_RUNNING_VARIANCE: self.measured.unbiased,
             Deviation.ONE_PASS_VARIANCE: self.measured.one_pass,
+            Deviation.GRADIENT_THROUGH_STATISTICS: self.measured.carries_gradient,
             Deviation.SINGLE_ROW_REFUSED: self.refuses_single_row,
             Deviation.FIRST_BATCH_REPLACES: self.measured.replaces,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ class Measured:
         eps: ε.
         unbiased: The running variance follows v·N/(N−1).
         one_pass: The variance of a batch far from 0 is wrong, as in E[x²] − E[x]².
+        carries_gradient: The updated running mean carries a gradient back to x.
         replaces: The first batch replaces the averages of a new module, whatever the weight is.
     """
 
@@ -34,6 +35,7 @@ class Measured:
     eps: float | None = None
     unbiased: bool = False
     one_pass: bool = False
+    carries_gradient: bool = False
     replaces: bool = False
 
 
@@ -46,21 +48,39 @@ def measure(specimen: Specimen, fit: Fit, chosen: Chosen, roles: Mapping[str, st
         chosen: How the mode is chosen.
         roles: Attributes by the names in ``ARRAYS``.
     """
-    weight, unbiased, one_pass, replaces = None, False, False, False
-    calling = fit.with_layout(chosen.mode)
+    eps = _measure_eps(specimen, fit, chosen, roles)
     try:
         if "running_mean" in roles and chosen.train.moved:
-            x = make_batch(fit)
-            own = _name_values(roles, running_mean=_MEAN, running_var=_VAR)
-            after = specimen.run(calling, x, evaluate=False, values=own).after
-            weight, unbiased = _measure_weight(fit, x, after, roles)
-            one_pass = weight is not None and _loses_variance(specimen, calling, x, after, roles)
-            fresh = specimen.run(calling, x, evaluate=False).after[roles["running_mean"]]
-            replaces = weight != 0 and np.allclose(fresh.ravel(), _statistics(fit, x)[0], rtol=1e-4)
+            return replace(_measure_update(specimen, fit, chosen, roles), eps=eps)
     except Exception:  # noqa: BLE001, S110  a call may raise anything; then nothing is measured
         pass
-    eps = _measure_eps(specimen, fit, chosen, roles)
-    return Measured(weight, eps, unbiased, one_pass, bool(replaces))
+    return Measured(eps=eps)
+
+
+def _measure_update(
+    specimen: Specimen, fit: Fit, chosen: Chosen, roles: Mapping[str, str]
+) -> Measured:
+    """Return what training calls show."""
+    calling, x, path = fit.with_layout(chosen.mode), make_batch(fit), roles["running_mean"]
+    values = _name_values(roles, running_mean=_MEAN, running_var=_VAR)
+    after = specimen.run(calling, x, evaluate=False, values=values).after
+    weight, unbiased = _measure_weight(fit, x, after, roles)
+    fresh = specimen.run(calling, x, evaluate=False).after[path]
+    copied = np.allclose(fresh.ravel(), _statistics(fit, x)[0], rtol=1e-4)
+    return Measured(
+        weight=weight,
+        unbiased=unbiased,
+        one_pass=weight is not None and _loses_variance(specimen, calling, x, after, roles),
+        carries_gradient=_carries_gradient(specimen, calling, x, path),
+        replaces=weight not in {None, 0.0} and bool(copied),
+    )
+
+
+def _carries_gradient(specimen: Specimen, calling: Calling, x: np.ndarray, path: str) -> bool:
+    try:
+        return specimen.is_traceable and specimen.carries_gradient(calling, x, path)
+    except Exception:  # noqa: BLE001  a layer need not be differentiable
+        return False
 
 
 def _loses_variance(

@@ -156,6 +156,24 @@ class Specimen:
             result = self._call_eagerly(calling, x, evaluate, values or {}, more)
         return Result(np.asarray(result.y), {p: np.asarray(v) for p, v in result.after.items()})
 
+    def carries_gradient(self, calling: Calling, x: np.ndarray, path: str) -> bool:
+        """Whether an array that a training call updates depends on x for reverse mode.
+
+        Args:
+            calling: How the module is called.
+            x: The input, in the module's own layout.
+            path: The array.
+
+        Raises:
+            Exception: Whatever the call raises, or JAX if it cannot trace it.
+        """
+        call = self._function(calling, evaluate=False)
+
+        def updated(state: Any, x: Any) -> Any:
+            return jnp.sum(call(state, {}, x, {})[1][path])
+
+        return bool(np.any(jax.jit(jax.grad(updated, argnums=1))(self._state, x)))
+
     @property
     def is_traceable(self) -> bool:
         """Whether no call so far had to run operation by operation."""
@@ -171,7 +189,8 @@ class Specimen:
         def call(
             state: Any, values: Values, x: Any, more: Mapping[str, Any]
         ) -> tuple[Any, dict[str, Any]]:
-            copy = nnx.merge(graphdef, state)
+            anew = jax.tree.map(lambda leaf: leaf, state)  # Variables of this trace, to be written
+            copy = nnx.merge(graphdef, anew)
             return _call(copy, calling, x, evaluate, values, more)
 
         return call

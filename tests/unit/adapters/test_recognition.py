@@ -34,25 +34,22 @@ def test_other_classes_are_refused(write: Write):
     )
 
 
-def test_other_attribute_names_are_refused(write: Write):
-    """For a module with other names the message shows the call that maps them."""
+def test_other_attribute_names_are_recognized(write: Write):
+    """Arrays under other names are found, and written and read under ours."""
     names = {"gamma": "weight", "beta": "bias", "running_mean": "mu", "running_var": "var_"}
     text = SEED_SHAPED
     for ours, own in names.items():
         text = text.replace(f"self.{ours}", f"self.{own}")
     write("renamed.py", text)
-    assert (
-        resolve_error("renamed:Norm")
-        == f"""\
-renamed:Norm is an nnx.Module that matches neither known shape.
-  Built as cls(d=3, momentum=0.9, eps=1e-05, rngs=…): ok
-  Expected attributes gamma, beta, running_mean, running_var; found weight, bias, mu, var_.
-  Name them: Implementation.nnx(Norm, gamma=…, beta=…, running_mean=…, running_var=…), and run \
-that object instead; gamma="bn.scale" is an array of a submodule.
-  As flax-shaped nnx.Module: its constructor does not take \
-cls(num_features=3, momentum=0.9, epsilon=1e-05, rngs=…).
-  {GUIDE}"""
+    found = resolve("renamed:Norm")
+    assert found.recognition is not None
+    assert found.recognition.line == (
+        'Implementation.nnx(Norm, gamma="weight", beta="bias", running_mean="mu", '
+        'running_var="var_")'
     )
+    layer = Subject(found).build(Config(features=2), STATE)
+    for array, value in STATE.arrays().items():
+        assert np.array_equal(layer.state.arrays()[array], value)
 
 
 WRAPPED = """
@@ -115,13 +112,20 @@ def test_attributes_of_modules_inside_are_seen_once():
     assert NnxLayer(module, {}).attributes_now() == seen
 
 
-@pytest.mark.parametrize("name", ["Bare", "Two"])
-def test_modules_inside_that_are_not_the_layer_are_not_taken(write: Write, name: str):
-    """Two layers inside, or one without all arrays, are for the author to name."""
-    write(f"without_{name}.py", WRAPPED)
-    error = resolve_error(f"without_{name}:{name}")
-    assert "found none.\n" in error
-    assert 'gamma="bn.scale"' in error
+def test_of_two_modules_inside_the_used_one_is_taken(write: Write):
+    """A layer inside that no call uses is no second reading."""
+    write("two_inside.py", WRAPPED)
+    recognition = resolve("two_inside:Two").recognition
+    assert recognition is not None
+    assert 'gamma="bn.scale", beta="bn.bias"' in recognition.line
+
+
+def test_modules_without_a_call_are_refused(write: Write):
+    """The message says what was tried, and how to say it."""
+    write("without_call.py", WRAPPED)
+    error = resolve_error("without_call:Bare")
+    assert error.startswith("without_call:Bare could be built, but no call of it works.\n")
+    assert "Implementation.nnx(Bare, flag=…" in error
 
 
 def test_names_with_dots_lead_into_modules_inside(write: Write):
@@ -144,20 +148,22 @@ two = Implementation.nnx(Two, **own)
     assert {verdict.outcome for verdict in verdicts} == {Outcome.CONFORMS}, verdicts
 
 
-def test_other_constructors_are_refused(write: Write):
-    """A module that takes other arguments is answered with both known constructors."""
+def test_further_arguments_are_given_by_name(write: Write):
+    """An argument that must be given, and whose name says what it is, gets a value."""
     text = SEED_SHAPED.replace("(self, d, momentum, eps, rngs)", "(self, d, momentum, eps, axis)")
     write("other.py", text)
-    assert (
-        resolve_error("other:Norm")
-        == f"""\
-other:Norm is an nnx.Module that matches neither known shape.
-  As seed-shaped nnx.Module: its constructor does not take \
-cls(d=3, momentum=0.9, eps=1e-05, rngs=…).
-  As flax-shaped nnx.Module: its constructor does not take \
-cls(num_features=3, momentum=0.9, epsilon=1e-05, rngs=…).
-  {GUIDE}"""
-    )
+    recognition = resolve("other:Norm").recognition
+    assert recognition is not None
+    assert recognition.line == 'Implementation.nnx(Norm, rngs=False, arguments={"axis": -1})'
+
+
+def test_unknown_arguments_are_named(write: Write):
+    """One whose name says nothing, and that has no effect on a call, is for the author to give."""
+    text = SEED_SHAPED.replace("(self, d, momentum, eps, rngs)", "(self, d, momentum, eps, plan)")
+    write("unknown.py", text)
+    error = resolve_error("unknown:Norm")
+    assert error.startswith("unknown:Norm cannot be built: its constructor demands plan, ")
+    assert 'Implementation.nnx(Norm, arguments={"plan": …})' in error
 
 
 def test_constructors_that_raise_are_refused(write: Write):
@@ -176,6 +182,14 @@ def test_other_functions_are_refused(write: Write):
         "signatures:f(x) is not a forward function: it must be callable as "
         f"f(seed, x, use_running_average). {GUIDE}"
     )
+
+
+def test_functions_that_fail_as_forward_functions_are_refused(write: Write):
+    """Three arguments do not make a forward function: under unknown names, it must work as one."""
+    write("three.py", "def f(x, gamma, beta):\n    return gamma * x.mean(0) + beta\n")
+    error = resolve_error("three:f")
+    assert error.startswith("three:f(x, gamma, beta) is neither a forward function f(seed, x, ")
+    assert "it raised AttributeError" in error
 
 
 def test_makers_of_other_things_are_refused(write: Write):

@@ -81,6 +81,29 @@ def test_objects_resolve(write: Write):
     assert_works("objects:norm")
 
 
+MAKERS = """
+import functools
+from flax import nnx
+
+partial = functools.partial(nnx.BatchNorm, use_fast_variance=False)
+
+
+def make(num_features, momentum, epsilon, rngs):
+    return partial(num_features, momentum=momentum, epsilon=epsilon, rngs=rngs)
+
+
+def make_default(num_features=8):
+    return partial(num_features, rngs=nnx.Rngs(0))
+"""
+
+
+@pytest.mark.parametrize("name", ["partial", "make", "make_default"])
+def test_makers_of_modules_resolve(write: Write, name: str):
+    """A partial of a class, and a function that returns a module, are read like the class."""
+    write("module_makers.py", MAKERS)
+    assert_works(f"module_makers:{name}")
+
+
 def test_makers_resolve(write: Write):
     """A function without arguments is called for the ``Implementation`` that it returns."""
     write("makers.py", OBJECT)
