@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
-
-import numpy as np
 
 from conformance.adapters.calling import Calling, Layout
+from conformance.adapters.domain import Wider
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.recognition.arrays import (
     AmbiguousError,
@@ -16,6 +14,7 @@ from conformance.adapters.recognition.arrays import (
     check_statistics,
     locate_arrays,
 )
+from conformance.adapters.recognition.building import label_of, make_specimen
 from conformance.adapters.recognition.conclusion import Recognized
 from conformance.adapters.recognition.constructor import (
     EPS,
@@ -31,43 +30,10 @@ from conformance.adapters.recognition.findings import Findings
 from conformance.adapters.recognition.functions import GUIDE
 from conformance.adapters.recognition.hyperparameters import Measured, find_changing, measure
 from conformance.adapters.recognition.layouts import Fit, list_further_layouts, prefer_spatial
-from conformance.adapters.recognition.modes import list_modes
+from conformance.adapters.recognition.modes import read_call
 from conformance.adapters.recognition.shapes import match_known_shape
 from conformance.adapters.recognition.signature import Signature
-from conformance.adapters.recognition.specimen import Specimen, find_holders
-
-
-def label_of(name: str) -> str:
-    """Return the name of the object that the user typed, without its place."""
-    return name.rpartition(":")[2].rpartition(".")[2]
-
-
-def make_specimen(
-    plan: Plan, features: int = WIDTH, further: Mapping[str, Any] | None = None
-) -> Specimen:
-    """Return a module to experiment on.
-
-    Some create their arrays lazily, in the first call; whether they may is for a requirement to
-    judge.
-    """
-
-    def renew() -> Any:
-        module = plan.construct(features, further)
-        if not find_holders(module):
-            _call_once(module, features)
-        return module
-
-    return Specimen(renew(), renew)
-
-
-def _call_once(module: Any, features: int) -> None:
-    for mode in list_modes(module):
-        for shape in ((5, features), (2, 4, 5, features), (2, features, 4, 5)):
-            try:
-                mode.calling.native(module, np.ones(shape, np.float32), False)
-            except Exception:  # noqa: BLE001, S112  the next one may work
-                continue
-            return
+from conformance.adapters.recognition.specimen import Specimen
 
 
 class Examination:
@@ -105,6 +71,7 @@ class Examination:
             wider=wider if self._fit.layout.ndim == 2 else None,
             dtype=dtype,
             refuses_single_row=self._refuses_single_row(chosen),
+            ignored=self._list_ignored(chosen, wider),
         ).conclude()
 
     def _list_further(self, chosen: Chosen) -> tuple[Layout, ...]:
@@ -213,6 +180,14 @@ class Examination:
     def _is_swallowed(self, own: str) -> bool:
         parameter = self._signature.parameters.get(own)
         return parameter is None or parameter.inherited
+
+    def _list_ignored(self, chosen: Chosen, wider: Wider | None) -> tuple[str, ...]:
+        used = {chosen.mode.calling.flag, wider.mask if wider is not None else None}
+        return tuple(
+            each.name
+            for each in read_call(self._specimen.module)
+            if each.name not in used and each.default is not each.empty
+        )
 
     def _refuses_single_row(self, chosen: Chosen) -> bool:
         """Whether training on a single row raises."""

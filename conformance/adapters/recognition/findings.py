@@ -53,6 +53,7 @@ class Findings:
         wider: Its extended domain.
         dtype: The argument for its dtype.
         refuses_single_row: Training on a single row raises.
+        ignored: Arguments of the call with defaults, of which nothing is known.
     """
 
     label: str
@@ -66,12 +67,13 @@ class Findings:
     wider: Wider | None
     dtype: str
     refuses_single_row: bool
+    ignored: tuple[str, ...]
 
     @property
     def modes(self) -> str:
         """The modes that there are, as in ``Implementation.nnx``."""
         if not any(array in self.located.roles for array in STATISTICS):
-            return "training" if self.chosen.train.trains else "evaluation"
+            return "training"
         has_flag = self.chosen.mode.calling.flag is not None
         return "both" if has_flag or self.chosen.train.trains else "evaluation"
 
@@ -136,6 +138,8 @@ class Findings:
         for layout in self.further:
             yield f"x may have {layout.ndim} axes as well, the features on {_place(layout)}."
         yield from (f"{reason}." for reason in self.located.reasons)
+        for name in self.ignored:
+            yield f"The call's argument {name} is left at its default."
         for array in ARRAYS:
             if array not in self.located.roles:
                 yield f"It has no {array}."
@@ -150,7 +154,9 @@ class Findings:
     def _reasons_of_values(self) -> Iterator[str]:
         for role, value in self._fixed().items():
             measured = self.measured.weight if role == "momentum" else self.measured.eps
-            if measured is None:
+            if role == "momentum" and value == _WITHOUT_AVERAGES:
+                yield "No call moves an average: there is no momentum."
+            elif measured is None:
                 yield f"No argument is {role}, and no call shows its value: {value} is assumed."
             else:
                 yield f"No argument is {role}: calls show {measured:.6g}, so {value} is fixed."
@@ -164,8 +170,11 @@ class Findings:
         deviations = self._deviations()
         if deviations:
             yield f"deviations={write_literal(deviations)}"
-        if self.located.extra:
-            yield f"extra={write_literal(self.located.extra)}"
+        if self.measured.count:
+            yield f"count={write_literal(self.measured.count)}"
+        extra = tuple(path for path in self.located.extra if path != self.measured.count)
+        if extra:
+            yield f"extra={write_literal(extra)}"
         if self.never_moves:
             yield 'modes="evaluation"'
         if self.dtype:
@@ -183,6 +192,7 @@ class Findings:
             Deviation.GRADIENT_THROUGH_STATISTICS: self.measured.carries_gradient,
             Deviation.SINGLE_ROW_REFUSED: self.refuses_single_row,
             Deviation.FIRST_BATCH_REPLACES: self.measured.replaces,
+            Deviation.ZERO_DEBIASED_STATISTICS: self.measured.debiased,
         }
         return {deviation for deviation, is_seen in seen.items() if is_seen}
 

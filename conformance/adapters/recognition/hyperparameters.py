@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.calling import Calling
+from conformance.adapters.protocols import MANY
 from conformance.adapters.recognition.effects import Chosen, make_batch
 from conformance.adapters.recognition.layouts import Fit
-from conformance.adapters.recognition.specimen import Specimen
+from conformance.adapters.recognition.specimen import Specimen, value_of
 
 _MEAN = np.array([2.0, -1.0, 0.5], np.float32)
 _VAR = np.array([0.5, 2.0, 3.0], np.float32)
@@ -29,6 +30,8 @@ class Measured:
         one_pass: The variance of a batch far from 0 is wrong, as in E[x²] − E[x]².
         carries_gradient: The updated running mean carries a gradient back to x.
         replaces: The first batch replaces the averages of a new module, whatever the weight is.
+        debiased: So it does, because the averages are sums that are divided by 1 − mᵗ.
+        count: The attribute with the number of updates on which the weight depends.
     """
 
     weight: float | None = None
@@ -37,6 +40,8 @@ class Measured:
     one_pass: bool = False
     carries_gradient: bool = False
     replaces: bool = False
+    debiased: bool = False
+    count: str = ""
 
 
 def measure(specimen: Specimen, fit: Fit, chosen: Chosen, roles: Mapping[str, str]) -> Measured:
@@ -63,17 +68,39 @@ def _measure_update(
     """Return what training calls show."""
     calling, x, path = fit.with_layout(chosen.mode), make_batch(fit), roles["running_mean"]
     values = _name_values(roles, running_mean=_MEAN, running_var=_VAR)
-    after = specimen.run(calling, x, evaluate=False, values=values).after
+
+    def train(**counted: Any) -> dict[str, np.ndarray]:
+        return specimen.run(calling, x, evaluate=False, values={**values, **counted}).after
+
+    def weigh(**counted: Any) -> float | None:
+        return _measure_weight(fit, x, train(**counted), roles)[0]
+
+    count = _find_count(specimen, chosen, weigh)
+    many = {count: np.asarray(MANY)} if count else {}
+    after = train(**many)
     weight, unbiased = _measure_weight(fit, x, after, roles)
     fresh = specimen.run(calling, x, evaluate=False).after[path]
-    copied = np.allclose(fresh.ravel(), _statistics(fit, x)[0], rtol=1e-4)
+    copied = bool(np.allclose(fresh.ravel(), _statistics(fit, x)[0], rtol=1e-4))
+    starts_over = copied and weight not in {None, 0.0}
+    debiased = starts_over and bool(count) and _differs(weight, weigh(**{count: np.asarray(1)}))
+    values |= many
     return Measured(
         weight=weight,
         unbiased=unbiased,
-        one_pass=weight is not None and _loses_variance(specimen, calling, x, after, roles),
+        one_pass=weight is not None and _loses_variance(specimen, calling, x, after, values, roles),
         carries_gradient=_carries_gradient(specimen, calling, x, path),
-        replaces=weight not in {None, 0.0} and bool(copied),
+        replaces=starts_over and not debiased,
+        debiased=debiased,
+        count=count,
     )
+
+
+def _find_count(specimen: Specimen, chosen: Chosen, weigh: Callable[..., float | None]) -> str:
+    """Return the attribute that counts updates, if the weight of the old mean depends on it."""
+    holders = specimen.holders()
+    scalars = [path for path in chosen.train.moved if np.size(value_of(holders[path])) == 1]
+    weight = weigh() if scalars else None
+    return next((p for p in sorted(scalars) if _differs(weight, weigh(**{p: MANY}))), "")
 
 
 def _carries_gradient(specimen: Specimen, calling: Calling, x: np.ndarray, path: str) -> bool:
@@ -88,10 +115,10 @@ def _loses_variance(
     calling: Calling,
     x: np.ndarray,
     near: Mapping[str, np.ndarray],
+    values: Mapping[str, np.ndarray],
     roles: Mapping[str, str],
 ) -> bool:
     """Whether the variance of a batch is another one if the batch is moved away from 0."""
-    values = _name_values(roles, running_mean=_MEAN, running_var=_VAR)
     moved = (x + np.float32(4096)).astype(np.float32)
     far = specimen.run(calling, moved, evaluate=False, values=values).after
     return not np.allclose(far[roles["running_var"]], near[roles["running_var"]], rtol=1e-2)

@@ -11,9 +11,10 @@ from conformance.adapters.errors import AdapterError
 from conformance.adapters.recognition.arrays import (
     has_feature_axis,
 )
+from conformance.adapters.recognition.building import label_of, make_specimen
 from conformance.adapters.recognition.conclusion import Recognized
 from conformance.adapters.recognition.constructor import OTHER_WIDTH, WIDTH, Plan, propose_plans
-from conformance.adapters.recognition.examination import Examination, label_of, make_specimen
+from conformance.adapters.recognition.examination import Examination
 from conformance.adapters.recognition.functions import GUIDE
 from conformance.adapters.recognition.layouts import Failures, find_fit
 from conformance.adapters.recognition.modes import list_modes
