@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from conformance.adapters.driven import drive_class, drive_function
 from conformance.adapters.framework_class import FRAMEWORKS
 from conformance.adapters.function_signature import is_pure_form
 from conformance.adapters.implementation import Implementation
+from conformance.adapters.recognized import Recognition, write_call
 
 
 def recognize_class(name: str, found: type) -> Implementation | None:
@@ -52,7 +54,8 @@ def _make(
 ) -> Implementation:
     """Return what a line of Python with the options would make."""
     make: Callable[..., Implementation] = getattr(Implementation, constructor)
-    return make(found, name=name, **options)
+    line = write_call(constructor, name.rpartition(":")[2].rpartition(".")[2], options)
+    return replace(make(found, name=name, **options), recognition=Recognition(line=line))
 
 
 def as_implementation(name: str, found: Any) -> Implementation:

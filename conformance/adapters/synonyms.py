@@ -14,34 +14,49 @@ def normalize(name: str) -> str:
 
 
 def _averages(*stems: str) -> frozenset[str]:
-    prefixes = "", "running", "moving", "pop", "population", "ema", "ra", "r", "stored", "global"
-    suffixes = "", "ema", "index"
+    prefixes = (
+        *("", "running", "moving", "pop", "population", "ema", "ra", "r", "stored", "global"),
+        *("avg", "mov", "movingavg", "movingaverage", "m"),
+    )
+    suffixes = "", "ema", "index", "avg", "running"
     return frozenset(p + stem + suffix for p in prefixes for stem in stems for suffix in suffixes)
 
 
 ARRAY_NAMES: Mapping[str, frozenset[str]] = {
-    "gamma": frozenset({"gamma", "scale", "weight", "weights", "w", "g", "gain"}),
-    "beta": frozenset({"beta", "bias", "shift", "offset", "b"}),
-    "running_mean": _averages("mean", "mu", "avg", "average", "m"),
-    "running_var": _averages("var", "variance", "sigma2", "v"),
+    "gamma": frozenset({"gamma", "gammas", "scale", "weight", "weights", "w", "g", "gain"}),
+    "beta": frozenset({"beta", "betas", "bias", "biases", "shift", "offset", "b"}),
+    "running_mean": _averages("mean", "means", "mu", "avg", "average", "m"),
+    "running_var": _averages("var", "vars", "variance", "sigma2", "sigmasq", "v"),
 }
 """Names of the four arrays, normalized."""
 
 ARGUMENT_NAMES: Mapping[str, tuple[str, ...]] = {
     "features": (
-        "numfeatures", "features", "nfeatures", "featuresize", "d", "dim", "dims", "size",
-        "inputsize", "inputdim", "infeatures", "indim", "channels", "numchannels", "nchannels",
-        "inchannels", "c", "width", "hiddensize", "nf", "ndims",
+        "numfeatures", "features", "nfeatures", "numfeature", "featuresize", "featuredim",
+        "featuresdim", "numfeats", "nfeat", "d", "dim", "dims", "dmodel", "size", "inputsize",
+        "inputdim", "infeatures", "indim", "channels", "numchannels", "nchannels", "numchannel",
+        "inchannels", "channel", "ch", "chan", "c", "width", "units", "numunits", "hiddensize",
+        "hiddendim", "hidden", "numhiddens", "outputsize", "outchannels", "outfeatures", "planes",
+        "filters", "numfilters", "embeddim", "nf", "n", "nin", "nout", "shape", "featureshape",
+        "paramshape", "ndims",
     ),
     "momentum": (
-        "momentum", "mom", "decay", "decayrate", "emadecay", "emamomentum", "emarate", "rho",
-        "bnmomentum", "bndecay", "movingdecay", "smoothing", "alpha", "m",
+        "momentum", "mom", "decay", "decayrate", "emadecay", "emamomentum", "emarate", "emaalpha",
+        "rho", "tau", "bnmomentum", "runningmomentum", "statsmomentum", "bndecay", "movingdecay",
+        "avgdecay", "movingaveragedecay", "movingaveragemomentum", "exponentialaveragefactor",
+        "averagingfactor", "updaterate", "ema", "smoothing", "alpha", "mu", "m",
     ),
-    "eps": ("eps", "epsilon", "varianceepsilon", "bneps", "bnepsilon", "e"),
+    "eps": (
+        "eps", "epsilon", "varianceepsilon", "vareps", "epsvar", "normeps", "bneps", "bnepsilon",
+        "stability", "stabilizer", "jitter", "delta", "small", "tiny", "tol", "e",
+    ),
+    "rngs": ("rngs", "rng", "nnxrngs"),
 }  # fmt: skip
 """Names of constructor arguments, normalized, the most specific first."""
 
-INPUT_NAMES = ("x", "inputs", "input", "xs", "inp", "batch", "data", "h", "hidden", "activations")
+INPUT_NAMES = (
+    "x", "inputs", "input", "xs", "inp", "xin", "batch", "data", "arr", "h", "hidden", "activations"
+)  # fmt: skip
 """Names of the batch."""
 
 PARAMETER_TREES = ("params", "parameters", "theta", "p")
@@ -54,11 +69,17 @@ FLAG_MEANINGS: Mapping[str, str] = {
             "userunningaverage", "userunningavg", "userunningstats", "userunningstatistics",
             "useglobalstats", "deterministic", "inference", "inferencemode", "isinference", "eval",
             "evaluate", "evaluation", "iseval", "evalmode", "test", "testing", "istest", "testmode",
+            "isevaluating", "istesting", "usemovingaverage", "useaverages", "useema", "predict",
+            "frozen", "freeze",
         ),
         "evaluation",
     ),
     **dict.fromkeys(
-        ("train", "training", "istrain", "istraining", "trainmode", "trainingmode", "intraining"),
+        (
+            "train", "training", "istrain", "istraining", "trainmode", "trainingmode", "intraining",
+            "trainning", "usebatchstats", "usebatchstatistics", "updatestats", "updatestatistics",
+            "learning", "islearning", "fit",
+        ),
         "training",
     ),
 }  # fmt: skip
@@ -69,6 +90,18 @@ def role_of(name: str) -> str | None:
     """Return which of the four arrays a name stands for, if any."""
     found = [role for role, names in ARRAY_NAMES.items() if normalize(name) in names]
     return found[0] if found else None
+
+
+def argument_role_of(name: str) -> str | None:
+    """Return which constructor argument a name stands for, if any."""
+    plain = normalize(name)
+    return next((role for role, names in ARGUMENT_NAMES.items() if plain in names), None)
+
+
+def trains_if_true(name: str) -> bool | None:
+    """Return whether a true value of a flag trains; None if its name says nothing."""
+    meaning = FLAG_MEANINGS.get(normalize(name))
+    return None if meaning is None else meaning == "training"
 
 
 def find_argument(role: str, names: Iterable[str]) -> str | None:

@@ -13,8 +13,8 @@ from conformance.adapters.protocols import ARRAYS, STATISTICS
 from conformance.adapters.recognition.constructor import WIDTH
 from conformance.adapters.recognition.effects import Chosen, make_batch
 from conformance.adapters.recognition.layouts import Fit
-from conformance.adapters.recognition.names import ARRAY_NAMES, find_role
 from conformance.adapters.recognition.specimen import Specimen, value_of
+from conformance.adapters.synonyms import role_of
 
 
 class AmbiguousError(Exception):
@@ -38,7 +38,7 @@ class AmbiguousError(Exception):
         for path in self.paths:
             owner, dot, _ = path.rpartition(".")
             beside = [each for each in holders if each.rpartition(".")[:2] == (owner, dot)]
-            found = {find_role(ARRAY_NAMES, each.rpartition(".")[2]): each for each in beside}
+            found = {role_of(each.rpartition(".")[2]): each for each in beside}
             found[self.role] = path
             yield {role: found[role] for role in ARRAYS if role in found}
 
@@ -75,7 +75,7 @@ def locate_arrays(specimen: Specimen, fit: Fit, chosen: Chosen) -> Located:
     ]
     named: dict[str, list[str]] = {role: [] for role in ARRAYS}
     for path in fitting:
-        role = find_role(ARRAY_NAMES, path.rpartition(".")[2])
+        role = role_of(path.rpartition(".")[2])
         if role is not None:
             named[role].append(path)
     located = Located()
@@ -101,11 +101,7 @@ def _take_named(
 ) -> None:
     if len(paths) > 1:
         confirmed = [path for path in paths if responses.get(path) == role]
-        known = ARRAY_NAMES[role]
-        paths = confirmed or sorted(
-            paths,
-            key=lambda p: (p.count("."), known.index(p.rpartition(".")[2].strip("_").lower())),
-        )
+        paths = confirmed or sorted(paths, key=lambda path: (path.count("."), path))
         if len(confirmed) > 1 or (not confirmed and paths[0].count(".") == paths[1].count(".") > 0):
             raise AmbiguousError(role, paths[0], paths[1])
     if paths:
@@ -116,7 +112,7 @@ def _take_named(
 def _take_misshapen(located: Located, holders: Mapping[str, Any], fitting: list[str]) -> None:
     """Take arrays of a known name that do not hold D numbers: that is the layer's fault."""
     for path, holder in holders.items():
-        role = find_role(ARRAY_NAMES, path.rpartition(".")[2])
+        role = role_of(path.rpartition(".")[2])
         is_array = isinstance(holder, nnx.Variable) and np.size(value_of(holder)) <= WIDTH
         if role and role not in located.roles and path not in fitting and is_array:
             located.roles[role] = path

@@ -9,8 +9,9 @@ from itertools import product
 from typing import Any
 
 from conformance.adapters.errors import AdapterError, wrap_errors
-from conformance.adapters.recognition.names import ARGUMENTS, FURTHER, find_role
+from conformance.adapters.recognition.names import FURTHER
 from conformance.adapters.recognition.signature import Parameter, Signature, read_signature
+from conformance.adapters.synonyms import ARGUMENT_NAMES, argument_role_of, normalize
 
 WIDTH, OTHER_WIDTH = 3, 5
 MOMENTUM, EPS = 0.75, 1e-3
@@ -106,9 +107,9 @@ def _list_plans(found: Callable[..., Any], signature: Signature) -> Iterator[Pla
     taken = {*keywords.values()}
     own = [each for each in signature.parameters.values() if not each.inherited]
     options = {
-        each.name: FURTHER[each.name]
+        each.name: FURTHER[normalize(each.name)]
         for each in own
-        if each.required and each.name in FURTHER and each.name not in taken
+        if each.required and normalize(each.name) in FURTHER and each.name not in taken
     }
     unknown = [e.name for e in own if e.required and e.name not in {*taken, *options}]
     widths = [""] if "features" in keywords else unknown or _list_integers(own)
@@ -126,20 +127,16 @@ def _list_integers(parameters: list[Parameter]) -> list[str]:
 def _assign_roles(signature: Signature) -> dict[str, str]:
     """Return the argument of each role: the best known synonym, or what is left by elimination."""
     keywords: dict[str, str] = {}
-    for role, known in ARGUMENTS.items():
-        here = [each for each in signature.parameters if find_role(ARGUMENTS, each) == role]
+    for role, known in ARGUMENT_NAMES.items():
+        here = [each for each in signature.parameters if argument_role_of(each) == role]
         here.sort(
-            key=lambda each: (signature.parameters[each].inherited, known.index(_plain(each)))
+            key=lambda each: (signature.parameters[each].inherited, known.index(normalize(each)))
         )
         if here:
             keywords[role] = here[0]
     if "features" not in keywords and signature.is_open:
         return {"features": "d", "momentum": "momentum", "eps": "eps", "rngs": "rngs"} | keywords
     return keywords
-
-
-def _plain(name: str) -> str:
-    return name.strip("_").lower()
 
 
 def _repair(name: str, plan: Plan, signature: Signature) -> Plan:
@@ -162,7 +159,7 @@ def _repair(name: str, plan: Plan, signature: Signature) -> Plan:
             break
         else:
             return plan
-    known = {own for own in plan.keywords.values() if find_role(ARGUMENTS, own) is not None}
+    known = {own for own in plan.keywords.values() if argument_role_of(own) is not None}
     known |= {*plan.arguments} - {*plan.guessed}
     missing = [
         each.name
@@ -202,8 +199,8 @@ def _change(plan: Plan, signature: Signature, error: Exception) -> Plan | None:
             return replace(plan, keywords=left)
         if refused or own in {*plan.arguments, *plan.keywords.values()}:
             continue
-        if (role := find_role(ARGUMENTS, own)) is not None:
+        if (role := argument_role_of(own)) is not None:
             return replace(plan, keywords={**plan.keywords, role: own})
-        if own in FURTHER:
-            return replace(plan, arguments={**plan.arguments, own: FURTHER[own][0]})
+        if normalize(own) in FURTHER:
+            return replace(plan, arguments={**plan.arguments, own: FURTHER[normalize(own)][0]})
     return None

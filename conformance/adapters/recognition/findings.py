@@ -10,11 +10,12 @@ from conformance.adapters.calling import Layout
 from conformance.adapters.domain import Wider
 from conformance.adapters.protocols import ARRAYS, PARAMETERS, STATISTICS
 from conformance.adapters.recognition.arrays import Located
-from conformance.adapters.recognition.conclusion import Recognized, write_literal
+from conformance.adapters.recognition.conclusion import Recognized
 from conformance.adapters.recognition.constructor import MOMENTUM, Plan
 from conformance.adapters.recognition.effects import Chosen
 from conformance.adapters.recognition.hyperparameters import Measured, round_eps, round_weight
 from conformance.adapters.recognition.layouts import Fit
+from conformance.adapters.recognized import write_literal
 from conformance.requirements.deviations import Deviation
 
 _DEFAULTS: Mapping[str, Any] = {

@@ -10,7 +10,13 @@ import numpy as np
 
 from conformance.adapters.errors import AdapterError, describe, wrap_errors
 from conformance.adapters.implementation import Implementation
-from conformance.adapters.recognition.names import ARGUMENTS, INPUTS, SEEDS, find_role, polarity
+from conformance.adapters.recognition.names import SEEDS
+from conformance.adapters.synonyms import (
+    INPUT_NAMES,
+    argument_role_of,
+    normalize,
+    trains_if_true,
+)
 
 GUIDE = "docs/writing-an-adapter.md shows a complete example."
 
@@ -35,9 +41,9 @@ def takes_nothing(signature: inspect.Signature) -> bool:
 def makes_modules(signature: inspect.Signature) -> bool:
     """Whether a function has the parameters of a constructor: a width, and no input."""
     names = list(signature.parameters)
-    known = [each for each in names if find_role(ARGUMENTS, each) == "features"]
+    known = [each for each in names if argument_role_of(each) == "features"]
     widths = [each for each in known if len(each) > 1 or each == names[0]]
-    return bool(widths) and not any(each.lower() in INPUTS for each in names)
+    return bool(widths) and not any(normalize(each) in INPUT_NAMES for each in names)
 
 
 def recognize_forward(
@@ -60,7 +66,9 @@ def recognize_forward(
         )
         raise AdapterError(msg) from error
     seed, x, flag = list(signature.parameters)[:3] if len(signature.parameters) > 2 else [""] * 3
-    named = seed.lower() in SEEDS or (x.lower() in INPUTS and polarity(flag) is not None)
+    named = seed.lower() in SEEDS or (
+        normalize(x) in INPUT_NAMES and trains_if_true(flag) is not None
+    )
     if not named and seed:
         problem = _try_as_forward(found)
         if problem:

@@ -10,7 +10,8 @@ from typing import Any
 from flax import nnx
 
 from conformance.adapters.calling import Calling
-from conformance.adapters.recognition.names import MODE_METHODS, polarity
+from conformance.adapters.recognition.names import MODE_METHODS
+from conformance.adapters.synonyms import trains_if_true
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def invert(mode: Mode) -> Mode:
 
 
 def _mode(flag: str, name: str, words: str) -> Mode:
-    trains = polarity(name)
+    trains = trains_if_true(name)
     return Mode(Calling(flag=flag, inverted=trains is not False), trains is not None, words)
 
 
@@ -75,7 +76,7 @@ def _list_arguments(module: Any) -> Iterator[Mode]:
         if each.kind is each.VAR_POSITIONAL:
             continue
         boolean = isinstance(each.default, bool) or each.annotation in (bool, "bool")
-        if polarity(each.name) is not None or boolean or each.default is each.empty:
+        if trains_if_true(each.name) is not None or boolean or each.default is each.empty:
             yield _mode(each.name, each.name, f"the call's argument {each.name}")
 
 
@@ -108,9 +109,12 @@ def _list_setters(module: Any) -> Iterator[Mode]:
             continue
         argument = parameters[0].name
         meaning = argument
-        if polarity(argument) is None and (name.startswith("set_") or argument in _VALUES):
+        if trains_if_true(argument) is None and (name.startswith("set_") or argument in _VALUES):
             meaning = name.removeprefix("set_").removesuffix("_mode")
-        if polarity(meaning) is not None and parameters[0].kind is not parameters[0].VAR_KEYWORD:
+        if (
+            trains_if_true(meaning) is not None
+            and parameters[0].kind is not parameters[0].VAR_KEYWORD
+        ):
             yield _mode(f"{name}({argument})", meaning, f"the method {name}({argument}=…)")
 
 
@@ -121,7 +125,7 @@ def _list_attributes(module: Any) -> Iterator[Mode]:
         for name, value in vars(node).items():
             if name.startswith("_pytree__") or not (isinstance(value, bool) or value is None):
                 continue
-            if value is None and polarity(name) is None:
+            if value is None and trains_if_true(name) is None:
                 continue
             full = ".".join(map(str, (*path, name)))
             mode = _mode(f".{full}", name, f"the attribute {full}")

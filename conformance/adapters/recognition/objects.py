@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from conformance.adapters.errors import AdapterError, wrap_errors
+from conformance.adapters.frameworks import recognize_class, recognize_pure_function
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.recognition.functions import (
     GUIDE,
@@ -23,9 +24,9 @@ def recognize(name: str, found: Any) -> Implementation:
 
     Args:
         name: What the user typed, for messages.
-        found: An ``Implementation``; an ``nnx.Module`` class, a ``functools.partial`` of one or a
-            function that returns a module; a forward function; or a function without arguments
-            that returns an ``Implementation``.
+        found: An ``Implementation``; an ``nnx.Module`` class, a ``functools.partial`` of one, or a
+            function that returns a module; a class of another framework; a pure function or a
+            forward function; or a function without arguments that returns an ``Implementation``.
 
     Raises:
         AdapterError: It is none of these; the message says what to do.
@@ -36,6 +37,8 @@ def recognize(name: str, found: Any) -> Implementation:
     if inspect.isclass(made):
         if _is_module(made):
             return _recognize_module(name, found)
+        if made is found and (implementation := recognize_class(name, made)) is not None:
+            return implementation
         msg = (
             f"{name} is the class {made.__name__}, not an nnx.Module. Wrap it in an "
             f"Implementation object with `build`, a function from Config to Layer; {GUIDE}"
@@ -76,6 +79,8 @@ def _recognize_function(name: str, found: Callable[..., Any]) -> Implementation:
             msg = f"{name}() returned {kind}: expected an Implementation object."
             raise AdapterError(msg)
         return _recognize_module(name, found)
+    if (implementation := recognize_pure_function(name, found)) is not None:
+        return implementation
     if makes_modules(signature):
         return _recognize_module(name, found)
     return recognize_forward(name, found, signature)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from conformance.adapters.recognition.names import ARGUMENTS, find_role
+from conformance.adapters.synonyms import argument_role_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def _without_bound(signature: Signature, found: partial[Any]) -> Signature:
     bound = {*list(signature.parameters)[: len(found.args)], *found.keywords}
     left = {name: each for name, each in signature.parameters.items() if name not in bound}
     for name, value in found.keywords.items():
-        if find_role(ARGUMENTS, name) in {"momentum", "eps"}:
+        if argument_role_of(name) in {"momentum", "eps"}:
             left[name] = Parameter(name, value)
     return Signature(left, signature.is_open)
 
