@@ -50,7 +50,7 @@ def render_first(report: Report, verdict: Verdict, console: Console) -> None:
 def render_recognitions(report: Report, console: Console) -> None:
     """Print why implementations without an adapter were read as they were."""
     for name, recognition in report.recognitions.items():
-        console.print(f"[bold]{escape(name)}[/]", highlight=False)
+        console.print(f"Why [bold]{escape(name)}[/] is read as it is:", highlight=False)
         for line in explanation_lines(recognition):
             console.print(escape(f"  {line}"), highlight=False, soft_wrap=True)
         console.print()

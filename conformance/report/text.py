@@ -60,13 +60,20 @@ def recognition_lines(recognition: Mapping[str, Any] | None) -> list[str]:
     if recognition is None:
         return []
     lines = [f"Recognized as {recognition['line']}"]
-    return lines + [f"To declare, if it is meant: {each}" for each in recognition["suggestions"]]
+    lines += [f"To declare, if it is meant: {each}" for each in recognition["suggestions"]]
+    return [part for line in lines for part in _fold(line)]
 
 
 def explanation_lines(recognition: Mapping[str, Any]) -> list[str]:
-    """Return how an implementation without an adapter was read, and why."""
-    line, *suggestions = recognition_lines(recognition)
-    return [line, *(f"  {reason}" for reason in recognition["reasons"]), *suggestions]
+    """Return why an implementation without an adapter was read as it was."""
+    return [part for reason in recognition["reasons"] for part in _fold(reason)]
+
+
+def _fold(line: str) -> list[str]:
+    """Return a line in several; an expression of Python stays one, since no name is broken."""
+    return textwrap.wrap(
+        line, WIDTH - 6, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def rerun_command(verdict: Verdict, options: str = "") -> str:

@@ -6,8 +6,6 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from conformance.adapters.errors import AdapterError, describe, wrap_errors
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.recognition.names import SEEDS
@@ -83,6 +81,8 @@ def recognize_forward(
 
 def _try_as_forward(found: Callable[..., Any]) -> str:
     """Return what happens if a function is called as a forward function, or nothing."""
+    import numpy as np  # noqa: PLC0415  only functions under unknown names are called
+
     x = np.array([[0, 1, 2], [3, -1, 5], [1, 1, 4], [2, 0, 1], [7, 5, 6]], np.float32)
     for flag in (0.0, 1.0):
         try:

@@ -27,7 +27,7 @@ from conformance.frontends.pytest_plugin.protocol import (
 )
 from conformance.frontends.run_config import RunConfig
 from conformance.report.model import Footer, Header, Report, read_environment, sort_verdicts
-from conformance.report.text import explanation_lines
+from conformance.report.text import explanation_lines, recognition_lines
 from conformance.report.waivers import describe_stale
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict, item_name
@@ -215,8 +215,9 @@ class VerdictCollector:
                 for line in answer_lines(report, name):
                     terminalreporter.write_line(printable(line))
         for name, recognition in self.recognitions.items() if self.run.explain else ():
-            for line in explanation_lines(recognition):
-                terminalreporter.write_line(printable(f"{name}: {line}"))
+            terminalreporter.section(f"recognition of {printable(name)}")
+            for line in [*recognition_lines(recognition), *explanation_lines(recognition)]:
+                terminalreporter.write_line(printable(line))
         for sentence in self.stale:
             terminalreporter.write_line(f"conformance: {sentence}", red=True)
         if self.refusal is not None:
