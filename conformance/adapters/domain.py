@@ -61,12 +61,16 @@ AT_LEAST_FLOAT32 = (
 class Wider:
     """A declared extended domain. Strings are the layer's argument names, or empty for none.
 
+    What is declared is a promise: values in it are judged by MUST.
+
     Attributes:
         ndim: Inputs may have more than two axes, with the features on the last.
         axis: Constructor argument for another feature axis; negative axes count from the end.
         mask: Call argument for a boolean mask, true where a row counts.
-        mask_by_row: The mask has the shape of x without the features, instead of any shape that
-            broadcasts against x.
+            It has any shape that broadcasts against x by NumPy's rules, also with fewer axes.
+        mask_by_row: The mask has the shape of x without the features instead, (N,) or (N, L). With
+            ``ndim`` it may also be (N,) for all positions of an example: a layer that refuses this
+            by an exception conforms; in one that accepts it, all positions count.
         dtype: Constructor argument for the dtype.
         precisions: The accepted dtypes.
         axis_name: Constructor argument for a named axis of ``jax.vmap`` or ``jax.shard_map``.

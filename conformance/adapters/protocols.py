@@ -66,7 +66,9 @@ class Layer(Protocol):
     def write(self, values: Mapping[str, np.ndarray]) -> None:
         """Replace the named arrays, as an optimizer or a restored checkpoint would.
 
-        Statistics that come without ``COUNT`` are averages of ``MANY`` updates.
+        Statistics that come without ``COUNT`` are averages of ``MANY`` updates. With a ``COUNT`` of
+        0 they are those of a fresh layer: they have no weight in the next update, sums behind them
+        are 0, and evaluation uses what a fresh layer uses.
         """
 
 

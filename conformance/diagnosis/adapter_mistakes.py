@@ -13,7 +13,7 @@ from itertools import permutations
 
 import numpy as np
 
-from conformance.adapters.protocols import ARRAYS, STATISTICS, Config
+from conformance.adapters.protocols import ARRAYS, COUNT, STATISTICS, Config
 from conformance.diagnosis.sample_data import STATE, X
 from conformance.numerics import oracle
 from conformance.numerics.state import AnyArray, State
@@ -163,17 +163,46 @@ def state_kept(subject: Subject) -> Problem:
     return None
 
 
+def age_kept(subject: Subject) -> Problem:
+    """A copy by reading and writing goes on as the layer itself, fresh or trained."""
+    if subject.implementation.design.extra:  # which is not copied
+        return None
+    for words, batches in (("a fresh layer", ()), ("a trained layer", (X,))):
+        layer = subject.build(_CONFIG)
+        for batch in batches:
+            layer.train(batch)
+        copy = subject.build(_CONFIG, layer.state)
+        layer.train(_NEXT)
+        copy.train(_NEXT)
+        arrays, copied = layer.state.arrays(), copy.state.arrays()
+        differing = [name for name in STATISTICS if not _near(copied[name], arrays[name])]
+        if differing:
+            return f"{words} and its copy by `read` and `write` differ in {differing[0]} {_AGE}" + (
+                f"`{COUNT}` must be the number of updates, 0 for a fresh layer, and be written back"
+                if subject.conventions.counts()
+                else f"if the layer counts its updates, declare that, and read and write `{COUNT}`"
+            )
+    return None
+
+
+_AGE = "after one more training call: "
+
+_PLACES = "the four arrays are in their places", arrays_in_place
+_AGES = "a copy by read and write goes on as the layer does", age_kept
+
 OF_NAMES: tuple[tuple[str, Callable[[Subject], Problem]], ...] = (
-    ("the four arrays are in their places", arrays_in_place),
+    _PLACES,
+    _AGES,
 )
 """Mistakes that are possible where only names are declared: ``Implementation.nnx`` and classes."""
 
 MISTAKES: tuple[tuple[str, Callable[[Subject], Problem]], ...] = (
     ("the layer computes with what was written", write_reaches),
-    *OF_NAMES,
+    _PLACES,
     ("what is written later reaches it, too", written_later),
     ("True evaluates and False trains", flag_understood),
     ("state is kept between calls", state_kept),
+    _AGES,
     ("momentum reaches the layer, the right way round", momentum_passed),
     ("eps reaches the layer", eps_passed),
 )

@@ -12,6 +12,7 @@ from conformance.numerics.state import State
 from conformance.properties.support.checks import check_finite, check_shape, check_true
 from conformance.properties.support.claims import check_kept
 from conformance.properties.support.domain_checks import (
+    DomainLayer,
     call,
     check_results,
     check_statistics,
@@ -30,13 +31,33 @@ def shape_of(subject: Subject, drawn: Masked) -> tuple[int, ...]:
     return (*around, drawn.case.config.features)
 
 
-def shape_mask(subject: Subject, drawn: Masked, kept: Any) -> Any:
-    """Return the mask in a shape that the layer declares to take."""
+def shape_mask(subject: Subject, drawn: Masked, kept: Any, layer: DomainLayer) -> Any:
+    """Return the mask in a shape that the layer declares to take; see ``Wider``.
+
+    Args:
+        subject: The implementation.
+        drawn: The case.
+        kept: Which rows count, (N,), as alike as the case says.
+        layer: The layer, which may refuse a mask (n,) of examples if it takes one of rows.
+    """
     shape = shape_of(subject, drawn)
+    around, more = kept.reshape(shape[:-1]), len(shape) - 2
+    alike = drawn.alike if len(drawn.around) == len(shape) - 1 else ""
     if domain_of(subject).mask_by_row:
-        return kept.reshape(shape[:-1])
-    own = shape if drawn.by_element else (*shape[:-1], 1)
-    return np.ascontiguousarray(np.broadcast_to(kept.reshape(*shape[:-1], 1), own))
+        of_examples = np.ascontiguousarray(around[(slice(None), *(0,) * more)])
+        tried = alike == "positions" and more
+        return of_examples if tried and not _refuses(subject, drawn, of_examples, layer) else around
+    if alike == "examples":
+        return np.ascontiguousarray(around[0, ..., None])
+    if alike == "positions":
+        around = around[(slice(None), *(slice(1),) * more)]
+    own = shape if drawn.by_element else (*around.shape, 1)
+    return np.ascontiguousarray(np.broadcast_to(around[..., None], own))
+
+
+def _refuses(subject: Subject, drawn: Masked, mask: Any, layer: DomainLayer) -> bool:
+    arguments = layer.ref, shape_rows(subject, drawn, drawn.case.x), mask
+    return bool(layer.session.ask("refuses_mask", *arguments, label="a call with a mask"))
 
 
 def shape_rows(subject: Subject, drawn: Masked, rows: Any) -> Any:
@@ -48,7 +69,7 @@ def call_masked(subject: Subject, drawn: Masked) -> tuple[State, Results, Case]:
     """Call a layer on a masked batch; return its state before, and what belongs to rows kept."""
     layer = start(subject, drawn.case.config, drawn.case.state, Options())
     x, w = (shape_rows(subject, drawn, rows) for rows in (drawn.case.x, drawn.w))
-    results = call(layer, x, w, shape_mask(subject, drawn, drawn.kept))
+    results = call(layer, x, w, shape_mask(subject, drawn, drawn.kept, layer))
 
     def alone(name: str, array: Any) -> Any:
         check_shape(name, array, x.shape)
@@ -84,7 +105,7 @@ def a_batch_without_rows_is_survived(subject: Subject, drawn: Masked) -> None:
     """K = ∅: all arrays are finite, and the next batch is normalised and counted from there"""
     case = drawn.case
     layer = start(subject, case.config, case.state, Options())
-    nothing = shape_mask(subject, drawn, np.zeros_like(drawn.kept))
+    nothing = shape_mask(subject, drawn, np.zeros_like(drawn.kept), layer)
     x, w = (shape_rows(subject, drawn, rows) for rows in (case.x, drawn.w))
     results = call(layer, x, w, nothing)
     for name in ARRAYS:
@@ -95,6 +116,6 @@ def a_batch_without_rows_is_survived(subject: Subject, drawn: Masked) -> None:
     check_kept(State(**results.after), layer.state, "as before the call", names=PARAMETERS)
 
     following = start(subject, case.config, State(**results.after), Options())
-    results = call(following, x, w, shape_mask(subject, drawn, drawn.kept))
+    results = call(following, x, w, shape_mask(subject, drawn, drawn.kept, following))
     alone = select_rows(case, drawn.kept)
     check_statistics(subject, alone, following.state, results.after, of=" after the next")

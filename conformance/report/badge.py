@@ -18,8 +18,16 @@ def badge_texts(report: Report) -> tuple[str, str, str]:
     sums, why = summarize(report.verdicts), describe_gap(report)
     suite = report.header.environment.get("batchnorm-conformance", "of unknown version")
     level, colour = _level(sums)
-    if why:
-        level, colour = f"{level} ({why})", _RED if sums.must else _AMBER
+    scopes = report.scopes()
+    parts = [why] if why else []
+    if len(scopes) == 1:
+        parts.append(next(iter(scopes.values())).sentence())
+    elif scopes:
+        parts.append(f"{len(scopes)} implementations judged in part")
+    if parts:
+        level = f"{level} ({'; '.join(parts)})"
+    if (why or any(scope.driven for scope in scopes.values())) and not sums.must:
+        colour = _AMBER
     exceptions = f"{pluralize(sums.waivers, 'waiver')} · {pluralize(sums.deviations, 'deviation')}"
     return f"BatchNorm conformance {suite}", f"{level} · {exceptions}", colour
 

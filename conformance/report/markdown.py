@@ -62,7 +62,10 @@ def _causes(report: Report) -> list[str]:
 
 def _caution(report: Report) -> list[str]:
     why = describe_gap(report)
-    return [f"⚠ This report covers only a part: {why}.", ""] if why else []
+    lines = [f"⚠ This report covers only a part: {why}.", ""] if why else []
+    for name, scope in report.scopes().items():
+        lines += [f"⚠ {code(name)}: {scope.sentence()}.", ""]
+    return lines
 
 
 def _folded(title: str, verdicts: list[Verdict]) -> list[str]:

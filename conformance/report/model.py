@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.report.atomic_files import write_text
+from conformance.report.scope import Scope, scope_of
 from conformance.report.validation import ReportError, read_valid_json
 from conformance.requirements import REQUIREMENTS, TRANSFORMS
 from conformance.requirements.verdict import Outcome, Verdict
@@ -121,6 +122,11 @@ class Report:
                 rows.setdefault(transform, {})[verdict.requirement] = verdict.outcome.value
         return matrix
 
+    def scopes(self) -> dict[str, Scope]:
+        """Return by implementation how much was judged, where its form leaves something out."""
+        found = {name: scope_of(self.of(name)) for name in self.header.implementations}
+        return {name: scope for name, scope in found.items() if scope is not None}
+
     def on_word(self) -> list[str]:
         """Return the judged requirements that rest on facts stated by the judged process."""
         judged = {verdict.requirement for verdict in self.verdicts if verdict.outcome.judged}
@@ -143,6 +149,7 @@ class Report:
             **({"recognitions": self.recognitions} if self.recognitions else {}),
             "transforms": self.transforms(),
             "on_word": self.on_word(),
+            "scopes": {name: scope.to_json() for name, scope in self.scopes().items()},
             "footer": asdict(self.footer) | {"complete": self.complete, "counts": self.counts()},
         }
 

@@ -43,6 +43,7 @@ def to_html(report: Report) -> str:
         script=Markup(script),  # noqa: S704  a file of this package
         answers=summarize_each(report),
         partial=describe_gap(report),
+        scopes=report.scopes().items(),
         trust=describe_trust(report),
         heading=heading_lines(report),
         side_effects=report.side_effects.items(),

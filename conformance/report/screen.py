@@ -11,6 +11,7 @@ from rich.console import Console
 from conformance.report.causes import Cause, causes, format_ids
 from conformance.report.detail import Detail
 from conformance.report.model import Report
+from conformance.report.scope import scope_of
 from conformance.report.summary import Summary, summarize, summarize_each
 from conformance.report.terminal import (
     answer_line,
@@ -84,6 +85,7 @@ def render_quietly(report: Report, console: Console) -> None:
     """Print one line per implementation, and what is missing from an incomplete report."""
     for name, sums in summarize_each(report):
         words = [answer_line(name, sums)]
+        words += [f"{scope.sentence()}." for scope in (scope_of(report.of(name)),) if scope]
         words += [c.diagnosis["sentence"] for c in causes(report, name) if c.diagnosis][:1]
         console.print(escape(" ".join(words)), highlight=False, soft_wrap=True)
     if not report.complete:
@@ -104,6 +106,8 @@ def answer_lines(
     verdicts = report.of(name)
     sums = summarize(verdicts)
     lines = [f"{_mark(sums)} {answer_line(name, sums)}"]
+    if scope := scope_of(verdicts):
+        lines += _wrap(f"{scope.sentence()}.", "  ", 2)
     lines += [f" {line}" for line in recognition_lines(report.recognitions.get(name))]
     found = causes(report, name)
     lines += _unknown(report.diagnoses.get(name, {}))

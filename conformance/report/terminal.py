@@ -84,7 +84,7 @@ def render_conclusion(report: Report, console: Console) -> None:
         console.print()
         _render_diagnosis(name, diagnosis, console)
     console.print()
-    answers = len(report.header.implementations)
+    answers = len(report.header.implementations) + len(report.scopes())
     for number, line in enumerate(conclusion_lines(report)):
         console.print(line, highlight=False, style="bold" if number < answers else "")
 
@@ -205,7 +205,12 @@ def _render_diagnosis(name: str, diagnosis: dict[str, Any], console: Console) ->
 
 def conclusion_lines(report: Report) -> list[str]:
     """Return the last lines: an answer per implementation, the evidence, what is missing."""
-    lines = [escape(answer_line(name, sums)) for name, sums in summarize_each(report)]
+    scopes = report.scopes()
+    lines = []
+    for name, sums in summarize_each(report):
+        lines.append(escape(answer_line(name, sums)))
+        if name in scopes:
+            lines.append(escape(f"{name}: {scopes[name].sentence()}."))
     return lines + evidence_lines(report)
 
 

@@ -1,6 +1,6 @@
 """Inputs with more than two axes."""
 
-from conformance.requirements.requirement import Capability, Level, Requirement
+from conformance.requirements.requirement import Capability, Requirement
 
 _PURE = ("jax.jit", "jax.vjp", "nnx.split and nnx.merge")
 
@@ -13,9 +13,11 @@ ROWS = (
             "the statistics are taken over all other axes."
         ),
         formula="rows = moveaxis(x, axis, −1).reshape(−1, D)",
-        level=Level.SHOULD,
         needs=Capability.NDIM,
-        why="Images and sequences have their features first, last or in the middle.",
+        why=(
+            "Images and sequences have their features first, last or in the middle. MUST, because "
+            "an axis that is offered promises the values that its features have as rows."
+        ),
         mistakes=(
             "only axis 0 reduced",
             "reshape without a transpose",

@@ -16,9 +16,11 @@ ROWS = (
             "evaluation a mask changes nothing."
         ),
         formula="μ = Σ_K x/|K|; v = Σ_K (x−μ)²/|K|; rm' = m·rm + (1−m)μ; rv' = m·rv + (1−m)v",
-        level=Level.SHOULD,
         needs=Capability.MASK,
-        why="Sequences of unequal length are padded; padding in a mean depends on the batching.",
+        why=(
+            "Sequences of unequal length are padded; padding in a mean depends on the batching. "
+            "MUST, because a mask that is offered promises the statistics of the rows that count."
+        ),
         mistakes=(
             "the mask ignored",
             "division by N instead of the number of rows kept",
@@ -39,7 +41,10 @@ ROWS = (
         formula="with w = 0 outside K: dx_K, dγ, dβ = those of the batch x_K",
         level=Level.SHOULD,
         needs=Capability.MASK,
-        why="Padding is uninitialised memory now and then, and 0·NaN is NaN.",
+        why=(
+            "Padding is uninitialised memory now and then, and 0·NaN is NaN. SHOULD, because "
+            "documentation says where statistics are taken, and is silent on what padding may hold."
+        ),
         mistakes=(
             "rows multiplied by the mask instead of selected",
             "rows selected after the mean was subtracted: 0·NaN in the derivative",
@@ -55,7 +60,10 @@ ROWS = (
         ),
         level=Level.SHOULD,
         needs=Capability.MASK,
-        why="The last batch of an epoch may be padding alone, and NaN stays in an average.",
+        why=(
+            "The last batch of an epoch may be padding alone, and NaN stays in an average. SHOULD, "
+            "because a mean of no rows is not defined, and documentation is silent on it."
+        ),
         mistakes=("0/0 stored in the running statistics",),
         source="Σ_K x/|K| is not defined for an empty K",
         transforms=_PURE,

@@ -1,6 +1,6 @@
 """Inputs of 16 and of 64 bits."""
 
-from conformance.requirements.requirement import Capability, Level, Requirement
+from conformance.requirements.requirement import Capability, Requirement
 
 _CALLED = ("jax.jit", "nnx.split and nnx.merge")
 _PURE = ("jax.jit", "jax.vjp", "nnx.split and nnx.merge")
@@ -14,9 +14,11 @@ ROWS = (
             "the output's 16 bits on its way."
         ),
         formula="|error of y| ≤ that of float32 + u₁₆·(3|γz| + |β| + |y|)",
-        level=Level.SHOULD,
         needs=Capability.DTYPES,
-        why="Sums of 16 bits lose the variance at any offset, and 65504 is soon exceeded.",
+        why=(
+            "Sums of 16 bits lose the variance at any offset, and 65504 is soon exceeded. MUST, "
+            "because a dtype that is offered promises usable values."
+        ),
         mistakes=(
             "sums, squares or counts in 16 bits",
             "running statistics rounded to 16 bits in evaluation",
@@ -32,9 +34,11 @@ ROWS = (
             "For an input of 16 bits the output has the declared dtype in both modes, and the four "
             "arrays keep theirs."
         ),
-        level=Level.SHOULD,
         needs=Capability.DTYPES,
-        why="A dtype that changes compiles again, breaks scans, and doubles or halves the memory.",
+        why=(
+            "A dtype that changes compiles again, breaks scans, and doubles or halves the memory. "
+            "MUST, because the dtypes are those that the layer declares."
+        ),
         mistakes=(
             "an output promoted by gamma, or cut to the input's dtype",
             "running statistics that take the dtype of the batch",
@@ -48,9 +52,11 @@ ROWS = (
             "With 64-bit mode enabled a float64 input is normalised to the accuracy of float64, "
             "with the declared dtypes of the output and the four arrays."
         ),
-        level=Level.SHOULD,
         needs=Capability.X64,
-        why="Whoever pays for float64 needs it; a single constant in float32 takes half of it.",
+        why=(
+            "Whoever pays for float64 needs it; a single constant in float32 takes half of it. "
+            "MUST, because a layer that offers float64 promises its digits."
+        ),
         mistakes=("statistics in float32", "eps or r in float32", "state that becomes float64"),
         source="JAX: jax_enable_x64",
         transforms=_CALLED,
@@ -63,9 +69,11 @@ ROWS = (
             "roundings of its parts and of their sum to the dtype of x."
         ),
         formula="|error of dx| ≤ that of float32 + 7u₁₆·|γ|r(|w| + mean|w| + (|z|+R)mean|wz|)",
-        level=Level.SHOULD,
         needs=Capability.DTYPES_GRAD,
-        why="Mixed precision is for training, and a gradient summed in 16 bits stops growing.",
+        why=(
+            "Mixed precision is for training, and a gradient summed in 16 bits stops growing. "
+            "MUST, for the reason of BN-TYPE-1."
+        ),
         mistakes=(
             "gradients of gamma and beta summed in 16 bits",
             "statistics that are constants for an input of 16 bits",

@@ -13,9 +13,11 @@ ROWS = (
             "statistics of the whole batch; evaluation shares nothing and needs no axis."
         ),
         formula="μ, v and the sums in dx over the rows of all shards",
-        level=Level.SHOULD,
         needs=Capability.SYNC,
-        why="Training on several devices is meant to be training on a larger batch.",
+        why=(
+            "Training on several devices is meant to be training on a larger batch. MUST, because "
+            "statistics that are offered as shared have the values of that batch."
+        ),
         mistakes=(
             "variances of the shards averaged without those of their means",
             "running statistics, or gradients, of a shard alone",
@@ -32,9 +34,11 @@ ROWS = (
             "shards are weighted by their counts."
         ),
         formula="μ = Σ_s Σ_K x/Σ_s |K_s|; v = Σ_s Σ_K (x−μ)²/Σ_s |K_s|",
-        level=Level.SHOULD,
         needs=Capability.MASKED_SYNC,
-        why="The last batch is seldom divisible, and padding is not spread evenly.",
+        why=(
+            "The last batch is seldom divisible, and padding is not spread evenly. MUST, because "
+            "of a mask and a named axis together, each promises the statistics of all rows kept."
+        ),
         mistakes=("the mean of the means of the shards", "division by all rows of all shards"),
         source="PyTorch SyncBatchNorm: weighted by counts since pytorch/pytorch#22192",
         transforms=_SPREAD,
@@ -48,7 +52,10 @@ ROWS = (
         formula="as BN-SYNC-2, with |K_s| = 0 for a shard s",
         level=Level.SHOULD,
         needs=Capability.MASKED_SYNC,
-        why="At the end of an epoch some devices get padding alone, and NaN reaches all of them.",
+        why=(
+            "At the end of an epoch some devices get padding alone, and NaN reaches all of them. "
+            "SHOULD, because a shard's mean of no rows is as undefined as in BN-MASK-3."
+        ),
         mistakes=("0/0 of the empty shard, for all shards", "an empty shard that does not update"),
         source="pytorch/pytorch#36530, facebookresearch/detectron2#366",
         transforms=_SPREAD,

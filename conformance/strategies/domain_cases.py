@@ -26,11 +26,18 @@ MASKED = (
     Entry(3, 3, 0.9, 1e-3),
     Entry(7, 2, 0.3, 0.1),
     Entry(6, 2, 0.75, 1e-3),
+    Entry(6, 2, 0.75, 1e-3),
 )
-"""For masks; where N = D, a mask of rows could be applied to features unnoticed."""
+"""For masks; where N = D, a mask of rows could be applied to features unnoticed.
+
+The last is there twice, because masks of more shapes go with it.
+"""
 
 POSITIONS = {6: (3, 2)}
-"""By number of rows: the shape (examples, positions) in which they may be passed with ``ndim``."""
+"""By number of rows: the shape (examples, positions) in which they may be passed with ``ndim``.
+
+The lengths differ, so a mask (examples,) cannot be taken for one of positions or of features.
+"""
 
 
 class Layout(NamedTuple):
@@ -120,6 +127,8 @@ class Masked(NamedTuple):
         w: The cotangent of y, (N, D); 0 where a row does not count.
         by_element: Whether a mask that may have any shape that broadcasts is passed as (N, D).
         around: The lengths of the axes over which the N rows are spread with ``ndim``.
+        alike: Rows that count or not together, so that a mask need not have their axis:
+            "positions", those of one example; "examples", those of one position; or none.
     """
 
     case: Case
@@ -127,6 +136,7 @@ class Masked(NamedTuple):
     w: Float32
     by_element: bool
     around: tuple[int, ...] = ()
+    alike: str = ""
 
 
 _FILLERS = (None, 0.0, 1e4, -3e4, 1.0)
@@ -162,13 +172,29 @@ def masked_cases(reader: ByteReader, palette: Palette, *, special: bool = False)
     """
     case = reader.draw(cases(palette))
     rows, features = case.x.shape
+    around = POSITIONS.get(rows, (rows,))
     kept = reader.draw(masks(rows))
+    choice = reader.draw(integers(0, 2 if len(around) > 1 else 9))
+    alike = _ALIKE[choice] if choice < len(_ALIKE) else ""
+    kept = _spread_alike(kept, around, alike)
     fillers = _SPECIAL if special else _FILLERS
     filler = fillers[reader.draw(integers(0, len(fillers) - 1))]
     if filler is not None:
         case = case.with_x(np.where(kept[:, None], case.x, np.float32(filler)))
     w = np.where(kept[:, None], reader.draw(cotangents(rows, features)), np.float32(0))
-    return Masked(case, kept, w, rows > 6, POSITIONS.get(rows, (rows,)))
+    return Masked(case, kept, w, rows > 6, around, alike)
+
+
+_ALIKE = ("", "positions", "examples")
+
+
+def _spread_alike(kept: Mask, around: tuple[int, ...], alike: str) -> Mask:
+    """Return a mask (N,) with the rows alike that are to be, and some row that counts."""
+    if not alike:
+        return kept
+    axes = tuple(range(1, len(around))) if alike == "positions" else (0,)
+    together = np.logical_or.reduce(kept.reshape(around), axis=axes, keepdims=True)
+    return np.broadcast_to(together, around).reshape(-1)
 
 
 @composite

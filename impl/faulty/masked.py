@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -122,6 +123,41 @@ class AsLength(WideBatchNorm):
     def counting(self, mask: Any, rows: Array) -> Array:
         kept = super().counting(mask, rows)
         return jnp.arange(len(rows))[:, None] < kept.sum()
+
+
+@masked("mask-of-examples-miscounted", "BN-MASK-1", source="keras-team/keras#20815")
+class ExamplesMiscounted(WideBatchNorm):
+    """A mask (n,) of examples is taken, but examples are counted in place of their positions."""
+
+    def cleaned(self, rows: Array, kept: Array) -> Array:
+        return jnp.where(self.of_rows(kept, rows), rows, 0)
+
+    def average(self, values: Array, kept: Array) -> Array:
+        kept_rows = jnp.where(self.of_rows(kept, values), values, 0)
+        return self.total(kept_rows.sum(axis=0)) / jnp.maximum(self.rows_counted(kept), 1)
+
+    def of_rows(self, kept: Array, rows: Array) -> Array:
+        return jnp.repeat(kept, len(rows) // len(kept), axis=0)
+
+
+@masked(
+    "mask-broadcast-miscounted",
+    "BN-MASK-1",
+    source="keras-team/keras#19848",
+    wider=replace(DOMAIN, mask_by_row=False),
+)
+class BroadcastMiscounted(WideBatchNorm):
+    """The rows that count are counted before the mask is broadcast against x."""
+
+    def __call__(self, x: Any, use_running_average: Any, mask: Any = None) -> Any:
+        if mask is None or use_running_average:
+            return super().__call__(x, use_running_average)
+        kept, others = jnp.broadcast_to(mask, x.shape), tuple(range(x.ndim - 1))
+        count = jnp.maximum(jnp.sum(mask) / mask.shape[-1], 1)
+        mean = jnp.where(kept, x, 0).sum(others) / count
+        var = jnp.square(jnp.where(kept, x - mean, 0)).sum(others) / count
+        self.update(mean, var, count)
+        return self.output(x, mean, var)
 
 
 @masked("mask-from-zeros", "BN-MASK-1", diagnosed="zero-rows-left-out")

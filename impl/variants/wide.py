@@ -24,10 +24,13 @@ class Transposed(WideBatchNorm):
     A batch without rows stores a mean and a variance of 0.
     """
 
+    def __call__(self, x: Any, use_running_average: Any, mask: Any = None) -> Any:
+        if mask is not None:
+            mask = self.features_last(jnp.broadcast_to(jnp.asarray(mask), jnp.shape(x)))
+        return super().__call__(x, use_running_average, mask)
+
     def counting(self, mask: Any, rows: Array) -> Array:
-        if mask is None:
-            return super().counting(mask, rows)
-        return jnp.broadcast_to(jnp.asarray(mask).reshape(len(rows), -1), rows.shape)
+        return super().counting(mask, rows) if mask is None else mask.reshape(rows.shape)
 
     def rows_counted(self, kept: Array) -> Array:
         return self.total(kept.T.sum(axis=1))
@@ -41,6 +44,15 @@ class Transposed(WideBatchNorm):
         mean, var = self.statistics(rows, kept)
         self.update(mean, var, jnp.array(1))
         return jnp.where(kept, self.output(rows, mean, var), 0)
+
+
+@variant("wide-masks-of-examples", wider=DOMAIN)
+class OfExamples(WideBatchNorm):
+    """A mask may also be (n,), of examples: all positions of an example count or none."""
+
+    def counting(self, mask: Any, rows: Array) -> Array:
+        kept = super().counting(mask, rows)
+        return jnp.repeat(kept, len(rows) // len(kept), axis=0)
 
 
 @variant("wide-merged", wider=DOMAIN)

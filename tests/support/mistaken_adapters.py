@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from conformance.adapters.protocols import COUNT, MANY
 from support.numpy_norm import NumpyNorm
 
 
@@ -140,8 +141,37 @@ class FoldedOnce(NumpyNorm):
         return y
 
 
+class Counted(NumpyNorm):
+    """The first batch replaces the statistics, as is to be declared; the count is state."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.arrays[COUNT] = np.array(0)
+
+    def __call__(self, x, use_running_average):
+        y = super().__call__(x, use_running_average)
+        self.arrays[COUNT] = self.arrays[COUNT] + (not use_running_average)
+        return y
+
+    def update(self, old, new):
+        return super().update(old, new) if self.arrays[COUNT] else new
+
+    def write(self, values):
+        super().write({COUNT: np.array(MANY), **values})
+
+
+class CountNotWritten(Counted):
+    def write(self, values):
+        super().write({name: value for name, value in values.items() if name != COUNT})
+
+
+class CountAlwaysZero(Counted):
+    def read(self):
+        return super().read() | {COUNT: np.array(0)}
+
+
 class Cumulative(NumpyNorm):
-    """An average of all batches so far: state is kept, whatever it is."""
+    """An average of all batches so far, whose number is neither read nor written."""
 
     calls = 0
 

@@ -87,6 +87,10 @@ verdict and every violation is in [data/findings.json](data/findings.json).
   `-wide` entries declare masks, feature axes, dtypes and, for flax, named axes. `flax-default`
   declares its one-pass variance; *strict* ignores that declaration (`--ignore-declarations`) and
   shows what it costs.
+- What is declared is a promise, so the requirements about values in an extended domain are MUST.
+  `conformance run flax-wide` exits with 1: a 16-bit dtype, “the dtype of the result”, also rounds
+  the statistics in evaluation (BN-TYPE-1), and a mask, “the positions for which the mean and
+  variance should be computed”, with a named axis gives those of other positions (BN-SYNC-2).
 - Keras raises for a mask on a single feature, which hides whatever else is wrong with masks.
   *Worked around* is the same layer with a single feature computed as one of two equal ones
   (`tools/docs/keras_workaround.py`), judged on masks alone.

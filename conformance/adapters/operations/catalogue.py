@@ -64,7 +64,7 @@ _BY_MODULE = {
         "step",
         "step_of_two",
     ),
-    "domain_calls": ("build_with", "set_arrays", "read_arrays", "run_program"),
+    "domain_calls": ("build_with", "set_arrays", "read_arrays", "run_program", "refuses_mask"),
     "adapter_facts": ("name_type", "list_lacking", "is_same", "list_read"),
     "characterizing_calls": (
         "call_traced",

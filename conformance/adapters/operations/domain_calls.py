@@ -78,5 +78,14 @@ def run_program(
     }
 
 
+def refuses_mask(layer: WideLayer, x: Any, mask: Any) -> bool:
+    """Return whether a training call on x raises for a mask of this shape; it is only traced."""
+    try:
+        jax.eval_shape(lambda x, mask: layer.pure(layer.arrays, x, False, mask), x, mask)
+    except Exception:  # noqa: BLE001  any exception is a refusal
+        return True
+    return False
+
+
 def _bits(x64: bool) -> AbstractContextManager[Any]:
     return jax.enable_x64(True) if x64 else nullcontext()

@@ -38,6 +38,7 @@ READS = frozenset(
             "snapshot",
             "call_abstractly",
             "build_abstractly",
+            "refuses_mask",
         ),
     }
 )

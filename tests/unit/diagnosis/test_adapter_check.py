@@ -7,6 +7,9 @@ from support.mistaken_adapters import (
     AlwaysEvaluating,
     AlwaysTraining,
     Built,
+    CountAlwaysZero,
+    Counted,
+    CountNotWritten,
     Cumulative,
     EpsNotPassed,
     Exchanged,
@@ -38,6 +41,7 @@ from support.numpy_norm import NumpyNorm, OnePass, SwappedMomentum, Unbiased, im
 from conformance.diagnosis.adapter_check import problems
 from conformance.diagnosis.adapter_mistakes import MISTAKES
 from conformance.properties.support.subject import Subject
+from conformance.requirements.deviations import Deviation
 
 
 def find_mistakes(layer: type[NumpyNorm]) -> list[str]:
@@ -69,6 +73,12 @@ def find_problems(layer: type[NumpyNorm]) -> list[str]:
         (RootOfEps, "eps reaches the layer as its square root"),
         (ModeOfFirstCall, "the mode of the first call stays"),
         (FoldedOnce, "what is written after a call does not reach the layer"),
+        (
+            Cumulative,
+            "a trained layer and its copy by `read` and `write` differ in running_mean after one "
+            "more training call: if the layer counts its updates, declare that, and read and write "
+            "`count`",
+        ),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -103,13 +113,34 @@ def test_only_the_first_broken_step_is_reported(layer, words):
     assert reported[0].startswith(words), reported
 
 
-@pytest.mark.parametrize("layer", [Cumulative, KeepsWhatItIsGiven])
-def test_a_sound_adapter_has_no_step_that_fails(layer):
-    """Neither averages of another kind nor arrays that are kept and moved are mistakes."""
-    assert find_problems(layer) == []
+@pytest.mark.parametrize(
+    ("layer", "which"), [(CountNotWritten, "a fresh"), (CountAlwaysZero, "a trained")]
+)
+def test_a_count_that_is_lost_between_read_and_write_is_named(layer, which):
+    """Averages that know their age go on as before only with the count."""
+    declared = {Deviation.FIRST_BATCH_REPLACES}
+    found = [each for _, each in problems(Subject(implementation(layer, declared))) if each]
+
+    assert found == [
+        f"{which} layer and its copy by `read` and `write` differ in running_mean after one more "
+        "training call: `count` must be the number of updates, 0 for a fresh layer, and be written "
+        "back"
+    ]
 
 
-@pytest.mark.parametrize("layer", [NumpyNorm, OnePass, Unbiased, Cumulative])
+def test_a_count_that_is_read_and_written_has_no_problem():
+    """Writing with the count 0 makes the layer a fresh one again."""
+    subject = Subject(implementation(Counted, {Deviation.FIRST_BATCH_REPLACES}))
+
+    assert not any(problem for _, problem in problems(subject))
+
+
+def test_a_sound_adapter_has_no_step_that_fails():
+    """Arrays that are kept and moved are no mistake."""
+    assert find_problems(KeepsWhatItIsGiven) == []
+
+
+@pytest.mark.parametrize("layer", [NumpyNorm, OnePass, Unbiased])
 def test_layers_are_not_taken_for_adapters(layer):
     """A sound adapter has no problem, whatever its layer computes."""
     assert find_mistakes(layer) == []

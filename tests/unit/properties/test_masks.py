@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from typing import Any
 
-import jax
+import jax.numpy as jnp
 import pytest
 
 from conformance.adapters.domain import Wider
@@ -34,21 +36,35 @@ def test_masks_have_the_shape_that_is_declared():
     assert outcome_of(wide(), "BN-MASK-1") is Outcome.CONFORMS
 
 
-@pytest.mark.parametrize(("ndim", "ranks"), [(False, {2}), (True, {2, 3})])
+SHAPES = {
+    # ndim, by row: the shapes of masks on inputs of six rows
+    (False, True): {(6,)},
+    (True, True): {(3, 2), (3,)},
+    (False, False): {(6, 1), (1,)},
+    (True, False): {(3, 2, 1), (3, 1, 1), (2, 1)},
+}
+
+
+@pytest.mark.parametrize("ndim", [False, True])
 @pytest.mark.parametrize("by_row", [True, False])
-def test_masks_go_with_the_axes_that_are_declared(ndim: bool, ranks: set[int], by_row: bool):
-    """Masked inputs have more axes only for a layer that takes them, and the mask has as many."""
+def test_masks_have_every_shape_that_the_declaration_accepts(ndim: bool, by_row: bool):
+    """Inputs have more axes only for a layer that takes them, and masks also have fewer axes."""
     seen = set()
 
     class Seen(WideBatchNorm):
-        def counting(self, mask: jax.Array | None, rows: jax.Array) -> jax.Array:
-            if mask is None:
-                return super().counting(mask, rows)
-            seen.add(mask.ndim + 1 if by_row else mask.ndim)
-            return super().counting(mask if by_row else mask[..., 0], rows)
+        def __call__(self, x: Any, use_running_average: bool, mask: Any = None) -> Any:
+            if mask is not None:
+                seen.add((x.shape, mask.shape))
+                free = mask[..., None] if by_row and mask.ndim < x.ndim - 1 else mask
+                free = free[..., None] if by_row else free
+                mask = jnp.broadcast_to(free, x.shape)[..., 0]
+            return super().__call__(x, use_running_average, mask)
 
     extended = replace(DOMAIN, ndim=ndim, mask_by_row=by_row)
     layer = Implementation.nnx(Seen, name="seen", wider=extended)
     for row in ("BN-MASK-1", "BN-MASK-2", "BN-MASK-3"):
         assert outcome_of(layer, row) is Outcome.CONFORMS
-    assert seen == ranks
+    shaped = {mask for x, mask in seen if math.prod(x[:-1]) == 6}
+    assert shaped - SHAPES[ndim, by_row] == set()
+    assert SHAPES[ndim, by_row] - shaped <= {(1,)}  # which others have, too
+    assert by_row or ndim or (1,) in {mask for _, mask in seen}
