@@ -19,6 +19,7 @@ _THROUGH = "BN-GRAD-8"
 """The requirement on the gradient through the running statistics."""
 
 _NOTHING = "No known mistake reproduces what it returned."
+_RIGHT = "All designed calls return what they should: what is violated shows elsewhere."
 
 
 def explain(
@@ -42,7 +43,11 @@ def explain(
     data = found.diagnosis.to_json()
     if found.diagnosis.kind == "none":
         facts = known_facts(found.calls, found.evidence)
-        return data | ({"sentence": _NOTHING, "known": facts} if facts else {})
+        return data | (
+            {"sentence": _NOTHING if found.evidence.deviant else _RIGHT, "known": facts}
+            if facts
+            else {}
+        )
     if found.match is None or not verdicts:
         return data
     checked = _verified(found, declared, ordered, until)

@@ -179,8 +179,8 @@ def _remarks(verdicts: list[Verdict], sums: Summary) -> list[str]:
             if sums.must or sums.should
             else f"{len(good)} of {len(families)} families"
         )
-        worst = "" if sums.worst is None else f"; worst accepted error ÷ bound {sums.worst:.2f}"
-        lines += _wrap(f"Conform: {shown}{worst}.", " ", 2)
+        worst = "" if sums.worst is None else f" (worst error ÷ bound {sums.worst:.2f})"
+        lines += _wrap(f"Conform{worst}: {shown}.", " ", 3)
     waived = [v for v in verdicts if v.outcome is Outcome.WAIVED]
     if waived:
         lines += _wrap(f"Waived: {len(waived)}: {format_ids(waived)}.", " ", 2)
@@ -218,4 +218,4 @@ def _wrap(text: str, lead: str, most: int) -> list[str]:
 
 
 def _capitalize(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return text[:1].upper() + text[1:] if text[:1].isascii() else text  # ε is not Ε

@@ -93,7 +93,7 @@ def test_what_conforms_and_what_was_not_judged_are_a_line_each():
         text.split()
     )
     assert "Waived: 1: EMA 6." in text
-    assert "Conform: INIT, NUM" in text
+    assert "Conform (worst error ÷ bound 0.25): INIT, NUM" in text
 
 
 def test_quietly_is_a_line():
