@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_COMPILED_FROM = 8
-"""Compiling a program for a set of shapes costs as much as some fifty transfers without it, but
-shapes that have occurred this often occur many times more."""
+_COMPILED_FROM = 32
+"""Loading a program for a set of shapes costs as much as some two hundred transfers without it, and
+compiling it more, but shapes that have occurred this often occur many times more."""
 
 _seen: Counter[tuple[Any, ...]] = Counter()
 

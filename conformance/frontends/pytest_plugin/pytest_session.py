@@ -12,6 +12,7 @@ import pytest
 from conformance import requirements
 from conformance.adapters.errors import AdapterError
 from conformance.engine.budget import Clock
+from conformance.engine.garbage import collecting_rarely
 from conformance.engine.jax_runtime import remember_compilations
 from conformance.engine.sandbox.waiting import RunCancelled
 from conformance.engine.scheduling import deal, group_by_programs, order_by_power
@@ -122,7 +123,8 @@ class Session:
 
     def _supervisor(self) -> Supervisor:
         """Return the supervisor; raise an AdapterError if no implementation can be judged."""
-        from conformance.engine.sandbox.supervisor import Supervisor  # noqa: PLC0415  not in the controller
+        with collecting_rarely():
+            from conformance.engine.sandbox.supervisor import Supervisor  # noqa: PLC0415  not in the controller
 
         supervisor = Supervisor(
             self.run.budget, self.run.limits, strictly=self.run.strict_reading, stop=self.stop
