@@ -20,7 +20,7 @@ SCHEMAS = {
     "action.yml": "github-actions",
     "ci/gitlab.yml": "gitlab-ci",
 }
-ARGUMENTS = "-k EMA-1,EMA-2 --max-examples 5 --no-diagnosis"
+ARGUMENTS = "-j1 -k EMA-1,EMA-2 --max-examples 5 --no-diagnosis"
 
 
 def against_schema(path: Path, schema: str) -> subprocess.CompletedProcess[str]:
