@@ -65,7 +65,11 @@ def test_nothing_to_judge_is_a_usage_error(project: pytest.Pytester):
     assert "Traceback" not in result.stderr.str() + result.stdout.str()
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one process", "two workers"])
+@pytest.mark.parametrize(
+    "workers",
+    [[], pytest.param(["-n", "2"], marks=exhaustive)],
+    ids=["one process", "two workers"],
+)
 def test_a_wrong_name_is_a_usage_error(project: pytest.Pytester, workers: list[str]):
     """A name that cannot be resolved ends with exit code 4 and its message, once."""
     result = judge(project, "--impl", "norms:rigth", *workers)

@@ -138,7 +138,9 @@ def test_test_files_share_a_file_of_waivers(project, write_waivers, workers):
     assert result.ret == 0
 
 
-@pytest.mark.parametrize("arguments", [[], [".", "-n", "1"], ["-k", "EMA"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [[], [".", "-n", "1"], pytest.param(["-k", "EMA"], marks=exhaustive)], ids=" ".join
+)
 def test_an_entry_for_nobody_is_an_error(project, write_waivers, arguments):
     """Once all test files are collected, it is known that none has use for an entry."""
     write_waivers(*SHARED)
@@ -150,7 +152,11 @@ def test_an_entry_for_nobody_is_an_error(project, write_waivers, arguments):
     assert result.stdout.str().count(sentence) == 1
 
 
-@pytest.mark.parametrize("arguments", [["test_one.py"], ["-k", "test_one"], ["--lf"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [["test_one.py"], ["-k", "test_one"], pytest.param(["--lf"], marks=exhaustive)],
+    ids=" ".join,
+)
 def test_a_part_of_the_tests_does_not_know(project, write_waivers, arguments):
     """A file that is not collected, or an item that is not selected, may have use for an entry."""
     write_waivers(*SHARED)
