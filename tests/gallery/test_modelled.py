@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    "identity", sample_parameters(MODELLED, group=lambda _: "modelled", every=75)
+    "identity", sample_parameters(MODELLED, group=lambda _: "modelled", every=150)
 )
 def test_an_alternative_is_judged_wrong_and_diagnosed_as_itself(identity: str):
     """The layer violates what its record names, and the diagnosis names the mistake."""

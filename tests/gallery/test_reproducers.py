@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.sampling import THEME_OF, sample_parameters
+from support.sampling import THEME_OF, exhaustive, sample_parameters
 
 from conformance.adapters import peers
 from conformance.adapters.design import PLAIN
@@ -155,7 +155,7 @@ def test_a_script_tells_the_fault_from_a_correct_layer(identity: str, tmp_path: 
 @pytest.mark.parametrize(
     ("name", "identity", "correct"),
     [
-        ("width-left-out", "BN-TRAIN-1", "Nhwc"),
+        pytest.param("width-left-out", "BN-TRAIN-1", "Nhwc", marks=exhaustive),
         ("images-reshaped", "BN-EVAL-1", "Nchw"),
         ("height-left-out-of-variance", "BN-JIT-1", "Nchw"),
         ("mode-attribute-inverted", "BN-EMA-1", "ModeAttribute"),
@@ -262,7 +262,7 @@ def test_the_script_of_a_plain_call_is_short(identity: str, tmp_path: Path):
     [
         (peers.linen, "flax", "BN-TRAIN-1"),
         (peers.linen, "flax", "BN-GRAD-3"),
-        (peers.linen_wide, "flax", "BN-MASK-1"),
+        pytest.param(peers.linen_wide, "flax", "BN-MASK-1", marks=exhaustive),
         (peers.equinox, "equinox", "BN-EMA-1"),
         (peers.haiku, "haiku", "BN-EMA-1"),
         (peers.torch_1d, "torch", "BN-EMA-2"),

@@ -74,12 +74,21 @@ def judge_and_check(
 SAMPLE = sorted(sample_names(JUDGED, group=family, every=40))
 
 
+def sample_rows(name: str, implementation: Implementation) -> list[Requirement]:
+    """Return every eighth requirement; BN-SHAPE-1, which compiles for many shapes, for one."""
+    turn = SAMPLE.index(name) % 8
+    return [
+        row
+        for number, row in enumerate(rows_for(name, implementation))
+        if (name == "impl" if row.id == "BN-SHAPE-1" else number % 8 == turn)
+    ]
+
+
 @pytest.mark.parametrize("name", SAMPLE)
 def test_a_sample_of_variants_conforms(name):
     """Of every eighth requirement, each variant from another one on, none is violated."""
     implementation: Implementation = JUDGED[name]()
-    chosen = rows_for(name, implementation)[SAMPLE.index(name) % 8 :: 8]
-    verdicts = judge_and_check(name, implementation, chosen)
+    verdicts = judge_and_check(name, implementation, sample_rows(name, implementation))
     deviating = any(v.outcome is Outcome.DEVIATES for v in verdicts)
     assert not deviating or implementation.deviations
 

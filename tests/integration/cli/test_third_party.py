@@ -76,7 +76,7 @@ def test_a_third_party_implementation_is_listed(site: Path, tmp_path: Path):
     assert line.split() == ["theirs", "third_party_norm:norm", "third-party-norm"]
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=exhaustive)])
 def test_a_third_party_implementation_is_judged(site: Path, tmp_path: Path, jobs: str):
     """``conformance run`` judges it by its registered name, on one process or more."""
     done = conformance(

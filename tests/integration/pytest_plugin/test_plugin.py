@@ -181,7 +181,7 @@ def test_what_does_not_apply_is_skipped(project: pytest.Pytester):
     result.stdout.fnmatch_lines(["SKIPPED*needs transforms, which the implementation does not*"])
 
 
-@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("strict", [False, pytest.param(True, marks=exhaustive)])
 def test_a_violated_should_xfails(project: pytest.Pytester, strict: bool):
     """A violated SHOULD xfails, and fails with ``--conformance-strict``."""
     project.makepyfile(counting=COUNTING)

@@ -61,6 +61,7 @@ def test_junit_names_the_requirement(project: pytest.Pytester):
     assert case.get("name") == "BN-EMA-1[norms:right]"
 
 
+@exhaustive
 def test_the_number_of_cases_can_be_chosen(project: pytest.Pytester):
     """``--max-examples`` is the number of cases per property."""
     judge(

@@ -139,7 +139,9 @@ def test_test_files_share_a_file_of_waivers(project, write_waivers, workers):
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], [".", "-n", "1"], pytest.param(["-k", "EMA"], marks=exhaustive)], ids=" ".join
+    "arguments",
+    [[], *(pytest.param(each, marks=exhaustive) for each in ([".", "-n", "1"], ["-k", "EMA"]))],
+    ids=" ".join,
 )
 def test_an_entry_for_nobody_is_an_error(project, write_waivers, arguments):
     """Once all test files are collected, it is known that none has use for an entry."""

@@ -47,7 +47,7 @@ def test_adapters_in_the_guide_conform(code, tmp_path):
     file.write_text(code, encoding="utf-8")
     shown = runpy.run_path(str(file)).values()
     (implementation,) = [value for value in shown if isinstance(value, Implementation)]
-    few = budget(max_examples=10)
+    few = budget(max_examples=5)
 
     for row in select(REQUIREMENTS, ["TRAIN-1,EMA,EVAL,NUM-1,IND"]):
         verdict = judge_requirement(row, Subject(implementation), few)

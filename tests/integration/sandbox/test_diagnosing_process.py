@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from support.hostile_runs import TESTS
+from support.sampling import exhaustive
 from support.small_processes import run_small
 
 from conformance.diagnosis.client import ask
@@ -64,7 +65,9 @@ def test_behaviours_are_observed_without_the_implementation_and_without_jax():
     assert masks.startswith("0/1 in float32, 0/1 in int32: what is not 0 counts")
 
 
-@pytest.mark.parametrize("name", ["the_diagnosis", "the_answer_of_the_diagnosis"])
+@pytest.mark.parametrize(
+    "name", ["the_diagnosis", pytest.param("the_answer_of_the_diagnosis", marks=exhaustive)]
+)
 def test_a_forged_diagnosis_is_not_the_answer(name: str, monkeypatch: pytest.MonkeyPatch):
     """The layer is diagnosed by what it computes."""
     monkeypatch.setenv("PYTHONPATH", str(TESTS), prepend=os.pathsep)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import pytest
 from flax import linen, nnx
 from support.class_judging import BASIC, recognized, violated
+from support.sampling import exhaustive
 
 from conformance import Implementation
 from conformance.adapters.errors import AdapterError
@@ -103,7 +104,7 @@ class Forgetful(Channels):
     axes = (0, 2)
 
 
-@pytest.mark.parametrize("found", [Written, InConstructor])
+@pytest.mark.parametrize("found", [Written, pytest.param(InConstructor, marks=exhaustive)])
 def test_right_classes_conform(found):
     """Names, shapes and the place of the mode are found out."""
     assert violated(recognized(found), *BASIC) == set()

@@ -9,6 +9,7 @@ import jax
 import pytest
 from flax import linen
 from support.peer_layers import NAMES, PROJECT, implementation_of
+from support.sampling import exhaustive
 
 from conformance.adapters import peers
 from conformance.adapters.errors import AdapterError
@@ -84,7 +85,10 @@ def test_pure_layers_are_judged_under_transforms(name):
         assert verdict.outcome in {Outcome.CONFORMS, Outcome.DEVIATES}, verdict.violation
 
 
-@pytest.mark.parametrize("requirement", ["BN-ND-1", "BN-MASK-1", "BN-TYPE-1", "BN-SYNC-1"])
+@pytest.mark.parametrize(
+    "requirement",
+    [pytest.param("BN-ND-1", marks=exhaustive), "BN-MASK-1", "BN-TYPE-1", "BN-SYNC-1"],
+)
 def test_a_pure_layer_may_declare_an_extended_domain(requirement):
     """flax.linen keeps its statistics in float32 in evaluation, too, where flax NNX does not."""
     subject, few = Subject(peers.linen_wide()), budget(max_examples=40, minimize=False)

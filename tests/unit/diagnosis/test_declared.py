@@ -25,7 +25,6 @@ from impl.variants.declared import NewMomentum, UnbiasedStored
 FEW = (
     "zero-debiased-declared",
     "float16-averaging-declared",
-    "bfloat16-affine-declared",
 )
 DECLARED = [name for name, variant in VARIANTS.items() if variant.deviations]
 

@@ -43,7 +43,9 @@ def diagnose_fault(name: str) -> Diagnosis:
         ("running-var-zeros", "running-var-zeros"),
         ("gamma-missing-under-jit", "gamma-unused@compiled"),
         ("flag-truthy", "flag-truthy"),
-        ("backward-without-projection", "backward-without-projection"),
+        pytest.param(
+            "backward-without-projection", "backward-without-projection", marks=exhaustive
+        ),
         pytest.param("gamma-unused", "gamma-unused", marks=exhaustive),
         pytest.param("normalizes-with-updated", "normalizes-with-updated", marks=exhaustive),
         pytest.param("evaluation-updates", "evaluation-updates", marks=exhaustive),
