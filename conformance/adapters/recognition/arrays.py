@@ -13,7 +13,7 @@ from conformance.adapters.protocols import ARRAYS, STATISTICS
 from conformance.adapters.recognition.constructor import WIDTH
 from conformance.adapters.recognition.effects import Chosen, make_batch
 from conformance.adapters.recognition.layouts import Fit
-from conformance.adapters.recognition.specimen import Specimen, value_of
+from conformance.adapters.recognition.specimen import Specimen, find_attribute, value_of
 from conformance.adapters.synonyms import role_of
 
 
@@ -92,8 +92,7 @@ def locate_arrays(specimen: Specimen, fit: Fit, chosen: Chosen) -> Located:
             located.roles[role] = path
             located.reasons.append(f"{role} is {path}, by {why}")
     _take_misshapen(located, holders, fitting)
-    located.extra = _list_extra(holders, located)
-    return located
+    return add_extra(specimen, located)
 
 
 def _take_named(
@@ -173,14 +172,16 @@ def _read_response(base: np.ndarray, other: np.ndarray, one: bool) -> str:
     return next((role for role, value in near.items() if abs(ratio - value) < 0.1), "")
 
 
-def _list_extra(holders: Mapping[str, Any], located: Located) -> tuple[str, ...]:
-    taken = set(located.roles.values())
-    return tuple(
+def add_extra(specimen: Specimen, located: Located) -> Located:
+    """Add the Variables that are none of the arrays, unless they are trained."""
+    taken = {id(find_attribute(specimen.module, path)) for path in located.roles.values()}
+    located.extra = tuple(
         path
-        for path, holder in holders.items()
-        if path not in taken and isinstance(holder, nnx.Variable)
+        for path, holder in specimen.holders().items()
+        if id(holder) not in taken and isinstance(holder, nnx.Variable)
         if not isinstance(holder, nnx.Param)
     )
+    return located
 
 
 def check_statistics(located: Located) -> str:

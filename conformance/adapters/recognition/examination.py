@@ -11,6 +11,7 @@ from conformance.adapters.errors import AdapterError
 from conformance.adapters.recognition.arrays import (
     AmbiguousError,
     Located,
+    add_extra,
     check_statistics,
     locate_arrays,
 )
@@ -26,7 +27,7 @@ from conformance.adapters.recognition.constructor import (
 )
 from conformance.adapters.recognition.effects import Chosen, choose_mode, normalizes_all_axes
 from conformance.adapters.recognition.extended import find_extended
-from conformance.adapters.recognition.findings import Findings
+from conformance.adapters.recognition.findings import Domain, Findings
 from conformance.adapters.recognition.functions import GUIDE
 from conformance.adapters.recognition.hyperparameters import Measured, find_changing, measure
 from conformance.adapters.recognition.layouts import Fit, list_further_layouts, prefer_spatial
@@ -47,31 +48,42 @@ class Examination:
 
     def conclude(self) -> Recognized:
         chosen = choose_mode(self._specimen, self._fit)
-        known = match_known_shape(self._plan, self._specimen.module)
         further = self._list_further(chosen)
         wider, dtype = find_extended(
             self._plan, self._signature, self._specimen, self._fit, chosen.mode, further
         )
         if wider is None or not wider.ndim:
             self._fit, further = prefer_spatial(self._fit, chosen.mode, further)
-        located = self._locate(chosen)
+        domain = Domain(
+            further=further, wider=wider if self._fit.layout.ndim == 2 else None, dtype=dtype
+        )
+        known = match_known_shape(self._plan, self._specimen.module)
         if known is not None:
-            located.roles = dict(known.roles)
-            located.extra = tuple(p for p in located.extra if not _is_in(p, known.roles))
+            reason = f"the arrays are {', '.join(known.roles.values())}, as in a {known.kind}"
+            located = Located(roles=dict(known.roles), reasons=[_capitalize(reason)])
+            return self._read(chosen, add_extra(self._specimen, located), domain, known.kind)
+        try:
+            located = self._locate(chosen)
+        except AmbiguousError as error:
+            readings = error.list_readings(self._specimen.holders())
+            lines = [self._read(chosen, Located(roles=each), domain).line for each in readings]
+            raise AdapterError(self._explain_ambiguity(error, lines)) from None
+        return self._read(chosen, located, domain)
+
+    def _read(self, chosen: Chosen, located: Located, domain: Domain, kind: str = "") -> Recognized:
+        """Return the reading of a module whose arrays are known."""
         measured = self._measure(chosen, located)
         return Findings(
             label=label_of(self._name),
-            kind=known.kind if known else "",
+            kind=kind,
             plan=self._plan,
             fit=self._fit,
             chosen=chosen,
             located=located,
             measured=measured,
-            further=further,
-            wider=wider if self._fit.layout.ndim == 2 else None,
-            dtype=dtype,
             refuses_single_row=self._refuses_single_row(chosen),
-            ignored=self._list_ignored(chosen, wider),
+            domain=domain,
+            ignored=self._list_ignored(chosen, domain.wider),
         ).conclude()
 
     def _list_further(self, chosen: Chosen) -> tuple[Layout, ...]:
@@ -84,10 +96,7 @@ class Examination:
         )
 
     def _locate(self, chosen: Chosen) -> Located:
-        try:
-            located = locate_arrays(self._specimen, self._fit, chosen)
-        except AmbiguousError as error:
-            raise AdapterError(self._explain_ambiguity(error)) from None
+        located = locate_arrays(self._specimen, self._fit, chosen)
         missing = check_statistics(located)
         if missing:
             msg = (
@@ -97,13 +106,7 @@ class Examination:
             raise AdapterError(msg)
         return located
 
-    def _explain_ambiguity(self, error: AmbiguousError) -> str:
-        lines = [
-            Recognized(
-                label=label_of(self._name), given={**self._plan.list_unusual(), **reading}
-            ).line
-            for reading in error.list_readings(self._specimen.holders())
-        ]
+    def _explain_ambiguity(self, error: AmbiguousError, lines: list[str]) -> str:
         return (
             f"{self._name} may be read in two ways, {error}. Run one of these objects instead:\n  "
             + "\n  ".join(lines)
@@ -214,5 +217,5 @@ def _is_other(value: float | None, *expected: float) -> bool:
     return value is not None and all(abs(value - each) > 1e-2 * each for each in expected)
 
 
-def _is_in(path: str, roles: Mapping[str, str]) -> bool:
-    return path.rpartition(".")[2] in {own.rpartition(".")[2] for own in roles.values()}
+def _capitalize(text: str) -> str:
+    return text[0].upper() + text[1:]

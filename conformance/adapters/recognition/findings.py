@@ -37,6 +37,24 @@ _DEFAULTS: Mapping[str, Any] = {
 _WITHOUT_AVERAGES = 1.0
 """The weight of the old mean where no call moves it."""
 
+_USUAL_MOMENTUM, _USUAL_EPS = 0.9, 1e-5
+"""What is assumed where calls show nothing consistent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """What a module takes beyond its preferred layout.
+
+    Attributes:
+        further: The other layouts.
+        wider: The extended domain.
+        dtype: The argument for the dtype.
+    """
+
+    further: tuple[Layout, ...]
+    wider: Wider | None
+    dtype: str
+
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
@@ -50,9 +68,7 @@ class Findings:
         chosen: How its mode is chosen.
         located: Where its arrays are.
         measured: What calls show about momentum and ε.
-        further: The other layouts that it takes.
-        wider: Its extended domain.
-        dtype: The argument for its dtype.
+        domain: What else it takes.
         refuses_single_row: Training on a single row raises.
         ignored: Arguments of the call with defaults, of which nothing is known.
     """
@@ -64,9 +80,7 @@ class Findings:
     chosen: Chosen
     located: Located
     measured: Measured
-    further: tuple[Layout, ...]
-    wider: Wider | None
-    dtype: str
+    domain: Domain
     refuses_single_row: bool
     ignored: tuple[str, ...]
 
@@ -112,7 +126,7 @@ class Findings:
             "fixed": self._fixed(),
             "modes": self.modes,
             "arguments": dict(self.plan.arguments),
-            "wider": self.wider,
+            "wider": self.domain.wider,
         }
         return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
 
@@ -120,10 +134,11 @@ class Findings:
         fixed: dict[str, float] = {}
         if "momentum" not in self.plan.keywords:
             weight = self.measured.weight
-            fixed["momentum"] = _WITHOUT_AVERAGES if weight is None else round_weight(weight)
+            unknown = _USUAL_MOMENTUM if self.modes == "both" else _WITHOUT_AVERAGES
+            fixed["momentum"] = unknown if weight is None else round_weight(weight)
         if "eps" not in self.plan.keywords:
             eps = self.measured.eps
-            fixed["eps"] = 1e-5 if eps is None else round_eps(eps)
+            fixed["eps"] = _USUAL_EPS if eps is None else round_eps(eps)
         return fixed
 
     def _reasons(self) -> Iterator[str]:
@@ -136,7 +151,7 @@ class Findings:
         yield f"x has {self.fit.layout.ndim} axes, the features on {_place(self.fit.layout)}" + (
             "." if self.fit.complete else ", and only some shapes or modes work: to be judged."
         )
-        for layout in self.further:
+        for layout in self.domain.further:
             yield f"x may have {layout.ndim} axes as well, the features on {_place(layout)}."
         yield from (f"{reason}." for reason in self.located.reasons)
         for name in self.ignored:
@@ -178,8 +193,8 @@ class Findings:
             yield f"extra={write_literal(extra)}"
         if self.never_moves:
             yield 'modes="evaluation"'
-        if self.dtype:
-            wider = replace(self.wider or Wider(), dtype=self.dtype)
+        if self.domain.dtype:
+            wider = replace(self.domain.wider or Wider(), dtype=self.domain.dtype)
             text = write_literal(wider).removesuffix(")")
             yield f"wider={text}, precisions=AT_LEAST_FLOAT32)"
 

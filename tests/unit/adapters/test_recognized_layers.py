@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from support import published_layers
+from support import published_layers, unseen_layers
 
 from conformance.adapters.errors import AdapterError
+from conformance.adapters.recognition import recognize as as_recognized
 from conformance.adapters.recognition.conclusion import Recognized
 from conformance.adapters.recognition.module import recognize_module
+from impl.debiased import DebiasedBatchNorm
 
 NAMED = 'features="num_features", rngs=False'
 TRAINS = 'flag="train", flag_means="training"'
@@ -78,6 +80,56 @@ def recognize(name: str) -> Recognized:
     return recognize_module(f"file.py:{name}", getattr(published_layers, name))
 
 
+UNSEEN = {
+    "NewValueImages": 'features="channels", momentum="decay", eps="epsilon", gamma="g", beta="b", '
+    'running_mean="avg_mean", running_var="avg_var", flag="is_training", flag_means="training", '
+    'layout="first", ndim=4',
+    "Nameless": 'features="k", momentum="q", eps="z", rngs=False, gamma="p2", beta="p1", '
+    'running_mean="s2", running_var="s1", flag="live", flag_means="training"',
+    "FixedSequences": 'features="d_model", rngs=False, gamma="weight", beta=None, '
+    'running_mean="rm", running_var="rv", flag="train()/eval()", ndim=3, '
+    'fixed={"momentum": 0.95, "eps": 0.001}',
+    "SyncedMoments": 'features="features", eps="epsilon", rngs=False, gamma=None, beta=None, '
+    'running_mean="mean", running_var="var", flag="deterministic", '
+    'wider=Wider(ndim=True, axis_name="axis_name")',
+    "Renamed": 'features="width", momentum="ema", gamma="inner.scale", beta="inner.bias", '
+    'running_mean="inner.mean", running_var="inner.var", flag="train", flag_means="training", '
+    'fixed={"eps": 1e-05}, wider=Wider(ndim=True)',
+    "BatchOnly": f'{NAMED}, gamma="scale", beta="shift", running_mean=None, running_var=None, '
+    'flag=None, fixed={"momentum": 1.0}, modes="training"',
+    "RequiredDtype": 'features="num_channels", rngs=False, flag="set_mode(training)", '
+    'flag_means="training", ndim=5, arguments={"dtype": "float32"}',
+    "bound": 'features="size", eps="epsilon", gamma=None, beta=None, flag="training", '
+    'flag_means="training"',
+    "PassedOn": 'features="size", eps="epsilon", gamma="weight", beta="bias", flag="training", '
+    'flag_means="training"',
+    "InvertedTrain": TRAINS,
+}
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_unseen_lines(name: str):
+    """So are they in layers that were written before recognition."""
+    found = recognize_module(f"file.py:{name}", getattr(unseen_layers, name))
+    assert found.line == f"Implementation.nnx({name}, {UNSEEN[name]})"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("TwoInside", "two ways"), ("Warmup", "warmup_policy")]
+)
+def test_unseen_refusals(name: str, words: str):
+    """What cannot be decided is refused."""
+    with pytest.raises(AdapterError, match=words):
+        recognize_module(f"file.py:{name}", getattr(unseen_layers, name))
+
+
+def test_unseen_function():
+    """A pure function is read by its parameters."""
+    recognition = as_recognized("file.py:pure", unseen_layers.pure).recognition
+    assert recognition is not None
+    assert 'running_mean="moving_mean", running_var="moving_var"' in recognition.line
+
+
 @pytest.mark.parametrize("name", LINES)
 def test_lines(name: str):
     """Names, flags, layouts, shapes and what is absent are found; nothing else is said."""
@@ -121,13 +173,22 @@ def test_unknown_arguments(name: str):
     assert f'Implementation.nnx({name}, arguments={{"policy": …}})' in str(raised.value)
 
 
+def test_counters():
+    """A counter on which the averages depend is named as the count, with the convention."""
+    found = recognize_module("impl:DebiasedBatchNorm", DebiasedBatchNorm)
+    assert found.suggestions == (
+        "deviations={Deviation.ZERO_DEBIASED_STATISTICS}",
+        'count="count"',
+    )
+
+
 def test_ambiguity():
     """Two layers inside, both of which matter, are two readings; both lines are shown."""
     with pytest.raises(AdapterError, match="may be read in two ways") as raised:
         recognize("Stacked")
     for own in ("one", "two"):
         arrays = f'gamma="{own}.scale", beta="{own}.bias", running_mean="{own}.mean"'
-        line = f'Implementation.nnx(Stacked, {arrays}, running_var="{own}.var")'
+        line = f'Implementation.nnx(Stacked, {arrays}, running_var="{own}.var", wider=Wider(ndim'
         assert line in str(raised.value)
 
 
