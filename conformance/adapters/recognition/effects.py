@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.calling import Layout
-from conformance.adapters.recognition.layouts import SHAPES, Fit
+from conformance.adapters.recognition.layouts import SHAPES, Failures, Fit
 from conformance.adapters.recognition.modes import NO_MODE, Mode, invert
 from conformance.adapters.recognition.specimen import Specimen, value_of
 
@@ -151,3 +151,30 @@ def _is_confirmed(found: Chosen) -> bool:
 
 def _is_opposite(found: Chosen) -> bool:
     return found.evaluate.trains and not found.train.trains and not found.train.failure
+
+
+def explain_square(name: str, specimen: Specimen, fit: Fit, failures: Failures) -> str:
+    """Return the message for a layer that takes batches with as many rows as features alone.
+
+    Args:
+        name: What the user typed.
+        specimen: The module.
+        fit: The shape that it takes.
+        failures: The shapes that it does not take, by what happens.
+    """
+    chosen = choose_mode(specimen, fit)
+    problem = next(iter(failures), "it fails").rpartition(" (")[0]
+    message = (
+        f"{name} can be called on a batch of shape {fit.shape} alone, with as many rows as "
+        f"features; on another one, {problem.removesuffix('.')}."
+    )
+    x = make_batch(fit)
+    after = specimen.run(fit.with_layout(chosen.mode), x, evaluate=False).after
+    rows = fit.gather(x)
+    for path in sorted(chosen.train.moved):
+        ratios = after[path].ravel() / rows.mean(1) if after[path].size == len(rows) else rows
+        if np.ptp(ratios) < 1e-3 * np.max(np.abs(ratios)):
+            message += f" {path} follows the mean over the features, axis 1, not over the rows."
+    if chosen.train == chosen.evaluate and chosen.train.trains:
+        message += " Every call trains: there is no evaluation mode."
+    return message

@@ -12,7 +12,7 @@ from flax import nnx
 
 from conformance.adapters.calling import Calling, Layout
 from conformance.adapters.domain import Wider
-from conformance.adapters.recognition.constructor import Plan
+from conformance.adapters.recognition.constructor import WIDTH, Plan
 from conformance.adapters.recognition.effects import make_rows
 from conformance.adapters.recognition.layouts import SHAPES, Fit
 from conformance.adapters.recognition.modes import Mode, read_call
@@ -97,7 +97,9 @@ def _find_mask(specimen: Specimen, mode: Mode, *, ndim: bool) -> tuple[str, bool
         return "", False
     shapes = [SHAPES[Layout(ndim=2)], *([SHAPES[Layout(ndim=3)]] if ndim else [])]
     broadcasting = all(
-        _takes_mask(specimen, mode.calling, name, shape, (*shape[:-1], 1)) for shape in shapes
+        _takes_mask(specimen, mode.calling, name, shape, (*shape[:-1], width))
+        for shape in shapes
+        for width in (1, WIDTH)
     )
     by_row = all(_takes_mask(specimen, mode.calling, name, shape, shape[:-1]) for shape in shapes)
     return (name, not broadcasting) if broadcasting or by_row else ("", False)

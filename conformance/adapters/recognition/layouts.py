@@ -53,6 +53,11 @@ class Fit:
     modes: tuple[Mode, ...]
     complete: bool
 
+    @property
+    def is_square(self) -> bool:
+        """Whether only a batch with as many rows as features fits."""
+        return self.shape in SQUARE.values()
+
     def with_layout(self, mode: Mode) -> Calling:
         """Return how the module is called."""
         return replace(mode.calling, layout=self.layout)

@@ -14,6 +14,7 @@ from conformance.adapters.recognition.arrays import (
 from conformance.adapters.recognition.building import label_of, make_specimen
 from conformance.adapters.recognition.conclusion import Recognized
 from conformance.adapters.recognition.constructor import OTHER_WIDTH, WIDTH, Plan, propose_plans
+from conformance.adapters.recognition.effects import explain_square
 from conformance.adapters.recognition.examination import Examination
 from conformance.adapters.recognition.functions import GUIDE
 from conformance.adapters.recognition.layouts import Failures, find_fit
@@ -43,7 +44,10 @@ def recognize_module(name: str, found: Callable[..., Any]) -> Recognized:
             continue
         fit = find_fit(specimen, list_modes(specimen.module), failures)
         if fit is not None:
-            return Examination(name, plan, signature, specimen, fit).conclude()
+            examination = Examination(name, plan, signature, specimen, fit)
+            if fit.is_square and match_known_shape(plan, specimen.module) is None:
+                raise AdapterError(explain_square(name, specimen, fit, failures))
+            return examination.conclude()
         known = match_known_shape(plan, specimen.module)
         if known is not None:  # the layer's fault, to be judged
             roles = {role: own for role, own in known.roles.items() if role != own}

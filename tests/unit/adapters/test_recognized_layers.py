@@ -204,6 +204,14 @@ def test_nothing_works():
     assert "RuntimeError: never" in str(raised.value)
 
 
+def test_a_wrong_axis_is_named():
+    """A layer that only square batches fit is refused, with the axis of its statistics."""
+    with pytest.raises(AdapterError, match=r"of shape \(3, 3\) alone") as raised:
+        recognize("OverFeatures")
+    assert "mean follows the mean over the features, axis 1" in str(raised.value)
+    assert "there is no evaluation mode" in str(raised.value)
+
+
 def test_missing_width():
     """A layer that takes its width from the first input is refused, with what to write."""
     with pytest.raises(AdapterError, match="takes no number of features"):
