@@ -1,6 +1,6 @@
 """The layers of corpus/real, driven by hand and compared with the definition in float64.
 
-Nothing here uses the suite: it shows that the table is right before the suite is asked.
+The comparison does not use the suite: it shows that the table is right before the suite is asked.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 from flax import nnx
+
+from conformance import Deviation, Implementation, Wider
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "corpus" / "real"
@@ -195,3 +197,13 @@ def _far(got: np.ndarray, expected: np.ndarray) -> bool:
     if got.shape != expected.shape:
         return True
     return not np.allclose(got, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+def by_hand(name: str, *, declared: bool = True) -> Implementation:
+    """Return a layer by the line of the table, with or without its declarations."""
+    given = dict(TABLE[name]["line"]) | (TABLE[name].get("declare", {}) if declared else {})
+    given = {key: None if value == "" else value for key, value in given.items()}
+    if "wider" in given:
+        given["wider"] = Wider(**given["wider"])
+    deviations = {Deviation[each] for each in given.pop("deviations", ())}
+    return Implementation.nnx(load(name), name=name, deviations=deviations, **given)
