@@ -199,9 +199,9 @@ def _far(got: np.ndarray, expected: np.ndarray) -> bool:
     return not np.allclose(got, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
-def by_hand(name: str, *, declared: bool = True) -> Implementation:
-    """Return a layer by the line of the table, with or without its declarations."""
-    given = dict(TABLE[name]["line"]) | (TABLE[name].get("declare", {}) if declared else {})
+def by_hand(name: str) -> Implementation:
+    """Return a layer by the line of the table, with its declarations."""
+    given = TABLE[name]["line"] | TABLE[name].get("declare", {})
     given = {key: None if value == "" else value for key, value in given.items()}
     if "wider" in given:
         given["wider"] = Wider(**given["wider"])
