@@ -67,6 +67,7 @@ def test_each_file_has_a_verdict():
         assert entry["verdict"] in {"conforms", "declarations", "violates", "refused"}, name
         assert {*entry.get("violates", ()), *entry.get("should", ())} <= set(REQUIREMENTS), name
         assert all(REQUIREMENTS[i].level is Level.SHOULD for i in entry.get("should", ())), name
+        assert all(REQUIREMENTS[i].level is Level.MUST for i in entry.get("violates", ())), name
         assert entry["seen"], name
 
 
@@ -121,7 +122,7 @@ def test_a_convention_conforms_with_its_declarations(name: str, monkeypatch: pyt
 
 @pytest.mark.parametrize("name", names("violates"))
 def test_a_wrong_layer_violates_what_names_its_mistake(name: str, monkeypatch: pytest.MonkeyPatch):
-    """Each of the listed requirements counts as MUST for it, and is violated."""
+    """Each of the listed requirements, all of them MUST, is violated."""
     monkeypatch.chdir(ROOT)
     subject = Subject(resolve(place(name)))
     rows = [REQUIREMENTS[i] for i in TABLE[name]["violates"]]
