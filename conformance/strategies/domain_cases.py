@@ -175,7 +175,7 @@ def masked_cases(reader: ByteReader, palette: Palette, *, special: bool = False)
     around = POSITIONS.get(rows, (rows,))
     kept = reader.draw(masks(rows))
     choice = reader.draw(integers(0, 2 if len(around) > 1 else 9))
-    alike = _ALIKE[choice] if choice < len(_ALIKE) else ""
+    alike = ALIKE[choice] if choice < len(ALIKE) else ""
     kept = _spread_alike(kept, around, alike)
     fillers = _SPECIAL if special else _FILLERS
     filler = fillers[reader.draw(integers(0, len(fillers) - 1))]
@@ -185,7 +185,7 @@ def masked_cases(reader: ByteReader, palette: Palette, *, special: bool = False)
     return Masked(case, kept, w, rows > 6, around, alike)
 
 
-_ALIKE = ("", "positions", "examples")
+ALIKE = ("", "positions", "examples")
 
 
 def _spread_alike(kept: Mask, around: tuple[int, ...], alike: str) -> Mask:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.adapters.recognition.functions import GUIDE
+from conformance.adapters.recognition.callables import GUIDE
 from conformance.adapters.recognition.objects import recognize
 
 __all__ = ["GUIDE", "recognize"]

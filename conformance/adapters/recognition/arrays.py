@@ -12,7 +12,7 @@ from flax import nnx
 from conformance.adapters.protocols import ARRAYS, STATISTICS
 from conformance.adapters.recognition.constructor import WIDTH
 from conformance.adapters.recognition.effects import Chosen, make_batch
-from conformance.adapters.recognition.layouts import Fit
+from conformance.adapters.recognition.ranks import Fit
 from conformance.adapters.recognition.specimen import Specimen, find_attribute, value_of
 from conformance.adapters.synonyms import role_of
 

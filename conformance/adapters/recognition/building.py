@@ -11,7 +11,7 @@ from conformance.adapters.recognition.constructor import (
     WIDTH,
     Plan,
 )
-from conformance.adapters.recognition.modes import list_modes
+from conformance.adapters.recognition.mode_choice import list_modes
 from conformance.adapters.recognition.specimen import Specimen, find_holders
 
 

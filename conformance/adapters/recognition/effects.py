@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.calling import Layout
-from conformance.adapters.recognition.layouts import SHAPES, Failures, Fit
-from conformance.adapters.recognition.modes import NO_MODE, Mode, invert
+from conformance.adapters.recognition.mode_choice import NO_MODE, Mode, invert
+from conformance.adapters.recognition.ranks import SHAPES, Failures, Fit
 from conformance.adapters.recognition.specimen import Specimen, value_of
 
 MEANS = np.array([8.0, -5.0, 3.0])

@@ -16,6 +16,7 @@ from conformance.adapters.recognition.arrays import (
     locate_arrays,
 )
 from conformance.adapters.recognition.building import label_of, make_specimen
+from conformance.adapters.recognition.callables import GUIDE
 from conformance.adapters.recognition.conclusion import Recognized
 from conformance.adapters.recognition.constructor import (
     EPS,
@@ -28,10 +29,9 @@ from conformance.adapters.recognition.constructor import (
 from conformance.adapters.recognition.effects import Chosen, choose_mode, normalizes_all_axes
 from conformance.adapters.recognition.extended import find_extended
 from conformance.adapters.recognition.findings import Domain, Findings
-from conformance.adapters.recognition.functions import GUIDE
 from conformance.adapters.recognition.hyperparameters import Measured, find_changing, measure
-from conformance.adapters.recognition.layouts import Fit, list_further_layouts, prefer_spatial
-from conformance.adapters.recognition.modes import read_call
+from conformance.adapters.recognition.mode_choice import read_call
+from conformance.adapters.recognition.ranks import Fit, list_further_layouts, prefer_spatial
 from conformance.adapters.recognition.shapes import match_known_shape
 from conformance.adapters.recognition.signature import Signature
 from conformance.adapters.recognition.specimen import Specimen

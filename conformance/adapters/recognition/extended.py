@@ -14,9 +14,9 @@ from conformance.adapters.calling import Calling, Layout
 from conformance.adapters.domain import Wider
 from conformance.adapters.recognition.constructor import WIDTH, Plan
 from conformance.adapters.recognition.effects import make_rows
-from conformance.adapters.recognition.layouts import SHAPES, Fit
-from conformance.adapters.recognition.modes import Mode, read_call
+from conformance.adapters.recognition.mode_choice import Mode, read_call
 from conformance.adapters.recognition.names import AXES, AXIS_NAMES, DTYPES, MASKS
+from conformance.adapters.recognition.ranks import SHAPES, Fit
 from conformance.adapters.recognition.signature import Parameter, Signature
 from conformance.adapters.recognition.specimen import Specimen
 

@@ -14,7 +14,7 @@ from conformance.adapters.recognition.conclusion import Recognized
 from conformance.adapters.recognition.constructor import MOMENTUM, Plan
 from conformance.adapters.recognition.effects import Chosen
 from conformance.adapters.recognition.hyperparameters import Measured, round_eps, round_weight
-from conformance.adapters.recognition.layouts import Fit
+from conformance.adapters.recognition.ranks import Fit
 from conformance.adapters.recognized import write_literal
 from conformance.requirements.deviations import Deviation
 

@@ -11,7 +11,7 @@ import numpy as np
 from conformance.adapters.calling import Calling
 from conformance.adapters.protocols import MANY
 from conformance.adapters.recognition.effects import Chosen, make_batch
-from conformance.adapters.recognition.layouts import Fit
+from conformance.adapters.recognition.ranks import Fit
 from conformance.adapters.recognition.specimen import Specimen, value_of
 
 _MEAN = np.array([2.0, -1.0, 0.5], np.float32)

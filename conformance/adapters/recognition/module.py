@@ -12,13 +12,13 @@ from conformance.adapters.recognition.arrays import (
     has_feature_axis,
 )
 from conformance.adapters.recognition.building import label_of, make_specimen
+from conformance.adapters.recognition.callables import GUIDE
 from conformance.adapters.recognition.conclusion import Recognized
 from conformance.adapters.recognition.constructor import OTHER_WIDTH, WIDTH, Plan, propose_plans
 from conformance.adapters.recognition.effects import explain_square
 from conformance.adapters.recognition.examination import Examination
-from conformance.adapters.recognition.functions import GUIDE
-from conformance.adapters.recognition.layouts import Failures, find_fit
-from conformance.adapters.recognition.modes import list_modes
+from conformance.adapters.recognition.mode_choice import list_modes
+from conformance.adapters.recognition.ranks import Failures, find_fit
 from conformance.adapters.recognition.shapes import match_known_shape
 from conformance.adapters.recognition.signature import read_signature
 from conformance.adapters.recognition.specimen import Specimen, value_of

@@ -10,7 +10,7 @@ from typing import Any
 from conformance.adapters.errors import AdapterError, wrap_errors
 from conformance.adapters.frameworks import recognize_class, recognize_pure_function
 from conformance.adapters.implementation import Implementation
-from conformance.adapters.recognition.functions import (
+from conformance.adapters.recognition.callables import (
     GUIDE,
     makes_modules,
     read_parameters,

@@ -24,6 +24,7 @@ from conformance.properties.support.subject import Subject
 from conformance.report.reproducers.no_script import NoScript
 from conformance.requirements.finding import Finding
 from conformance.strategies.codec import CodecError, decode
+from conformance.strategies.domain_cases import ALIKE
 from conformance.strategies.programs import KINDS
 
 READS = frozenset(
@@ -275,7 +276,7 @@ def _drawn(requirement: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return drawn
 
 
-_WORDS = {*KINDS, "bfloat16", "float16"}
+_WORDS = {*KINDS, *ALIKE, "bfloat16", "float16"}
 
 
 def _vet(value: Any) -> None:

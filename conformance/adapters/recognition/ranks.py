@@ -10,7 +10,7 @@ import numpy as np
 
 from conformance.adapters.calling import Calling, Layout
 from conformance.adapters.errors import describe
-from conformance.adapters.recognition.modes import Mode
+from conformance.adapters.recognition.mode_choice import Mode
 from conformance.adapters.recognition.specimen import Specimen
 
 SHAPES: Mapping[Layout, tuple[int, ...]] = {
