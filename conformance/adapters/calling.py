@@ -237,6 +237,9 @@ def calling_of(flag: str | None, flag_means: str, layout: str, ndim: int) -> Cal
         if given not in choices:
             msg = f"{name}={given!r}: expected one of {', '.join(map(repr, choices))}."
             raise AdapterError(msg)
+    if flag is not None and "()/" in flag and _MEANINGS[flag_means]:
+        msg = f"flag={flag!r} names the method that trains first: leave flag_means out."
+        raise AdapterError(msg)
     place = Layout(ndim=ndim, first=_LAYOUTS[layout])
     return Calling(flag=flag, inverted=_MEANINGS[flag_means], layout=place)
 

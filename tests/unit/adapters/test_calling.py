@@ -103,6 +103,7 @@ def test_the_other_of_two_flags_has_the_same_type(flag: object):
         (("train", "fitting", "last", 2), "flag_means='fitting'"),
         (("train", "training", "NCHW", 4), "layout='NCHW'"),
         (("train", "training", "last", 6), "ndim=6"),
+        (("train()/eval()", "training", "last", 2), "leave flag_means out"),
     ],
 )
 def test_a_wrong_value_is_named(arguments: tuple[str, str, str, int], words: str):
