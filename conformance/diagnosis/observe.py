@@ -77,7 +77,9 @@ def observe(subject: Subject) -> list[Observation]:
 def _observations(subject: Subject) -> Iterator[Observation]:
     number = 0
     if Capability.LAYER in subject.implementation.capabilities:
-        for series in layer_series():
+        design = subject.implementation.design
+        for planned in layer_series():
+            series = replace(planned, config=design.configured(planned.config))
             if series.calls[0].compiled and not subject.implementation.nnx_module:
                 continue
             if subject.conventions.largest_momentum() < 1 <= series.config.momentum:
@@ -173,13 +175,13 @@ def observe_gradients(subject: Subject) -> list[Observation]:
     The model predicts those of calls in which the batch normalizes, in float32.
     """
     conventions = subject.conventions
-    narrow = conventions.output_dtype() is not None
+    design, narrow = subject.implementation.design, conventions.output_dtype() is not None
     if not subject.implementation.nnx_module or narrow or conventions.normalises_with_average():
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return [
-            _observe_gradient(subject, number, series.config, call)
+            _observe_gradient(subject, number, design.configured(series.config), call)
             for number, series in enumerate(gradient_series())
             for call in series.calls
             if call.kind != "through" or not conventions.follows_gradient_through_averages()
