@@ -13,6 +13,7 @@ from hypothesis.errors import Flaky, UnsatisfiedAssumption
 
 from conformance.engine.runner import Failure, PropertyRun
 from conformance.properties.support.checks import ViolationFound
+from conformance.properties.support.declared_cases import by_design
 from conformance.requirements.verdict import Violation
 from conformance.strategies import shape_grid
 from conformance.strategies.bytestream import draw_from_bytes
@@ -43,7 +44,7 @@ def minimize(run: PropertyRun, failure: Failure) -> Violation:
     strategies = run.strategies(failure.palette)
 
     def attempt(raw: bytes) -> Attempt:
-        drawn = draw_from_bytes(raw, strategies)
+        drawn = by_design(draw_from_bytes(raw, strategies), run.subject.conventions)
         inputs = literals(drawn)
 
         def violates() -> bool:

@@ -19,6 +19,7 @@ from conformance.diagnosis.observe import observe, observe_gradients
 from conformance.diagnosis.search import evidence_of
 from conformance.properties.support.subject import Subject
 from conformance.requirements.deviations import Deviation
+from impl.faulty import FAULTS
 from impl.variants import VARIANTS
 from impl.variants.declared import NewMomentum, UnbiasedStored
 
@@ -106,3 +107,14 @@ def test_what_is_raised_everywhere_is_reported_as_such():
     assert (found.kind, found.id) == ("observed", "raises")
     assert found.sentence == "writing the state raises KeyError: 'weights'"
     assert "conformance smoke" in found.remedy
+
+
+def test_a_frozen_layer_is_not_advised_to_train():
+    """What a mistake computes is known for layers with two modes alone."""
+    frozen = FAULTS["frozen-moves"].implementation
+    assert diagnose(frozen).kind == "none"
+
+
+def test_values_that_are_fixed_are_nothing_to_explain():
+    """A layer with literals for momentum and ε is expected to use them."""
+    assert diagnose(VARIANTS["fixed-hyperparameters"]).kind == "none"
