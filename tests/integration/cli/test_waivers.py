@@ -62,7 +62,7 @@ def test_a_run_with_waivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     file.write_text(broken, encoding="utf-8")
     unread = run(*judging, "--waivers", "waivers.toml")
     assert unread.returncode == 2, "a pin that cannot be read waives nothing"
-    assert "the pin of the waiver of BN-EMA-2 for norm.py:Norm" in unread.stdout
+    assert "the pin of the waiver of BN-EMA-2 for norm.py:Norm" in " ".join(unread.stdout.split())
 
     file.write_text(text, encoding="utf-8")
     layer.write_text(_LAYER.replace("FACTOR", "1"), encoding="utf-8")

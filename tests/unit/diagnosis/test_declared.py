@@ -27,7 +27,10 @@ FEW = (
     "zero-debiased-declared",
     "float16-averaging-declared",
 )
-DECLARED = [name for name, variant in VARIANTS.items() if variant.deviations]
+ONE_MODE = {Deviation.ALWAYS_EVALUATES, Deviation.ALWAYS_TRAINS}
+"""What is declared of layers with one mode, of which a diagnosis says nothing."""
+
+DECLARED = [name for name, variant in VARIANTS.items() if variant.deviations - ONE_MODE]
 
 
 def evidence(made: Implementation) -> tuple[Evidence, Evidence]:
