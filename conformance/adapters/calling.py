@@ -120,10 +120,11 @@ class Calling:
     layout: Layout = ROWS
 
     def __post_init__(self) -> None:
-        forms = (_METHODS, _SETTER, _PATH)
-        text = self.flag if self.flag is None else self.flag.removeprefix(".")
-        if text is not None and not any(form.fullmatch(text) for form in forms):
-            msg = f"flag={self.flag!r} says not how the mode is chosen: give {FLAG_FORMS}."
+        if self.flag is None or self.takes_flag:
+            return
+        path = _PATH.fullmatch(self.flag.removeprefix("."))
+        if path is None and self.methods is None and self.setter is None:
+            msg = f"flag={self.flag!r} does not say how the mode is chosen: give {FLAG_FORMS}."
             raise AdapterError(msg)
 
     @property

@@ -15,7 +15,7 @@ from flax import nnx
 
 from conformance.adapters.calling import DEFAULT, Calling
 from conformance.adapters.device_put import put_on_device
-from conformance.adapters.protocols import ARRAYS, COUNT, MANY, STATISTICS, Config
+from conformance.adapters.protocols import ARRAYS, COUNT, MANY, NEUTRAL, STATISTICS, Config, is_line
 from conformance.adapters.rngs import construct
 
 
@@ -83,10 +83,6 @@ class Access:
         A layer without γ is one whose γ is 1, and so on.
         """
         return {name: one for name, one in NEUTRAL.items() if name not in self.attributes}
-
-
-NEUTRAL = {"gamma": 1.0, "beta": 0.0, "running_mean": 0.0, "running_var": 1.0}
-"""What has no effect in the place of an array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +242,6 @@ def _unusual_shapes(layer: NnxLayer, features: int) -> tuple[tuple[str, tuple[in
         holder = layer.holder(name)
         value = holder.get_value() if isinstance(holder, nnx.Variable) else holder
         shape = np.shape(value) if hasattr(value, "shape") else ()
-        if len(shape) > 1 and max(shape) == features == math.prod(shape):
+        if len(shape) > 1 and is_line(shape, features):
             found.append((name, tuple(shape)))
     return tuple(found)

@@ -6,6 +6,7 @@ and T of training steps.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -18,8 +19,17 @@ ARRAYS = ("gamma", "beta", "running_mean", "running_var")
 
 PARAMETERS, STATISTICS = ARRAYS[:2], ARRAYS[2:]
 
+NEUTRAL: Mapping[str, float] = dict(zip(ARRAYS, (1.0, 0.0, 0.0, 1.0), strict=True))
+"""What a fresh layer has everywhere in an array, and what has no effect in the place of one."""
+
 COUNT = "count"
 """The name under which a layer that counts its updates reads and writes their number."""
+
+
+def is_line(shape: tuple[int, ...], features: int) -> bool:
+    """Return whether an array of a shape has D numbers along one axis."""
+    return len(shape) >= 1 and max(shape) == features == math.prod(shape)
+
 
 MANY = 2**30
 """The count t of statistics that are written without one: so large that momentumᵗ is 0."""

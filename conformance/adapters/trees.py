@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from conformance.adapters.errors import AdapterError
-from conformance.adapters.protocols import ARRAYS, COUNT, PARAMETERS
+from conformance.adapters.protocols import ARRAYS, COUNT, NEUTRAL, PARAMETERS, is_line
 from conformance.adapters.pure import Arrays
 from conformance.adapters.synonyms import role_of
 
@@ -82,12 +82,9 @@ class Places:
         return value if shape is None or len(shape) == 1 else jnp.reshape(value, shape)
 
 
-_NEUTRAL = {"gamma": 1.0, "beta": 0.0, "running_mean": 0.0, "running_var": 1.0}
-
-
 def neutral_arrays(names: Iterable[str], features: int) -> Arrays:
     """Return arrays, each (D,), that have no effect in the place of those that a layer lacks."""
-    return {name: jnp.full(features, _NEUTRAL[name]) for name in names}
+    return {name: jnp.full(features, NEUTRAL[name]) for name in names}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +132,7 @@ def locate(tree: Any, names: Mapping[str, str | None], features: int) -> Places:
             raise AdapterError(_explain(role, given, [paths[i] for i in found], paths))
         indices[role] = found[0]
     shapes = {role: jnp.shape(leaves[i]) for role, i in indices.items() if role != COUNT}
-    line = {role: shape for role, shape in shapes.items() if _is_line(shape, features)}
+    line = {role: shape for role, shape in shapes.items() if is_line(shape, features)}
     return Places(treedef, indices, line, {role: paths[i] for role, i in indices.items()})
 
 
@@ -144,11 +141,6 @@ def _unclaimed(paths: list[str], indices: Mapping[str, int]) -> list[str]:
     claimed = {paths[index] for index in indices.values()}
     own = [path for path in paths if path.startswith("params.") and path not in claimed]
     return [path for path in own if role_of(path.rpartition(".")[2]) is None]
-
-
-def _is_line(shape: tuple[int, ...], features: int) -> bool:
-    """Return whether an array of a shape has D numbers along one axis."""
-    return len(shape) >= 1 and max(shape) == features and sum(size != 1 for size in shape) <= 1
 
 
 def name_of(path: tuple[Any, ...]) -> str:
@@ -167,9 +159,6 @@ def _is_named(path: str, given: str, role: str) -> bool:
     return role_of(last) == role
 
 
-_VALUES = {"gamma": 1, "beta": 0, "running_mean": 0, "running_var": 1}
-
-
 def _find_by_value(role: str, paths: list[str], leaves: list[Any], features: int) -> list[int]:
     trained = role in {"gamma", "beta"}
     return [
@@ -177,8 +166,8 @@ def _find_by_value(role: str, paths: list[str], leaves: list[Any], features: int
         for index, (path, leaf) in enumerate(zip(paths, leaves, strict=True))
         if path.startswith("params.") == trained
         and role_of(path.rpartition(".")[2]) is None
-        and _is_line(jnp.shape(leaf), features)
-        and bool(jnp.all(leaf == _VALUES[role]))
+        and is_line(jnp.shape(leaf), features)
+        and bool(jnp.all(leaf == NEUTRAL[role]))
     ]
 
 

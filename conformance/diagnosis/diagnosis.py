@@ -99,18 +99,19 @@ class Investigation:
 def investigate(subject: Subject) -> Investigation:
     """Find the most likely mistake; nothing is named if no call that matters returned."""
     conventions = subject.conventions
+    if not conventions.moves_statistics():  # the mistakes are those of layers with two modes
+        unseen = evidence_of([], conventions)
+        return Investigation(Diagnosis("none"), None, unseen, unseen)
     calls = evidence_of(observe(subject), conventions)
     evidence, backward = calls, not calls.deviant
     if backward:
         evidence = evidence_of(observe_gradients(subject), conventions)
-    modelled = conventions.moves_statistics()  # the mistakes are those of layers with two modes
-    found = matches(evidence, backward=backward) if modelled else []
-    if modelled and not found:
-        found = matches(without_raised(evidence), backward=backward)
+    found = matches(evidence, backward=backward)
+    found = found or matches(without_raised(evidence), backward=backward)
     returned = any(not o.raised for o in evidence.observations)
     if found and len(found) <= _ALIKE and returned:
         return Investigation(_name(found, evidence), found[0], calls, evidence)
-    fact = None if (found and returned) or not modelled else _find_fact(calls)
+    fact = None if found and returned else _find_fact(calls)
     nothing = Diagnosis("none", deviating=len(evidence.deviant), calls=len(evidence.observations))
     return Investigation(fact or nothing, None, calls, evidence)
 

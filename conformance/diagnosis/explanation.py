@@ -42,8 +42,7 @@ def explain(
     ordered = sorted(verdicts, key=lambda v: REQUIREMENTS[v.requirement].level is not Level.MUST)
     data = found.diagnosis.to_json()
     if found.diagnosis.kind == "none":
-        frozen = {Deviation.ALWAYS_EVALUATES, Deviation.ALWAYS_TRAINS} & declared.deviations
-        facts = [] if frozen else known_facts(found.calls, found.evidence)
+        facts = known_facts(found.calls, found.evidence)
         return data | (
             {"sentence": _NOTHING if found.evidence.deviant else _RIGHT, "known": facts}
             if facts

@@ -40,12 +40,13 @@ def reason_unusable(subject: Subject) -> str:
         subject: The implementation.
     """
     offered = subject.implementation.capabilities
-    subject.session.begin_case()
-    if Capability.LAYER not in offered:
-        return _function_problem(subject)
-    if problem := _problem_of(partial(_build, subject)):
-        return problem
     try:
+        subject.session.begin_case()
+        subject.session.finish()
+        if Capability.LAYER not in offered:
+            return _function_problem(subject)
+        if problem := _problem_of(partial(_build, subject)):
+            return problem
         layer = subject.build(_CONFIG)
         reading = _reading_problem(subject)
         return reading or _writing_problem(subject) or _calling_problem(subject, layer.ref)
@@ -64,7 +65,6 @@ def _function_problem(subject: Subject) -> str:
 
 
 def _call_function(subject: Subject, flag: float) -> None:
-    subject.session.begin_case()
     subject.forward(0.0, _X, flag)
     subject.session.finish()
 
@@ -128,6 +128,5 @@ def _problem_of(action: Callable[[], object], exceptions: tuple[str, ...] = _MIS
         action()
     except ViolationFound as found:
         of_these = str(found.finding.got).startswith(exceptions)
-        of_these &= not found.finding.quantity.startswith("the case")  # no operation of the layer
         return explain_raised(found) if of_these else ""
     return ""

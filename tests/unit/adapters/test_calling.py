@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.mode_recorder import ModeRecorder
 
 from conformance.adapters.calling import Calling, Layout, calling_of, factorize
 from conformance.adapters.errors import AdapterError
@@ -44,26 +45,6 @@ def test_what_is_spread_is_gathered_again(rows: int, features: int, ndim: int, f
     assert np.array_equal(on_axis.reshape(-1, features), x)
 
 
-class Recorder:
-    """Notes the mode of each call."""
-
-    def __init__(self) -> None:
-        self.training, self.modes = False, []
-
-    def __call__(self, x: object, **flag: object) -> object:
-        self.modes.append(flag or self.training)
-        return x
-
-    def learn(self) -> None:
-        self.training = True
-
-    def freeze(self) -> None:
-        self.training = False
-
-    def choose(self, *, evaluate: bool) -> None:
-        self.training = not evaluate
-
-
 @pytest.mark.parametrize(
     ("flag", "means"),
     [
@@ -74,7 +55,7 @@ class Recorder:
 )
 def test_a_mode_is_set_for_one_call(flag: str, means: str):
     """A call puts the module into its mode, and afterwards back into that of training."""
-    calling, module = calling_of(flag, means, "last", 2), Recorder()
+    calling, module = calling_of(flag, means, "last", 2), ModeRecorder()
     calling.begin(module)
     assert module.training
     x = np.ones((2, 1))
@@ -89,7 +70,7 @@ def test_a_mode_is_set_for_one_call(flag: str, means: str):
 )
 def test_the_other_of_two_flags_has_the_same_type(flag: object):
     """For a flag that means training, 0 becomes 1 in the type in which it is given."""
-    module = Recorder()
+    module = ModeRecorder()
     calling_of("train", "training", "last", 2).apply(module, np.ones((2, 1)), flag)
     (given_flag,) = (each["train"] for each in module.modes)
     assert given_flag == 1
