@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -144,13 +145,19 @@ def _load_attribute(origin: str, owner: object, name: str) -> Any:
     raise AdapterError(msg)
 
 
-def resolve(name: str) -> Implementation:
+def resolve(
+    name: str, *, by_names: bool = False, on_loaded: Callable[[], None] = lambda: None
+) -> Implementation:
     """Return the implementation that a name stands for; reports call it by that name.
 
     Args:
         name: What the user typed: see the docstring of this module.
+        by_names: Read names only, and call no module: a call of it may not return.
+        on_loaded: Called when the object is loaded and before calls of it are tried.
 
     Raises:
         AdapterError: It cannot be found or understood; the message says what to do.
     """
-    return replace(recognize(name, load(name)), name=name)
+    found = load(name)
+    on_loaded()
+    return replace(recognize(name, found, by_names=by_names), name=name)

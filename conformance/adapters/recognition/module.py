@@ -23,13 +23,17 @@ from conformance.adapters.recognition.shapes import match_known_shape
 from conformance.adapters.recognition.signature import read_signature
 from conformance.adapters.recognition.specimen import Specimen, value_of
 
+NO_CALL = "A call of it ended the process or did not return."
+"""Why a module is not called again."""
 
-def recognize_module(name: str, found: Callable[..., Any]) -> Recognized:
+
+def recognize_module(name: str, found: Callable[..., Any], *, by_names: bool = False) -> Recognized:
     """Return how a class is constructed and called, and where its arrays are.
 
     Args:
         name: What the user typed, for messages.
         found: The class, or another callable that returns a module.
+        by_names: Read names only, and call no module: a call of it may not return.
 
     Raises:
         AdapterError: It cannot be found out; the message says what was tried, and the line of
@@ -38,6 +42,10 @@ def recognize_module(name: str, found: Callable[..., Any]) -> Recognized:
     signature = read_signature(found)
     failures: Failures = {}
     for plan in propose_plans(name, found):
+        if by_names:
+            if (read := _read_names(name, plan, plan.construct(WIDTH), NO_CALL)) is not None:
+                return read
+            continue
         specimen = make_specimen(plan)
         if not _has_arrays(plan, specimen):
             failures[f"built as {plan}, no array has as many numbers as there are features"] = []
@@ -48,16 +56,20 @@ def recognize_module(name: str, found: Callable[..., Any]) -> Recognized:
             if fit.is_square and match_known_shape(plan, specimen.module) is None:
                 raise AdapterError(explain_square(name, specimen, fit, failures))
             return examination.conclude()
-        known = match_known_shape(plan, specimen.module)
-        if known is not None:  # the layer's fault, to be judged
-            roles = {role: own for role, own in known.roles.items() if role != own}
-            return Recognized(
-                label=label_of(name),
-                given={**plan.list_unusual(), **roles},
-                kind=known.kind,
-                reasons=(f"No call works: {next(iter(failures))}.",),
-            )
-    raise AdapterError(_explain_failure(name, failures))
+        why = f"No call works: {next(iter(failures))}."
+        if (read := _read_names(name, plan, specimen.module, why)) is not None:
+            return read  # the layer's fault, to be judged
+    raise AdapterError(_explain_failure(name, failures or {NO_CALL: []}))
+
+
+def _read_names(name: str, plan: Plan, module: Any, why: str) -> Recognized | None:
+    """Return the reading of a module that has the names of a known shape, or None."""
+    known = match_known_shape(plan, module)
+    if known is None:
+        return None
+    roles = {role: own for role, own in known.roles.items() if role != own}
+    given = {**plan.list_unusual(), **roles}
+    return Recognized(label=label_of(name), given=given, kind=known.kind, reasons=(why,))
 
 
 def _has_arrays(plan: Plan, specimen: Specimen) -> bool:

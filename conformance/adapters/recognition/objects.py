@@ -19,7 +19,7 @@ from conformance.adapters.recognition.callables import (
 )
 
 
-def recognize(name: str, found: Any) -> Implementation:
+def recognize(name: str, found: Any, *, by_names: bool = False) -> Implementation:
     """Return the object that a name resolved to as an implementation.
 
     Args:
@@ -27,6 +27,7 @@ def recognize(name: str, found: Any) -> Implementation:
         found: An ``Implementation``; an ``nnx.Module`` class, a ``functools.partial`` of one, or a
             function that returns a module; a class of another framework; a pure function or a
             forward function; or a function without arguments that returns an ``Implementation``.
+        by_names: Read names only, and call no module: a call of it may not return.
 
     Raises:
         AdapterError: It is none of these; the message says what to do.
@@ -36,7 +37,7 @@ def recognize(name: str, found: Any) -> Implementation:
     made = found.func if isinstance(found, partial) else found
     if inspect.isclass(made):
         if _is_module(made):
-            return _recognize_module(name, found)
+            return _recognize_module(name, found, by_names=by_names)
         if made is found and (implementation := recognize_class(name, made)) is not None:
             return implementation
         msg = (
@@ -45,7 +46,7 @@ def recognize(name: str, found: Any) -> Implementation:
         )
         raise AdapterError(msg)
     if callable(found):
-        return _recognize_function(name, found)
+        return _recognize_function(name, found, by_names=by_names)
     msg = (
         f"{name} is {_with_article(found)}: expected an Implementation object, an nnx.Module class "
         f"or a function f(seed, x, use_running_average). {GUIDE}"
@@ -59,15 +60,15 @@ def _is_module(found: type) -> bool:
     return issubclass(found, nnx.Module)
 
 
-def _recognize_module(name: str, found: Callable[..., Any]) -> Implementation:
+def _recognize_module(name: str, found: Callable[..., Any], *, by_names: bool) -> Implementation:
     from conformance.adapters.recognition.module import (  # noqa: PLC0415  imports jax
         recognize_module,
     )
 
-    return recognize_module(name, found).implementation(name, found)
+    return recognize_module(name, found, by_names=by_names).implementation(name, found)
 
 
-def _recognize_function(name: str, found: Callable[..., Any]) -> Implementation:
+def _recognize_function(name: str, found: Callable[..., Any], *, by_names: bool) -> Implementation:
     signature = read_parameters(name, found)
     if takes_nothing(signature):
         with wrap_errors(f"{name}()", "failed"):
@@ -78,11 +79,11 @@ def _recognize_function(name: str, found: Callable[..., Any]) -> Implementation:
             kind = _with_article(returned)
             msg = f"{name}() returned {kind}: expected an Implementation object."
             raise AdapterError(msg)
-        return _recognize_module(name, found)
+        return _recognize_module(name, found, by_names=by_names)
     if (implementation := recognize_pure_function(name, found)) is not None:
         return implementation
     if makes_modules(signature):
-        return _recognize_module(name, found)
+        return _recognize_module(name, found, by_names=by_names)
     return recognize_forward(name, found, signature)
 
 

@@ -22,6 +22,9 @@ from conformance.adapters.operations.values import Failed, Operation
 TAKE_EFFECTS = "take effects"
 """The handler of a request for the changes of process-wide state alone."""
 
+RECOGNIZING = "finding out how it is called"
+"""What a worker does when it tries calls of what it has loaded."""
+
 NUMBER = "number"
 """The key of the number of a message."""
 
@@ -41,12 +44,14 @@ class Init:
         strictly: Ignore declared deviations.
         path: ``sys.path`` of the supervisor.
         heartbeat: The descriptor of the file by which the worker reports progress.
+        by_names: Resolve it without a call of it.
     """
 
     implementation: str
     strictly: bool
     path: list[str]
     heartbeat: int
+    by_names: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,7 +162,7 @@ class Supervisor:
         worker = WorkerProcess(name, self.limits, strictly=self.strictly, stop=self.stop)
         self._current = name, worker  # from now on it is closed, also on an interrupt
         try:
-            reply = worker.receive()
+            reply = worker.receive_first()
         except WorkerLost as lost:
             self._current = None
             record.refusal = f"{name} cannot be judged: {lost.doing or 'starting'}: {lost.how}"

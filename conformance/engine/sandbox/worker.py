@@ -32,6 +32,7 @@ from conformance.engine.sandbox.heartbeat import HeartbeatWriter
 from conformance.engine.sandbox.messages import (
     EXIT_CHANNEL_CLOSED,
     NUMBER,
+    RECOGNIZING,
     TAKE_EFFECTS,
     Init,
     Reply,
@@ -123,7 +124,12 @@ class Worker:
         name = self._init.implementation
         self._heartbeat.operation("importing it")
         try:
-            return resolve(name).read(strictly=self._init.strictly)
+            found = resolve(
+                name,
+                by_names=self._init.by_names,
+                on_loaded=lambda: self._heartbeat.operation(RECOGNIZING),
+            )
+            return found.read(strictly=self._init.strictly)
         except AdapterError as error:
             self._send(asdict(Reply(refusal=str(error))))
         except BaseException as error:  # noqa: BLE001  whatever the implementation raises

@@ -26,6 +26,7 @@ from conformance.engine.sandbox.limits import GIB, Limits, resident
 from conformance.engine.sandbox.messages import (
     EXIT_CHANNEL_CLOSED,
     NUMBER,
+    RECOGNIZING,
     TAKE_EFFECTS,
     Init,
     Reply,
@@ -98,7 +99,11 @@ class WorkerProcess:
         strictly: bool = False,
         stop: Path | None = None,
     ) -> None:
-        self.limits, self._stop, self._implementation = limits, stop, implementation
+        self.limits, self._stop = limits, stop
+        self._implementation, self._strictly = implementation, strictly
+        self._start(by_names=False)
+
+    def _start(self, *, by_names: bool) -> None:
         self.is_lost = False
         self._initial_memory = self._looked = 0.0
         self._new_case = True
@@ -120,14 +125,33 @@ class WorkerProcess:
         )
         assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101, PT018
         ends = self._process.stdout.fileno(), self._process.stdin.fileno()
-        self._channel = Channel(*ends, largest=limits.memory)
+        self._channel = Channel(*ends, largest=self.limits.memory)
         init = Init(
-            implementation=implementation,
-            strictly=strictly,
+            implementation=self._implementation,
+            strictly=self._strictly,
             path=sys.path,
             heartbeat=self._heartbeat.descriptor,
+            by_names=by_names,
         )
         self._send(asdict(init))
+
+    def receive_first(self) -> Reply:
+        """Return the first reply, which has a declaration or a refusal.
+
+        What ends its process, or does not return, when calls of it are tried is resolved again by
+        its names alone, because that is a mistake of an implementation, and can be judged.
+
+        Raises:
+            WorkerLost: The worker is gone.
+            RunCancelled: The run is cancelled.
+        """
+        try:
+            return self.receive()
+        except WorkerLost as lost:
+            if lost.doing != RECOGNIZING:
+                raise
+            self._start(by_names=True)
+            return self.receive()
 
     def receive_declaration(self) -> Declaration:
         """Return what the implementation declares, the first that the worker says.
@@ -136,7 +160,7 @@ class WorkerProcess:
             AdapterError: The implementation cannot be resolved.
         """
         try:
-            return read_declaration(self.receive(), self._implementation)
+            return read_declaration(self.receive_first(), self._implementation)
         except WorkerLost as lost:
             what = f"{self._implementation} cannot be resolved: {lost.doing or 'starting'}"
             msg = f"{what}: {printable(lost.how)}"
