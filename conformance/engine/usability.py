@@ -7,6 +7,7 @@ raising in one of its modes, is left to the requirements.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -45,7 +46,8 @@ def reason_unusable(subject: Subject) -> str:
         subject.session.finish()
         if Capability.LAYER not in offered:
             return _function_problem(subject)
-        if problem := _problem_of(partial(_build, subject)):
+        recognized = subject.implementation.nnx_module
+        if problem := _problem_of(partial(_build, subject), _UNBUILT if recognized else _MISMATCH):
             return problem
         layer = subject.build(_CONFIG)
         reading = _reading_problem(subject)
@@ -116,7 +118,10 @@ def _call(subject: Subject, layer: Ref, flag: bool) -> None:
 
 
 _MISMATCH = ("TypeError", "AttributeError")
-"""Exceptions of code that is built or called in another way than it expects."""
+"""Exceptions of code that is built or called in another way than it expects, as patterns."""
+
+_UNBUILT = ("TypeError: .*argument", "AttributeError")
+"""Exceptions of a class that is given other arguments than it takes; others are its own."""
 
 _REFUSAL = (*_MISMATCH, "AssertionError", "ValueError")
 """Exceptions of a module that does not take the shape of its input."""
@@ -127,6 +132,6 @@ def _problem_of(action: Callable[[], object], exceptions: tuple[str, ...] = _MIS
     try:
         action()
     except ViolationFound as found:
-        of_these = str(found.finding.got).startswith(exceptions)
+        of_these = re.match("|".join(exceptions), str(found.finding.got))
         return explain_raised(found) if of_these else ""
     return ""
