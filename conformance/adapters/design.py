@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from conformance.adapters.calling import ROWS, Layout
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.protocols import ARRAYS, STATISTICS, Config
 from conformance.requirements.deviations import Deviation
@@ -32,6 +33,7 @@ class Design:
         absent: The arrays that it does not have, by their names in ``ARRAYS``.
         extra: The names of attributes with further state.
         flag_argument: The mode is an argument of the call.
+        layout: The layout in which it takes a batch.
 
     Raises:
         AdapterError: A name or a value is none of these.
@@ -41,6 +43,7 @@ class Design:
     absent: frozenset[str] = frozenset()
     extra: tuple[str, ...] = ()
     flag_argument: bool = True
+    layout: Layout = ROWS
 
     def __post_init__(self) -> None:
         for name, value in self.fixed:
@@ -74,6 +77,8 @@ class Design:
             "absent": sorted(self.absent),
             "extra": list(self.extra),
             "flag_argument": self.flag_argument,
+            "ndim": self.layout.ndim,
+            "features_first": self.layout.first,
         }
 
     @classmethod
@@ -88,13 +93,15 @@ class Design:
         absent, extra, flag = (data[name] for name in ("absent", "extra", "flag_argument"))
         if not set(absent) <= set(ARRAYS) or not all(type(each) is str for each in extra):
             raise TypeError("a name is none that a design can have")
-        if type(flag) is not bool:
-            raise TypeError("flag_argument is not a bool")
+        ndim, first = data["ndim"], data["features_first"]
+        if (type(flag), type(ndim), type(first)) != (bool, int, bool):
+            raise TypeError("flag_argument, ndim or features_first has another type")
         return cls(
             fixed=tuple(sorted(dict(data["fixed"]).items())),
             absent=frozenset(absent),
             extra=tuple(extra),
             flag_argument=flag,
+            layout=Layout(ndim=ndim, first=first),
         )
 
 

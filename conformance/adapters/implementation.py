@@ -267,6 +267,7 @@ class Implementation(ClassConstructors):
             absent=frozenset(ours for ours, own in arrays.items() if not own),
             extra=tuple(extra),
             flag_argument=calling.takes_flag,
+            layout=calling.layout,
         )
         keywords = {"features": features, "momentum": momentum, "eps": eps, "rngs": rngs or ""}
         construction = Construction(
