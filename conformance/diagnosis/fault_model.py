@@ -52,6 +52,7 @@ class Alternative:
         widens: It claims less than the reference model: a larger bound for the variance, or any
             initial value.
         backward: It concerns gradients, and is tried where everything else is correct.
+        spread: It concerns layers whose layout spreads rows over several axes.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Alternative:
     needs: int = 3
     widens: bool = False
     backward: bool = False
+    spread: bool = False
 
 
 ALTERNATIVES: dict[str, Alternative] = {}

@@ -17,6 +17,7 @@ from conformance.diagnosis.modelled_layer import constant_of, modelled
 _BY_FAMILY = {
     "affine": "BN-AFF-1",
     "averaging": "BN-EMA-3",
+    "axes": "BN-TRAIN-1",
     "batch": "BN-NUM-1",
     "calling": "BN-SHAPE-2",
     "digits": "BN-NUM-1",
@@ -50,6 +51,7 @@ _BY_ID = {
     "nan-batch-skipped-mean": "BN-TRAIN-3",
     "nan-batch-skipped-variance": "BN-TRAIN-3",
     "not-finite-spreads": "BN-TRAIN-3",
+    "not-flat": "BN-FWD-1",
     "seed-not-cut": "BN-FWD-4",
 }
 """The requirement that a mistake violates, where it is not that of its family."""

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from conformance.adapters.calling import Layout
+from conformance.adapters.design import PLAIN, Design
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import Config
 from conformance.diagnosis.approximate import Approximate, exact
@@ -28,6 +30,10 @@ from conformance.numerics.state import Float32, State
 
 _FORWARD = Config(features=0, momentum=0.9, eps=1e-5)
 """The configuration of forward functions, but for the number of features."""
+
+
+_IMAGES = Design(layout=Layout(ndim=4))
+"""Images: rows spread over three axes."""
 
 
 class ModelledLayer:
@@ -133,7 +139,7 @@ def modelled(identity: str) -> Implementation:
 
     Returns:
         A layer in NumPy, and a forward function unless the mistake is that a layer remembers
-        earlier calls. They have no gradients and are not compiled.
+        earlier calls, or concerns images. They have no gradients and are not compiled.
 
     Raises:
         ValueError: The alternative concerns gradients.
@@ -144,8 +150,11 @@ def modelled(identity: str) -> Implementation:
         raise ValueError(msg)
     steps = alternative.steps(constant_of(alternative))
     remembers_layer = alternative.remembers and "forward" not in steps
+    without_forward = remembers_layer or alternative.spread
+    design = _IMAGES if alternative.spread else PLAIN
     return Implementation(
         name=identity,
-        build=lambda config: ModelledLayer(config, steps),
-        forward=None if remembers_layer else ModelledForward(steps),
+        build=lambda config: ModelledLayer(config, steps, conventions=Conventions(design=design)),
+        forward=None if without_forward else ModelledForward(steps),
+        design=design,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from conformance.adapters.calling import ROWS
 from conformance.diagnosis.constants import constants
 from conformance.diagnosis.fault_model import Alternative
 from conformance.diagnosis.fault_models import ALTERNATIVES
@@ -90,7 +91,8 @@ def matches(evidence: Evidence, *, backward: bool = False) -> list[Match]:
     if not evidence.deviant:
         return []
     where = list(scopes(evidence.observations, set(evidence.deviant)))
-    tried = [a for a in ALTERNATIVES.values() if a.backward is backward]
+    spread = evidence.conventions.design.layout != ROWS
+    tried = [a for a in ALTERNATIVES.values() if a.backward is backward and spread >= a.spread]
     found = [m for alternative in tried if (m := _match(evidence, alternative, where))]
     least = min((match.cost for match in found), default=0)
     return [match for match in found if match.cost == least]

@@ -116,4 +116,5 @@ for _id, _words, _steps in (
         _steps,
         remedy="sum over every axis but that of the features",
         needs=2,
+        spread=True,
     )
