@@ -7,7 +7,11 @@ import os
 import pytest
 from hypothesis import settings
 
-from conformance.engine.jax_runtime import offer_host_devices, remember_compilations
+from conformance.engine.jax_runtime import (
+    offer_host_devices,
+    remember_compilations,
+    share_lowering_contexts,
+)
 
 pytest_plugins = [
     "pytester",
@@ -26,6 +30,11 @@ settings.load_profile("reproducible")
 
 offer_host_devices()
 remember_compilations()  # both workers, and the next run, reuse what one has compiled
+
+
+def pytest_collection_finish() -> None:
+    """Save the memory of JAX's contexts in processes that run tests, which import jax anyway."""
+    share_lowering_contexts()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

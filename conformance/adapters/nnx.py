@@ -72,6 +72,17 @@ class Access:
         return dict(self.names)
 
     @cached_property
+    def read_in_order(self) -> tuple[str, ...]:
+        """The arrays that the module has, and the count, by the suite's names."""
+        return tuple(array for array in (*ARRAYS, COUNT) if array in self.attributes)
+
+    @cached_property
+    def places(self) -> dict[str, tuple[tuple[str, ...], str]]:
+        """The paths to the modules with the attributes, and the attributes' names in them."""
+        split = {ours: own.split(".") for ours, own in self.names}
+        return {ours: (tuple(path), name) for ours, (*path, name) in split.items()}
+
+    @cached_property
     def unusual(self) -> dict[str, tuple[int, ...]]:
         """The shapes that are not (D,), by the suite's names."""
         return dict(self.shapes)
@@ -111,29 +122,30 @@ class NnxLayer:
 
     def holder(self, array: str) -> Any:
         """Return the attribute that holds the array: a Variable, a bare array or None."""
-        return self.held_at(self.attributes[array])
+        return getattr(*self._locate(array), None)
 
     def held_at(self, attribute: str) -> Any:
         """Return an attribute, by its name with dots; None if there is none."""
-        owner, name = self._locate(attribute)
-        return getattr(owner, name, None)
+        owner = self.module
+        for part in attribute.split("."):
+            owner = getattr(owner, part, None)
+        return owner
 
-    def _locate(self, attribute: str) -> tuple[Any, str]:
-        """Return the module with the attribute, and the attribute's name in it."""
-        owner, (*path, name) = self.module, attribute.split(".")
+    def _locate(self, array: str) -> tuple[Any, str]:
+        """Return the module with the attribute of an array, and the attribute's name in it."""
+        owner, (path, name) = self.module, self.access.places[array]
         for part in path:
             owner = getattr(owner, part, None)
         return owner, name
 
     def read(self) -> dict[str, Any]:
         """Return the arrays, each (D,), and the count of updates; see ``Layer``."""
-        names = [array for array in (*ARRAYS, COUNT) if array in self.attributes]
-        holders = {array: self.holder(array) for array in names}
-        found = {
-            array: holder.get_value() if isinstance(holder, nnx.Variable) else holder
-            for array, holder in holders.items()
-            if holder is not None
-        }
+        found = {}
+        for array in self.access.read_in_order:
+            holder = self.holder(array)
+            if holder is not None:
+                is_variable = isinstance(holder, nnx.Variable)
+                found[array] = holder.get_value() if is_variable else holder
         for array, shape in self.access.shapes:
             if array in found:
                 found[array] = flatten(found[array], shape)
@@ -154,7 +166,7 @@ class NnxLayer:
             if not isinstance(holder, nnx.Variable):
                 shape = self.access.unusual.get(array, value.shape)
                 new = int(value) if array == COUNT else on_device.reshape(shape)
-                setattr(*self._locate(self.attributes[array]), new)
+                setattr(*self._locate(array), new)
                 continue
             current = holder.get_value()
             if isinstance(current, jax.Array) and current.shape != value.shape:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -32,7 +32,10 @@ class Source:
         functions: Functions of the suite that the text names.
         effect: Whether computing the value changes something.
         order: When it was computed.
+        exist: Whether any value in this process has had a source.
     """
+
+    exist: ClassVar[bool] = False
 
     template: str
     operands: tuple[Any, ...] = ()
@@ -40,6 +43,9 @@ class Source:
     functions: tuple[Callable[..., Any], ...] = ()
     effect: bool = False
     order: int = field(default_factory=_order.__next__)
+
+    def __post_init__(self) -> None:
+        Source.exist = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +295,8 @@ def formula(function: F) -> F:
 
     @wraps(function)
     def call(*args: Any, **keywords: Any) -> Any:
+        if not Source.exist:
+            return function(*args, **keywords)
         if not any(map(is_sourced, args)) and not any(map(is_sourced, keywords.values())):
             return function(*args, **keywords)
         result = function(*map(plain_of, args), **plain_of(keywords))

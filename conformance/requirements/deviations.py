@@ -16,6 +16,8 @@ class Deviation(Enum):
     be confirmed by the behaviour.
     """
 
+    __hash__ = object.__hash__  # members are looked up in sets a hundred thousand times
+
     ONE_PASS_VARIANCE = "variance computed in one pass, as E[x²] − E[x]²"
     MOMENTUM_OF_NEW_VALUE = "momentum weighs the new value: rm' = (1−m)·rm + m·μ"
     UNBIASED_RUNNING_VARIANCE = "the running variance follows v·N/(N−1)"

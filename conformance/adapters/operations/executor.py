@@ -114,9 +114,12 @@ class LocalExecutor:
 
     def _take(self, argument: Any) -> Any:
         """Return an argument as the operation receives it; arrays are copied."""
+        kind = type(argument)
+        if kind in _ATOMS:
+            return argument
         if isinstance(argument, np.ndarray):
             return argument.copy()
-        if isinstance(argument, Ref):
+        if kind is Ref:
             return self._objects[argument.number]
         if isinstance(argument, Given):
             return self._forms[argument.form](self._take(argument.value))
@@ -128,6 +131,8 @@ class LocalExecutor:
 
     def _give(self, result: Any) -> Any:
         """Return a result in which live objects are replaced by references."""
+        if type(result) in _UNCHANGED:
+            return result
         if isinstance(result, Live):
             self._allocated -= 1  # numbers from 0 on are those that requests choose
             self._objects[self._allocated] = result.value
@@ -136,13 +141,13 @@ class LocalExecutor:
             return {name: self._give(value) for name, value in result.items()}
         if isinstance(result, list | tuple):
             return [self._give(value) for value in result]
-        if result is None or isinstance(
-            result, np.ndarray | NotNumeric | Impossible | str | bool | int | float
-        ):
+        if isinstance(result, _PLAIN):
             return result
         return NotNumeric(type(result).__name__)
 
 
+_ATOMS = frozenset({type(None), str, bool, int, float})
+_UNCHANGED = _ATOMS | {np.ndarray}
 _PLAIN = np.ndarray | NotNumeric | Impossible | str | bool | int | float
 
 

@@ -114,6 +114,9 @@ class Impossible:
     reason: str
 
 
+_NUMBERS = "fiubc"
+"""Kinds of dtype that NumPy converts to a number, complex ones with a warning."""
+
 _NOT_NUMBERS = "OSUmM"
 """Kinds of dtype: objects, bytes, text, and times."""
 
@@ -129,9 +132,11 @@ def numbers(value: Any) -> np.ndarray[Any, Any] | NotNumeric:
     """
     try:
         array = np.array(value)
-        other = array.dtype.kind in _NOT_NUMBERS or array.dtype.names is not None
-        is_complex = array.dtype.kind == "c"  # which NumPy converts with a warning, if at all
-        numeric = not other and (is_complex or array.astype(np.float64) is not None)
+        kind = array.dtype.kind
+        if kind in _NUMBERS:
+            return array
+        numeric = kind not in _NOT_NUMBERS and array.dtype.names is None
+        numeric = numeric and array.astype(np.float64) is not None
     except Exception:  # noqa: BLE001  whatever conversion raises, it is not an array
         numeric = False
     return array if numeric else NotNumeric(type(value).__name__)

@@ -72,8 +72,9 @@ def decode(content: Any, buffers: list[Any]) -> Any:
     Raises:
         WireError: They stand for none.
     """
+    left = buffers[::-1]
     try:
-        value = _unpack(content, buffers)
+        value = _unpack(content, left)
     except (
         ArithmeticError,
         AttributeError,
@@ -83,7 +84,7 @@ def decode(content: Any, buffers: list[Any]) -> Any:
         ValueError,
     ) as error:
         raise WireError(str(error)) from error
-    if buffers:
+    if left:
         raise WireError("there are more buffers than arrays")
     return value
 
@@ -95,14 +96,14 @@ def _pack(value: Any, buffers: list[bytes]) -> Any:
     kind = type(value)
     if kind in _PLAIN:
         return value
-    if kind is list or kind is tuple:
-        return [_pack(each, buffers) for each in value]
     if kind is np.ndarray:
         name = _name_of(value.dtype)
         if name is None:
             return {"n": "ndarray"}
         buffers.append(value.tobytes())
         return {"a": [name, value.shape]}
+    if kind is list or kind is tuple:
+        return [each if type(each) in _PLAIN else _pack(each, buffers) for each in value]
     if kind is dict:
         return {"d": [[name, _pack(each, buffers)] for name, each in value.items()]}
     if kind is Ref:
@@ -136,12 +137,12 @@ def _name_of(dtype: np.dtype[Any]) -> str | None:
 def _unpack(content: Any, buffers: list[Any]) -> Any:
     kind = type(content)
     if kind is list:
-        return [_unpack(each, buffers) for each in content]
+        return [each if type(each) in _PLAIN else _unpack(each, buffers) for each in content]
     if kind is not dict:
         return content
     ((key, value),) = content.items()
     if key == "a":
-        return _array(value[0], value[1], buffers.pop(0))
+        return _array(value[0], value[1], buffers.pop())
     if key == "r":
         return Ref(int(value))
     if key == "g":

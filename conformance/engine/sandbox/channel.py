@@ -100,9 +100,9 @@ class Channel:
             raise WireError("a message is too large")
         if len(self._buffer) < end:
             return None
-        buffers = []
+        body, buffers, place = memoryview(bytes(self._buffer[start:end])), [], 0
         for size in sizes:
-            buffers.append(bytes(self._buffer[start : start + size]))
-            start += size
+            buffers.append(body[place : place + size])
+            place += size
         del self._buffer[:end]
         return (decode(content, buffers),)

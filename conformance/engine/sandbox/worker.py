@@ -23,6 +23,7 @@ from conformance.engine.garbage import collect_rarely
 from conformance.engine.jax_runtime import (
     offer_host_devices,
     remember_compilations,
+    share_lowering_contexts,
     unload_programs_if_many,
 )
 from conformance.engine.sandbox.channel import Channel, ChannelClosed
@@ -85,6 +86,7 @@ class Worker:
         """Reply to the init message, then to each request."""
         import conformance.adapters.operations.transformed_calls  # noqa: PLC0415, F401  imports JAX
 
+        share_lowering_contexts()
         state = GlobalStateSnapshot()
         implementation = self._resolve()
         if implementation is None:

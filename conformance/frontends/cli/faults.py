@@ -16,7 +16,11 @@ from rich.console import Console
 from conformance.adapters.errors import printable
 from conformance.adapters.gallery import find_galleries, load_members
 from conformance.engine.budget import Budget, budget
-from conformance.engine.jax_runtime import offer_host_devices, remember_compilations
+from conformance.engine.jax_runtime import (
+    offer_host_devices,
+    remember_compilations,
+    share_lowering_contexts,
+)
 from conformance.engine.journal import Journal, digest
 from conformance.frontends.cli.console import console_of
 from conformance.frontends.cli.fault_summary import conclude, conditions
@@ -123,6 +127,7 @@ def _select_faults(gallery: str, patterns: tuple[str, ...]) -> dict[str, Any]:
         raise click.UsageError(msg)
     remember_compilations()
     offer_host_devices()
+    share_lowering_contexts()
     all_faults: Mapping[str, Any] = load_members(gallery)
     if not all(hasattr(item, "breaks") for item in all_faults.values()):
         msg = f"the gallery {gallery!r} holds no records of faults"

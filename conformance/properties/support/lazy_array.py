@@ -37,6 +37,18 @@ class LazyArray(Deferred, NDArrayOperatorsMixin):
         found = [each.numpy() if isinstance(each, LazyArray) else each for each in inputs]
         return getattr(ufunc, method)(*found, **keywords)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        shape: tuple[int, ...] = self.numpy().shape
+        return shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the array."""
+        dtype: np.dtype[Any] = self.numpy().dtype
+        return dtype
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # NumPy would take a bfloat16 array by its interface, as bytes
             raise AttributeError(name)

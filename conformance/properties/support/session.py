@@ -259,12 +259,18 @@ def as_array(what: str, value: Any) -> AnyArray:
     return violation(what, got, NUMERIC_ARRAY, compared, kind=FindingKind.NOT_ARRAY)
 
 
+_AS_THEY_ARE = frozenset({np.ndarray, Ref, bool, int, float, str, type(None)})
+
+
 def _present(arguments: Any) -> Any:
     """Return arguments in which arrays are there."""
-    if isinstance(arguments, LazyArray):
+    kind = type(arguments)
+    if kind in _AS_THEY_ARE:
+        return arguments
+    if kind is LazyArray:
         return arguments.numpy()
     if isinstance(arguments, tuple | list):
-        return type(arguments)(_present(each) for each in arguments)
+        return kind(_present(each) for each in arguments)
     if isinstance(arguments, dict):
         return {name: _present(each) for name, each in arguments.items()}
     return arguments

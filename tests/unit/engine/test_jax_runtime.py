@@ -11,6 +11,7 @@ from conformance.engine import jax_runtime
 from conformance.engine.jax_runtime import (
     forget_old_compilations,
     remember_compilations,
+    share_lowering_contexts,
     unload_programs_if_many,
 )
 
@@ -101,3 +102,30 @@ def test_devices_are_offered_unless_the_user_has_chosen(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=3")
     jax_runtime.offer_host_devices()
     assert "JAX_NUM_CPU_DEVICES" not in jax_runtime.os.environ
+
+
+def test_programs_share_a_context(monkeypatch: pytest.MonkeyPatch):
+    """Programs are lowered in one context up to a limit, and compute the same."""
+    import jax  # noqa: PLC0415  jax would start before its cache is set up
+    import jax.numpy as jnp  # noqa: PLC0415
+    from jax._src.interpreters import mlir  # noqa: PLC0415  what is replaced
+
+    made = [object(), object()]
+    with monkeypatch.context() as patched:
+        patched.setattr(mlir, "make_ir_context", iter(made).__next__)
+        share_lowering_contexts()
+        given = [mlir.make_ir_context() for _ in range(64)]
+    assert given == [made[0]] * 63 + [made[1]]
+
+    lowered = [jax.jit(lambda x, n=n: n * x).lower(jnp.ones(3)).as_text() for n in range(70)]
+    assert len(set(lowered)) == 70
+    assert all(text.count("stablehlo.multiply") == 1 for text in lowered)
+
+
+def test_another_version_of_jax_is_left_alone(monkeypatch: pytest.MonkeyPatch):
+    """Without the private function there is nothing to replace."""
+    from jax._src.interpreters import mlir  # noqa: PLC0415  what is replaced
+
+    monkeypatch.delattr(mlir, "make_ir_context")
+    share_lowering_contexts()
+    assert not hasattr(mlir, "make_ir_context")
