@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
 from itertools import count
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from conformance.adapters.operations.values import NotNumeric
 F = TypeVar("F", bound=Callable[..., Any])
 
 _order = count()
+
+_MADE: set[type] = set()
+"""Empty until a value of this process has a source, so that judging does not look for any."""
 
 
 @dataclass(slots=True, eq=False)
@@ -32,10 +35,7 @@ class Source:
         functions: Functions of the suite that the text names.
         effect: Whether computing the value changes something.
         order: When it was computed.
-        exist: Whether any value in this process has had a source.
     """
-
-    exist: ClassVar[bool] = False
 
     template: str
     operands: tuple[Any, ...] = ()
@@ -45,7 +45,7 @@ class Source:
     order: int = field(default_factory=_order.__next__)
 
     def __post_init__(self) -> None:
-        Source.exist = True
+        _MADE.add(Source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +295,7 @@ def formula(function: F) -> F:
 
     @wraps(function)
     def call(*args: Any, **keywords: Any) -> Any:
-        if not Source.exist:
+        if not _MADE:
             return function(*args, **keywords)
         if not any(map(is_sourced, args)) and not any(map(is_sourced, keywords.values())):
             return function(*args, **keywords)
