@@ -43,6 +43,8 @@ def problems(subject: Subject) -> Iterator[tuple[str, Problem]]:
     implementation = subject.implementation
     offered = ", ".join(sorted(c.value for c in implementation.capabilities))
     yield f"found: {implementation.kind}, offers {offered}", None
+    if implementation.recognition is not None:
+        yield f"recognized as {implementation.recognition.line}", None
     for title, action in _steps(subject):
         problem = _problem_of(action)
         yield title, problem

@@ -71,7 +71,7 @@ def _verified(
     deviant = [found.evidence.observations[index].call for index in found.evidence.deviant]
     if all(call is not None and call.kind == "through" for call in deviant):
         return Explained([v.requirement for v in verdicts if v.requirement == _THROUGH])
-    if found.match.alternative.backward or found.match.alternative.widens:
+    if found.match.alternative.widens:
         return None
     return verify(found.match, declared, verdicts, until)
 

@@ -8,6 +8,7 @@ Results are computed in float64 and rounded to float32.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,9 @@ from conformance.adapters.calling import Layout
 from conformance.adapters.design import PLAIN, Design
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import Config
-from conformance.diagnosis.approximate import Approximate, exact
+from conformance.diagnosis.approximate import Approximate, Float64, exact
+from conformance.diagnosis.backward_model import BackwardModel, through_statistics
+from conformance.diagnosis.differences import gradients_of_model
 from conformance.diagnosis.experiment import Call
 from conformance.diagnosis.fault_model import Alternative
 from conformance.diagnosis.fault_models import ALTERNATIVES
@@ -37,7 +40,15 @@ _IMAGES = Design(layout=Layout(ndim=4))
 
 
 class ModelledLayer:
-    """A layer that is the reference model with replaced steps."""
+    """A layer that is the reference model with replaced steps.
+
+    Args:
+        config: The configuration.
+        steps: The replaced steps.
+        scope: Where they are replaced.
+        conventions: What the implementation declares.
+        errors: Gets the error that y of each call, (N, D), may have in float32.
+    """
 
     def __init__(
         self,
@@ -45,28 +56,54 @@ class ModelledLayer:
         steps: Steps,
         scope: Scope = EVERYWHERE,
         conventions: Conventions = STRICT,
+        errors: list[Float64] | None = None,
     ) -> None:
-        self._model = ReferenceModel(config, conventions, steps)
+        self.errors = errors
+        self._model = BackwardModel(config, conventions, steps)
         self._scope = scope
         self._model.write(self._model.initial_state())
         self.write(self.read())
 
-    def __call__(self, x: Any, use_running_average: Any) -> Float32:
+    def __call__(self, x: Any, use_running_average: Any, *, compiled: bool = False) -> Float32:
         """Apply the layer to x, (N, D), and return y, (N, D).
 
         Raises:
             ValueError: The mistake is that the call raises.
         """
-        if self._scope is not EVERYWHERE:
-            self._model.activate(active=self._holds(x, use_running_average))
-        y = _run(self._model, "call", x, use_running_average)
+        self._decide(x, use_running_average, compiled=compiled)
+        y, error = _run(self._model, "call", x, use_running_average, compiled=compiled)
         self.write(self.read())
+        if self.errors is not None:
+            self.errors.append(error)
         return y
 
-    def _holds(self, x: Any, flag: Any) -> bool:
+    @property
+    def updates(self) -> int:
+        """How often the running statistics are updated while a gradient is computed."""
+        return self._model.updates()
+
+    def differentiate(self, x: Any, w: Any, flag: bool) -> list[Float64]:
+        """Return the gradients of Σ w·y, w (N, D), for gamma and beta, (D,), and x, (N, D)."""
+        model = deepcopy(self._model)
+        self._decide(x, flag)
+        model.activate(active=self._model.active)
+        return gradients_of_model(model, np.asarray(x, np.float64), np.asarray(w, np.float64), flag)
+
+    def differentiate_statistics(self, x: Any, of_mean: Any, of_var: Any) -> Float64:
+        """Return the gradient for x, (N, D), of Σ of_mean·rm' + Σ of_var·rv', both (D,)."""
+        model = deepcopy(self._model)
+        given = [np.asarray(each, np.float64) for each in (x, of_mean, of_var)]
+        return through_statistics(model, *given).value
+
+    def _decide(self, x: Any, flag: Any, *, compiled: bool = False) -> None:
+        """Make the mistake in the next call, or not, as its scope says."""
+        if self._scope is not EVERYWHERE:
+            self._model.activate(active=self._holds(x, flag, compiled=compiled))
+
+    def _holds(self, x: Any, flag: Any, *, compiled: bool) -> bool:
         """Return whether the mistake is made in a call."""
         container, earlier = _container_of(x), self._model.calls
-        call = Call(np.asarray(x, np.float32), flag, container=container)
+        call = Call(np.asarray(x, np.float32), flag, container=container, compiled=compiled)
         before = State(**self.read())
         return self._scope.holds(Observation(0, self._model.config, call, before, earlier=earlier))
 
@@ -98,19 +135,25 @@ class ModelledForward:
         config = replace(_FORWARD, features=np.shape(x)[1])
         model = ReferenceModel(config, steps=self._steps, forwarding=True)
         model.memory = self._memory if "forward" in self._steps else {}
-        return _run(model, "forward", x, use_running_average, seed)
+        return _run(model, "forward", x, use_running_average, seed)[0]
 
 
-def _run(model: ReferenceModel, method: str, x: Any, flag: Any, *seed: Any) -> Float32:
-    """Run a method of a model on x, (N, D), which a mistake may overwrite; return its result."""
+def _run(
+    model: ReferenceModel, method: str, x: Any, flag: Any, *seed: Any, **more: Any
+) -> tuple[Float32, Float64]:
+    """Run a method of a model on x, (N, D), which a mistake may overwrite.
+
+    Returns:
+        The result, and the error that it may have in float32.
+    """
     values = np.array(x, np.float64)
     model.container = _container_of(x)
     try:
         with np.errstate(all="ignore"):
-            y: Approximate = getattr(model, method)(*seed, values, flag)
+            y: Approximate = getattr(model, method)(*seed, values, flag, **more)
             if "input_afterwards" in model.steps and isinstance(x, np.ndarray):
                 x[...] = exact(model.input_afterwards(values)).value
-            return y.value.astype(np.float32)
+            return y.value.astype(np.float32), y.error
     except RaisesError as error:
         msg = "the modelled call raises"
         raise ValueError(msg) from error

@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from conformance.adapters.errors import AdapterError
 from conformance.adapters.implementation import Declaration, Implementation
 from conformance.adapters.operations.executor import Executor
+from conformance.diagnosis.approximate import Float64
 from conformance.diagnosis.modelled_layer import ModelledForward, ModelledLayer
+from conformance.diagnosis.modelled_operations import executor_of
 from conformance.diagnosis.search import Match
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
@@ -31,6 +32,9 @@ _FEW = 5
 
 _NEAR = 0.01
 """The largest relative difference of two errors that are the same."""
+
+_RESERVE = 1.5
+"""How much more often than the textbook's a correct algorithm may round."""
 
 
 @dataclass(slots=True)
@@ -58,9 +62,9 @@ def verify(
         until: When to stop, in seconds since 1970.
     """
     found = Explained()
-    model = _model_of(match, declared)
+    model = None if match.alternative.widens else _Model(match, declared)
     for verdict in verdicts:
-        same = None if model is None or time.time() > until else _same(model, verdict)
+        same = None if model is None or time.time() > until else model.violates(verdict)
         if same is None:
             found.unchecked.append(verdict.requirement)
         elif same:
@@ -68,38 +72,53 @@ def verify(
     return found
 
 
-def _model_of(match: Match, declared: Declaration | Implementation) -> Implementation | None:
-    """Return the mistake as a layer; None if it cannot be one."""
-    alternative = match.alternative
-    if alternative.backward or alternative.widens:
-        return None
-    steps = alternative.steps(match.constants[0])
-    conventions = Conventions(declared.deviations, declared.design)
-    remembers = alternative.remembers and "forward" not in steps
-    try:
-        return Implementation(
+class _Model:
+    """A mistake as a layer, in the place of the implementation in which it was found."""
+
+    def __init__(self, match: Match, declared: Declaration | Implementation) -> None:
+        steps = match.alternative.steps(match.constants[0])
+        conventions = Conventions(declared.deviations, declared.design)
+        remembers = match.alternative.remembers and "forward" not in steps
+        self._declared, self._errors = declared, list[Float64]()
+        self._made = Implementation(
             name=match.id,
-            build=lambda config: ModelledLayer(config, steps, match.scope, conventions),
+            build=lambda config: ModelledLayer(
+                config, steps, match.scope, conventions, self._errors
+            ),
             forward=None if remembers or match.scope.id else ModelledForward(steps),
-            deviations=declared.deviations,
         )
-    except AdapterError:  # a declaration that only gradients could verify
-        return None
 
+    def violates(self, verdict: Verdict) -> bool | None:
+        """Return whether the mistake violates a requirement as the implementation does.
 
-def _same(model: Implementation, verdict: Verdict) -> bool | None:
-    """Return whether a model violates a requirement as the implementation does.
+        None if that cannot be said: the model cannot do what the requirement is about, or only the
+        differences by which it is differentiated differ.
+        """
+        found = verdict.violation
+        if found is None or not found.values:
+            return None
+        self._errors.clear()
+        row = REQUIREMENTS[verdict.requirement]
+        subject = Subject(self._declared, executor_of(self._made))
+        judged = judge_requirement(row, subject, budget(minimize=False), found.values)
+        if judged.outcome in {Outcome.UNSUPPORTED, Outcome.ERRORED, Outcome.VACUOUS}:
+            return None
+        if judged.violation is not None and _alike(judged.violation.finding, found.finding):
+            return True
+        return None if "gradient" in found.finding.label else self._amplifies(found.finding)
 
-    None if it cannot be judged by that requirement.
-    """
-    found = verdict.violation
-    if found is None or not found.values:
-        return None
-    row = REQUIREMENTS[verdict.requirement]
-    judged = judge_requirement(row, Subject(model), budget(minimize=False), found.values)
-    if judged.outcome in {Outcome.UNSUPPORTED, Outcome.ERRORED, Outcome.VACUOUS}:
-        return None
-    return judged.violation is not None and _alike(judged.violation.finding, found.finding)
+    def _amplifies(self, seen: Finding) -> bool:
+        """Return whether the mistake makes rounding errors as large as the one that was seen."""
+        if not seen.quantity.startswith("y") or not isinstance(seen.got, float | int):
+            return False
+        gap = abs(seen.got - float(seen.expected))
+        index = seen.index or ()
+        return any(
+            error.ndim == len(index)
+            and all(place < size for place, size in zip(index, error.shape, strict=True))
+            and gap <= _RESERVE * error[index]
+            for error in self._errors
+        )
 
 
 def _alike(model: Finding, seen: Finding) -> bool:

@@ -70,12 +70,18 @@ class LocalExecutor:
     Args:
         implementation: What is judged.
         forms: What makes arguments in each form.
+        find: Returns the function of an operation by its name, and whether it takes the
+            implementation first.
     """
 
     def __init__(
-        self, implementation: Implementation, forms: Mapping[str, Callable[[Any], Any]] = FORMS
+        self,
+        implementation: Implementation,
+        forms: Mapping[str, Callable[[Any], Any]] = FORMS,
+        find: Callable[[str], tuple[Callable[..., Any], bool]] | None = None,
     ) -> None:
         self._implementation, self._forms = implementation, forms
+        self._find = find or find_function
         self._objects: dict[int, Any] = {}
         self._allocated = 0
 
@@ -102,7 +108,7 @@ class LocalExecutor:
         self._allocated = 0
 
     def _execute(self, operation: Operation) -> Any:
-        function, takes_implementation = _function(operation.name)
+        function, takes_implementation = self._find(operation.name)
         arguments = [self._take(argument) for argument in operation.arguments]
         if takes_implementation:
             arguments.insert(0, self._implementation)
@@ -152,7 +158,7 @@ _PLAIN = np.ndarray | NotNumeric | Impossible | str | bool | int | float
 
 
 @cache
-def _function(name: str) -> tuple[Callable[..., Any], bool]:
+def find_function(name: str) -> tuple[Callable[..., Any], bool]:
     """Return the function of an operation, and whether it takes the implementation first."""
     function = getattr(import_module(f"{__package__}.{OPERATIONS[name]}"), name)
     return function, next(iter(inspect.signature(function).parameters), "") == "implementation"

@@ -24,8 +24,8 @@ def smoke(name: str) -> None:
     failed = False
     worker = WorkerProcess(name, Limits())
     try:
-        subject = Subject(worker.receive_declaration(), worker)
-        for step, problem in problems(subject):
+        declared = worker.receive_declaration()
+        for step, problem in problems(Subject(declared, worker)):
             if problem is None:
                 click.echo(f"  ok    {step}")
                 continue
@@ -37,10 +37,12 @@ def smoke(name: str) -> None:
         raise SystemExit(ExitCode.UNUSABLE) from error
     finally:
         worker.close()
+    by_itself = declared.recognition is not None  # nobody wrote an adapter
     if failed:
+        what = "how it was recognized" if by_itself else "the adapter"
         click.echo(
-            f"{name}: the adapter (or the layer itself) fails this check; later checks were "
-            "skipped."
+            f"{name}: {what}, or the layer itself, fails this check; later checks were skipped."
         )
         raise SystemExit(ExitCode.UNUSABLE)
-    click.echo(f"{name}: the adapter is sound. `conformance run {name}` judges the layer.")
+    sound = "it can be driven as recognized" if by_itself else "the adapter is sound"
+    click.echo(f"{name}: {sound}. `conformance run {name}` judges the layer.")
