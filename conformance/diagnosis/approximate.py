@@ -34,7 +34,9 @@ class Approximate:
 
     def __init__(self, value: npt.ArrayLike, error: npt.ArrayLike = 0.0) -> None:
         self.value: Float64 = np.asarray(value, np.float64)
-        self.error: Float64 = np.broadcast_to(np.asarray(error, np.float64), self.value.shape)
+        found: Float64 = np.asarray(error, np.float64)
+        same = found.shape == self.value.shape  # nearly always, and broadcasting takes longer
+        self.error: Float64 = found if same else np.broadcast_to(found, self.value.shape)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -46,7 +46,7 @@ class BackwardModel(ReferenceModel):
             training: Whether it is a training call.
         """
         model = copy(self)
-        model.activate(active=self.active)  # replaced steps are bound to one model
+        model.install(self.installed)  # replaced steps are bound to one model
         model.x, model.rows = x, x.shape[0]
         model.mean, model.var = self.running_mean, self.running_var
         if training:

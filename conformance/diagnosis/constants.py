@@ -9,7 +9,7 @@ import numpy as np
 from conformance.diagnosis.fault_model import Alternative
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.prediction import Predictor, Quantities, error_ratios
-from conformance.diagnosis.scopes import EVERYWHERE
+from conformance.diagnosis.scopes import Part
 
 _PROBES = 3
 """How many numbers, each of a different call, the constant is solved from."""
@@ -65,7 +65,8 @@ def _probes(
         def predict(
             constant: float, index: int = index, name: str = name, where: int = where
         ) -> float:
-            predictor = Predictor(alternative.steps(constant), EVERYWHERE, evidence.conventions)
+            parts = (*evidence.base, Part(alternative.steps(constant)))
+            predictor = Predictor(parts, evidence.conventions)
             predicted = predictor.one(evidence.observations[index])
             if predicted is None or name not in predicted:
                 return float("nan")

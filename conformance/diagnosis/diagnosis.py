@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from conformance.adapters.implementation import Declaration, Implementation
@@ -19,6 +19,7 @@ from conformance.diagnosis.observe import (
     observe_gradients,
 )
 from conformance.diagnosis.search import Match, evidence_of, matches, without_raised
+from conformance.diagnosis.several import Combination, find_several
 from conformance.properties.support.subject import Subject
 
 _ALIKE = 5
@@ -85,35 +86,64 @@ class Investigation:
 
     Attributes:
         diagnosis: The diagnosis.
-        match: The mistake that it names, if it names one.
+        matches: The mistakes that it names.
         calls: The observed calls.
-        evidence: What the mistake was sought in: the calls or, if they are right, gradients.
+        evidence: What the mistakes were sought in: the calls or, if they are right, gradients.
+        further: Diagnoses of mistakes that are made besides the first.
+        complete: Whether the mistakes reproduce everything that was observed.
     """
 
     diagnosis: Diagnosis
-    match: Match | None
+    matches: tuple[Match, ...]
     calls: Evidence
     evidence: Evidence
+    further: tuple[Diagnosis, ...] = ()
+    complete: bool = True
 
 
 def investigate(subject: Subject) -> Investigation:
-    """Find the most likely mistake; nothing is named if no call that matters returned."""
+    """Find the most likely mistakes; nothing is named if no call that matters returned."""
     conventions = subject.conventions
     if not conventions.moves_statistics():  # the mistakes are those of layers with two modes
         unseen = evidence_of([], conventions)
-        return Investigation(Diagnosis("none"), None, unseen, unseen)
+        return Investigation(Diagnosis("none"), (), unseen, unseen)
     calls = evidence_of(observe(subject), conventions)
     evidence, backward = calls, not calls.deviant
     if backward:
         evidence = evidence_of(observe_gradients(subject), conventions)
     found = matches(evidence, backward=backward)
     found = found or matches(without_raised(evidence), backward=backward)
-    returned = any(not o.raised for o in evidence.observations)
-    if found and len(found) <= _ALIKE and returned:
-        return Investigation(_name(found, evidence), found[0], calls, evidence)
-    fact = None if found and returned else _find_fact(calls)
+    if all(o.raised for o in evidence.observations):
+        found = []
+    elif found and len(found) <= _ALIKE:
+        return Investigation(_name(found, evidence), (found[0],), calls, evidence)
+    fact = None if found else _find_fact(calls)
+    if fact is None and not found and not backward:
+        several = find_several(calls)
+        if several.matches:
+            return _name_several(several, calls)
     nothing = Diagnosis("none", deviating=len(evidence.deviant), calls=len(evidence.observations))
-    return Investigation(fact or nothing, None, calls, evidence)
+    return Investigation(fact or nothing, (), calls, evidence)
+
+
+def _name_several(several: Combination, calls: Evidence) -> Investigation:
+    together = f"together with {len(several.matches) - 1} more" if several.complete else ""
+    first, *further = (
+        replace(_name([match], calls), figure=_figure(calls, together, match))
+        for match in several.matches
+    )
+    return Investigation(
+        first, several.matches, calls, calls, tuple(further), complete=several.complete
+    )
+
+
+def _figure(evidence: Evidence, together: str, match: Match) -> str:
+    calls = len(evidence.observations)
+    raised = sum(bool(o.raised) for o in evidence.observations)
+    apart = f"; {raised} more raise" if raised else ""
+    if not together:
+        return f"reproduces one quantity in all calls, of which it explains {match.explained}"
+    return f"reproduces all {calls - raised} calls tried, {together}{apart}"
 
 
 def _name(found: list[Match], evidence: Evidence) -> Diagnosis:

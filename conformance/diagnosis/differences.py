@@ -27,7 +27,7 @@ def gradients_of_model(model: BackwardModel, x: Float64, w: Float64, flag: bool)
         flag: Whether the call evaluates.
     """
     with np.errstate(all="ignore"):
-        if not _BACKWARD.isdisjoint(model.steps):
+        if not _BACKWARD.isdisjoint(model.installed):
             found = gradients(model, x, w, training=not flag)
             return [found[f"gradient of {name}"].value for name in ("gamma", "beta", "x")]
         gamma, beta = model.gamma.value, model.beta.value

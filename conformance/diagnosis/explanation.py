@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from conformance.adapters.implementation import Declaration
 from conformance.adapters.operations.executor import Executor
 from conformance.diagnosis.diagnosis import Diagnosis, Investigation, investigate
 from conformance.diagnosis.known_facts import known_facts
+from conformance.diagnosis.matching import gather
 from conformance.diagnosis.verification import Explained, Trial, try_declaring, verify
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS, Level
@@ -36,7 +38,8 @@ def explain(
     Returns:
         The diagnosis as JSON values. Besides its fields it has ``explains`` and ``unchecked``,
         ids of requirements, if it was verified; ``declaring``, what would remain violated if what
-        it suggests were declared; ``known``, sentences on what was observed if it names nothing.
+        it suggests were declared; ``further``, mistakes that are made besides; ``partial``, if
+        what it names is not all; ``known``, sentences on what was observed and is not named.
     """
     found = investigate(Subject(declared, executor))
     ordered = sorted(verdicts, key=lambda v: REQUIREMENTS[v.requirement].level is not Level.MUST)
@@ -48,44 +51,56 @@ def explain(
             if facts
             else {}
         )
-    if found.match is None or not verdicts:
+    if not found.matches or not verdicts:
         return data
+    further = [each.to_json() for each in found.further]
     checked = _verified(found, declared, ordered, until)
-    trial = _try_declaring(found.diagnosis, declared, executor, ordered, until)
+    named = (found.diagnosis, *found.further)
+    trial = _try_declaring(named, declared, executor, ordered, until)
     if trial is not None:
-        checked = _credit(checked, trial)
+        checked[0] = _credit(checked[0], trial)
         if trial.effective:
-            data["declaring"] = trial.to_json()
-        else:
-            data.pop("convention", None)  # it would change nothing: so it is not suggested
-    if checked is not None:
-        data |= {"explains": checked.explains, "unchecked": checked.unchecked}
-    return data
+            suggests = (each for each in (data, *further) if _names_any(each, trial.names))
+            next(suggests)["declaring"] = trial.to_json()
+        else:  # it would change nothing: so it is not suggested
+            for each in (data, *further):
+                each.pop("convention", None)
+    for each, explained in zip((data, *further), checked, strict=True):
+        if explained is not None:
+            each |= {"explains": explained.explains, "unchecked": explained.unchecked}
+    if not found.complete:
+        parts = tuple(match.part() for match in found.matches)
+        rest = gather(found.calls.observations, found.calls.conventions, parts)
+        data |= {"partial": True, "known": known_facts(rest, rest)}
+    return data | ({"further": further} if further else {})
 
 
 def _verified(
     found: Investigation, declared: Declaration, verdicts: list[Verdict], until: float
-) -> Explained | None:
-    """Return what a mistake explains; None if no layer in NumPy makes it."""
-    assert found.match is not None, "there is a mistake to verify"  # noqa: S101
+) -> list[Explained | None]:
+    """Return what each mistake explains; None if no layer in NumPy makes it."""
     deviant = [found.evidence.observations[index].call for index in found.evidence.deviant]
     if all(call is not None and call.kind == "through" for call in deviant):
-        return Explained([v.requirement for v in verdicts if v.requirement == _THROUGH])
-    if found.match.alternative.widens:
-        return None
-    return verify(found.match, declared, verdicts, until)
+        return [Explained([v.requirement for v in verdicts if v.requirement == _THROUGH])]
+    if any(match.alternative.widens for match in found.matches):
+        return [None for _ in found.matches]
+    return [*verify(found.matches, declared, verdicts, until)]
+
+
+def _names_any(diagnosis: dict[str, Any], names: Sequence[str]) -> bool:
+    return any(name in diagnosis.get("convention", "") for name in names)
 
 
 def _try_declaring(
-    diagnosis: Diagnosis,
+    named: Sequence[Diagnosis],
     declared: Declaration,
     executor: Executor,
     verdicts: list[Verdict],
     until: float,
 ) -> Trial | None:
     """Try what a diagnosis suggests to declare; None if it suggests nothing."""
-    named = set(re.findall(r"[A-Z][A-Z_]+", diagnosis.convention))
-    suggested = frozenset(d for d in Deviation if d.name in named)
+    words = {word for each in named for word in re.findall(r"[A-Z][A-Z_]+", each.convention)}
+    suggested = frozenset(d for d in Deviation if d.name in words)
     if not suggested or suggested <= declared.deviations:
         return None
     return try_declaring(declared, executor, suggested, verdicts, until)

@@ -69,6 +69,12 @@ class Alternative:
     spread: bool = False
 
 
+def constant_of(alternative: Alternative) -> float:
+    """Return the constant with which an alternative is modelled: the middle one of its grid."""
+    grid = alternative.parameter.grid if alternative.parameter else (float("nan"),)
+    return grid[len(grid) // 2]
+
+
 ALTERNATIVES: dict[str, Alternative] = {}
 """Every alternative by id; of those that fit equally well, the first is preferred."""
 

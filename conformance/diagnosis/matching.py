@@ -21,7 +21,7 @@ from conformance.diagnosis.prediction import (
     largest_gap,
     quantities_of,
 )
-from conformance.diagnosis.scopes import EVERYWHERE, Scope
+from conformance.diagnosis.scopes import EVERYWHERE, Part, Scope
 from conformance.numerics.conventions import Conventions
 from conformance.requirements.deviations import Deviation
 
@@ -36,6 +36,8 @@ class Evidence:
         truth: The predictions without a mistake; None predicts an exception.
         deviant: The indices of calls that contradict the truth, the worst first.
         conventions: What the implementation declares.
+        base: Mistakes that are known already; then ``truth`` is what they predict.
+        names: The quantities that count; None for all.
     """
 
     observations: list[Observation]
@@ -43,6 +45,14 @@ class Evidence:
     truth: list[Quantities | None]
     deviant: list[int]
     conventions: Conventions
+    base: tuple[Part, ...] = ()
+    names: frozenset[str] | None = None
+
+    def restrict(self, predicted: Quantities | None) -> Quantities | None:
+        """Return the predicted numbers that count."""
+        if predicted is None or self.names is None:
+            return predicted
+        return {name: predicted[name] for name in self.names if name in predicted}
 
     def distinguishes(self, index: int, predicted: Quantities | None) -> bool:
         """Return whether a prediction differs from the truth by more than both bounds.
@@ -67,14 +77,17 @@ class Evidence:
         return False
 
 
-def gather(observations: list[Observation], conventions: Conventions, truth: Predictor) -> Evidence:
+def gather(
+    observations: list[Observation], conventions: Conventions, base: tuple[Part, ...] = ()
+) -> Evidence:
     """Compare all observations with the predictions of the reference model.
 
     Args:
         observations: All calls, series by series.
         conventions: What the implementation declares.
-        truth: The predictor without a mistake.
+        base: Mistakes that are known already.
     """
+    truth = Predictor(base, conventions)
     seen = [quantities_of(o) for o in observations]
     right = [truth.one(o) for o in observations]
     worst = {
@@ -83,7 +96,7 @@ def gather(observations: list[Observation], conventions: Conventions, truth: Pre
         if not agrees(right[index], seen[index], o.raised)
     }
     deviant = sorted(worst, key=lambda index: -worst[index])
-    return Evidence(observations, seen, right, deviant, conventions)
+    return Evidence(observations, seen, right, deviant, conventions, base)
 
 
 def _worst(predicted: Quantities | None, seen: Quantities, raised: str) -> float:
@@ -124,7 +137,7 @@ class Tally:
             observation = self.evidence.observations[index]
             if index not in self.predicted:
                 self.predicted[index] = self.predictor.one(observation)
-            predicted = self.predicted[index]
+            predicted = self.evidence.restrict(self.predicted[index])
             if not agrees(predicted, self.evidence.seen[index], observation.raised):
                 self.verdicts[index] = (False, False)
             elif self.widens:
@@ -149,8 +162,9 @@ def tally(
         constant: The constant in the mistake; ignored if it has none.
         scope: Where a mistake that remembers is made.
     """
-    predictor = Predictor(alternative.steps(constant), scope, evidence.conventions)
-    if alternative.widens and not predictor.steps:
+    steps = alternative.steps(constant)
+    predictor = Predictor((*evidence.base, Part(steps, scope)), evidence.conventions)
+    if alternative.widens and not steps:
         declared = evidence.conventions.deviations
         predictor.conventions = Conventions(declared | {Deviation.ONE_PASS_VARIANCE})
     if not alternative.remembers:

@@ -33,7 +33,7 @@ class ModelState:
         rows: N.
         container: The form in which x was passed.
         forwarding: Whether a forward function is called, and not a layer.
-        active: Whether the mistake is made.
+        installed: The replaced steps of the present call.
         gamma: γ, (D,); a call reads it.
         beta: β, (D,); a call reads it.
         running_mean: The running mean, (D,); a call replaces it.
@@ -52,23 +52,22 @@ class ModelState:
     rows: int = 0
     container: str = "C"
     forwarding: bool = False
-    active: bool = True
+    installed: Steps = field(default_factory=dict)
     gamma: Approximate = field(init=False)
     beta: Approximate = field(init=False)
     running_mean: Approximate = field(init=False)
     running_var: Approximate = field(init=False)
 
     def __post_init__(self) -> None:
-        self.activate(active=self.active)
+        self.install(self.steps)
 
-    def activate(self, *, active: bool) -> None:
-        """Install the replaced steps, or those of the textbook."""
-        self.active = active
-        for name, step in self.steps.items():
-            if active:
-                self.__dict__[name] = MethodType(step, self)
-            else:
-                self.__dict__.pop(name, None)
+    def install(self, steps: Steps) -> None:
+        """Replace steps of the textbook by others, and no further ones."""
+        for name in self.installed:
+            self.__dict__.pop(name, None)
+        self.installed = steps
+        for name, step in steps.items():
+            self.__dict__[name] = MethodType(step, self)
 
     def write(self, state: State | Mapping[str, Approximate]) -> None:
         """Set the four arrays by name, and the number of updates if the state has it."""

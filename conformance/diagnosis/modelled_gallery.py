@@ -10,9 +10,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from conformance.adapters.implementation import Implementation
-from conformance.diagnosis.fault_model import Alternative
+from conformance.diagnosis.fault_model import Alternative, constant_of
 from conformance.diagnosis.fault_models import ALTERNATIVES
-from conformance.diagnosis.modelled_layer import constant_of, modelled
+from conformance.diagnosis.modelled_layer import modelled
 
 _BY_FAMILY = {
     "affine": "BN-AFF-1",

@@ -22,12 +22,12 @@ from conformance.diagnosis.approximate import Approximate, Float64, exact
 from conformance.diagnosis.backward_model import BackwardModel, through_statistics
 from conformance.diagnosis.differences import gradients_of_model
 from conformance.diagnosis.experiment import Call
-from conformance.diagnosis.fault_model import Alternative
+from conformance.diagnosis.fault_model import constant_of
 from conformance.diagnosis.fault_models import ALTERNATIVES
 from conformance.diagnosis.model_state import Steps
 from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.reference_model import RaisesError, ReferenceModel
-from conformance.diagnosis.scopes import EVERYWHERE, Scope
+from conformance.diagnosis.scopes import Part, steps_of
 from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import Float32, State
 
@@ -44,8 +44,7 @@ class ModelledLayer:
 
     Args:
         config: The configuration.
-        steps: The replaced steps.
-        scope: Where they are replaced.
+        parts: The mistakes.
         conventions: What the implementation declares.
         errors: Gets the error that y of each call, (N, D), may have in float32.
     """
@@ -53,14 +52,14 @@ class ModelledLayer:
     def __init__(
         self,
         config: Config,
-        steps: Steps,
-        scope: Scope = EVERYWHERE,
+        parts: tuple[Part, ...],
         conventions: Conventions = STRICT,
         errors: list[Float64] | None = None,
     ) -> None:
         self.errors = errors
-        self._model = BackwardModel(config, conventions, steps)
-        self._scope = scope
+        self._model = BackwardModel(config, conventions)
+        self._parts = parts
+        self._model.install(steps_of(parts, Observation(0, config, None)))
         self._model.write(self._model.initial_state())
         self.write(self.read())
 
@@ -86,7 +85,7 @@ class ModelledLayer:
         """Return the gradients of Σ w·y, w (N, D), for gamma and beta, (D,), and x, (N, D)."""
         model = deepcopy(self._model)
         self._decide(x, flag)
-        model.activate(active=self._model.active)
+        model.install(self._model.installed)
         return gradients_of_model(model, np.asarray(x, np.float64), np.asarray(w, np.float64), flag)
 
     def differentiate_statistics(self, x: Any, of_mean: Any, of_var: Any) -> Float64:
@@ -96,16 +95,12 @@ class ModelledLayer:
         return through_statistics(model, *given).value
 
     def _decide(self, x: Any, flag: Any, *, compiled: bool = False) -> None:
-        """Make the mistake in the next call, or not, as its scope says."""
-        if self._scope is not EVERYWHERE:
-            self._model.activate(active=self._holds(x, flag, compiled=compiled))
-
-    def _holds(self, x: Any, flag: Any, *, compiled: bool) -> bool:
-        """Return whether the mistake is made in a call."""
+        """Make the mistakes in the next call whose scopes hold there."""
         container, earlier = _container_of(x), self._model.calls
         call = Call(np.asarray(x, np.float32), flag, container=container, compiled=compiled)
         before = State(**self.read())
-        return self._scope.holds(Observation(0, self._model.config, call, before, earlier=earlier))
+        seen = Observation(0, self._model.config, call, before, earlier=earlier)
+        self._model.install(steps_of(self._parts, seen))
 
     def read(self) -> Mapping[str, Float32]:
         """Return the four arrays by name, (D,)."""
@@ -151,7 +146,7 @@ def _run(
     try:
         with np.errstate(all="ignore"):
             y: Approximate = getattr(model, method)(*seed, values, flag, **more)
-            if "input_afterwards" in model.steps and isinstance(x, np.ndarray):
+            if "input_afterwards" in model.installed and isinstance(x, np.ndarray):
                 x[...] = exact(model.input_afterwards(values)).value
             return y.value.astype(np.float32), y.error
     except RaisesError as error:
@@ -166,12 +161,6 @@ def _container_of(x: Any) -> str:
     if x.flags.c_contiguous or x.flags.f_contiguous:
         return "C" if x.flags.c_contiguous else "F"
     return "reversed" if min(x.strides) < 0 else "strided"
-
-
-def constant_of(alternative: Alternative) -> float:
-    """Return the constant with which an alternative is modelled: the middle one of its grid."""
-    grid = alternative.parameter.grid if alternative.parameter else (float("nan"),)
-    return grid[len(grid) // 2]
 
 
 def modelled(identity: str) -> Implementation:
@@ -197,7 +186,7 @@ def modelled(identity: str) -> Implementation:
     design = _IMAGES if alternative.spread else PLAIN
     return Implementation(
         name=identity,
-        build=lambda config: ModelledLayer(config, steps, conventions=Conventions(design=design)),
+        build=lambda config: ModelledLayer(config, (Part(steps),), Conventions(design=design)),
         forward=None if without_forward else ModelledForward(steps),
         design=design,
     )

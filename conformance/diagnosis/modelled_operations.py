@@ -19,7 +19,7 @@ from conformance.adapters.operations.catalogue import OPERATIONS
 from conformance.adapters.operations.executor import LocalExecutor, find_function
 from conformance.adapters.operations.forms import NUMPY_FORMS
 from conformance.adapters.operations.values import Impossible, Live
-from conformance.adapters.protocols import ARRAYS, PARAMETERS
+from conformance.adapters.protocols import ARRAYS, PARAMETERS, STATISTICS
 from conformance.diagnosis.modelled_layer import ModelledLayer
 from conformance.numerics.state import Float32
 
@@ -151,6 +151,15 @@ def _compiled(layer: ModelledLayer, x: Any, flag: bool) -> Any:
     return layer(np.asarray(x), flag, compiled=True)
 
 
+_LEAVES = {"all": ARRAYS, "parameters": PARAMETERS, "others": STATISTICS}
+
+
+def _list_leaked_tracers(layer: ModelledLayer, x: Any) -> list[Any]:
+    for flag in (False, True):
+        _compiled(layer, x, flag)
+    return []
+
+
 def _train_donated(layer: ModelledLayer, x: Any) -> None:
     _compiled(layer, x, False)
 
@@ -198,6 +207,10 @@ _OPERATIONS: Mapping[str, Callable[..., Any]] = {
         _compiled(layer, x, True),
     ],
     "train_donated": _train_donated,
+    "paths": lambda _layer: {name: [name] for name in ARRAYS},
+    "list_leaves": lambda _layer, selected: [[name] for name in _LEAVES[selected]],
+    "read_leaves": lambda layer: [[[name], array] for name, array in layer.read().items()],
+    "list_leaked_tracers": _list_leaked_tracers,
     "differentiate_loss": _differentiate_loss,
     "step": _step,
     "step_of_two": _step_of_two,

@@ -18,10 +18,9 @@ from conformance.diagnosis.backward_model import (
     through_statistics,
     updated_statistics,
 )
-from conformance.diagnosis.model_state import Steps
 from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.reference_model import RaisesError
-from conformance.diagnosis.scopes import Scope
+from conformance.diagnosis.scopes import Part, steps_of
 from conformance.numerics.conventions import Conventions
 
 Quantities = dict[str, Approximate]
@@ -96,21 +95,19 @@ def agrees(predicted: Quantities | None, seen: Quantities, raised: str) -> bool:
 
 @dataclass(slots=True)
 class Predictor:
-    """Predicts calls by the reference model, with steps replaced where the scope holds.
+    """Predicts calls by the reference model, with steps replaced in some calls.
 
     Attributes:
-        steps: The replaced steps by name.
-        scope: The calls in which the mistake is made.
+        parts: The mistakes, in different steps.
         conventions: What the implementation declares.
     """
 
-    steps: Steps
-    scope: Scope
+    parts: tuple[Part, ...]
     conventions: Conventions
 
     def model(self, observation: Observation) -> BackwardModel:
         """Return a model of a fresh layer."""
-        return BackwardModel(observation.config, self.conventions, self.steps)
+        return BackwardModel(observation.config, self.conventions)
 
     def one(
         self, observation: Observation, model: BackwardModel | None = None
@@ -125,7 +122,7 @@ class Predictor:
             The predicted numbers by name, or None if the call is predicted to raise.
         """
         model = model or self.model(observation)
-        model.activate(active=self.scope.holds(observation))
+        model.install(steps_of(self.parts, observation))
         model.calls, model.config = observation.earlier, observation.config
         with np.errstate(all="ignore"):
             try:

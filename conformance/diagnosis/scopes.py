@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from conformance.diagnosis.model_state import Steps
 from conformance.diagnosis.observe import Observation
 
 
@@ -22,6 +23,19 @@ class Scope:
 
 
 EVERYWHERE = Scope("", "", lambda _: True, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A mistake in a model: replaced steps, and the calls in which they are replaced."""
+
+    steps: Steps
+    scope: Scope = EVERYWHERE
+
+
+def steps_of(parts: Iterable[Part], observation: Observation) -> Steps:
+    """Return the steps that are replaced in a call."""
+    return {n: s for part in parts if part.scope.holds(observation) for n, s in part.steps.items()}
 
 
 def _training(observation: Observation) -> bool:

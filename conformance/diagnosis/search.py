@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from conformance.adapters.calling import ROWS
 from conformance.diagnosis.constants import constants
-from conformance.diagnosis.fault_model import Alternative
+from conformance.diagnosis.fault_model import Alternative, constant_of
 from conformance.diagnosis.fault_models import ALTERNATIVES
 from conformance.diagnosis.matching import Evidence, gather, tally
 from conformance.diagnosis.observe import Observation
-from conformance.diagnosis.prediction import Predictor
-from conformance.diagnosis.scopes import EVERYWHERE, Scope, scopes
+from conformance.diagnosis.scopes import Part, Scope, scopes
 from conformance.numerics.conventions import Conventions
 
 _AFFORDABLE = 2
@@ -40,6 +39,10 @@ class Match:
         """The number of assumptions beyond the mistake: a scope, a constant, a larger bound."""
         return cost_of(self.alternative, self.scope)
 
+    def part(self) -> Part:
+        """The mistake in a model."""
+        return Part(self.alternative.steps(self.constants[0]), self.scope)
+
     @property
     def id(self) -> str:
         """The alternative's id, with the scope after an @."""
@@ -53,7 +56,7 @@ def cost_of(alternative: Alternative, scope: Scope) -> int:
 
 def evidence_of(observations: list[Observation], conventions: Conventions) -> Evidence:
     """Compare all observations with the reference model under the declared conventions."""
-    return gather(observations, conventions, Predictor({}, EVERYWHERE, conventions))
+    return gather(observations, conventions)
 
 
 _MOSTLY = 0.8
@@ -81,6 +84,8 @@ def without_raised(evidence: Evidence) -> Evidence:
 def matches(evidence: Evidence, *, backward: bool = False) -> list[Match]:
     """Return the matches that assume the least; none if nothing deviates from the truth.
 
+    Mistakes in steps that a known mistake replaces are not tried.
+
     Args:
         evidence: The observations and the predictions of the truth.
         backward: Whether to try alternatives for gradients instead of those for calls.
@@ -93,13 +98,17 @@ def matches(evidence: Evidence, *, backward: bool = False) -> list[Match]:
     where = list(scopes(evidence.observations, set(evidence.deviant)))
     spread = evidence.conventions.design.layout != ROWS
     tried = [a for a in ALTERNATIVES.values() if a.backward is backward and spread >= a.spread]
-    found = [m for alternative in tried if (m := _match(evidence, alternative, where))]
+    taken = {name for part in evidence.base for name in part.steps}
+    free = [a for a in tried if taken.isdisjoint(a.steps(constant_of(a)))] if taken else tried
+    found = [m for alternative in free if (m := _match(evidence, alternative, where))]
     least = min((match.cost for match in found), default=0)
     return [match for match in found if match.cost == least]
 
 
 def _match(evidence: Evidence, alternative: Alternative, where: Sequence[Scope]) -> Match | None:
     affordable = [s for s in where if cost_of(alternative, s) <= _AFFORDABLE]
+    if alternative.remembers and evidence.names is not None:
+        return None  # calls of other modes are missing in what it would be replayed on
     if alternative.remembers:
         return _remembering(evidence, alternative, affordable)
     if alternative.parameter is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -51,45 +51,66 @@ class Explained:
 
 
 def verify(
-    match: Match, declared: Declaration | Implementation, verdicts: Iterable[Verdict], until: float
-) -> Explained:
-    """Judge a mistake by the requirements that an implementation violates.
+    matches: Sequence[Match],
+    declared: Declaration | Implementation,
+    verdicts: Iterable[Verdict],
+    until: float,
+) -> list[Explained]:
+    """Judge mistakes by the requirements that an implementation violates.
 
     Args:
-        match: The mistake, where it is made and with which constant.
+        matches: The mistakes, which are made together.
         declared: What the implementation declares.
         verdicts: The violations.
         until: When to stop, in seconds since 1970.
+
+    Returns:
+        For each mistake, the violations that all of them explain and that it causes; the first
+        has those, too, that none of them causes alone.
     """
-    found = Explained()
-    model = None if match.alternative.widens else _Model(match, declared)
+    found = [Explained() for _ in matches]
+    if any(match.alternative.widens for match in matches):
+        found[0].unchecked += [verdict.requirement for verdict in verdicts]
+        return found
+    all_of_them = _Model(matches, declared)
+    each = [_Model([match], declared) for match in matches] if len(matches) > 1 else []
     for verdict in verdicts:
-        same = None if model is None or time.time() > until else model.violates(verdict)
+        same = None if time.time() > until else all_of_them.violates(verdict)
         if same is None:
-            found.unchecked.append(verdict.requirement)
+            found[0].unchecked.append(verdict.requirement)
         elif same:
-            found.explains.append(verdict.requirement)
+            for at in _attribute(each, verdict):
+                found[at].explains.append(verdict.requirement)
     return found
 
 
-class _Model:
-    """A mistake as a layer, in the place of the implementation in which it was found."""
+def _attribute(each: Sequence[_Model], verdict: Verdict) -> list[int]:
+    """Return the places of the mistakes that cause a violation; the first if none does alone."""
+    assert verdict.violation is not None, "it is explained"  # noqa: S101
+    seen = verdict.violation.finding.label
+    alone = [model.finding(verdict) for model in each]
+    same = [at for at, found in enumerate(alone) if found is not None and found.label == seen]
+    return same or [at for at, found in enumerate(alone) if found is not None] or [0]
 
-    def __init__(self, match: Match, declared: Declaration | Implementation) -> None:
-        steps = match.alternative.steps(match.constants[0])
+
+class _Model:
+    """Mistakes as a layer, in the place of the implementation in which they were found."""
+
+    def __init__(self, matches: Sequence[Match], declared: Declaration | Implementation) -> None:
+        parts = tuple(match.part() for match in matches)
         conventions = Conventions(declared.deviations, declared.design)
-        remembers = match.alternative.remembers and "forward" not in steps
         self._declared, self._errors = declared, list[Float64]()
+        steps = {name: step for part in parts for name, step in part.steps.items()}
+        remembers = any(match.alternative.remembers for match in matches) and "forward" not in steps
+        scoped = any(match.scope.id for match in matches)
         self._made = Implementation(
-            name=match.id,
-            build=lambda config: ModelledLayer(
-                config, steps, match.scope, conventions, self._errors
-            ),
-            forward=None if remembers or match.scope.id else ModelledForward(steps),
+            name=" ".join(match.id for match in matches),
+            build=lambda config: ModelledLayer(config, parts, conventions, self._errors),
+            forward=None if remembers or scoped else ModelledForward(steps),
         )
 
     def violates(self, verdict: Verdict) -> bool | None:
-        """Return whether the mistake violates a requirement as the implementation does.
+        """Return whether the mistakes violate a requirement as the implementation does.
 
         None if that cannot be said: the model cannot do what the requirement is about, or only the
         differences by which it is differentiated differ.
@@ -97,15 +118,24 @@ class _Model:
         found = verdict.violation
         if found is None or not found.values:
             return None
-        self._errors.clear()
-        row = REQUIREMENTS[verdict.requirement]
-        subject = Subject(self._declared, executor_of(self._made))
-        judged = judge_requirement(row, subject, budget(minimize=False), found.values)
+        judged = self._judge(verdict)
         if judged.outcome in {Outcome.UNSUPPORTED, Outcome.ERRORED, Outcome.VACUOUS}:
             return None
         if judged.violation is not None and _alike(judged.violation.finding, found.finding):
             return True
         return None if "gradient" in found.finding.label else self._amplifies(found.finding)
+
+    def finding(self, verdict: Verdict) -> Finding | None:
+        """Return what contradicts a requirement by the inputs of a violation, if anything does."""
+        judged = self._judge(verdict)
+        return None if judged.violation is None else judged.violation.finding
+
+    def _judge(self, verdict: Verdict) -> Verdict:
+        assert verdict.violation is not None, "what is judged is a violation"  # noqa: S101
+        self._errors.clear()
+        row = REQUIREMENTS[verdict.requirement]
+        subject = Subject(self._declared, executor_of(self._made))
+        return judge_requirement(row, subject, budget(minimize=False), verdict.violation.values)
 
     def _amplifies(self, seen: Finding) -> bool:
         """Return whether the mistake makes rounding errors as large as the one that was seen."""

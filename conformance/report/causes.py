@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.report.model import Report
@@ -22,12 +23,14 @@ class Cause:
         diagnosis: The named mistake; empty for other causes.
         shared: The violations fail in the same way, though why is not known.
         unchecked: Whether the named mistake explains them could not be checked.
+        others: The ids of those that another mistake explains, too.
     """
 
     verdicts: tuple[Verdict, ...]
     diagnosis: dict[str, Any]
     shared: bool = False
     unchecked: bool = False
+    others: frozenset[str] = frozenset()
 
     @property
     def binding(self) -> bool:
@@ -36,8 +39,13 @@ class Cause:
 
     @property
     def example(self) -> Verdict | None:
-        """The verdict with the smallest counterexample, of a MUST if there is one."""
-        return min(self.verdicts, key=_size, default=None)
+        """The verdict with the smallest counterexample, of a MUST if there is one.
+
+        One that no other mistake explains comes first.
+        """
+        return min(
+            self.verdicts, key=lambda v: (v.requirement in self.others, *_size(v)), default=None
+        )
 
 
 def causes(report: Report, name: str) -> list[Cause]:
@@ -47,16 +55,19 @@ def causes(report: Report, name: str) -> list[Cause]:
     grouped if an operation ends in the same way, and come last if they do not.
     """
     bad = sort_binding_first(v for v in report.of(name) if v.outcome.bad)
-    diagnosis = report.diagnoses.get(name, {})
-    named = diagnosis.get("kind", "none") != "none"
-    explained = set(diagnosis.get("explains", ()))
-    mine = tuple(v for v in bad if v.requirement in explained)
-    found = [Cause(verdicts=mine, diagnosis=diagnosis)] * named
-    open_ids = set(diagnosis.get("unchecked", ()))
-    unchecked = tuple(v for v in bad if v.requirement in open_ids)
+    named = named_mistakes(report.diagnoses.get(name, {}))
+    found = [
+        Cause(verdicts=_chosen(bad, diagnosis.get("explains", ())), diagnosis=diagnosis)
+        for diagnosis in named
+    ]
+    times = Counter(verdict.requirement for cause in found for verdict in cause.verdicts)
+    shared = frozenset(identity for identity, count in times.items() if count > 1)
+    found, claimed = [replace(cause, others=shared) for cause in found], set(times)
+    unchecked = _chosen(bad, {v for each in named for v in each.get("unchecked", ())} - claimed)
+    settled = claimed.union(verdict.requirement for verdict in unchecked)
     groups: dict[str, list[Verdict]] = {}
     for verdict in bad:
-        if verdict not in mine and verdict not in unchecked:
+        if verdict.requirement not in settled:
             groups.setdefault(shared_cause(verdict), []).append(verdict)
     rest = tuple(groups.pop("", ()))
     found += [Cause(verdicts=tuple(v), diagnosis={}, shared=True) for v in groups.values()]
@@ -65,10 +76,21 @@ def causes(report: Report, name: str) -> list[Cause]:
     must = any(verdict.level is Level.MUST for verdict in bad)
 
     def rank(cause: Cause) -> tuple[bool, bool]:
-        verified = not cause.diagnosis or "explains" in diagnosis
+        verified = not cause.diagnosis or "explains" in cause.diagnosis
         return cause.unchecked, must and verified and not cause.binding
 
     return sorted(found, key=rank)
+
+
+def named_mistakes(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the mistakes that a diagnosis names, each as a diagnosis."""
+    named = diagnosis.get("kind", "none") != "none"
+    return [diagnosis, *diagnosis.get("further", ())] if named else []
+
+
+def _chosen(verdicts: Iterable[Verdict], ids: Iterable[str]) -> tuple[Verdict, ...]:
+    chosen = set(ids)
+    return tuple(verdict for verdict in verdicts if verdict.requirement in chosen)
 
 
 def sort_binding_first(verdicts: Iterable[Verdict]) -> list[Verdict]:

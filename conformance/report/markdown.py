@@ -6,7 +6,7 @@ from conformance.adapters.errors import printable
 from conformance.report.causes import causes, format_ids
 from conformance.report.model import Report
 from conformance.report.summary import describe_gap, describe_trust, summarize_each
-from conformance.report.text import format_literal
+from conformance.report.text import format_literal, sentence_of
 from conformance.requirements.verdict import Outcome, Verdict
 
 _SHOWN = 20
@@ -50,7 +50,7 @@ def _causes(report: Report) -> list[str]:
         for cause in causes(report, name):
             if not cause.diagnosis:
                 continue
-            text = cause.diagnosis["sentence"]
+            text = sentence_of(cause.diagnosis)
             if cause.verdicts:
                 count = len(cause.verdicts)
                 text += f"; explains {count}: {format_ids(cause.verdicts)}"

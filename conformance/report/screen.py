@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -28,6 +29,7 @@ from conformance.report.text import (
     recognition_lines,
     rerun_command,
     run_options,
+    sentence_of,
 )
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.requirement import family_of
@@ -86,7 +88,8 @@ def render_quietly(report: Report, console: Console) -> None:
     for name, sums in summarize_each(report):
         words = [answer_line(name, sums)]
         words += [f"{scope.sentence()}." for scope in (scope_of(report.of(name)),) if scope]
-        words += [c.diagnosis["sentence"] for c in causes(report, name) if c.diagnosis][:1]
+        named = (each.diagnosis for each in causes(report, name) if each.diagnosis)
+        words += [f"{_capitalize(sentence_of(each))}." for each in named]
         console.print(escape(" ".join(words)), highlight=False, soft_wrap=True)
     if not report.complete:
         console.print(evidence_lines(report, brief=True)[-1], highlight=False)
@@ -111,8 +114,10 @@ def answer_lines(
     lines += [f" {line}" for line in recognition_lines(report.recognitions.get(name))]
     found = causes(report, name)
     lines += _unknown(report.diagnoses.get(name, {}))
+    several = sum(bool(cause.diagnosis) for cause in found)
     for number, cause in enumerate(found[:_CAUSES], 1):
-        lines += ["", *_cause_lines(cause, number, len(found), printed)]
+        room = _ROOM[min(several, _CAUSES) or 1]
+        lines += ["", *_cause_lines(cause, number, len(found), printed, room)]
     if hidden := [v for cause in found[_CAUSES:] for v in cause.verdicts]:
         lines.append(f" Besides: {len(hidden)} violations with other causes.")
     lines += [""] * bool(found) + _remarks(verdicts, sums)
@@ -130,27 +135,45 @@ def _unknown(diagnosis: dict[str, Any]) -> list[str]:
     """Return what is known where no known mistake fits."""
     if diagnosis.get("kind") != "none":
         return []
-    return ["", *_wrap(diagnosis["sentence"], " ", 2), *diagnosis_facts(diagnosis)[:7]]
+    return ["", *_wrap(diagnosis["sentence"], " ", 2), *diagnosis_facts(diagnosis, most=7)]
 
 
-def _cause_lines(cause: Cause, number: int, total: int, printed: Verdict | None) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """The most lines for parts of a cause: the facts, the requirements, the example."""
+
+    facts: int
+    ids: int
+    example: int
+
+
+_ROOM = {1: _Room(9, 4, 6), 2: _Room(5, 3, 4), 3: _Room(2, 2, 3)}
+"""By the number of named mistakes, so that all of them fit on a screen."""
+
+
+def _cause_lines(
+    cause: Cause, number: int, total: int, printed: Verdict | None, room: _Room
+) -> list[str]:
     lead = f" {number}. " if total > 1 else " "
     count = len(cause.verdicts)
     lines: list[str] = []
     if cause.diagnosis:
-        lines += _wrap(_capitalize(cause.diagnosis["sentence"]) + ".", lead, 4)
-        lines += diagnosis_facts(cause.diagnosis)[:9]
+        lines += _wrap(_capitalize(sentence_of(cause.diagnosis)) + ".", lead, 4)
+        brief = room != _ROOM[1]
+        lines += diagnosis_facts(cause.diagnosis, brief=brief, most=room.facts)
         if cause.verdicts:
-            lines += _wrap(f"Explains {count}: {format_ids(cause.verdicts)}.", _INDENT, 4)
+            ids = format_ids(cause.verdicts)
+            lines += _wrap(f"Explains {count}: {ids}.", _INDENT, room.ids)
     else:
         rest = "Not explained" if total > 1 else "Violated"
         rest = "Not checked whether that explains" if cause.unchecked else rest
         words = "End in the same way" if cause.shared else rest
         should = "" if cause.binding else ", SHOULD"
-        lines += _wrap(f"{words}{should}: {count}: {format_ids(cause.verdicts)}.", lead, 4)
+        ids = format_ids(cause.verdicts)
+        lines += _wrap(f"{words}{should}: {count}: {ids}.", lead, room.ids)
     example = cause.example
     if example is not None and example != printed and not cause.unchecked:
-        lines += _example(example)
+        lines += _example(example)[: room.example]
     return lines
 
 

@@ -112,25 +112,41 @@ _CONFIDENCE = {
 
 def format_diagnosis(name: str, diagnosis: dict[str, Any]) -> list[str]:
     """Return the most likely mistake of an implementation and the evidence for it, as lines."""
-    title = f"{name}, {_CONFIDENCE[diagnosis['kind']]}: {diagnosis['sentence']}"
-    return textwrap.wrap(title, WIDTH - 2, subsequent_indent=_INDENT) + diagnosis_facts(diagnosis)
-
-
-def diagnosis_facts(diagnosis: dict[str, Any]) -> list[str]:
-    """Return the evidence for a diagnosis and the way out, as indented lines."""
     lines: list[str] = []
-    facts = [
-        f"{label}{diagnosis[key]}"
-        for label, key in (("", "formula"), ("", "figure"), ("Do: ", "remedy"), ("", "convention"))
-        if diagnosis.get(key)
-    ]
+    for number, each in enumerate((diagnosis, *diagnosis.get("further", ()))):
+        confidence = "and besides" if number else _CONFIDENCE[each["kind"]]
+        title = f"{name}, {confidence}: {sentence_of(each)}"
+        lines += textwrap.wrap(title, WIDTH - 2, subsequent_indent=_INDENT) + diagnosis_facts(each)
+    return lines
+
+
+def sentence_of(diagnosis: dict[str, Any]) -> str:
+    """Return what a diagnosis says is wrong, and that it is not all if it is not."""
+    sentence = str(diagnosis["sentence"])
+    return f"in part, {sentence}" if diagnosis.get("partial") else sentence
+
+
+_EVIDENCE = (("", "formula"), ("", "figure"))
+_WAY_OUT = (("Do: ", "remedy"), ("", "convention"))
+
+
+def diagnosis_facts(diagnosis: dict[str, Any], *, brief: bool = False, most: int = 99) -> list[str]:
+    """Return the evidence for a diagnosis and the way out, as indented lines.
+
+    Args:
+        diagnosis: The diagnosis.
+        brief: Leave out the evidence.
+        most: The most lines; facts that would exceed them are left out.
+    """
+    lines: list[str] = []
+    shown = _WAY_OUT if brief else (*_EVIDENCE, *_WAY_OUT)
+    facts = [f"{label}{diagnosis[key]}" for label, key in shown if diagnosis.get(key)]
     facts += [f"or, indistinguishable from it: {other}" for other in diagnosis.get("also", ())]
     facts += diagnosis.get("known", ())
     facts += _declaring(diagnosis.get("declaring", {}))
     for text in facts:
-        lines += textwrap.wrap(
-            text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT + "  "
-        )
+        more = textwrap.wrap(text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT + "  ")
+        lines += more if len(lines) + len(more) <= most else []
     return lines
 
 

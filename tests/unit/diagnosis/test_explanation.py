@@ -83,7 +83,7 @@ def test_without_a_mistake_what_is_known_is_said():
     """Which quantities are right, which is wrong, in which mode, under which condition."""
 
     def build(config: Config) -> _OddEvaluation:
-        return _OddEvaluation(config, {})
+        return _OddEvaluation(config, ())
 
     found = explained(Implementation(name="odd", build=build), "BN-EVAL-1")
     assert found["kind"] == "none"
@@ -99,6 +99,6 @@ def test_nothing_is_said_of_calls_that_all_raise():
         def __call__(self, *_: Any) -> Any:
             raise KeyError("weights")
 
-    found = explained(Implementation(name="r", build=lambda c: Raising(c, {})), "BN-EMA-1")
+    found = explained(Implementation(name="r", build=lambda c: Raising(c, ())), "BN-EMA-1")
     assert found["kind"] == "observed"
     assert "KeyError" in found["sentence"]

@@ -100,7 +100,7 @@ def test_quietly_is_a_line():
     """One line per implementation, with its cause."""
     other = verdict("BN-EMA-1", implementation="other")
     text = show(with_diagnosis(report(violated("BN-EMA-1"), other)), Detail.LINE)
-    assert text.splitlines()[0].startswith("impl: fails 1 of 1 requirements (1 MUST). the momentum")
+    assert text.splitlines()[0].startswith("impl: fails 1 of 1 requirements (1 MUST). The momentum")
     assert text.splitlines()[1:] == ["other: conforms to 1 of 1 requirements."]
 
 

@@ -1,0 +1,175 @@
+"""Finds several mistakes in one layer, each in another step of the computation.
+
+The state before each call is known, so running mean, running variance and y can be looked at one
+by one and mode by mode: what a mistake in the update does to them does not depend on one in the
+normalization. A mistake that reproduces one quantity is a candidate; with it in the model, the
+others are sought again. Whatever is named must in the end reproduce every number of every call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from conformance.diagnosis.matching import Evidence, gather
+from conformance.diagnosis.observe import Observation
+from conformance.diagnosis.prediction import Predictor, Quantities, agrees, error_ratios
+from conformance.diagnosis.scopes import Part
+from conformance.diagnosis.search import Match, matches
+
+_PER_QUANTITY = 3
+"""Candidates for one quantity; more of them are not told apart by it."""
+
+_BASES = 6
+"""Candidates with which the other mistakes are sought."""
+
+_MOST = 3
+"""Mistakes in one layer; more of them could be taken for anything."""
+
+_ENOUGH = 4
+"""Calls in which a part of an answer must explain a quantity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """Mistakes that are made together.
+
+    Attributes:
+        matches: The mistakes.
+        complete: They reproduce every number of every call.
+    """
+
+    matches: tuple[Match, ...] = ()
+    complete: bool = False
+
+
+def find_several(evidence: Evidence) -> Combination:
+    """Return the mistakes that a layer makes together, or those that explain a part of it.
+
+    Args:
+        evidence: The observed calls, of which no single mistake reproduces every number.
+    """
+    candidates = _candidates(evidence)
+    found = _verified(evidence, candidates) or _completed(evidence, candidates)
+    if found:
+        return Combination(found, complete=True)
+    sure = [each for each in candidates if each.explained >= _ENOUGH]
+    return Combination(tuple(sure[:1]))
+
+
+def _candidates(evidence: Evidence) -> list[Match]:
+    """Return mistakes that reproduce all numbers of one quantity in one mode."""
+    found: dict[str, Match] = {}
+    for mode, name in _columns(evidence):
+        column = _column(evidence, mode, name)
+        fitting = matches(column)
+        if len(fitting) <= 2 * _PER_QUANTITY:
+            for match in fitting[:_PER_QUANTITY]:
+                found.setdefault(match.id, match)
+    return list(found.values())
+
+
+def _columns(evidence: Evidence) -> list[tuple[str, str]]:
+    """Return the modes and quantities that contradict the model."""
+    found: dict[tuple[str, str], int] = {}
+    for index in evidence.deviant:
+        observation, truth = evidence.observations[index], evidence.truth[index]
+        if truth is None or observation.raised:
+            continue
+        for name, ratio in error_ratios(truth, evidence.seen[index]).items():
+            if (ratio > 1).any():
+                key = (mode_of(observation), name)
+                found[key] = found.get(key, 0) + 1
+    return sorted(found)
+
+
+def mode_of(observation: Observation) -> str:
+    """Return the mode of a call: "fresh" for a layer that was only built, or "forward"."""
+    call = observation.call
+    if call is None:
+        return "fresh"
+    if observation.before is None:
+        return "forward"
+    return "training" if call.training else "evaluation"
+
+
+def _column(evidence: Evidence, mode: str, name: str) -> Evidence:
+    """Return what was observed of one quantity in one mode."""
+    kept = [
+        index
+        for index, o in enumerate(evidence.observations)
+        if mode_of(o) == mode and not o.raised and evidence.truth[index] is not None
+    ]
+    names = frozenset({name})
+    truth = [_only(evidence.truth[index], name) for index in kept]
+    seen = [_only(evidence.seen[index], name) or {} for index in kept]
+    deviant = [at for at in range(len(kept)) if not agrees(truth[at], seen[at], "")]
+    observations = [evidence.observations[index] for index in kept]
+    made = Evidence(observations, seen, truth, deviant, evidence.conventions)
+    return replace(made, base=evidence.base, names=names)
+
+
+def _only(quantities: Quantities | None, name: str) -> Quantities | None:
+    if quantities is None:
+        return None
+    return {name: quantities[name]} if name in quantities else {}
+
+
+def _verified(evidence: Evidence, candidates: Sequence[Match]) -> tuple[Match, ...]:
+    """Return candidates that reproduce everything together; those that assume least."""
+    for size in range(2, _MOST + 1):
+        for chosen in _combine(candidates, size):
+            if _reproduces(evidence, chosen):
+                return chosen
+    return ()
+
+
+def _completed(evidence: Evidence, candidates: Sequence[Match]) -> tuple[Match, ...]:
+    """Return candidates and one more mistake that reproduce everything together."""
+    for size in range(_MOST - 1, 0, -1):  # with more of them in the model, fewer are left to find
+        for chosen in _combine(candidates, size)[:_BASES]:
+            rest = gather(evidence.observations, evidence.conventions, _parts(chosen))
+            if fitting := matches(rest):
+                found = (*chosen, fitting[0])
+                return _verified(evidence, found) or found
+    return ()
+
+
+def _combine(candidates: Sequence[Match], size: int) -> list[tuple[Match, ...]]:
+    """Return combinations of mistakes in different steps, those that assume least first."""
+    found = [chosen for chosen in combinations(candidates, size) if _compatible(chosen)]
+    return sorted(found, key=_assumes)
+
+
+def _assumes(chosen: tuple[Match, ...]) -> tuple[int, int]:
+    """Return what a combination assumes: costs, and the number of replaced steps."""
+    return sum(match.cost for match in chosen), sum(len(match.part().steps) for match in chosen)
+
+
+def _compatible(chosen: tuple[Match, ...]) -> bool:
+    """Whether mistakes are made in different steps."""
+    names = [name for match in chosen for name in match.part().steps]
+    return len(names) == len(set(names))
+
+
+def _parts(chosen: tuple[Match, ...]) -> tuple[Part, ...]:
+    return tuple(match.part() for match in chosen)
+
+
+def _reproduces(evidence: Evidence, chosen: tuple[Match, ...]) -> bool:
+    """Whether mistakes together reproduce every number, the worst calls first."""
+    predicted = _predict(evidence, _parts(chosen))
+    return all(
+        agrees(quantities, evidence.seen[index], evidence.observations[index].raised)
+        for index, quantities in predicted
+    )
+
+
+def _predict(
+    evidence: Evidence, parts: tuple[Part, ...]
+) -> Iterator[tuple[int, Quantities | None]]:
+    predictor = Predictor(parts, evidence.conventions)
+    others = set(range(len(evidence.observations))).difference(evidence.deviant)
+    for index in (*evidence.deviant, *sorted(others)):
+        yield index, predictor.one(evidence.observations[index])
