@@ -129,8 +129,8 @@ class Predictor:
                 return _predict(model, observation)
             except RaisesError:
                 return None
-            except (ValueError, IndexError, ZeroDivisionError, OverflowError):
-                return _IMPOSSIBLE  # shapes that cannot be combined, for example
+            except (ValueError, LookupError, ZeroDivisionError, OverflowError):
+                return _IMPOSSIBLE  # shapes or mistakes that cannot be combined, for example
 
     def series(self, observations: list[Observation]) -> Iterator[Quantities | None]:
         """Yield the predictions of the calls of one layer, in order."""

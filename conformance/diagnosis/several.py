@@ -8,9 +8,9 @@ others are sought again. Whatever is named must in the end reproduce every numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, islice
 
 from conformance.diagnosis.matching import Evidence, gather
 from conformance.diagnosis.observe import Observation
@@ -54,20 +54,53 @@ def find_several(evidence: Evidence) -> Combination:
     found = _verified(evidence, candidates) or _completed(evidence, candidates)
     if found:
         return Combination(found, complete=True)
-    sure = [each for each in candidates if each.explained >= _ENOUGH]
-    return Combination(tuple(sure[:1]))
+    sure = (m for m in candidates if m.explained >= _ENOUGH and _spoils_nothing(evidence, m))
+    return Combination(tuple(islice(sure, 1)))
 
 
 def _candidates(evidence: Evidence) -> list[Match]:
-    """Return mistakes that reproduce all numbers of one quantity in one mode."""
+    """Return mistakes that reproduce all numbers of one quantity in one mode.
+
+    Where none reproduces y, those count that reproduce it under a condition, such as γ = 1, under
+    which another mistake may not show.
+    """
     found: dict[str, Match] = {}
-    for mode, name in _columns(evidence):
-        column = _column(evidence, mode, name)
-        fitting = matches(column)
-        if len(fitting) <= 2 * _PER_QUANTITY:
-            for match in fitting[:_PER_QUANTITY]:
-                found.setdefault(match.id, match)
+    columns = _columns(evidence)
+    for place in columns:
+        fitting = _fitting(_column(evidence, *place))
+        if not fitting and place == next((p for p in columns if p[1] == "y"), None):
+            fitting = [
+                match
+                for holds in _CONDITIONS
+                for match in _fitting(_column(evidence, *place, holds))
+            ]
+        for match in fitting:
+            found.setdefault(match.id, match)
     return list(found.values())
+
+
+def _fitting(column: Evidence) -> list[Match]:
+    """Return the mistakes that reproduce a column, unless too many do."""
+    fitting = matches(column)
+    return fitting[:_PER_QUANTITY] if len(fitting) <= 2 * _PER_QUANTITY else []
+
+
+Condition = Callable[[Observation], bool]
+
+
+def _is_neutral(observation: Observation) -> bool:
+    state = observation.before
+    return state is not None and bool((state.gamma == 1).all() and (state.beta == 0).all())
+
+
+_CONDITIONS: tuple[Condition, ...] = (
+    _is_neutral,
+    lambda o: o.config.features == 1,
+    lambda o: o.config.features <= 128,
+    lambda o: o.config.eps < 1e-6,
+    lambda o: o.call is not None and o.call.x.shape[0] <= 16,
+)
+"""Conditions under which some mistakes do not show, so that another one is seen alone."""
 
 
 def _columns(evidence: Evidence) -> list[tuple[str, str]]:
@@ -94,12 +127,14 @@ def mode_of(observation: Observation) -> str:
     return "training" if call.training else "evaluation"
 
 
-def _column(evidence: Evidence, mode: str, name: str) -> Evidence:
-    """Return what was observed of one quantity in one mode."""
+def _column(
+    evidence: Evidence, mode: str, name: str, holds: Condition = lambda _: True
+) -> Evidence:
+    """Return what was observed of one quantity in one mode, where a condition holds."""
     kept = [
         index
         for index, o in enumerate(evidence.observations)
-        if mode_of(o) == mode and not o.raised and evidence.truth[index] is not None
+        if mode_of(o) == mode and holds(o) and not o.raised and evidence.truth[index] is not None
     ]
     names = frozenset({name})
     truth = [_only(evidence.truth[index], name) for index in kept]
@@ -127,7 +162,7 @@ def _verified(evidence: Evidence, candidates: Sequence[Match]) -> tuple[Match, .
 
 def _completed(evidence: Evidence, candidates: Sequence[Match]) -> tuple[Match, ...]:
     """Return candidates and one more mistake that reproduce everything together."""
-    for size in range(_MOST - 1, 0, -1):  # with more of them in the model, fewer are left to find
+    for size in range(1, _MOST):
         for chosen in _combine(candidates, size)[:_BASES]:
             rest = gather(evidence.observations, evidence.conventions, _parts(chosen))
             if fitting := matches(rest):
@@ -145,6 +180,18 @@ def _combine(candidates: Sequence[Match], size: int) -> list[tuple[Match, ...]]:
 def _assumes(chosen: tuple[Match, ...]) -> tuple[int, int]:
     """Return what a combination assumes: costs, and the number of replaced steps."""
     return sum(match.cost for match in chosen), sum(len(match.part().steps) for match in chosen)
+
+
+def _spoils_nothing(evidence: Evidence, match: Match) -> bool:
+    """Whether whatever is right without a mistake is right with it, too."""
+    for index, predicted in _predict(evidence, (match.part(),)):
+        truth, seen = evidence.truth[index], evidence.seen[index]
+        if truth is None or predicted is None or evidence.observations[index].raised:
+            continue
+        before, after = error_ratios(truth, seen), error_ratios(predicted, seen)
+        if any((ratio <= 1).all() and (after[name] > 1).any() for name, ratio in before.items()):
+            return False
+    return True
 
 
 def _compatible(chosen: tuple[Match, ...]) -> bool:

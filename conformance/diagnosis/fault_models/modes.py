@@ -10,11 +10,7 @@ from conformance.diagnosis.approximate import Approximate
 from conformance.diagnosis.fault_model import alternative
 from conformance.diagnosis.reference_model import ReferenceModel
 
-_train, _evaluate, _update = (
-    ReferenceModel.train_step,
-    ReferenceModel.evaluate,
-    ReferenceModel.update,
-)
+_train, _evaluate = ReferenceModel.train_step, ReferenceModel.evaluate
 
 alternative(
     "modes-exchanged",
@@ -87,12 +83,12 @@ for _source, _words in (("running", "running"), ("updated", "freshly updated run
 
 def _update_after(m: ReferenceModel, x: Approximate) -> Approximate:
     y = _evaluate(m, x)
-    _update(m, x, *m.statistics(x))
+    m.update(x, *m.stored_statistics(x, *m.statistics(x)))
     return y
 
 
 def _update_before(m: ReferenceModel, x: Approximate) -> Approximate:
-    _update(m, x, *m.statistics(x))
+    m.update(x, *m.stored_statistics(x, *m.statistics(x)))
     return _evaluate(m, x)
 
 
@@ -104,7 +100,7 @@ def _update_mean(m: ReferenceModel, x: Approximate) -> Approximate:
 
 def _update_var(m: ReferenceModel, x: Approximate) -> Approximate:
     y = _evaluate(m, x)
-    m.running_var = m.moved_var(m.running_var, m.statistics(x)[1])
+    m.running_var = m.moved_var(m.running_var, m.stored_statistics(x, *m.statistics(x))[1])
     return y
 
 
