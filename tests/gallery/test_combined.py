@@ -27,7 +27,10 @@ NOT_NAMED = {
 }
 
 
-@pytest.mark.parametrize("name", sample_parameters(COMBINED, group=lambda name: COMBINED[name].family, every=60))
+_PARAMETERS = sample_parameters(COMBINED, group=lambda name: COMBINED[name].family, every=60)
+
+
+@pytest.mark.parametrize("name", _PARAMETERS)
 def test_each_mistake_is_violated_and_named(name: str):
     """The record's requirements are violated, and the answer is right, or a right part of it."""
     record = COMBINED[name]
