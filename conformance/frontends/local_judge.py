@@ -66,6 +66,10 @@ class LocalJudge:
         del name
         return []
 
+    def peak_memory(self) -> dict[str, int]:
+        """Return nothing: implementations share the memory of this process."""
+        return {}
+
     def take_recognition(self, name: str) -> dict[str, Any] | None:
         """Return how an implementation was recognized, as JSON values, when first asked."""
         found = self._subjects[name].imported.recognition

@@ -48,6 +48,15 @@ def resident(process: int) -> int:
         return 0
 
 
+def peak_resident(process: int) -> int:
+    """Return the largest resident memory that a process has had, in bytes; 0 if unknown."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
+        return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a worker may use.

@@ -35,6 +35,7 @@ class _Record:
     effects: list[str] = field(default_factory=list)
     is_checked: bool = False
     recognition_taken: bool = False
+    peak_memory: int = 0
 
 
 class Supervisor:
@@ -85,6 +86,10 @@ class Supervisor:
         record.recognition_taken = True
         return found.to_json()
 
+    def peak_memory(self) -> dict[str, int]:
+        """Return the largest resident memory of the processes of each implementation, in bytes."""
+        return {name: record.peak_memory for name, record in self._records.items()}
+
     def judge(
         self,
         requirement: str,
@@ -111,6 +116,7 @@ class Supervisor:
         subject = Subject(record.declaration, worker)
         row = REQUIREMENTS[requirement]
         verdict = judge_requirement(row, subject, self.budget, values, until=until)
+        record.peak_memory = max(record.peak_memory, worker.measure_memory())
         if not worker.is_lost:
             with suppress(WorkerLost):  # which counts as a loss, below
                 record.effects += worker.take_effects()

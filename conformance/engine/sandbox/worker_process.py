@@ -22,7 +22,7 @@ from conformance.adapters.operations.wire import WireError
 from conformance.engine.sandbox.channel import Channel, ChannelClosed
 from conformance.engine.sandbox.confinement import command_of, environment, hide_memory, kill_group
 from conformance.engine.sandbox.heartbeat import Heartbeat, HeartbeatReader
-from conformance.engine.sandbox.limits import GIB, Limits, resident
+from conformance.engine.sandbox.limits import GIB, Limits, peak_resident, resident
 from conformance.engine.sandbox.messages import (
     EXIT_CHANNEL_CLOSED,
     NUMBER,
@@ -86,6 +86,9 @@ class WorkerProcess:
         strictly: Ignore declared deviations.
         stop: A file whose existence cancels the run.
 
+    Attributes:
+        peak_memory: The largest resident memory that was measured, in bytes.
+
     Raises:
         WorkerLost: From any method that waits for a reply, if the worker is gone.
         RunCancelled: From the same methods, if the run is cancelled.
@@ -101,6 +104,7 @@ class WorkerProcess:
     ) -> None:
         self.limits, self._stop = limits, stop
         self._implementation, self._strictly = implementation, strictly
+        self.peak_memory = 0
         self._start(by_names=False)
 
     def _start(self, *, by_names: bool) -> None:
@@ -299,8 +303,14 @@ class WorkerProcess:
             self.close()
             raise RunCancelled
 
+    def measure_memory(self) -> int:
+        """Return the largest resident memory that the process has had so far, in bytes."""
+        self.peak_memory = max(self.peak_memory, peak_resident(self._process.pid))
+        return self.peak_memory
+
     def _check_memory(self) -> None:
         """Kill a worker that uses too much memory, before the machine has none left."""
+        self.measure_memory()
         self._initial_memory = self._initial_memory or resident(self._process.pid)
         if resident(self._process.pid) - self._initial_memory > self.limits.memory:
             raise self._end(f"{PROCESS}took more than {self.limits.memory / GIB:.3g} GiB of memory")

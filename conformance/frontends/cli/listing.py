@@ -12,6 +12,7 @@ import click
 from conformance.adapters.resolve import GROUP, find_registered
 from conformance.frontends.options import OptionError
 from conformance.frontends.run_config import select_requirements
+from conformance.report import grade as grades
 from conformance.report.model import SCHEMA
 from conformance.report.text import WIDTH
 from conformance.requirements import Requirement
@@ -116,6 +117,8 @@ def implementations() -> None:
 
 
 @click.command()
-def schema() -> None:
+@click.option("--grade", is_flag=True, help="Print that of grades (`conformance run --grade`).")
+def schema(grade: bool) -> None:
     """Print the JSON Schema of reports."""
-    click.echo(SCHEMA.read_text(encoding="utf-8"), nl=False)
+    file = grades.SCHEMA if grade else SCHEMA
+    click.echo(file.read_text(encoding="utf-8"), nl=False)

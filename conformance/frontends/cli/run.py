@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from conformance.adapters.errors import printable
+from conformance.frontends.cli.grading import GradeFile, grade_options, refuse_other_outputs
 from conformance.frontends.cli.parameters import (
     FILE,
     check_names,
@@ -41,6 +42,7 @@ DEFAULT = ("impl", "flax")
 @jobs_option
 @click.option("--junit", type=FILE, callback=check_writable, help="Write the results as JUnit XML.")
 @rendering_options
+@grade_options
 @diagnosis_option
 @verbose_option
 @quiet_option
@@ -53,6 +55,8 @@ def run(
     html: Path | None,
     markdown: Path | None,
     badge: Path | None,
+    grade: Path | None,
+    hide_inputs: bool,
     diagnose: bool,
     verbose: bool,
     quiet: bool,
@@ -69,6 +73,10 @@ def run(
     Ctrl-C or SIGTERM.
     """
     detail = choose_detail(verbose=verbose, quiet=quiet)
+    if grade is not None:
+        refuse_other_outputs(verbose=verbose, quiet=quiet, shard=options["shard"])
+    elif hide_inputs:
+        raise click.UsageError("--hide-inputs is for --grade alone")
     report, renderings = options["report"], {"html": html, "markdown": markdown, "badge": badge}
     try:
         config = RunConfig.from_options(
@@ -76,7 +84,7 @@ def run(
         )
     except OptionError as error:
         raise click.UsageError(printable(str(error))) from error
-    different_files(report=report, junit=junit, **renderings)
+    different_files(report=report, junit=junit, grade=grade, **renderings)
     from conformance.frontends.cli.run_pytest import Presentation, judge_by_pytest  # noqa: PLC0415  imports pytest
 
     how = Presentation(
@@ -87,6 +95,7 @@ def run(
         fail_fast=fail_fast,
         diagnose=diagnose,
         detail=detail,
+        grade=None if grade is None else GradeFile(grade, hide_inputs),
     )
     found, status = judge_by_pytest(config, how)
     if found is not None:

@@ -21,6 +21,7 @@ from conformance.engine.jax_runtime import (
 )
 from conformance.engine.sandbox.confinement import OURS, SAFE_PATH, hide_memory
 from conformance.frontends.cli.console import console_of
+from conformance.frontends.cli.grading import GradeFile
 from conformance.frontends.cli.history import keep
 from conformance.frontends.cli.progress import ProgressDisplay
 from conformance.frontends.cli.publishing import write
@@ -34,7 +35,7 @@ from conformance.report.exit_codes import ExitCode, exit_code_of
 from conformance.report.model import Report
 from conformance.report.screen import render_report
 from conformance.report.terminal import render_conclusion, render_findings, render_recognitions
-from conformance.requirements.verdict import Outcome
+from conformance.requirements.verdict import Outcome, Verdict
 
 _PACKAGE = ENTRY_FILE.parent.parent
 _SETTINGS = Path(__file__).with_name("pytest.ini")
@@ -53,6 +54,7 @@ class Presentation:
         fail_fast: Stop at the first violation.
         diagnose: Look for the most likely mistake.
         detail: How much is printed.
+        grade: Where to write the grade, which is printed instead of the report.
     """
 
     jobs: str
@@ -62,6 +64,25 @@ class Presentation:
     fail_fast: bool = False
     diagnose: bool = True
     detail: Detail = Detail.SCREEN
+    grade: GradeFile | None = None
+
+    def show(
+        self, report: Report, collector: VerdictCollector, console: Console, first: Verdict | None
+    ) -> None:
+        """Print a report at the end of the run, or its grade, and write this.
+
+        Args:
+            report: The report.
+            collector: What collected its verdicts.
+            console: Where to print.
+            first: The verdict that was printed while the run was ending.
+        """
+        if self.grade is not None:
+            self.grade.publish(report, collector, console)
+        elif self.detail is Detail.ALL:  # the violations have been printed
+            render_conclusion(report, console)
+        else:
+            render_report(report, console, self.detail, first)
 
 
 def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, ExitCode]:
@@ -80,14 +101,19 @@ def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, E
     """
     console = console_of(color=how.color)
     collector = VerdictCollector(run)
-    quiet = how.detail is Detail.LINE
+    quiet = how.detail is Detail.LINE or how.grade is not None
     display = ProgressDisplay(collector, console, fail_fast=how.fail_fast, quiet=quiet)
+    if how.grade is not None:
+        how.grade.begin(collector)
     with catch_signals() as received, tempfile.TemporaryDirectory(prefix="conformance-") as place:
         draft = Path(place) / "junit.xml"  # pytest writes it even if the command cannot be used
         options = [*["-x"] * how.fail_fast, *[f"--junitxml={draft}"] * (how.junit is not None)]
         status = run_session(display, how.jobs, options)
         if status is None:
-            return None, received.exit_code or ExitCode.UNUSABLE
+            code = received.exit_code or ExitCode.UNUSABLE
+            if how.grade is not None:
+                how.grade.refuse(collector, code, console)
+            return None, code
         if how.junit is not None and draft.exists():
             write("junit", how.junit, draft.read_text(encoding="utf-8"))
     forget_old_compilations()
@@ -104,17 +130,14 @@ def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, E
             _diagnose(report, collector, console)
         except KeyboardInterrupt:
             if not at_once:
-                render_report(report, console, how.detail, display.announced)
+                how.show(report, collector, console, display.announced)
             raise
     stale = collector.stale
     code = decide_exit_code(collector, status, received.exit_code, stale)
     report = replace(report, footer=replace(report.footer, exit_code=int(code)))
     if how.report is not None and (stale or report.diagnoses or not is_replaceable(how.report)):
         write("report", how.report, report.to_text())
-    if at_once:
-        render_conclusion(report, console)
-    else:
-        render_report(report, console, how.detail, display.announced)
+    how.show(report, collector, console, display.announced)
     keep(report)
     for sentence in stale:
         click.echo(f"Error: {printable(sentence)}", err=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import pickle
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from conformance.adapters.errors import printable
 from conformance.diagnosis.client import diagnoses
 from conformance.frontends.pytest_plugin.protocol import (
     EFFECTS,
+    PEAK_MEMORY,
     RECOGNITION,
     REFUSAL,
     RUN_CONFIG,
@@ -46,10 +47,12 @@ class VerdictCollector:
         asks_for_diagnoses: Whether to look, at the end, for the mistakes that waivers expect.
         verdicts: The verdicts by requirement and implementation.
         refusal: Why the workers cannot judge anything, if they cannot.
+        usage_error: Why a session without workers cannot judge anything; pytest prints it.
         expected: The pairs that the run is to judge.
         started: The start of the run, in seconds since 1970.
         workers: The number of processes that judge.
         effects: The process-wide state that each implementation changed.
+        peaks: The largest resident memory of the processes of each implementation, in bytes.
         recognitions: How implementations without an adapter were read, by name.
         diagnoses: The diagnoses by implementation; None where none was made.
     """
@@ -59,10 +62,12 @@ class VerdictCollector:
     asks_for_diagnoses: bool = True
     verdicts: dict[Pair, Verdict] = field(default_factory=dict)
     refusal: str | None = None
+    usage_error: str | None = None
     expected: set[Pair] = field(default_factory=set)
     started: float = field(default_factory=time.time)
     workers: int = 1
     effects: dict[str, list[str]] = field(default_factory=dict)
+    peaks: dict[str, int] = field(default_factory=dict)
     recognitions: dict[str, dict[str, Any]] = field(default_factory=dict)
     diagnoses: dict[str, dict[str, Any]] | None = None
     _nodes: set[str] = field(default_factory=set)
@@ -76,6 +81,11 @@ class VerdictCollector:
         self.verdicts[verdict.requirement, verdict.implementation] = verdict
         if self.on_verdict is not None:
             self.on_verdict(verdict)
+
+    def add_peaks(self, peaks: Mapping[str, int]) -> None:
+        """Store how much memory the implementations took in one process that judges."""
+        for name, peak in peaks.items():
+            self.peaks[name] = max(peak, self.peaks.get(name, 0))
 
     def expect(self, nodeids: list[str]) -> None:
         """Store which pairs the run is to judge; other tests of the session do not count."""
@@ -153,6 +163,7 @@ class VerdictCollector:
     def pytest_testnodedown(self, node: Any, error: object) -> None:  # noqa: ARG002
         output = getattr(node, "workeroutput", None) or {}
         self.refusal = self.refusal or output.get(REFUSAL)
+        self.add_peaks(output.get(PEAK_MEMORY, {}))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         pair = self._pair_of(report.nodeid)

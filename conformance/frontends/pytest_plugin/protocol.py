@@ -15,6 +15,9 @@ STOP = "conformance_stop"
 REFUSAL = "conformance_refusal"
 """Key of ``workeroutput``: why a worker can judge nothing."""
 
+PEAK_MEMORY = "conformance_peak_memory"
+"""Key of ``workeroutput``: the largest resident memory of each implementation, in bytes."""
+
 RECOGNITION = "conformance-recognition"
 """User property of a test report: how an implementation without an adapter was read."""
 

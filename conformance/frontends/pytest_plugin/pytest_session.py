@@ -17,7 +17,7 @@ from conformance.engine.jax_runtime import remember_compilations
 from conformance.engine.sandbox.waiting import RunCancelled
 from conformance.engine.scheduling import deal, group_by_programs, order_by_power
 from conformance.frontends.pytest_plugin.items import RequirementItem
-from conformance.frontends.pytest_plugin.protocol import REFUSAL
+from conformance.frontends.pytest_plugin.protocol import COLLECTOR, PEAK_MEMORY, REFUSAL
 from conformance.frontends.run_config import RunConfig
 from conformance.report.waivers import find_waiver, judge_with_waiver
 from conformance.requirements import REQUIREMENTS
@@ -26,6 +26,7 @@ from conformance.requirements.verdict import Verdict
 if TYPE_CHECKING:
     from conformance.engine.sandbox.supervisor import Supervisor
     from conformance.frontends.local_judge import LocalJudge
+    from conformance.frontends.pytest_plugin.collector import VerdictCollector
 
 ENTRY_FILE = Path(requirements.__file__).with_name("judged")
 """One file stands for all requirements, so that they are collected once. It is not a Python file:
@@ -87,6 +88,12 @@ def _share(requirement: str) -> float:
     return PROPERTIES[requirement].share
 
 
+def _collector(config: pytest.Config) -> VerdictCollector:
+    collector: VerdictCollector | None = config.pluginmanager.get_plugin(COLLECTOR)
+    assert collector is not None, "the plugin has registered it"  # noqa: S101
+    return collector
+
+
 class Session:
     """The plugin object that exists only while implementations are being judged.
 
@@ -118,6 +125,7 @@ class Session:
         except AdapterError as error:
             self._judge = None
             if output is None:
+                _collector(config).usage_error = str(error)
                 raise pytest.UsageError(str(error)) from error
             output[REFUSAL] = str(error)
 
@@ -144,6 +152,17 @@ class Session:
         names, strictly = self.run.implementations, self.run.strict_reading
         subjects = {name: subject_of(name, strictly=strictly) for name in names}
         return LocalJudge(subjects, self.run.budget)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Tell the controlling process how much memory the implementations took."""
+        if self._judge is None:
+            return
+        output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+        peaks = self._judge.peak_memory()
+        if output is None:
+            _collector(session.config).add_peaks(peaks)
+        else:
+            output[PEAK_MEMORY] = peaks
 
     def pytest_unconfigure(self) -> None:
         """End all worker processes with the run."""
