@@ -22,7 +22,7 @@ _PLAIN = frozenset({"alternative"})
 _FACTS = frozenset({"input-changed", "varies"})
 """Ids of other diagnoses of which that is true."""
 
-_NUMBER = re.compile(r"(?<![\w.])[-−]?(?![0-2](?![\d.]))\d[\d.]*(?:e[-+]?\d+)?(?!\w)")
+_NUMBER = re.compile(r"(?<![\w.])[-−]?(?![0-2](?!\d|\.\d|e[-+\d]))\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 """A number other than 0, 1 and 2, which belong to formulas."""
 
 _SEEN = {
@@ -57,8 +57,9 @@ def hints_on(cause: Cause, example: Verdict, *, hides_inputs: bool) -> list[dict
     if hides_inputs:
         remedy = hide_numbers(remedy)
     how = _sentence(remedy) if remedy else f"Classical mistakes: {'; '.join(row.mistakes)}."
+    title = f"{row.id} ({row.level.value.upper()})"
     texts = {
-        "what": f"{row.id} ({row.level.value.upper()}) is not met: {row.statement}{_wrong(example)}",
+        "what": f"{title} is not met: {row.statement}{_wrong(example)}",
         "where": _where(cause, example, hides_inputs=hides_inputs),
         "how": how,
     }
