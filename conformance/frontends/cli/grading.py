@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 from rich.console import Console
 
-from conformance.frontends.cli.parameters import FILE, check_writable
 from conformance.frontends.cli.publishing import write
 from conformance.report.atomic_files import is_replaceable
 from conformance.report.exit_codes import ExitCode
@@ -22,37 +19,6 @@ from conformance.report.text import WIDTH
 if TYPE_CHECKING:
     from conformance.frontends.pytest_plugin.collector import VerdictCollector
     from conformance.report.model import Report
-
-
-def grade_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--grade`` and ``--hide-inputs`` to a command."""
-    hiding = click.option(
-        "--hide-inputs",
-        is_flag=True,
-        help="Leave out of the grade what tells about the cases or is said by the layer.",
-    )
-    grading = click.option(
-        "--grade",
-        type=FILE,
-        callback=check_writable,
-        help="Write score and hints as JSON, and print them; see docs/grading.md.",
-    )
-    return grading(hiding(command))
-
-
-def refuse_other_outputs(**options: Any) -> None:
-    """Refuse options that a grade excludes: it is printed instead, and is that of a whole run.
-
-    Args:
-        **options: Their values by name.
-
-    Raises:
-        click.UsageError: One of them is used.
-    """
-    for name, value in options.items():
-        if value:
-            msg = f"--grade and --{name} exclude each other"
-            raise click.UsageError(msg)
 
 
 @dataclass(frozen=True, slots=True)

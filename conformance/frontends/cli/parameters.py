@@ -110,6 +110,37 @@ quiet_option = click.option(
 )
 
 
+def grade_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--grade`` and ``--hide-inputs`` to a command."""
+    hiding = click.option(
+        "--hide-inputs",
+        is_flag=True,
+        help="Leave out of the grade what tells about the cases or is said by the layer.",
+    )
+    grading = click.option(
+        "--grade",
+        type=FILE,
+        callback=check_writable,
+        help="Write score and hints as JSON, and print them; see docs/grading.md.",
+    )
+    return grading(hiding(command))
+
+
+def refuse_other_outputs(**options: Any) -> None:
+    """Refuse options that a grade excludes: it is printed instead, and is that of a whole run.
+
+    Args:
+        **options: Their values by name.
+
+    Raises:
+        click.UsageError: One of them is used.
+    """
+    for name, value in options.items():
+        if value:
+            msg = f"--grade and --{name} exclude each other"
+            raise click.UsageError(msg)
+
+
 def choose_detail(*, verbose: bool, quiet: bool) -> Detail:
     """Return how much is printed, or end with a usage error if both are asked for."""
     if verbose and quiet:

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from conformance.adapters.errors import printable
-from conformance.frontends.cli.grading import GradeFile, grade_options, refuse_other_outputs
 from conformance.frontends.cli.parameters import (
     FILE,
     check_names,
@@ -17,8 +16,10 @@ from conformance.frontends.cli.parameters import (
     choose_detail,
     color_option,
     diagnosis_option,
+    grade_options,
     jobs_option,
     quiet_option,
+    refuse_other_outputs,
     run_options,
     verbose_option,
 )
@@ -85,6 +86,7 @@ def run(
     except OptionError as error:
         raise click.UsageError(printable(str(error))) from error
     different_files(report=report, junit=junit, grade=grade, **renderings)
+    from conformance.frontends.cli.grading import GradeFile  # noqa: PLC0415  imports Rich
     from conformance.frontends.cli.run_pytest import Presentation, judge_by_pytest  # noqa: PLC0415  imports pytest
 
     how = Presentation(

@@ -103,9 +103,9 @@ def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, E
     collector = VerdictCollector(run)
     quiet = how.detail is Detail.LINE or how.grade is not None
     display = ProgressDisplay(collector, console, fail_fast=how.fail_fast, quiet=quiet)
-    if how.grade is not None:
-        how.grade.begin(collector)
     with catch_signals() as received, tempfile.TemporaryDirectory(prefix="conformance-") as place:
+        if how.grade is not None:
+            how.grade.begin(collector)
         draft = Path(place) / "junit.xml"  # pytest writes it even if the command cannot be used
         options = [*["-x"] * how.fail_fast, *[f"--junitxml={draft}"] * (how.junit is not None)]
         status = run_session(display, how.jobs, options)

@@ -1,4 +1,4 @@
-"""``conformance run --grade``: a document whatever a submission does, and the grader of the docs."""
+"""``conformance run --grade``: a document whatever a submission does, and the guide's grader."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,12 @@ def read(path: Path) -> dict[str, Any]:
     return found
 
 
-def grade(name: str, folder: Path, *options: str) -> tuple[dict[str, Any], dict[str, Any], str]:
+def grade(
+    name: str, folder: Path, *options: str, by: str = "EVAL-1,EMA-1"
+) -> tuple[dict[str, Any], dict[str, Any], str]:
     """Judge one implementation by few requirements: the document, its only grade, what is said."""
     done = conformance(
-        "run", name, "-j1", "--max-examples=3", "-kEVAL-1,EMA-1", "--grade=grade.json",
+        "run", name, "-j1", "--max-examples=3", f"-k{by}", "--grade=grade.json",
         "--call-timeout=4", "--memory-limit=2", *options, cwd=folder,
     )  # fmt: skip
     document = read(folder / "grade.json")
@@ -120,7 +123,7 @@ def test_a_layer_that_cannot_be_imported_is_graded(jobs, tmp_path):
 )
 def test_what_hangs_crashes_or_takes_all_memory_is_graded(name, outcome, words, tmp_path):
     """It is not passed, and the document says why."""
-    _, found, _ = grade(f"support.hostile.{name}", tmp_path)
+    _, found, _ = grade(f"support.hostile.{name}", tmp_path, by="EVAL-1")
     assert not found["passed"]
     assert found["outcome"] == outcome
     assert words in json.dumps(found)
@@ -162,8 +165,8 @@ def test_a_run_that_is_killed_leaves_a_grade(tmp_path):
             stderr=subprocess.STDOUT,
         )
         try:
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(8)
+            while not target.exists() and process.poll() is None:
+                time.sleep(0.05)
             assert read(target)["exit_code"] is None
             process.send_signal(number)
             process.communicate(timeout=30)
@@ -181,14 +184,10 @@ def test_a_run_that_is_killed_leaves_a_grade(tmp_path):
         (("--grade=g.json", "-v"), "--grade and --verbose exclude each other"),
         (("--grade=g.json", "--shard=1/2"), "--grade and --shard exclude each other"),
         (("--grade=g.json", "--report=g.json"), "both write g.json"),
-        (("--grade=missing/\0/g.json",), "cannot be written"),
     ],
 )
 def test_a_wrong_command_leaves_no_grade(options, words, tmp_path):
     """Exit code 2 without a document is a mistake of who grades."""
-    if "\0" in options[0]:
-        (tmp_path / "g.json").mkdir()
-        options = ("--grade=g.json",)
     done = run_command("run", "impl", *options, cwd=tmp_path)
     assert done.returncode == 2
     assert words in " ".join((done.stdout + done.stderr).split())
@@ -221,8 +220,7 @@ def test_the_grader_of_the_guide(tmp_path):
 
     shown: dict[str, Any] = {}
     exec(HINTS, shown)
-    hints = [
-        shown["next_hint"](tmp_path / "grades/wrong.json", attempt) for attempt in (1, 2, 3, 9)
-    ]
+    wrong = tmp_path / "grades/wrong.json"
+    hints = [shown["next_hint"](wrong, attempt) for attempt in (1, 2, 3, 9)]
     assert len(set(hints[:3])) == 3
     assert hints[2] == hints[3]
