@@ -17,6 +17,7 @@ from conformance.diagnosis.observe import (
     differing,
     observe,
     observe_gradients,
+    observe_ranks,
 )
 from conformance.diagnosis.search import Match, evidence_of, matches, without_raised
 from conformance.diagnosis.several import Combination, find_several
@@ -111,6 +112,8 @@ def investigate(subject: Subject) -> Investigation:
     evidence, backward = calls, not calls.deviant
     if backward:
         evidence = evidence_of(observe_gradients(subject), conventions)
+    if backward and not evidence.deviant:  # nor is any gradient wrong
+        evidence, backward = evidence_of(observe_ranks(subject), conventions), False
     found = matches(evidence, backward=backward)
     found = found or matches(without_raised(evidence), backward=backward)
     if all(o.raised for o in evidence.observations):
@@ -118,7 +121,7 @@ def investigate(subject: Subject) -> Investigation:
     elif found and len(found) <= _ALIKE:
         return Investigation(_name(found, evidence), (found[0],), calls, evidence)
     fact = None if found else _find_fact(calls)
-    if fact is None and not found and not backward:
+    if fact is None and not found and evidence is calls:
         several = find_several(calls)
         if several.matches:
             return _name_several(several, calls)

@@ -31,6 +31,8 @@ class Call:
         cotangent: The cotangent of y, (N, D), where a gradient is computed.
         kind: "call", the "gradient" of Σ cotangent·y, the gradient "through" the running
             statistics, or the "update" that remains after a gradient.
+        around: The lengths of the axes around the features, if there are several.
+        axis: The feature axis among them.
     """
 
     x: Float32
@@ -41,6 +43,8 @@ class Call:
     seed: Any = 0.0
     cotangent: Float32 | None = None
     kind: str = "call"
+    around: tuple[int, ...] = ()
+    axis: int = -1
 
     @property
     def training(self) -> bool:
@@ -140,6 +144,31 @@ def _gradients(seed: int, design: Design) -> Series:
         if design.plan == "full":
             calls.append(Call(x, False, state, cotangent=w32[:2], kind="through"))
             calls.append(Call(x, False, state, cotangent=w32, kind="update"))
+    return Series(config, tuple(calls))
+
+
+_RANKS = (((3,), 0), ((2, 3), 0), ((4, 3), 1), ((3, 2, 3), 1), ((2, 3), -1), ((2, 2, 3), -1))
+"""Axes around three features, and the feature axis: often the last one is as long as D."""
+
+
+def rank_series(*, last_only: bool) -> list[Series]:
+    """Return the series for inputs with the features on another axis, or of more axes.
+
+    Args:
+        last_only: Whether the features are on the last axis of each.
+    """
+    chosen = [place for place in _RANKS if not last_only or place[1] == -1]
+    return [_of_rank(4000 + index, *place) for index, place in enumerate(chosen)]
+
+
+def _of_rank(seed: int, around: tuple[int, ...], axis: int) -> Series:
+    rng = np.random.default_rng(seed)
+    config = Config(features=3, momentum=0.3, eps=1e-3)
+    calls = []
+    for turn in range(2):
+        x = batch_of(rng, ["shifted", "near", "normal"], int(np.prod(around)), 3, config.eps)
+        state = state_of(rng, turn, 3, config.eps, ones=False, zeros=False)
+        calls += [Call(x, flag, state, around=around, axis=axis) for flag in (False, True)]
     return Series(config, tuple(calls))
 
 

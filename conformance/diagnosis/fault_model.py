@@ -90,6 +90,7 @@ def alternative(
     needs: int = 3,
     widens: bool = False,
     backward: bool = False,
+    spread: bool = False,
     **steps: Step,
 ) -> None:
     """Register a mistake without a constant; for the arguments see ``Alternative``.
@@ -104,6 +105,7 @@ def alternative(
         needs: How many calls it must explain.
         widens: Whether it claims less than the reference model.
         backward: Whether it concerns gradients; inferred from the steps, if there are any.
+        spread: Whether it concerns inputs of several axes.
         **steps: The replaced methods of ``ReferenceModel`` or ``BackwardModel``.
 
     Raises:
@@ -121,6 +123,7 @@ def alternative(
             needs=needs,
             widens=widens,
             backward=backward or not _BACKWARD.isdisjoint(steps),
+            spread=spread,
         ),
         steps,
     )

@@ -44,7 +44,8 @@ def known_facts(calls: Evidence, evidence: Evidence) -> list[str]:
         facts.append(f"First wrong: {described[0]}.")
         facts += [f"Wrong, too: {words}." for words in described[1:_SHOWN]]
     elif evidence is not calls and evidence.deviant:
-        facts.append(_wrong_gradients(evidence))
+        ranks = any(o.call is not None and o.call.around for o in evidence.observations)
+        facts.append(_wrong_ranks(evidence) if ranks else _wrong_gradients(evidence))
     right = _right(order, set(wrong))
     return facts + [f"Right: {'; '.join(right)}."] * bool(right)
 
@@ -98,6 +99,20 @@ def _describe(calls: Evidence, place: Place, wrong: list[int], seen: list[int]) 
             words = scope.words.replace("seen only", "exactly")
             return f"{name} {mode}, {words} ({len(wrong)} of {len(seen)} calls)"
     return f"{name} {mode}, in {len(wrong)} of {len(seen)} calls"
+
+
+def _wrong_ranks(evidence: Evidence) -> str:
+    """Return which quantities are wrong for inputs of several axes, and for which shapes."""
+    wrong: dict[str, None] = {}
+    shapes: dict[str, None] = {}
+    for (mode, name), index, bad in _compare(evidence):
+        call = evidence.observations[index].call
+        if bad and call is not None:
+            wrong[f"{name} {mode}"] = None
+            axis = call.axis % (len(call.around) + 1)
+            shape = (*call.around[:axis], call.x.shape[1], *call.around[axis:])
+            shapes[f"x {shape} with the features on axis {axis}"] = None
+    return f"First wrong: {', '.join(wrong)}, for {'; '.join(shapes)}; all calls on rows are right."
 
 
 def _wrong_gradients(evidence: Evidence) -> str:

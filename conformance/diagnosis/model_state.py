@@ -32,6 +32,8 @@ class ModelState:
         training: Whether it is a training call.
         rows: N.
         container: The form in which x was passed.
+        around: The lengths of the axes around the features of x, if there are several.
+        axis: The feature axis among them.
         forwarding: Whether a forward function is called, and not a layer.
         installed: The replaced steps of the present call.
         gamma: γ, (D,); a call reads it.
@@ -51,6 +53,8 @@ class ModelState:
     training: bool = True
     rows: int = 0
     container: str = "C"
+    around: tuple[int, ...] = ()
+    axis: int = -1
     forwarding: bool = False
     installed: Steps = field(default_factory=dict)
     gamma: Approximate = field(init=False)

@@ -75,7 +75,12 @@ _EQUAL_TO = {
 
 _WIDENED = "claims less than the reference model, so it does not determine one layer"
 _SILENT = "the requirements do not say what becomes of a feature that is not finite"
+_LAST = "shows only where the last axis of x is as long as D, and not that of the features"
 _INVISIBLE = {
+    **{
+        f"{name}-along-last-axis": _LAST
+        for name in ("gamma", "beta", "affine", "running-statistics", "statistics")
+    },
     "evaluation-absolute": "a running variance is never negative",
     "not-finite-feature-skipped": _SILENT,
     "not-finite-feature-skipped-mean": _SILENT,

@@ -76,6 +76,15 @@ class ModelledLayer:
             self.errors.append(error)
         return y
 
+    def spread(self, around: tuple[int, ...], axis: int) -> None:
+        """Take the rows of the next calls as an input of several axes.
+
+        Args:
+            around: The lengths of the axes around the features.
+            axis: The feature axis.
+        """
+        self._model.around, self._model.axis = around, axis
+
     @property
     def updates(self) -> int:
         """How often the running statistics are updated while a gradient is computed."""

@@ -20,6 +20,7 @@ from conformance.adapters.operations.executor import LocalExecutor, find_functio
 from conformance.adapters.operations.forms import NUMPY_FORMS
 from conformance.adapters.operations.values import Impossible, Live
 from conformance.adapters.protocols import ARRAYS, PARAMETERS, STATISTICS
+from conformance.diagnosis import modelled_domain
 from conformance.diagnosis.modelled_layer import ModelledLayer
 from conformance.numerics.state import Float32
 
@@ -213,6 +214,10 @@ _OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "list_leaked_tracers": _list_leaked_tracers,
     "differentiate_loss": _differentiate_loss,
     "step": _step,
+    "build_with": modelled_domain.build_with,
+    "set_arrays": modelled_domain.set_arrays,
+    "read_arrays": modelled_domain.read_arrays,
+    "run_program": modelled_domain.run_program,
     "step_of_two": _step_of_two,
 }
 
@@ -224,7 +229,7 @@ def _find(name: str) -> tuple[Callable[..., Any], bool]:
     if OPERATIONS[name] in _OF_ANY_LAYER:
         return find_function(name)
     if name in _OPERATIONS:
-        return _OPERATIONS[name], False
+        return _OPERATIONS[name], name == "build_with"
     return lambda *_: Impossible(f"{name} is nothing that a layer in NumPy can do"), False
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from conformance.adapters.domain import Options
 from conformance.adapters.operations.values import Given
 from conformance.adapters.protocols import STATISTICS, Config
 from conformance.diagnosis.experiment import (
@@ -19,14 +21,17 @@ from conformance.diagnosis.experiment import (
     forward_series,
     gradient_series,
     layer_series,
+    rank_series,
 )
 from conformance.numerics.state import State
+from conformance.properties.support import domain_checks
 from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.differentiation import gradients_of
 from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.subject import Subject
 from conformance.requirements import Capability
 from conformance.requirements.finding import FindingKind
+from conformance.strategies.domain_cases import fold, unfold
 
 Array = npt.NDArray[Any]
 
@@ -186,6 +191,49 @@ def observe_gradients(subject: Subject) -> list[Observation]:
             for call in series.calls
             if call.kind != "through" or not conventions.follows_gradient_through_averages()
         ]
+
+
+def observe_ranks(subject: Subject) -> list[Observation]:
+    """Return the calls on inputs of several axes; nothing if the layer does not declare them."""
+    wider = subject.implementation.wider
+    if wider is None or not wider.ndim:
+        return []
+    options = Options if wider.axis else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [
+            observation
+            for number, series in enumerate(rank_series(last_only=not wider.axis))
+            for pair in pairwise(series.calls)
+            if pair[1].flag
+            for observation in _observe_rank(subject, number, series.config, pair, options)
+        ]
+
+
+def _observe_rank(
+    subject: Subject,
+    number: int,
+    config: Config,
+    calls: tuple[Call, Call],
+    options: type[Options] | None,
+) -> Iterator[Observation]:
+    """Train and evaluate from one state, in one program."""
+    train, evaluate = calls
+    config = subject.implementation.design.configured(config)
+    given = Options(axis=train.axis if options else None)
+    try:
+        layer = domain_checks.start(subject, config, train.write, given)
+        before = layer.state
+        found = domain_checks.call(layer, fold(train.x, train.around, train.axis))
+        subject.session.finish()
+    except ViolationFound as error:
+        yield _failed(error, number, config, train, train.write)
+        return
+    shape = fold(train.x, train.around, train.axis).shape
+    after = State(**found.after)
+    for each, y, state in ((train, found.y, after), (evaluate, found.evaluated, before)):
+        rows = unfold(y, train.axis) if y.shape == shape else y
+        yield Observation(number, config, each, before, rows, state, x_after=each.x)
 
 
 def _observe_gradient(subject: Subject, number: int, config: Config, call: Call) -> Observation:

@@ -14,6 +14,9 @@ from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.scopes import Part, Scope, scopes
 from conformance.numerics.conventions import Conventions
 
+_LETTERS = {"gamma": "γ", "beta": "β"}
+"""What mistakes call the arrays that a layer may lack."""
+
 _AFFORDABLE = 2
 """The most that may be assumed beyond a mistake. More assumptions fit anything."""
 
@@ -96,8 +99,16 @@ def matches(evidence: Evidence, *, backward: bool = False) -> list[Match]:
     if not evidence.deviant:
         return []
     where = list(scopes(evidence.observations, set(evidence.deviant)))
-    spread = evidence.conventions.design.layout != ROWS
-    tried = [a for a in ALTERNATIVES.values() if a.backward is backward and spread >= a.spread]
+    ranks = any(o.call is not None and o.call.around for o in evidence.observations)
+    spread = ranks or evidence.conventions.design.layout != ROWS
+    lacks = [letter for n, letter in _LETTERS.items() if n in evidence.conventions.design.absent]
+    tried = [
+        a
+        for a in ALTERNATIVES.values()
+        if a.backward is backward
+        and spread >= a.spread
+        and not any(letter in a.sentence for letter in lacks)
+    ]
     taken = {name for part in evidence.base for name in part.steps}
     free = [a for a in tried if taken.isdisjoint(a.steps(constant_of(a)))] if taken else tried
     found = [m for alternative in free if (m := _match(evidence, alternative, where))]

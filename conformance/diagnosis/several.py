@@ -189,7 +189,8 @@ def _spoils_nothing(evidence: Evidence, match: Match) -> bool:
         if truth is None or predicted is None or evidence.observations[index].raised:
             continue
         before, after = error_ratios(truth, seen), error_ratios(predicted, seen)
-        if any((ratio <= 1).all() and (after[name] > 1).any() for name, ratio in before.items()):
+        right = [name for name, ratio in before.items() if (ratio <= 1).all()]
+        if any(name not in after or (after[name] > 1).any() for name in right):
             return False
     return True
 

@@ -111,7 +111,7 @@ class RowsInOtherOrder(WideBatchNorm):
         return jnp.moveaxis(back, -1, self.axis)
 
 
-@laid_out("nd-parameters-along-last", "BN-ND-1")
+@laid_out("nd-parameters-along-last", "BN-ND-1", diagnosed="affine-along-last-axis")
 class ParametersAlongLast(WideBatchNorm):
     """gamma and beta go along the last axis wherever it is as long as they are."""
 

@@ -53,7 +53,7 @@ class CounterIsStatic(CountsBatches):
         self.batches += 1
 
 
-@fault("scale-only-shifts", "BN-TRAIN-1", beta=None)
+@fault("scale-only-shifts", "BN-TRAIN-1", beta=None, diagnosed="y-shifted")
 class ScaleOnlyShifts(ScaleOnly):
     """A layer without beta shifts by a constant."""
 
@@ -71,7 +71,7 @@ class ModeAttributeInverted(ModeAttribute):
         return StepwiseBatchNorm.__call__(self, x, use_running_average=self.training)
 
 
-@fault("width-left-out", "BN-TRAIN-1", "BN-EMA-2", ndim=4)
+@fault("width-left-out", "BN-TRAIN-1", "BN-EMA-2", ndim=4, diagnosed="axis-left-out")
 class WidthLeftOut(Images):
     """The statistics of images are those of each column: the width is left out of the sums."""
 
@@ -82,7 +82,14 @@ class WidthLeftOut(Images):
         super().update(x, *(jnp.mean(each, axis=2, keepdims=True) for each in (mean, var)))
 
 
-@fault("height-left-out-of-variance", "BN-TRAIN-1", "BN-EMA-2", ndim=4, layout="first")
+@fault(
+    "height-left-out-of-variance",
+    "BN-TRAIN-1",
+    "BN-EMA-2",
+    ndim=4,
+    layout="first",
+    diagnosed="variance-of-first-position",
+)
 class HeightLeftOutOfVariance(Nchw):
     """The variance of images is that of their first row of pixels."""
 

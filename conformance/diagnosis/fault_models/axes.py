@@ -10,7 +10,7 @@ import numpy as np
 
 from conformance.adapters.calling import factorize
 from conformance.diagnosis.approximate import Approximate, average
-from conformance.diagnosis.fault_model import Parameter, family
+from conformance.diagnosis.fault_model import Parameter, alternative, family
 from conformance.diagnosis.reference_model import Pair, ReferenceModel
 
 _mean, _var = ReferenceModel.batch_mean, ReferenceModel.batch_var
@@ -18,13 +18,20 @@ _mean, _var = ReferenceModel.batch_mean, ReferenceModel.batch_var
 _AXES = Parameter((0, 1, 2, 3, 4), threshold=True)
 
 
-def _positions(m: ReferenceModel, rows: int, axis: float) -> np.ndarray:
-    """Return the position of each row along an axis of the layer's layout, (N,)."""
+def _spread(m: ReferenceModel, rows: int) -> tuple[tuple[int, ...], int]:
+    """Return the lengths of the axes over which rows are spread, and the feature axis of x."""
     layout = m.conventions.design.layout
-    own = int(axis) - (layout.first and axis > 1)  # among the axes that rows are spread over
-    if own >= layout.ndim - 1 or (layout.first and axis == 1):
+    sizes = m.around or factorize(rows, layout.ndim - 1)
+    last = len(sizes)
+    return sizes, m.axis % (last + 1) if m.around else 1 if layout.first else last
+
+
+def _positions(m: ReferenceModel, rows: int, axis: float) -> np.ndarray:
+    """Return the position of each row along an axis of x, (N,); zeros along the feature axis."""
+    sizes, features = _spread(m, rows)
+    own = int(axis) - (axis > features)  # among the axes that rows are spread over
+    if own >= len(sizes) or axis == features:
         return np.zeros(rows, int)
-    sizes = factorize(rows, layout.ndim - 1)
     found: np.ndarray = np.indices(sizes)[own].ravel()
     return found
 
@@ -117,4 +124,57 @@ for _id, _words, _steps in (
         remedy="sum over every axis but that of the features",
         needs=2,
         spread=True,
+    )
+
+
+def _along_last(m: ReferenceModel, rows: int, array: Approximate) -> Approximate:
+    """Return an array, (D,), as it lies along the last axis of x, (N, 1); unchanged if that is D.
+
+    Raises:
+        ValueError: The last axis has another length.
+    """
+    sizes, features = _spread(m, rows)
+    if features == len(sizes):
+        return array
+    if sizes[-1] != array.shape[0]:
+        raise ValueError("shapes that cannot be combined")
+    return array[_positions(m, rows, len(sizes))][:, None]
+
+
+def _affine_along_last(*chosen: str) -> Any:
+    def affine(m: ReferenceModel, z: Approximate) -> Approximate:
+        arrays = {"gamma": m.scale(), "beta": m.shift()}
+        along = {n: _along_last(m, z.shape[0], a) if n in chosen else a for n, a in arrays.items()}
+        return along["gamma"] * z + along["beta"]
+
+    return affine
+
+
+def _used_along_last(m: ReferenceModel, x: Approximate, *used: Approximate) -> Pair:
+    mean, var = used or (m.running_mean, m.running_var)
+    return _along_last(m, x.shape[0], mean), _along_last(m, x.shape[0], var)
+
+
+for _name, _what, _replaced in (
+    ("gamma", "γ is", {"affine": _affine_along_last("gamma")}),
+    ("beta", "β is", {"affine": _affine_along_last("beta")}),
+    ("affine", "γ and β are", {"affine": _affine_along_last("gamma", "beta")}),
+    (
+        "running-statistics",
+        "the running statistics are",
+        {"evaluation_statistics": _used_along_last},
+    ),
+    (
+        "statistics",
+        "the statistics are",
+        {"evaluation_statistics": _used_along_last, "training_statistics": _used_along_last},
+    ),
+):
+    alternative(
+        f"{_name}-along-last-axis",
+        f"{_what} applied along the last axis of x, wherever the features are",
+        remedy="reshape the array so that D lies on the feature axis",
+        needs=2,
+        spread=True,
+        **_replaced,
     )
