@@ -10,6 +10,8 @@ from conformance.adapters.implementation import Declaration
 from conformance.adapters.operations.executor import Executor
 from conformance.diagnosis.diagnosis import Diagnosis, Investigation, investigate
 from conformance.diagnosis.known_facts import known_facts
+from conformance.diagnosis.lines.finder import Lines
+from conformance.diagnosis.lines.line import Line
 from conformance.diagnosis.matching import gather
 from conformance.diagnosis.verification import Explained, Trial, try_declaring, verify
 from conformance.properties.support.subject import Subject
@@ -39,9 +41,37 @@ def explain(
         The diagnosis as JSON values. Besides its fields it has ``explains`` and ``unchecked``,
         ids of requirements, if it was verified; ``declaring``, what would remain violated if what
         it suggests were declared; ``further``, mistakes that are made besides; ``partial``, if
-        what it names is not all; ``known``, sentences on what was observed and is not named.
+        what it names is not all; ``known``, sentences on what was observed and is not named;
+        ``line``, the expression that computes what is wrong, if it was found.
     """
-    found = investigate(Subject(declared, executor))
+    subject = Subject(declared, executor)
+    found = investigate(subject)
+    data = _explain(found, declared, executor, verdicts, until)
+    for each, line in zip(
+        (data, *data.get("further", ())), find_lines(subject, found), strict=False
+    ):
+        each.update({} if line is None else {"line": line.to_json()})
+    return data
+
+
+def find_lines(subject: Subject, found: Investigation) -> list[Line | None]:
+    """Return the line of each named mistake, or of what is wrong where none is named."""
+    lines = Lines(subject)
+    if subject.conventions.counts():  # what a layer counts is not written exactly
+        return []
+    if found.diagnosis.kind == "none" and found.calls.deviant:
+        return [lines.find_unnamed(found)]
+    return lines.find(found)
+
+
+def _explain(
+    found: Investigation,
+    declared: Declaration,
+    executor: Executor,
+    verdicts: list[Verdict],
+    until: float,
+) -> dict[str, Any]:
+    """Return the diagnosis without lines."""
     ordered = sorted(verdicts, key=lambda v: REQUIREMENTS[v.requirement].level is not Level.MUST)
     data = found.diagnosis.to_json()
     if found.diagnosis.kind == "none":
@@ -51,9 +81,9 @@ def explain(
             if facts
             else {}
         )
+    further = [each.to_json() for each in found.further]
     if not found.matches or not verdicts:
         return data
-    further = [each.to_json() for each in found.further]
     checked = _verified(found, declared, ordered, until)
     named = (found.diagnosis, *found.further)
     trial = _try_declaring(named, declared, executor, ordered, until)

@@ -6,7 +6,7 @@ from conformance.adapters.errors import printable
 from conformance.report.causes import causes, format_ids
 from conformance.report.model import Report
 from conformance.report.summary import describe_gap, describe_trust, summarize_each
-from conformance.report.text import format_literal, sentence_of
+from conformance.report.text import format_literal, line_facts, sentence_of
 from conformance.requirements.verdict import Outcome, Verdict
 
 _SHOWN = 20
@@ -57,6 +57,8 @@ def _causes(report: Report) -> list[str]:
             remedy = cause.diagnosis.get("remedy", "")
             text += f"; do: {remedy}" if remedy else ""
             lines.append(f"- {code(name)} most likely: {code(text)}")
+            where = line_facts(cause.diagnosis.get("line"))
+            lines += [f"  - {code(' '.join(where))}"] * bool(where)
     return [*lines, ""] if lines else []
 
 

@@ -136,9 +136,10 @@ def diagnosis_facts(diagnosis: dict[str, Any], *, brief: bool = False, most: int
     Args:
         diagnosis: The diagnosis.
         brief: Leave out the evidence.
-        most: The most lines; facts that would exceed them are left out.
+        most: The most lines after the wrong expression; facts that would exceed them are left out.
     """
-    lines: list[str] = []
+    lines = line_facts(diagnosis.get("line"))
+    most += len(lines)
     shown = _WAY_OUT if brief else (*_EVIDENCE, *_WAY_OUT)
     facts = [f"{label}{diagnosis[key]}" for label, key in shown if diagnosis.get(key)]
     facts += [f"or, indistinguishable from it: {other}" for other in diagnosis.get("also", ())]
@@ -148,6 +149,23 @@ def diagnosis_facts(diagnosis: dict[str, Any], *, brief: bool = False, most: int
         more = textwrap.wrap(text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT + "  ")
         lines += more if len(lines) + len(more) <= most else []
     return lines
+
+
+def line_facts(line: Mapping[str, Any] | None) -> list[str]:
+    """Return where a wrong value is computed, and by which numbers that shows, as two lines."""
+    if line is None:
+        return []
+    place = f"{_INDENT}{line['file']}:{line['line']}:{line['column']}  "
+    given = ", ".join(f"{name} = {format_literal(each)}" for name, each in line["given"].items())
+    mode = "" if line["training"] else " in evaluation"
+    numbers = f"{line['got']:.7g} where {line['expected']:.7g} is expected{mode}, for {given}"
+    return [place + _cut(line["text"], WIDTH - len(place)), _INDENT + "  " + _cut(numbers, WIDTH)]
+
+
+def _cut(text: str, most: int) -> str:
+    """Return text in one line of at most so many characters, but not fewer than 24."""
+    most = max(most, 24)
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _declaring(found: dict[str, Any]) -> list[str]:

@@ -45,6 +45,7 @@ _TITLES = {
     "domain_calls": "Extended domain",
     "adapter_facts": "Facts of adapters",
     "characterizing_calls": "Behaviours",
+    "equations": "Lines of mistakes",
 }
 """Headings by the module of the operations."""
 

@@ -72,6 +72,7 @@ _BY_MODULE = {
         "differentiate_twice",
         "train_masked",
     ),
+    "equations": ("trace_call",),
 }
 
 OPERATIONS = {name: module for module, names in _BY_MODULE.items() for name in names}
@@ -107,6 +108,7 @@ ON_TRUST = frozenset(
         "list_lacking",
         "is_same",
         "list_read",
+        "trace_call",
     }
 )
 """Operations whose facts rest on the word of the process that imports the implementation."""

@@ -1,0 +1,97 @@
+"""How often the line of a known fault is shown, and whether it is a line of the fault.
+
+    python benchmarks/lines.py design|held-out|all|correct [names …]
+
+A fault belongs to the held-out quarter if the SHA-256 of its name is divisible by four: those
+were not looked at while lines were developed. The line of a fault that overrides methods of a
+correct class is right if it lies in a function of the fault's class or in a helper of its module,
+and wrong if it lies elsewhere; a fault without such functions has nothing to compare with. Correct
+layers must get no line. All are diagnosed in this process, one after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from diagnosis import choose
+
+from conformance.adapters.implementation import Implementation
+from conformance.diagnosis.diagnosis import Investigation, investigate
+from conformance.diagnosis.explanation import find_lines
+from conformance.diagnosis.lines.line import Line
+from conformance.engine.jax_runtime import remember_compilations
+from conformance.properties.support.subject import Subject
+
+_FAULTS = "impl.faulty."
+
+
+def own_lines(implementation: Implementation) -> set[tuple[Path, int]]:
+    """Return the lines of the functions in which a fault differs from a correct class."""
+    made = implementation.construction
+    subject = made.module if made is not None else getattr(implementation.build, "__self__", None)
+    if not isinstance(subject, type):
+        return set()
+    classes = [each for each in subject.__mro__ if each.__module__.startswith(_FAULTS)]
+    members = [member for each in classes for member in vars(each).values()]
+    modules = {inspect.getmodule(each) for each in classes}
+    helpers = [f for m in modules if m for f in vars(m).values() if _is_from(f, m.__name__)]
+    return {place for each in (*members, *helpers) for place in _lines_of(each)}
+
+
+def _is_from(member: object, module: str) -> bool:
+    return getattr(member, "__module__", "") == module
+
+
+def _lines_of(member: object) -> Iterator[tuple[Path, int]]:
+    function = inspect.unwrap(getattr(member, "__func__", member))
+    if inspect.isfunction(function):
+        source, first = inspect.getsourcelines(function)
+        file = Path(function.__code__.co_filename).resolve()
+        yield from ((file, first + at) for at in range(len(source)))
+
+
+def grade(implementation: Implementation, found: Investigation, lines: list[Line | None]) -> str:
+    """Return "right", "wrong", "shown", "none", or "undiagnosed" where nothing is wrong."""
+    places = {(Path(line.file).resolve(), line.line) for line in lines if line is not None}
+    if not places:
+        return "none" if found.calls.deviant else "undiagnosed"
+    own = own_lines(implementation)
+    return "shown" if not own else "right" if places <= own else "wrong"
+
+
+def main() -> None:
+    """Measure one part of the gallery, or the correct variants."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("part", choices=("design", "held-out", "all", "correct"))
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    remember_compilations()
+    part = "variants" if options.part == "correct" else options.part
+    counts: Counter[str] = Counter()
+    seconds = 0.0
+    for name, (implementation, _) in choose(part, options.names).items():
+        subject = Subject(implementation)
+        found = investigate(subject)
+        started = time.perf_counter()
+        lines = find_lines(subject, found)
+        took = time.perf_counter() - started
+        seconds += took
+        graded = grade(implementation, found, lines)
+        counts[graded] += 1
+        counts[f"{graded}, {'named' if found.matches else 'not named'}"] += 1
+        identity = found.diagnosis.id or found.diagnosis.kind
+        print(f"{graded:11} {name:40} {took:4.1f} s  {identity}", flush=True)
+        for line in lines:
+            if line is not None:
+                numbers = f"{line.got:.6g} where {line.expected:.6g} is expected"
+                print(f"{'':12}{line.file}:{line.line}  {line.text[:50]}  {numbers}", flush=True)
+    print(dict(counts), f"{seconds / max(sum(counts.values()) / 2, 1):.2f} s each")
+
+
+if __name__ == "__main__":
+    main()

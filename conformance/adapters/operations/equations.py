@@ -1,0 +1,177 @@
+"""The operation that evaluates a call expression by expression, for the line of a mistake."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import sysconfig
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from types import CodeType
+from typing import Any, cast
+
+import flax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.extend import core
+
+import conformance
+from conformance.adapters.nnx import NnxLayer
+from conformance.adapters.protocols import Layer
+from conformance.adapters.pure import PureLayer
+
+_MOST_EQUATIONS = 400
+_MOST_NUMBERS = 64
+_LONGEST_TEXT = 200
+
+_CALLS = frozenset(
+    {"checkpoint", "closed_call", "custom_jvp_call", "custom_vjp_call", "jit", "pjit", "remat"}
+)
+"""Primitives that apply one function to their operands."""
+
+_MOVES = frozenset(
+    {"broadcast_in_dim", "copy", "copy_p", "reshape", "squeeze", "stop_gradient", "transpose"}
+)
+"""Primitives that compute no number."""
+
+Frame = tuple[CodeType, int]
+"""A function, and the instruction in it."""
+
+_SUITE = str(Path(conformance.__file__).parent)
+
+_LIBRARIES = tuple(
+    str(Path(each))
+    for each in (
+        Path(jax.__file__).parent,
+        Path(flax.__file__).parent,
+        sysconfig.get_paths()["stdlib"],
+        sys.base_prefix + "/lib/python",
+    )
+)
+
+
+def trace_call(layer: Layer, x: Any, flag: bool) -> list[dict[str, Any]]:
+    """Return what each expression of the implementation computes in a call on x, (N, D).
+
+    The call is traced without its own jit, so that no equation is from an earlier trace. The
+    layer keeps its state. Nothing is returned for layers that JAX cannot trace.
+
+    Args:
+        layer: The layer.
+        x: The batch, (N, D).
+        flag: The value of ``use_running_average``.
+
+    Returns:
+        By expression, as computed: ``file``, ``line``, ``column``, ``end_line``, ``end_column``
+        (from 1, the end excluded), ``text``, its source, and ``values``, what it hands to others:
+        arrays of at most 64 numbers.
+    """
+    try:
+        traced = _function_of(layer, flag)
+        if traced is None:
+            return []
+        function, state = traced
+        with jax.disable_jit():
+            closed = jax.make_jaxpr(function)(state, jnp.asarray(x))
+        given = jax.tree.leaves((state, jnp.asarray(x)))
+        return [*_describe(closed.jaxpr, closed.consts, given)]
+    except Exception:  # noqa: BLE001  what cannot be traced has no equations
+        return []
+
+
+def _function_of(layer: Layer, flag: bool) -> tuple[Callable[[Any, Any], Any], Any] | None:
+    """Return a layer as a function of its state and x, and the state."""
+    if isinstance(layer, PureLayer):
+        return lambda arrays, x: layer.pure(arrays, x, flag), layer.arrays
+    if not hasattr(layer, "around"):
+        return None
+    driven = cast("NnxLayer", layer)
+    graphdef, leaves = nnx.split(driven.module)
+
+    def call(leaves: Any, x: Any) -> Any:
+        copied = jax.tree.map(lambda leaf: leaf, leaves)  # Variables of this trace
+        inner = driven.around(nnx.merge(graphdef, copied))
+        return inner(x, flag), inner.read()
+
+    return call, leaves
+
+
+def _describe(
+    jaxpr: core.Jaxpr, consts: Sequence[Any], given: Sequence[Any]
+) -> Iterator[dict[str, Any]]:
+    """Yield the values of each expression, those in called functions before their results."""
+    eqns = jaxpr.eqns[:_MOST_EQUATIONS]
+    outputs = [var for eqn in eqns for var in eqn.outvars]
+    kept = jaxpr.replace(eqns=eqns, outvars=outputs, debug_info=None)
+    results = core.jaxpr_as_fun(core.ClosedJaxpr(kept, consts))(*given)
+    known = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *given), strict=True))
+    known |= dict(zip(outputs, results, strict=True))
+    uses = Counter(id(var) for eqn in eqns for var in eqn.invars)
+    uses.update(map(id, jaxpr.outvars))
+    for frames, group in groupby(eqns, _frames_of):
+        together = list(group)
+        for eqn in together:
+            for inner, inner_consts in _called(eqn):
+                operands = [v.val if isinstance(v, core.Literal) else known[v] for v in eqn.invars]
+                yield from _describe(inner, inner_consts, operands)
+        inside = Counter(id(var) for eqn in together for var in eqn.invars)
+        computed = [
+            np.asarray(known[var])
+            for eqn in together
+            for var in eqn.outvars
+            if uses[id(var)] > inside[id(var)] and eqn.primitive.name not in _MOVES
+        ]
+        values = [value for value in computed if value.size <= _MOST_NUMBERS]
+        if values and frames and (place := _expression(*frames[0])):
+            yield {**place, "values": values}
+
+
+def _called(eqn: core.JaxprEqn) -> Iterator[tuple[core.Jaxpr, Sequence[Any]]]:
+    """Yield the function that an equation applies to its operands, if it does."""
+    if eqn.primitive.name not in _CALLS:
+        return
+    for value in eqn.params.values():
+        closed = isinstance(value, core.ClosedJaxpr)
+        jaxpr = value.jaxpr if closed else value
+        if isinstance(jaxpr, core.Jaxpr) and len(jaxpr.invars) == len(eqn.invars):
+            yield jaxpr, value.consts if closed else ()
+            return
+
+
+def _frames_of(eqn: core.JaxprEqn) -> tuple[Frame, ...]:
+    """Return where an equation is from: the innermost frame of the implementation, and its callers.
+
+    Empty if there is none, or only outside the call.
+    """
+    traced = eqn.source_info.traceback
+    if traced is None:
+        return ()
+    frames: list[Frame] = [*zip(*traced.raw_frames(), strict=True)]
+    for at, (code, _) in enumerate(frames):
+        file = code.co_filename
+        if file.startswith(_SUITE):
+            return ()
+        if not (file.startswith(("<", *_LIBRARIES)) or "-packages" in file):
+            return tuple(frames[at:])
+    return ()
+
+
+def _expression(code: CodeType, instruction: int) -> dict[str, Any]:
+    line, end_line, column, end_column = [*code.co_positions()][instruction // 2]
+    if line is None or end_line is None or column is None or end_column is None:
+        return {}
+    lines = [linecache.getline(code.co_filename, n).encode() for n in range(line, end_line + 1)]
+    lines[-1] = lines[-1][:end_column]
+    text = b"".join((lines[0][column:], *lines[1:])).decode(errors="replace")
+    return {
+        "file": code.co_filename,
+        "line": line,
+        "column": column + 1,
+        "end_line": end_line,
+        "end_column": end_column + 1,
+        "text": " ".join(text.split())[:_LONGEST_TEXT],
+    }

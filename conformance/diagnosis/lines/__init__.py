@@ -1,0 +1,1 @@
+"""Finds the expression in the source of a layer that computes the first wrong value."""

@@ -1,0 +1,121 @@
+"""The expressions that a call evaluates, as the operation ``trace_call`` reports them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from conformance.adapters.errors import printable
+from conformance.adapters.operations.values import Ref
+from conformance.diagnosis.approximate import Approximate, Float64
+from conformance.properties.support.layer_handle import LayerHandle
+
+_NEAR = 1e-5
+"""The largest relative difference of two values that are the same."""
+
+_COARSE = 1e-3
+"""The largest relative error of a prediction that can be recognized."""
+
+_CLEAR = 4
+"""How many times the tolerance apart two values must be to be told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an expression is; lines and columns count from 1, the end is excluded."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """An evaluated expression, and the arrays that others use of it."""
+
+    place: Place
+    values: tuple[Float64, ...]
+
+
+def trace(layer: LayerHandle, x: Ref | np.ndarray[Any, Any], flag: bool) -> list[Expression]:
+    """Return the expressions of a call in the order of their values; none if it is not traced.
+
+    Args:
+        layer: The layer, which keeps its state.
+        x: The batch, (N, D).
+        flag: The value of ``use_running_average``.
+    """
+    reported = layer.ask("trace_call", x, flag, label="tracing a call")
+    found = (_read(each) for each in reported) if isinstance(reported, list) else ()
+    return [expression for expression in found if expression is not None]
+
+
+_NUMBERS = ("line", "column", "end_line", "end_column")
+
+
+def _read(reported: Any) -> Expression | None:
+    """Return an expression from a process that is not trusted; None if it is something else."""
+    if not isinstance(reported, dict):
+        return None
+    file, text = reported.get("file"), reported.get("text")
+    numbers = [reported.get(name) for name in _NUMBERS]
+    values = reported.get("values")
+    if not isinstance(file, str) or not isinstance(text, str) or not isinstance(values, list):
+        return None
+    line, column, end_line, end_column = (n if type(n) is int else 0 for n in numbers)
+    place = Place(printable(file, ""), line, column, end_line, end_column, printable(text, ""))
+    arrays = [v for v in values if isinstance(v, np.ndarray) and v.dtype.kind in "fiub"]
+    return Expression(place, tuple(a.astype(np.float64) for a in arrays))
+
+
+def tolerance(predicted: Approximate) -> Float64 | None:
+    """Return how far from a prediction its value may be; None if that is too far to be certain."""
+    size = np.abs(predicted.value)
+    limit: Float64 = _NEAR * size + 2 * predicted.error
+    certain = np.isfinite(limit).all() and limit.max(initial=0) <= _COARSE * size.max(initial=0)
+    return limit if certain else None
+
+
+def is_clear(predicted: Approximate, other: Approximate) -> Any:
+    """Return for each number whether two predictions differ enough to tell them apart."""
+    limits = tolerance(predicted), tolerance(other)
+    if predicted.shape != other.shape or limits[0] is None or limits[1] is None:
+        return np.zeros(predicted.shape, bool)
+    return np.abs(predicted.value - other.value) > _CLEAR * (limits[0] + limits[1])
+
+
+def align(value: Float64, predicted: Approximate) -> Float64 | None:
+    """Return a value in the shape of a prediction that it agrees with; None if it does not.
+
+    Axes of length 1, equal rows and the order of axes do not matter.
+
+    Args:
+        value: The value of an expression.
+        predicted: The prediction, (D,) or (N, D).
+    """
+    limit = tolerance(predicted)
+    if limit is None:
+        return None
+    for candidate in (value, value.T):
+        found = _reshape(candidate, predicted.shape)
+        if found is not None and (np.abs(found - predicted.value) <= limit).all():
+            return found
+    return None
+
+
+def _reshape(value: Float64, shape: tuple[int, ...]) -> Float64 | None:
+    """Return an array in another shape, with equal numbers or rows instead of axes."""
+    size = int(np.prod(shape))
+    if value.size == 1:
+        return np.full(shape, value.ravel()[0])
+    if value.size == size:
+        return value.reshape(shape)
+    if value.size % max(size, 1) or value.size < size:
+        return None
+    rows = value.reshape(-1, size)
+    return rows[0].reshape(shape) if (rows == rows[0]).all() else None

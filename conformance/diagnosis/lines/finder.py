@@ -1,0 +1,166 @@
+"""Finds the expression that computes what a mistake makes wrong.
+
+A model predicts what each step of a call computes with the mistake and without it. The first
+expression of the layer with a value that only the mistake explains is the place. A value that is
+right for something else does not count: a layer that evaluates with the batch mean may compute
+that mean correctly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from conformance.adapters.operations.executor import ExecutorLost
+from conformance.adapters.protocols import Config
+from conformance.diagnosis.diagnosis import Investigation
+from conformance.diagnosis.experiment import Call
+from conformance.diagnosis.lines.expressions import Expression, align, trace
+from conformance.diagnosis.lines.implied import find_implied
+from conformance.diagnosis.lines.line import Line, make_line
+from conformance.diagnosis.lines.steps import ORDER, Wrong, find_wrong
+from conformance.diagnosis.observe import Observation
+from conformance.diagnosis.scopes import Part
+from conformance.numerics.state import State
+from conformance.properties.support.checks import ViolationFound
+from conformance.properties.support.subject import Subject
+
+_LARGEST = 64
+"""The most numbers in a batch that is traced."""
+
+_TRACED = 3
+"""Calls of the experiment that are traced for one mistake."""
+
+_FEWEST_ROWS = 3
+"""Fewer rows have a variance of zero, or deviations from the mean of one size."""
+
+_X = np.array([[0], [1], [5]], np.float32)
+_CONFIG = Config(features=1, momentum=0.75, eps=0.1)
+_STATE = State(*(np.array([each], np.float32) for each in (1.5, -0.5, 0.25, 2.0)))
+"""A call whose numbers are easy to follow."""
+
+
+@dataclass(slots=True)
+class Lines:
+    """Finds the lines of mistakes of one implementation; each call is traced once.
+
+    Attributes:
+        subject: The implementation.
+        traced: Calls that were made, and their expressions.
+    """
+
+    subject: Subject
+    traced: dict[Any, tuple[Observation, list[Expression]]] = field(default_factory=dict)
+
+    def find(self, found: Investigation) -> list[Line | None]:
+        """Return the line of each mistake; None where no expression is shown to compute it."""
+        parts = [match.part() for match in found.matches]
+        deviant = (found.evidence.observations[index] for index in found.evidence.deviant)
+        seen = [*filter(_is_traceable, deviant)]
+        return [self._find_one(parts, at, seen) for at in range(len(parts))]
+
+    def find_unnamed(self, found: Investigation) -> Line | None:
+        """Return the line of the first wrong quantity where no mistake is named."""
+        deviant = (found.calls.observations[index] for index in found.calls.deviant)
+        conventions = self.subject.conventions
+        seen = [o for o in filter(_is_traceable, deviant) if find_implied(o, conventions)]
+        tried = sorted(seen, key=_rank)[:_TRACED]
+        lines = [line for call in tried for line in self._locate_implied(call)]
+        if not lines or len({line.place for line in lines}) > 1:
+            return None
+        simple = (each for call in self._simple_calls() for each in self._locate_implied(call))
+        return next((line for line in simple if line.place == lines[0].place), lines[0])
+
+    def _find_one(self, parts: list[Part], at: int, seen: Sequence[Observation]) -> Line | None:
+        """Return the line of one mistake among several.
+
+        Simple numbers may be equal by chance: the expression must be found in a call of the
+        experiment. The calls in which most quantities are wrong come first, because a quantity
+        before those that are found wrong may be too close to the right one, or equal to another.
+        """
+        others = parts[:at] + parts[at + 1 :]
+        conventions = self.subject.conventions
+        count = {id(o): len(find_wrong(parts, others, conventions, o)) for o in seen}
+        tried = sorted(seen, key=lambda o: (*_rank(o)[:1], -count[id(o)], *_rank(o)))[:_TRACED]
+        lines = [line for call in tried for line in self._locate(call, parts, others)]
+        if not lines:
+            return None
+        first = min(lines, key=lambda line: ORDER.index(line.quantity))
+        simple = (line for o in self._simple_calls() for line in self._locate(o, parts, others))
+        return next((line for line in simple if line.place == first.place), first)
+
+    def _simple_calls(self) -> Iterator[Observation]:
+        config = self.subject.implementation.design.configured(_CONFIG)
+        for flag in (False, True):
+            yield Observation(0, config, Call(_X, flag), _STATE)
+
+    def _locate(
+        self, call: Observation, parts: Sequence[Part], others: Sequence[Part]
+    ) -> Iterator[Line]:
+        """Yield the first expression in one call with a value that only the mistake explains."""
+        if find_wrong(parts, others, self.subject.conventions, call):
+            made, expressions = self._trace(call)
+            wrong = find_wrong(parts, others, self.subject.conventions, made)
+            yield from self._first(expressions, made, wrong)
+
+    def _locate_implied(self, call: Observation) -> Iterator[Line]:
+        """Yield the first expression in one call with a value that a wrong result implies."""
+        made, expressions = self._trace(call)
+        values = [value for expression in expressions for value in expression.values]
+        for implied in find_implied(made, self.subject.conventions):
+            known = [align(value, each) for value in values for each in implied.after]
+            if implied.after and all(each is None for each in known):
+                return
+            for line in self._first(expressions, made, [implied.wrong]):
+                yield line
+                return
+
+    def _first(
+        self, expressions: Sequence[Expression], call: Observation, wrong: Sequence[Wrong]
+    ) -> Iterator[Line]:
+        """Yield the first expression with a wrong value."""
+        name = self.subject.implementation.name
+        for expression in expressions:
+            for value in expression.values:
+                for each in wrong:
+                    got = align(value, each.predicted)
+                    if got is not None:
+                        yield make_line(expression.place, name, call, each, float(got[each.index]))
+                        return
+
+    def _trace(self, call: Observation) -> tuple[Observation, list[Expression]]:
+        """Make a call anew, and return its observation and its expressions; none if it raises."""
+        made, before = call.call, call.before
+        assert made is not None, "a call is traced"  # noqa: S101
+        assert before is not None, "a layer is traced"  # noqa: S101
+        arrays = made.x, *before.arrays().values()
+        key = call.config, made.flag, *(np.asarray(each).tobytes() for each in arrays)
+        if key not in self.traced:
+            self.traced[key] = call, []
+            with suppress(ViolationFound, ExecutorLost):
+                layer = self.subject.build(call.config, before)
+                written, flag = layer.state, bool(made.flag)
+                expressions = trace(layer, made.x, flag)
+                y, after = layer.call(made.x, flag), layer.state
+                self.subject.session.finish()
+                observed = replace(call, before=written, y=np.asarray(y), after=after)
+                self.traced[key] = observed, expressions
+        return self.traced[key]
+
+
+def _is_traceable(observation: Observation) -> bool:
+    call, before = observation.call, observation.before
+    if call is None or before is None or observation.raised or call.kind != "call":
+        return False
+    finite = all(np.isfinite(each).all() for each in (call.x, *before.arrays().values()))
+    return finite and isinstance(call.flag, bool) and call.x.size <= _LARGEST
+
+
+def _rank(observation: Observation) -> tuple[bool, int]:
+    """Return a key by which batches that tell values apart come first, the smallest before."""
+    rows, features = (0, 0) if observation.call is None else observation.call.x.shape
+    return rows < _FEWEST_ROWS or features == 1, rows * features

@@ -1,0 +1,111 @@
+"""The values that the results of a call imply, where no known mistake explains them.
+
+If only one step is wrong, those after it are right, and its value can be computed back from the
+results. An expression with exactly that value computes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from conformance.diagnosis.approximate import Approximate, exact
+from conformance.diagnosis.lines.expressions import is_clear
+from conformance.diagnosis.lines.steps import (
+    Quantities,
+    Wrong,
+    compare,
+    inputs,
+    is_known,
+    quantities,
+)
+from conformance.diagnosis.observe import Observation
+from conformance.numerics.bounds import U
+from conformance.numerics.conventions import Conventions
+from conformance.numerics.state import AnyArray
+
+
+@dataclass(frozen=True, slots=True)
+class Implied:
+    """A wrong value that a result implies.
+
+    Attributes:
+        wrong: The value.
+        after: Quantities one of which must be right for this one to be the first that is wrong.
+    """
+
+    wrong: Wrong
+    after: tuple[Approximate, ...] = ()
+
+
+def find_implied(observation: Observation, conventions: Conventions) -> list[Implied]:
+    """Return what the first wrong result of a call implies, in the order of computation.
+
+    Args:
+        observation: The call of a layer, the state before it, and its results.
+        conventions: What the implementation declares.
+    """
+    truth = quantities((), conventions, observation)
+    if not truth:
+        return []
+    known = [*inputs(observation).values(), *truth.values()]
+    with np.errstate(all="ignore"):
+        return [
+            Implied(wrong, tuple(truth[each] for each in after if each in truth))
+            for name, value, after in _back(observation, conventions, truth)
+            if (wrong := compare(name, value, truth.get(name))) is not None
+            and not is_known(wrong.predicted, known)
+        ]
+
+
+_Back = Iterator[tuple[str, Approximate, tuple[str, ...]]]
+
+
+def _back(observation: Observation, conventions: Conventions, truth: Quantities) -> _Back:
+    """Yield quantities by name, and those before each, from the first result that is wrong."""
+    call, before, after = observation.call, observation.before, observation.after
+    if call is None or before is None or after is None or observation.y is None:
+        return
+    kept = conventions.weight_of_old(observation.config.momentum, before.count)
+    statistics = ("mean", "variance") if call.training and kept < 1 else ()
+    for statistic, attribute in zip(statistics, ("running_mean", "running_var"), strict=False):
+        running, batch = f"running {statistic}", f"batch {statistic}"
+        new = _rounded(getattr(after, attribute))
+        if running in truth and is_clear(new, truth[running]).any():
+            old = exact(np.asarray(getattr(before, attribute), np.float64))
+            yield batch, (new - kept * old) / (1 - kept), ()
+            yield running, new, (batch,)
+            return
+    y = _rounded(observation.y)
+    if "y" in truth and y.shape == truth["y"].shape and is_clear(y, truth["y"]).any():
+        yield from _back_from_output(y, observation, truth)
+
+
+def _back_from_output(y: Approximate, observation: Observation, truth: Quantities) -> _Back:
+    """Yield the quantities between the statistics and y, (N, D)."""
+    assert observation.before is not None, "a layer is called"  # noqa: S101
+    gamma, beta = (
+        exact(np.asarray(each, np.float64))
+        for each in (observation.before.gamma, observation.before.beta)
+    )
+    z = (y - beta) / gamma
+    if "x − mean" in truth:
+        ratio = z / truth["x − mean"]
+        row = int(np.argmin(ratio.error.max(axis=1)))
+        inverse = ratio[row]
+        gap = np.abs(ratio.value - inverse.value)
+        if (gap <= 2 * (ratio.error + inverse.error)).all():  # not NaN, and equal in all rows
+            deviation = 1 / inverse
+            yield "v + ε", deviation * deviation, ()
+            yield "√(v+ε)", deviation, ()
+            yield "1/√(v+ε)", inverse, ()
+    yield "z", z, ("v + ε", "√(v+ε)", "1/√(v+ε)")
+    yield "y", y, ("z",)
+
+
+def _rounded(array: AnyArray) -> Approximate:
+    """Return a result of float32 with its rounding error."""
+    value = np.asarray(array, np.float64)
+    return Approximate(value, U * np.abs(value))

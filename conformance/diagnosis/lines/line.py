@@ -1,0 +1,119 @@
+"""An expression that computes a wrong value, as reports have it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from conformance.diagnosis.lines.expressions import Place
+from conformance.diagnosis.lines.steps import Wrong
+from conformance.diagnosis.observe import Observation
+
+_GIVEN = {
+    "running mean": ("running_mean", "momentum"),
+    "running variance": ("running_var", "momentum"),
+    "v + ε": ("eps",),
+    "√(v+ε)": ("eps",),
+    "1/√(v+ε)": ("eps",),
+    "z": ("eps",),
+    "γ·z + β": ("gamma", "beta", "eps"),
+    "y": ("gamma", "beta", "eps"),
+}
+"""What a quantity depends on in training, besides x."""
+
+_STATISTICS = ("running_mean", "running_var")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """An expression that computes a wrong value; lines and columns count from 1.
+
+    Attributes:
+        file: The file, as a user would write it.
+        line: The line.
+        column: The column.
+        end_line: The line of the end.
+        end_column: The column after the end.
+        text: The source of the expression.
+        quantity: The quantity that is wrong.
+        got: The first wrong number of its value.
+        expected: The number in its place without the mistake.
+        training: Whether it is a training call.
+        given: The batch x, (N, D), and the other numbers that matter, by name.
+    """
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+    quantity: str
+    got: float
+    expected: float
+    training: bool
+    given: dict[str, Any]
+
+    @property
+    def place(self) -> tuple[str, int, int, int, int]:
+        """Where the expression is."""
+        return self.file, self.line, self.column, self.end_line, self.end_column
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return asdict(self)
+
+
+def make_line(place: Place, name: str, call: Observation, wrong: Wrong, got: float) -> Line:
+    """Return the line of an expression.
+
+    Args:
+        place: Where the expression is.
+        name: The name of the implementation.
+        call: The call in which it computes a wrong value.
+        wrong: That value.
+        got: Its first wrong number.
+    """
+    assert call.call is not None, "a call is traced"  # noqa: S101
+    training = call.call.training
+    return Line(
+        file=shorten(place.file, name),
+        line=place.line,
+        column=place.column,
+        end_line=place.end_line,
+        end_column=place.end_column,
+        text=place.text,
+        quantity=wrong.name,
+        got=got,
+        expected=wrong.expected,
+        training=training,
+        given={"x": call.call.x.tolist(), **_given(call, wrong.name, training=training)},
+    )
+
+
+def _given(call: Observation, quantity: str, *, training: bool) -> dict[str, Any]:
+    names = (*(() if training else _STATISTICS), *_GIVEN.get(quantity, ()))
+    config = {"momentum": call.config.momentum, "eps": call.config.eps}
+    arrays = {} if call.before is None else call.before.arrays()
+    return {
+        name: config[name] if name in config else [float(each) for each in arrays[name]]
+        for name in names
+    }
+
+
+def shorten(file: str, name: str) -> str:
+    """Return the path of a file as a user would write it.
+
+    Args:
+        file: The path.
+        name: What is judged, which may be a file and an attribute in it.
+    """
+    typed, path = Path(name.rpartition(":")[0]), Path(file)
+    with suppress(OSError):
+        if typed.suffix and typed.resolve() == path.resolve():
+            return str(typed)
+    with suppress(ValueError):
+        return str(path.relative_to(Path.cwd()))
+    return file

@@ -1,0 +1,194 @@
+"""What a model computes on the way from x to y, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from conformance.diagnosis.approximate import Approximate, exact, root
+from conformance.diagnosis.backward_model import BackwardModel
+from conformance.diagnosis.lines.expressions import align, is_clear
+from conformance.diagnosis.observe import Observation
+from conformance.diagnosis.reference_model import RaisesError
+from conformance.diagnosis.scopes import Part, steps_of
+from conformance.numerics.conventions import Conventions
+
+Quantities = dict[str, Approximate]
+
+_STEPS: dict[str, tuple[str, ...]] = {
+    "take_input": ("x as used",),
+    "batch_mean": ("batch mean",),
+    "batch_var": ("batch variance",),
+    "training_statistics": ("mean in use", "variance in use"),
+    "evaluation_statistics": ("mean in use", "variance in use"),
+    "stored_statistics": ("stored mean", "stored variance"),
+    "moved_mean": ("running mean",),
+    "moved_var": ("running variance",),
+    "inverse_std": ("1/√(v+ε)",),
+    "normalized": ("z",),
+    "affine": ("γ·z + β",),
+    "finish": ("y",),
+}
+"""The names of what each step of the model returns."""
+
+ORDER = (
+    "x as used",
+    "batch mean",
+    "batch variance",
+    "√(batch variance)",
+    "mean in use",
+    "variance in use",
+    "stored mean",
+    "stored variance",
+    "running mean",
+    "running variance",
+    "x − mean",
+    "v + ε",
+    "√(v+ε)",
+    "1/√(v+ε)",
+    "z",
+    "γ·z + β",
+    "y",
+)
+"""All quantities and their forms, in the order in which a call computes them."""
+
+_TERMS = frozenset({"√(batch variance)", "x − mean", "v + ε", "√(v+ε)"})
+"""Quantities that a layer need not compute on the way to the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A value that only a mistake explains.
+
+    Attributes:
+        name: The quantity.
+        predicted: Its value with the mistake.
+        index: Where its first clearly wrong number is.
+        expected: That number without the mistake.
+    """
+
+    name: str
+    predicted: Approximate
+    index: tuple[int, ...]
+    expected: float
+
+
+def find_wrong(
+    parts: Sequence[Part],
+    others: Sequence[Part],
+    conventions: Conventions,
+    observation: Observation,
+) -> list[Wrong]:
+    """Return the values that a mistake changes, in order, up to one that is only mixed up.
+
+    Args:
+        parts: All mistakes.
+        others: The mistakes without the one.
+        conventions: What the implementation declares.
+        observation: The call, and the state before it.
+    """
+    made, right, truth = (quantities(p, conventions, observation) for p in (parts, others, ()))
+    known = [*inputs(observation).values(), *right.values(), *truth.values()]
+    found: list[Wrong] = []
+    for name in ORDER:
+        wrong = compare(name, made[name], right.get(name)) if name in made else None
+        if wrong is None:
+            continue
+        if not is_known(wrong.predicted, known):
+            found.append(wrong)
+        elif name not in _TERMS:
+            break
+    return found
+
+
+def is_known(value: Approximate, known: Iterable[Approximate]) -> bool:
+    """Return whether a wrong value is right for another quantity.
+
+    Then something else than an expression is wrong, such as which statistics are passed on, and
+    the expressions after it are not to blame.
+    """
+    return any(align(each.value, value) is not None for each in known)
+
+
+def compare(name: str, value: Approximate, expected: Approximate | None) -> Wrong | None:
+    """Return a value if it is clearly wrong; None if it is not, or nothing is expected."""
+    if expected is None or value.shape != expected.shape:
+        return None
+    clear = is_clear(value, expected)
+    if not clear.any():
+        return None
+    index = tuple(map(int, np.argwhere(clear)[0]))
+    return Wrong(name, value, index, float(expected.value[index]))
+
+
+def inputs(observation: Observation) -> Quantities:
+    """Return what is given to a call, and the statistics of its batch, by name."""
+    call, before = observation.call, observation.before
+    assert call is not None, "a call is traced"  # noqa: S101
+    assert before is not None, "a layer is traced"  # noqa: S101
+    x = call.x.astype(np.float64)
+    arrays = {name: exact(np.asarray(a, np.float64)) for name, a in before.arrays().items()}
+    shape = (x.shape[1],)
+    plain = {str(each): exact(np.full(shape, each)) for each in (0.0, 1.0)}
+    with np.errstate(all="ignore"):
+        batch = {"mean": exact(x.mean(0)), "var": exact(x.var(0))}
+    return {**arrays, **plain, **batch, "x": exact(x)}
+
+
+def quantities(
+    parts: Sequence[Part], conventions: Conventions, observation: Observation
+) -> Quantities:
+    """Return what a call computes by name, in order; a form of a quantity counts as another one.
+
+    Args:
+        parts: The mistakes that the model makes.
+        conventions: What the implementation declares.
+        observation: The call of a layer, and the state before it.
+    """
+    call, before = observation.call, observation.before
+    assert call is not None, "a call is traced"  # noqa: S101
+    assert before is not None, "a layer is traced"  # noqa: S101
+    model = BackwardModel(observation.config, conventions)
+    model.install(steps_of(parts, observation))
+    model.calls, model.container = observation.earlier, "jax"
+    model.write(before)
+    found: Quantities = {}
+    for step, names in _STEPS.items():
+        model.__dict__[step] = _record(getattr(model, step), names, found)
+    with np.errstate(all="ignore"):
+        try:
+            model.call(call.x.astype(np.float64), call.flag, compiled=True)
+        except (RaisesError, ValueError, IndexError, ZeroDivisionError, OverflowError):
+            return {}
+        return {n: a for name, array in found.items() for n, a in _forms(name, array)}
+
+
+def _record(
+    step: Callable[..., Any], names: tuple[str, ...], found: Quantities
+) -> Callable[..., Any]:
+    """Return a step that records what it returns."""
+
+    def recorded(*arguments: Any) -> Any:
+        if names == ("z",):
+            found.setdefault("x − mean", exact(arguments[0]) - arguments[1])
+        returned = step(*arguments)
+        values = returned if len(names) > 1 else (returned,)
+        for name, value in zip(names, values, strict=True):
+            found.setdefault(name, exact(value))
+        return returned
+
+    return recorded
+
+
+def _forms(name: str, value: Approximate) -> Iterator[tuple[str, Approximate]]:
+    """Yield the forms in which a layer may compute a quantity, in the order of their use."""
+    if name == "1/√(v+ε)":
+        deviation = 1 / value
+        yield "v + ε", deviation * deviation
+        yield "√(v+ε)", deviation
+    yield name, value
+    if name == "batch variance":
+        yield "√(batch variance)", root(value)
