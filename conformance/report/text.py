@@ -126,6 +126,9 @@ def sentence_of(diagnosis: dict[str, Any]) -> str:
     return f"in part, {sentence}" if diagnosis.get("partial") else sentence
 
 
+_LONGEST_PLACE = 48
+"""Characters of a file, line and column; of a longer one the end is shown."""
+
 _EVIDENCE = (("", "formula"), ("", "figure"))
 _WAY_OUT = (("Do: ", "remedy"), ("", "convention"))
 
@@ -152,20 +155,20 @@ def diagnosis_facts(diagnosis: dict[str, Any], *, brief: bool = False, most: int
 
 
 def line_facts(line: Mapping[str, Any] | None) -> list[str]:
-    """Return where a wrong value is computed, and by which numbers that shows, as two lines."""
+    """Return where a wrong value is computed, and the numbers that show it, as two lines."""
     if line is None:
         return []
-    place = f"{_INDENT}{line['file']}:{line['line']}:{line['column']}  "
+    place = f"{line['file']}:{line['line']}:{line['column']}"
+    place = place if len(place) <= _LONGEST_PLACE else "…" + place[1 - _LONGEST_PLACE :]
     given = ", ".join(f"{name} = {format_literal(each)}" for name, each in line["given"].items())
     mode = "" if line["training"] else " in evaluation"
     numbers = f"{line['got']:.7g} where {line['expected']:.7g} is expected{mode}, for {given}"
-    return [place + _cut(line["text"], WIDTH - len(place)), _INDENT + "  " + _cut(numbers, WIDTH)]
+    return [_cut(f"{_INDENT}{place}  {line['text']}"), _cut(f"{_INDENT}  {numbers}")]
 
 
-def _cut(text: str, most: int) -> str:
-    """Return text in one line of at most so many characters, but not fewer than 24."""
-    most = max(most, 24)
-    return text if len(text) <= most else text[: most - 1] + "…"
+def _cut(text: str) -> str:
+    """Return text as one line, shortened if it is too long."""
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 2]} …"
 
 
 def _declaring(found: dict[str, Any]) -> list[str]:

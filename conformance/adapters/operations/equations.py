@@ -106,7 +106,8 @@ def _describe(
     """Yield the values of each expression, those in called functions before their results."""
     eqns = jaxpr.eqns[:_MOST_EQUATIONS]
     outputs = [var for eqn in eqns for var in eqn.outvars]
-    kept = jaxpr.replace(eqns=eqns, outvars=outputs, debug_info=None)
+    about = jaxpr.debug_info._replace(result_paths=None)
+    kept = jaxpr.replace(eqns=eqns, outvars=outputs, debug_info=about)
     results = core.jaxpr_as_fun(core.ClosedJaxpr(kept, consts))(*given)
     known = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *given), strict=True))
     known |= dict(zip(outputs, results, strict=True))

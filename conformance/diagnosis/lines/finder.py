@@ -22,7 +22,7 @@ from conformance.diagnosis.experiment import Call
 from conformance.diagnosis.lines.expressions import Expression, align, trace
 from conformance.diagnosis.lines.implied import find_implied
 from conformance.diagnosis.lines.line import Line, make_line
-from conformance.diagnosis.lines.steps import ORDER, Wrong, find_wrong
+from conformance.diagnosis.lines.steps import ORDER, STATISTICS, Wrong, find_wrong
 from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.scopes import Part
 from conformance.numerics.state import State
@@ -122,15 +122,27 @@ class Lines:
     def _first(
         self, expressions: Sequence[Expression], call: Observation, wrong: Sequence[Wrong]
     ) -> Iterator[Line]:
-        """Yield the first expression with a wrong value."""
-        name = self.subject.implementation.name
-        for expression in expressions:
-            for value in expression.values:
-                for each in wrong:
-                    got = align(value, each.predicted)
-                    if got is not None:
-                        yield make_line(expression.place, name, call, each, float(got[each.index]))
-                        return
+        """Yield the first expression with a wrong value.
+
+        Where a wrong statistic is found at no expression, those after it are not to blame.
+        """
+        found: list[tuple[int, Wrong, float]] = []
+        for each in wrong:
+            places = (
+                (at, float(got[each.index]))
+                for at, expression in enumerate(expressions)
+                for value in expression.values
+                if (got := align(value, each.predicted)) is not None
+            )
+            place = next(places, None)
+            if place is not None:
+                found.append((place[0], each, place[1]))
+            elif each.name in STATISTICS:
+                break
+        if found:
+            at, each, number = min(found, key=lambda one: one[0])
+            name = self.subject.implementation.name
+            yield make_line(expressions[at].place, name, call, each, number)
 
     def _trace(self, call: Observation) -> tuple[Observation, list[Expression]]:
         """Make a call anew, and return its observation and its expressions; none if it raises."""

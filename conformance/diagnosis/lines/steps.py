@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis.approximate import Approximate, exact, root
+from conformance.diagnosis.approximate import Approximate, exact, rearrange, root
 from conformance.diagnosis.backward_model import BackwardModel
 from conformance.diagnosis.lines.expressions import align, is_clear
 from conformance.diagnosis.observe import Observation
@@ -37,8 +38,8 @@ _STEPS: dict[str, tuple[str, ...]] = {
 ORDER = (
     "x as used",
     "batch mean",
-    "batch variance",
     "√(batch variance)",
+    "batch variance",
     "mean in use",
     "variance in use",
     "stored mean",
@@ -54,6 +55,11 @@ ORDER = (
     "y",
 )
 """All quantities and their forms, in the order in which a call computes them."""
+
+STATISTICS = frozenset(
+    {"x as used", "batch mean", "batch variance", "mean in use", "variance in use"}
+)
+"""Quantities that a layer computes before the others."""
 
 _TERMS = frozenset({"√(batch variance)", "x − mean", "v + ε", "√(v+ε)"})
 """Quantities that a layer need not compute on the way to the others."""
@@ -115,8 +121,10 @@ def is_known(value: Approximate, known: Iterable[Approximate]) -> bool:
 
 def compare(name: str, value: Approximate, expected: Approximate | None) -> Wrong | None:
     """Return a value if it is clearly wrong; None if it is not, or nothing is expected."""
-    if expected is None or value.shape != expected.shape:
+    if expected is None:
         return None
+    with suppress(ValueError):  # of shapes that cannot be broadcast
+        expected = rearrange(lambda each: np.broadcast_to(each, value.shape), expected)
     clear = is_clear(value, expected)
     if not clear.any():
         return None
@@ -189,6 +197,6 @@ def _forms(name: str, value: Approximate) -> Iterator[tuple[str, Approximate]]:
         deviation = 1 / value
         yield "v + ε", deviation * deviation
         yield "√(v+ε)", deviation
-    yield name, value
     if name == "batch variance":
         yield "√(batch variance)", root(value)
+    yield name, value

@@ -192,9 +192,9 @@ def test_failures_of_the_environment_are_not_those_of_the_layer(monkeypatch: pyt
     monkeypatch.setattr(layer_calls, "put", lambda _: Impossible(reason))
     from conformance.adapters.operations import executor as module  # noqa: PLC0415
 
-    module._function.cache_clear()
+    module.find_function.cache_clear()
     failed = executing(Recorder()).perform([Operation("put", (1,), 1)])
-    module._function.cache_clear()
+    module.find_function.cache_clear()
     assert isinstance(failed, Failed)
     assert failed.of_suite
     assert failed.text == reason

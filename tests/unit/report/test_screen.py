@@ -26,6 +26,19 @@ NAMED = {
     "remedy": "exchange the weights " * 8,
     "convention": "a convention of others " * 8,
     "also": ["another mistake " * 12] * 5,
+    "line": {
+        "file": "layers/" * 12 + "norm.py",
+        "line": 14,
+        "column": 36,
+        "end_line": 14,
+        "end_column": 52,
+        "text": "x.var(0, ddof=1) " * 8,
+        "quantity": "batch variance",
+        "got": 7.0,
+        "expected": 14 / 3,
+        "training": False,
+        "given": {"x": [[0.0], [1.0], [5.0]], "running_mean": [0.25] * 20},
+    },
 }
 
 
@@ -58,6 +71,16 @@ def test_everything_violated_is_one_screen(explained: int):
         lines = answer_lines(one, "impl")
         assert len(lines) <= 40
         assert max(len(line) for line in lines if "Again:" not in line) <= 80
+
+
+def test_the_line_of_a_mistake_is_below_its_sentence():
+    """The place, the expression, and the value that it has where another one is expected."""
+    line = NAMED["line"] | {"file": "norm.py", "text": "x.var(0, ddof=1)", "training": True}
+    one = with_diagnosis(report(violated("BN-EMA-1")), sentence="wrong", line=line)
+    shown = answer_lines(one, "impl")
+    at = shown.index(" 1. Wrong.") if " 1. Wrong." in shown else shown.index(" Wrong.")
+    assert shown[at + 1] == "    norm.py:14:36  x.var(0, ddof=1)"
+    assert shown[at + 2].startswith("      7 where 4.666667 is expected, for x = [[0], [1], [5]], ")
 
 
 def test_a_cause_claims_what_it_was_verified_to_explain():

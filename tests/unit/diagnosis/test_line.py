@@ -1,0 +1,229 @@
+"""The line of a mistake: the expression that computes the wrong value, or nothing."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.sampling import exhaustive
+
+from conformance.adapters.resolve import resolve
+from conformance.diagnosis.diagnosis import investigate
+from conformance.diagnosis.explanation import find_lines
+from conformance.diagnosis.lines.line import Line
+from conformance.properties.support.subject import Subject
+
+_BASE = """
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+
+class Base(nnx.Module):
+    def __init__(self, d, momentum, eps, rngs):
+        self.momentum, self.eps = momentum, eps
+        self.gamma, self.beta = nnx.Param(jnp.ones(d)), nnx.Param(jnp.zeros(d))
+        self.running_mean = nnx.Variable(jnp.zeros(d))
+        self.running_var = nnx.Variable(jnp.ones(d))
+
+    def __call__(self, x, use_running_average):
+        if use_running_average:
+            mean, var = self.running_mean[...], self.running_var[...]
+        else:
+            mean, var = self.moments(x)
+            self.running_mean[...] = self.moved(self.running_mean[...], mean)
+            self.running_var[...] = self.moved(self.running_var[...], var)
+        return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+
+    def moments(self, x):
+        return x.mean(0), x.var(0)
+
+    def moved(self, old, new):
+        return self.momentum * old + (1 - self.momentum) * new
+
+    def normalize(self, x, mean, var):
+        return (x - mean) / jnp.sqrt(var + self.eps)
+"""
+
+_HELPER = """
+import jax.numpy as jnp
+
+
+def variance(x):
+    return (
+        jnp.sum((x - x.mean(0)) ** 2, axis=0)
+        / (len(x) - 1)
+    )
+"""
+
+_SWAPPED = """
+def moved(self, old, new):
+    return (1 - self.momentum) * old + self.momentum * new
+"""
+_OUTSIDE = """
+def normalize(self, x, mean, var):
+    return (x - mean) / (jnp.sqrt(var) + self.eps)
+"""
+
+Find = Callable[..., list[Line | None]]
+
+
+@pytest.fixture
+def find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Find:
+    """Return a function that finds the lines of a class with some methods."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def find_in(*methods: str, name: str) -> list[Line | None]:
+        body = "\n".join(textwrap.indent(textwrap.dedent(each), "    ") for each in methods)
+        Path(f"{name}.py").write_text(f"{_BASE}\n\nclass Norm(Base):\n{body}", encoding="utf-8")
+        subject = Subject(resolve(f"{name}.py:Norm"))
+        return find_lines(subject, investigate(subject))
+
+    return find_in
+
+
+def source_at(line: Line) -> str:
+    """Return what the file has at the place of a line, on one line."""
+    rows = Path(line.file).read_text(encoding="utf-8").splitlines()[line.line - 1 : line.end_line]
+    rows[-1] = rows[-1][: line.end_column - 1]
+    rows[0] = rows[0][line.column - 1 :]
+    return " ".join(" ".join(rows).split())
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "text"),
+    [
+        (
+            "line_of_ddof",
+            "def moments(self, x):\n    return x.mean(0), x.var(0, ddof=1)",
+            "x.var(0, ddof=1)",
+        ),
+        ("line_of_weights", _SWAPPED, "(1 - self.momentum) * old + self.momentum * new"),
+        ("line_of_eps", _OUTSIDE, "jnp.sqrt(var) + self.eps"),
+        pytest.param(
+            "line_of_nested",
+            """
+            def moments(self, x):
+                def spread(values):
+                    return jnp.std(values, axis=0, ddof=1)
+                return x.mean(0), spread(x) ** 2
+            """,
+            "jnp.std(values, axis=0, ddof=1)",
+            marks=exhaustive,
+        ),
+        pytest.param(
+            "line_in_program",
+            """
+            @nnx.jit
+            def moments(self, x):
+                return x.mean(0), ((x - x.mean(0)) ** 2).sum(0) / (x.shape[0] - 1)
+            """,
+            "((x - x.mean(0)) ** 2).sum(0) / (x.shape[0] - 1)",
+            marks=exhaustive,
+        ),
+        pytest.param(
+            "line_without_eps",
+            """
+            def normalize(self, x, mean, var):
+                return (x - mean) * jax.lax.rsqrt(var)
+            """,
+            "jax.lax.rsqrt(var)",
+            marks=exhaustive,
+        ),
+    ],
+)
+def test_the_expression_that_computes_the_wrong_value_is_shown(
+    find: Find, name: str, method: str, text: str
+):
+    """File, line, column and source of the innermost expression, and both values."""
+    (line,) = find(method, name=name)
+    assert line is not None
+    assert (line.file, line.text) == (f"{name}.py", text)
+    assert source_at(line) == text
+    assert line.got != line.expected
+
+
+def test_the_numbers_are_easy_to_follow(find: Find):
+    """A batch of three numbers, with the variance that it has and the one that was computed."""
+    (line,) = find(
+        "def moments(self, x):\n    return x.mean(0), x.var(0, ddof=1)", name="line_easy"
+    )
+    assert line is not None
+    assert line.given == {"x": [[0], [1], [5]]}
+    assert (line.got, line.training) == (7, True)
+    assert line.expected == pytest.approx(14 / 3)
+
+
+def test_an_expression_in_another_module_is_shown(find: Find):
+    """The line is where the value is computed, not where the function is called."""
+    Path("line_helper.py").write_text(_HELPER, encoding="utf-8")
+    method = """
+    def moments(self, x):
+        from line_helper import variance
+        return x.mean(0), variance(x)
+    """
+    (line,) = find(method, name="line_of_helper")
+    assert line is not None
+    assert (line.file, line.line, line.end_line) == ("line_helper.py", 7, 8)
+    assert line.text == "jnp.sum((x - x.mean(0)) ** 2, axis=0) / (len(x) - 1)" == source_at(line)
+
+
+def test_each_of_two_mistakes_has_its_line(find: Find):
+    """What one mistake makes wrong does not hide the other."""
+    lines = find(_SWAPPED, _OUTSIDE, name="line_of_two")
+    texts = {line.text for line in lines if line is not None}
+    assert texts == {
+        "jnp.sqrt(var) + self.eps",
+        "(1 - self.momentum) * old + self.momentum * new",
+    }
+
+
+def test_the_first_wrong_quantity_has_a_line_where_no_mistake_is_named(find: Find):
+    """The value that the results imply is the value of one expression."""
+    method = """
+    def moments(self, x):
+        mean = 0.9 * x.mean(0) + 0.1 * x.max(0)
+        return mean, ((x - mean) ** 2).mean(0)
+    """
+    (line,) = find(method, name="line_unnamed")
+    assert line is not None
+    assert line.text == "0.9 * x.mean(0) + 0.1 * x.max(0)" == source_at(line)
+    assert (line.quantity, line.expected) == ("batch mean", 2)
+    assert line.got == pytest.approx(2.3)
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        (
+            "line_mixed_up",  # each expression is right: which statistics are used is not
+            """
+            def __call__(self, x, use_running_average):
+                super().__call__(x, use_running_average)
+                mean, var = self.moments(x)
+                return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+            """,
+        ),
+        (
+            "line_in_numpy",
+            """
+            def moments(self, x):
+                x = np.asarray(x)
+                return x.mean(0), x.var(0, ddof=1)
+            """,
+        ),
+        pytest.param(
+            "line_not_stored",
+            "def moved(self, old, new):\n    return old",
+            marks=exhaustive,
+        ),
+        pytest.param("line_correct", "pass", marks=exhaustive),
+    ],
+)
+def test_no_line_is_shown_without_an_expression_to_blame(find: Find, name: str, method: str):
+    """Nothing computes a wrong value, or it is not known which expression does."""
+    assert not any(find(method, name=name))
