@@ -19,7 +19,6 @@ import numpy as np
 from flax import nnx
 from jax.extend import core
 
-import conformance
 from conformance.adapters.nnx import NnxLayer
 from conformance.adapters.protocols import Layer
 from conformance.adapters.pure import PureLayer
@@ -41,7 +40,7 @@ _MOVES = frozenset(
 Frame = tuple[CodeType, int]
 """A function, and the instruction in it."""
 
-_SUITE = str(Path(conformance.__file__).parent)
+_SUITE = str(Path(__file__).parents[2])
 
 _LIBRARIES = tuple(
     str(Path(each))
