@@ -121,22 +121,26 @@ def investigate(subject: Subject) -> Investigation:
     elif found and len(found) <= _ALIKE:
         return Investigation(_name(found, evidence), (found[0],), calls, evidence)
     fact = None if found else _find_fact(calls)
-    if fact is None and not found and evidence is calls:
-        several = find_several(calls)
+    if fact is None and not found and not _has_ranks(evidence):
+        several = find_several(evidence, backward=backward)
         if several.matches:
-            return _name_several(several, calls)
+            return _name_several(several, calls, evidence)
     nothing = Diagnosis("none", deviating=len(evidence.deviant), calls=len(evidence.observations))
     return Investigation(fact or nothing, (), calls, evidence)
 
 
-def _name_several(several: Combination, calls: Evidence) -> Investigation:
+def _has_ranks(evidence: Evidence) -> bool:
+    return any(o.call is not None and o.call.around for o in evidence.observations)
+
+
+def _name_several(several: Combination, calls: Evidence, evidence: Evidence) -> Investigation:
     together = f"together with {len(several.matches) - 1} more" if several.complete else ""
     first, *further = (
-        replace(_name([match], calls), figure=_figure(calls, together, match))
+        replace(_name([match], evidence), figure=_figure(evidence, together, match))
         for match in several.matches
     )
     return Investigation(
-        first, several.matches, calls, calls, tuple(further), complete=several.complete
+        first, several.matches, calls, evidence, tuple(further), complete=several.complete
     )
 
 

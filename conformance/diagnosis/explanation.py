@@ -9,7 +9,7 @@ from typing import Any
 from conformance.adapters.implementation import Declaration
 from conformance.adapters.operations.executor import Executor
 from conformance.diagnosis.diagnosis import Diagnosis, Investigation, investigate
-from conformance.diagnosis.known_facts import known_facts
+from conformance.diagnosis.known_facts import known_facts, where_seen
 from conformance.diagnosis.lines.finder import Lines
 from conformance.diagnosis.lines.line import Line
 from conformance.diagnosis.matching import gather
@@ -76,11 +76,11 @@ def _explain(
     data = found.diagnosis.to_json()
     if found.diagnosis.kind == "none":
         facts = known_facts(found.calls, found.evidence)
-        return data | (
-            {"sentence": _NOTHING if found.evidence.deviant else _RIGHT, "known": facts}
-            if facts
-            else {}
-        )
+        if not facts:
+            return data
+        if not found.evidence.deviant:
+            return data | {"sentence": _RIGHT, "known": [*where_seen(ordered), *facts]}
+        return data | {"sentence": _NOTHING, "known": facts}
     further = [each.to_json() for each in found.further]
     if not found.matches or not verdicts:
         return data
@@ -100,8 +100,9 @@ def _explain(
             each |= {"explains": explained.explains, "unchecked": explained.unchecked}
     if not found.complete:
         parts = tuple(match.part() for match in found.matches)
-        rest = gather(found.calls.observations, found.calls.conventions, parts)
-        data |= {"partial": True, "known": known_facts(rest, rest)}
+        rest = gather(found.evidence.observations, found.evidence.conventions, parts)
+        calls = rest if found.evidence is found.calls else found.calls
+        data |= {"partial": True, "known": known_facts(calls, rest)}
     return data | ({"further": further} if further else {})
 
 

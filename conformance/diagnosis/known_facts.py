@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.prediction import error_ratios
 from conformance.diagnosis.scopes import EVERYWHERE, scopes
+from conformance.requirements.requirement import family_of
+from conformance.requirements.verdict import Verdict
 
 _ORDER = ("running_mean", "running_var", "y", "gamma", "beta", "x afterwards")
 """Quantities in the order in which a training call computes them; gradients come after them."""
@@ -16,6 +18,9 @@ _SHOWN = 4
 
 _OUTSIDE = 4
 """The fewest calls of a mode that must be right outside a condition, for it to be named."""
+
+_MOSTLY = 0.7
+"""The share of the calls under a condition that must be wrong, for it to be named."""
 
 Place = tuple[str, str]
 """A mode and a quantity."""
@@ -48,6 +53,38 @@ def known_facts(calls: Evidence, evidence: Evidence) -> list[str]:
         facts.append(_wrong_ranks(evidence) if ranks else _wrong_gradients(evidence))
     right = _right(order, set(wrong))
     return facts + [f"Right: {'; '.join(right)}."] * bool(right)
+
+
+_CONDITIONS = {
+    "MASK": "with a mask",
+    "ND": "on inputs of several axes",
+    "TYPE": "in 16 or 64 bits",
+    "SYNC": "with a named axis",
+    "JIT": "under jit",
+    "VMAP": "under vmap",
+    "SCAN": "under scan",
+    "REMAT": "under remat",
+    "SHARED": "in a layer that is used twice",
+    "SER": "after copying or restoring",
+    "SHAPE-EVAL": "under eval_shape",
+    "FWD": "in the forward function",
+}
+"""By family of requirements, the condition under which it judges what others judge, too."""
+
+
+def where_seen(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return under which conditions, that no designed call has, a layer is wrong.
+
+    Args:
+        verdicts: The violations, those that bind first.
+    """
+    families = dict.fromkeys(family_of(verdict.requirement) for verdict in verdicts)
+    if not families or not families.keys() <= _CONDITIONS.keys():
+        return []
+    first = next((v.violation for v in verdicts if v.violation is not None), None)
+    quantity = "" if first is None else f": {first.finding.label}"
+    words = " or ".join(_CONDITIONS[family] for family in families)
+    return [f"Wrong only {words}{quantity}."]
 
 
 def _right(order: list[Place], wrong: set[Place]) -> list[str]:
@@ -95,9 +132,14 @@ def _describe(calls: Evidence, place: Place, wrong: list[int], seen: list[int]) 
         return f"{name} {mode}, in each of {len(seen)} calls"
     for scope in scopes(calls.observations, set(wrong)):
         inside = [index for index in seen if scope.holds(calls.observations[index])]
-        if scope is not EVERYWHERE and len(inside) == len(wrong) <= len(seen) - _OUTSIDE:
+        if scope is EVERYWHERE or len(inside) > len(seen) - _OUTSIDE:
+            continue
+        if len(inside) == len(wrong):
             words = scope.words.replace("seen only", "exactly")
             return f"{name} {mode}, {words} ({len(wrong)} of {len(seen)} calls)"
+        if len(wrong) >= _MOSTLY * len(inside):
+            words = scope.words.replace("seen only", "only")
+            return f"{name} {mode}, {words} ({len(wrong)} of {len(inside)} such calls)"
     return f"{name} {mode}, in {len(wrong)} of {len(seen)} calls"
 
 

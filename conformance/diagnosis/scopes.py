@@ -112,7 +112,7 @@ def scopes(observations: list[Observation], deviant: set[int]) -> Iterator[Scope
     sizes = sorted({_rows(o) for o in observations if o.call is not None})
     by_size = [_at_most(k, following) for k, following in pairwise(sizes)]
     by_size += [_at_least(k) for k in sizes[1:]] + [_exactly(k) for k in sizes if k > 1]
-    by_calls = [_from_call(k) for k in (2, 3, 4)] + [_until_call(k) for k in (1, 2, 3)]
+    by_calls = [_from_call(k) for k in range(2, 13)] + [_until_call(k) for k in (1, 2, 3)]
     for scope in (EVERYWHERE, *_MODES, *_CONDITIONS, *by_size, *by_calls):
         if all(scope.holds(observations[index]) for index in deviant):
             yield scope

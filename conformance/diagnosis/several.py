@@ -44,21 +44,23 @@ class Combination:
     complete: bool = False
 
 
-def find_several(evidence: Evidence) -> Combination:
+def find_several(evidence: Evidence, *, backward: bool = False) -> Combination:
     """Return the mistakes that a layer makes together, or those that explain a part of it.
 
     Args:
         evidence: The observed calls, of which no single mistake reproduces every number.
+        backward: Whether they are gradients.
     """
-    candidates = _candidates(evidence)
-    found = _verified(evidence, candidates) or _completed(evidence, candidates)
+    candidates = _candidates(evidence, backward=backward)
+    found = _verified(evidence, candidates)
+    found = found or _completed(evidence, candidates, backward=backward)
     if found:
         return Combination(found, complete=True)
     sure = (m for m in candidates if m.explained >= _ENOUGH and _spoils_nothing(evidence, m))
     return Combination(tuple(islice(sure, 1)))
 
 
-def _candidates(evidence: Evidence) -> list[Match]:
+def _candidates(evidence: Evidence, *, backward: bool) -> list[Match]:
     """Return mistakes that reproduce all numbers of one quantity in one mode.
 
     Where none reproduces y, those count that reproduce it under a condition, such as γ = 1, under
@@ -67,21 +69,18 @@ def _candidates(evidence: Evidence) -> list[Match]:
     found: dict[str, Match] = {}
     columns = _columns(evidence)
     for place in columns:
-        fitting = _fitting(_column(evidence, *place))
+        fitting = _fitting(_column(evidence, *place), backward=backward)
         if not fitting and place == next((p for p in columns if p[1] == "y"), None):
-            fitting = [
-                match
-                for holds in _CONDITIONS
-                for match in _fitting(_column(evidence, *place, holds))
-            ]
+            narrowed = (_column(evidence, *place, holds) for holds in _CONDITIONS)
+            fitting = [m for column in narrowed for m in _fitting(column, backward=backward)]
         for match in fitting:
             found.setdefault(match.id, match)
     return list(found.values())
 
 
-def _fitting(column: Evidence) -> list[Match]:
+def _fitting(column: Evidence, *, backward: bool) -> list[Match]:
     """Return the mistakes that reproduce a column, unless too many do."""
-    fitting = matches(column)
+    fitting = matches(column, backward=backward)
     return fitting[:_PER_QUANTITY] if len(fitting) <= 2 * _PER_QUANTITY else []
 
 
@@ -160,12 +159,14 @@ def _verified(evidence: Evidence, candidates: Sequence[Match]) -> tuple[Match, .
     return ()
 
 
-def _completed(evidence: Evidence, candidates: Sequence[Match]) -> tuple[Match, ...]:
+def _completed(
+    evidence: Evidence, candidates: Sequence[Match], *, backward: bool
+) -> tuple[Match, ...]:
     """Return candidates and one more mistake that reproduce everything together."""
     for size in range(1, _MOST):
         for chosen in _combine(candidates, size)[:_BASES]:
             rest = gather(evidence.observations, evidence.conventions, _parts(chosen))
-            if fitting := matches(rest):
+            if fitting := matches(rest, backward=backward):
                 found = (*chosen, fitting[0])
                 return _verified(evidence, found) or found
     return ()

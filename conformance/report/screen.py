@@ -240,5 +240,9 @@ def _wrap(text: str, lead: str, most: int) -> list[str]:
     )
 
 
+_SYMBOLS = ("dx", "x", "y", "z", "rm", "rv")
+
+
 def _capitalize(text: str) -> str:
-    return text[:1].upper() + text[1:] if text[:1].isascii() else text  # ε is not Ε
+    symbol = not text[:1].isascii() or text.partition(" ")[0] in _SYMBOLS  # ε is not Ε
+    return text if symbol else text[:1].upper() + text[1:]
