@@ -5,8 +5,9 @@
 A fault belongs to the held-out quarter if the SHA-256 of its name is divisible by four: those
 were not looked at while lines were developed. The line of a fault that overrides methods of a
 correct class is right if it lies in a function of the fault's class or in a helper of its module,
-and wrong if it lies elsewhere; a fault without such functions has nothing to compare with. Correct
-layers must get no line. All are diagnosed in this process, one after the other.
+and wrong if it lies elsewhere; a fault without such functions, or in the constructor alone, has
+nothing to compare with ("shown"). Correct layers must get no line. All are diagnosed in this
+process, one after the other.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from conformance.engine.jax_runtime import remember_compilations
 from conformance.properties.support.subject import Subject
 
 _FAULTS = "impl.faulty."
+_CONSTRUCTING = ("__init__", "create", "start_")
 
 
 def own_lines(implementation: Implementation) -> set[tuple[Path, int]]:
@@ -49,7 +51,7 @@ def _is_from(member: object, module: str) -> bool:
 
 def _lines_of(member: object) -> Iterator[tuple[Path, int]]:
     function = inspect.unwrap(getattr(member, "__func__", member))
-    if inspect.isfunction(function):
+    if inspect.isfunction(function) and not function.__name__.startswith(_CONSTRUCTING):
         source, first = inspect.getsourcelines(function)
         file = Path(function.__code__.co_filename).resolve()
         yield from ((file, first + at) for at in range(len(source)))

@@ -160,10 +160,12 @@ def line_facts(line: Mapping[str, Any] | None) -> list[str]:
         return []
     place = f"{line['file']}:{line['line']}:{line['column']}"
     place = place if len(place) <= _LONGEST_PLACE else "…" + place[1 - _LONGEST_PLACE :]
-    given = ", ".join(f"{name} = {format_literal(each)}" for name, each in line["given"].items())
     mode = "" if line["training"] else " in evaluation"
-    numbers = f"{line['got']:.7g} where {line['expected']:.7g} is expected{mode}, for {given}"
-    return [_cut(f"{_INDENT}{place}  {line['text']}"), _cut(f"{_INDENT}  {numbers}")]
+    numbers = f"{_INDENT}  {line['got']:.7g} where {line['expected']:.7g} is expected{mode}, for "
+    given = [f"{name} = {format_literal(each)}" for name, each in line["given"].items()]
+    while len(given) > 1 and len(numbers + ", ".join(given)) > WIDTH:
+        given.pop()
+    return [_cut(f"{_INDENT}{place}  {line['text']}"), _cut(numbers + ", ".join(given))]
 
 
 def _cut(text: str) -> str:

@@ -98,6 +98,7 @@ def _back_from_output(y: Approximate, observation: Observation, truth: Quantitie
         gap = np.abs(ratio.value - inverse.value)
         if (gap <= 2 * (ratio.error + inverse.error)).all():  # not NaN, and equal in all rows
             deviation = 1 / inverse
+            yield "v", deviation * deviation - observation.config.eps, ()
             yield "v + ε", deviation * deviation, ()
             yield "√(v+ε)", deviation, ()
             yield "1/√(v+ε)", inverse, ()

@@ -13,9 +13,10 @@ from conformance.diagnosis.approximate import Approximate, exact, rearrange, roo
 from conformance.diagnosis.backward_model import BackwardModel
 from conformance.diagnosis.lines.expressions import align, is_clear
 from conformance.diagnosis.observe import Observation
-from conformance.diagnosis.reference_model import RaisesError
+from conformance.diagnosis.reference_model import RaisesError, ReferenceModel
 from conformance.diagnosis.scopes import Part, steps_of
 from conformance.numerics.conventions import Conventions
+from conformance.numerics.state import State
 
 Quantities = dict[str, Approximate]
 
@@ -44,13 +45,17 @@ ORDER = (
     "variance in use",
     "stored mean",
     "stored variance",
+    "new mean",
     "running mean",
+    "new variance",
     "running variance",
     "x − mean",
+    "v",
     "v + ε",
     "√(v+ε)",
     "1/√(v+ε)",
     "z",
+    "z as scaled",
     "γ·z + β",
     "y",
 )
@@ -61,7 +66,7 @@ STATISTICS = frozenset(
 )
 """Quantities that a layer computes before the others."""
 
-_TERMS = frozenset({"√(batch variance)", "x − mean", "v + ε", "√(v+ε)"})
+_TERMS = frozenset(ORDER) - frozenset(name for names in _STEPS.values() for name in names)
 """Quantities that a layer need not compute on the way to the others."""
 
 
@@ -142,7 +147,8 @@ def inputs(observation: Observation) -> Quantities:
     shape = (x.shape[1],)
     plain = {str(each): exact(np.full(shape, each)) for each in (0.0, 1.0)}
     with np.errstate(all="ignore"):
-        batch = {"mean": exact(x.mean(0)), "var": exact(x.var(0))}
+        squares = np.square(x - x.mean(0))
+        batch = {"mean": exact(x.mean(0)), "squares": exact(squares), "var": exact(squares.mean(0))}
     return {**arrays, **plain, **batch, "x": exact(x)}
 
 
@@ -171,7 +177,7 @@ def quantities(
             model.call(call.x.astype(np.float64), call.flag, compiled=True)
         except (RaisesError, ValueError, IndexError, ZeroDivisionError, OverflowError):
             return {}
-        return {n: a for name, array in found.items() for n, a in _forms(name, array)}
+        return dict(_with_terms(found, model, before))
 
 
 def _record(
@@ -191,12 +197,24 @@ def _record(
     return recorded
 
 
-def _forms(name: str, value: Approximate) -> Iterator[tuple[str, Approximate]]:
-    """Yield the forms in which a layer may compute a quantity, in the order of their use."""
-    if name == "1/√(v+ε)":
-        deviation = 1 / value
-        yield "v + ε", deviation * deviation
-        yield "√(v+ε)", deviation
-    if name == "batch variance":
-        yield "√(batch variance)", root(value)
-    yield name, value
+def _with_terms(
+    found: Quantities, model: BackwardModel, before: State
+) -> Iterator[tuple[str, Approximate]]:
+    """Yield quantities, and the terms of which a layer may compute them."""
+    kept = ReferenceModel.weight_of_old(model)
+    arrays = {name: exact(np.asarray(a, np.float64)) for name, a in before.arrays().items()}
+    for name, value in found.items():
+        yield name, value
+        if name == "batch variance":
+            yield "√(batch variance)", root(value)
+        elif name == "running mean" and kept < 1:
+            yield "new mean", (value - kept * arrays["running_mean"]) / (1 - kept)
+        elif name == "running variance" and kept < 1:
+            yield "new variance", (value - kept * arrays["running_var"]) / (1 - kept)
+        elif name == "1/√(v+ε)":
+            deviation = 1 / value
+            yield "√(v+ε)", deviation
+            yield "v + ε", deviation * deviation
+            yield "v", deviation * deviation - model.eps
+        elif name == "γ·z + β":
+            yield "z as scaled", (value - arrays["beta"]) / arrays["gamma"]
