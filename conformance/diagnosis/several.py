@@ -56,7 +56,11 @@ def find_several(evidence: Evidence, *, backward: bool = False) -> Combination:
     found = found or _completed(evidence, candidates, backward=backward)
     if found:
         return Combination(found, complete=True)
-    sure = (m for m in candidates if m.explained >= _ENOUGH and _spoils_nothing(evidence, m))
+    sure = (
+        match
+        for match in candidates
+        if match.cost < 2 and match.explained >= _ENOUGH and _spoils_nothing(evidence, match)
+    )
     return Combination(tuple(islice(sure, 1)))
 
 
@@ -166,7 +170,8 @@ def _completed(
     for size in range(1, _MOST):
         for chosen in _combine(candidates, size)[:_BASES]:
             rest = gather(evidence.observations, evidence.conventions, _parts(chosen))
-            if fitting := matches(rest, backward=backward):
+            fitting = [m for m in matches(rest, backward=backward) if _compatible((*chosen, m))]
+            if fitting:
                 found = (*chosen, fitting[0])
                 return _verified(evidence, found) or found
     return ()
@@ -197,9 +202,10 @@ def _spoils_nothing(evidence: Evidence, match: Match) -> bool:
 
 
 def _compatible(chosen: tuple[Match, ...]) -> bool:
-    """Whether mistakes are made in different steps."""
+    """Whether mistakes are made in different steps, and none in a mode that another misreads."""
     names = [name for match in chosen for name in match.part().steps]
-    return len(names) == len(set(names))
+    apart = len(names) == len(set(names))
+    return apart and not ("evaluates" in names and any(match.scope.id for match in chosen))
 
 
 def _parts(chosen: tuple[Match, ...]) -> tuple[Part, ...]:

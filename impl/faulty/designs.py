@@ -62,7 +62,12 @@ class ScaleOnlyShifts(ScaleOnly):
 
 
 @fault(
-    "mode-attribute-inverted", "BN-EVAL-1", "BN-TRAIN-1", flag=".training", flag_means="training"
+    "mode-attribute-inverted",
+    "BN-EVAL-1",
+    "BN-TRAIN-1",
+    flag=".training",
+    flag_means="training",
+    diagnosed="modes-exchanged",
 )
 class ModeAttributeInverted(ModeAttribute):
     """The attribute for training selects evaluation."""
