@@ -181,7 +181,8 @@ def observe_gradients(subject: Subject) -> list[Observation]:
     """
     conventions = subject.conventions
     design, narrow = subject.implementation.design, conventions.output_dtype() is not None
-    if not subject.implementation.nnx_module or narrow or conventions.normalises_with_average():
+    offered = Capability.NNX_GRAD in subject.implementation.capabilities
+    if not offered or narrow or conventions.normalises_with_average():
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

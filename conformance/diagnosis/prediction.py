@@ -169,4 +169,6 @@ def _predict_gradients(model: BackwardModel, observation: Observation, x: Float6
     if call.kind == "through":
         leaked = through_statistics(model, x, w[0], w[1])
         return {"gradient through the statistics": leaked}
-    return gradients(model, x, w, training=call.training)
+    found = gradients(model, x, w, training=call.training)
+    absent = {f"gradient of {name}" for name in model.conventions.design.absent}
+    return {name: gradient for name, gradient in found.items() if name not in absent}
