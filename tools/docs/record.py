@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "docs/usage.md", "docs/pytest.md")]
 
 _BLOCK = re.compile(r"(```console\n\$ )([^\n]*)(\n)(.+?)(```)", re.DOTALL)
-_FILE = re.compile(r"```python\n# (\S+\.py)\n(.*?)```", re.DOTALL)
+_FILE = re.compile(r"```python\n(# (\S+\.py)\n.*?)```", re.DOTALL)
 
 UNDECLARED = """\
 from dataclasses import replace
@@ -71,7 +71,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         for page in pages.values():
-            for file, code in _FILE.findall(page):
+            for code, file in _FILE.findall(page):
                 (directory / file).write_text(code, encoding="utf-8")
         (directory / "undeclared.py").write_text(UNDECLARED, encoding="utf-8")
         for path, page in pages.items():
