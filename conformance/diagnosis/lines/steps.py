@@ -70,6 +70,10 @@ _TERMS = frozenset(ORDER) - frozenset(name for names in _STEPS.values() for name
 """Quantities that a layer need not compute on the way to the others."""
 
 
+_SAME = 1e-9
+"""The largest relative difference of two predictions without a mistake between them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wrong:
     """A value that only a mistake explains.
@@ -93,7 +97,7 @@ def find_wrong(
     conventions: Conventions,
     observation: Observation,
 ) -> list[Wrong]:
-    """Return the values that a mistake changes, in order, up to one that is only mixed up.
+    """Return the values that a mistake changes, in order, up to one that is mixed up or not clear.
 
     Args:
         parts: All mistakes.
@@ -105,14 +109,21 @@ def find_wrong(
     known = [*inputs(observation).values(), *right.values(), *truth.values()]
     found: list[Wrong] = []
     for name in ORDER:
-        wrong = compare(name, made[name], right.get(name)) if name in made else None
-        if wrong is None:
+        if name not in made or name not in right:
             continue
-        if not is_known(wrong.predicted, known):
+        wrong = compare(name, made[name], right[name])
+        if wrong is not None and not is_known(wrong.predicted, known):
             found.append(wrong)
-        elif name not in _TERMS:
+        elif name not in _TERMS and (wrong is not None or not is_same(made[name], right[name])):
             break
     return found
+
+
+def is_same(one: Approximate, other: Approximate) -> bool:
+    """Return whether two predictions are one value, apart from the rounding of the prediction."""
+    if one.shape != other.shape:
+        return False
+    return np.allclose(one.value, other.value, _SAME, 0, equal_nan=True)
 
 
 def is_known(value: Approximate, known: Iterable[Approximate]) -> bool:
