@@ -13,6 +13,7 @@ from conformance.diagnosis.known_facts import known_facts, where_seen
 from conformance.diagnosis.lines.finder import Lines
 from conformance.diagnosis.lines.line import Line
 from conformance.diagnosis.matching import gather
+from conformance.diagnosis.replaced import find_replaced
 from conformance.diagnosis.verification import Explained, Trial, try_declaring, verify
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS, Level
@@ -51,7 +52,13 @@ def explain(
         (data, *data.get("further", ())), find_lines(subject, found), strict=False
     ):
         each.update({} if line is None else {"line": line.to_json()})
-    return data
+    replaced = find_replaced(subject, verdicts)
+    if replaced is None:
+        return data
+    if data["kind"] == "none":
+        return replaced | {name: data[name] for name in ("known", "line") if name in data}
+    named = [{n: v for n, v in data.items() if n != "further"}, *data.get("further", ())]
+    return replaced | {"further": named}
 
 
 def find_lines(subject: Subject, found: Investigation) -> list[Line | None]:

@@ -88,8 +88,9 @@ def render_quietly(report: Report, console: Console) -> None:
     for name, sums in summarize_each(report):
         words = [answer_line(name, sums)]
         words += [f"{scope.sentence()}." for scope in (scope_of(report.of(name)),) if scope]
-        named = (each.diagnosis for each in causes(report, name) if each.diagnosis)
-        words += [f"{_capitalize(sentence_of(each))}." for each in named]
+        named = [cause for cause in causes(report, name) if cause.diagnosis]
+        binding = [cause for cause in named if cause.binding or not sums.must]
+        words += [f"{_capitalize(sentence_of(cause.diagnosis))}." for cause in binding]
         console.print(escape(" ".join(words)), highlight=False, soft_wrap=True)
     if not report.complete:
         console.print(evidence_lines(report, brief=True)[-1], highlight=False)

@@ -155,11 +155,13 @@ def diagnosis_facts(diagnosis: dict[str, Any], *, brief: bool = False, most: int
 
 
 def line_facts(line: Mapping[str, Any] | None) -> list[str]:
-    """Return where a wrong value is computed, and the numbers that show it, as two lines."""
+    """Return where a mistake is, and the numbers that show it if there are any, as lines."""
     if line is None:
         return []
     place = f"{line['file']}:{line['line']}:{line['column']}"
     place = place if len(place) <= _LONGEST_PLACE else "…" + place[1 - _LONGEST_PLACE :]
+    if "got" not in line:  # where no number is wrong
+        return [_cut(f"{_INDENT}{place}  {line['text']}")]
     mode = "" if line["training"] else " in evaluation"
     numbers = f"{_INDENT}  {line['got']:.7g} where {line['expected']:.7g} is expected{mode}, for "
     given = [f"{name} = {format_literal(each)}" for name, each in line["given"].items()]

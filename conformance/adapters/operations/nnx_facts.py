@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import gc
+import inspect
+from collections.abc import Iterator
 from functools import partial
+from textwrap import dedent
 from typing import Any
 
 import jax
@@ -87,6 +91,41 @@ def _buffer(leaf: Any) -> int:
     if isinstance(leaf, jax.Array) and leaf.is_fully_addressable:
         return int(leaf.addressable_shards[0].data.unsafe_buffer_pointer())
     return id(leaf)
+
+
+def list_assignments(layer: NnxLayer) -> list[list[Any]]:
+    """Return where methods of the module assign the attributes of arrays, but for the constructor.
+
+    Returns:
+        By assignment the file, line and column, and its text; none if the source cannot be read.
+    """
+    names = {own.rpartition(".")[2] for own in layer.attributes.values()}
+    found: list[list[Any]] = []
+    for owner in type(layer.module).__mro__:
+        if owner.__module__.partition(".")[0] in {"flax", "builtins"}:
+            continue
+        try:
+            lines, first = inspect.getsourcelines(owner)
+            file, tree = str(inspect.getsourcefile(owner)), ast.parse(dedent("".join(lines)))
+        except (OSError, TypeError, SyntaxError):
+            continue
+        for node in _assignments(tree, names):
+            text = lines[node.lineno - 1]
+            column = len(text) - len(text.lstrip()) + 1
+            found.append([file, first + node.lineno - 1, column, text.strip()])
+    return found
+
+
+def _assignments(tree: ast.AST, names: set[str]) -> Iterator[ast.stmt]:
+    """Yield the statements that assign attributes of these names outside of a constructor."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef) or function.name == "__init__":
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.Assign | ast.AugAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if any(isinstance(each, ast.Attribute) and each.attr in names for each in targets):
+                    yield node
 
 
 def keep_graph(layer: NnxLayer) -> Live:
