@@ -89,8 +89,8 @@ def render_quietly(report: Report, console: Console) -> None:
         words = [answer_line(name, sums)]
         words += [f"{scope.sentence()}." for scope in (scope_of(report.of(name)),) if scope]
         named = [cause for cause in causes(report, name) if cause.diagnosis]
-        binding = [cause for cause in named if cause.binding or not sums.must]
-        words += [f"{_capitalize(sentence_of(cause.diagnosis))}." for cause in binding]
+        binding = [c for c in named if c.binding or not c.verdicts or not sums.must]
+        words += [f"{_capitalize(sentence_of(c.diagnosis))}." for c in binding]
         console.print(escape(" ".join(words)), highlight=False, soft_wrap=True)
     if not report.complete:
         console.print(evidence_lines(report, brief=True)[-1], highlight=False)
