@@ -38,6 +38,9 @@ _TRACED = 3
 _FEWEST_ROWS = 3
 """Fewer rows have a variance of zero, or deviations from the mean of one size."""
 
+_COUNTED = 24
+"""Calls, the simplest, of which those are traced in which most quantities are wrong."""
+
 _X = np.array([[0], [1], [5]], np.float32)
 _CONFIG = Config(features=1, momentum=0.75, eps=0.1)
 _STATE = State(*(np.array([each], np.float32) for each in (1.5, -0.5, 0.25, 2.0)))
@@ -84,8 +87,9 @@ class Lines:
         """
         others = parts[:at] + parts[at + 1 :]
         conventions = self.subject.conventions
-        count = {id(o): len(find_wrong(parts, others, conventions, o)) for o in seen}
-        tried = sorted(seen, key=lambda o: (*_rank(o)[:1], -count[id(o)], *_rank(o)))[:_TRACED]
+        near = sorted(seen, key=_rank)[:_COUNTED]
+        count = {id(o): len(find_wrong(parts, others, conventions, o)) for o in near}
+        tried = sorted(near, key=lambda o: (*_rank(o)[:1], -count[id(o)], *_rank(o)))[:_TRACED]
         lines = [line for call in tried for line in self._locate(call, parts, others)]
         if not lines:
             return None

@@ -182,6 +182,7 @@ def test_each_of_two_mistakes_has_its_line(find: Find):
     }
 
 
+@exhaustive
 def test_the_first_wrong_quantity_has_a_line_where_no_mistake_is_named(find: Find):
     """The value that the results imply is the value of one expression."""
     method = """
