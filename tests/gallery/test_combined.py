@@ -27,7 +27,7 @@ NOT_NAMED = {
 }
 
 
-_PARAMETERS = sample_parameters(COMBINED, group=lambda name: COMBINED[name].family, every=60)
+_PARAMETERS = sample_parameters(COMBINED, group=lambda name: COMBINED[name].family, every=200)
 
 
 @pytest.mark.parametrize("name", _PARAMETERS)

@@ -21,9 +21,8 @@ from conformance.requirements.verdict import Outcome, Verdict
 pytestmark = pytest.mark.filterwarnings("ignore:'.value' (access|setter) is now deprecated")
 
 SAMPLE = {
-    "affine_submodule",
     "nchw_attribute",
-    "torch_nchw_counter",
+    "torch_rows",
     "masked_by_product",
     "reshaped_channels",
     "running_variance_by_column",

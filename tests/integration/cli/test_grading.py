@@ -78,6 +78,7 @@ def test_a_right_layer_passes(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["grade.json"]
 
 
+@exhaustive
 def test_a_wrong_layer_fails_with_hints_and_always_the_same(tmp_path):
     """Two runs, with another number of workers, differ in time and memory only."""
     (tmp_path / "norm.py").write_text(WRONG, encoding="utf-8")
