@@ -113,7 +113,8 @@ def investigate(subject: Subject) -> Investigation:
     if backward:
         evidence = evidence_of(observe_gradients(subject), conventions)
     if backward and not evidence.deviant:  # nor is any gradient wrong
-        evidence, backward = evidence_of(observe_ranks(subject), conventions), False
+        ranks = evidence_of(observe_ranks(subject), conventions)
+        evidence, backward = (ranks, False) if ranks.deviant else (evidence, True)
     found = matches(evidence, backward=backward)
     found = found or matches(without_raised(evidence), backward=backward)
     if all(o.raised for o in evidence.observations):
