@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Self, Unpack
 
-from conformance.adapters.calling import calling_of
 from conformance.adapters.design import Design, deviations_of
 from conformance.adapters.domain import Wider
 from conformance.adapters.driven import Driven, drive_class, drive_function, name_of_object
@@ -96,7 +95,6 @@ def _extend(framework: str, driven: Driven, wider: Wider | None) -> Wider | None
 
 
 def _design(options: ClassOptions | FunctionOptions, driven: Driven) -> dict[str, Any]:
-    place = options.get("layout", "last"), options.get("ndim", 2)
     return {
         "deviations": frozenset(options.get("deviations", ()))
         | deviations_of(options.get("modes", "both")),
@@ -104,6 +102,6 @@ def _design(options: ClassOptions | FunctionOptions, driven: Driven) -> dict[str
             fixed=tuple(sorted(driven.fixed.items())),
             absent=driven.absent,
             flag_argument=driven.flag_argument,
-            layout=calling_of(None, "evaluation", *place).layout,
+            layout=driven.layout,
         ),
     }

@@ -8,7 +8,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from conformance.adapters.calling import Calling
+from conformance.adapters.calling import Calling, Layout
 from conformance.adapters.driver_options import HYPERPARAMETERS, ClassOptions, FunctionOptions
 from conformance.adapters.errors import wrap_errors
 from conformance.adapters.framework_class import FrameworkClass, describe_class
@@ -28,6 +28,7 @@ class Driven:
         absent: The arrays that a layer does not have.
         fixed: Values of "momentum" and "eps" that have no argument.
         flag_argument: The mode is an argument of the call.
+        layout: The layout in which a layer takes a batch.
         found: The options that say what was found out.
     """
 
@@ -36,6 +37,7 @@ class Driven:
     absent: frozenset[str]
     fixed: Mapping[str, float]
     flag_argument: bool
+    layout: Layout
     found: Mapping[str, Any]
     build_wide: Callable[..., Any] | None = None
 
@@ -75,6 +77,7 @@ def drive_class(framework: str, make: Callable[..., Any], options: ClassOptions)
         absent=frozenset(ARRAYS) - paths.keys(),
         fixed=fixed,
         flag_argument=described.calling.takes_flag and not described.flag_in_constructor,
+        layout=described.calling.layout,
         found=found,
     )
 
@@ -110,6 +113,7 @@ def drive_function(function: Callable[..., Any], options: FunctionOptions) -> Dr
         absent=frozenset(ARRAYS) - paths.keys(),
         fixed=fixed,
         flag_argument=signature.calling.takes_flag,
+        layout=signature.calling.layout,
         found=found,
     )
 

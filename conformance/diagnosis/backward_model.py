@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field
+from inspect import isfunction
 
 import numpy as np
 
@@ -117,6 +118,10 @@ class BackwardModel(ReferenceModel):
     def updates(self) -> int:
         """Return how often the running statistics are updated while a gradient is computed."""
         return 1
+
+
+BACKWARD_STEPS = frozenset(name for name, value in vars(BackwardModel).items() if isfunction(value))
+"""The names of the steps of the backward pass."""
 
 
 def gradients(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from conformance.adapters.implementation import Declaration, Implementation
@@ -120,9 +120,10 @@ def investigate(subject: Subject) -> Investigation:
     if all(o.raised for o in evidence.observations):
         found = []
     elif found and len(found) <= _ALIKE:
-        return Investigation(_name(found, evidence), (found[0],), calls, evidence)
+        figure = _reproduces(evidence, f"{found[0].explained} of which deviate")
+        return Investigation(_name(found, evidence, figure), (found[0],), calls, evidence)
     fact = None if found else _find_fact(calls)
-    if fact is None and not found and not _has_ranks(evidence):
+    if fact is None and not found and not evidence.has_ranks:
         several = find_several(evidence, backward=backward)
         if several.matches:
             return _name_several(several, calls, evidence)
@@ -130,14 +131,11 @@ def investigate(subject: Subject) -> Investigation:
     return Investigation(fact or nothing, (), calls, evidence)
 
 
-def _has_ranks(evidence: Evidence) -> bool:
-    return any(o.call is not None and o.call.around for o in evidence.observations)
-
-
 def _name_several(several: Combination, calls: Evidence, evidence: Evidence) -> Investigation:
-    together = f"together with {len(several.matches) - 1} more" if several.complete else ""
+    whole = _reproduces(evidence, f"together with {len(several.matches) - 1} more")
+    part = "reproduces one quantity in all calls, of which it explains"
     first, *further = (
-        replace(_name([match], evidence), figure=_figure(evidence, together, match))
+        _name([match], evidence, whole if several.complete else f"{part} {match.explained}")
         for match in several.matches
     )
     return Investigation(
@@ -145,34 +143,29 @@ def _name_several(several: Combination, calls: Evidence, evidence: Evidence) -> 
     )
 
 
-def _figure(evidence: Evidence, together: str, match: Match) -> str:
-    calls = len(evidence.observations)
+def _reproduces(evidence: Evidence, share: str) -> str:
+    """Return how many calls a mistake reproduces."""
     raised = sum(bool(o.raised) for o in evidence.observations)
     apart = f"; {raised} more raise" if raised else ""
-    if not together:
-        return f"reproduces one quantity in all calls, of which it explains {match.explained}"
-    return f"reproduces all {calls - raised} calls tried, {together}{apart}"
+    return f"reproduces all {len(evidence.observations) - raised} calls tried, {share}{apart}"
 
 
-def _name(found: list[Match], evidence: Evidence) -> Diagnosis:
+def _name(found: list[Match], evidence: Evidence, figure: str) -> Diagnosis:
+    """Return the diagnosis of the first of some mistakes that fit equally well."""
     first, *others = found
-    calls = len(evidence.observations)
-    raised = sum(bool(o.raised) for o in evidence.observations)
-    apart = f"; {raised} more raise" if raised else ""
     alternative = first.alternative
     return Diagnosis(
         "alternative",
         first.id,
         sentence(first),
         alternative.formula,
-        figure=f"reproduces all {calls - raised} calls tried, "
-        f"{first.explained} of which deviate{apart}",
+        figure=figure,
         remedy=alternative.remedy,
         convention=alternative.convention,
         constants=tuple(c for c in first.constants if alternative.parameter is not None),
         explained=first.explained,
         deviating=len(evidence.deviant),
-        calls=calls,
+        calls=len(evidence.observations),
         also=tuple(sentence(other) for other in others),
     )
 

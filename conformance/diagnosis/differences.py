@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from inspect import isfunction
 
 import numpy as np
 
 from conformance.diagnosis.approximate import Float64
-from conformance.diagnosis.backward_model import BackwardModel, gradients
+from conformance.diagnosis.backward_model import BACKWARD_STEPS, BackwardModel, gradients
 
 _STEP = 1e-4
 """The difference of an argument in units of its scale; the error is of the order of its square."""
-
-_BACKWARD = {name for name, value in vars(BackwardModel).items() if isfunction(value)}
 
 
 def gradients_of_model(model: BackwardModel, x: Float64, w: Float64, flag: bool) -> list[Float64]:
@@ -27,7 +24,7 @@ def gradients_of_model(model: BackwardModel, x: Float64, w: Float64, flag: bool)
         flag: Whether the call evaluates.
     """
     with np.errstate(all="ignore"):
-        if not _BACKWARD.isdisjoint(model.installed):
+        if not BACKWARD_STEPS.isdisjoint(model.installed):
             found = gradients(model, x, w, training=not flag)
             return [found[f"gradient of {name}"].value for name in ("gamma", "beta", "x")]
         gamma, beta = model.gamma.value, model.beta.value

@@ -14,6 +14,7 @@ from conformance.diagnosis.lines.finder import Lines
 from conformance.diagnosis.lines.line import Line
 from conformance.diagnosis.matching import gather
 from conformance.diagnosis.replaced import find_replaced
+from conformance.diagnosis.search import parts_of
 from conformance.diagnosis.verification import Explained, Trial, try_declaring, verify
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS, Level
@@ -106,8 +107,8 @@ def _explain(
         if explained is not None:
             each |= {"explains": explained.explains, "unchecked": explained.unchecked}
     if not found.complete:
-        parts = tuple(match.part() for match in found.matches)
-        rest = gather(found.evidence.observations, found.evidence.conventions, parts)
+        known = parts_of(found.matches)
+        rest = gather(found.evidence.observations, found.evidence.conventions, known)
         calls = rest if found.evidence is found.calls else found.calls
         data |= {"partial": True, "known": known_facts(calls, rest)}
     return data | ({"further": further} if further else {})

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from inspect import isfunction
 from typing import Any
 
-from conformance.diagnosis.backward_model import BackwardModel
+from conformance.diagnosis.backward_model import BACKWARD_STEPS
 from conformance.diagnosis.model_state import Step, Steps
 from conformance.diagnosis.reference_model import ReferenceModel
 
-_BACKWARD = {name for name, value in vars(BackwardModel).items() if isfunction(value)}
-_STEPS = _BACKWARD | {name for name, value in vars(ReferenceModel).items() if isfunction(value)}
+_STEPS = BACKWARD_STEPS | {
+    name for name, value in vars(ReferenceModel).items() if isfunction(value)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def alternative(
             remembers=remembers,
             needs=needs,
             widens=widens,
-            backward=backward or not _BACKWARD.isdisjoint(steps),
+            backward=backward or not BACKWARD_STEPS.isdisjoint(steps),
             spread=spread,
         ),
         steps,
@@ -165,7 +166,7 @@ def family(
         ValueError: The id is taken, or a step is unknown.
     """
     replaced = steps(parameter.grid[0])
-    about["backward"] = not _BACKWARD.isdisjoint(replaced)
+    about["backward"] = not BACKWARD_STEPS.isdisjoint(replaced)
     _register(
         Alternative(id=identity, sentence=sentence, parameter=parameter, steps=steps, **about),
         replaced,

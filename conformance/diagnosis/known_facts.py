@@ -49,8 +49,8 @@ def known_facts(calls: Evidence, evidence: Evidence) -> list[str]:
         facts.append(f"First wrong: {described[0]}.")
         facts += [f"Wrong, too: {words}." for words in described[1:_SHOWN]]
     elif evidence is not calls and evidence.deviant:
-        ranks = any(o.call is not None and o.call.around for o in evidence.observations)
-        facts.append(_wrong_ranks(evidence) if ranks else _wrong_gradients(evidence))
+        describe = _wrong_ranks if evidence.has_ranks else _wrong_gradients
+        facts.append(describe(evidence))
     right = _right(order, set(wrong))
     return facts + [f"Right: {'; '.join(right)}."] * bool(right)
 

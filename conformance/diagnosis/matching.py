@@ -48,6 +48,11 @@ class Evidence:
     base: tuple[Part, ...] = ()
     names: frozenset[str] | None = None
 
+    @property
+    def has_ranks(self) -> bool:
+        """Whether there are calls on inputs of several axes."""
+        return any(o.call is not None and o.call.around for o in self.observations)
+
     def restrict(self, predicted: Quantities | None) -> Quantities | None:
         """Return the predicted numbers that count."""
         if predicted is None or self.names is None:

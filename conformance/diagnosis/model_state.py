@@ -23,7 +23,6 @@ class ModelState:
     Attributes:
         config: What the layer is constructed with.
         conventions: What the implementation declares.
-        steps: The replaced steps by name; each receives the model first.
         memory: What a mistake remembers from call to call.
         calls: The number of earlier training calls of this layer.
         count: The number of updates of the statistics, where a declaration depends on it.
@@ -35,7 +34,7 @@ class ModelState:
         around: The lengths of the axes around the features of x, if there are several.
         axis: The feature axis among them.
         forwarding: Whether a forward function is called, and not a layer.
-        installed: The replaced steps of the present call.
+        installed: The replaced steps of the present call by name; each receives the model first.
         gamma: γ, (D,); a call reads it.
         beta: β, (D,); a call reads it.
         running_mean: The running mean, (D,); a call replaces it.
@@ -44,7 +43,6 @@ class ModelState:
 
     config: Config
     conventions: Conventions = STRICT
-    steps: Steps = field(default_factory=dict)
     memory: dict[str, Any] = field(default_factory=dict)
     calls: int = 0
     count: Any = None
@@ -61,9 +59,6 @@ class ModelState:
     beta: Approximate = field(init=False)
     running_mean: Approximate = field(init=False)
     running_var: Approximate = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.install(self.steps)
 
     def install(self, steps: Steps) -> None:
         """Replace steps of the textbook by others, and no further ones."""

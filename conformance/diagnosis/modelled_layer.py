@@ -137,7 +137,8 @@ class ModelledForward:
             ValueError: The mistake is that the call raises.
         """
         config = replace(_FORWARD, features=np.shape(x)[1])
-        model = ReferenceModel(config, steps=self._steps, forwarding=True)
+        model = ReferenceModel(config, forwarding=True)
+        model.install(self._steps)
         model.memory = self._memory if "forward" in self._steps else {}
         return _run(model, "forward", x, use_running_average, seed)[0]
 

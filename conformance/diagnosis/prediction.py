@@ -19,7 +19,7 @@ from conformance.diagnosis.backward_model import (
     updated_statistics,
 )
 from conformance.diagnosis.observe import Observation
-from conformance.diagnosis.reference_model import RaisesError
+from conformance.diagnosis.reference_model import IMPOSSIBLE, RaisesError
 from conformance.diagnosis.scopes import Part, steps_of
 from conformance.numerics.conventions import Conventions
 
@@ -129,8 +129,8 @@ class Predictor:
                 return _predict(model, observation)
             except RaisesError:
                 return None
-            except (ValueError, LookupError, ZeroDivisionError, OverflowError):
-                return _IMPOSSIBLE  # shapes or mistakes that cannot be combined, for example
+            except IMPOSSIBLE:
+                return _IMPOSSIBLE
 
     def series(self, observations: list[Observation]) -> Iterator[Quantities | None]:
         """Yield the predictions of the calls of one layer, in order."""

@@ -28,6 +28,10 @@ class RaisesError(Exception):
     """Raised by a step to predict that the call ends in an exception."""
 
 
+IMPOSSIBLE = (ValueError, LookupError, ZeroDivisionError, OverflowError)
+"""What is raised where shapes, or mistakes, cannot be combined."""
+
+
 class ReferenceModel(ModelState):
     """One layer, predicted call by call; every method is a step.
 

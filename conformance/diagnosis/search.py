@@ -52,6 +52,11 @@ class Match:
         return self.alternative.id + (f"@{self.scope.id}" if self.scope.id else "")
 
 
+def parts_of(found: Iterable[Match]) -> tuple[Part, ...]:
+    """Return mistakes that are made together, in a model."""
+    return tuple(match.part() for match in found)
+
+
 def cost_of(alternative: Alternative, scope: Scope) -> int:
     """Return the number of assumptions beyond a mistake without a constant, made everywhere."""
     return scope.cost + (alternative.parameter is not None) + 2 * alternative.widens
@@ -99,8 +104,7 @@ def matches(evidence: Evidence, *, backward: bool = False) -> list[Match]:
     if not evidence.deviant:
         return []
     where = list(scopes(evidence.observations, set(evidence.deviant)))
-    ranks = any(o.call is not None and o.call.around for o in evidence.observations)
-    spread = ranks or evidence.conventions.design.layout != ROWS
+    spread = evidence.has_ranks or evidence.conventions.design.layout != ROWS
     lacks = [letter for n, letter in _LETTERS.items() if n in evidence.conventions.design.absent]
     tried = [
         a

@@ -16,7 +16,7 @@ from conformance.diagnosis.matching import Evidence, gather
 from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.prediction import Predictor, Quantities, agrees, error_ratios
 from conformance.diagnosis.scopes import Part
-from conformance.diagnosis.search import Match, matches
+from conformance.diagnosis.search import Match, matches, parts_of
 
 _PER_QUANTITY = 3
 """Candidates for one quantity; more of them are not told apart by it."""
@@ -169,7 +169,7 @@ def _completed(
     """Return candidates and one more mistake that reproduce everything together."""
     for size in range(1, _MOST):
         for chosen in _combine(candidates, size)[:_BASES]:
-            rest = gather(evidence.observations, evidence.conventions, _parts(chosen))
+            rest = gather(evidence.observations, evidence.conventions, parts_of(chosen))
             fitting = [m for m in matches(rest, backward=backward) if _compatible((*chosen, m))]
             if fitting:
                 found = (*chosen, fitting[0])
@@ -208,13 +208,9 @@ def _compatible(chosen: tuple[Match, ...]) -> bool:
     return apart and not ("evaluates" in names and any(match.scope.id for match in chosen))
 
 
-def _parts(chosen: tuple[Match, ...]) -> tuple[Part, ...]:
-    return tuple(match.part() for match in chosen)
-
-
 def _reproduces(evidence: Evidence, chosen: tuple[Match, ...]) -> bool:
     """Whether mistakes together reproduce every number, the worst calls first."""
-    predicted = _predict(evidence, _parts(chosen))
+    predicted = _predict(evidence, parts_of(chosen))
     return all(
         agrees(quantities, evidence.seen[index], evidence.observations[index].raised)
         for index, quantities in predicted

@@ -17,7 +17,7 @@ from conformance.adapters.operations.executor import Executor
 from conformance.diagnosis.approximate import Float64
 from conformance.diagnosis.modelled_layer import ModelledForward, ModelledLayer
 from conformance.diagnosis.modelled_operations import executor_of
-from conformance.diagnosis.search import Match
+from conformance.diagnosis.search import Match, parts_of
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.numerics.conventions import Conventions
@@ -97,7 +97,7 @@ class _Model:
     """Mistakes as a layer, in the place of the implementation in which they were found."""
 
     def __init__(self, matches: Sequence[Match], declared: Declaration | Implementation) -> None:
-        parts = tuple(match.part() for match in matches)
+        parts = parts_of(matches)
         conventions = Conventions(declared.deviations, declared.design)
         self._declared, self._errors = declared, list[Float64]()
         steps = {name: step for part in parts for name, step in part.steps.items()}

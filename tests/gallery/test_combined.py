@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from support.outcomes import outcomes
 from support.sampling import sample_parameters
 
 from conformance.diagnosis.diagnosis import investigate
-from conformance.engine.budget import budget
-from conformance.engine.judge import judge_requirement
 from conformance.properties.support.subject import Subject
-from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome
 from impl.combined import COMBINED
 
@@ -35,11 +33,7 @@ def test_each_mistake_is_violated_and_named(name: str):
     """The record's requirements are violated, and the answer is right, or a right part of it."""
     record = COMBINED[name]
     subject = Subject(record.implementation)
-    verdicts = [
-        judge_requirement(REQUIREMENTS[row], subject, budget(minimize=False))
-        for row in record.breaks
-    ]
-    assert [v.outcome for v in verdicts] == [Outcome.VIOLATES] * len(record.breaks)
+    assert outcomes(subject, record.breaks) == [Outcome.VIOLATES] * len(record.breaks)
 
     found = investigate(subject)
     named = {each.id for each in (found.diagnosis, *found.further)} - {""}

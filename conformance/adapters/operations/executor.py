@@ -16,6 +16,7 @@ from conformance.adapters.implementation import Implementation
 from conformance.adapters.operations.catalogue import OPERATIONS
 from conformance.adapters.operations.forms import FORMS
 from conformance.adapters.operations.values import (
+    ATOMS,
     Failed,
     Given,
     Impossible,
@@ -121,7 +122,7 @@ class LocalExecutor:
     def _take(self, argument: Any) -> Any:
         """Return an argument as the operation receives it; arrays are copied."""
         kind = type(argument)
-        if kind in _ATOMS:
+        if kind in ATOMS:
             return argument
         if isinstance(argument, np.ndarray):
             return argument.copy()
@@ -152,8 +153,7 @@ class LocalExecutor:
         return NotNumeric(type(result).__name__)
 
 
-_ATOMS = frozenset({type(None), str, bool, int, float})
-_UNCHANGED = _ATOMS | {np.ndarray}
+_UNCHANGED = ATOMS | {np.ndarray}
 _PLAIN = np.ndarray | NotNumeric | Impossible | str | bool | int | float
 
 

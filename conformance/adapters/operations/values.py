@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+ATOMS = frozenset({type(None), bool, int, float, str})
+"""The types of plain values that travel as they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:

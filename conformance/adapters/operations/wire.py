@@ -18,7 +18,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from conformance.adapters.operations.values import Given, NotNumeric, Ref
+from conformance.adapters.operations.values import ATOMS, Given, NotNumeric, Ref
 
 LENGTH = 4
 """Bytes of the length of a header."""
@@ -89,12 +89,9 @@ def decode(content: Any, buffers: list[Any]) -> Any:
     return value
 
 
-_PLAIN = frozenset({type(None), bool, int, float, str})
-
-
 def _pack(value: Any, buffers: list[bytes]) -> Any:
     kind = type(value)
-    if kind in _PLAIN:
+    if kind in ATOMS:
         return value
     if kind is np.ndarray:
         name = _name_of(value.dtype)
@@ -103,7 +100,7 @@ def _pack(value: Any, buffers: list[bytes]) -> Any:
         buffers.append(value.tobytes())
         return {"a": [name, value.shape]}
     if kind is list or kind is tuple:
-        return [each if type(each) in _PLAIN else _pack(each, buffers) for each in value]
+        return [each if type(each) in ATOMS else _pack(each, buffers) for each in value]
     if kind is dict:
         return {"d": [[name, _pack(each, buffers)] for name, each in value.items()]}
     if kind is Ref:
@@ -137,7 +134,7 @@ def _name_of(dtype: np.dtype[Any]) -> str | None:
 def _unpack(content: Any, buffers: list[Any]) -> Any:
     kind = type(content)
     if kind is list:
-        return [each if type(each) in _PLAIN else _unpack(each, buffers) for each in content]
+        return [each if type(each) in ATOMS else _unpack(each, buffers) for each in content]
     if kind is not dict:
         return content
     ((key, value),) = content.items()

@@ -25,6 +25,7 @@ from conformance.diagnosis.lines.line import Line, make_line
 from conformance.diagnosis.lines.steps import ORDER, STATISTICS, Wrong, find_wrong
 from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.scopes import Part
+from conformance.diagnosis.search import parts_of
 from conformance.numerics.state import State
 from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.subject import Subject
@@ -61,7 +62,7 @@ class Lines:
 
     def find(self, found: Investigation) -> list[Line | None]:
         """Return the line of each mistake; None where no expression is shown to compute it."""
-        parts = [match.part() for match in found.matches]
+        parts = parts_of(found.matches)
         deviant = (found.evidence.observations[index] for index in found.evidence.deviant)
         seen = [*filter(_is_traceable, deviant)]
         return [self._find_one(parts, at, seen) for at in range(len(parts))]
@@ -78,7 +79,9 @@ class Lines:
         simple = (each for call in self._simple_calls() for each in self._locate_implied(call))
         return next((line for line in simple if line.place == lines[0].place), lines[0])
 
-    def _find_one(self, parts: list[Part], at: int, seen: Sequence[Observation]) -> Line | None:
+    def _find_one(
+        self, parts: tuple[Part, ...], at: int, seen: Sequence[Observation]
+    ) -> Line | None:
         """Return the line of one mistake among several.
 
         Simple numbers may be equal by chance: the expression must be found in a call of the

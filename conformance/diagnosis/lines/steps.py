@@ -13,7 +13,7 @@ from conformance.diagnosis.approximate import Approximate, exact, rearrange, roo
 from conformance.diagnosis.backward_model import BackwardModel
 from conformance.diagnosis.lines.expressions import align, is_clear
 from conformance.diagnosis.observe import Observation
-from conformance.diagnosis.reference_model import RaisesError, ReferenceModel
+from conformance.diagnosis.reference_model import IMPOSSIBLE, RaisesError, ReferenceModel
 from conformance.diagnosis.scopes import Part, steps_of
 from conformance.numerics.conventions import Conventions
 from conformance.numerics.state import State
@@ -186,7 +186,7 @@ def quantities(
     with np.errstate(all="ignore"):
         try:
             model.call(call.x.astype(np.float64), call.flag, compiled=True)
-        except (RaisesError, ValueError, IndexError, ZeroDivisionError, OverflowError):
+        except (RaisesError, *IMPOSSIBLE):
             return {}
         return dict(_with_terms(found, model, before))
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from conformance.adapters.operations.executor import Executor, ExecutorLost
-from conformance.adapters.operations.values import Failed, NotNumeric, Operation, Ref
+from conformance.adapters.operations.values import ATOMS, Failed, NotNumeric, Operation, Ref
 from conformance.numerics.state import AnyArray
 from conformance.properties.support.checks import Comparison, violation
 from conformance.properties.support.lazy_array import LazyArray
@@ -259,7 +259,7 @@ def as_array(what: str, value: Any) -> AnyArray:
     return violation(what, got, NUMERIC_ARRAY, compared, kind=FindingKind.NOT_ARRAY)
 
 
-_AS_THEY_ARE = frozenset({np.ndarray, Ref, bool, int, float, str, type(None)})
+_AS_THEY_ARE = ATOMS | {np.ndarray, Ref}
 
 
 def _present(arguments: Any) -> Any:
