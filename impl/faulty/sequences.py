@@ -59,7 +59,7 @@ class _Remembering(StepwiseBatchNorm):
         return super().train_step(x)
 
 
-@fault("stops-after-seven", "BN-SEQ-1")
+@fault("stops-after-seven", "BN-SEQ-1", diagnosed="never-stored@calls>=8")
 class StopsAfterSeven(_Remembering):
     """After seven training calls the statistics count as settled."""
 
