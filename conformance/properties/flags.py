@@ -17,6 +17,13 @@ from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import cases
+from conformance.strategies.lookalikes import (
+    Lookalikes,
+    Reordered,
+    lookalike_cases,
+    reordered_cases,
+)
+from conformance.strategies.shape_grid import FORWARD_SWEEP
 
 MOMENTUM, EPS = 0.9, 1e-5
 """The configuration that the forward function is defined with."""
@@ -173,3 +180,58 @@ def the_function_has_no_memory(subject: Subject, case: Case, flag: int) -> Itera
     check_identical("the repeated result", again, first, rule="as in the first call")
     check_identical("x", x_after, case.x, rule="untouched")
     check_forward(subject, case.x, again, evaluates=bool(flag))
+
+
+@requirement(
+    "BN-FWD-6", share=0.01, palettes=tuple((entry,) for entry in FORWARD_SWEEP), case=cases
+)
+def the_function_is_right_at_every_size(subject: Subject, case: Case) -> None:
+    """training and evaluation at each size of the sweep"""
+    x = subject.input(case)
+    trained, evaluated = subject.forward(0.0, x, 0.0), subject.forward(0.0, x, 1.0)
+
+    check_forward(subject, case.x, trained, evaluates=False)
+    check_forward(subject, case.x, evaluated, evaluates=True)
+
+
+@requirement("BN-FWD-7", share=0.4, drawn=reordered_cases, evaluate=lambda _: integers(0, 1))
+def rows_in_another_order_are_the_same_rows(
+    subject: Subject, drawn: Reordered, evaluate: int
+) -> None:
+    """f(x), then f(P·x) = P·f(x)"""
+    case = drawn.case
+    other = case.with_x(case.x[drawn.row_order])
+    for each in (case, other):
+        result = subject.forward(0.0, subject.input(each), float(evaluate))
+        check_forward(subject, each.x, result, evaluates=bool(evaluate))
+
+
+@requirement("BN-FWD-8", share=0.4, drawn=lookalike_cases)
+def batches_that_resemble_each_other_are_told_apart(
+    subject: Subject, drawn: Lookalikes
+) -> Iterator[None]:
+    """a batch, and batches that are almost the one before: each has its own result"""
+    x = subject.put(Given(drawn.case.x, "np.copy"))
+    first = subject.forward(0.0, x, 0.0)
+    check_forward(subject, drawn.case.x, first, evaluates=False)
+    for call in drawn.following:
+        if call.refills:
+            subject.session.do("overwrite", x, call.x, label="filling x anew")
+        else:
+            x = subject.put(Given(call.x, "np.copy"))
+        result = subject.forward(0.0, x, float(call.evaluate))
+        check_forward(subject, call.x, result, evaluates=call.evaluate)
+    yield
+
+
+@requirement(
+    "BN-FWD-9",
+    share=0.2,
+    case=cases,
+    flag=lambda _: integers(0, 1),
+)
+def containers_do_not_matter_to_the_function(subject: Subject, case: Case, flag: int) -> None:
+    """NumPy or JAX, C or Fortran order, strided, reversed or read-only: one after the other"""
+    for container in CONTAINERS:
+        result = subject.forward(0.0, Given(case.x, container), float(flag))
+        check_forward(subject, case.x, result, evaluates=bool(flag))

@@ -102,4 +102,57 @@ ROWS = (
         mistakes=("a layer cached per shape or per seed", "in-place arithmetic on a NumPy input"),
         source=_HARNESS,
     ),
+    Requirement(
+        id="BN-FWD-6",
+        statement=(
+            "The forward function is right for every N and D, including N = 1, D = 1, N = D, every "
+            "size next to a block boundary from 8 to 1024, and some thousands of rows."
+        ),
+        formula="y = (x−μ)/√(v+1e-5), μ and v over all N rows",
+        needs=Capability.FORWARD,
+        why="A function sees batches of any size, and a mistake may begin at any of them.",
+        mistakes=(
+            "statistics of the first 256 rows",
+            "rows beyond the last full block ignored",
+            "a table or a buffer of a fixed size",
+        ),
+        source=_HARNESS,
+    ),
+    Requirement(
+        id="BN-FWD-7",
+        statement=(
+            "Rows in another order give the same results in that order, also where the function "
+            "was called with the original order just before."
+        ),
+        formula="f(seed, P·x, flag) = P·f(seed, x, flag) for every permutation P of the rows",
+        needs=Capability.FORWARD,
+        why="All sums over a batch are equal in any order, so a result must not be found by them.",
+        mistakes=("a memory keyed by the sums of the columns", "rows sorted and not put back"),
+        source="follows from BN-FWD-2 and BN-FWD-3",
+    ),
+    Requirement(
+        id="BN-FWD-8",
+        statement=(
+            "Repeated calls with batches that resemble each other give each its own result: "
+            "one element changed, two rows moved against each other, the sign reversed, the same "
+            "array filled anew, in either mode."
+        ),
+        needs=Capability.FORWARD,
+        why="Memories have keys that are meant to tell batches apart, and some do not.",
+        mistakes=(
+            "a memory keyed by the identity of the array",
+            "a memory keyed by the first row, the shape or the printed form",
+            "a result buffer that is written once",
+        ),
+        source="follows from BN-FWD-2, BN-FWD-3 and BN-FWD-5",
+    ),
+    Requirement(
+        id="BN-FWD-9",
+        statement="NumPy and JAX inputs, contiguous or not, give the forward function's result.",
+        level=Level.SHOULD,
+        needs=Capability.FORWARD,
+        why="Code that looks at the type of x treats arrays of NumPy and of JAX apart.",
+        mistakes=("a separate NumPy path", "memory read past its strides"),
+        source="jax.numpy accepts both",
+    ),
 )

@@ -26,6 +26,7 @@ from conformance.strategies import (
     cotangents,
     distinct,
     domain_cases,
+    lookalikes,
     precision_cases,
     programs,
     shape_grid,
@@ -35,8 +36,8 @@ from conformance.strategies.case import literals
 
 _KIND = "$"
 _MODULES = (
-    *(case, cases, cotangents, distinct, domain_cases, precision_cases, programs, protocols),
-    *(shape_grid, state, targeted),
+    *(case, cases, cotangents, distinct, domain_cases, lookalikes, precision_cases, programs),
+    *(protocols, shape_grid, state, targeted),
 )
 """Where the classes of drawn values are defined."""
 

@@ -96,6 +96,20 @@ EAGER = tuple(
 )
 """Sizes of the sweep for calls without jit: a tail may be wrong with or without it only."""
 
+FORWARD_SWEEP = tuple(
+    Entry(rows, features, 0.9, 1e-5)
+    for rows, features in (
+        *_BOTH,
+        *zip(BOUNDARIES, reversed(BOUNDARIES_LARGE + DIVISIBLE), strict=False),
+        *zip(BOUNDARIES_LARGE, BOUNDARIES, strict=False),
+        (50, 100),
+        (840, 12),
+        (4097, 1),
+        (65537, 1),
+    )
+)
+"""Sizes for the forward function, in whose configuration; as in the sweep, and beyond it."""
+
 COMPILED = (
     Entry(2, 1, 0.75, 1e-5),
     Entry(3, 3, 0.9, 1e-3),

@@ -185,3 +185,90 @@ def memory_order(seed: Any, x: Any, use_running_average: Any) -> Any:
     y = np.asarray(_applied(x, bool(use_running_average >= 0.5), int(seed)))
     fortran = isinstance(x, np.ndarray) and not x.flags.c_contiguous
     return y.ravel(order="F" if fortran else "C")
+
+
+@fault("forward-first-rows", "BN-FWD-6")
+def forward_first_rows(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """The statistics are those of the first 256 rows."""
+    if use_running_average >= 0.5:
+        return _applied(x, True, int(seed)).reshape(-1)
+    batch = jnp.asarray(x)
+    first = batch[:256]
+    return ((batch - first.mean(0)) / jnp.sqrt(first.var(0) + 1e-5)).reshape(-1)
+
+
+@fault("forward-thousands", "BN-FWD-6")
+def forward_thousands(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """From 4097 rows on the variance is half as large again."""
+    batch = jnp.asarray(x)
+    if use_running_average >= 0.5 or batch.shape[0] <= 4096:
+        return _applied(batch, bool(use_running_average >= 0.5), int(seed)).reshape(-1)
+    return ((batch - batch.mean(0)) / jnp.sqrt(1.5 * batch.var(0) + 1e-5)).reshape(-1)
+
+
+_RESULTS: dict[Any, Any] = {}
+
+
+def _remembered(key: Any, seed: Any, x: Any, flag: Any) -> Any:
+    key = key, bool(flag >= 0.5), np.shape(x)
+    if key not in _RESULTS:
+        if len(_RESULTS) > 200:
+            _RESULTS.clear()
+        _RESULTS[key] = _applied(x, bool(flag >= 0.5), int(seed)).reshape(-1)
+    return _RESULTS[key]
+
+
+@fault("remembered-by-sums", "BN-FWD-7")
+def remembered_by_sums(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """Results are remembered by the sums of the columns."""
+    key = "sums", np.asarray(x).sum(axis=0).tobytes()
+    return _remembered(key, seed, x, use_running_average)
+
+
+@fault("remembered-by-moments", "BN-FWD-7")
+def remembered_by_moments(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """Results are remembered by the mean and the variance of the columns."""
+    batch = np.asarray(x, np.float64)
+    key = "moments", batch.mean(axis=0).tobytes(), np.square(batch).mean(axis=0).tobytes()
+    return _remembered(key, seed, x, use_running_average)
+
+
+@fault("remembered-by-identity", "BN-FWD-8")
+def remembered_by_identity(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """Results are remembered by the array object, which may have been filled anew."""
+    key = "identity", use_running_average >= 0.5
+    known, y = _RESULTS.get(key, (None, None))
+    if known is not x:
+        y = _applied(x, bool(use_running_average >= 0.5), int(seed)).reshape(-1)
+        _RESULTS[key] = x, y
+    return y
+
+
+@fault("remembered-by-first-row", "BN-FWD-8")
+def remembered_by_first_row(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """Results are remembered by the first row and the last."""
+    batch = np.asarray(x)
+    key = "rows", batch[0].tobytes(), batch[-1].tobytes()
+    return _remembered(key, seed, x, use_running_average)
+
+
+@fault("remembered-by-size", "BN-FWD-8")
+def remembered_by_size(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """Results are remembered by the absolute values of x."""
+    key = "size", np.abs(np.asarray(x)).tobytes()
+    return _remembered(key, seed, x, use_running_average)
+
+
+@fault("forward-numpy-path", "BN-FWD-9")
+def forward_numpy_path(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """A view of NumPy with gaps is read as if it had none."""
+    if isinstance(x, np.ndarray) and not (x.flags.c_contiguous or x.flags.f_contiguous):
+        x = np.lib.stride_tricks.as_strided(x, x.shape, (x.itemsize * x.shape[1], x.itemsize))
+    return _applied(x, bool(use_running_average >= 0.5), int(seed)).reshape(-1)
+
+
+@fault("forward-jax-path", "BN-FWD-9")
+def forward_jax_path(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """Arrays of JAX are taken for results of an earlier layer, and normalised without eps."""
+    eps = 1e-5 if isinstance(x, np.ndarray) else 0.0
+    return _applied(x, bool(use_running_average >= 0.5), int(seed), eps=eps).reshape(-1)
