@@ -184,7 +184,7 @@ def _forward_calls(seed: int, rows: int, features: int) -> list[Call]:
     rng = np.random.default_rng(seed)
     names = ["shifted", "near", "normal", "small", "above"]
     x, other = (batch_of(rng, names, rows, features, 1e-5) for _ in range(2))
-    flags: list[Any] = [1.0, 0.0, 1.0, 0.3, 0.5, 0.9, -1.0, float("nan"), 2.0, 0.49, 0.51]
+    flags: list[Any] = [1.0, 0.0, 1.0, 0.3, 0.5, 0.9, -1.0, 0.1, 2.0, 0.49, 0.51]
     flags += [True, False, 1, 0, np.True_, np.False_, np.float32(1), np.array(1.0), np.array(0)]
     calls = [Call(x if index < 4 else other, flag) for index, flag in enumerate(flags)]
     calls += [Call(other, flag, seed=given) for flag in (0.0, 1.0) for given in (3.0, 3.7)]

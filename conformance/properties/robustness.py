@@ -10,6 +10,8 @@ import numpy as np
 
 from conformance.adapters.operations.forms import CONTAINERS
 from conformance.adapters.operations.values import Given, Ref
+from conformance.adapters.protocols import STATISTICS
+from conformance.numerics import bounds, oracle
 from conformance.numerics.state import Float32, State
 from conformance.properties.support.checks import (
     check_dtype,
@@ -17,6 +19,7 @@ from conformance.properties.support.checks import (
     check_nan,
     check_shape,
     check_true,
+    check_within,
 )
 from conformance.properties.support.claims import (
     check_evaluated,
@@ -27,7 +30,7 @@ from conformance.properties.support.claims import (
 )
 from conformance.properties.support.declared_cases import refuses
 from conformance.properties.support.layer_handle import READ, LayerHandle
-from conformance.properties.support.poisoning import with_nan
+from conformance.properties.support.poisoning import not_finite, with_element
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
@@ -132,28 +135,48 @@ def scales_side_by_side_do_not_meet(subject: Subject, case: Case) -> None:
     check_evaluation(layer, case, x)
 
 
-def _where_poisoned(subject: Subject) -> slice:
-    """Return the rows that a NaN in the first one reaches in a training call."""
-    return slice(0, 1) if subject.conventions.always_evaluates() else slice(None)
-
-
-@requirement("BN-NUM-3", case=extreme_cases, column=lambda _: integers(0, 39))
-def nothing_is_clipped_rounded_or_replaced(
-    subject: Subject, case: Case, column: int
-) -> Iterator[None]:
-    """outliers, zeros, integers and large values are normalised; NaN in, NaN out"""
+@requirement("BN-NUM-3", case=extreme_cases)
+def nothing_is_clipped_or_rounded(subject: Subject, case: Case) -> None:
+    """outliers, zeros, integers and large values are normalised"""
     layer, before, x = subject.start(case)
     check_training(subject, layer, before, case, x)
     check_evaluation(layer, case, x)
 
-    poisoned, column = with_nan(case, column)
-    layer, _, x = subject.start(poisoned)
-    evaluated, trained = layer.evaluate(x), layer.train(x)
+
+@requirement("BN-NUM-4", share=0.5, case=cases, place=lambda _: integers(0, 999), poison=not_finite)
+def what_is_not_finite_stays_where_it_is(
+    subject: Subject, case: Case, place: int, poison: int
+) -> Iterator[None]:
+    """in training in its feature, in evaluation in its element; NaN in, NaN out"""
+    poisoned, row, column, value = with_element(case, place, poison)
+    layer, before, x = subject.start(poisoned)
+    evaluated, kept = layer.evaluate(x), layer.state
+    trained, after = layer.train(x), layer.state
     yield
 
-    where = f"where x[0, {column}] is NaN"
-    check_nan(f"y in evaluation {where}", evaluated[:1, [column]])
-    check_nan(f"y in training {where}", trained[_where_poisoned(subject), [column]])
+    c, where = subject.conventions, f"where x[{row}, {column}] is {value}"
+    check_shape("y in evaluation", evaluated, case.x.shape)
+    check_kept(kept, before, f"as before evaluation {where}")
+    rows = [i for i in range(len(case.x)) if i != row and not c.always_trains()]
+    others = [k for k in range(case.config.features) if k != column]
+    bound, columns = bounds.evaluate(case.config, before, case.x, c), (slice(None), others)
+    expected = oracle.evaluate(case.config, before, case.x, conventions=c)
+    if rows:
+        check_within(f"y in evaluation {where}", evaluated[rows], expected[rows], bound[rows])
+    if others:
+        part = evaluated[columns]
+        check_within(f"y in evaluation {where}", part, expected[columns], bound[columns])
+        limit = bounds.train(case.config, before, case.x, c)
+        wanted = oracle.train(case.config, before, case.x, c)
+        part = trained[columns]
+        check_within(f"y in training {where}", part, wanted.y[columns], limit.y[columns])
+        for name in STATISTICS:
+            of_others, rounding = getattr(wanted, name)[others], getattr(limit, name)[others]
+            check_within(f"{name} {where}", after.arrays()[name][others], of_others, rounding)
+    if np.isnan(value):
+        reached = slice(row, row + 1) if c.always_evaluates() else slice(None)
+        check_nan(f"y in evaluation {where}", evaluated[row : row + 1, [column]])
+        check_nan(f"y in training {where}", trained[reached, [column]])
 
 
 @requirement(

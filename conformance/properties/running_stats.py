@@ -62,19 +62,14 @@ def each_call_is_one_update(subject: Subject, drawn: Stream) -> Iterator[None]:
 
 
 @requirement("BN-EMA-4", share=0.4, case=lambda palette: cases_at_momentum(palette, 1.0))
-def momentum_one_changes_nothing(subject: Subject, case: Case) -> None:
-    """m = 1: rm' = rm, rv' = rv, bit for bit"""
+def momentum_one_keeps_the_statistics(subject: Subject, case: Case) -> Iterator[None]:
+    """m = 1: rm' = rm, rv' = rv"""
     layer, before, x = subject.start(case)
     layer.train(x)
     after = layer.state
-    if (
-        subject.conventions.weight_of_old(1.0, before.count) < 1
-    ):  # the first batch, if that is declared
-        check_trained(subject, case, before, None, after)
-        return
+    yield
 
-    still = after.replace(count=None)  # what counts its calls has counted this one
-    check_kept(still, before, "unchanged by a call with momentum 1", names=STATISTICS)
+    check_trained(subject, case, before, None, after)
 
 
 @requirement("BN-EMA-5", share=0.4, case=lambda palette: cases_at_momentum(palette, 0.0))
@@ -132,3 +127,19 @@ def the_update_sees_x_only(subject: Subject, drawn: Permuted) -> None:
         limit: Bound = getattr(bound, name)
         got, wanted = getattr(second.state, name), getattr(after, name)
         check_within(f"{name} with other gamma, beta, eps", got, wanted, limit + limit)
+
+
+@requirement("BN-EMA-8", share=0.2, case=lambda palette: cases_at_momentum(palette, 1.0))
+def momentum_one_changes_nothing(subject: Subject, case: Case) -> None:
+    """m = 1: rm' = rm, rv' = rv, bit for bit"""
+    layer, before, x = subject.start(case)
+    layer.train(x)
+    after = layer.state
+    if (
+        subject.conventions.weight_of_old(1.0, before.count) < 1
+    ):  # the first batch, if that is declared
+        check_trained(subject, case, before, None, after)
+        return
+
+    still = after.replace(count=None)  # what counts its calls has counted this one
+    check_kept(still, before, "unchanged by a call with momentum 1", names=STATISTICS)

@@ -280,4 +280,4 @@ _KEPT = 12
 """Earlier outputs that are looked at again."""
 
 COPIED_BY = {"clone": "nnx.clone", "deepcopy": "copy.deepcopy", "pickle": "pickle"}
-"""The kinds of step that copy, and how."""
+"""The kinds of step that copy, and how; only stored programs have others than clones."""

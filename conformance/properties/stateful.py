@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from conformance.adapters.protocols import ARRAYS
-from conformance.properties.sequences import Live, Run
-from conformance.strategies.programs import AGAIN, COPIES, RUNS, Program, Step, programs
+from conformance.properties.sequences import COPIED_BY, Live, Run
+from conformance.strategies.programs import AGAIN, RUNS, Program, Step, programs
 from conformance.strategies.shape_grid import DEFAULT
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class SequenceMachine(RuleBasedStateMachine):
         self._take("switch")
 
     @precondition(lambda self: self.subject.implementation.nnx_module)
-    @rule(kind=st.sampled_from((*COPIES, "split and merge")))
+    @rule(kind=st.sampled_from((*COPIED_BY, "split and merge")))
     def copy(self, kind: str) -> None:
         """Go on with a copy, or with the layer put together again."""
         self._take(kind)

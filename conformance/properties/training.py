@@ -28,7 +28,7 @@ from conformance.strategies.targeted import (
     cases_with,
     constant_cases,
     permuted_cases,
-    poisoned_cases,
+    replaced_columns,
     scaled_cases,
     shifted_cases,
     stackable_cases,
@@ -64,7 +64,7 @@ def training_ignores_the_running_statistics(subject: Subject, drawn: Rewritten) 
     check_within("y with other running statistics", again, y, bound + bound)
 
 
-@requirement("BN-TRAIN-3", share=0.5, drawn=poisoned_cases)
+@requirement("BN-TRAIN-3", share=0.5, drawn=replaced_columns)
 def features_are_independent(subject: Subject, drawn: Poisoned) -> None:
     """y[:, k] and rm'[k], rv'[k] are the same for all k ≠ j, whatever stands in column j"""
     case, column, replacement = drawn

@@ -122,6 +122,11 @@ class Report:
                 rows.setdefault(transform, {})[verdict.requirement] = verdict.outcome.value
         return matrix
 
+    def grounds(self) -> dict[str, str]:
+        """Return what demands each judged requirement, or what is left open, by its id."""
+        judged = {verdict.requirement for verdict in self.verdicts if verdict.outcome.judged}
+        return {row.id: row.grounds for row in REQUIREMENTS.values() if row.id in judged}
+
     def scopes(self) -> dict[str, Scope]:
         """Return by implementation how much was judged, where its form leaves something out."""
         found = {name: scope_of(self.of(name)) for name in self.header.implementations}
@@ -148,6 +153,7 @@ class Report:
             "side_effects": self.side_effects,
             **({"recognitions": self.recognitions} if self.recognitions else {}),
             "transforms": self.transforms(),
+            "grounds": self.grounds(),
             "on_word": self.on_word(),
             "scopes": {name: scope.to_json() for name, scope in self.scopes().items()},
             "footer": asdict(self.footer) | {"complete": self.complete, "counts": self.counts()},

@@ -16,6 +16,7 @@ ROWS = (
             "|γ|, 1+γ, β before γ, clipped or rounded γ",
             "γ[0] for all features",
         ),
+        grounds="the problem: both modes end in gamma·x̂ + beta",
         source="Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1",
     ),
     Requirement(
@@ -23,6 +24,7 @@ ROWS = (
         statement="A change of gamma or beta from outside is seen by the next call.",
         why="Every optimiser step is such a change.",
         mistakes=("a copy taken at construction or at the first call",),
+        grounds="the problem: gamma and beta are trainable, and the optimiser updates them",
         source="flax NNX: an optimiser updates Variables in place",
     ),
     Requirement(
@@ -34,6 +36,7 @@ ROWS = (
         formula="1/√(v+ε)",
         why="With v ≫ ε no test can tell where ε is; features that barely vary can.",
         mistakes=("√v + ε", "√(v+ε²)", "max(v, ε)", "ε twice", "ε hard-coded or clamped"),
+        grounds="the problem: x̂ = (x−mean)/√(var+eps)",
         source="Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1",
     ),
 )

@@ -114,7 +114,7 @@ DEVIATIONS: Mapping[Deviation, DeviationSpec] = {
     ),
     Deviation.ZERO_DEBIASED_STATISTICS: DeviationSpec(
         shown_by="BN-EMA-3",
-        sets_aside=("BN-EMA-4",),  # momentum 1 divides by 1 − 1ᵗ
+        sets_aside=("BN-EMA-4", "BN-EMA-8"),  # momentum 1 divides by 1 − 1ᵗ
     ),
     Deviation.FIRST_BATCH_REPLACES: DeviationSpec(shown_by="BN-EMA-1"),
     Deviation.ALWAYS_EVALUATES: DeviationSpec(
@@ -122,7 +122,7 @@ DEVIATIONS: Mapping[Deviation, DeviationSpec] = {
         visible_in_output=True,
         sets_aside=(
             *(f"BN-TRAIN-{number}" for number in (2, 6, 7, 8, 9, 10)),  # of the batch's statistics
-            *("BN-EMA-4", "BN-EMA-5", "BN-EMA-6", "BN-JIT-2"),
+            *("BN-EMA-4", "BN-EMA-5", "BN-EMA-6", "BN-EMA-8", "BN-JIT-2"),
             *("BN-STATE-1", "BN-GRAD-6", "BN-GRAD-7", "BN-REMAT-1", "BN-SHARED-2"),  # not trained
         ),
     ),
@@ -130,7 +130,7 @@ DEVIATIONS: Mapping[Deviation, DeviationSpec] = {
         shown_by="BN-EVAL-1",
         sets_aside=(
             *("BN-EVAL-3", "BN-EVAL-4", "BN-EVAL-6"),  # of stored statistics
-            *(f"BN-EMA-{number}" for number in range(1, 8)),
+            *(f"BN-EMA-{number}" for number in range(1, 9)),
             *("BN-STATE-2", "BN-STATE-6", "BN-INIT-3", "BN-INIT-4", "BN-GRAD-8"),
         ),
     ),

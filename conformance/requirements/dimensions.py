@@ -24,6 +24,9 @@ ROWS = (
             "the axis guessed, or taken for the last",
             "division by the batch instead of all positions",
         ),
+        grounds=(
+            "declared: an input of several axes; mathematics: the same equations over all positions"
+        ),
         source="Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.2: statistics over all positions",
         transforms=_PURE,
     ),

@@ -16,6 +16,7 @@ ROWS = (
             "another eps than in training",
             "gamma and beta left out of the evaluation branch",
         ),
+        grounds="the problem: evaluation normalises with the running statistics",
         source=_INFERENCE,
     ),
     Requirement(
@@ -23,25 +24,26 @@ ROWS = (
         on_word=True,
         statement=(
             "Evaluation writes nothing: every leaf of the state and every Python attribute is "
-            "identical before and after, also where x is not finite."
+            "identical before and after."
         ),
         why="Evaluating on test data must not train on it.",
         mistakes=("the update outside the training branch", "a counter or cache kept up to date"),
+        grounds="the problem: in evaluation nothing is written",
         source=_INFERENCE,
     ),
     Requirement(
         id="BN-EVAL-3",
         statement=(
             "In evaluation rows are independent: a row gives beside others what it gives alone, "
-            "also where they are not finite."
+            "whatever numbers they hold."
         ),
         formula="y(x)[i] = y(x[i:i+1])[0]",
         why="A prediction must not depend on what else happens to be in the batch.",
         mistakes=(
             "batch statistics in evaluation",
             "a special case for a single row",
-            "the modes blended by f·a + (1−f)·b, where 0·NaN is NaN",
         ),
+        grounds="the problem: in evaluation the batch does not matter",
         source=_INFERENCE,
     ),
     Requirement(
@@ -50,13 +52,17 @@ ROWS = (
         formula="fresh layer:  y = x/√(1+ε)",
         why="It is the smoke test everybody runs; a running variance of zero fails it 316-fold.",
         mistakes=("running_var starts at zero", "running_mean starts at one"),
+        grounds=(
+            "the problem: the output of the first evaluation is finite; mathematics: its value"
+        ),
         source="follows from BN-INIT-1 to BN-INIT-4 and BN-EVAL-1",
     ),
     Requirement(
         id="BN-EVAL-5",
-        statement="Evaluation is repeatable: the same call twice is identical.",
+        statement="Evaluation is repeatable: the same call twice gives the same result.",
         why="Nothing was written and nothing is random, so nothing can differ.",
-        mistakes=("hidden state that evaluation advances", "dithering or noise"),
+        mistakes=("hidden state that evaluation advances", "noise"),
+        grounds=("the problem: in evaluation nothing is written, so the equation stays the same"),
         source="follows from BN-EVAL-1 and BN-EVAL-2",
     ),
     Requirement(
@@ -70,6 +76,10 @@ ROWS = (
             "γ/√(rv+ε) folded once and kept",
             "statistics captured in a closure",
             "a cache keyed on the identity of the layer",
+        ),
+        grounds=(
+            "the problem: evaluation uses the running values, which are those that the "
+            "Variables hold"
         ),
         source="LaurentMazare/tch-rs#628: evaluation used initial statistics",
     ),

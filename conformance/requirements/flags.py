@@ -15,15 +15,24 @@ ROWS = (
         needs=Capability.FORWARD,
         why="Flags travel through configuration files, arrays and other languages as floats.",
         mistakes=("`flag is True`", "the two modes exchanged", "the flag ignored"),
+        grounds=(
+            "the problem: the flag selects the mode; flag encodings are generated, and 0 "
+            "and 1 are its values"
+        ),
         source=_HARNESS,
     ),
     Requirement(
         id="BN-FLAG-2",
-        statement="Between the encodings: .3 trains, .5 and .9 evaluate, -1 trains, NaN trains.",
+        statement="Between the encodings: .3 trains, .5 and .9 evaluate, -1 trains.",
         formula="evaluate if flag >= 0.5 else train",
+        level=Level.SHOULD,
         needs=Capability.FORWARD,
         why="A float is not a truth value: bool(0.3) is True, round(0.5) is 0.",
         mistakes=("truthiness of the float", "round()", "int()", "a blend of the two modes"),
+        grounds=(
+            "left open: the problem passes 0 and 1 only, and int(flag) or flag == 1 read "
+            "them as well"
+        ),
         source=_HARNESS,
     ),
     Requirement(
@@ -31,6 +40,9 @@ ROWS = (
         statement="The layer accepts True and False: True evaluates, False trains.",
         why="The two modes under each other's name pass every shape test.",
         mistakes=("`training` and `use_running_average` confused", "the flag ignored"),
+        grounds=(
+            "the problem: layer(x, use_running_average), False for training and True for evaluation"
+        ),
         source="layer(x, use_running_average)",
     ),
     Requirement(
@@ -39,6 +51,7 @@ ROWS = (
         level=Level.SHOULD,
         why="Comparisons of NumPy values yield np.bool_, and loaded configurations yield ints.",
         mistakes=("`flag is True`", "isinstance(flag, bool) checks that fall through"),
+        grounds="left open: the forward function of the problem hands a bool to the layer",
         source="layer(x, use_running_average)",
     ),
     Requirement(
@@ -51,6 +64,7 @@ ROWS = (
         needs=Capability.NNX,
         why="Fine-tuning with some layers frozen mixes modes; the argument is the last word.",
         mistakes=("the attribute set by module.eval() wins", "either of the two evaluates"),
+        grounds="the problem: the argument of the call is the mode",
         source="flax NNX: Module.train and Module.eval; nnx.BatchNorm prefers the argument",
     ),
     Requirement(
@@ -60,6 +74,7 @@ ROWS = (
         needs=Capability.FORWARD,
         why="The caller has only this order to find its numbers again.",
         mistakes=("the 2-D array returned", "column-major flattening", "squeezing only"),
+        grounds="the problem: the result comes back flattened, (N·D,)",
         source=_HARNESS,
     ),
     Requirement(
@@ -72,6 +87,7 @@ ROWS = (
         needs=Capability.FORWARD,
         why="The function is the layer, seen through plain numbers.",
         mistakes=("the modes exchanged", "another eps", "statistics over the wrong axis"),
+        grounds="the problem: a fresh layer with momentum 0.9 and eps 1e-5 is applied to x",
         source=_HARNESS,
     ),
     Requirement(
@@ -81,6 +97,7 @@ ROWS = (
         needs=Capability.FORWARD,
         why="A fresh layer has seen no batch; statistics left over from training show here.",
         mistakes=("a training step before evaluating", "a layer cached between calls"),
+        grounds="the problem: a fresh layer with momentum 0.9 and eps 1e-5 is applied to x",
         source=_HARNESS,
     ),
     Requirement(
@@ -89,17 +106,22 @@ ROWS = (
         needs=Capability.FORWARD,
         why="nnx.Rngs refuses floats, and nothing in the layer is random.",
         mistakes=("the float passed on to nnx.Rngs", "an initialiser that draws"),
+        grounds=(
+            "the problem: the seed arrives as a float and is cast by int; mathematics: "
+            "nothing in the result depends on it"
+        ),
         source=_HARNESS,
     ),
     Requirement(
         id="BN-FWD-5",
         statement=(
-            "The function has no memory: the same arguments give an identical result whatever "
-            "was called before, and x is left untouched."
+            "The function has no memory: its result is right whatever was called before, and x is "
+            "left untouched."
         ),
         needs=Capability.FORWARD,
         why="Each call builds its own layer.",
         mistakes=("a layer cached per shape or per seed", "in-place arithmetic on a NumPy input"),
+        grounds="the problem: a fresh layer at each call",
         source=_HARNESS,
     ),
     Requirement(
@@ -116,6 +138,7 @@ ROWS = (
             "rows beyond the last full block ignored",
             "a table or a buffer of a fixed size",
         ),
+        grounds="the problem: x has shape (N, D), for any N and D",
         source=_HARNESS,
     ),
     Requirement(
@@ -128,6 +151,7 @@ ROWS = (
         needs=Capability.FORWARD,
         why="All sums over a batch are equal in any order, so a result must not be found by them.",
         mistakes=("a memory keyed by the sums of the columns", "rows sorted and not put back"),
+        grounds="mathematics: a mean does not depend on the order of what it is taken over",
         source="follows from BN-FWD-2 and BN-FWD-3",
     ),
     Requirement(
@@ -144,6 +168,7 @@ ROWS = (
             "a memory keyed by the first row, the shape or the printed form",
             "a result buffer that is written once",
         ),
+        grounds="the problem: a fresh layer at each call, applied to x",
         source="follows from BN-FWD-2, BN-FWD-3 and BN-FWD-5",
     ),
     Requirement(
@@ -153,6 +178,21 @@ ROWS = (
         needs=Capability.FORWARD,
         why="Code that looks at the type of x treats arrays of NumPy and of JAX apart.",
         mistakes=("a separate NumPy path", "memory read past its strides"),
+        grounds="left open: the problem does not say in which container x arrives",
         source="jax.numpy accepts both",
+    ),
+    Requirement(
+        id="BN-FWD-10",
+        statement=(
+            "The same x and flag give an identical result, whatever the seed is and whatever was "
+            "called before."
+        ),
+        formula="f(seed, x, flag) = f(0, x, flag), bit for bit",
+        level=Level.SHOULD,
+        needs=Capability.FORWARD,
+        why="Results that are equal up to rounding cannot be compared by a checksum.",
+        mistakes=("a seed that enters the last digits", "dithering or noise"),
+        grounds="left open: equal up to rounding is all that the equations say",
+        source=_HARNESS,
     ),
 )

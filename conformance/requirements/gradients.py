@@ -13,6 +13,7 @@ ROWS = (
         needs=Capability.GRAD,
         why="beta is what the layer outputs at z = 0, and learns by this sum alone.",
         mistakes=("the mean instead of the sum", "the sum over features", "never written"),
+        grounds="mathematics: the derivative of gamma·x̂ + beta",
         source=_PAPER,
         transforms=("jax.jit", "jax.vjp", "nnx.split and nnx.merge"),
     ),
@@ -23,6 +24,7 @@ ROWS = (
         needs=Capability.GRAD,
         why="gamma multiplies the normalised input, not the input.",
         mistakes=("x instead of z", "x−μ instead of z", "the mean instead of the sum"),
+        grounds="mathematics: the derivative of gamma·x̂ + beta",
         source=_PAPER,
         transforms=("jax.jit", "jax.vjp", "nnx.split and nnx.merge"),
     ),
@@ -42,6 +44,7 @@ ROWS = (
             "√(v+ε) for its inverse",
             "residuals kept in half precision",
         ),
+        grounds="mathematics: the chain rule, through the statistics of the batch",
         source=_PAPER,
         transforms=("jax.jit", "jax.vjp", "nnx.split and nnx.merge"),
     ),
@@ -52,6 +55,7 @@ ROWS = (
         needs=Capability.GRAD,
         why="Fine-tuning with frozen statistics, saliency maps and adversarial examples need it.",
         mistakes=("the backward pass of training", "statistics of the batch in the backward pass"),
+        grounds="mathematics: the derivative of a linear function of x",
         source="Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 2: a linear transform",
         transforms=("jax.jit", "jax.vjp", "nnx.split and nnx.merge"),
     ),
@@ -65,6 +69,7 @@ ROWS = (
         needs=Capability.GRAD,
         why="A derivative is a linear map, and y does not change when x is shifted.",
         mistakes=("gradients clipped", "cotangents in half precision", "0·∞ at variance zero"),
+        grounds="mathematics: a derivative is a linear map, and finite where ε > 0",
         source=_PAPER,
         transforms=("jax.jit", "jax.vjp", "nnx.split and nnx.merge"),
     ),
@@ -78,6 +83,10 @@ ROWS = (
         needs=Capability.NNX,
         why="This call is the training step; an update lost or doubled in it goes unnoticed.",
         mistakes=("statistics that are Params", "the update repeated", "the update lost"),
+        grounds=(
+            "the problem: gamma and beta are trainable, the statistics are not, and are "
+            "updated once"
+        ),
         source=_STATE,
         transforms=("nnx.jit", "nnx.grad"),
     ),
@@ -91,6 +100,7 @@ ROWS = (
         needs=Capability.NNX,
         why="Weight decay pulls whatever is a Param to zero, a variance as well.",
         mistakes=("statistics that are Params", "gamma not a Param", "gradients stopped"),
+        grounds="the problem: the optimiser updates gamma and beta, the layer the statistics",
         source="flax NNX: nnx.Optimizer(..., wrt=nnx.Param)",
         transforms=("nnx.jit", "nnx.grad", "nnx.Optimizer"),
     ),
@@ -102,6 +112,10 @@ ROWS = (
         needs=Capability.GRAD,
         why="A loss of a later evaluation would reach back through every batch before it.",
         mistakes=("no stop_gradient around the batch statistics",),
+        grounds=(
+            "left open: the problem does not say whether the new running values can be "
+            "differentiated"
+        ),
         source="flax NNX: nnx.BatchNorm stops the gradient of what it stores",
         transforms=("jax.jit", "jax.vjp", "nnx.split and nnx.merge"),
     ),
@@ -115,6 +129,7 @@ ROWS = (
         needs=Capability.GRAD,
         why="Layers are applied several times before anything is pulled back.",
         mistakes=("residuals kept on the layer", "residuals freed or added up by the first pass"),
+        grounds="mathematics: the derivative at a point does not depend on other calls",
         source="jax.vjp: the function that it returns may be called later, and more than once",
         transforms=("jax.vjp", "nnx.split and nnx.merge"),
     ),

@@ -1,6 +1,6 @@
 """The state of a fresh layer."""
 
-from conformance.requirements.requirement import Requirement
+from conformance.requirements.requirement import Level, Requirement
 
 _PAPER = "Ioffe & Szegedy 2015, arXiv:1502.03167"
 _PAIRED = "running_mean and running_var start as the statistics of a standard normal input"
@@ -16,6 +16,7 @@ ROWS = (
             "random values from a generic weight initialiser",
             "one number for all features instead of one per feature",
         ),
+        grounds="the problem: gamma is ones, of shape (D,)",
         source=f"{_PAPER}, §3: the pair (γ, β) can represent the identity",
     ),
     Requirement(
@@ -27,6 +28,7 @@ ROWS = (
             "a tiny constant or noise 'to break symmetry'",
             "the initialisers of gamma and beta exchanged",
         ),
+        grounds="the problem: beta is zeros, of shape (D,)",
         source=f"{_PAPER}, §3",
     ),
     Requirement(
@@ -35,6 +37,7 @@ ROWS = (
         formula="rm = 0",
         why="The first evaluation subtracts it, before any batch was seen.",
         mistakes=("ones, copied from the line for running_var", "uninitialised memory"),
+        grounds="the problem: running_mean is zeros, of shape (D,)",
         source=_PAIRED,
     ),
     Requirement(
@@ -46,16 +49,22 @@ ROWS = (
             "every output is 316 times too large."
         ),
         mistakes=("zeros, by symmetry with running_mean", "ε instead of one"),
+        grounds="the problem: running_var is ones, of shape (D,), not zeros",
         source=_PAIRED,
     ),
     Requirement(
         id="BN-INIT-5",
         statement="All four arrays are float32 unless the implementation declares another dtype.",
+        level=Level.SHOULD,
         why="Statistics in half precision stop moving once momentum is close to one.",
         mistakes=(
             "float16 or bfloat16 statistics, following the activations",
             "integer zeros from jnp.zeros(d, int)",
             "float64 from NumPy defaults",
+        ),
+        grounds=(
+            "left open: the problem gives values and shapes, and no dtype; accuracy is "
+            "judged by the equations"
         ),
         source="flax.nnx.BatchNorm: param_dtype and statistics default to float32",
     ),
@@ -64,6 +73,7 @@ ROWS = (
         statement="A fresh layer is identical for every seed: nothing in it is random.",
         why="Ones and zeros need no randomness; a difference shows an initialiser that draws.",
         mistakes=("a random gamma or beta", "a start value derived from the seed"),
+        grounds="mathematics: ones and zeros do not depend on a seed",
         source="follows from BN-INIT-1 to BN-INIT-4",
     ),
     Requirement(
@@ -79,6 +89,7 @@ ROWS = (
             "tracing a dummy batch in training mode to find shapes",
             "lazy arrays, in the style of frameworks that infer the feature count",
         ),
+        grounds="the problem: the constructor knows D, and what it makes holds zeros and ones",
         source="google/flax#1254: statistics were updated during initialisation",
     ),
     Requirement(
@@ -92,6 +103,10 @@ ROWS = (
             "`momentum or 0.9`, which replaces an exact 0",
             "eps clamped to 1.001e-5 or hard-coded",
             "momentum rounded, clipped to an open interval, or stored in bfloat16",
+        ),
+        grounds=(
+            "the problem: momentum and eps are arguments of the constructor, and stand in "
+            "the equations"
         ),
         source="constructor (d, momentum, eps, rngs)",
     ),

@@ -28,6 +28,7 @@ ROWS = (
             "the mask inverted, or broadcast along the features",
             "the number of all rows in the derivative",
         ),
+        grounds="declared: a mask; mathematics: the same equations over the rows that count",
         source=_FLAX,
         transforms=_PURE,
     ),
@@ -49,6 +50,7 @@ ROWS = (
             "rows multiplied by the mask instead of selected",
             "rows selected after the mean was subtracted: 0·NaN in the derivative",
         ),
+        grounds="left open: a mask does not say what may stand in the rows that it leaves out",
         source="jax.numpy.where, and the JAX FAQ: gradients contain NaN where using where",
         transforms=_PURE,
     ),
@@ -65,6 +67,7 @@ ROWS = (
             "because a mean of no rows is not defined, and documentation is silent on it."
         ),
         mistakes=("0/0 stored in the running statistics",),
+        grounds="left open: the mean of no rows is not defined",
         source="Σ_K x/|K| is not defined for an empty K",
         transforms=_PURE,
     ),

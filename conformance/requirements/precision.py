@@ -1,6 +1,6 @@
 """Inputs of 16 and of 64 bits."""
 
-from conformance.requirements.requirement import Capability, Requirement
+from conformance.requirements.requirement import Capability, Level, Requirement
 
 _CALLED = ("jax.jit", "nnx.split and nnx.merge")
 _PURE = ("jax.jit", "jax.vjp", "nnx.split and nnx.merge")
@@ -14,17 +14,16 @@ ROWS = (
             "the output's 16 bits on its way."
         ),
         formula="|error of y| ≤ that of float32 + u₁₆·(3|γz| + |β| + |y|)",
+        level=Level.SHOULD,
         needs=Capability.DTYPES,
-        why=(
-            "Sums of 16 bits lose the variance at any offset, and 65504 is soon exceeded. MUST, "
-            "because a dtype that is offered promises usable values."
-        ),
+        why=("Sums of 16 bits lose the variance at any offset, and 65504 is soon exceeded."),
         mistakes=(
             "sums, squares or counts in 16 bits",
             "running statistics rounded to 16 bits in evaluation",
             "eps or momentum rounded to 16 bits",
             "x·s + b in 16 bits",
         ),
+        grounds="left open: in arithmetic of 16 bits the equations are the same",
         source="flax normalization: statistics are always at least float32 for stability",
         transforms=_CALLED,
     ),
@@ -43,6 +42,7 @@ ROWS = (
             "an output promoted by gamma, or cut to the input's dtype",
             "running statistics that take the dtype of the batch",
         ),
+        grounds="declared: the dtypes of the output and of the arrays",
         source="flax normalization: dtype, the dtype of the result",
         transforms=_CALLED,
     ),
@@ -58,6 +58,7 @@ ROWS = (
             "MUST, because a layer that offers float64 promises its digits."
         ),
         mistakes=("statistics in float32", "eps or r in float32", "state that becomes float64"),
+        grounds=("declared: inputs of float64; mathematics: what float64 loses in the equations"),
         source="JAX: jax_enable_x64",
         transforms=_CALLED,
     ),
@@ -69,15 +70,14 @@ ROWS = (
             "roundings of its parts and of their sum to the dtype of x."
         ),
         formula="|error of dx| ≤ that of float32 + 7u₁₆·|γ|r(|w| + mean|w| + (|z|+R)mean|wz|)",
+        level=Level.SHOULD,
         needs=Capability.DTYPES_GRAD,
-        why=(
-            "Mixed precision is for training, and a gradient summed in 16 bits stops growing. "
-            "MUST, for the reason of BN-TYPE-1."
-        ),
+        why=("Mixed precision is for training, and a gradient summed in 16 bits stops growing."),
         mistakes=(
             "gradients of gamma and beta summed in 16 bits",
             "statistics that are constants for an input of 16 bits",
         ),
+        grounds="left open: in arithmetic of 16 bits the derivatives are the same",
         source="flax normalization: statistics are always at least float32 for stability",
         transforms=_PURE,
     ),

@@ -82,6 +82,8 @@ class Requirement:
         formula: The statement as a formula; empty if words suffice.
         why: The reason.
         mistakes: Common ways to violate it.
+        grounds: What demands it: "the problem: …", "mathematics: …" or, in an extended domain,
+            "declared: …". A SHOULD says what is left open.
         source: Where it comes from.
         transforms: The members of ``TRANSFORMS`` that judging it applies to the layer.
         on_word: Judging it takes facts that only the process of the layer can observe.
@@ -94,6 +96,7 @@ class Requirement:
     formula: str = ""
     why: str
     mistakes: tuple[str, ...]
+    grounds: str
     source: str
     transforms: tuple[str, ...] = ()
     on_word: bool = False

@@ -6,8 +6,10 @@ ROWS = (
     Requirement(
         id="BN-IND-1",
         statement="Deterministic: same state and same input give an identical output.",
+        level=Level.SHOULD,
         why="Without it no failure can be reproduced.",
         mistakes=("stochastic rounding", "a call counter that enters the result"),
+        grounds="left open: sums in another order are as right, and differ in their last bits",
         source="follows from BN-TRAIN-1 and BN-EVAL-1",
     ),
     Requirement(
@@ -22,6 +24,10 @@ ROWS = (
             "class attributes shared by all instances",
             "numpy.random in a call",
         ),
+        grounds=(
+            "the problem: its equations contain the four arrays, x, momentum and eps, and "
+            "nothing else"
+        ),
         source="follows from BN-TRAIN-1, BN-EMA-1 and BN-EVAL-1",
     ),
     Requirement(
@@ -31,6 +37,9 @@ ROWS = (
         ),
         why="The caller still owns what it passed in and what it got back.",
         mistakes=("x -= mean on a NumPy input", "an output buffer that is reused"),
+        grounds=(
+            "the problem: a call rebinds two Variables to new arrays, and writes nothing else"
+        ),
         source="JAX arrays are immutable, NumPy arrays are not",
     ),
     Requirement(
@@ -42,6 +51,7 @@ ROWS = (
         formula="|error| ≤ bound for |μ|/σ ≤ 1e4",
         why="E[x²] − E[x]² loses all digits of the variance at offsets where two passes lose none.",
         mistakes=("the one-pass variance", "sums accumulated in half precision"),
+        grounds="the problem: v = mean((x−μ)²); mathematics: what float32 loses in that",
         source="Chan, Golub & LeVeque 1983, Algorithms for computing the sample variance",
     ),
     Requirement(
@@ -52,17 +62,37 @@ ROWS = (
         ),
         why="Features of one layer may differ by many orders of magnitude.",
         mistakes=("a floor or a cap on the variance", "one scale for all features"),
+        grounds=(
+            "mathematics: the equations hold at every scale, up to what float32 loses in them"
+        ),
         source="follows from BN-TRAIN-1",
     ),
     Requirement(
         id="BN-NUM-3",
         statement=(
-            "No clipping, no rounding of intermediates, no replacement of NaN: outliers, zeros, "
-            "integers, large values and NaN go through."
+            "No clipping, and no rounding of intermediates: outliers, zeros, integers and large "
+            "values go through."
         ),
         why="A guard that hides bad data hides it from the person who must find it.",
-        mistakes=("z clipped to ±k", "nan_to_num", "intermediates in bfloat16"),
+        mistakes=("z clipped to ±k", "outliers left out", "intermediates in bfloat16"),
+        grounds="the problem: its equations contain no clipping and no rounding",
         source="follows from BN-TRAIN-1 and BN-EVAL-1",
+    ),
+    Requirement(
+        id="BN-NUM-4",
+        statement=(
+            "A NaN or an infinity stays where it is: in training in its feature, in evaluation in "
+            "its element, where nothing is written; and a NaN is not replaced."
+        ),
+        level=Level.SHOULD,
+        why="One broken sensor must not blank the whole layer, and must not be hidden either.",
+        mistakes=(
+            "a global isfinite guard",
+            "nan_to_num",
+            "the modes blended by f·a + (1−f)·b, where 0·NaN is NaN",
+        ),
+        grounds="left open: the equations are about numbers, and NaN and infinity are none",
+        source="the arithmetic of IEEE 754 in BN-TRAIN-1 and BN-EVAL-1",
     ),
     Requirement(
         id="BN-SHAPE-1",
@@ -76,6 +106,7 @@ ROWS = (
             "padding counted in the variance",
             "lanes beyond the block width not written",
         ),
+        grounds="the problem: x has shape (N, D), for any N and D",
         source="openai/triton#9838, facebookresearch/xformers#785: tails of blocks",
         transforms=("nnx.jit",),
     ),
@@ -85,6 +116,7 @@ ROWS = (
         level=Level.SHOULD,
         why="Data loaders hand out NumPy views; code that looks at the type treats them apart.",
         mistakes=("a separate NumPy path", "memory read past its strides"),
+        grounds="left open: the problem does not say in which container x arrives",
         source="jax.numpy accepts both",
     ),
     Requirement(
@@ -96,6 +128,7 @@ ROWS = (
         level=Level.SHOULD,
         why="A float64 that slips in doubles the memory, and the next layer may refuse it.",
         mistakes=("a constant in float64", "an output left in the dtype of the arithmetic"),
+        grounds="left open: the problem gives the values of y, and no dtype",
         source="flax.nnx.BatchNorm: the dtype of y follows from those of x and the arrays",
     ),
     Requirement(
@@ -111,6 +144,7 @@ ROWS = (
             "state allocated anew for the width of the input",
             "running statistics moved before the shapes are looked at",
         ),
+        grounds="left open: the problem does not say what becomes of an x of another width",
         source="follows from BN-STATE-5: a call that raises has moved nothing",
     ),
     Requirement(
@@ -125,6 +159,7 @@ ROWS = (
             "running statistics moved before the shapes are looked at",
             "a shape check between the update and the output",
         ),
+        grounds="left open: the problem does not say what becomes of an x of another width",
         source="follows from BN-STATE-5; flax.nnx.BatchNorm reshapes gamma after the update",
     ),
 )

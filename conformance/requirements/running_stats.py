@@ -1,6 +1,6 @@
 """How a training call updates the running statistics."""
 
-from conformance.requirements.requirement import Requirement
+from conformance.requirements.requirement import Level, Requirement
 
 _EMA = "flax.nnx.BatchNorm: momentum is the weight of the old value"
 
@@ -18,6 +18,7 @@ ROWS = (
             "overwriting the old value",
             "the update computed and never stored",
         ),
+        grounds="the problem: running becomes momentum·running + (1−momentum)·batch",
         source=_EMA,
     ),
     Requirement(
@@ -29,6 +30,10 @@ ROWS = (
             "the unbiased variance, the convention of other frameworks",
             "the standard deviation stored",
             "the running mean used as centre",
+        ),
+        grounds=(
+            "the problem: running becomes momentum·running + (1−momentum)·batch, with v = "
+            "mean((x−μ)²)"
         ),
         source=_EMA,
     ),
@@ -45,14 +50,19 @@ ROWS = (
             "a cumulative average, or zero-debiasing by the number of calls",
             "the first call treated differently",
         ),
+        grounds="the problem: each training call updates the running values once",
         source=_EMA,
     ),
     Requirement(
         id="BN-EMA-4",
-        statement="Momentum 1 leaves both running statistics identical.",
-        formula="m = 1:  rm' = rm,  rv' = rv, bit for bit",
+        statement=(
+            "Momentum 1 leaves both running statistics as they are, up to the rounding of an "
+            "average."
+        ),
+        formula="m = 1:  rm' = rm,  rv' = rv",
         why="Freezing the statistics is a use of the layer.",
         mistakes=("momentum 1 read as 'cumulative average'", "momentum clipped below 1"),
+        grounds="the problem: with momentum 1 its equation is running = running",
         source="follows from BN-EMA-1 and BN-EMA-2",
     ),
     Requirement(
@@ -61,6 +71,7 @@ ROWS = (
         formula="m = 0:  rm' = μ,  rv' = v",
         why="Zero is a value, not an absence.",
         mistakes=("`momentum or default`", "momentum clipped above 0"),
+        grounds="the problem: with momentum 0 its equation is running = batch",
         source="follows from BN-EMA-1 and BN-EMA-2",
     ),
     Requirement(
@@ -76,6 +87,7 @@ ROWS = (
             "updates that stop after k calls",
             "a momentum that changes with the step",
         ),
+        grounds="mathematics: the recursion of the problem, solved for a constant batch",
         source="follows from BN-EMA-3",
     ),
     Requirement(
@@ -83,6 +95,20 @@ ROWS = (
         statement="The update does not depend on gamma, beta, eps or the row order.",
         why="The statistics are those of x, before anything is applied to it.",
         mistakes=("statistics of the output", "eps added to the stored variance"),
+        grounds=(
+            "the problem: gamma, beta and eps are in no equation of the running values; "
+            "mathematics: a mean has no order"
+        ),
         source="follows from BN-EMA-1 and BN-EMA-2",
+    ),
+    Requirement(
+        id="BN-EMA-8",
+        statement="Momentum 1 leaves both running statistics identical.",
+        formula="m = 1:  rm' = rm,  rv' = rv, bit for bit",
+        level=Level.SHOULD,
+        why="Frozen statistics that creep by a rounding in each call are not those of evaluation.",
+        mistakes=("momentum clipped just below 1", "new − m·(new − old), which rounds"),
+        grounds="left open: new − m·(new − old) is the same average, and rounds at m = 1",
+        source="BN-EMA-4, to the last bit",
     ),
 )

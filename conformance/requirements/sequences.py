@@ -15,6 +15,7 @@ ROWS = (
             "a counter that changes the formula",
             "state shared with a copy or another instance",
         ),
+        grounds="mathematics: the equations of single calls, one after the other",
         source="follows from BN-IND-2; Claessen & Hughes 2002, Testing monadic code",
         transforms=("nnx.jit", "nnx.split and nnx.merge"),
     ),

@@ -1,6 +1,6 @@
 """Copying, restoring and updating the state."""
 
-from conformance.requirements.requirement import Capability, Requirement
+from conformance.requirements.requirement import Capability, Level, Requirement
 
 ROWS = (
     Requirement(
@@ -17,6 +17,9 @@ ROWS = (
             "a table keyed by the identity of the layer",
             "a set-up that only the constructor runs",
         ),
+        grounds=(
+            "the problem: what nnx.split yields is what gets serialised, so it is the whole layer"
+        ),
         source="flax NNX: nnx.split, nnx.merge, nnx.to_pure_dict; ml-explore/mlx#305",
         transforms=("nnx.split and nnx.merge",),
     ),
@@ -26,6 +29,7 @@ ROWS = (
             "nnx.clone, copy.deepcopy and pickle give layers with equal state that are "
             "independent: a call on one moves nothing in the other."
         ),
+        level=Level.SHOULD,
         needs=Capability.NNX,
         why="Target networks, averaged weights and worker processes are made this way.",
         mistakes=(
@@ -33,6 +37,7 @@ ROWS = (
             "__getstate__ without the momentum or the statistics",
             "slots swapped between saving and restoring",
         ),
+        grounds="left open: the problem names nnx.split, and neither pickle nor deepcopy",
         source="flax NNX: nnx.clone; Python: copy.deepcopy, pickle; burn#1167",
     ),
     Requirement(
@@ -41,9 +46,11 @@ ROWS = (
             "An Orbax checkpoint that was written after training and is restored into a fresh "
             "layer, built from another seed, gives the same evaluation."
         ),
+        level=Level.SHOULD,
         needs=Capability.NNX,
         why="The evaluation that counts happens in another process than the training.",
         mistakes=("running statistics not saved", "restored values hidden by a cache"),
+        grounds="left open: the problem names nnx.split, and no library for checkpoints",
         source="Orbax: StandardCheckpointer; patrick-kidger/equinox#166",
     ),
     Requirement(
@@ -55,6 +62,10 @@ ROWS = (
         needs=Capability.NNX,
         why="Optimisers, averaged weights and partial restores write into a living layer.",
         mistakes=("folded scale and shift kept", "slots swapped", "only the first update counts"),
+        grounds=(
+            "the problem: the values that the Variables hold are the state, whoever has "
+            "written them"
+        ),
         source="flax NNX: nnx.update",
     ),
 )

@@ -24,6 +24,9 @@ ROWS = (
             "a collective in evaluation",
             "a sum where a mean is meant",
         ),
+        grounds=(
+            "declared: statistics shared over an axis; mathematics: the equations over all its rows"
+        ),
         source="flax normalization: axis_name; NVIDIA apex and PyTorch SyncBatchNorm",
         transforms=_SPREAD,
     ),
@@ -40,6 +43,10 @@ ROWS = (
             "of a mask and a named axis together, each promises the statistics of all rows kept."
         ),
         mistakes=("the mean of the means of the shards", "division by all rows of all shards"),
+        grounds=(
+            "declared: a mask and a shared axis; mathematics: the equations over all rows "
+            "that count"
+        ),
         source="PyTorch SyncBatchNorm: weighted by counts since pytorch/pytorch#22192",
         transforms=_SPREAD,
     ),
@@ -57,6 +64,7 @@ ROWS = (
             "SHOULD, because a shard's mean of no rows is as undefined as in BN-MASK-3."
         ),
         mistakes=("0/0 of the empty shard, for all shards", "an empty shard that does not update"),
+        grounds="left open: the mean of no rows is not defined",
         source="pytorch/pytorch#36530, facebookresearch/detectron2#366",
         transforms=_SPREAD,
     ),

@@ -20,6 +20,10 @@ ROWS = (
             "normalising with the running statistics, or with the freshly updated ones",
             "variance without subtracting the mean",
         ),
+        grounds=(
+            "the problem: training normalises with the mean and the biased variance of "
+            "the batch, over axis 0"
+        ),
         source=_ALGORITHM_1,
     ),
     Requirement(
@@ -30,19 +34,22 @@ ROWS = (
             "normalising with the average of old and new statistics",
             "a shortcut that takes the running value when the batch is small",
         ),
+        grounds="the problem: in training x is normalised with the batch statistics",
         source=_FOLLOWS,
     ),
     Requirement(
         id="BN-TRAIN-3",
         statement=(
             "Features are independent: column j of y and of the statistics depends on column j of "
-            "x alone; a NaN or an infinity in one column stays there."
+            "x alone."
         ),
         why="One broken sensor must not blank the whole layer.",
         mistakes=(
             "a reduction over both axes",
             "one statistic shared by all features",
-            "a global isfinite guard",
+        ),
+        grounds=(
+            "the problem: statistics are over axis 0, so no equation of a feature contains another"
         ),
         source=_FOLLOWS,
     ),
@@ -59,6 +66,7 @@ ROWS = (
             "gamma indexed in reverse",
             "rows sorted and not put back",
         ),
+        grounds="mathematics: a mean does not depend on the order of what it is taken over",
         source=_FOLLOWS,
     ),
     Requirement(
@@ -69,6 +77,7 @@ ROWS = (
         formula="y([x; x]) = [y(x); y(x)]",
         why="Mean and biased variance do not change; every N−1 does.",
         mistakes=("N−1 in the variance or in the mean", "a weight that depends on the batch size"),
+        grounds="mathematics: every number twice has the same mean and the same mean square",
         source=_FOLLOWS,
     ),
     Requirement(
@@ -77,6 +86,7 @@ ROWS = (
         formula="y(x + c) = y(x)",
         why="Normalization removes the offset; the mean moves with it, the variance does not.",
         mistakes=("mean of squares used as variance", "no centring", "a one-pass variance"),
+        grounds="mathematics: (x+c) − mean(x+c) = x − mean(x)",
         source=_FOLLOWS,
     ),
     Requirement(
@@ -85,6 +95,7 @@ ROWS = (
         formula="y(c·x; c²·ε) = y(x; ε),  c > 0",
         why="ε has the unit of a variance; a formula that breaks this law puts it elsewhere.",
         mistakes=("√v + ε", "√(v + ε²)", "a floor under the variance", "clipping of x or of z"),
+        grounds="mathematics: c(x−μ)/√(c²v + c²ε) = (x−μ)/√(v+ε)",
         source=_FOLLOWS,
     ),
     Requirement(
@@ -93,6 +104,7 @@ ROWS = (
         formula="N = 1:  x = μ, v = 0, y = β",
         why="Zero variance at N = 1 is the biased value; N−1 divides by zero there.",
         mistakes=("NaN from N/(N−1)", "returning x when there is nothing to normalise"),
+        grounds="mathematics: of a single row x−μ = 0, and ε > 0, so the equation gives beta",
         source="pytorch/pytorch#1381, torch/nn#1271: single-row batches",
     ),
     Requirement(
@@ -101,6 +113,9 @@ ROWS = (
         formula="x = c:  v = 0, y = β",
         why="ε exists for this case.",
         mistakes=("no ε: 0/0", "returning x, or one, for constant features"),
+        grounds=(
+            "mathematics: of a constant feature x−μ = 0, and ε > 0, so the equation gives beta"
+        ),
         source="BVLC/caffe#3963, pytorch/pytorch#5410: constant inputs",
     ),
     Requirement(
@@ -111,6 +126,7 @@ ROWS = (
         formula="mean(y) = 0,  mean(y²) = v/(v+ε)",
         why="The sentence by which most people know the layer, with ε taken seriously.",
         mistakes=("z divided by √v without ε", "the unbiased variance", "a clipped output"),
+        grounds="mathematics: follows from the equation of y with gamma = 1 and beta = 0",
         source=_ALGORITHM_1,
     ),
 )

@@ -90,23 +90,19 @@ AGAIN = ("again", "changed again")
 _KINDS = (
     *("train", "evaluate") * 6,
     *("again", "again", "changed again", "changed again", "switch", "switch", "mutate"),
-    *("copy", "copy", "copy", "copy", "split and merge"),
+    *("clone", "clone", "clone", "clone", "split and merge"),
     *("train often", "evaluate often", "alternate", "interleave", "reset", "reset", "set"),
     *(f"set {name}" for name in ARRAYS),
 )
 """Every kind of step, frequent ones several times."""
 
-COPIES = ("clone", "deepcopy", "pickle")
-"""Ways of copying. Each program prefers one of them, so that copies of copies are not rare."""
-
-KINDS = tuple(dict.fromkeys((*(kind for kind in _KINDS if kind != "copy"), *COPIES)))
+KINDS = tuple(dict.fromkeys(_KINDS))
 """Every kind of step, once."""
 
 _TIMES = (2, 3, 5, 8, 12, 25, 4, 6)
 _LONG = {"train often": (128, 160), "evaluate often": (208, 160), "alternate": (128, 50)}
 """The byte from which a run is long, and its length: mistakes in counters and drift show late."""
 
-_AS_PREFERRED = 192
 _SHORTEST, _LONGEST = 3, 30
 
 _RESIZED = 2
@@ -145,19 +141,12 @@ class Program:
 
 
 @composite
-def steps(reader: ByteReader, preferred: str) -> Step | None:
-    """Steps from three bytes each; None if the first of them is zero.
-
-    Args:
-        reader: The bytes.
-        preferred: The way of copying that the program prefers.
-    """
+def steps(reader: ByteReader) -> Step | None:
+    """Steps from three bytes each; None if the first of them is zero."""
     which, argument, manner = reader.take(3)
     if which == 0:
         return None
     kind = _KINDS[(which - 1) % len(_KINDS)]
-    if kind == "copy":
-        kind = preferred if argument < _AS_PREFERRED else COPIES[argument % len(COPIES)]
     long_from, long = _LONG.get(kind, (256, 0))
     times = long if manner >= long_from else _TIMES[manner % len(_TIMES)]
     batch = argument % 3 if kind in {*CALLS, "mutate"} else argument % 2 * (kind in RUNS)
@@ -178,8 +167,7 @@ def programs(reader: ByteReader, palette: Palette) -> Program:
     The size of the third batch comes from the palette.
     """
     size = max(reader.draw(integers(_SHORTEST, _LONGEST)) for _ in range(2))
-    preferred = COPIES[reader.draw(integers(0, len(COPIES) - 1))]
-    drawn = [reader.draw(steps(preferred)) for _ in range(size)]
+    drawn = [reader.draw(steps()) for _ in range(size)]
     case = replace(reader.draw(cases(TRANSFORMED)), as_jax=False)
     entry = entry_of(case)
     rows = sorted({e.rows for e in palette if e.features == entry.features} - {entry.rows})[:3]

@@ -83,22 +83,13 @@ def permutations(reader: ByteReader, size: int) -> list[int]:
 
 
 @composite
-def poisoned_cases(reader: ByteReader, palette: Palette) -> Poisoned:
-    """Cases of two or more features, and a replacement of one of them, (N,).
-
-    The replacement is another feature, or the same one with a NaN or an infinity in one row.
-    """
+def replaced_columns(reader: ByteReader, palette: Palette) -> Poisoned:
+    """Cases of two or more features, and another feature that replaces one of them, (N,)."""
     case = reader.draw(cases(tuple(entry for entry in palette if entry.features > 1)))
     rows, features = case.x.shape
     column = reader.draw(integers(0, features - 1))
-    row = reader.draw(integers(0, rows - 1))
-    poison = (None, np.nan, np.inf, -np.inf)[reader.draw(integers(0, 3))]
-    if poison is None:
-        other = reader.draw(batches(Entry(rows, 1, 0.0, case.config.eps)))[:, 0]
-    else:
-        other = case.x[:, column].copy()
-        other[row] = poison
-    return Poisoned(case, column, other)
+    other = reader.draw(batches(Entry(rows, 1, 0.0, case.config.eps)))[:, 0]
+    return Poisoned(case, column, other * np.float32((1, 100)[reader.draw(integers(0, 1))]))
 
 
 @composite

@@ -48,7 +48,7 @@ class SingleRowUntouched(StepwiseBatchNorm):
         return jnp.asarray(x) if x.shape[0] == 1 else super().evaluate(x)
 
 
-@fault("modes-weighted", "BN-EVAL-2", "BN-EVAL-3")
+@fault("modes-weighted", "BN-NUM-4")
 class ModesWeighted(StepwiseBatchNorm):
     """Both modes are computed and weighted by 0 and 1, where 0·NaN is NaN."""
 
@@ -60,7 +60,7 @@ class ModesWeighted(StepwiseBatchNorm):
         return super().evaluate(x) + 0.0 * trained
 
 
-@fault("statistics-weighted", "BN-EVAL-3")
+@fault("statistics-weighted", "BN-NUM-4")
 class StatisticsWeighted(StepwiseBatchNorm):
     """Evaluation selects the statistics by a weight of 0 for those of the batch."""
 

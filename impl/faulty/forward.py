@@ -31,12 +31,6 @@ def flag_rounded(seed: Any, x: Any, use_running_average: Any) -> Any:
     return _applied(x, bool(np.round(flag) == 1) or flag > 1.5, int(seed)).reshape(-1)
 
 
-@fault("flag-not-below", "BN-FLAG-2")
-def flag_not_below(seed: Any, x: Any, use_running_average: Any) -> Any:
-    """The flag evaluates unless it is below one half, so NaN evaluates."""
-    return _applied(x, not use_running_average < 0.5, int(seed)).reshape(-1)
-
-
 @fault("flag-is-bool", "BN-FLAG-1", "BN-FWD-3", diagnosed="flag-is-true")
 def flag_is_bool(seed: Any, x: Any, use_running_average: Any) -> Any:
     """Only the object True evaluates."""
@@ -130,11 +124,10 @@ def trains_before_evaluating(seed: Any, x: Any, use_running_average: Any) -> Any
     return (layer(batch, True) if use_running_average >= 0.5 else trained).reshape(-1)
 
 
-@fault("flag-int", "BN-FLAG-2", diagnosed=("flag-int", "flag-int-positive", "flag-int-raises"))
+@fault("flag-int", "BN-FLAG-2", diagnosed=("flag-int", "flag-int-positive"))
 def flag_int(seed: Any, x: Any, use_running_average: Any) -> Any:
     """The flag is cut to an integer, so 0.9 trains."""
-    flag = float(use_running_average)
-    return _applied(x, flag == flag and int(flag) >= 1, int(seed)).reshape(-1)  # noqa: PLR0124  NaN
+    return _applied(x, int(use_running_average) >= 1, int(seed)).reshape(-1)
 
 
 @fault("flag-blends", "BN-FLAG-2")
@@ -165,7 +158,7 @@ def transposed_if_wide(seed: Any, x: Any, use_running_average: Any) -> Any:
     return _applied(batch, evaluates, int(seed)).reshape(-1)
 
 
-@fault("seed-in-result", "BN-FWD-4")
+@fault("seed-in-result", "BN-FWD-10")
 def seed_in_result(seed: Any, x: Any, use_running_average: Any) -> Any:
     """The last digits of the result depend on the seed."""
     y = _applied(x, bool(use_running_average >= 0.5), int(seed)).reshape(-1)

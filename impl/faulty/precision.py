@@ -69,7 +69,7 @@ class MomentumBfloat16(StepwiseBatchNorm):
         return kept * old + (1 - kept) * new
 
 
-@fault("dithered", "BN-IND-1", "BN-EVAL-5", diagnosed="varies")
+@fault("dithered", "BN-IND-1", diagnosed="varies")
 class Dithered(StepwiseBatchNorm):
     """Results are dithered in their last digits, differently at each call."""
 
@@ -182,7 +182,7 @@ class OutliersLeftOut(StepwiseBatchNorm):
 
 @fault(
     "nan-replaced-in-evaluation",
-    "BN-NUM-3",
+    "BN-NUM-4",
     diagnosed=("nan-is-zero@evaluation", "nan-of-y-is-zero@evaluation"),
 )
 class NanReplacedInEvaluation(StepwiseBatchNorm):
@@ -192,7 +192,7 @@ class NanReplacedInEvaluation(StepwiseBatchNorm):
         return super().evaluate(jnp.nan_to_num(x))
 
 
-@fault("nan-rows-zeroed", "BN-NUM-3", diagnosed="nan-of-y-is-beta")
+@fault("nan-rows-zeroed", "BN-NUM-4", diagnosed="nan-of-y-is-beta")
 class NanRowsZeroed(StepwiseBatchNorm):
     """NaN in the result is replaced by beta, in both modes."""
 

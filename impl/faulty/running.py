@@ -85,6 +85,15 @@ class MomentumOneOverwrites(StepwiseBatchNorm):
         return new if self.momentum == 1 else super().moved(old, new)
 
 
+@fault("momentum-one-creeps", "BN-EMA-8")
+class MomentumBelowOne(StepwiseBatchNorm):
+    """Momentum 1 is clipped to the number before it, so frozen statistics creep."""
+
+    def moved(self, old: Array, new: Array) -> Array:
+        kept = min(self.momentum, 1 - 2**-24)
+        return kept * old + (1 - kept) * new
+
+
 @fault("repeats-skipped", "BN-EMA-3", "BN-EMA-6")
 class RepeatsSkipped(StepwiseBatchNorm):
     """A batch equal to the previous one is taken as seen already and skipped."""
@@ -223,7 +232,7 @@ class VarianceAroundRunningMean(StepwiseBatchNorm):
         super().update(x, mean, self.batch_var(x, self.running_mean[...]))
 
 
-@fault("nan-batch-skipped", "BN-TRAIN-3")
+@fault("nan-batch-skipped", "BN-NUM-4")
 class NanBatchSkipped(StepwiseBatchNorm):
     """One feature that is not finite keeps all features from being updated."""
 

@@ -95,7 +95,7 @@ class HiddenCopy(Boxed):
         self.box.contents["hidden"] = self.moved(old_mean, mean), self.moved_var(old_var, var)
 
 
-@fault("shared-buffers", "BN-STATE-7")
+@fault("shared-buffers", "BN-STATE-9")
 class SharedBuffers(StepwiseBatchNorm):
     """beta and running_mean are built from one array of zeros, which donation deletes twice."""
 

@@ -116,7 +116,7 @@ class FirstRowLeftOut(StepwiseBatchNorm):
         return jnp.mean(x[1:], axis=0) if x.shape[0] > 1 else jnp.mean(x, axis=0)
 
 
-@fault("nan-guard-for-all", "BN-TRAIN-3", diagnosed="batch-zeroed-if-not-finite@training")
+@fault("nan-guard-for-all", "BN-NUM-4", diagnosed="batch-zeroed-if-not-finite@training")
 class NanGuardForAll(StepwiseBatchNorm):
     """If anything is not finite the whole batch is replaced by zeros."""
 
@@ -124,7 +124,7 @@ class NanGuardForAll(StepwiseBatchNorm):
         return super().train_step(jnp.where(jnp.all(jnp.isfinite(x)), x, 0))
 
 
-@fault("nan-to-num", "BN-NUM-3", diagnosed="nan-is-zero@training")
+@fault("nan-to-num", "BN-NUM-4", diagnosed="nan-is-zero@training")
 class NanToNum(StepwiseBatchNorm):
     """NaN in the input is replaced by zero."""
 
@@ -173,7 +173,7 @@ class DuplicatesOnce(StepwiseBatchNorm):
 
 @fault(
     "nan-to-num-of-y",
-    "BN-NUM-3",
+    "BN-NUM-4",
     diagnosed=("nan-of-y-is-zero@training", "nan-to-num-of-y@training"),
 )
 class NanToNumOfY(StepwiseBatchNorm):

@@ -60,7 +60,7 @@ class InitialBufferKept(Boxed):
         return super().evaluate(x) + 0 * start
 
 
-@fault("buffer-shared-at-birth", "BN-JIT-7", "BN-STATE-7", raises=True)
+@fault("buffer-shared-at-birth", "BN-JIT-7", "BN-STATE-9", raises=True)
 class BufferSharedAtBirth(StepwiseBatchNorm):
     """gamma and the running variance start as one array."""
 

@@ -40,6 +40,57 @@ class DeltaAverage(StepwiseBatchNorm):
         return old + (1 - self.momentum) * (jax.lax.stop_gradient(new) - old)
 
 
+@variant("average-from-the-nearer-end")
+class AverageFromTheNearerEnd(StepwiseBatchNorm):
+    """The moving average from the end that weighs more, as torch.lerp computes it."""
+
+    def moved(self, old: Array, new: Array) -> Array:
+        weight, new = 1 - self.momentum, jax.lax.stop_gradient(new)
+        if weight < 0.5:
+            return old + weight * (new - old)
+        return new - (1 - weight) * (new - old)
+
+
+@variant("fused-average")
+class FusedAverage(StepwiseBatchNorm):
+    """The moving average in one compiled expression, where the compiler may fuse multiply-adds."""
+
+    def moved(self, old: Array, new: Array) -> Array:
+        return _fused(self.momentum, old, jax.lax.stop_gradient(new))
+
+
+@jax.jit
+def _fused(momentum: float, old: Array, new: Array) -> Array:
+    return momentum * old + (1 - momentum) * new
+
+
+@variant("mode-as-integer")
+class ModeAsInteger(StepwiseBatchNorm):
+    """The flag is cut to an integer before it is looked at."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        return self.evaluate(x) if int(use_running_average) else self.train_step(x)
+
+
+@variant("mode-equal-to-one")
+class ModeEqualToOne(StepwiseBatchNorm):
+    """The flag evaluates where it equals 1."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        return self.evaluate(x) if use_running_average == 1 else self.train_step(x)
+
+
+@variant("mode-by-threshold")
+class ModeByThreshold(StepwiseBatchNorm):
+    """The flag evaluates from one half on; a flag that is NaN is refused."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        if use_running_average != use_running_average:  # noqa: PLR0124  NaN
+            msg = "the flag is NaN"
+            raise ValueError(msg)
+        return self.evaluate(x) if bool(use_running_average >= 0.5) else self.train_step(x)
+
+
 @variant("float32-momentum")
 class Float32Momentum(StepwiseBatchNorm):
     """1 − m is taken in float32."""

@@ -182,8 +182,8 @@ def test_a_script_drives_a_layer_as_it_is_declared(
         ("deepcopy-forgets-eps", "BN-SER-2"),
         ("shape-drifts", "BN-STATE-5"),
         ("lazy-arrays", "BN-INIT-7"),  # nothing to read
-        ("pickle-drops-statistics", "BN-SEQ-1"),
-        ("deepcopy-is-the-layer", "BN-SEQ-1"),
+        ("pickle-drops-statistics", "BN-SER-2"),
+        ("clones-share-moments", "BN-SEQ-1"),
         ("momentum-leaf", "BN-STATE-4"),  # a leaf that a correct layer does not have
         ("float16-output-in-evaluation-only", "BN-SHAPE-3"),
         ("single-feature-refused-late", "BN-ERR-2"),

@@ -25,7 +25,7 @@ from conformance.strategies.targeted import (
     extreme_cases,
     offset_cases,
     permuted_cases,
-    poisoned_cases,
+    replaced_columns,
     scale_cases,
     scaled_cases,
     shifted_cases,
@@ -49,7 +49,7 @@ CASES = {
     "shifted_cases": shifted_cases,
     "scaled_cases": scaled_cases,
     "permuted_cases": permuted_cases,
-    "poisoned_cases": poisoned_cases,
+    "replaced_columns": replaced_columns,
 }
 
 

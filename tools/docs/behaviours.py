@@ -42,9 +42,9 @@ $ conformance behaviours my_norm.py:MyBatchNorm
 ```
 
 Each observation is made in a worker process, so the layer may crash or hang. The layers have three
-features, momentum 0.75 and ε = 1e-3. Keras, Haiku, PyTorch, MLX and ONNX take a training flag
-instead of `use_running_average`, which their adapters negate; for these, an answer about a flag of
-NaN or .3 describes the negated flag.
+features, momentum 0.75 and ε = 1e-3; a forward function has those that it is defined with. Keras,
+Haiku, PyTorch, MLX and ONNX take a training flag instead of `use_running_average`, which their
+adapters negate; for these, an answer about a flag of NaN or .3 describes the negated flag.
 """
 
 

@@ -87,7 +87,8 @@ verdict and every violation is in [data/findings.json](data/findings.json).
   `-wide` entries declare masks, feature axes, dtypes and, for flax, named axes. `flax-default`
   declares its one-pass variance; *strict* ignores that declaration (`--ignore-declarations`) and
   shows what it costs.
-- What is declared is a promise, so the requirements about values in an extended domain are MUST.
+- What is declared is a promise, so the requirements about values in an extended domain are MUST,
+  but for the accuracy of inputs of 16 bits (BN-TYPE-1, BN-TYPE-4).
   `conformance run flax-wide` exits with 1: a 16-bit dtype, “the dtype of the result”, also rounds
   the statistics in evaluation (BN-TYPE-1), and a mask, “the positions for which the mean and
   variance should be computed”, with a named axis gives those of other positions (BN-SYNC-2).

@@ -35,6 +35,11 @@ axis 0; z = (x−μ)/√(v+ε); γ and β are gamma and beta; rm and rv are the 
 a prime marks a value after the call; m is momentum, the weight of the *old* value; w is the
 cotangent of y.
 
+*Grounds* says what demands a MUST: the problem that the suite was written for, read literally, or
+plain mathematics; in the extended domain, what the layer itself declares. A layer that does
+otherwise without contradicting either of them violates a SHOULD at most, whose grounds say what is
+left open.
+
 *Needs* is the capability that an implementation must offer for the requirement to apply. Without
 it the verdict is `unsupported`, never `conforms`.
 
@@ -62,8 +67,8 @@ def requirement_page() -> str:
     """Return the requirement tables as Markdown."""
     parts = [_HEAD]
     for family in families():
-        parts.append(f"## {family}\n\n| id | level | needs | statement | source |")
-        parts.append("|---|---|---|---|---|")
+        parts.append(f"## {family}\n\n| id | level | needs | statement | grounds | source |")
+        parts.append("|---|---|---|---|---|---|")
         parts += [_row(row) for row in REQUIREMENTS.values() if row.family == family]
         parts.append("")
     return "\n".join([*parts, _TRANSFORMS, *_transforms()]) + "\n"
@@ -90,6 +95,7 @@ def _row(row: Requirement) -> str:
         row.level.value.upper(),
         row.needs.value,
         row.statement + formula,
+        row.grounds,
         row.source,
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from conformance.properties.support.subject import Subject
+from conformance.requirements import Capability
 
 Observe = Callable[[Subject], str]
-"""From an implementation with a layer to one sentence, without its subject and full stop."""
+"""From an implementation to one sentence, without its subject and full stop."""
 
 
 class NotObserved(Exception):
@@ -18,11 +19,19 @@ class NotObserved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """One question that the requirements leave open, and the function that finds the answer."""
+    """One question that the requirements leave open, and the function that finds the answer.
+
+    Attributes:
+        name: The id.
+        question: What the requirements leave open.
+        observe: Finds the answer.
+        needs: What an implementation must offer: a layer, or a forward function.
+    """
 
     name: str
     question: str
     observe: Observe
+    needs: Capability = Capability.LAYER
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +54,15 @@ BEHAVIOURS: dict[str, Behaviour] = {}
 """Every behaviour by name, in the order of the table."""
 
 
-def behaviour(name: str, question: str) -> Callable[[Observe], Observe]:
+def behaviour(
+    name: str, question: str, needs: Capability = Capability.LAYER
+) -> Callable[[Observe], Observe]:
     """Register the decorated function as the one that answers a question.
 
     Args:
         name: The id of the behaviour.
         question: What the requirements leave open.
+        needs: What an implementation must offer.
 
     Raises:
         ValueError: Another behaviour has the same id.
@@ -60,7 +72,7 @@ def behaviour(name: str, question: str) -> Callable[[Observe], Observe]:
         raise ValueError(msg)
 
     def record(observe: Observe) -> Observe:
-        BEHAVIOURS[name] = Behaviour(name, question, observe)
+        BEHAVIOURS[name] = Behaviour(name, question, observe, needs)
         return observe
 
     return record

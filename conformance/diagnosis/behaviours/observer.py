@@ -17,10 +17,17 @@ CALL_LIMIT = 60.0
 """Seconds that a call may take."""
 
 
+_ABSENT = {
+    Capability.LAYER: "there is a function, and no layer",
+    Capability.FORWARD: "there is a layer, and no forward function",
+}
+
+
 def observe(name: str, subject: Subject) -> Observation:
     """Observe one behaviour; an exception is also an observation."""
-    if Capability.LAYER not in subject.implementation.capabilities:
-        return Observation(name, observed=False, answer="there is a function, and no layer")
+    needs = BEHAVIOURS[name].needs
+    if needs not in subject.implementation.capabilities:
+        return Observation(name, observed=False, answer=_ABSENT[needs])
     try:
         return Observation(name, observed=True, answer=BEHAVIOURS[name].observe(subject))
     except NotObserved as reason:

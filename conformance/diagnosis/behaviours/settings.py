@@ -19,7 +19,7 @@ from conformance.diagnosis.behaviours.calling import (
 )
 from conformance.diagnosis.sample_data import STATE, X
 from conformance.numerics import oracle
-from conformance.numerics.state import AnyArray
+from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.subject import Subject
 from conformance.requirements import Capability
@@ -49,6 +49,26 @@ def nan_flag(subject: Subject) -> str:
     if len(set(answers.values())) == 1:
         return f"NaN and .3: {answers['NaN']}"
     return "; ".join(f"{name}: {words}" for name, words in answers.items())
+
+
+@behaviour(
+    "nan-flag-of-function",
+    "What does the forward function do with a flag that is NaN?",
+    Capability.FORWARD,
+)
+def nan_flag_of_function(subject: Subject) -> str:
+    """f(0., x, nan)"""
+    config, fresh = Config(features=X.shape[1], momentum=0.9, eps=1e-5), State.fresh(X.shape[1])
+    y = attempt(lambda: subject.forward(0.0, X, float("nan")).copy())
+    if isinstance(y, Raised):
+        return str(y)
+    if y.size != X.size:
+        return f"returns {y.size} numbers for {X.size}"
+    y = y.reshape(X.shape)
+    if np.allclose(y, oracle.train(config, fresh, X).y, 1e-2, 1e-2):
+        return "trains"
+    evaluates = np.allclose(y, oracle.evaluate(config, fresh, X), 1e-2, 1e-2)
+    return "evaluates" if evaluates else "gives what neither mode gives"
 
 
 @behaviour("traced-flag", "Can the flag be an argument of a compiled function?")

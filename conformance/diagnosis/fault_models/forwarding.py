@@ -16,7 +16,7 @@ _forward = ReferenceModel.forward
 _FLAG = "bool(flag >= 0.5)"
 
 _READINGS = {
-    "truthy": ("is taken as a truth value, so 0.3 and NaN evaluate", lambda flag: bool(flag)),
+    "truthy": ("is taken as a truth value, so 0.3 evaluates", lambda flag: bool(flag)),
     "rounded": (
         "trains at 0.5: it is compared by >, or rounded to even",
         lambda flag: bool(np.round(float(flag)) >= 1),
@@ -26,36 +26,16 @@ _READINGS = {
         lambda flag: bool(np.round(float(flag)) != 0),
     ),
     "equals-one": ("evaluates only if it equals 1", lambda flag: bool(flag == 1)),
-    "int": ("is cut to an integer, so 0.9 trains", lambda flag: bool(_integer(flag) != 0)),
-    "int-raises": (
-        "is cut to an integer, so 0.9 trains and NaN raises",
-        lambda flag: bool(_integer_or_raise(flag)),
-    ),
-    "int-positive": ("is cut to an integer, so 0.9 trains", lambda flag: bool(_integer(flag) >= 1)),
+    "int": ("is cut to an integer, so 0.9 trains", lambda flag: int(flag) != 0),
+    "int-positive": ("is cut to an integer, so 0.9 trains", lambda flag: int(flag) >= 1),
     "positive": ("evaluates wherever it is positive", lambda flag: bool(flag > 0)),
-    "not-below": ("trains below 0.5 only, so NaN evaluates", lambda flag: not flag < 0.5),
     "absolute": ("is taken by its size, so −1 evaluates", lambda flag: bool(abs(flag) >= 0.5)),
-    "inverted-not-below": ("is read as 'training', NaN as false", lambda flag: bool(flag < 0.5)),
+    "inverted-not-below": ("is read as 'training'", lambda flag: bool(flag < 0.5)),
     "float-only": (
         "evaluates only as a Python float",
         lambda flag: isinstance(flag, float) and bool(flag >= 0.5),
     ),
 }
-
-
-def _integer(flag: Any) -> int:
-    """Return the flag truncated to an integer; NaN, which has no integer part, trains."""
-    try:
-        return int(flag)
-    except ValueError:
-        return 0
-
-
-def _integer_or_raise(flag: Any) -> int:
-    try:
-        return int(flag)
-    except ValueError as error:
-        raise RaisesError from error
 
 
 for _name, (_words, _function) in _READINGS.items():
@@ -105,7 +85,7 @@ alternative(
 
 
 def _blended(m: ReferenceModel, seed: Any, x: Float64, flag: Any) -> Approximate:
-    share = float(np.clip(np.nan_to_num(float(flag)), 0, 1))
+    share = float(np.clip(float(flag), 0, 1))
     evaluated, trained = _forward(m, seed, x, True), _forward(m, seed, x, False)
     return share * evaluated + (1 - share) * trained
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import textwrap
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -38,9 +40,14 @@ def _selected(patterns: tuple[str, ...], level: str | None = None) -> tuple[Requ
 @click.option(
     "--level", type=click.Choice(["must", "should"]), help="List only requirements of this level."
 )
-def list_requirements(patterns: tuple[str, ...], level: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print every field as one JSON array.")
+def list_requirements(patterns: tuple[str, ...], level: str | None, as_json: bool) -> None:
     """List the requirements."""
     rows = _selected(patterns, level)
+    if as_json:
+        fields = [asdict(r) | {"level": r.level.value, "needs": r.needs.value} for r in rows]
+        click.echo(json.dumps(fields, indent=1, ensure_ascii=False))
+        return
     for row in rows:
         head = f"{row.id:<12} {row.level.value.upper():<6} "
         click.echo(textwrap.fill(head + row.statement, WIDTH, subsequent_indent=" " * 20))
@@ -66,6 +73,8 @@ def _explain(row: Requirement) -> None:
     click.echo(textwrap.fill(row.statement, WIDTH, initial_indent="  ", subsequent_indent="  "))
     if row.formula:
         click.echo(f"\n  {row.formula}")
+    click.echo("\n  Grounds")
+    click.echo(textwrap.fill(row.grounds, WIDTH, initial_indent="    ", subsequent_indent="    "))
     click.echo("\n  Why it matters")
     click.echo(textwrap.fill(row.why, WIDTH, initial_indent="    ", subsequent_indent="    "))
     click.echo("\n  Classical mistakes")

@@ -22,6 +22,7 @@ ROW = """    Requirement(
         formula="rm'(−x; −rm) = −rm'(x; rm)",
         why="A mean has a sign.",
         mistakes=("the size of the mean is stored",),
+        grounds="mathematics: the mean of −x is −mean(x)",
         source="follows from BN-EMA-1",
     ),
 )

@@ -15,6 +15,7 @@ from conformance.diagnosis.behaviours.observer import observe
 from conformance.properties.support.subject import Subject
 from impl import reference, wide
 from impl.batchnorm import MyBatchNorm
+from impl.fair import FAIR
 from impl.variants import VARIANTS
 
 ROOT = Path(__file__).parents[3]
@@ -71,6 +72,10 @@ EXPECTED = {
     ),
     "masks": ("not observed: it declares no mask",) * 2,
     "nan-flag": ("NaN and .3: evaluates", "NaN and .3: trains"),
+    "nan-flag-of-function": (
+        "trains",
+        "not observed: there is a layer, and no forward function",
+    ),
     "momentum-outside": (
         "1.5 and −.5: taken as it is",
         "1.5 and −.5: the constructor raises ValueError: momentum is in [0, 1], eps above 0",
@@ -136,6 +141,21 @@ def test_a_function_has_no_layer_to_observe():
     function = Implementation(name="f", forward=print)
     observation = observe("no-rows", Subject(function))
     assert str(observation) == "not observed: there is a function, and no layer"
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("flag-cut-to-integer", "raises ValueError: cannot convert float NaN to integer"),
+        ("flag-equal-to-one", "trains"),
+        ("nan-flag-refused", "raises ValueError: the flag is NaN"),
+        ("nan-flag-evaluates", "evaluates"),
+    ],
+)
+def test_functions_differ_in_a_flag_that_is_nan(name: str, answer: str):
+    """A function trains, evaluates or refuses; none of them is judged by it."""
+    subject = Subject(FAIR[name].implementation)
+    assert observe("nan-flag-of-function", subject).answer == answer
 
 
 def test_the_page_has_every_behaviour_and_what_the_reference_does():

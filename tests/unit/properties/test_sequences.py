@@ -24,7 +24,7 @@ from conformance.properties.support.subject import Subject
 from conformance.report.text import format_literal
 from conformance.strategies.bytestream import SIZE, ByteReader
 from conformance.strategies.case import literals
-from conformance.strategies.programs import AGAIN, COPIES, KINDS, RUNS, Program, Step, programs
+from conformance.strategies.programs import AGAIN, KINDS, RUNS, Program, Step, programs
 from conformance.strategies.shape_grid import DEFAULT, TRANSFORMED, draw_palette
 from impl.stepwise import StepwiseBatchNorm
 
@@ -109,17 +109,15 @@ def test_some_runs_are_long():
 
 
 def test_copies_of_copies_occur():
-    """Several programs copy twice in the same way, and several in two ways."""
-    copied = [[s.kind for s in p.steps if s.kind in COPIES] for p in default_programs()]
-    for kind in COPIES:
-        assert sum(kinds.count(kind) > 1 for kinds in copied) >= 3
-    assert sum(len(set(kinds)) > 1 for kinds in copied) >= 3
+    """Several programs copy twice."""
+    copied = [sum(s.kind == "clone" for s in p.steps) for p in default_programs()]
+    assert sum(count > 1 for count in copied) >= 3
 
 
 def test_every_copy_has_a_function():
-    """The steps that copy and the functions that do it are the same set."""
-    assert set(COPIED_BY) == set(COPIES)
+    """Each way of copying is a step of stored programs; programs that are drawn clone."""
     assert set(COPIED_BY.values()) == set(COPIED)
+    assert set(COPIED_BY) & set(KINDS) == {"clone"}
 
 
 # The literal form

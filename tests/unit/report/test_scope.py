@@ -42,10 +42,10 @@ def verdicts_on(implementation: Implementation, *rows: str) -> list[Verdict]:
         (
             DRIVEN,
             (),
-            "48 of 84 judged: no gradients, transforms or serialisation, because it is driven by "
+            "50 of 87 judged: no gradients, transforms or serialisation, because it is driven by "
             "`build`",
         ),
-        (PURE, (), "65 of 84 judged: no serialisation, because it is not an nnx.Module"),
+        (PURE, (), "67 of 87 judged: no serialisation, because it is not an nnx.Module"),
         (
             replace(PURE, differentiable=False),
             ("BN-JIT-1", "BN-GRAD-1"),
@@ -59,13 +59,13 @@ def verdicts_on(implementation: Implementation, *rows: str) -> list[Verdict]:
         (
             Implementation(name="impl", forward=lambda *_: None),
             (),
-            "7 of 91 judged: no state, gradients, transforms or serialisation, because it is a "
+            "8 of 95 judged: no state, gradients, transforms or serialisation, because it is a "
             "forward function",
         ),
         (
             replace(wide(), design=FIXED),
             (),
-            "88 of 95 judged: momentum and eps are fixed; there is no beta",
+            "90 of 98 judged: momentum and eps are fixed; there is no beta",
         ),
         (
             replace(PURE, design=FIXED),
@@ -91,11 +91,11 @@ def test_each_rendering_has_the_sentence():
     sentence = scope_of(made.verdicts).sentence()
 
     assert conclusion_lines(made)[:2] == [
-        "impl: conforms to 48 of 48 requirements.",
+        "impl: conforms to 50 of 50 requirements.",
         f"impl: {sentence}.",
     ]
     head, *rest = answer_lines(made, "impl")
-    assert head == "✓ impl: conforms to 48 of 48 requirements."
+    assert head == "✓ impl: conforms to 50 of 50 requirements."
     assert " ".join(line.strip() for line in rest).startswith(f"{sentence}.")
     assert all(len(line) <= 80 for line in rest)
     _, message, colour = badge_texts(made)
@@ -104,7 +104,7 @@ def test_each_rendering_has_the_sentence():
     assert f"⚠ <code>impl</code>: {sentence}.\n" in to_markdown(made)
     assert f"<bdi>impl</bdi>: {sentence}.</p>" in to_html(made).replace("&#39;", "'")
     assert made.to_json()["scopes"] == {
-        "impl": {"judged": 48, "of": 84, "reasons": [sentence.partition(": ")[2]]}
+        "impl": {"judged": 50, "of": 87, "reasons": [sentence.partition(": ")[2]]}
     }
 
 
@@ -112,7 +112,7 @@ def test_a_design_leaves_the_badge_green():
     """What a layer fixes or lacks on purpose is said, and is no detour."""
     message, colour = badge_texts(complete(replace(wide(), design=FIXED)))[1:]
 
-    assert "(88 of 95 judged: momentum and eps are fixed; there is no beta)" in message
+    assert "(90 of 98 judged: momentum and eps are fixed; there is no beta)" in message
     assert colour == "#2b7a3d"
 
 

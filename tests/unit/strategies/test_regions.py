@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from support.drawn_cases import draw_for
 
+from conformance.properties import PROPERTIES
+from conformance.properties.support.poisoning import with_element
 from conformance.strategies.case import Case
 from conformance.strategies.cases import mixed_streams, streams
 from conformance.strategies.columns import _FAMILY_OF_BYTE, _FAMILY_OF_BYTE_IF_TALL, FAMILIES
@@ -18,7 +20,6 @@ from conformance.strategies.targeted import (
     extreme_cases,
     free_configs,
     offset_cases,
-    poisoned_cases,
 )
 
 _JUDGED = ("BN-TRAIN-1", "BN-EMA-1", "BN-EMA-2", "BN-EVAL-1")
@@ -145,12 +146,15 @@ def test_cases_near_eps_are_near():
 
 
 def test_poison_is_of_every_kind():
-    """NaN, both infinities and a mere other feature all take the place of a feature."""
-    found = {
-        next((str(value) for value in drawn["drawn"].replacement if not np.isfinite(value)), "")
-        for drawn in draw_for("BN-TRAIN-3", {"drawn": poisoned_cases})
-    }
-    assert found == {"", "nan", "inf", "-inf"}
+    """NaN and both infinities take the place of an element, in every row and column."""
+    drawn = draw_for("BN-NUM-4", PROPERTIES["BN-NUM-4"].strategies)
+    placed = [with_element(each["case"], each["place"], each["poison"]) for each in drawn]
+    assert {str(value) for *_, value in placed} == {"nan", "inf", "-inf"}
+    assert {row for _, row, *_ in placed} > set(range(7))
+    assert {column for _, _, column, _ in placed} > set(range(5))
+    for case, row, column, value in placed:
+        assert np.array_equal(case.x[row, column], np.float32(value), equal_nan=True)
+        assert (~np.isfinite(case.x)).sum() == 1
 
 
 def test_free_configurations_reach_the_ends():
