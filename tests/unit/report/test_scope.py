@@ -59,7 +59,7 @@ def verdicts_on(implementation: Implementation, *rows: str) -> list[Verdict]:
         (
             Implementation(name="impl", forward=lambda *_: None),
             (),
-            "8 of 95 judged: no state, gradients, transforms or serialisation, because it is a "
+            "12 of 99 judged: no state, gradients, transforms or serialisation, because it is a "
             "forward function",
         ),
         (
