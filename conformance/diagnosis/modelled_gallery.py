@@ -37,7 +37,15 @@ _BY_FAMILY = {
 }
 """By module of ``fault_models``, a requirement that its mistakes violate; else BN-SEQ-1."""
 
+_NOT_FINITE = (
+    *("batch-zeroed-if-not-finite", "nan-batch-skipped", "nan-batch-skipped-mean"),
+    *("nan-batch-skipped-variance", "nan-is-zero", "nan-of-y-is-beta", "nan-of-y-is-zero"),
+    *("nan-to-num-of-x", "nan-to-num-of-y", "not-finite-is-zero", "not-finite-rows-zeroed"),
+    "not-finite-spreads",
+)
+
 _BY_ID = {
+    **dict.fromkeys(_NOT_FINITE, "BN-NUM-4"),
     "affine-captured": "BN-AFF-2",
     "beta-only-captured": "BN-AFF-2",
     "flag-float-only": "BN-EVAL-1",
@@ -47,10 +55,6 @@ _BY_ID = {
     "lanes-beyond": "BN-SHAPE-1",
     "memory-order": "BN-FWD-1",
     "memory-order-unless-c": "BN-FWD-1",
-    "nan-batch-skipped": "BN-NUM-4",
-    "nan-batch-skipped-mean": "BN-NUM-4",
-    "nan-batch-skipped-variance": "BN-NUM-4",
-    "not-finite-spreads": "BN-NUM-4",
     "not-flat": "BN-FWD-1",
     "seed-not-cut": "BN-FWD-4",
 }

@@ -188,7 +188,7 @@ class Conventions:
             count: The number of updates before this one; None stands for any number.
         """
         power, updates = self.remaining(momentum, count)
-        return (5 + 2 * (updates + 6) * power) / (1 - power)
+        return (6 + 2 * (updates + 6) * power) / (1 - power)
 
     def statistics_dtype(self) -> str | None:
         """Return the declared dtype of the running statistics, None if none is declared."""

@@ -226,15 +226,18 @@ def ema_error(
 ) -> Float64:
     """Return the bound after one update m·old + (1−m)·new, (D,).
 
-    e ≤ m·e_old + (1−m)·e_new + 5u·max(|old|, |new|) covers both m·r+(1−m)·b and r+(1−m)(b−r),
-    with 1−m taken in any precision. Scaling the last term by m·|old|+(1−m)·|new| instead
-    would be wrong: float32(1−m) breaks that, and the second form is unbounded there.
+    e ≤ m·e_old + (1−m)·e_new + 6u·max(|old|, |new|) covers m·r+(1−m)·b, r+(1−m)(b−r) and
+    b−m(b−r), with m and 1−m rounded. With M = max(|old|, |new|): |b−r| ≤ 2M errs by 2uM; the
+    weight w that multiplies it by u/2 where w ≥ ½, so the product by 2wuM + uM + 2wuM; and the sum,
+    at most |1−2w|·M, by u of itself: 6wuM for w ≥ ½, less below. Scaling the last term by
+    m·|old|+(1−m)·|new| instead would be wrong: float32(1−m) breaks that, and the other forms are
+    unbounded there.
 
     ``count`` updates came before, which matters for declared deviations alone. A zero-debiased
-    average after t updates is a sum that errs by those 5u, divided by 1−mᵗ; m itself is rounded,
+    average after t updates is a sum that errs by those 6u, divided by 1−mᵗ; m itself is rounded,
     which moves mᵗ by t·u·mᵗ, the power errs by 4u·mᵗ, and two operations follow. This counts
     twice where the average is moved by (1−m)/(1−mᵗ)·(b−r), so that in all
-    e ≤ … + u·max(|old|, |new|)·(5 + 2(t+6)·mᵗ)/(1−mᵗ), which is the above where mᵗ is 0.
+    e ≤ … + u·max(|old|, |new|)·(6 + 2(t+6)·mᵗ)/(1−mᵗ), which is the above where mᵗ is 0.
     Statistics that are declared to have 16 bits may be averaged in them: then u is theirs. In
     float16 four roundings, of b, of both products and of the sum, may be by half its spacing s.
 

@@ -58,7 +58,7 @@ class _Tracked:
         count: Any = None,
         conventions: Conventions = STRICT,
     ) -> None:
-        """Apply one step: e_k = m·e_{k−1} + (1−m)·e_new + 5u·max(|old|, |new|)."""
+        """Apply one step: e_k = m·e_{k−1} + (1−m)·e_new + 6u·max(|old|, |new|)."""
 
         def step(e_old: Float64, e: Float64) -> Float64:
             return bounds.ema_error(momentum, e_old, e, self.value, new, count, conventions)

@@ -55,7 +55,8 @@ def ratios(x: np.ndarray, computed: Statistics, conventions: Conventions) -> dic
         old, wanted, limit = getattr(state, name), getattr(truth, name), getattr(bound, name)
         convex = F(MOMENTUM) * old + (F(1) - F(MOMENTUM)) * new
         moved = old + F(1 - MOMENTUM) * (new - old)
-        found[name] = max(worst_ratio(convex, wanted, limit), worst_ratio(moved, wanted, limit))
+        back = new - F(MOMENTUM) * (new - old)
+        found[name] = max(worst_ratio(each, wanted, limit) for each in (convex, moved, back))
     return found
 
 

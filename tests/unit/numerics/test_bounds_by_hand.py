@@ -43,9 +43,9 @@ def test_one_pass_by_hand():
 
 
 def test_the_update_by_hand():
-    """One update keeps m of the old error, takes 1−m of the new one, and adds 5u of the larger."""
+    """One update keeps m of the old error, takes 1−m of the new one, and adds 6u of the larger."""
     found = bounds.ema_error(0.75, np.array([4.0]), np.array([8.0]), [-2.0], np.array([1.0]))
-    assert found == pytest.approx([0.75 * 4 + 0.25 * 8 + 10 * U])
+    assert found == pytest.approx([0.75 * 4 + 0.25 * 8 + 12 * U])
 
 
 def test_evaluation_by_hand():
