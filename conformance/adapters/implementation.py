@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from conformance.adapters.calling import calling_of
@@ -16,6 +16,7 @@ from conformance.adapters.construction import Construction
 from conformance.adapters.design import PLAIN, Design, deviations_of
 from conformance.adapters.domain import Precision, Wider
 from conformance.adapters.errors import AdapterError
+from conformance.adapters.mining import MOST, mine
 from conformance.adapters.protocols import ARRAYS, COUNT, Config, Layer
 from conformance.adapters.recognized import Recognition
 from conformance.requirements.deviations import Deviation, visibility_of
@@ -36,6 +37,7 @@ class Declaration:
         wider: The declared domain beyond float32 batches (N, D).
         design: What is fixed, absent or added by design.
         recognition: How it was recognized, if it is not an author's adapter.
+        mined: Numbers that its source mentions.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Declaration:
     wider: Wider | None = None
     design: Design = PLAIN
     recognition: Recognition | None = None
+    mined: tuple[float, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the declaration as JSON values."""
@@ -61,6 +64,7 @@ class Declaration:
             "wider": wider,
             "design": self.design.to_json(),
             "recognition": self.recognition and self.recognition.to_json(),
+            "mined": list(self.mined),
         }
 
     @classmethod
@@ -83,8 +87,11 @@ class Declaration:
             "deviations": frozenset(Deviation[each] for each in data["deviations"]),
         }
         recognition = data["recognition"] and Recognition.from_json(data["recognition"])
+        mined = data["mined"]
+        if len(mined) > MOST or not all(type(each) in {int, float} for each in mined):
+            raise TypeError("mined numbers are of another kind")
         named |= {"wider": wider, "design": Design.from_json(data["design"])}
-        return cls(**{**data, **named, "recognition": recognition})
+        return cls(**{**data, **named, "recognition": recognition, "mined": tuple(mined)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +187,15 @@ class Implementation(ClassConstructors):
             wider=None if self.wider is None else replace(self.wider, build=None),
             design=self.design,
             recognition=self.recognition,
+            mined=self.mined,
         )
+
+    @cached_property
+    def mined(self) -> tuple[float, ...]:
+        """Numbers that the source of the layer, or else of the function, mentions."""
+        layer = self.build if self.construction is None else self.construction.module
+        found = [number for each in (layer, self.forward) if each for number in mine(each)]
+        return tuple(dict.fromkeys(found))[:MOST]
 
     def read(self, *, strictly: bool) -> Implementation:
         """Return the implementation to judge: without its deviations by the strict requirements.
@@ -294,3 +309,10 @@ class Implementation(ClassConstructors):
             kind=kind,
             construction=construction,
         )
+
+
+def reading_of(judged: Declaration | Implementation) -> dict[str, Any] | None:
+    """Return what a report says was read of an implementation, as JSON values; None if nothing."""
+    recognition = judged.recognition and judged.recognition.to_json()
+    reading = {"recognition": recognition, "mined": list(judged.mined)}
+    return {name: part for name, part in reading.items() if part} or None

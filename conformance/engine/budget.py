@@ -15,7 +15,8 @@ class Budget:
         profile: The name of the profile.
         max_examples: Cases per property, before its share.
         seed: The seed of the run; None lets Hypothesis choose, by its own options.
-        palette_seed: Draw shapes from this seed; None keeps the default palette.
+        palette_seed: Draw nearly all shapes from this seed; None keeps the corners of the default
+            palette, and draws the rest from ``seed`` if there is one.
         hypothesis: The ``hypothesis.settings`` to start from, if the user loaded a profile.
         minimize: Make counterexamples small, instead of reporting the first one found.
     """

@@ -36,6 +36,9 @@ CASES_PER_SEED = 10
 """Cases that are expanded from one of Hypothesis's seeds: what it does for each seed, drawing and
 keeping it, and saving and restoring random states, costs half as much as judging a short case."""
 
+MINED_CASES = 4
+"""Cases of each palette that comes from the source of the implementation."""
+
 _TRIES = 10
 """How many cases may be rejected for each that is not; Hypothesis allows as many."""
 
@@ -104,7 +107,11 @@ class PropertyRun:
         self.failure: Failure | None = None
         self._replayed = False
         chosen = palettes or prop.palettes or (_palette(budget),)
-        self._tests = [_SeedTest(self, palette).bind() for palette in chosen]
+        tests = [_SeedTest(self, palette) for palette in chosen]
+        if prop.mined is not None and not palettes:
+            further = prop.mined(subject.implementation.mined)
+            tests += [_SeedTest(self, palette, MINED_CASES) for palette in further]
+        self._tests = [test.bind() for test in tests]
 
     def __call__(self) -> None:
         """Execute every case.
@@ -230,11 +237,11 @@ class PropertyRun:
 class _SeedTest:
     """The Hypothesis test of one palette: each seed stands for several cases."""
 
-    def __init__(self, run: PropertyRun, palette: Palette) -> None:
+    def __init__(self, run: PropertyRun, palette: Palette, wanted: int = 0) -> None:
         self.run = run
         self.palette = palette
         self.strategies = run.strategies(palette)
-        self.wanted = max(1, round(run.budget.max_examples * run.property.share))
+        self.wanted = wanted or max(1, round(run.budget.max_examples * run.property.share))
         self.left = self.wanted
         self.failed: bytes | None = None
 
@@ -305,9 +312,9 @@ class _SeedTest:
 
 
 def _palette(budget: Budget) -> Palette:
-    if budget.palette_seed is None:
-        return shape_grid.DEFAULT
-    return shape_grid.draw_palette(budget.palette_seed)
+    if budget.palette_seed is not None:
+        return shape_grid.draw_palette(budget.palette_seed)
+    return shape_grid.DEFAULT if budget.seed is None else shape_grid.palette_of(budget.seed)
 
 
 def _stream(seed: int, requirement: Requirement) -> int:

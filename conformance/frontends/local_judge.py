@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.adapters.errors import AdapterError
-from conformance.adapters.implementation import Implementation
+from conformance.adapters.implementation import Implementation, reading_of
 from conformance.adapters.resolve import resolve
 from conformance.engine.budget import Budget
 from conformance.engine.judge import judge_requirement
@@ -41,7 +41,7 @@ class LocalJudge:
 
     def __init__(self, subjects: Mapping[str, Subject], budget: Budget) -> None:
         self._subjects, self._budget = subjects, budget
-        self._recognized: set[str] = set()
+        self._read: set[str] = set()
 
     def judge(
         self,
@@ -70,13 +70,12 @@ class LocalJudge:
         """Return nothing: implementations share the memory of this process."""
         return {}
 
-    def take_recognition(self, name: str) -> dict[str, Any] | None:
-        """Return how an implementation was recognized, as JSON values, when first asked."""
-        found = self._subjects[name].imported.recognition
-        if found is None or name in self._recognized:
+    def take_reading(self, name: str) -> dict[str, Any] | None:
+        """Return what was read of an implementation, when first asked."""
+        if name in self._read:
             return None
-        self._recognized.add(name)
-        return found.to_json()
+        self._read.add(name)
+        return reading_of(self._subjects[name].imported)
 
     def diagnose(self, requirement: str, name: str) -> dict[str, Any]:
         """Return the most likely mistake of an implementation, as JSON values.

@@ -23,7 +23,8 @@ from conformance.strategies.lookalikes import (
     lookalike_cases,
     reordered_cases,
 )
-from conformance.strategies.shape_grid import FORWARD_SWEEP
+from conformance.strategies.shape_grid import FORWARD_SWEEP, mined_sizes, mined_values
+from conformance.strategies.targeted import plain_or_mined
 
 MOMENTUM, EPS = 0.9, 1e-5
 """The configuration that the forward function is defined with."""
@@ -138,7 +139,7 @@ def the_result_is_flat_in_row_major_order(
     check_forward(subject, case.x, result, evaluates=bool(flag))
 
 
-@requirement("BN-FWD-2", case=cases)
+@requirement("BN-FWD-2", mined=mined_values, case=plain_or_mined)
 def a_training_flag_trains_a_fresh_layer(subject: Subject, case: Case) -> None:
     """y = (x−μ)/√(v+1e-5)"""
     result = subject.forward(0.0, subject.input(case), 0.0)
@@ -182,7 +183,11 @@ def the_function_has_no_memory(subject: Subject, case: Case, flag: int) -> Itera
 
 
 @requirement(
-    "BN-FWD-6", share=0.01, palettes=tuple((entry,) for entry in FORWARD_SWEEP), case=cases
+    "BN-FWD-6",
+    share=0.01,
+    palettes=tuple((entry,) for entry in FORWARD_SWEEP),
+    mined=mined_sizes,
+    case=cases,
 )
 def the_function_is_right_at_every_size(subject: Subject, case: Case) -> None:
     """training and evaluation at each size of the sweep"""

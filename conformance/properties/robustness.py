@@ -43,8 +43,15 @@ from conformance.strategies.cases import (
     mixed_streams,
     streams,
 )
-from conformance.strategies.shape_grid import EAGER, SWEEP, Entry
-from conformance.strategies.targeted import extreme_cases, offset_cases, scale_cases
+from conformance.strategies.shape_grid import (
+    EAGER,
+    SWEEP,
+    Entry,
+    mined_sizes,
+    mined_values,
+    runs_eagerly,
+)
+from conformance.strategies.targeted import extreme_or_mined, offset_cases, scale_cases
 
 
 @requirement("BN-IND-1", share=0.4, case=cases)
@@ -135,7 +142,7 @@ def scales_side_by_side_do_not_meet(subject: Subject, case: Case) -> None:
     check_evaluation(layer, case, x)
 
 
-@requirement("BN-NUM-3", case=extreme_cases)
+@requirement("BN-NUM-3", mined=mined_values, case=extreme_or_mined)
 def nothing_is_clipped_or_rounded(subject: Subject, case: Case) -> None:
     """outliers, zeros, integers and large values are normalised"""
     layer, before, x = subject.start(case)
@@ -183,6 +190,7 @@ def what_is_not_finite_stays_where_it_is(
     "BN-SHAPE-1",
     share=0.02,
     palettes=tuple((entry,) for entry in (*SWEEP, *EAGER)),
+    mined=mined_sizes,
     case=lambda palette: cases(palette, fresh_from=NEVER_FRESH),
 )
 def every_size_is_right(subject: Subject, case: Case) -> None:
@@ -191,7 +199,7 @@ def every_size_is_right(subject: Subject, case: Case) -> None:
     rounds = (
         subject.conventions.stored_roundoff() > 0
     )  # one program need not round what it reads again
-    if rounds or entry_of(case) in EAGER:
+    if rounds or runs_eagerly(entry_of(case)):
         y_train, y_eval = layer.train(x), layer.evaluate(x)
     else:
         y_train, y_eval = subject.train_then_evaluate(layer, x)

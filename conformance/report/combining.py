@@ -55,12 +55,14 @@ def combine(named: Sequence[tuple[str, Report]]) -> Report:
         exit_code=_exit_code(reports, verdicts),
     )
     recognitions = {name: each for report in reports for name, each in report.recognitions.items()}
+    mined = {name: each for report in reports for name, each in report.mined.items()}
     return Report(
         header=header,
         footer=footer,
         verdicts=verdicts,
         side_effects=_side_effects(reports),
         recognitions=recognitions,
+        mined=mined,
     )
 
 

@@ -89,6 +89,7 @@ class Report:
             working directory.
         recognitions: By implementation without an adapter, how it was read: the line of Python
             that says the same, the reasons, and arguments to add.
+        mined: By implementation, the numbers of its source that became sizes and values.
     """
 
     header: Header
@@ -97,6 +98,7 @@ class Report:
     diagnoses: dict[str, dict[str, Any]] = field(default_factory=dict)
     side_effects: dict[str, list[str]] = field(default_factory=dict)
     recognitions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    mined: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -152,6 +154,7 @@ class Report:
             "diagnoses": self.diagnoses,
             "side_effects": self.side_effects,
             **({"recognitions": self.recognitions} if self.recognitions else {}),
+            **({"mined": self.mined} if self.mined else {}),
             "transforms": self.transforms(),
             "grounds": self.grounds(),
             "on_word": self.on_word(),
@@ -184,6 +187,7 @@ class Report:
                 diagnoses=dict(data.get("diagnoses", {})),
                 side_effects=dict(data.get("side_effects", {})),
                 recognitions=dict(data.get("recognitions", {})),
+                mined=dict(data.get("mined", {})),
             )
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             msg = f"{path} is truncated or was edited: {error!r}. Run again to write a new one."

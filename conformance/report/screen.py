@@ -26,6 +26,7 @@ from conformance.report.text import (
     WIDTH,
     diagnosis_facts,
     format_literal,
+    mined_lines,
     recognition_lines,
     rerun_command,
     run_options,
@@ -113,6 +114,7 @@ def answer_lines(
     if scope := scope_of(verdicts):
         lines += _wrap(f"{scope.sentence()}.", "  ", 2)
     lines += [f" {line}" for line in recognition_lines(report.recognitions.get(name))]
+    lines += [f" {line}" for line in mined_lines(report.mined.get(name))]
     found = causes(report, name)
     lines += _unknown(report.diagnoses.get(name, {}))
     several = sum(bool(cause.diagnosis) for cause in found)

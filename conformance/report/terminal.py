@@ -17,6 +17,7 @@ from conformance.report.text import (
     format_diagnosis,
     format_list,
     format_violation,
+    mined_lines,
     recognition_lines,
     rerun_command,
     run_options,
@@ -71,7 +72,8 @@ def render_findings(report: Report, console: Console, printed: Verdict | None = 
         if verdicts:
             console.print()
             _render_title(implementation, verdicts, console)
-            for line in recognition_lines(report.recognitions.get(implementation)):
+            lines = recognition_lines(report.recognitions.get(implementation))
+            for line in [*lines, *mined_lines(report.mined.get(implementation))]:
                 console.print(escape(f"  {line}"), highlight=False, soft_wrap=True)
             _render_families(verdicts, console)
     _render_bad([verdict for verdict in report.verdicts if verdict != printed], report, console)

@@ -64,6 +64,15 @@ def recognition_lines(recognition: Mapping[str, Any] | None) -> list[str]:
     return [part for line in lines for part in _fold(line)]
 
 
+def mined_lines(mined: Sequence[float] | None) -> list[str]:
+    """Return the line with the numbers of the source that became sizes and values.
+
+    Args:
+        mined: The numbers; None or empty if there are none.
+    """
+    return _fold(f"mined: {', '.join(f'{each:g}' for each in mined)}") if mined else []
+
+
 def explanation_lines(recognition: Mapping[str, Any]) -> list[str]:
     """Return why an implementation without an adapter was read as it was."""
     return [part for reason in recognition["reasons"] for part in _fold(reason)]

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import random
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from conformance.adapters.protocols import Config
 
@@ -81,8 +82,10 @@ DIVISIBLE = (12, 50, 100, 840)
 _SIZES = sorted((*BOUNDARIES, *DIVISIBLE, *BOUNDARIES_LARGE))
 _BOTH = ((1, 1), (1, 3), (2, 2), (6, 6), (10, 10), (33, 33), (9, 1), (257, 1), (129, 65))
 
+_SWEPT, _EAGER = (0.75, 1e-5), (0.9, 1e-3)
+
 SWEEP = tuple(
-    Entry(rows, features, 0.75, 1e-5)
+    Entry(rows, features, *_SWEPT)
     for rows, features in (*_BOTH, *zip(_SIZES, reversed(_SIZES), strict=True))
 )
 """Every size next to a block boundary, for rows and for features; iterated over, not drawn.
@@ -92,7 +95,7 @@ smallest number of rows with the largest number of features, and so on.
 """
 
 EAGER = tuple(
-    Entry(rows, features, 0.9, 1e-3) for rows, features in ((1, 257), (65, 40), (300, 3), (1025, 1))
+    Entry(rows, features, *_EAGER) for rows, features in ((1, 257), (65, 40), (300, 3), (1025, 1))
 )
 """Sizes of the sweep for calls without jit: a tail may be wrong with or without it only."""
 
@@ -123,25 +126,125 @@ TRANSFORMED = COMPILED[:3]
 """For properties under transforms, whose tracing costs more than the rest."""
 
 
+_CORNERS = 20
+"""Entries of the default palette that every seed keeps: ten shapes, each in two configurations."""
+
+
+def palette_of(seed: int) -> tuple[Entry, ...]:
+    """Return the palette of a seed: the corners of the default one, and four drawn shapes.
+
+    The drawn shapes take the place of the larger ones, so that a seed changes shapes as well as
+    values, and costs as many compilations.
+    """
+    rng = _random("grid", seed)
+    shapes = (
+        (rng.randint(3, 12), rng.randint(7, 24)),
+        (rng.randint(17, 32), rng.randint(2, 5)),
+        (rng.randint(33, 64), 1),
+        (rng.randint(33, 48), rng.randint(2, 5)),
+    )
+    places = zip(DEFAULT[_CORNERS:], (shape for shape in shapes for _ in range(2)), strict=True)
+    drawn = (replace(entry, rows=rows, features=width) for entry, (rows, width) in places)
+    return (*DEFAULT[:_CORNERS], *drawn)
+
+
+def _random(what: str, seed: int) -> random.Random:
+    digest = hashlib.sha256(f"{what} {seed}".encode()).digest()
+    return random.Random(digest)  # noqa: S311  shapes, not secrets
+
+
+LARGEST = 4096
+
+
 def draw_palette(seed: int) -> tuple[Entry, ...]:
-    """Draw a palette from a seed, so that over many runs every shape is tried.
+    """Draw a palette from a seed, so that over many runs every size up to 4096 is tried.
 
     It keeps the first twelve entries of the default palette, among them the edge cases, and
-    replaces all others.
+    replaces all others: by small shapes, tall ones and wide ones.
     """
-    digest = hashlib.sha256(f"palette {seed}".encode()).digest()
-    rng = random.Random(digest)  # noqa: S311  shapes, not secrets
+    rng = _random("palette", seed)
+
+    def size() -> int:
+        return rng.choice((rng.randint(2, LARGEST), round(2 ** rng.uniform(4, 12))))
+
+    shapes = [(rng.randint(2, 48), rng.choice((1, 2, 3, 4, 6, 9, 12, 20))) for _ in range(8)]
+    shapes += [(size(), rng.randint(1, 3)) for _ in range(4)]
+    shapes += [(rng.randint(2, 4), size()) for _ in range(2)]
     drawn = [
         Entry(
-            rng.randint(2, 48),
-            rng.choice((1, 2, 3, 4, 6, 9, 12, 20)),
+            rows,
+            features,
             rng.choice((0.0, 1.0, round(rng.random(), 3), round(1 - 10 ** rng.uniform(-4, -1), 4))),
             float(f"{10 ** rng.uniform(-7, 0):.2g}"),
         )
-        for _ in range(14)
+        for rows, features in shapes
     ]
     drawn.sort(key=lambda entry: entry.rows * entry.features)
     return (*DEFAULT[:12], *drawn)
+
+
+@dataclass(frozen=True, slots=True)
+class Valued(Entry):
+    """An entry for cases about a number that the source of the layer mentions."""
+
+    value: float
+
+
+MINED_SIZES = 4
+"""Numbers of a source that become sizes, at most; each costs up to eight compilations."""
+
+_LARGEST_MINED = 65_600
+_WIDEST_MINED = 4_097
+
+
+def mined_sizes(mined: Sequence[float]) -> tuple[tuple[Entry, ...], ...]:
+    """Return palettes of a single entry: the sizes that a source mentions, each ±1.
+
+    Sizes of the sweep are left out. What is compiled has one feature, or two rows; one entry of
+    each is called eagerly.
+
+    Args:
+        mined: The numbers, the most relevant first.
+    """
+    entries: list[Entry] = []
+    sizes = [round(each) for each in mined if each == round(each) and 2 < each < _LARGEST_MINED]
+    new = [size for size in sizes if not {size - 1, size, size + 1} <= {*_SIZES, *range(1, 11)}]
+    for size in new[:MINED_SIZES]:
+        near = (size - 1, size, size + 1)
+        entries += [Entry(rows, 1, *_SWEPT) for rows in near]
+        entries.append(Entry(size + 1, 1, *_EAGER))
+        if size < _WIDEST_MINED:
+            entries += [Entry(2, features, *_SWEPT) for features in near]
+            entries.append(Entry(2, size + 1, *_EAGER))
+    return tuple((entry,) for entry in entries)
+
+
+def mined_values(mined: Sequence[float]) -> tuple[tuple[Entry, ...], ...]:
+    """Return palettes of a single entry for the numbers that a source mentions.
+
+    A number is also the momentum, and ε, where it can be.
+
+    Args:
+        mined: The numbers.
+    """
+    configs = [((0.75, 1e-5), *_as_config(value)) for value in mined]
+    return tuple(
+        (Valued(6, 10, *config, value),)
+        for value, each in zip(mined, configs, strict=True)
+        for config in each
+    )
+
+
+def _as_config(value: float) -> Iterator[tuple[float, float]]:
+    if value <= 1:
+        yield value, 1e-5
+    if 1e-12 <= value <= 10:
+        yield 0.75, value
+
+
+def runs_eagerly(entry: Entry) -> bool:
+    """Return whether an entry of the sweep is for calls without jit."""
+    return (entry.momentum, entry.eps) == _EAGER
 
 
 def with_momentum(momentum: float, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from conformance.adapters.protocols import Config
-from conformance.numerics.state import Float32
+from conformance.adapters.protocols import ARRAYS, Config
+from conformance.numerics.state import AnyArray, Float32
 from conformance.strategies.bytestream import ByteReader, ByteStrategy, composite, integers
 from conformance.strategies.case import Case
 from conformance.strategies.cases import NEVER_FRESH, Palette, batches, cases, draw_columns
 from conformance.strategies.columns import BLOCK
-from conformance.strategies.shape_grid import EAGER, Entry, with_momentum
+from conformance.strategies.shape_grid import EAGER, Entry, Valued, with_momentum
 
 
 class Shifted(NamedTuple):
@@ -210,6 +210,51 @@ def extreme_cases(reader: ByteReader, palette: Palette) -> Case:
     else:
         x[row, :] = 0
     return case.with_x(x)
+
+
+@composite
+def mined_cases(reader: ByteReader, entry: Valued) -> Case:
+    """Cases about a number c: elements, means, deviations, variances, states around it.
+
+    In one kind every number is below c, in another above it, because some mistakes look at the
+    whole batch.
+    """
+    c, kind = entry.value, reader.draw(integers(0, 2))
+    state = draw_columns(reader, entry).state
+    rows, features = entry.rows, entry.features
+    raw = np.frombuffer(reader.take(BLOCK), np.uint8)
+    small = np.resize(raw % 8, (rows, features)).astype(np.float64)
+    if kind:
+        x = small * c / 10 if kind == 1 else c * (1.25 + small)
+        return Case(config=entry.config, state=state, x=_as_float32(x), as_jax=kind == 1)
+    signs = np.where(np.arange(rows) % 2, -1, 1)
+    x = small.copy()
+    x[0, :3] = c, c + 1, -c
+    x[:, 3] = c + small[:, 3] * max(c, 1) / 64
+    x[:, 4] = c - 1 + small[:, 4] * max(c, 1) / 64
+    x[:, 5], x[:, 6], x[:, 7] = c * signs, np.sqrt(c) * signs, 1.01 * c * signs
+    x[:, 8] = c * small[:, 8]
+    around = np.array([c, c + 1, abs(c - 1), 1.01 * c, 0.99 * c])
+    arrays = {name: getattr(state, name).copy() for name in ARRAYS}
+    for place, name in enumerate(ARRAYS):
+        arrays[name][place : place + 5] = around
+    return Case(config=entry.config, state=state.replace(**arrays), x=_as_float32(x), as_jax=False)
+
+
+def _as_float32(x: AnyArray) -> Float32:
+    return x.astype(np.float32)
+
+
+def extreme_or_mined(palette: Palette) -> ByteStrategy[Case]:
+    """Cases about a number of the source if the palette is for one, and extreme ones if not."""
+    first = palette[0]
+    return mined_cases(first) if isinstance(first, Valued) else extreme_cases(palette)
+
+
+def plain_or_mined(palette: Palette) -> ByteStrategy[Case]:
+    """Cases about a number of the source if the palette is for one, and plain ones if not."""
+    first = palette[0]
+    return mined_cases(first) if isinstance(first, Valued) else cases(palette)
 
 
 def cases_at_momentum(palette: Palette, momentum: float) -> ByteStrategy[Case]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.adapters.errors import AdapterError, printable
-from conformance.adapters.implementation import Declaration
+from conformance.adapters.implementation import Declaration, reading_of
 from conformance.adapters.operations.executor import ExecutorLost
 from conformance.engine.budget import Budget
 from conformance.engine.judge import judge_requirement
@@ -34,7 +34,7 @@ class _Record:
     losses: list[str] = field(default_factory=list)
     effects: list[str] = field(default_factory=list)
     is_checked: bool = False
-    recognition_taken: bool = False
+    reading_taken: bool = False
     peak_memory: int = 0
 
 
@@ -77,14 +77,13 @@ class Supervisor:
         effects, record.effects = record.effects, []
         return effects
 
-    def take_recognition(self, name: str) -> dict[str, Any] | None:
-        """Return how an implementation was recognized, as JSON values, when first asked."""
+    def take_reading(self, name: str) -> dict[str, Any] | None:
+        """Return what was read of an implementation, when first asked."""
         record = self._record(name)
-        found = record.declaration and record.declaration.recognition
-        if found is None or record.recognition_taken:
+        if record.declaration is None or record.reading_taken:
             return None
-        record.recognition_taken = True
-        return found.to_json()
+        record.reading_taken = True
+        return reading_of(record.declaration)
 
     def peak_memory(self) -> dict[str, int]:
         """Return the largest resident memory of the processes of each implementation, in bytes."""

@@ -21,7 +21,7 @@ from conformance.diagnosis.client import diagnoses
 from conformance.frontends.pytest_plugin.protocol import (
     EFFECTS,
     PEAK_MEMORY,
-    RECOGNITION,
+    READING,
     REFUSAL,
     RUN_CONFIG,
     VERDICT,
@@ -54,6 +54,7 @@ class VerdictCollector:
         effects: The process-wide state that each implementation changed.
         peaks: The largest resident memory of the processes of each implementation, in bytes.
         recognitions: How implementations without an adapter were read, by name.
+        mined: Numbers that the source of each implementation mentions.
         diagnoses: The diagnoses by implementation; None where none was made.
     """
 
@@ -69,6 +70,7 @@ class VerdictCollector:
     effects: dict[str, list[str]] = field(default_factory=dict)
     peaks: dict[str, int] = field(default_factory=dict)
     recognitions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    mined: dict[str, list[float]] = field(default_factory=dict)
     diagnoses: dict[str, dict[str, Any]] | None = None
     _nodes: set[str] = field(default_factory=set)
     _items: dict[str, Pair] = field(init=False)
@@ -105,6 +107,7 @@ class VerdictCollector:
             diagnoses=self.diagnoses or {},
             side_effects=self.effects,
             recognitions=self.recognitions,
+            mined=self.mined,
             footer=Footer(
                 expected=len(self.expected),
                 verdicts=len(verdicts),
@@ -174,8 +177,11 @@ class VerdictCollector:
             name, effects = json.loads(str(properties[EFFECTS]))
             known = self.effects.setdefault(name, [])
             known += [effect for effect in effects if effect not in known]
-        if RECOGNITION in properties:
-            name, self.recognitions[name] = json.loads(str(properties[RECOGNITION]))
+        if READING in properties:
+            name, reading = json.loads(str(properties[READING]))
+            for kept, part in ((self.recognitions, "recognition"), (self.mined, "mined")):
+                if part in reading:
+                    kept[name] = reading[part]
         if VERDICT in properties:
             self.add(Verdict.from_json(json.loads(str(properties[VERDICT]))))
         elif report.failed and pair not in self.verdicts:

@@ -11,7 +11,7 @@ import pytest
 
 from conformance.engine.sandbox.waiting import RunCancelled
 from conformance.frontends.pytest_plugin.outcomes import junit_properties, raise_for_verdict
-from conformance.frontends.pytest_plugin.protocol import EFFECTS, RECOGNITION, VERDICT
+from conformance.frontends.pytest_plugin.protocol import EFFECTS, READING, VERDICT
 from conformance.requirements import Level, Requirement
 from conformance.requirements.verdict import Verdict
 
@@ -22,14 +22,14 @@ class RequirementItem(pytest.Item):
     Attributes:
         judge: Returns the verdict; the item does not know where and how it is reached.
         side_effects: Returns the process-wide state that changed since the last call.
-        recognition: Returns how the implementation was recognized, as JSON values, or None.
+        reading: Returns what was read of the implementation, as JSON values, or None.
         implementation: The name of the implementation.
         strict: A violated SHOULD fails.
     """
 
     judge: Callable[[], Verdict]
     side_effects: Callable[[], list[str]]
-    recognition: Callable[[], dict[str, Any] | None]
+    reading: Callable[[], dict[str, Any] | None]
     implementation: str
     strict: bool = False
 
@@ -45,8 +45,8 @@ class RequirementItem(pytest.Item):
         self.user_properties.extend(junit_properties(verdict))
         if effects := self.side_effects():
             self._record(EFFECTS, [self.implementation, effects])
-        if recognition := self.recognition():
-            self._record(RECOGNITION, [self.implementation, recognition])
+        if reading := self.reading():
+            self._record(READING, [self.implementation, reading])
         raise_for_verdict(verdict, strict=self.strict)
 
     def _record(self, key: str, value: object) -> None:

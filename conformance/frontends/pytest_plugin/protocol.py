@@ -18,8 +18,9 @@ REFUSAL = "conformance_refusal"
 PEAK_MEMORY = "conformance_peak_memory"
 """Key of ``workeroutput``: the largest resident memory of each implementation, in bytes."""
 
-RECOGNITION = "conformance-recognition"
-"""User property of a test report: how an implementation without an adapter was read."""
+READING = "conformance-reading"
+"""User property of a test report: how an implementation without an adapter was recognized, and the
+numbers that its source mentions."""
 
 VERDICT = "conformance"
 """User property of a test report: the verdict, as JSON."""

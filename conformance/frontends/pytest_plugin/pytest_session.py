@@ -53,7 +53,7 @@ class RequirementFile(pytest.File):
             item: RequirementItem = RequirementItem.from_parent(self, name=name)
             item.judge = partial(self._judge, self.judge, requirement, implementation, clock)
             item.side_effects = partial(self.judge.take_effects, implementation)
-            item.recognition = partial(self.judge.take_recognition, implementation)
+            item.reading = partial(self.judge.take_reading, implementation)
             item.implementation, item.strict = implementation, self.run.strict
             item.mark(REQUIREMENTS[requirement])
             yield item

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from conformance.strategies.bytestream import ByteStrategy
 from conformance.strategies.shape_grid import Entry
 
 Claim = Callable[..., Iterator[None] | None]
+Mined = Callable[[Sequence[float]], tuple[tuple[Entry, ...], ...]]
 StrategyOf = Callable[[tuple[Entry, ...]], ByteStrategy[Any]]
 
 
@@ -27,6 +28,7 @@ class Property:
         share: The part of the run's cases per property that is worth its cost: a requirement about
             a fresh layer has little to vary, one that runs hundreds of steps costs much per case.
         palettes: Palettes that replace that of the run; the property is judged on each in turn.
+        mined: Further palettes, from the numbers that the source of the implementation mentions.
     """
 
     requirement: Requirement
@@ -34,6 +36,7 @@ class Property:
     strategies: Mapping[str, StrategyOf]
     share: float
     palettes: tuple[tuple[Entry, ...], ...]
+    mined: Mined | None = None
 
     @property
     def source(self) -> str:
@@ -50,6 +53,7 @@ def requirement(
     *,
     share: float = 1.0,
     palettes: tuple[tuple[Entry, ...], ...] = (),
+    mined: Mined | None = None,
     **strategies: StrategyOf,
 ) -> Callable[[Claim], Claim]:
     """Register the decorated function as the one property of a requirement.
@@ -58,6 +62,7 @@ def requirement(
         identity: The id of the requirement.
         share: See ``Property``.
         palettes: See ``Property``.
+        mined: See ``Property``.
         **strategies: The strategy of each argument, as a function of the palette.
 
     Raises:
@@ -72,7 +77,7 @@ def requirement(
 
     def register(claim: Claim) -> Claim:
         row = REQUIREMENTS[identity]
-        PROPERTIES[identity] = Property(row, claim, strategies, share, palettes)
+        PROPERTIES[identity] = Property(row, claim, strategies, share, palettes, mined)
         return claim
 
     return register

@@ -20,7 +20,7 @@ def test_one_line_in_a_test_file_is_enough(project: pytest.Pytester):
     listed = project.runpytest_subprocess("--collect-only", "-q", "-k", "test_right")
     items = [line for line in listed.outlines if "::" in line]
     assert items == [f"test_mine.py::test_right[{row}]" for row in REQUIREMENTS]
-    result = project.runpytest_subprocess("-k", "EMA-1 or FWD-1", "--strict-markers", "-Werror")
+    result = project.runpytest_subprocess("-k", "EMA-1 or FWD-2", "--strict-markers", "-Werror")
     result.assert_outcomes(passed=1, failed=1, skipped=1, deselected=len(REQUIREMENTS) - 2)
     result.stdout.fnmatch_lines(["*    norms:swapped · MUST · violates"])
     assert "judging.py" not in result.stdout.str()

@@ -12,13 +12,16 @@ from support.drawn_cases import draw_for
 
 from conformance.properties import PROPERTIES
 from conformance.properties.support.poisoning import with_element
+from conformance.strategies.bytestream import draw_from_bytes, expand_seed
 from conformance.strategies.case import Case
 from conformance.strategies.cases import mixed_streams, streams
 from conformance.strategies.columns import _FAMILY_OF_BYTE, _FAMILY_OF_BYTE_IF_TALL, FAMILIES
+from conformance.strategies.shape_grid import mined_values
 from conformance.strategies.targeted import (
     cases_near_eps,
     extreme_cases,
     free_configs,
+    mined_cases,
     offset_cases,
 )
 
@@ -195,3 +198,22 @@ def test_every_family_of_columns_has_its_share():
     """Each of the 256 first bytes of a column stands for a family, and no family is missing."""
     assert len(_FAMILY_OF_BYTE) == len(_FAMILY_OF_BYTE_IF_TALL) == 256
     assert set(_FAMILY_OF_BYTE) == set(_FAMILY_OF_BYTE_IF_TALL) == set(range(len(FAMILIES)))
+
+
+@pytest.mark.parametrize("value", [37.25, 0.002, 5000, 1e12])
+def test_cases_about_a_number_surround_it(value: float):
+    """It is an element, a mean, a deviation, a variance and part of each array, and ±1."""
+    (entry,) = mined_values((value,))[0]
+    drawn = [draw_from_bytes(expand_seed(b"s", n), {"case": mined_cases(entry)}) for n in range(20)]
+    cases = [each["case"] for each in drawn]
+    assert all(np.isfinite(case.x).all() for case in cases)
+    mixed = [case for case in cases if np.float32(value) in case.x and np.float32(-value) in case.x]
+    assert mixed
+    assert any(np.abs(case.x).max() < value for case in cases)
+    assert any(case.x.min() > value for case in cases)
+    for case in mixed:
+        assert np.float32(value + 1) in case.x
+        assert np.isclose(case.x.std(axis=0), value, rtol=1e-5).any()
+        assert np.isclose(case.x.var(axis=0), value, rtol=1e-5).any()
+        for array in case.state.arrays().values():
+            assert {np.float32(value), np.float32(value + 1)} <= set(array)

@@ -74,3 +74,31 @@ def test_containers_differ_in_layout():
     assert len(arrays) < len(values)
     assert len({array.strides for array in arrays}) >= 4
     assert any(not array.flags.writeable for array in arrays)
+
+
+def test_sizes_of_a_source_are_tried_with_their_neighbours():
+    """Rows and features at, before and after a size, compiled and not; known ones are left out."""
+    entries = [entry for (entry,) in shape_grid.mined_sizes((1e-5, 5000, 128, 700, 2.5))]
+    assert {(e.rows, e.features) for e in entries if e.features == 1} == {
+        (rows, 1) for size in (5000, 700) for rows in (size - 1, size, size + 1)
+    }
+    assert {e.features for e in entries if e.features > 1} == {699, 700, 701}
+    assert {e.rows for e in entries if shape_grid.runs_eagerly(e)} == {5001, 701, 2}
+    assert shape_grid.mined_sizes((128, 0.5, 7, 10**9)) == ()
+
+
+def test_the_sizes_of_a_source_are_limited():
+    """Of many numbers the first ones count."""
+    entries = shape_grid.mined_sizes(range(300, 400, 10))
+    assert len(entries) == 8 * shape_grid.MINED_SIZES
+    assert max(entry.rows for (entry,) in entries) == 331
+
+
+def test_values_of_a_source_are_momentum_and_eps_where_they_can_be():
+    """A number up to 1 is a momentum as well, one that is neither tiny nor large an eps."""
+    entries = [entry for (entry,) in shape_grid.mined_values((0.37, 4.5, 5000))]
+    assert [(e.value, e.momentum, e.eps) for e in entries] == [
+        *((0.37, 0.75, 1e-5), (0.37, 0.37, 1e-5), (0.37, 0.75, 0.37)),
+        *((4.5, 0.75, 1e-5), (4.5, 0.75, 4.5)),
+        (5000, 0.75, 1e-5),
+    ]
