@@ -252,6 +252,19 @@ def remembered_by_size(seed: Any, x: Any, use_running_average: Any) -> Any:
     return _remembered(key, seed, x, use_running_average)
 
 
+@fault("remembered-by-print", "BN-FWD-8")
+def remembered_by_print(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """Results are remembered by the printed form of x, which leaves out the middle of large x."""
+    return _remembered(("print", str(np.asarray(x))), seed, x, use_running_average)
+
+
+@fault("remembered-by-decimals", "BN-FWD-8")
+def remembered_by_decimals(seed: Any, x: Any, use_running_average: Any) -> Any:
+    """Results are remembered by x rounded to three decimals."""
+    key = "decimals", np.round(np.asarray(x), 3).tobytes()
+    return _remembered(key, seed, x, use_running_average)
+
+
 @fault("forward-numpy-path", "BN-FWD-9")
 def forward_numpy_path(seed: Any, x: Any, use_running_average: Any) -> Any:
     """A view of NumPy with gaps is read as if it had none."""
