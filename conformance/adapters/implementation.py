@@ -105,7 +105,11 @@ class Implementation(ClassConstructors):
         nnx_module: The layers are ``conformance.adapters.nnx.NnxLayer``.
         pure: The layers are ``conformance.adapters.pure.PureLayer``, and so ``Transformable``.
         own_gradients: The layers are ``Differentiable`` by means of their framework, not of JAX.
+        own_second: The calls of such layers are ``TwiceDifferentiableCall``.
         differentiable: JAX can differentiate the layers' calls in reverse mode.
+        forward_mode: The calls, if they can be differentiated, can be in forward mode, too: False
+            for a ``jax.custom_vjp``, which refuses it.
+        twice_differentiable: The gradients can be differentiated in reverse mode.
         deviations: The declared deviations from the conventions of the requirements.
         state_dtype: The dtype that the four arrays are declared to have.
         wider: The declared domain beyond float32 batches (N, D).
@@ -126,7 +130,10 @@ class Implementation(ClassConstructors):
     nnx_module: bool = False
     pure: bool = False
     own_gradients: bool = False
+    own_second: bool = False
     differentiable: bool = True
+    forward_mode: bool = True
+    twice_differentiable: bool = True
     deviations: frozenset[Deviation] = field(default_factory=frozenset)
     state_dtype: str = "float32"
     wider: Wider | None = None
@@ -162,12 +169,16 @@ class Implementation(ClassConstructors):
         """What the implementation offers; requirements that need more do not apply."""
         jax_layers = self.nnx_module or self.pure
         jax_gradients = jax_layers and self.differentiable
+        beyond = self.own_second if self.own_gradients else jax_gradients
         offered = {
             Capability.LAYER: self.build is not None,
             Capability.FORWARD: self.forward is not None,
             Capability.NNX: self.nnx_module,
             Capability.GRAD: self.own_gradients or jax_gradients,
             Capability.NNX_GRAD: self.nnx_module and self.differentiable,
+            Capability.FORWARD_MODE: beyond and self.forward_mode,
+            Capability.FORWARD_OVER_REVERSE: jax_gradients and self.forward_mode,
+            Capability.SECOND: beyond and self.twice_differentiable,
             Capability.TRANSFORMS: jax_layers,
             Capability.TRANSFORMS_GRAD: jax_gradients,
         }
@@ -232,6 +243,8 @@ class Implementation(ClassConstructors):
         deviations: Iterable[Deviation] = (),
         kind: str = "nnx.Module",
         differentiable: bool = True,
+        forward_mode: bool = True,
+        twice_differentiable: bool = True,
         wider: Wider | None = None,
     ) -> Implementation:
         """Return the implementation for an ``nnx.Module`` class.
@@ -267,6 +280,8 @@ class Implementation(ClassConstructors):
             deviations: The declared deviations.
             kind: What the class was recognized as, for reports.
             differentiable: False for a layer that leaves JAX, such as for a callback.
+            forward_mode: False for a layer with a ``jax.custom_vjp``, which refuses ``jax.jvp``.
+            twice_differentiable: False for one whose backward pass JAX cannot differentiate.
             wider: Names of the arguments for masks, axes, dtypes and named axes.
 
         Raises:
@@ -303,6 +318,8 @@ class Implementation(ClassConstructors):
             forward=forward,
             nnx_module=True,
             differentiable=differentiable,
+            forward_mode=forward_mode,
+            twice_differentiable=twice_differentiable,
             deviations=frozenset(deviations) | deviations_of(modes),
             wider=wider,
             design=design,

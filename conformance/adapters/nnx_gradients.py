@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from conformance.adapters import tangents
 from conformance.adapters.device_put import put_on_device
 from conformance.adapters.nnx import Access, NnxLayer
 from conformance.adapters.protocols import STATISTICS
@@ -77,6 +78,21 @@ class NnxCall:
         arrays = (self.leaves, self.gamma, self.beta)
         return _gradient_through_statistics(self.program, *arrays, self.x, (of_mean, of_var))
 
+    def move_along(self, along: tuple[Any, Any, Any]) -> Any:
+        return _moved(self.program, self.leaves, self._primals, along)
+
+    def move_linearly(self, several: Sequence[tuple[Any, Any, Any]]) -> list[Any]:
+        return list(_moved_linearly(self.program, self.leaves, self._primals, several))
+
+    def differentiate_gradient(self, w: Any, t: Any, *, forward_mode: bool) -> tuple[Any, Any, Any]:
+        arguments = self.program, forward_mode, self.leaves, self._primals, w, t
+        of_gamma, of_x, of_w = _twice_differentiated(*arguments)
+        return of_gamma, of_x, of_w
+
+    @property
+    def _primals(self) -> tuple[Any, Any, Any]:
+        return self.gamma, self.beta, self.x
+
 
 def _call(
     program: NnxProgram, leaves: Any, gamma: Any, beta: Any, x: Any
@@ -97,6 +113,24 @@ def _output(program: NnxProgram, leaves: Any, gamma: Any, beta: Any, x: Any) -> 
 @partial(jax.jit, static_argnums=0)
 def _gradients(program: NnxProgram, leaves: Any, gamma: Any, beta: Any, x: Any, w: Any) -> Any:
     return jax.vjp(partial(_output, program, leaves), gamma, beta, x)[1](w)
+
+
+@partial(jax.jit, static_argnums=0)
+def _moved(program: NnxProgram, leaves: Any, primals: Any, along: Any) -> Any:
+    return tangents.move_along(partial(_output, program, leaves), primals, along)
+
+
+@partial(jax.jit, static_argnums=0)
+def _moved_linearly(program: NnxProgram, leaves: Any, primals: Any, several: Any) -> Any:
+    return tangents.move_linearly(partial(_output, program, leaves), primals, several)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _twice_differentiated(
+    program: NnxProgram, forward_mode: bool, leaves: Any, primals: Any, w: Any, t: Any
+) -> Any:
+    output = partial(_output, program, leaves)
+    return tangents.differentiate_gradient(output, primals, w, t, forward_mode=forward_mode)
 
 
 @partial(jax.jit, static_argnums=0)

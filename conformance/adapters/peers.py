@@ -118,7 +118,7 @@ def torch_2d() -> Implementation:
 
 def _torch(kind: str, *, images: bool) -> Implementation:
     layer = _peer("torch", "torch", kind, _UNBIASED, arguments={"images": images})
-    return replace(layer, own_gradients=True)
+    return replace(layer, own_gradients=True, own_second=True)
 
 
 def mlx() -> Implementation:

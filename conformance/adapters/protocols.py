@@ -105,6 +105,25 @@ class DifferentiableCall(Protocol):
         """
 
 
+class TwiceDifferentiableCall(DifferentiableCall, Protocol):
+    """A deferred call that has forward mode and second derivatives, too."""
+
+    def move_along(self, along: tuple[Any, Any, Any]) -> Any:
+        """Return the derivative of y, (N, D), along tangents of gamma, beta, (D,), and x."""
+
+    def move_linearly(self, several: Sequence[tuple[Any, Any, Any]]) -> list[Any]:
+        """Return the derivatives of y along several tangents, by one linear map."""
+
+    def differentiate_gradient(self, w: Any, t: Any, *, forward_mode: bool) -> tuple[Any, Any, Any]:
+        """Return the derivatives of Σ t·dx, where dx is that of Σ w·y, for gamma, x and w.
+
+        Args:
+            w: The cotangent of y, (N, D).
+            t: The cotangent of dx, or the tangent of x, (N, D).
+            forward_mode: Whether the gradient is differentiated in forward mode, along t.
+        """
+
+
 class Differentiable(Layer, Protocol):
     """A layer whose calls can be differentiated."""
 

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from conformance.adapters import tangents
 from conformance.adapters.protocols import ARRAYS, COUNT, MANY, PARAMETERS, STATISTICS, Layer
 
 Arrays = dict[str, Any]
@@ -97,6 +98,18 @@ class PureCall:
         """
         return _gradient_through_statistics(self.pure, self.arrays, self.x, (of_mean, of_var))
 
+    def move_along(self, along: tuple[Any, Any, Any]) -> Any:
+        return _moved(self.pure, self.evaluate, self.arrays, self.x, along)
+
+    def move_linearly(self, several: Sequence[tuple[Any, Any, Any]]) -> list[Any]:
+        return list(_moved_linearly(self.pure, self.evaluate, self.arrays, self.x, several))
+
+    def differentiate_gradient(self, w: Any, t: Any, *, forward_mode: bool) -> tuple[Any, Any, Any]:
+        of_gamma, of_x, of_w = _twice_differentiated(
+            self.pure, self.evaluate, forward_mode, self.arrays, self.x, w, t
+        )
+        return of_gamma, of_x, of_w
+
 
 def _output(pure: Pure, evaluate: bool, arrays: Arrays, gamma: Any, beta: Any, x: Any) -> Any:
     return pure(arrays | {"gamma": gamma, "beta": beta}, x, evaluate)[0]
@@ -106,6 +119,30 @@ def _output(pure: Pure, evaluate: bool, arrays: Arrays, gamma: Any, beta: Any, x
 def _gradients(pure: Pure, evaluate: bool, arrays: Arrays, x: Any, w: Any) -> Any:
     call = partial(_output, pure, evaluate, arrays)
     return jax.vjp(call, arrays["gamma"], arrays["beta"], x)[1](w)
+
+
+def _primals(arrays: Arrays, x: Any) -> tuple[Any, Any, Any]:
+    return arrays["gamma"], arrays["beta"], x
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _moved(pure: Pure, evaluate: bool, arrays: Arrays, x: Any, along: Any) -> Any:
+    output = partial(_output, pure, evaluate, arrays)
+    return tangents.move_along(output, _primals(arrays, x), along)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _moved_linearly(pure: Pure, evaluate: bool, arrays: Arrays, x: Any, several: Any) -> Any:
+    output = partial(_output, pure, evaluate, arrays)
+    return tangents.move_linearly(output, _primals(arrays, x), several)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _twice_differentiated(
+    pure: Pure, evaluate: bool, forward_mode: bool, arrays: Arrays, x: Any, w: Any, t: Any
+) -> Any:
+    output, primals = partial(_output, pure, evaluate, arrays), _primals(arrays, x)
+    return tangents.differentiate_gradient(output, primals, w, t, forward_mode=forward_mode)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 import torch
+from torch.autograd import forward_ad
 
 from conformance.adapters.calling import Calling, Layout
 from conformance.adapters.framework_class import BY_METHODS, FrameworkClass
@@ -52,6 +53,14 @@ class TorchLayer:
         """Return the tensor with an array, which a training call may replace by another."""
         *owners, name = self.paths[array].split(".")
         return getattr(self.module.get_submodule(".".join(owners)), name)
+
+    def make_dual(self, array: str, tangent: Any) -> None:
+        """Replace a parameter by a dual tensor, with a tangent of (D,); no optimizer sees it."""
+        *owners, name = self.paths[array].split(".")
+        owner = self.module.get_submodule(".".join(owners))
+        plain = forward_ad.unpack_dual(getattr(owner, name)).primal.detach()
+        owner._parameters.pop(name, None)
+        setattr(owner, name, forward_ad.make_dual(plain, tangent.reshape(plain.shape)))
 
     def as_rows(self, array: Any) -> Any:
         """Return an array as (D,), if it has that many numbers."""
@@ -120,6 +129,46 @@ class TorchCall:
             return np.zeros(rows.shape, np.float32)
         averages, weights = zip(*with_graph, strict=True)
         return torch.autograd.grad(averages, rows, weights)[0].numpy()
+
+    def move_along(self, along: tuple[Any, Any, Any]) -> Any:
+        """Return the derivative of y along tangents of gamma, beta and x, by dual tensors."""
+        *of_parameters, of_x = (torch.from_numpy(np.array(each)) for each in along)
+        with forward_ad.dual_level():
+            for name, tangent in zip(PARAMETERS, of_parameters, strict=True):
+                if name in self.layer.paths:
+                    self.layer.make_dual(name, tangent)
+            rows = forward_ad.make_dual(torch.from_numpy(np.array(self.x)), of_x)
+            y = forward_ad.unpack_dual(self.layer.forward(rows, self.evaluate))
+            moved = torch.zeros_like(y.primal) if y.tangent is None else y.tangent
+            return moved.detach().numpy().copy()
+
+    def move_linearly(self, several: Sequence[tuple[Any, Any, Any]]) -> list[Any]:
+        """Return what ``move_along`` does for several tangents."""
+        return [self.move_along(along) for along in several]
+
+    def differentiate_gradient(self, w: Any, t: Any, *, forward_mode: bool) -> tuple[Any, Any, Any]:
+        """Return the derivatives of Σ t·dx for gamma, x and w, by the graph of the gradient.
+
+        Args:
+            w: The cotangent of y, (N, D).
+            t: The cotangent of dx, (N, D).
+            forward_mode: False; the backward pass of PyTorch has no forward mode.
+        """
+        assert not forward_mode, "gated by the capabilities"  # noqa: S101
+        y, rows = self._forward()
+        cotangent = torch.from_numpy(np.array(w)).requires_grad_()
+        of_x = torch.autograd.grad(y, rows, cotangent, create_graph=True)[0]
+        leaves = [rows, cotangent]
+        if "gamma" in self.layer.paths:
+            leaves.append(self.layer.tensor("gamma"))
+        pulled = (of_x * torch.from_numpy(np.array(t))).sum()
+        found = torch.autograd.grad(pulled, leaves, allow_unused=True)
+        second, of_w, *rest = (
+            np.zeros(leaf.shape, np.float32) if each is None else each.numpy()
+            for each, leaf in zip(found, leaves, strict=True)
+        )
+        zeros = np.zeros(self.layer.features, np.float32)
+        return rest[0].reshape(-1) if rest else zeros, second, of_w
 
     def _forward(self) -> tuple[Any, Any]:
         """Call the module; return y and the input as a leaf of its graph."""

@@ -30,6 +30,7 @@ from conformance.engine.minimize import minimize
 from conformance.engine.runner import PropertyRun
 from conformance.properties import PROPERTIES
 from conformance.properties.support.checks import Notes, ViolationFound, taking_notes
+from conformance.properties.support.second_order import NotOffered
 from conformance.properties.support.subject import Subject
 from conformance.requirements import Requirement
 from conformance.requirements.designs import restriction_on
@@ -109,6 +110,8 @@ def _execute(run: PropertyRun, call: Callable[[], None]) -> _Result | None:
         return _Result(Outcome.VIOLATES, _NOT_EACH_TIME * found.flaky, found)
     except Unsatisfiable as error:
         return _Result(Outcome.VACUOUS, str(error) or _VACUOUS)
+    except NotOffered as refusal:
+        return _Result(Outcome.UNSUPPORTED, str(refusal))
     except Flaky as error:
         if run.violation is None:
             return _Result(Outcome.ERRORED, str(error))

@@ -31,19 +31,31 @@ from conformance.properties.support.differentiation import (
 from conformance.properties.support.module_facts import as_paths, paths_of
 from conformance.properties.support.optimizer import DECAY, RATES, check_descended
 from conformance.properties.support.property import requirement
+from conformance.properties.support.second_order import (
+    check_moved,
+    check_second,
+    offered,
+    present_tangent,
+)
 from conformance.properties.support.session import as_array
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.cotangents import (
     EAGER,
     GRADIENT,
+    SECOND,
     STEPS,
+    TAIL,
     Interleaved,
+    Moved,
     Pulled,
     PulledTwice,
+    Twice,
     interleaved_cases,
+    moved_cases,
     pulled_cases,
     pulled_twice,
+    twice_pulled_cases,
 )
 
 
@@ -205,3 +217,82 @@ def the_optimizer_moves_gamma_and_beta_only(
     pulled = expected_gradients(subject, before, case, w, evaluate=False)
     check_descended(after, before, [pulled], RATES[rate])
     check_trained(subject, case, before, None, after)
+
+
+@requirement(
+    "BN-GRAD-10",
+    share=0.4,
+    drawn=lambda _: moved_cases((*SECOND, TAIL), 1),
+    evaluate=lambda _: integers(0, 1),
+)
+def forward_mode_moves_the_output(subject: Subject, drawn: Moved, evaluate: int) -> Iterator[None]:
+    """ẏ = γ̇·z + β̇ + γ·r·(t − mean(t) − z·mean(z·t)), or γ̇·z + β̇ + γ·r·t in evaluation"""
+    case = drawn.case
+    along = present_tangent(subject, drawn.along[0])
+    layer, before, x = subject.start(case)
+    call = layer.keep("prepare_call", x, bool(evaluate), label=_APART)
+    moved = layer.session.request("move_along", call, *along, label="jax.jvp of the call")
+    yield
+
+    check_moved(subject, before, case, along, offered(moved.value), evaluate=bool(evaluate))
+
+
+@requirement(
+    "BN-GRAD-11",
+    share=0.3,
+    drawn=lambda _: moved_cases(SECOND, 2),
+    evaluate=lambda _: integers(0, 1),
+)
+def one_linear_map_moves_along_all_tangents(
+    subject: Subject, drawn: Moved, evaluate: int
+) -> Iterator[None]:
+    """f_lin(γ̇, β̇, t) = ẏ, for each tangent"""
+    case = drawn.case
+    several = [list(present_tangent(subject, each)) for each in drawn.along]
+    layer, before, x = subject.start(case)
+    call = layer.keep("prepare_call", x, bool(evaluate), label=_APART)
+    label = "jax.linearize of the call"
+    moved = layer.session.request("move_linearly", call, several, label=label)
+    yield
+
+    for along, each in zip(several, offered(moved.value), strict=True):
+        check_moved(subject, before, case, along, each, evaluate=bool(evaluate))
+
+
+@requirement(
+    "BN-GRAD-12",
+    share=0.4,
+    drawn=lambda _: twice_pulled_cases(SECOND),
+    evaluate=lambda _: integers(0, 1),
+)
+def gradients_have_gradients(subject: Subject, drawn: Twice, evaluate: int) -> Iterator[None]:
+    """of Σ t·dx for γ, x and w, in reverse mode"""
+    return _differentiate_twice(subject, drawn, evaluate=bool(evaluate), forward_mode=False)
+
+
+@requirement(
+    "BN-GRAD-13",
+    share=0.2,
+    drawn=lambda _: twice_pulled_cases(SECOND),
+    evaluate=lambda _: integers(0, 1),
+)
+def gradients_move_in_forward_mode(subject: Subject, drawn: Twice, evaluate: int) -> Iterator[None]:
+    """the derivatives of dγ, dx and y along t"""
+    return _differentiate_twice(subject, drawn, evaluate=bool(evaluate), forward_mode=True)
+
+
+def _differentiate_twice(
+    subject: Subject, drawn: Twice, *, evaluate: bool, forward_mode: bool
+) -> Iterator[None]:
+    case, w, t = drawn
+    layer, before, x = subject.start(case)
+    call = layer.keep("prepare_call", x, evaluate, label=_APART)
+    label = ("forward" if forward_mode else "reverse") + " over reverse"
+    name, arguments = "differentiate_gradient", (call, w, t, forward_mode)
+    found = layer.session.request(name, *arguments, label=label)
+    yield
+
+    check_second(subject, before, drawn, offered(found.value), evaluate=evaluate)
+
+
+_APART = "taking the layer apart"

@@ -14,6 +14,7 @@ _BY_CHOICE = frozenset(
     {
         *(Capability.FORWARD, Capability.NDIM, Capability.MASK, Capability.DTYPES),
         *(Capability.DTYPES_GRAD, Capability.X64, Capability.SYNC, Capability.MASKED_SYNC),
+        *(Capability.FORWARD_MODE, Capability.FORWARD_OVER_REVERSE, Capability.SECOND),
     }
 )
 """What a layer may offer besides; nothing is missing where it does not."""

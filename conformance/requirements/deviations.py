@@ -80,11 +80,15 @@ class DeviationSpec:
     judged_by_bounds: bool = False
 
 
+_BEYOND_GRADIENTS = tuple(f"BN-GRAD-{number}" for number in (10, 11, 12, 13))
+"""Forward mode and second derivatives."""
+
 _OUTPUT_IN_16_BITS = DeviationSpec(
     shown_by="BN-TRAIN-1",
     visible_in_output=True,
     sets_aside=(  # their cotangents, or their inputs, are such a y
         *(f"BN-GRAD-{number}" for number in (1, 2, 3, 4, 5, 6, 7, 9)),
+        *_BEYOND_GRADIENTS,
         *("BN-REMAT-1", "BN-SHARED-1", "BN-SHARED-2"),
     ),
 )
@@ -105,6 +109,7 @@ DEVIATIONS: Mapping[Deviation, DeviationSpec] = {
             *("BN-TRAIN-2", "BN-TRAIN-10"),  # y depends on the averages, and is not standardized
             "BN-TYPE-4",  # its bound is for normalizing with the batch
             "BN-SHARED-2",  # gradients of a second use in one forward pass, at moved averages
+            *_BEYOND_GRADIENTS,  # their formulas are for normalizing with the batch
         ),
     ),
     Deviation.SINGLE_ROW_REFUSED: DeviationSpec(shown_by="BN-TRAIN-8"),

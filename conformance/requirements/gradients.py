@@ -133,4 +133,63 @@ ROWS = (
         source="jax.vjp: the function that it returns may be called later, and more than once",
         transforms=("jax.vjp", "nnx.split and nnx.merge"),
     ),
+    Requirement(
+        id="BN-GRAD-10",
+        statement=(
+            "jax.jvp moves y along tangents of gamma, beta and x as their derivatives say, in both "
+            "modes."
+        ),
+        formula="ẏ = γ̇·z + β̇ + γ·r·(t − mean(t) − z·mean(z·t)); or γ̇·z + β̇ + γ·r·t",
+        level=Level.SHOULD,
+        needs=Capability.FORWARD_MODE,
+        why="Sensitivities, Gauss-Newton products and Jacobians of few inputs take forward mode.",
+        mistakes=(
+            "a custom_jvp rule with the statistics as constants",
+            "a custom_jvp rule that drops the tangent of gamma",
+        ),
+        source="jax.jvp; the chain rule through μ and v",
+        transforms=("jax.jit", "jax.jvp", "nnx.split and nnx.merge"),
+    ),
+    Requirement(
+        id="BN-GRAD-11",
+        statement=(
+            "jax.linearize returns the linear map of a call, which may be applied to several "
+            "tangents, in both modes."
+        ),
+        formula="f_lin(γ̇, β̇, t) = ẏ for each tangent",
+        level=Level.SHOULD,
+        needs=Capability.FORWARD_MODE,
+        why="Iterative solvers apply one linear map many times.",
+        mistakes=("residuals of another call", "a rule that is not linear in the tangent"),
+        source="jax.linearize: jax.jvp, whose part without tangents is done once",
+        transforms=("jax.jit", "jax.linearize", "nnx.split and nnx.merge"),
+    ),
+    Requirement(
+        id="BN-GRAD-12",
+        statement=(
+            "Gradients of gradients are right in both modes: of Σ t·dx, dx that of Σ w·y, with "
+            "respect to gamma, x (the formula) and w."
+        ),
+        formula="−γr²·(mean(zt)·Pw + mean(zw)·Pt + z·mean(w·Pt)), Pa = a−mean(a)−z·mean(za)",
+        level=Level.SHOULD,
+        needs=Capability.SECOND,
+        why="Gradient penalties and Hessian-vector products differentiate the backward pass.",
+        mistakes=(
+            "a backward pass that treats its residuals as constants",
+            "a backward pass that JAX cannot differentiate",
+        ),
+        source="Gulrajani et al. 2017, arXiv:1704.00028: gradient penalties",
+        transforms=("jax.jit", "jax.vjp", "nnx.split and nnx.merge"),
+    ),
+    Requirement(
+        id="BN-GRAD-13",
+        statement="Gradients may be differentiated in forward mode, too: forward over reverse.",
+        formula="as for BN-GRAD-12, along t",
+        level=Level.SHOULD,
+        needs=Capability.FORWARD_OVER_REVERSE,
+        why="It is the cheaper way to a Hessian-vector product.",
+        mistakes=("a derivative rule of the backward pass that is wrong in forward mode",),
+        source="the JAX Autodiff Cookbook: Hessian-vector products by forward over reverse",
+        transforms=("jax.jit", "jax.vjp", "jax.jvp", "nnx.split and nnx.merge"),
+    ),
 )

@@ -26,6 +26,12 @@ class Capability(Enum):
     """A layer whose calls JAX can differentiate in reverse mode."""
     NNX_GRAD = "nnx grad"
     """A ``flax.nnx.Module`` that JAX can differentiate in reverse mode."""
+    FORWARD_MODE = "forward mode"
+    """A layer whose calls can be differentiated in forward mode."""
+    SECOND = "second derivatives"
+    """A layer whose gradients can be differentiated in reverse mode."""
+    FORWARD_OVER_REVERSE = "forward over reverse"
+    """A layer whose gradients JAX can differentiate in forward mode."""
     TRANSFORMS = "transforms"
     """A layer that JAX can transform: a ``flax.nnx.Module`` or a pure function of arrays."""
     TRANSFORMS_GRAD = "transforms grad"
@@ -57,6 +63,8 @@ TRANSFORMS = (
     "nnx.remat or jax.checkpoint",
     "nnx.grad",
     "jax.vjp",
+    "jax.jvp",
+    "jax.linearize",
     "nnx.split and nnx.merge",
     "nnx.Optimizer",
     "donation",

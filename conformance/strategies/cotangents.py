@@ -17,13 +17,16 @@ from conformance.strategies.cases import Palette, batches, cases, entry_of, rewr
 from conformance.strategies.columns import BLOCK
 from conformance.strategies.shape_grid import COMPILED, Entry
 
-_TAIL = Entry(129, 1, 0.75, 1e-2)
+TAIL = Entry(129, 1, 0.75, 1e-2)
 
-GRADIENT = (*COMPILED, Entry(1, 2, 0.25, 1e-4), _TAIL, _TAIL)
+GRADIENT = (*COMPILED, Entry(1, 2, 0.25, 1e-4), TAIL, TAIL)
 """For gradients, compiled in both modes; among them a single row, and a tail after 32, 64 and 128.
 
 The tail is listed twice, because a mistake in one row of 129 shows only in some cases.
 """
+
+SECOND = COMPILED[1:3]
+"""For second derivatives, whose programs are the largest; ε is not so small that r⁵ overflows."""
 
 STEPS = COMPILED[1:3]
 """For training steps under transforms of NNX, whose tracing is the most expensive."""
@@ -63,6 +66,29 @@ class Interleaved(NamedTuple):
     x: Float32
     w: Float32
     other: Float32
+
+
+class Tangent(NamedTuple):
+    """Tangents of γ and β, (D,), and of x, (N, D)."""
+
+    gamma: Float32
+    beta: Float32
+    x: Float32
+
+
+class Moved(NamedTuple):
+    """A case, and tangents along which its output is differentiated."""
+
+    case: Case
+    along: list[Tangent]
+
+
+class Twice(NamedTuple):
+    """A case, a cotangent w of its output and a cotangent t of the gradient of x, (N, D)."""
+
+    case: Case
+    w: Float32
+    t: Float32
 
 
 @composite
@@ -124,3 +150,30 @@ def interleaved_cases(reader: ByteReader, palette: Palette) -> Interleaved:
     x = reader.draw(batches(entry_of(case)))
     w, other = (reader.draw(cotangents(*case.x.shape)) for _ in range(2))
     return Interleaved(case, state, x, w, other)
+
+
+@composite
+def moved_cases(reader: ByteReader, palette: Palette, count: int) -> Moved:
+    """Cases with a number of tangents; those of γ and β are multiples of 1/4 up to 2.
+
+    In one case of three a single one of γ, β and x moves.
+    """
+    case = reader.draw(cases(palette))
+    drawn = [reader.draw(_tangents(*case.x.shape)) for _ in range(count)]
+    return Moved(case, drawn)
+
+
+@composite
+def _tangents(reader: ByteReader, rows: int, features: int) -> Tangent:
+    raw = np.frombuffer(reader.take(2 * features), np.uint8).reshape(2, features)
+    parts = (*(((raw % 17).astype(np.float32) - 8) / 4), reader.draw(cotangents(rows, features)))
+    alone = reader.draw(integers(0, 8))
+    return Tangent(*(p if alone > 2 or i == alone else 0 * p for i, p in enumerate(parts)))
+
+
+@composite
+def twice_pulled_cases(reader: ByteReader, palette: Palette) -> Twice:
+    """Cases with a cotangent of the output, and one of the gradient of x."""
+    case = reader.draw(cases(palette))
+    w, t = (reader.draw(cotangents(*case.x.shape)) for _ in range(2))
+    return Twice(case, w, t)

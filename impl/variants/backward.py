@@ -9,12 +9,14 @@ import jax.numpy as jnp
 
 from impl.handwritten import HandWrittenBackward, Saved
 from impl.stepwise import Array
+from impl.tangent_rule import TangentRule
 from impl.variants.record import variant
 
-variant("three-term-backward")(HandWrittenBackward)
+variant("three-term-backward", forward_mode=False)(HandWrittenBackward)
+variant("tangent-rule")(TangentRule)
 
 
-@variant("merged-backward")
+@variant("merged-backward", forward_mode=False)
 class MergedBackward(HandWrittenBackward):
     """The sums of dβ and dγ are reused: dx = (γ·r/N)·(N·w − dβ − z·dγ)."""
 
@@ -24,7 +26,7 @@ class MergedBackward(HandWrittenBackward):
         return s.gamma * s.r / n * (n * w - sums)
 
 
-@variant("recomputed-residuals")
+@variant("recomputed-residuals", forward_mode=False)
 class RecomputedResiduals(HandWrittenBackward):
     """Only x, the mean and 1/√(v+ε) are kept; z is recomputed."""
 
@@ -36,7 +38,7 @@ class RecomputedResiduals(HandWrittenBackward):
         return Saved(x, (x - mean) * r, mean, jnp.zeros_like(mean), r, gamma)
 
 
-@variant("chain-rule-backward")
+@variant("chain-rule-backward", forward_mode=False)
 class ChainRuleBackward(HandWrittenBackward):
     """The chain rule of the original paper: through z, the variance and the mean."""
 

@@ -49,6 +49,8 @@ it the verdict is `unsupported`, never `conforms`.
 - `forward`: a function `f(seed, x, use_running_average)`.
 - `nnx`: a layer that is a `flax.nnx.Module`.
 - `grad`, `nnx grad`: a layer, or an NNX module, that can be differentiated in reverse mode.
+- `forward mode`, `forward over reverse`, `second derivatives`: a layer whose calls can be
+  differentiated in forward mode, and whose gradients can be, in forward and in reverse mode.
 - `transforms`, `transforms grad`: a layer that JAX can transform (and differentiate): an NNX
   module, under the transforms of NNX, or a pure function of its arrays, under those of JAX.
 - `ndim`, `mask`, `dtypes`, `dtypes grad`, `x64`, `sync`, `masked sync`: the part of the

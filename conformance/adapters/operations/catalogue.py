@@ -42,6 +42,9 @@ _BY_MODULE = {
         "run_forward",
         "run_backward",
         "gradient_through_statistics",
+        "move_along",
+        "move_linearly",
+        "differentiate_gradient",
     ),
     "nnx_facts": (
         "describe_holders",

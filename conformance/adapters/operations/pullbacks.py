@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from conformance.adapters.nnx import NnxLayer
 from conformance.adapters.nnx_gradients import NnxCall
 from conformance.adapters.operations.values import Live, numbers
-from conformance.adapters.protocols import Differentiable, DifferentiableCall, Layer
+from conformance.adapters.protocols import (
+    Differentiable,
+    DifferentiableCall,
+    Layer,
+    TwiceDifferentiableCall,
+)
 
 
 def _call_of(layer: Layer, x: Any, flag: bool) -> DifferentiableCall:
@@ -52,3 +58,54 @@ def gradient_through_statistics(layer: Layer, x: Any, of_mean: Any, of_var: Any)
         of_var: The cotangent of the running variance after a training call, (D,).
     """
     return numbers(_call_of(layer, x, False).through_statistics(of_mean, of_var))
+
+
+def move_along(call: TwiceDifferentiableCall, of_gamma: Any, of_beta: Any, t: Any) -> Any:
+    """Return the derivative of y, (N, D), along tangents, by forward mode under jax.jit.
+
+    Args:
+        call: The call, of ``prepare_call``.
+        of_gamma: The tangent of gamma, (D,).
+        of_beta: The tangent of beta, (D,).
+        t: The tangent of x, (N, D).
+
+    Returns:
+        The derivative; None if JAX refuses forward mode because of a ``jax.custom_vjp``.
+    """
+    moved = _unless_refused(lambda: call.move_along((of_gamma, of_beta, t)))
+    return moved if moved is None else numbers(moved)
+
+
+def move_linearly(call: TwiceDifferentiableCall, several: list[list[Any]]) -> list[Any] | None:
+    """Return what ``move_along`` does for several tangents, by one map of jax.linearize."""
+    tangents: list[Any] = [tuple(each) for each in several]
+    moved = _unless_refused(lambda: call.move_linearly(tangents))
+    return moved if moved is None else [numbers(each) for each in moved]
+
+
+def differentiate_gradient(
+    call: TwiceDifferentiableCall, w: Any, t: Any, forward_mode: bool
+) -> list[Any] | None:
+    """Return the derivatives of Σ t·dx, where dx is that of Σ w·y, under jax.jit.
+
+    Args:
+        call: The call, of ``prepare_call``.
+        w: The cotangent of y, (N, D).
+        t: The cotangent of dx, or the tangent of x, (N, D).
+        forward_mode: Whether the gradient is differentiated in forward mode, along t.
+
+    Returns:
+        Those for gamma, (D,), and for x and w, (N, D); None if JAX refuses forward mode.
+    """
+    found = _unless_refused(lambda: call.differentiate_gradient(w, t, forward_mode=forward_mode))
+    return found if found is None else [numbers(each) for each in found]
+
+
+def _unless_refused(differentiate: Callable[[], Any]) -> Any:
+    """Return a derivative; None if JAX refuses forward mode because of a ``jax.custom_vjp``."""
+    try:
+        return differentiate()
+    except TypeError as error:
+        if "jvp) to a custom_vjp function" not in str(error):
+            raise
+        return None

@@ -49,10 +49,16 @@ from conformance.numerics.bounds.narrow import (
     rounded_output,
     train_in_float64,
 )
+from conformance.numerics.bounds.second_order import (
+    SecondBounds,
+    output_along,
+    second_gradients,
+)
 
 __all__ = [
     "Bound",
     "GradientBounds",
+    "SecondBounds",
     "TrainingBounds",
     "U",
     "averaged_gradient",
@@ -68,10 +74,12 @@ __all__ = [
     "narrow_error",
     "narrowed_gradient",
     "one_pass_error",
+    "output_along",
     "output_error",
     "perturbed_statistics",
     "representable",
     "rounded_output",
+    "second_gradients",
     "statistics",
     "step",
     "total",

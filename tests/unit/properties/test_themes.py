@@ -22,6 +22,7 @@ PACKAGE = Path(conformance.__file__).parent
 SHARED_CONCEPTS = {
     "calling",  # the ways of calling a layer: what was observed of them, and mistakes in them
     "deviations",  # declared deviations: their table, and how a verdict takes them into account
+    "second_order",  # derivatives along tangents and second ones: the oracle, bounds, and checks
 }
 """Names, besides the themes, that modules about the same thing share in two packages."""
 
