@@ -11,10 +11,14 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from conformance.adapters import tangents
 from conformance.adapters.device_put import put_on_device
 from conformance.adapters.nnx import Access, NnxLayer
 from conformance.adapters.protocols import STATISTICS
+from conformance.adapters.tangents import (
+    derive_along,
+    derive_gradient,
+    derive_linearly,
+)
 
 Pullback = Callable[[Any], tuple[Any, Any, Any]]
 """Maps a cotangent of y, (N, D), to the gradients with respect to gamma, beta and x."""
@@ -117,12 +121,12 @@ def _gradients(program: NnxProgram, leaves: Any, gamma: Any, beta: Any, x: Any, 
 
 @partial(jax.jit, static_argnums=0)
 def _moved(program: NnxProgram, leaves: Any, primals: Any, along: Any) -> Any:
-    return tangents.move_along(partial(_output, program, leaves), primals, along)
+    return derive_along(partial(_output, program, leaves), primals, along)
 
 
 @partial(jax.jit, static_argnums=0)
 def _moved_linearly(program: NnxProgram, leaves: Any, primals: Any, several: Any) -> Any:
-    return tangents.move_linearly(partial(_output, program, leaves), primals, several)
+    return derive_linearly(partial(_output, program, leaves), primals, several)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -130,7 +134,7 @@ def _twice_differentiated(
     program: NnxProgram, forward_mode: bool, leaves: Any, primals: Any, w: Any, t: Any
 ) -> Any:
     output = partial(_output, program, leaves)
-    return tangents.differentiate_gradient(output, primals, w, t, forward_mode=forward_mode)
+    return derive_gradient(output, primals, w, t, forward_mode=forward_mode)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -16,8 +16,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from conformance.adapters import tangents
 from conformance.adapters.protocols import ARRAYS, COUNT, MANY, PARAMETERS, STATISTICS, Layer
+from conformance.adapters.tangents import (
+    derive_along,
+    derive_gradient,
+    derive_linearly,
+)
 
 Arrays = dict[str, Any]
 """The four arrays, each (D,), by the suite's names, and further arrays of the framework."""
@@ -128,13 +132,13 @@ def _primals(arrays: Arrays, x: Any) -> tuple[Any, Any, Any]:
 @partial(jax.jit, static_argnums=(0, 1))
 def _moved(pure: Pure, evaluate: bool, arrays: Arrays, x: Any, along: Any) -> Any:
     output = partial(_output, pure, evaluate, arrays)
-    return tangents.move_along(output, _primals(arrays, x), along)
+    return derive_along(output, _primals(arrays, x), along)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _moved_linearly(pure: Pure, evaluate: bool, arrays: Arrays, x: Any, several: Any) -> Any:
     output = partial(_output, pure, evaluate, arrays)
-    return tangents.move_linearly(output, _primals(arrays, x), several)
+    return derive_linearly(output, _primals(arrays, x), several)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
@@ -142,7 +146,7 @@ def _twice_differentiated(
     pure: Pure, evaluate: bool, forward_mode: bool, arrays: Arrays, x: Any, w: Any, t: Any
 ) -> Any:
     output, primals = partial(_output, pure, evaluate, arrays), _primals(arrays, x)
-    return tangents.differentiate_gradient(output, primals, w, t, forward_mode=forward_mode)
+    return derive_gradient(output, primals, w, t, forward_mode=forward_mode)
 
 
 @partial(jax.jit, static_argnums=0)

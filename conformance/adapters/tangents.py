@@ -15,18 +15,18 @@ Primals = tuple[Any, Any, Any]
 """gamma, beta and x, or a tangent of each."""
 
 
-def move_along(output: Output, primals: Primals, along: Primals) -> Any:
+def derive_along(output: Output, primals: Primals, along: Primals) -> Any:
     """Return the derivative of y along a tangent, by ``jax.jvp``."""
     return jax.jvp(output, primals, _alike(primals, along))[1]
 
 
-def move_linearly(output: Output, primals: Primals, several: Sequence[Primals]) -> list[Any]:
+def derive_linearly(output: Output, primals: Primals, several: Sequence[Primals]) -> list[Any]:
     """Return the derivatives of y along tangents, by one map of ``jax.linearize``."""
     linear = jax.linearize(output, *primals)[1]
     return [linear(*_alike(primals, along)) for along in several]
 
 
-def differentiate_gradient(
+def derive_gradient(
     output: Output, primals: Primals, w: Any, t: Any, *, forward_mode: bool
 ) -> tuple[Any, Any, Any]:
     """Return the derivatives of Σ t·dx, where dx is that of Σ w·y, for gamma, x and w.

@@ -157,7 +157,7 @@ def _devices(names: set[str]) -> str:
 def _loading(writer: Writer, names: set[str]) -> Iterator[str]:
     """Yield the statements that import what is judged."""
     own = writer.blueprint
-    forward_only = names <= {"forward", "put", "reread"}
+    forward_only = names <= {"forward", "put", "overwrite", "reread"}
     if forward_only and own.forward is not None:
         yield from _load(own.forward, "forward" if writer.plain else "user_forward")
     elif own.adapter:
@@ -188,7 +188,7 @@ def _definitions(writer: Writer, names: set[str]) -> Iterator[str]:
     own, add = writer.blueprint, writer.bundle.add
     if writer.plain:
         return
-    forward_only = names <= {"forward", "put", "reread"}
+    forward_only = names <= {"forward", "put", "overwrite", "reread"}
     wide = "build_with" in names
     if not (forward_only and own.forward is not None) and own.adapter:
         more = "".join(f", {name}={text}" for name, text in own.adapter_arguments.items())
