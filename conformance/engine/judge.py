@@ -81,8 +81,14 @@ def judge(run: PropertyRun, call: Callable[[], None] | None = None) -> Verdict:
         worst_quantity=notes.worst_quantity,
         seconds=round(time.perf_counter() - started, 4),
         violation=result.violation,
-        detail=result.detail,
+        detail=_with_left_out(result.detail, notes),
     )
+
+
+def _with_left_out(detail: str, notes: Notes) -> str:
+    """Return the explanation of an outcome, with the inputs that were not judged."""
+    left_out = f"left out: {'; '.join(notes.left_out)}" if notes.left_out else ""
+    return "; ".join(filter(None, (detail, left_out)))
 
 
 def _violation_of(run: PropertyRun, lost: ExecutorLost) -> Violation:

@@ -106,7 +106,7 @@ class PropertyRun:
         self.cases = self.rejected = self.cut = 0
         self.failure: Failure | None = None
         self._replayed = False
-        chosen = palettes or prop.palettes or (_palette(budget),)
+        chosen = palettes or prop.palettes_of(budget.profile) or (_palette(budget),)
         tests = [_SeedTest(self, palette) for palette in chosen]
         if prop.mined is not None and not palettes:
             further = prop.mined(subject.implementation.mined)
@@ -243,6 +243,7 @@ class _SeedTest:
         self.strategies = run.strategies(palette)
         self.wanted = wanted or max(1, round(run.budget.max_examples * run.property.share))
         self.left = self.wanted
+        self.first = 0 if run.property.simplest else _drawn_number(run, palette)
         self.failed: bytes | None = None
 
     def bind(self) -> Callable[[], None]:
@@ -268,8 +269,9 @@ class _SeedTest:
         simplest = not any(seed)  # which Hypothesis tries first, whatever it is to draw
         due = min(1 if simplest else CASES_PER_SEED, self.left)
         self.left -= due
-        accepted, number = 0, 0
-        while accepted < due and number < _TRIES * due:
+        start = number = self.first if simplest else 0
+        accepted = 0
+        while accepted < due and number - start < _TRIES * due:
             if self.run.time_is_up():
                 self.run.cut += due - accepted
                 return
@@ -321,6 +323,16 @@ def _stream(seed: int, requirement: Requirement) -> int:
     """Return the seed of a requirement: a stream per requirement, equal for all subjects."""
     digest = hashlib.sha256(f"{seed} {requirement.id}".encode()).digest()
     return int.from_bytes(digest[:8])
+
+
+_MOST_NUMBERS = 60_000
+"""Numbers of a seed to choose one from; ``expand_seed`` has a few more."""
+
+
+def _drawn_number(run: PropertyRun, palette: Palette) -> int:
+    """Return which case of the zero seed takes the place of the simplest one in a run."""
+    text = f"{run.budget.seed} {run.property.requirement.id} {palette}"
+    return 1 + int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) % _MOST_NUMBERS
 
 
 def _settings(budget: Budget, seeds: int) -> settings:

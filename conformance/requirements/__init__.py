@@ -31,6 +31,7 @@ THEMES = (
     "affine",
     "flags",
     "robustness",
+    "large",
     "compilation",
     "transforms",
     "gradients",

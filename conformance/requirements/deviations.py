@@ -89,7 +89,7 @@ _OUTPUT_IN_16_BITS = DeviationSpec(
     sets_aside=(  # their cotangents, or their inputs, are such a y
         *(f"BN-GRAD-{number}" for number in (1, 2, 3, 4, 5, 6, 7, 9)),
         *_BEYOND_GRADIENTS,
-        *("BN-REMAT-1", "BN-SHARED-1", "BN-SHARED-2"),
+        *("BN-REMAT-1", "BN-SHARED-1", "BN-SHARED-2", "BN-LARGE-3"),
     ),
 )
 

@@ -30,6 +30,7 @@ from conformance.strategies import (
     precision_cases,
     programs,
     shape_grid,
+    tall,
     targeted,
 )
 from conformance.strategies.case import literals
@@ -37,7 +38,7 @@ from conformance.strategies.case import literals
 _KIND = "$"
 _MODULES = (
     *(case, cases, cotangents, distinct, domain_cases, lookalikes, precision_cases, programs),
-    *(protocols, shape_grid, state, targeted),
+    *(protocols, shape_grid, state, tall, targeted),
 )
 """Where the classes of drawn values are defined."""
 

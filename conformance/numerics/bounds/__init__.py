@@ -23,6 +23,7 @@ from conformance.numerics.bounds.backward import (
     total,
     training_gradient,
 )
+from conformance.numerics.bounds.exact_sums import exact_statistics
 from conformance.numerics.bounds.forward import (
     TrainingBounds,
     averaging_error,
@@ -67,6 +68,7 @@ __all__ = [
     "evaluate",
     "evaluate_in_float64",
     "evaluation_gradient",
+    "exact_statistics",
     "inverse_root_error",
     "may_overflow",
     "mean_error",

@@ -59,6 +59,11 @@ class Batch:
         return len(self.w) - 1
 
     @property
+    def terms(self) -> Float64:
+        """M−1, (D,), for M rows in which w is not 0: to add zeros is exact, in any order."""
+        return additions(self.w)
+
+    @property
     def pulled(self) -> Float64:
         """G₁ = mean|w|."""
         mean: Float64 = np.abs(self.w).mean(axis=0)
@@ -156,9 +161,15 @@ def batch_of(
     )
 
 
+def additions(w: Float64) -> Float64:
+    """Return how many additions a summand of Σ w passes through at most, (D,)."""
+    terms: Float64 = np.maximum(np.count_nonzero(w, axis=0) - 1, 0).astype(np.float64)
+    return terms
+
+
 def offset_error(w: Float64) -> Float64:
-    """Return the bound for dβ = Σ w, (D,): (h+2)·u·Σ|w|."""
-    error: Float64 = (len(w) + 1) * U * np.abs(w).sum(axis=0)
+    """Return the bound for dβ = Σ w, (D,): (h+2)·u·Σ|w|, where h counts w that are not 0."""
+    error: Float64 = (additions(w) + 2) * U * np.abs(w).sum(axis=0)
     return error
 
 
@@ -167,11 +178,10 @@ def projection_error(batch: Batch) -> Float64:
 
     Sums: (h+4)·u·G₂ with the roundings of t and of two products. Centring: a·G₁.
     The derivative of the fused form x·s + (β−μ·s) yields Σ w·x − μ·Σ w instead of Σ w·t, and
-    cancels: (h+4)·u·(mean|w·x| + |μ|·G₁)·r.
+    cancels: (h+4)·u·(mean|w·x| + |μ|·G₁)·r. Here h counts the rows in which w is not 0.
     """
-    h = batch.h
     fused = (np.abs(batch.w) * batch.size).mean(axis=0) + batch.center * batch.pulled
-    error: Float64 = (h + 4) * U * (batch.projected + fused) + batch.shift * batch.pulled
+    error: Float64 = (batch.terms + 4) * U * (batch.projected + fused) + batch.shift * batch.pulled
     return error
 
 

@@ -61,6 +61,7 @@ class Notes:
             was needed.
         measured: Whether any number was compared with a bound.
         by_quantity: The largest error ÷ allowed bound of each quantity.
+        left_out: The inputs that were not judged, each with the reason.
     """
 
     comparisons: int = 0
@@ -69,6 +70,7 @@ class Notes:
     worst_strict: float = 0.0
     measured: bool = False
     by_quantity: dict[str, float] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
 
 
 _notes: ContextVar[Notes] = ContextVar("notes")
@@ -91,6 +93,13 @@ def _count(comparisons: int) -> Notes:
         notes = Notes()  # a check used outside a judgement still checks
     notes.comparisons += comparisons
     return notes
+
+
+def note_left_out(what: str) -> None:
+    """Note an input that is not judged, and why: the verdict says it."""
+    notes = _count(0)
+    if what not in notes.left_out:
+        notes.left_out.append(what)
 
 
 def violation(

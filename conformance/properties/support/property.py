@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.requirements import REQUIREMENTS, Requirement
@@ -12,7 +12,8 @@ from conformance.strategies.bytestream import ByteStrategy
 from conformance.strategies.shape_grid import Entry
 
 Claim = Callable[..., Iterator[None] | None]
-Mined = Callable[[Sequence[float]], tuple[tuple[Entry, ...], ...]]
+Palettes = tuple[tuple[Entry, ...], ...]
+Mined = Callable[[Sequence[float]], Palettes]
 StrategyOf = Callable[[tuple[Entry, ...]], ByteStrategy[Any]]
 
 
@@ -29,14 +30,23 @@ class Property:
             a fresh layer has little to vary, one that runs hundreds of steps costs much per case.
         palettes: Palettes that replace that of the run; the property is judged on each in turn.
         mined: Further palettes, from the numbers that the source of the implementation mentions.
+        by_profile: Those of profiles that have others.
+        simplest: Whether the first case is the simplest one, whatever the seed of the run: not
+            where few cases are worth their cost.
     """
 
     requirement: Requirement
     claim: Claim
     strategies: Mapping[str, StrategyOf]
     share: float
-    palettes: tuple[tuple[Entry, ...], ...]
+    palettes: Palettes
     mined: Mined | None = None
+    by_profile: Mapping[str, Palettes] = field(default_factory=dict)
+    simplest: bool = True
+
+    def palettes_of(self, profile: str) -> Palettes:
+        """Return the palettes that replace that of a run in a profile; none if it keeps its own."""
+        return self.by_profile.get(profile, self.palettes)
 
     @property
     def source(self) -> str:
@@ -52,8 +62,10 @@ def requirement(
     identity: str,
     *,
     share: float = 1.0,
-    palettes: tuple[tuple[Entry, ...], ...] = (),
+    palettes: Palettes = (),
     mined: Mined | None = None,
+    by_profile: Mapping[str, Palettes] | None = None,
+    simplest: bool = True,
     **strategies: StrategyOf,
 ) -> Callable[[Claim], Claim]:
     """Register the decorated function as the one property of a requirement.
@@ -63,6 +75,8 @@ def requirement(
         share: See ``Property``.
         palettes: See ``Property``.
         mined: See ``Property``.
+        by_profile: See ``Property``.
+        simplest: See ``Property``.
         **strategies: The strategy of each argument, as a function of the palette.
 
     Raises:
@@ -77,7 +91,9 @@ def requirement(
 
     def register(claim: Claim) -> Claim:
         row = REQUIREMENTS[identity]
-        PROPERTIES[identity] = Property(row, claim, strategies, share, palettes, mined)
+        PROPERTIES[identity] = Property(
+            row, claim, strategies, share, palettes, mined, by_profile or {}, simplest
+        )
         return claim
 
     return register

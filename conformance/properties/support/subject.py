@@ -56,6 +56,11 @@ class Subject:
         executor = self.executor or LocalExecutor(self.imported)
         return Session(executor, "nnx" if self.implementation.nnx_module else "jax")
 
+    @cached_property
+    def paces(self) -> dict[int, float]:
+        """The seconds that calls on large batches took, by the number of elements."""
+        return {}
+
     def build(self, config: Config, state: State | None = None) -> LayerHandle:
         """Construct a layer and, unless it is to stay fresh, set its state.
 

@@ -1,0 +1,193 @@
+"""LARGE: batches as large as those of networks.
+
+A layer that is too slow for a size, or has no memory for it, is not judged there, and the verdict
+says so.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from conformance.numerics import bounds, oracle
+from conformance.numerics.bounds import Bound
+from conformance.numerics.state import AnyArray, State
+from conformance.properties.support.checks import ViolationFound, check_within, note_left_out
+from conformance.properties.support.claims import check_evaluated, compare_statistics
+from conformance.properties.support.differentiation import (
+    GRADIENTS,
+    check_gradient,
+    expected_gradients,
+    gradients_of,
+)
+from conformance.properties.support.property import Palettes, requirement
+from conformance.properties.support.running_stats_model import check_count
+from conformance.properties.support.subject import Subject
+from conformance.requirements.finding import FindingKind
+from conformance.strategies.case import Case
+from conformance.strategies.shape_grid import Entry
+from conformance.strategies.tall import (
+    Sparse,
+    Tall,
+    Wide,
+    sparse_cases,
+    tall_cases,
+    wide_cases,
+)
+
+T = TypeVar("T")
+
+
+def _palettes(*shapes: tuple[int, int]) -> Palettes:
+    return tuple((Entry(rows, features, 0.25, 1e-3),) for rows, features in shapes)
+
+
+_POWERS = (4095, 4096, 5001, 65535, 65536, 131070, 131071, 131072)
+_USUAL = ((1025, 4), (4097, 4), (65537, 4), (131073, 4), (802816, 3))
+_ALL = (*_USUAL[:4], *((rows, 4) for rows in _POWERS), *_USUAL[4:], (2097152, 1))
+MANY_ROWS = _palettes(*_USUAL)
+MANY_ROWS_BY_PROFILE = {"quick": _palettes(*_USUAL[:3]), "thorough": _palettes(*_ALL)}
+DIFFERENTIATED = _palettes(*_USUAL[:3])
+DIFFERENTIATED_BY_PROFILE = {
+    "quick": _palettes(*_USUAL[:2]),
+    "thorough": _palettes(*_ALL),
+}
+_WIDE = ((5, 1025), (3, 4097), (2, 65537))
+MANY_FEATURES = _palettes(*_WIDE)
+MANY_FEATURES_BY_PROFILE = {
+    "quick": _palettes(*_WIDE[:2]),
+    "thorough": _palettes(*_WIDE, (4, 65535), (3, 65536), (5, 131073)),
+}
+
+_UNCOMPILED = 4097
+"""The number of rows at which the layer is called without jit."""
+
+LONGEST = 60.0
+"""Seconds that the calls of one case may take, as far as those on a smaller batch tell."""
+
+
+_TIMED = 4096
+"""The size from which the time of calls says something about that of others."""
+
+_NO_MEMORY = re.compile("RESOURCE_EXHAUSTED|[Oo]ut of memory|MemoryError|[Uu]nable to allocate")
+
+
+def _attempt(subject: Subject, shape: tuple[int, ...], act: Callable[[], T]) -> T | None:
+    """Return what came of calls on a batch; None, noted, if there is no time or memory for them.
+
+    Args:
+        subject: The implementation.
+        shape: N and D.
+        act: Makes the calls, and fetches their results.
+    """
+    size, where = math.prod(shape), " × ".join(map(str, shape))
+    before = max((n for n in subject.paces if n < size), default=0)
+    seconds = subject.paces[before] * size / before if before else 0.0
+    if seconds > LONGEST:
+        note_left_out(f"{where}: would take about {seconds:.0f} s, by the size before")
+        return None
+    started = time.perf_counter()
+    try:
+        results = act()
+    except ViolationFound as found:
+        text = str(found.finding.got)
+        if found.finding.kind is not FindingKind.RAISED or not _NO_MEMORY.search(text):
+            raise
+        note_left_out(f"{where}: {text}")
+        return None
+    if size >= _TIMED:
+        subject.paces[size] = time.perf_counter() - started
+    return results
+
+
+@requirement(
+    "BN-LARGE-1",
+    share=0.01,
+    simplest=False,
+    palettes=MANY_ROWS,
+    by_profile=MANY_ROWS_BY_PROFILE,
+    drawn=tall_cases,
+)
+def many_rows_are_right(subject: Subject, drawn: Tall) -> None:
+    """training, then evaluation with the new statistics, on sums that are exact in any order"""
+    case = drawn.case
+    errors = bounds.exact_statistics(case.x, drawn.columns[:, 0], subject.conventions)
+    _judge(subject, case, errors)
+
+
+@requirement(
+    "BN-LARGE-2",
+    share=0.01,
+    simplest=False,
+    palettes=MANY_FEATURES,
+    by_profile=MANY_FEATURES_BY_PROFILE,
+    drawn=wide_cases,
+)
+def many_features_are_right(subject: Subject, drawn: Wide) -> None:
+    """training, then evaluation with the new statistics, at widths beyond 16 bits"""
+    _judge(subject, drawn.case)
+
+
+def _judge(subject: Subject, case: Case, errors: tuple[Bound, Bound] | None = None) -> None:
+    """Train and evaluate once; y and both running statistics must be right.
+
+    Args:
+        subject: The implementation.
+        case: The batch, (N, D), and the state before.
+        errors: The bounds for mean and variance, (D,), if not those of any batch.
+    """
+
+    def act() -> tuple[State, AnyArray, AnyArray, State]:
+        layer, before, x = subject.start(case)
+        rounds = subject.conventions.stored_roundoff() > 0  # what is read again may not be rounded
+        if rounds or len(case.x) == _UNCOMPILED:
+            trained, evaluated = layer.train(x), layer.evaluate(x)
+        else:
+            trained, evaluated = subject.train_then_evaluate(layer, x)
+        after = layer.usable_state
+        subject.session.finish()
+        return before, trained, evaluated, after
+
+    results = _attempt(subject, case.x.shape, act)
+    if results is None:
+        return
+    before, trained, evaluated, after = results
+    c = subject.conventions
+    expected = oracle.train(case.config, before, case.x, c)
+    bound = bounds.train(case.config, before, case.x, c, errors=errors)
+    compare_statistics(after.arrays(), expected, bound)
+    check_within("y in training", trained, expected.y, bound.y)
+    check_count(after, c.counted(before.count))
+    check_evaluated(case.config, after, case.x, evaluated, c)
+
+
+@requirement(
+    "BN-LARGE-3",
+    share=0.01,
+    simplest=False,
+    palettes=DIFFERENTIATED,
+    by_profile=DIFFERENTIATED_BY_PROFILE,
+    drawn=sparse_cases,
+)
+def gradients_of_many_rows_are_right(subject: Subject, drawn: Sparse) -> None:
+    """the gradients of Σ w·y in training and in evaluation, where w is 0 in most rows"""
+    case, w = drawn.tall.case, drawn.w
+    errors = bounds.exact_statistics(case.x, drawn.tall.columns[:, 0], subject.conventions)
+
+    def act() -> tuple[State, list[dict[str, AnyArray]]]:
+        layer, before, x = subject.start(case)
+        pulled = [gradients_of(layer, x, w, evaluate=mode) for mode in (False, True)]
+        subject.session.finish()
+        return before, pulled
+
+    results = _attempt(subject, case.x.shape, act)
+    if results is None:
+        return
+    before, pulled = results
+    for mode, got in zip((False, True), pulled, strict=True):
+        expected = expected_gradients(subject, before, case, w, evaluate=mode, errors=errors)
+        for name in GRADIENTS:
+            check_gradient(name, got, expected, "evaluation" if mode else "training")
