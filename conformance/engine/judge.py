@@ -35,7 +35,7 @@ from conformance.properties.support.subject import Subject
 from conformance.requirements import Requirement
 from conformance.requirements.designs import restriction_on
 from conformance.requirements.deviations import Deviation
-from conformance.requirements.verdict import Outcome, Verdict, Violation
+from conformance.requirements.verdict import LEFT_OUT, Outcome, Verdict, Violation
 from conformance.strategies.codec import CodecError, decode, make_violation
 
 __all__ = ["PropertyRun", "judge", "judge_requirement", "judge_stored", "unsupported"]
@@ -87,7 +87,7 @@ def judge(run: PropertyRun, call: Callable[[], None] | None = None) -> Verdict:
 
 def _with_left_out(detail: str, notes: Notes) -> str:
     """Return the explanation of an outcome, with the inputs that were not judged."""
-    left_out = f"left out: {'; '.join(notes.left_out)}" if notes.left_out else ""
+    left_out = LEFT_OUT + "; ".join(notes.left_out) if notes.left_out else ""
     return "; ".join(filter(None, (detail, left_out)))
 
 

@@ -45,9 +45,15 @@ def _palettes(*shapes: tuple[int, int]) -> Palettes:
     return tuple((Entry(rows, features, 0.25, 1e-3),) for rows, features in shapes)
 
 
-_POWERS = (4095, 4096, 5001, 65535, 65536, 131070, 131071, 131072)
 _USUAL = ((1025, 4), (4097, 4), (65537, 4), (131073, 4), (802816, 3))
-_ALL = (*_USUAL[:4], *((rows, 4) for rows in _POWERS), *_USUAL[4:], (2097152, 1))
+_ALL = (
+    *((rows, 4) for rows in (1025, 4095, 4096, 4097, 5001, 65535, 65536, 65537)),
+    *((rows, 4) for rows in (131070, 131071, 131072, 131073)),
+    *((2097152, 1), (802816, 3)),
+)
+"""Sizes next to powers of two, where counts of 16 bits end and blocks are cut; 5001; 256 images of
+56 × 56; and 2²¹ rows. Each has less than 4 million numbers, which take 16 MB."""
+
 MANY_ROWS = _palettes(*_USUAL)
 MANY_ROWS_BY_PROFILE = {"quick": _palettes(*_USUAL[:3]), "thorough": _palettes(*_ALL)}
 DIFFERENTIATED = _palettes(*_USUAL[:3])
@@ -59,7 +65,7 @@ _WIDE = ((5, 1025), (3, 4097), (2, 65537))
 MANY_FEATURES = _palettes(*_WIDE)
 MANY_FEATURES_BY_PROFILE = {
     "quick": _palettes(*_WIDE[:2]),
-    "thorough": _palettes(*_WIDE, (4, 65535), (3, 65536), (5, 131073)),
+    "thorough": _palettes(*_WIDE, (3, 65536), (4, 65535), (5, 131073)),
 }
 
 _UNCOMPILED = 4097

@@ -212,6 +212,9 @@ def _remarks(verdicts: list[Verdict], sums: Summary) -> list[str]:
         lines += _wrap(f"Waived: {len(waived)}: {format_ids(waived)}.", " ", 2)
     if line := describe_unjudged(verdicts):
         lines += _wrap(line, " ", 2)
+    for verdict in verdicts:
+        if verdict.left_out:
+            lines += _wrap(f"Left out of {verdict.requirement}: {verdict.left_out}.", " ", 2)
     return lines
 
 

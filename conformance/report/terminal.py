@@ -174,6 +174,8 @@ def _row(family: str, members: list[Verdict]) -> tuple[str, str, str, str, str]:
         for outcome, word in _MARKS.items()
         if any(v.outcome is outcome for v in members)
     ]
+    if partly := [str(REQUIREMENTS[v.requirement].number) for v in members if v.left_out]:
+        remarks.append(f"inputs left out of {', '.join(partly)}, see its detail")
     bad = any(v.outcome.bad for v in applicable)
     colour = "red" if bad else "green" if good == len(applicable) else "yellow"
     return (

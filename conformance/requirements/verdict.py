@@ -54,6 +54,10 @@ class Violation:
     id: str = ""
 
 
+LEFT_OUT = "left out: "
+"""What the part of a detail begins with that says which inputs were not judged."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The outcome for one requirement and one implementation, with its evidence.
@@ -94,6 +98,11 @@ class Verdict:
     def pair(self) -> str:
         """The name of the pair; see ``item_name``."""
         return item_name(self.requirement, self.implementation)
+
+    @property
+    def left_out(self) -> str:
+        """The inputs that were not judged, each with the reason; empty if all were."""
+        return self.detail.partition(LEFT_OUT)[2]
 
     @property
     def ended_worker(self) -> bool:

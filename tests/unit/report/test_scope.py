@@ -42,7 +42,7 @@ def verdicts_on(implementation: Implementation, *rows: str) -> list[Verdict]:
         (
             DRIVEN,
             (),
-            "50 of 87 judged: no gradients, transforms or serialisation, because it is driven by "
+            "52 of 90 judged: no gradients, transforms or serialisation, because it is driven by "
             "`build`",
         ),
         (PURE, (), "71 of 91 judged: no serialisation, because it is not an nnx.Module"),
@@ -59,7 +59,7 @@ def verdicts_on(implementation: Implementation, *rows: str) -> list[Verdict]:
         (
             Implementation(name="impl", forward=lambda *_: None),
             (),
-            "12 of 99 judged: no state, gradients, transforms or serialisation, because it is a "
+            "12 of 102 judged: no state, gradients, transforms or serialisation, because it is a "
             "forward function",
         ),
         (
@@ -91,11 +91,11 @@ def test_each_rendering_has_the_sentence():
     sentence = scope_of(made.verdicts).sentence()
 
     assert conclusion_lines(made)[:2] == [
-        "impl: conforms to 50 of 50 requirements.",
+        "impl: conforms to 52 of 52 requirements.",
         f"impl: {sentence}.",
     ]
     head, *rest = answer_lines(made, "impl")
-    assert head == "✓ impl: conforms to 50 of 50 requirements."
+    assert head == "✓ impl: conforms to 52 of 52 requirements."
     assert " ".join(line.strip() for line in rest).startswith(f"{sentence}.")
     assert all(len(line) <= 80 for line in rest)
     _, message, colour = badge_texts(made)
@@ -104,7 +104,7 @@ def test_each_rendering_has_the_sentence():
     assert f"⚠ <code>impl</code>: {sentence}.\n" in to_markdown(made)
     assert f"<bdi>impl</bdi>: {sentence}.</p>" in to_html(made).replace("&#39;", "'")
     assert made.to_json()["scopes"] == {
-        "impl": {"judged": 50, "of": 87, "reasons": [sentence.partition(": ")[2]]}
+        "impl": {"judged": 52, "of": 90, "reasons": [sentence.partition(": ")[2]]}
     }
 
 

@@ -1,0 +1,112 @@
+"""LARGE: what a large batch shows, and what is said where a layer cannot be judged on one."""
+
+from __future__ import annotations
+
+import time
+
+import jax.numpy as jnp
+import pytest
+
+from conformance.adapters.implementation import Implementation
+from conformance.engine.budget import budget
+from conformance.engine.judge import judge_requirement
+from conformance.properties import PROPERTIES, large
+from conformance.properties.support.subject import Subject
+from conformance.requirements import REQUIREMENTS
+from conformance.requirements.verdict import Outcome
+from impl.faulty import FAULTS
+from impl.stepwise import StepwiseBatchNorm
+
+LARGE_1 = REQUIREMENTS["BN-LARGE-1"]
+
+
+def judged(layer: type, row=LARGE_1, **chosen):
+    implementation = Implementation.nnx(layer, name="layer")
+    return judge_requirement(row, Subject(implementation), budget(minimize=False, **chosen))
+
+
+class OtherConstantAbove5000(StepwiseBatchNorm):
+    """Right up to 5000 rows."""
+
+    def batch_var(self, x, mean):
+        return super().batch_var(x, mean) * (1.001 if x.shape[0] > 5000 else 1)
+
+
+class LongRows(StepwiseBatchNorm):
+    """Takes long for more than 4000 rows."""
+
+    def batch_mean(self, x):
+        if x.shape[0] > 4000 and isinstance(x, jnp.ndarray):
+            time.sleep(0.2)
+        return super().batch_mean(x)
+
+
+class OutOfMemory(StepwiseBatchNorm):
+    """Has no memory for more than 60 000 rows."""
+
+    def batch_mean(self, x):
+        if x.shape[0] > 60_000:
+            msg = "RESOURCE_EXHAUSTED: Out of memory allocating 17180393472 bytes."
+            raise RuntimeError(msg)
+        return super().batch_mean(x)
+
+
+class Raises(StepwiseBatchNorm):
+    """Raises something else."""
+
+    def batch_mean(self, x):
+        if x.shape[0] > 60_000:
+            raise ValueError("too many rows")
+        return super().batch_mean(x)
+
+
+def test_a_small_error_above_some_size_is_found():
+    """A variance that is a thousandth too large for more than 5000 rows violates a MUST."""
+    verdict = judged(OtherConstantAbove5000)
+    assert verdict.outcome is Outcome.VIOLATES
+    assert verdict.violation is not None
+    assert verdict.violation.values["drawn"]["fields"]["rows"] > 5000
+
+
+def test_every_seed_draws_other_batches():
+    """A layer cannot know the batches: signs, sizes, constants and states depend on the seed."""
+    fault = FAULTS["unbiased-above-5000"].implementation
+    found = set()
+    for seed in range(3):
+        chosen = budget(seed=seed, minimize=False)
+        verdict = judge_requirement(LARGE_1, Subject(fault), chosen)
+        assert verdict.violation is not None
+        found.add(repr(verdict.violation.values))
+    assert len(found) == 3
+
+
+def test_a_slow_layer_is_not_judged_where_it_would_take_too_long(monkeypatch: pytest.MonkeyPatch):
+    """The verdict says at which sizes, and why; the others count."""
+    monkeypatch.setattr(large, "LONGEST", 2.0)
+    verdict = judged(LongRows, profile="quick")
+    assert verdict.outcome is Outcome.CONFORMS
+    assert verdict.left_out.startswith("65537 × 4: would take about ")
+    assert verdict.comparisons > 0
+
+
+def test_a_layer_without_memory_is_not_judged_there():
+    """Nor is it accused; the message is quoted."""
+    verdict = judged(OutOfMemory, profile="quick")
+    assert verdict.outcome is Outcome.CONFORMS
+    assert verdict.left_out.startswith("65537 × 4: RuntimeError: RESOURCE_EXHAUSTED")
+
+
+def test_another_exception_is_a_violation():
+    """Only a lack of memory or of time is an excuse."""
+    verdict = judged(Raises, profile="quick")
+    assert verdict.outcome is Outcome.VIOLATES
+    assert not verdict.left_out
+
+
+@pytest.mark.parametrize("profile", ["quick", "default", "thorough"])
+def test_sizes_grow(profile: str):
+    """So the time at one size says whether the next would take too long."""
+    for name in ("BN-LARGE-1", "BN-LARGE-2", "BN-LARGE-3"):
+        palettes = PROPERTIES[name].palettes_of(profile)
+        sizes = [entry.rows * entry.features for (entry,) in palettes]
+        assert sizes == sorted(sizes)
