@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from conformance.numerics import bounds, oracle
@@ -81,6 +81,23 @@ _TIMED = 4096
 _NO_MEMORY = re.compile("RESOURCE_EXHAUSTED|[Oo]ut of memory|MemoryError|[Uu]nable to allocate")
 
 
+def _expected_seconds(paces: Mapping[int, float], size: int) -> float:
+    """Return how long calls on a batch may take: as their time grew between the sizes before.
+
+    Args:
+        paces: The seconds that calls took, by the number of elements.
+        size: The number of elements.
+    """
+    before = sorted(n for n in paces if n < size)
+    if not before:
+        return 0.0
+    last, seconds = before[-1], paces[before[-1]]
+    if len(before) == 1:
+        return seconds * size / last
+    growth = (seconds - paces[before[-2]]) / (last - before[-2])
+    return seconds + max(0.0, growth) * (size - last)
+
+
 def _attempt(subject: Subject, shape: tuple[int, ...], act: Callable[[], T]) -> T | None:
     """Return what came of calls on a batch; None, noted, if there is no time or memory for them.
 
@@ -90,10 +107,9 @@ def _attempt(subject: Subject, shape: tuple[int, ...], act: Callable[[], T]) -> 
         act: Makes the calls, and fetches their results.
     """
     size, where = math.prod(shape), " × ".join(map(str, shape))
-    before = max((n for n in subject.paces if n < size), default=0)
-    seconds = subject.paces[before] * size / before if before else 0.0
+    seconds = _expected_seconds(subject.paces, size)
     if seconds > LONGEST:
-        note_left_out(f"{where}: would take about {seconds:.0f} s, by the size before")
+        note_left_out(f"{where}: would take about {seconds:.0f} s, by the sizes before")
         return None
     started = time.perf_counter()
     try:

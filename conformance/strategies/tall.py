@@ -4,9 +4,9 @@ Worst-case bounds grow with the number of rows N, and at a million rows they wou
 16 bits. The columns here are small integers times a power of two, so that sums of x, and of
 (x−μ)² where μ is 0, are integers below 2²⁴ times a power of two, which float32 adds without error.
 Values around the mean cancel in pairs, so that a mean that is updated row by row, or merged from
-blocks of neighboring rows, stays near the mean as well. Signs follow the Thue–Morse sequence, for
-which this also holds where every second, fourth, … row is a lane of its own. Pairs that cancel are
-how benchdnn of oneDNN tests its batch normalization.
+blocks of neighboring rows, stays near the mean as well. In each 128 rows signs follow the
+Thue–Morse sequence, for which this also holds where every second, fourth, … row is a lane of its
+own. Pairs that cancel are how benchdnn of oneDNN tests its batch normalization.
 
 There are four kinds of column. Flat: ±a, so that the variance of any part is that of the whole.
 Paired: ±1 to ±3, different in different parts, with two large values of opposite sign at either
@@ -104,7 +104,8 @@ def integer_column(kind: int, seed: int, rows: int) -> npt.NDArray[np.int64]:
     lead = (0, 2 + rows % 2, 0, 3 - rows % 2)[kind]
     pair = np.maximum(np.arange(rows) - lead, 0) // 2
     odd = (np.arange(rows) - lead) % 2
-    values = flipped * (1 - 2 * (thue_morse(pair) ^ odd))
+    turned = scramble(pair >> 6, seed + 2) % 2
+    values = flipped * (1 - 2 * (thue_morse(pair) ^ odd ^ turned))
     if kind == 0:
         return values * (1 + seed // 2 % 2)
     values = values * (1 + scramble(pair >> 6, seed) % 2 + scramble(pair >> 13, seed + 1) % 2)

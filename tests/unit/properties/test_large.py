@@ -82,7 +82,7 @@ def test_every_seed_draws_other_batches():
 
 def test_a_slow_layer_is_not_judged_where_it_would_take_too_long(monkeypatch: pytest.MonkeyPatch):
     """The verdict says at which sizes, and why; the others count."""
-    monkeypatch.setattr(large, "LONGEST", 2.0)
+    monkeypatch.setattr(large, "LONGEST", 0.5)
     verdict = judged(LongRows, profile="quick")
     assert verdict.outcome is Outcome.CONFORMS
     assert verdict.left_out.startswith("65537 × 4: would take about ")
@@ -101,6 +101,14 @@ def test_another_exception_is_a_violation():
     verdict = judged(Raises, profile="quick")
     assert verdict.outcome is Outcome.VIOLATES
     assert not verdict.left_out
+
+
+def test_a_long_start_does_not_count():
+    """Compiling takes the same time for all sizes: what counts is how the time grows."""
+    assert large._expected_seconds({}, 100) == 0
+    assert large._expected_seconds({4000: 9.0}, 16_000) == 36
+    assert large._expected_seconds({4000: 9.0, 16_000: 9.1}, 256_000) < 12
+    assert large._expected_seconds({4000: 1.0, 16_000: 13.0}, 256_000) == 253
 
 
 @pytest.mark.parametrize("profile", ["quick", "default", "thorough"])
