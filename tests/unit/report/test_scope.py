@@ -45,7 +45,7 @@ def verdicts_on(implementation: Implementation, *rows: str) -> list[Verdict]:
             "52 of 90 judged: no gradients, transforms or serialisation, because it is driven by "
             "`build`",
         ),
-        (PURE, (), "71 of 91 judged: no serialisation, because it is not an nnx.Module"),
+        (PURE, (), "74 of 94 judged: no serialisation, because it is not an nnx.Module"),
         (
             replace(PURE, differentiable=False),
             ("BN-JIT-1", "BN-GRAD-1"),
@@ -65,7 +65,7 @@ def verdicts_on(implementation: Implementation, *rows: str) -> list[Verdict]:
         (
             replace(wide(), design=FIXED),
             (),
-            "94 of 102 judged: momentum and eps are fixed; there is no beta",
+            "97 of 105 judged: momentum and eps are fixed; there is no beta",
         ),
         (
             replace(PURE, design=FIXED),
@@ -112,7 +112,7 @@ def test_a_design_leaves_the_badge_green():
     """What a layer fixes or lacks on purpose is said, and is no detour."""
     message, colour = badge_texts(complete(replace(wide(), design=FIXED)))[1:]
 
-    assert "(94 of 102 judged: momentum and eps are fixed; there is no beta)" in message
+    assert "(97 of 105 judged: momentum and eps are fixed; there is no beta)" in message
     assert colour == "#2b7a3d"
 
 
