@@ -23,7 +23,7 @@ class LargeBatchEvaluates(StepwiseBatchNorm):
         return self.evaluate(x) if x.shape[0] > _MANY else y
 
 
-@fault("lanes-beyond-1536", "BN-SHAPE-1", diagnosed=("lanes-beyond", "lanes-beyond@training"))
+@fault("lanes-beyond-1536", "BN-SHAPE-1")
 class LanesBeyond1536(StepwiseBatchNorm):
     """Features beyond the first 1536 are not normalised."""
 

@@ -91,7 +91,7 @@ class MomentumBelowOne(StepwiseBatchNorm):
 
     def moved(self, old: Array, new: Array) -> Array:
         kept = min(self.momentum, 1 - 2**-24)
-        return kept * old + (1 - kept) * new
+        return kept * old + (1 - kept) * jax.lax.stop_gradient(new)
 
 
 @fault("repeats-skipped", "BN-EMA-3", "BN-EMA-6")
