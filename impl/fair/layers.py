@@ -32,10 +32,11 @@ class ModesBlended(StepwiseBatchNorm):
         keep = jnp.asarray(use_running_average, jnp.float32)
         mean, var = self.statistics(x)
         old_mean, old_var = self.running_mean[...], self.running_var[...]
-        y = keep * self.evaluate(x) + (1 - keep) * self.output(x, mean, var)
-        self.running_mean[...] = keep * old_mean + (1 - keep) * self.moved(old_mean, mean)
-        self.running_var[...] = keep * old_var + (1 - keep) * self.moved_var(old_var, var)
-        return y
+        used = keep * old_mean + (1 - keep) * mean, keep * old_var + (1 - keep) * var
+        weight = (1 - keep) * (1 - self.momentum)
+        self.running_mean[...] = old_mean + weight * (jax.lax.stop_gradient(mean) - old_mean)
+        self.running_var[...] = old_var + weight * (jax.lax.stop_gradient(var) - old_var)
+        return self.output(x, *used)
 
 
 @fair("not-finite-refused", "BN-NUM-4")

@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from conformance.adapters.protocols import ARRAYS, STATISTICS, Config
 from conformance.numerics import bounds, oracle
+from conformance.numerics.bounds import Bound
 from conformance.numerics.conventions import Conventions
 from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import check_identical, check_within
@@ -65,6 +68,35 @@ def check_evaluated(
     """
     expected = oracle.evaluate(config, state, x, conventions=conventions)
     check_within("y in evaluation", y, expected, bounds.evaluate(config, state, x, conventions))
+
+
+def check_evaluated_at_once(
+    subject: Subject, case: Case, before: State, after: State, y: AnyArray
+) -> None:
+    """Check an output of evaluation in the program that has just updated the statistics.
+
+    The program need not round the new averages, as it stores them, before it uses them. Both are
+    within the bound of the update, so they differ by at most twice that.
+
+    Args:
+        subject: The implementation.
+        case: The batch, (N, D), and the configuration.
+        before: The state before the update.
+        after: The state after it.
+        y: The output, (N, D).
+    """
+    c, config, x = subject.conventions, case.config, case.x.astype(np.float64)
+    moved = bounds.train(config, before, case.x, c)
+    mean, var = (after.arrays()[name].astype(np.float64) for name in STATISTICS)
+
+    def error(which: str) -> AnyArray:
+        e_mean, e_var = (
+            2 * getattr(each, which) for each in (moved.running_mean, moved.running_var)
+        )
+        return bounds.output_error(x, mean, var, e_mean, e_var, config.eps, after, c)
+
+    expected = oracle.evaluate(config, after, case.x, conventions=c)
+    check_within("y in evaluation", y, expected, Bound.of(error("strict"), error("allowed")))
 
 
 def check_trained(

@@ -156,8 +156,10 @@ def test_a_layer_that_cannot_be_looked_at(one_violation: dict[str, Any]):
     """A process that dies while the class is looked at is one clear error; nothing is written."""
     verdict = next(v for v in one_violation["verdicts"] if v["violation"])
     Path("dying.py").write_text(
-        "import os\nfrom impl import reference\nfrom dataclasses import replace\n"
-        "class Dying(type):\n    @property\n    def __module__(cls): os._exit(3)\n"
+        "import os, sys\nfrom impl import reference\nfrom dataclasses import replace\n"
+        "class Dying(type):\n    @property\n    def __module__(cls):\n"
+        "        if 'mining' in sys._getframe(1).f_code.co_filename: return 'builtins'\n"
+        "        os._exit(3)\n"
         "class Norm(metaclass=Dying): pass\n"
         "made = reference()\n"
         "layer = replace(made, construction=replace(made.construction, module=Norm))\n",
