@@ -74,7 +74,8 @@ def cases_of(prop: Any, entries: Any, rng: random.Random) -> Iterator[dict[str, 
 def judge_seed(subject: Any, seed: int) -> dict[str, Any]:
     """Judge one implementation with one seed on a twentieth of what applies to it."""
     from conformance.properties import PROPERTIES
-    from conformance.properties.support.checks import ViolationFound, taking_notes
+    from conformance.properties.support.checks import ViolationFound
+    from conformance.properties.support.notes import taking_notes
     from conformance.strategies import shape_grid
     from conformance.strategies.case import literals
 

@@ -17,7 +17,8 @@ from conformance.adapters.operations.forms import NUMPY_FORMS
 from conformance.engine.declared_reference import declared_reference
 from conformance.engine.runner import PropertyRun
 from conformance.numerics.conventions import Conventions
-from conformance.properties.support.checks import ViolationFound, taking_notes
+from conformance.properties.support.checks import ViolationFound
+from conformance.properties.support.notes import taking_notes
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.deviations import DEVIATIONS, Deviation, visibility_of

@@ -29,7 +29,8 @@ from conformance.engine.jax_runtime import unload_programs_if_many
 from conformance.engine.minimize import minimize
 from conformance.engine.runner import PropertyRun
 from conformance.properties import PROPERTIES
-from conformance.properties.support.checks import Notes, ViolationFound, taking_notes
+from conformance.properties.support.checks import ViolationFound
+from conformance.properties.support.notes import VISIBLE, Notes, taking_notes
 from conformance.properties.support.second_order import NotOffered
 from conformance.properties.support.subject import Subject
 from conformance.requirements import Requirement
@@ -43,6 +44,7 @@ __all__ = ["PropertyRun", "judge", "judge_requirement", "judge_stored", "unsuppo
 _SET_ASIDE = "set aside by a declared deviation, which it contradicts"
 _NOT_EACH_TIME = "the same call did not fail each time: look for hidden state or randomness"
 _VACUOUS = "no case was executed, or nothing was compared in any"
+_BLIND = f"no comparison could see an error of {VISIBLE:.0%}: each bound was larger"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def judge(run: PropertyRun, call: Callable[[], None] | None = None) -> Verdict:
         comparisons=notes.comparisons,
         worst=notes.worst if notes.measured else None,
         worst_quantity=notes.worst_quantity,
+        resolution=notes.decided(),
         seconds=round(time.perf_counter() - started, 4),
         violation=result.violation,
         detail=_with_left_out(result.detail, notes),
@@ -133,6 +136,8 @@ def _refine(run: PropertyRun, notes: Notes) -> _Result:
     """Return how a run without violation ends: conforming, deviating, vacuous, over-declared."""
     if notes.comparisons == 0 or run.cases <= run.rejected:
         return _Result(Outcome.VACUOUS, _VACUOUS)
+    if notes.blind:
+        return _Result(Outcome.VACUOUS, _BLIND)
     if notes.worst_strict > 1:
         return _Result(Outcome.DEVIATES)
     if not run.complete:

@@ -21,6 +21,7 @@ from conformance.engine.budget import FIRST_CASES, Budget
 from conformance.properties import Property
 from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.declared_cases import as_stored, by_design, settle
+from conformance.properties.support.notes import note_rows
 from conformance.properties.support.session import OpenCase
 from conformance.properties.support.subject import Subject
 from conformance.requirements import Requirement
@@ -190,6 +191,7 @@ class PropertyRun:
         try:
             if not settle(self.subject, drawn):
                 stored = as_stored(drawn, self.subject.conventions)
+                note_rows(drawn)
                 case.rest = self.property.claim(self.subject, **stored)
                 if case.rest is not None:
                     next(case.rest)
@@ -224,6 +226,7 @@ class PropertyRun:
             raise case.raised
         session = self.subject.session
         session.resume(case.open)
+        note_rows(case.drawn)
         session.finish()
         for _ in case.rest or ():
             pass

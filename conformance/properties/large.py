@@ -15,7 +15,7 @@ from typing import TypeVar
 from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound
 from conformance.numerics.state import AnyArray, State
-from conformance.properties.support.checks import ViolationFound, check_within, note_left_out
+from conformance.properties.support.checks import ViolationFound, check_within
 from conformance.properties.support.claims import check_evaluated, compare_statistics
 from conformance.properties.support.differentiation import (
     GRADIENTS,
@@ -23,6 +23,7 @@ from conformance.properties.support.differentiation import (
     expected_gradients,
     gradients_of,
 )
+from conformance.properties.support.notes import note_left_out
 from conformance.properties.support.property import Palettes, requirement
 from conformance.properties.support.running_stats_model import check_count
 from conformance.properties.support.subject import Subject

@@ -14,7 +14,12 @@ from conformance.adapters.errors import printable
 from conformance.report.model import Report
 from conformance.report.plots import MARKS, WIDTH, errors, ratio, times
 from conformance.report.screen import answer_lines
-from conformance.report.summary import describe_gap, describe_trust, summarize_each
+from conformance.report.summary import (
+    describe_gap,
+    describe_trust,
+    format_resolution,
+    summarize_each,
+)
 from conformance.report.terminal import heading_lines
 from conformance.report.text import format_diagnosis, format_literal, rerun_command, run_options
 from conformance.requirements import REQUIREMENTS
@@ -116,6 +121,8 @@ def _cell(verdict: Verdict, report: Report, diagnosis: str) -> dict[str, Any]:
     facts += [("left out", str(verdict.cut))] * (verdict.cut > 0)
     facts += [("comparisons", str(verdict.comparisons))]
     facts += [("worst accepted error ÷ bound", f"{worst} ({verdict.worst_quantity})")] * bool(worst)
+    if verdict.resolution:
+        facts += [("sees relative errors from", format_resolution(verdict.resolution))]
     facts += [("time", f"{verdict.seconds:.2f} s")]
     return {
         "outcome": verdict.outcome.value,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from conformance.report.model import Report
@@ -85,3 +86,19 @@ def describe_gap(report: Report) -> str:
 def pluralize(count: int, word: str) -> str:
     """Return a count with its noun."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def format_resolution(resolution: Mapping[str, float]) -> str:
+    """Return from which size on relative errors are seen, at the loosest and at the largest size.
+
+    Args:
+        resolution: The smallest relative error that is seen, by the number of rows.
+    """
+    rows = max(resolution, key=lambda name: resolution[name])
+    largest = max(resolution, key=int)
+    sizes = [rows] if rows == largest else [rows, largest]
+    return ", ".join(f"{resolution[name]:.1g}{_of_rows(name)}" for name in sizes)
+
+
+def _of_rows(name: str) -> str:
+    return f" at N = {name}" if int(name) else ""

@@ -152,6 +152,7 @@ def _render_families(verdicts: list[Verdict], console: Console) -> None:
     table.add_column("  family", no_wrap=True)
     table.add_column("conform", justify="right")
     table.add_column("worst error÷bound", justify="right")
+    table.add_column("sees from", justify="right")
     table.add_column("cases", justify="right")
     table.add_column("", overflow="fold")
     by_family: dict[str, list[Verdict]] = {}
@@ -162,13 +163,14 @@ def _render_families(verdicts: list[Verdict], console: Console) -> None:
     console.print(table, highlight=False)
 
 
-def _row(family: str, members: list[Verdict]) -> tuple[str, str, str, str, str]:
+def _row(family: str, members: list[Verdict]) -> tuple[str, str, str, str, str, str]:
     applicable = [v for v in members if v.outcome is not Outcome.UNSUPPORTED]
     if not applicable:
         needs = REQUIREMENTS[members[0].requirement].needs.value
-        return f"  [dim]{family}", "[dim]-", "", "", f"[dim]unsupported: needs {needs}"
+        return f"  [dim]{family}", "[dim]-", "", "", "", f"[dim]unsupported: needs {needs}"
     good = sum(v.outcome in {Outcome.CONFORMS, Outcome.DEVIATES} for v in applicable)
     worst = max((v.worst for v in applicable if v.worst is not None), default=None)
+    loosest = [max(v.resolution.values()) for v in applicable if v.resolution]
     remarks = [
         f"{word} {', '.join(_numbers(members, outcome))}"
         for outcome, word in _MARKS.items()
@@ -182,6 +184,7 @@ def _row(family: str, members: list[Verdict]) -> tuple[str, str, str, str, str]:
         f"  {family}",
         f"[{colour}]{good}/{len(applicable)}",
         "" if worst is None else f"{worst:.2f}",
+        "" if not loosest else f"{max(loosest):.0e}",
         f"{sum(v.cases for v in applicable)}",
         f"[{'red' if bad else 'yellow'}]{'; '.join(remarks)}" if remarks else "",
     )

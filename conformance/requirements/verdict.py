@@ -74,6 +74,8 @@ class Verdict:
         comparisons: Number of values compared.
         worst: The largest error ÷ bound among them.
         worst_quantity: The quantity in which it occurred.
+        resolution: The smallest relative error that is seen in each quantity, bound ÷ scale, by
+            the number of rows; of several quantities the largest.
         seconds: Wall time.
         violation: The violation; only of violated and waived requirements.
         detail: An explanation of outcomes without a violation.
@@ -90,6 +92,7 @@ class Verdict:
     comparisons: int = 0
     worst: float | None = None
     worst_quantity: str | None = None
+    resolution: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     violation: Violation | None = None
     detail: str = ""

@@ -7,16 +7,14 @@ that a verdict can say how much it rests on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from conformance.numerics.bounds import Bound
+from conformance.properties.support.notes import count
 from conformance.requirements.finding import FINITE_NUMBER, Finding, FindingKind
 
 
@@ -49,59 +47,6 @@ class ViolationFound(AssertionError):
         self.finding, self.comparison = finding, comparison
 
 
-@dataclass(slots=True)
-class Notes:
-    """What the checks of one judgement compared.
-
-    Attributes:
-        comparisons: How many numbers and facts were compared.
-        worst: The largest error ÷ allowed bound that was accepted.
-        worst_quantity: The quantity in which it was seen.
-        worst_strict: The largest error ÷ strict bound, above 1 only where a declared deviation
-            was needed.
-        measured: Whether any number was compared with a bound.
-        by_quantity: The largest error ÷ allowed bound of each quantity.
-        left_out: The inputs that were not judged, each with the reason.
-    """
-
-    comparisons: int = 0
-    worst: float = 0.0
-    worst_quantity: str | None = None
-    worst_strict: float = 0.0
-    measured: bool = False
-    by_quantity: dict[str, float] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
-
-
-_notes: ContextVar[Notes] = ContextVar("notes")
-
-
-@contextmanager
-def taking_notes() -> Iterator[Notes]:
-    """Collect the notes of every check made inside the block."""
-    notes = Notes()
-    token = _notes.set(notes)
-    try:
-        yield notes
-    finally:
-        _notes.reset(token)
-
-
-def _count(comparisons: int) -> Notes:
-    notes = _notes.get(None)
-    if notes is None:
-        notes = Notes()  # a check used outside a judgement still checks
-    notes.comparisons += comparisons
-    return notes
-
-
-def note_left_out(what: str) -> None:
-    """Note an input that is not judged, and why: the verdict says it."""
-    notes = _count(0)
-    if what not in notes.left_out:
-        notes.left_out.append(what)
-
-
 def violation(
     quantity: str, got: Any, expected: Any, comparison: Comparison | None = None, **rest: Any
 ) -> NoReturn:
@@ -123,7 +68,7 @@ def violation(
 
 def check_same(quantity: str, got: Any, expected: Any) -> None:
     """Check that two plain values, such as shapes, types or names, are equal."""
-    _count(1)
+    count(1)
     if got != expected:
         violation(quantity, got, expected, Comparison("same", got, expected))
 
@@ -140,14 +85,14 @@ def check_true(quantity: str, holds: bool, *, got: Any, expected: Any) -> None:
     Raises:
         ViolationFound: It is not as required.
     """
-    _count(1)
+    count(1)
     if not holds:
         violation(quantity, got, expected, Comparison("true", holds))
 
 
 def check_shape(quantity: str, got: npt.NDArray[Any], expected: tuple[int, ...]) -> None:
     """Check only the shape of an array."""
-    _count(1)
+    count(1, sighted=False)
     if got.shape != expected:
         comparison = Comparison("shape", got, expected)
         violation(f"shape of {quantity}", got.shape, expected, comparison)
@@ -155,7 +100,7 @@ def check_shape(quantity: str, got: npt.NDArray[Any], expected: tuple[int, ...])
 
 def check_dtype(quantity: str, got: npt.NDArray[Any], expected: str) -> None:
     """Check only the dtype of an array."""
-    _count(1)
+    count(1, sighted=False)
     if str(got.dtype) != expected:
         comparison = Comparison("dtype", got, expected)
         violation(f"dtype of {quantity}", str(got.dtype), expected, comparison)
@@ -179,7 +124,7 @@ def _check_each(
     expected: str,
     kind: FindingKind,
 ) -> None:
-    _count(got.size)
+    count(got.size)
     bad = np.argwhere(~right)
     if bad.size:
         index = tuple(int(i) for i in bad[0])
@@ -205,11 +150,11 @@ def check_identical(
     got, expected = np.asarray(got), np.asarray(expected)  # which may be lazy
     same_kind = got.dtype == expected.dtype and got.shape == expected.shape
     if same_kind and got.tobytes() == expected.tobytes():  # the usual case, and much faster
-        _count(got.size + 2)
+        count(got.size + 2)
         return
     check_shape(quantity, comparison.got, expected.shape)
     check_dtype(quantity, comparison.got, str(expected.dtype))
-    _count(got.size)
+    count(got.size)
     differs = (got != expected) & ~(np.isnan(got) & np.isnan(expected))
     if differs.any():
         index = tuple(int(i) for i in np.argwhere(differs)[0])
@@ -234,10 +179,12 @@ def check_within(
     """
     comparison = Comparison("within", got, expected)
     got, expected = np.asarray(got), np.asarray(expected)  # which may be lazy
-    check_shape(quantity, comparison.got, expected.shape)
+    if got.shape != expected.shape:
+        check_shape(quantity, comparison.got, expected.shape)
     unlimited = np.broadcast_to(np.isinf(bound.allowed), expected.shape)
     measured = np.where(unlimited, expected, got.astype(np.float64))
-    notes = _count(got.size - int(unlimited.sum()))
+    notes = count(1 + got.size - int(unlimited.sum()), sighted=False)
+    notes.resolve(quantity, expected, bound.allowed)
     wrong = ~np.isfinite(measured)
     if wrong.any():
         index = tuple(int(i) for i in np.argwhere(wrong)[0])

@@ -19,6 +19,7 @@ from support.numpy_norm import (
 )
 
 from conformance.engine.garbage import ALLOCATIONS
+from conformance.properties.support import notes
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS, Level
 from conformance.requirements.deviations import Deviation
@@ -69,6 +70,24 @@ def test_a_conforming_verdict_tells_how_close_it_was():
     verdict = judge_by_id(subject(), "BN-TRAIN-1")
     assert 0 < verdict.worst < 1
     assert verdict.worst_quantity == "y"
+
+
+def test_a_conforming_verdict_says_how_small_an_error_it_sees():
+    """By the number of rows, all of which are those of the cases."""
+    verdict = judge_by_id(subject(), "BN-TRAIN-1")
+    assert {"1", "2", "16"} <= verdict.resolution.keys()
+    assert 0 < max(verdict.resolution.values()) < 1e-3
+
+
+def test_a_requirement_that_sees_no_error_of_a_hundredth_is_vacuous(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """However many numbers were compared."""
+    monkeypatch.setattr(notes, "VISIBLE", 1e-12)
+    verdict = judge_by_id(subject(), "BN-TRAIN-1")
+    assert verdict.comparisons > 0
+    assert verdict.outcome is Outcome.VACUOUS
+    assert "could see an error of" in verdict.detail
 
 
 def test_exact_rules_have_no_worst_error():

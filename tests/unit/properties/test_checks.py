@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from conformance.adapters.protocols import Config
 from conformance.numerics.bounds import Bound
+from conformance.numerics.state import State
 from conformance.properties.support.checks import (
-    Notes,
     ViolationFound,
     check_finite,
     check_identical,
@@ -16,9 +17,10 @@ from conformance.properties.support.checks import (
     check_shape,
     check_true,
     check_within,
-    taking_notes,
     violation,
 )
+from conformance.properties.support.notes import Notes, note_rows, taking_notes
+from conformance.strategies.tall import Tall
 
 A = np.array
 
@@ -44,7 +46,7 @@ def test_equal_values_pass_and_count():
     """``check_same`` counts one comparison."""
     with taking_notes() as notes:
         check_same("leaves", ["a"], ["a"])
-    assert notes == Notes(comparisons=1)
+    assert notes == Notes(comparisons=1, sighted=True)
 
 
 def test_unequal_values_are_shown():
@@ -137,6 +139,8 @@ def test_errors_within_the_bound_pass():
         worst_strict=1.0,
         measured=True,
         by_quantity={"y": 1.0},
+        bounded=True,
+        resolution={0: {"y": 0.25}},
     )
 
 
@@ -181,8 +185,39 @@ def test_the_worst_of_several_checks_is_kept():
         worst_quantity="b",
         worst_strict=0.8,
         measured=True,
+        bounded=True,
         by_quantity={"a": 0.1, "b": 0.4, "c": 0.2},
     )
+
+
+def test_the_error_that_is_still_decided_is_noted():
+    """It is the smallest bound ÷ size of the numbers that are not 0, by quantity and by rows."""
+    bound = Bound(A([1.0, 0.1, 0.1]), A([1.0, 0.1, 0.1]))
+    with taking_notes() as notes:
+        note_rows(
+            {"drawn": Tall(Config(features=3), State.fresh(3), 99, np.zeros((3, 3), np.int64))}
+        )
+        check_within("y", A([2.0, 2.0, 0.0]), A([2.0, 2.0, 0.0]), bound)
+        check_within("y", A([2.0, 1.0, 0.0]), A([2.0, 1.0, 0.0]), bound)
+        check_within("rm", A([1.0, 0.5, 0.0]), A([1.0, 0.5, 0.0]), bound)
+        check_within("zero", np.zeros(3), np.zeros(3), bound)
+    assert notes.resolution == {99: {"y": 0.05, "rm": 0.2}}
+    assert notes.decided() == {"99": 0.2}
+    assert notes.blind
+
+
+@pytest.mark.parametrize(("allowed", "sighted"), [(0.011, False), (0.01, True)])
+def test_a_comparison_that_sees_no_error_of_a_hundredth_is_none(allowed: float, sighted: bool):
+    """Only one that does counts against vacuity; a shape beside it does not, other facts do."""
+    assert within([1.0], [1.0], allowed=allowed).blind is not sighted
+    bound = Bound(A([allowed]), A([allowed]))
+    with taking_notes() as notes:
+        check_shape("y", np.ones(1), (1,))
+        assert not notes.blind
+        check_within("y", np.ones(1), np.ones(1), bound)
+        assert notes.blind is not sighted
+        check_same("count", 1, 1)
+        assert not notes.blind
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

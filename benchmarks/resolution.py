@@ -1,0 +1,77 @@
+"""Which relative errors each requirement still sees, by the number of rows.
+
+Usage: python benchmarks/resolution.py [--write] [REPORT.json]
+
+Judges the references ``impl`` and ``wide``, or reads a report. With ``--write`` the table goes to
+docs/figures.json, from which `python tools/docs/generate.py` fills docs/error-bounds.md.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from conformance.report.model import Report
+from conformance.requirements import REQUIREMENTS
+
+FIGURES = Path(__file__).parents[1] / "docs" / "figures.json"
+CLASSES = ((8, "1–8"), (64, "9–64"), (1025, "65–1025"), (4097, "4097"), (65537, "65,537"))
+LARGEST = ((131073, "131,073"), (10**9, "802,816"))
+NO_SIZE = "0"
+"""Where cases have batches of several sizes."""
+
+
+def judge(file: Path) -> None:
+    """Judge both references, and write a report."""
+    command = [sys.executable, "-m", "conformance", "run", "impl", "wide", "--report", str(file)]
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+
+
+def table_of(report: Report) -> list[list[str]]:
+    """Return a row for each requirement that compares numbers: the loosest of each size class."""
+    classes = (*CLASSES, *LARGEST)
+    rows = [["requirement", "sizes vary", *(f"N = {name}" for _, name in classes)]]
+    for identity in REQUIREMENTS:
+        found: dict[str, float] = {}
+        for verdict in report.verdicts:
+            for size, value in (
+                verdict.resolution.items() if verdict.requirement == identity else ()
+            ):
+                name = next(name for most, name in classes if int(size) <= most)
+                name = "sizes vary" if size == NO_SIZE else name
+                found[name] = max(value, found.get(name, 0.0))
+        if found:
+            names = ("sizes vary", *(name for _, name in classes))
+            cells = [f"{found[name]:.0e}" if name in found else "" for name in names]
+            rows.append([identity.removeprefix("BN-"), *cells])
+    return rows
+
+
+def main() -> None:
+    """Print the table, or write it."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--write"]
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(arguments[0]) if arguments else Path(directory) / "report.json"
+        if not arguments:
+            judge(file)
+        table = table_of(Report.read(file))
+    if "--write" not in sys.argv:
+        print("\n".join("\t".join(row) for row in table))
+        return
+    figures: dict[str, Any] = json.loads(FIGURES.read_text(encoding="utf-8"))
+    figures["measured"]["resolution"] = {
+        "date": datetime.date.today().isoformat(),
+        "machine": figures["measured"]["per_requirement"]["machine"],
+        "command": "python benchmarks/resolution.py --write",
+        "table": table,
+    }
+    FIGURES.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
