@@ -214,6 +214,10 @@ class Conventions:
         """Return u of y where it is larger than that of float32, else 0."""
         return _narrow_roundoff(self.output_dtype())
 
+    def roundoff(self) -> float:
+        """The larger unit roundoff of declared outputs and statistics of 16 bits; 0 for others."""
+        return max(self.output_roundoff(), self.stored_roundoff())
+
     def output_spacing(self) -> float:
         """Return the spacing of the smallest y where it matters, else 0."""
         return _narrow_spacing(self.output_dtype())

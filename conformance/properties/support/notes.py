@@ -32,8 +32,9 @@ class Notes:
         measured: Whether any number was compared with a bound.
         by_quantity: The largest error ÷ allowed bound of each quantity.
         left_out: The inputs that were not judged, each with the reason.
-        sighted: Whether there was a number in which an error of ``VISIBLE`` is seen, or a fact
-            other than a shape or a dtype.
+        visible: The relative error that has to be seen in a number.
+        sighted: Whether there was a number in which it is seen, or a fact other than a shape or a
+            dtype.
         bounded: Whether any number had a bound, seen or not.
         rows: The number of rows of the present case; 0 if unknown.
         resolution: The smallest relative error of each quantity that a comparison still decides,
@@ -47,6 +48,7 @@ class Notes:
     measured: bool = False
     by_quantity: dict[str, float] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    visible: float = VISIBLE
     sighted: bool = False
     bounded: bool = False
     rows: int = 0
@@ -71,11 +73,11 @@ class Notes:
         if smallest < np.inf:
             found = self.resolution.setdefault(self.rows, {})
             found[quantity] = min(smallest, found.get(quantity, np.inf))
-            self.sighted |= smallest <= VISIBLE
+            self.sighted |= smallest <= self.visible
 
     @property
     def blind(self) -> bool:
-        """Whether numbers were compared, and no error of ``VISIBLE`` would have been seen."""
+        """Whether numbers were compared, and an error that has to be seen would not have been."""
         return self.bounded and not self.sighted
 
     def decided(self) -> dict[str, float]:
@@ -88,9 +90,13 @@ _notes: ContextVar[Notes] = ContextVar("notes")
 
 
 @contextmanager
-def taking_notes() -> Iterator[Notes]:
-    """Collect the notes of every check made inside the block."""
-    notes = Notes()
+def taking_notes(visible: float = VISIBLE) -> Iterator[Notes]:
+    """Collect the notes of every check made inside the block.
+
+    Args:
+        visible: The relative error that has to be seen in a number.
+    """
+    notes = Notes(visible=visible)
     token = _notes.set(notes)
     try:
         yield notes

@@ -18,8 +18,8 @@ from support.numpy_norm import (
     subject,
 )
 
+from conformance.engine import judge
 from conformance.engine.garbage import ALLOCATIONS
-from conformance.properties.support import notes
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS, Level
 from conformance.requirements.deviations import Deviation
@@ -83,7 +83,7 @@ def test_a_requirement_that_sees_no_error_of_a_hundredth_is_vacuous(
     monkeypatch: pytest.MonkeyPatch,
 ):
     """However many numbers were compared."""
-    monkeypatch.setattr(notes, "VISIBLE", 1e-12)
+    monkeypatch.setattr(judge, "VISIBLE", 1e-12)
     verdict = judge_by_id(subject(), "BN-TRAIN-1")
     assert verdict.comparisons > 0
     assert verdict.outcome is Outcome.VACUOUS
