@@ -23,7 +23,8 @@ from conformance.strategies.lookalikes import (
     lookalike_cases,
     reordered_cases,
 )
-from conformance.strategies.shape_grid import FORWARD_SWEEP, mined_sizes, mined_values
+from conformance.strategies.mined import mined_sizes_of_functions, mined_values
+from conformance.strategies.shape_grid import FORWARD_SWEEP
 from conformance.strategies.targeted import plain_or_mined
 
 MOMENTUM, EPS = 0.9, 1e-5
@@ -186,7 +187,7 @@ def the_function_has_no_memory(subject: Subject, case: Case, flag: int) -> Itera
     "BN-FWD-6",
     share=0.01,
     palettes=tuple((entry,) for entry in FORWARD_SWEEP),
-    mined=mined_sizes,
+    mined=mined_sizes_of_functions,
     case=cases,
 )
 def the_function_is_right_at_every_size(subject: Subject, case: Case) -> None:

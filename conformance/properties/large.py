@@ -16,7 +16,11 @@ from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound
 from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import ViolationFound, check_within
-from conformance.properties.support.claims import check_evaluated, compare_statistics
+from conformance.properties.support.claims import (
+    check_evaluated,
+    check_evaluated_at_once,
+    compare_statistics,
+)
 from conformance.properties.support.differentiation import (
     GRADIENTS,
     check_gradient,
@@ -29,6 +33,7 @@ from conformance.properties.support.running_stats_model import check_count
 from conformance.properties.support.subject import Subject
 from conformance.requirements.finding import FindingKind
 from conformance.strategies.case import Case
+from conformance.strategies.mined import mined_rows, mined_widths
 from conformance.strategies.shape_grid import Entry
 from conformance.strategies.tall import (
     Sparse,
@@ -132,6 +137,7 @@ def _attempt(subject: Subject, shape: tuple[int, ...], act: Callable[[], T]) -> 
     simplest=False,
     palettes=MANY_ROWS,
     by_profile=MANY_ROWS_BY_PROFILE,
+    mined=mined_rows,
     drawn=tall_cases,
 )
 def many_rows_are_right(subject: Subject, drawn: Tall) -> None:
@@ -147,6 +153,7 @@ def many_rows_are_right(subject: Subject, drawn: Tall) -> None:
     simplest=False,
     palettes=MANY_FEATURES,
     by_profile=MANY_FEATURES_BY_PROFILE,
+    mined=mined_widths,
     drawn=wide_cases,
 )
 def many_features_are_right(subject: Subject, drawn: Wide) -> None:
@@ -162,11 +169,13 @@ def _judge(subject: Subject, case: Case, errors: tuple[Bound, Bound] | None = No
         case: The batch, (N, D), and the state before.
         errors: The bounds for mean and variance, (D,), if not those of any batch.
     """
+    c = subject.conventions
+    rounds = c.stored_roundoff() > 0  # what is read again may not be rounded
+    apart = rounds or len(case.x) == _UNCOMPILED
 
     def act() -> tuple[State, AnyArray, AnyArray, State]:
         layer, before, x = subject.start(case)
-        rounds = subject.conventions.stored_roundoff() > 0  # what is read again may not be rounded
-        if rounds or len(case.x) == _UNCOMPILED:
+        if apart:
             trained, evaluated = layer.train(x), layer.evaluate(x)
         else:
             trained, evaluated = subject.train_then_evaluate(layer, x)
@@ -178,13 +187,15 @@ def _judge(subject: Subject, case: Case, errors: tuple[Bound, Bound] | None = No
     if results is None:
         return
     before, trained, evaluated, after = results
-    c = subject.conventions
     expected = oracle.train(case.config, before, case.x, c)
     bound = bounds.train(case.config, before, case.x, c, errors=errors)
     compare_statistics(after.arrays(), expected, bound)
     check_within("y in training", trained, expected.y, bound.y)
     check_count(after, c.counted(before.count))
-    check_evaluated(case.config, after, case.x, evaluated, c)
+    if apart or not c.moves_statistics():
+        check_evaluated(case.config, after, case.x, evaluated, c)
+    else:
+        check_evaluated_at_once(subject, case, after, evaluated, bound)
 
 
 @requirement(

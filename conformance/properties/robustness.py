@@ -44,14 +44,8 @@ from conformance.strategies.cases import (
     mixed_streams,
     streams,
 )
-from conformance.strategies.shape_grid import (
-    EAGER,
-    SWEEP,
-    Entry,
-    mined_sizes,
-    mined_values,
-    runs_eagerly,
-)
+from conformance.strategies.mined import mined_sizes, mined_values
+from conformance.strategies.shape_grid import EAGER, SWEEP, Entry, runs_eagerly
 from conformance.strategies.targeted import extreme_or_mined, offset_cases, scale_cases
 
 
@@ -210,7 +204,8 @@ def every_size_is_right(subject: Subject, case: Case) -> None:
     if apart or not c.moves_statistics():
         check_evaluated(case.config, after, case.x, y_eval, c)
     else:
-        check_evaluated_at_once(subject, case, before, after, y_eval)
+        moved = bounds.train(case.config, before, case.x, c)
+        check_evaluated_at_once(subject, case, after, y_eval, moved)
 
 
 @requirement(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.adapters.protocols import Config
@@ -79,14 +78,15 @@ BOUNDARIES_LARGE = (255, 256, 257, 511, 512, 513, 1023, 1024, 1025)
 DIVISIBLE = (12, 50, 100, 840)
 """Multiples of unusual block sizes: 840 is divisible by every number up to 8, and by 10 and 12."""
 
-_SIZES = sorted((*BOUNDARIES, *DIVISIBLE, *BOUNDARIES_LARGE))
+SIZES = sorted((*BOUNDARIES, *DIVISIBLE, *BOUNDARIES_LARGE))
 _BOTH = ((1, 1), (1, 3), (2, 2), (6, 6), (10, 10), (33, 33), (9, 1), (257, 1), (129, 65))
 
-_SWEPT, _EAGER = (0.75, 1e-5), (0.9, 1e-3)
+SWEPT, EAGERLY = (0.75, 1e-5), (0.9, 1e-3)
+"""Momentum and ε of entries of the sweep, and of those that are called without jit."""
 
 SWEEP = tuple(
-    Entry(rows, features, *_SWEPT)
-    for rows, features in (*_BOTH, *zip(_SIZES, reversed(_SIZES), strict=True))
+    Entry(rows, features, *SWEPT)
+    for rows, features in (*_BOTH, *zip(SIZES, reversed(SIZES), strict=True))
 )
 """Every size next to a block boundary, for rows and for features; iterated over, not drawn.
 
@@ -95,7 +95,7 @@ smallest number of rows with the largest number of features, and so on.
 """
 
 EAGER = tuple(
-    Entry(rows, features, *_EAGER) for rows, features in ((1, 257), (65, 40), (300, 3), (1025, 1))
+    Entry(rows, features, *EAGERLY) for rows, features in ((1, 257), (65, 40), (300, 3), (1025, 1))
 )
 """Sizes of the sweep for calls without jit: a tail may be wrong with or without it only."""
 
@@ -183,68 +183,9 @@ def draw_palette(seed: int) -> tuple[Entry, ...]:
     return (*DEFAULT[:12], *drawn)
 
 
-@dataclass(frozen=True, slots=True)
-class Valued(Entry):
-    """An entry for cases about a number that the source of the layer mentions."""
-
-    value: float
-
-
-MINED_SIZES = 4
-"""Numbers of a source that become sizes, at most; each costs up to eight compilations."""
-
-_LARGEST_MINED = 65_600
-_WIDEST_MINED = 4_097
-
-
-def mined_sizes(mined: Sequence[float]) -> tuple[tuple[Entry, ...], ...]:
-    """Return palettes of a single entry: the sizes that a source mentions, each ±1.
-
-    Sizes of the sweep are left out. What is compiled has one feature, or two rows; one entry of
-    each is called eagerly.
-
-    Args:
-        mined: The numbers, the most relevant first.
-    """
-    entries: list[Entry] = []
-    sizes = [round(each) for each in mined if each == round(each) and 2 < each < _LARGEST_MINED]
-    new = [size for size in sizes if not {size - 1, size, size + 1} <= {*_SIZES, *range(1, 11)}]
-    for size in new[:MINED_SIZES]:
-        near = (size - 1, size, size + 1)
-        entries += [Entry(rows, 1, *_SWEPT) for rows in near]
-        entries.append(Entry(size + 1, 1, *_EAGER))
-        if size < _WIDEST_MINED:
-            entries += [Entry(2, features, *_SWEPT) for features in near]
-            entries.append(Entry(2, size + 1, *_EAGER))
-    return tuple((entry,) for entry in entries)
-
-
-def mined_values(mined: Sequence[float]) -> tuple[tuple[Entry, ...], ...]:
-    """Return palettes of a single entry for the numbers that a source mentions.
-
-    A number is also the momentum, and ε, where it can be.
-
-    Args:
-        mined: The numbers.
-    """
-    configs = [((0.75, 1e-5), *_as_config(value)) for value in mined]
-    return tuple(
-        (Valued(6, 10, *config, value),)
-        for value, each in zip(mined, configs, strict=True)
-        for config in each
-    )
-
-
-def _as_config(value: float) -> Iterator[tuple[float, float]]:
-    if value <= 1:
-        yield value, 1e-5
-    if 1e-12 <= value <= 10:
-        yield 0.75, value
-
-
 def runs_eagerly(entry: Entry) -> bool:
     """Return whether an entry of the sweep is for calls without jit."""
-    return (entry.momentum, entry.eps) == _EAGER
+    return (entry.momentum, entry.eps) == EAGERLY
 
 
 def with_momentum(momentum: float, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:

@@ -13,7 +13,8 @@ from conformance.strategies.bytestream import ByteReader, ByteStrategy, composit
 from conformance.strategies.case import Case
 from conformance.strategies.cases import NEVER_FRESH, Palette, batches, cases, draw_columns
 from conformance.strategies.columns import BLOCK
-from conformance.strategies.shape_grid import EAGER, Entry, Valued, with_momentum
+from conformance.strategies.mined import Valued
+from conformance.strategies.shape_grid import EAGER, Entry, with_momentum
 
 
 class Shifted(NamedTuple):

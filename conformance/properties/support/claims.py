@@ -71,7 +71,7 @@ def check_evaluated(
 
 
 def check_evaluated_at_once(
-    subject: Subject, case: Case, before: State, after: State, y: AnyArray
+    subject: Subject, case: Case, after: State, y: AnyArray, moved: bounds.TrainingBounds
 ) -> None:
     """Check an output of evaluation in the program that has just updated the statistics.
 
@@ -81,12 +81,11 @@ def check_evaluated_at_once(
     Args:
         subject: The implementation.
         case: The batch, (N, D), and the configuration.
-        before: The state before the update.
-        after: The state after it.
+        after: The state after the update.
         y: The output, (N, D).
+        moved: The bounds of the update.
     """
     c, config, x = subject.conventions, case.config, case.x.astype(np.float64)
-    moved = bounds.train(config, before, case.x, c)
     mean, var = (after.arrays()[name].astype(np.float64) for name in STATISTICS)
 
     def error(which: str) -> AnyArray:

@@ -18,13 +18,14 @@ from conformance.report.screen import answer_lines
 from conformance.report.text import mined_lines
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome
-from conformance.strategies.shape_grid import DEFAULT, mined_values
+from conformance.strategies.mined import mined_values
+from conformance.strategies.shape_grid import DEFAULT
 from impl import reference
 
 
 @pytest.mark.parametrize(
     ("name", "identity"),
-    [("large-batch-evaluates", "BN-SHAPE-1"), ("sentinel-is-missing", "BN-NUM-3")],
+    [("large-batch-evaluates", "BN-LARGE-1"), ("sentinel-is-missing", "BN-NUM-3")],
 )
 def test_a_number_of_the_source_is_tried(name: str, identity: str):
     """What begins at such a number is seen; without the number it is not."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conformance.adapters.operations.forms import CONTAINERS, FORMS
-from conformance.strategies import shape_grid
+from conformance.strategies import mined, shape_grid
 from conformance.strategies.shape_grid import DEFAULT
 
 
@@ -76,27 +76,36 @@ def test_containers_differ_in_layout():
     assert any(not array.flags.writeable for array in arrays)
 
 
-def test_sizes_of_a_source_are_tried_with_their_neighbours():
+def test_sizes_of_a_source_are_tried_with_their_neighbors():
     """Rows and features at, before and after a size, compiled and not; known ones are left out."""
-    entries = [entry for (entry,) in shape_grid.mined_sizes((1e-5, 5000, 128, 700, 2.5))]
-    assert {(e.rows, e.features) for e in entries if e.features == 1} == {
-        (rows, 1) for size in (5000, 700) for rows in (size - 1, size, size + 1)
-    }
-    assert {e.features for e in entries if e.features > 1} == {699, 700, 701}
-    assert {e.rows for e in entries if shape_grid.runs_eagerly(e)} == {5001, 701, 2}
-    assert shape_grid.mined_sizes((128, 0.5, 7, 10**9)) == ()
+    entries = [entry for (entry,) in mined.mined_sizes((1e-5, 5000, 128, 300, 700, 2.5))]
+    assert {e.rows for e in entries if e.features == 1} == {299, 300, 301, 699, 700, 701}
+    assert {e.features for e in entries if e.features > 1} == {299, 300, 301, 699, 700, 701}
+    assert {e.rows for e in entries if shape_grid.runs_eagerly(e)} == {301, 701, 2}
+    assert mined.mined_sizes((128, 0.5, 7, 10**9)) == ()
+
+
+def test_large_sizes_of_a_source_are_tried_on_exact_sums():
+    """Beyond the sweep there are four columns, or one where they would take too much memory."""
+    tall = [entry for (entry,) in mined.mined_rows((700, 5000, 2_000_000, 10**8))]
+    assert [(e.rows, e.features) for e in tall] == [
+        *((4999, 4), (5000, 4), (5001, 4), (5000, 1)),
+        *((1_999_999, 1), (2_000_000, 1), (2_000_001, 1)),
+    ]
+    wide = [entry for (entry,) in mined.mined_widths((700, 5000, 2_000_000))]
+    assert [(e.rows, e.features) for e in wide] == [(2, 4999), (2, 5000), (2, 5001)]
 
 
 def test_the_sizes_of_a_source_are_limited():
     """Of many numbers the first ones count."""
-    entries = shape_grid.mined_sizes(range(300, 400, 10))
-    assert len(entries) == 8 * shape_grid.MINED_SIZES
+    entries = mined.mined_sizes(range(300, 400, 10))
+    assert len(entries) == 8 * mined.MINED_SIZES
     assert max(entry.rows for (entry,) in entries) == 331
 
 
 def test_values_of_a_source_are_momentum_and_eps_where_they_can_be():
     """A number up to 1 is a momentum as well, one that is neither tiny nor large an eps."""
-    entries = [entry for (entry,) in shape_grid.mined_values((0.37, 4.5, 5000))]
+    entries = [entry for (entry,) in mined.mined_values((0.37, 4.5, 5000))]
     assert [(e.value, e.momentum, e.eps) for e in entries] == [
         *((0.37, 0.75, 1e-5), (0.37, 0.37, 1e-5), (0.37, 0.75, 0.37)),
         *((4.5, 0.75, 1e-5), (4.5, 0.75, 4.5)),
