@@ -98,9 +98,10 @@ def _expected_seconds(paces: Mapping[int, float], size: int) -> float:
     if not before:
         return 0.0
     last, seconds = before[-1], paces[before[-1]]
-    if len(before) == 1:
+    smaller = [n for n in before if 2 * n <= last]  # the times of sizes that are close say nothing
+    if not smaller:
         return seconds * size / last
-    growth = (seconds - paces[before[-2]]) / (last - before[-2])
+    growth = (seconds - paces[smaller[-1]]) / (last - smaller[-1])
     return seconds + max(0.0, growth) * (size - last)
 
 

@@ -109,6 +109,8 @@ def test_a_long_start_does_not_count():
     assert large._expected_seconds({4000: 9.0}, 16_000) == 36
     assert large._expected_seconds({4000: 9.0, 16_000: 9.1}, 256_000) < 12
     assert large._expected_seconds({4000: 1.0, 16_000: 13.0}, 256_000) == 253
+    close = {4000: 1.0, 524_288: 1.0, 524_292: 1.5}
+    assert large._expected_seconds(close, 2_000_000) < 4
 
 
 @pytest.mark.parametrize("profile", ["quick", "default", "thorough"])
