@@ -5,6 +5,7 @@ The command line, pytest and a user's own test file all use ``PropertyRun`` and 
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 import warnings
@@ -44,9 +45,7 @@ __all__ = ["PropertyRun", "judge", "judge_requirement", "judge_stored", "unsuppo
 _SET_ASIDE = "set aside by a declared deviation, which it contradicts"
 _NOT_EACH_TIME = "the same call did not fail each time: look for hidden state or randomness"
 _VACUOUS = "no case was executed, or nothing was compared in any"
-_BLIND = "no comparison could see an error of {:.0%}: each bound was larger"
-_ROUNDINGS = 8
-"""Roundings to a declared dtype of 16 bits that no comparison can see."""
+_BLIND = f"no comparison could see an error of {VISIBLE:.0%}: each bound was larger"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def judge(run: PropertyRun, call: Callable[[], None] | None = None) -> Verdict:
     """
     started = time.perf_counter()
     unload_programs_if_many()
-    visible = VISIBLE + _ROUNDINGS * run.subject.conventions.roundoff()
+    visible = math.inf if run.subject.conventions.roundoff() else VISIBLE
     with taking_notes(visible) as notes, warnings.catch_warnings(), collecting_rarely():
         warnings.simplefilter("ignore")  # the user's filters must not decide verdicts
         try:
@@ -140,7 +139,7 @@ def _refine(run: PropertyRun, notes: Notes) -> _Result:
     if notes.comparisons == 0 or run.cases <= run.rejected:
         return _Result(Outcome.VACUOUS, _VACUOUS)
     if notes.blind:
-        return _Result(Outcome.VACUOUS, _BLIND.format(notes.visible))
+        return _Result(Outcome.VACUOUS, _BLIND)
     if notes.worst_strict > 1:
         return _Result(Outcome.DEVIATES)
     if not run.complete:

@@ -207,7 +207,8 @@ def input_error(
     - t̂ instead of t: c·a·|Ĝ|, and where a derivative reaches x through μ, too, mean(t̂) ≠ 0
       adds as much again: 2c·a·(G₂+a·G₁);
     - Ĝ instead of G: c·|z|·``projection_error``.
-    Rounding of sums and products: c·(h+10)·u·(|w| + G₁ + (|z|+R)·(G₂+a·G₁)). The term with R
+    Rounding of sums and products: c·u·(10·|w| + (h+10)·(G₁ + (|z|+R)·(G₂+a·G₁))), since no sum
+    over rows has w itself in it. The term with R
     is for sums that cancel: the adjoint of a running mean in an updating algorithm, which is
     divided by its count, reaches R·G₂; with one mean for all rows it would be mean|z| ≤ R.
     The first row gets the adjoint of the shift where x is shifted by it: a sum over all rows
@@ -222,7 +223,7 @@ def input_error(
     spread = np.ptp(x, axis=0) * batch.r
     direct = rho * (w + g1)
     through_var = (c - 1) * z * g2 + c * (2 * a * g + z * projection_error(batch))
-    rounding = c * (h + 10) * U * (w + g1 + (z + spread) * g)
+    rounding = c * U * (10 * w + (h + 10) * (g1 + (z + spread) * g))
     total = direct + through_var + rounding + np.where(lost, z * g2, 0.0)
     total[0] += c * (h + 5) * U * len(w) * (g1 + 2 * spread * g)
     if one_pass:
