@@ -47,7 +47,7 @@ def judge_layer(layer: Written, cases: int, only: tuple[str, ...], part: int) ->
     """Judge a layer; return its accusations and the largest error ÷ bound by quantity."""
     prepare()
     from conformance.adapters.resolve import resolve
-    from conformance.properties.support.checks import taking_notes
+    from conformance.properties.support.notes import taking_notes
     from conformance.properties.support.subject import Subject
     from conformance.requirements import REQUIREMENTS, select
 
@@ -101,10 +101,8 @@ def _judge(row: Any, subject: Any, cases: int, name: str) -> tuple[int | str, st
 
     prop = PROPERTIES[row.id]
     rng = random.Random(f"{name} {row.id}")
-    if prop.palettes:
-        palettes = tuple(rng.sample(prop.palettes, SIZES))
-    else:
-        palettes = (_few_shapes(name),)
+    own = rng.sample(prop.palettes, min(SIZES, len(prop.palettes)))
+    palettes = tuple(own) or (_few_shapes(name),)
     seed = rng.randrange(2**31)
     chosen = budget(seed=seed, max_examples=cases, minimize=False)
     run = PropertyRun(prop, subject, chosen, palettes=palettes)

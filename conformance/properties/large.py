@@ -28,6 +28,7 @@ from conformance.properties.support.differentiation import (
     gradients_of,
 )
 from conformance.properties.support.notes import note_left_out
+from conformance.properties.support.program_size import fits, leave_out
 from conformance.properties.support.property import Palettes, requirement
 from conformance.properties.support.running_stats_model import check_count
 from conformance.properties.support.subject import Subject
@@ -105,7 +106,7 @@ def _expected_seconds(paces: Mapping[int, float], size: int) -> float:
     return seconds + max(0.0, growth) * (size - last)
 
 
-def _attempt(subject: Subject, shape: tuple[int, ...], act: Callable[[], T]) -> T | None:
+def _attempt(subject: Subject, shape: tuple[int, ...], act: Callable[[], T | None]) -> T | None:
     """Return what came of calls on a batch; None, noted, if there is no time or memory for them.
 
     Args:
@@ -127,7 +128,7 @@ def _attempt(subject: Subject, shape: tuple[int, ...], act: Callable[[], T]) -> 
             raise
         note_left_out(f"{where}: {text}")
         return None
-    if size >= _TIMED:
+    if size >= _TIMED and results is not None:
         subject.paces[size] = time.perf_counter() - started
     return results
 
@@ -174,8 +175,11 @@ def _judge(subject: Subject, case: Case, errors: tuple[Bound, Bound] | None = No
     rounds = c.stored_roundoff() > 0  # what is read again may not be rounded
     apart = rounds or len(case.x) == _UNCOMPILED
 
-    def act() -> tuple[State, AnyArray, AnyArray, State]:
+    def act() -> tuple[State, AnyArray, AnyArray, State] | None:
         layer, before, x = subject.start(case)
+        if not fits(subject, layer, case.x.shape, compiled=not apart):
+            leave_out(subject, case.x.shape)
+            return None
         if apart:
             trained, evaluated = layer.train(x), layer.evaluate(x)
         else:
@@ -212,8 +216,11 @@ def gradients_of_many_rows_are_right(subject: Subject, drawn: Sparse) -> None:
     case, w = drawn.tall.case, drawn.w
     errors = bounds.exact_statistics(case.x, drawn.tall.columns[:, 0], subject.conventions)
 
-    def act() -> tuple[State, list[dict[str, AnyArray]]]:
+    def act() -> tuple[State, list[dict[str, AnyArray]]] | None:
         layer, before, x = subject.start(case)
+        if not fits(subject, layer, case.x.shape, compiled=True, times=2 * 3):
+            leave_out(subject, case.x.shape)
+            return None
         pulled = [gradients_of(layer, x, w, evaluate=mode) for mode in (False, True)]
         subject.session.finish()
         return before, pulled

@@ -77,6 +77,7 @@ _BY_MODULE = {
         "train_masked",
     ),
     "equations": ("trace_call",),
+    "growth": ("measure_growth",),
 }
 
 OPERATIONS = {name: module for module, names in _BY_MODULE.items() for name in names}

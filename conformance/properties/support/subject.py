@@ -61,6 +61,11 @@ class Subject:
         """The seconds that calls on large batches took, by the number of elements."""
         return {}
 
+    @cached_property
+    def growth(self) -> list[float]:
+        """What ``measure_growth`` returns; empty before it is known."""
+        return []
+
     def build(self, config: Config, state: State | None = None) -> LayerHandle:
         """Construct a layer and, unless it is to stay fresh, set its state.
 

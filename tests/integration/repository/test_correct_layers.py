@@ -30,6 +30,7 @@ def test_a_thousand_layers_are_distinct_and_the_same_each_time():
         assert {layer.choices[name] for layer in LAYERS} == set(options)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("number", [0, 1, 250, 600])
 def test_a_layer_normalizes(number: int, tmp_path: Path):
     """A training call standardizes the batch, and an evaluation uses the averages."""

@@ -1,0 +1,56 @@
+"""The operation that tells how fast the programs of a layer grow with the number of rows."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import jax
+import numpy as np
+
+from conformance.adapters.operations.pullbacks import prepare_call
+from conformance.adapters.protocols import Layer
+
+_FEW, _MORE = 16, 48
+
+
+def measure_growth(layer: Layer, features: int) -> list[float]:
+    """Return the equations that each row adds to the program of a training call.
+
+    It is traced for two small batches, and neither compiled nor executed.
+
+    Args:
+        layer: The layer, which does not change.
+        features: D.
+
+    Returns:
+        Those of the whole call, and those of the largest part that the layer compiles by itself.
+        Zeros for a layer that JAX cannot trace.
+    """
+    try:
+        few, more = (_count_traced(layer, rows, features) for rows in (_FEW, _MORE))
+    except Exception:  # noqa: BLE001  what cannot be traced has no program
+        return [0.0, 0.0]
+    return [max(0.0, (b - a) / (_MORE - _FEW)) for a, b in zip(few, more, strict=True)]
+
+
+def _count_traced(layer: Layer, rows: int, features: int) -> tuple[int, int]:
+    x = np.zeros((rows, features), np.float32)
+    call = cast("Any", prepare_call(layer, x, False).value)
+    return _count(jax.make_jaxpr(call.output)(x).jaxpr)
+
+
+def _count(jaxpr: Any) -> tuple[int, int]:
+    """Return the number of equations, and that of the largest function that is compiled apart."""
+    total = largest = 0
+    for equation in jaxpr.eqns:
+        total += 1
+        for value in equation.params.values():
+            for each in value if isinstance(value, tuple | list) else (value,):
+                inner = getattr(each, "jaxpr", each)
+                if not hasattr(inner, "eqns"):
+                    continue
+                inside, compiled = _count(inner)
+                total += inside
+                apart = equation.primitive.name in {"jit", "pjit"}
+                largest = max(largest, compiled, inside if apart else 0)
+    return total, largest
