@@ -46,6 +46,7 @@ _TITLES = {
     "adapter_facts": "Facts of adapters",
     "characterizing_calls": "Behaviours",
     "equations": "Lines of mistakes",
+    "growth": "Sizes of programs",
 }
 """Headings by the module of the operations."""
 
