@@ -7,60 +7,187 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from collections.abc import Sequence
-from typing import Any
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from conformance.engine.sandbox.confinement import command_of
+from conformance.report.causes import Cause, causes
 from conformance.report.model import Report
+from conformance.requirements import Level
 from conformance.requirements.verdict import Outcome, Verdict
 
 PATIENCE = 60
-"""Seconds after which there is no diagnosis; the violations are shown anyway."""
+"""Seconds after which there is no answer; the violations are shown anyway."""
 
 VERIFYING = 30
-"""Seconds from the start after which nothing more is verified."""
+"""Seconds from the question after which nothing more is verified."""
 
 _END_LIMIT = 15
 """Seconds that the subprocess may take to end its worker."""
 
+_CANDIDATES = 2
+"""Counterexamples per cause that are made small: the smallest of them is shown."""
+
 _TO_EXPLAIN = {Outcome.VIOLATES, Outcome.WAIVED}
+
+
+class Expert:
+    """A subprocess that answers questions about one implementation.
+
+    Args:
+        name: The implementation, as on the command line.
+        strictly: Ignore declared deviations.
+        diagnose: Whether it will be asked for a diagnosis, on which it begins to work at once.
+    """
+
+    def __init__(self, name: str, *, strictly: bool, diagnose: bool) -> None:
+        self.diagnoses = diagnose
+        self._process = subprocess.Popen(  # noqa: S603  this suite
+            command_of("conformance.diagnosis"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self._write({"implementation": name, "strictly": strictly, "diagnose": diagnose})
+
+    def explain(self, violated: Sequence[Verdict]) -> dict[str, Any]:
+        """Return the diagnosis as JSON values; empty if there is none in time.
+
+        Args:
+            violated: The verdicts to explain; none to diagnose only.
+        """
+        found = self._ask({"explain": _to_json(violated)})
+        return found if isinstance(found, dict) else {}
+
+    def minimize(self, violated: Sequence[Verdict], budget: dict[str, Any]) -> list[Verdict]:
+        """Return violations on smaller inputs; none if there is no answer in time.
+
+        Args:
+            violated: The verdicts, as judged.
+            budget: The arguments of the budget by which they were judged.
+        """
+        found = self._ask({"minimize": _to_json(violated), "budget": budget})
+        return [Verdict.from_json(each) for each in found or ()]
+
+    def close(self) -> None:
+        """End the subprocess, which ends its worker."""
+        with suppress(OSError, subprocess.TimeoutExpired):
+            self._process.communicate(timeout=_END_LIMIT)
+        self._process.kill()
+
+    def _ask(self, question: dict[str, Any]) -> Any:
+        late = threading.Timer(2 * PATIENCE + _END_LIMIT, self._process.kill)
+        late.start()
+        try:
+            self._write(question)
+            assert self._process.stdout is not None, "it is a pipe"  # noqa: S101
+            return json.loads(self._process.stdout.readline())
+        except (OSError, ValueError):
+            return None
+        finally:
+            late.cancel()
+
+    def _write(self, question: dict[str, Any]) -> None:
+        assert self._process.stdin is not None, "it is a pipe"  # noqa: S101
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+
+
+@dataclass(slots=True)
+class Answers:
+    """What is known about the implementations of a report.
+
+    Attributes:
+        diagnoses: By implementation, of those about which anything can be said.
+        smaller: The verdicts that are shown as examples, on smaller inputs.
+    """
+
+    diagnoses: dict[str, dict[str, Any]] = field(default_factory=dict)
+    smaller: list[Verdict] = field(default_factory=list)
+
+
+class Experts:
+    """The experts on the implementations of a run, one at a time; a context manager.
+
+    Args:
+        strictly: Ignore declared deviations.
+        diagnose: Whether to look for mistakes.
+        minimize: Whether to make the examples small.
+
+    Attributes:
+        diagnoses: Whether they look for mistakes.
+    """
+
+    def __init__(self, *, strictly: bool, diagnose: bool = True, minimize: bool = False) -> None:
+        self._strictly, self.diagnoses, self._minimize = strictly, diagnose, minimize
+        self._early: tuple[str, Expert] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._early is not None:
+            self._early[1].close()
+
+    def begin(self, verdict: Verdict) -> None:
+        """Begin to diagnose the first implementation that violates a MUST, during the run."""
+        binding = verdict.outcome is Outcome.VIOLATES and verdict.level is Level.MUST
+        if self.diagnoses and binding and not verdict.ended_worker and self._early is None:
+            name = verdict.implementation
+            self._early = name, self._expert_on(name, diagnose=True)
+
+    def consult(self, report: Report) -> Answers:
+        """Return the diagnoses of a report, and examples of its violations on smaller inputs."""
+        answers = Answers()
+        for name in report.header.implementations:
+            violated = [v for v in report.of(name) if v.outcome in _TO_EXPLAIN]
+            if violated:
+                self._consult_on(name, violated, report, answers)
+        return answers
+
+    def _consult_on(
+        self, name: str, violated: Sequence[Verdict], report: Report, answers: Answers
+    ) -> None:
+        again = any(v.ended_worker for v in violated)  # it would hang or crash again
+        with closing(self._take(name, diagnose=self.diagnoses and not again)) as expert:
+            found = expert.explain(violated) if expert.diagnoses else {}
+            if found.get("sentence"):
+                answers.diagnoses[name] = found
+            if self._minimize:
+                shown = _examples(causes(replace(report, diagnoses=answers.diagnoses), name))
+                answers.smaller += expert.minimize(shown, _budget(report)) if shown else []
+
+    def _take(self, name: str, *, diagnose: bool) -> Expert:
+        if self._early is not None and self._early[0] == name and diagnose:
+            (_, expert), self._early = self._early, None
+            return expert
+        return self._expert_on(name, diagnose=diagnose)
+
+    def _expert_on(self, name: str, *, diagnose: bool) -> Expert:
+        return Expert(name, strictly=self._strictly, diagnose=diagnose)
 
 
 def diagnoses(report: Report) -> dict[str, dict[str, Any]]:
     """Return the diagnoses by implementation, of those about which anything can be said."""
-    found: dict[str, dict[str, Any]] = {}
-    for name in report.header.implementations:
-        verdicts = report.of(name)
-        violates = any(v.outcome in _TO_EXPLAIN for v in verdicts)
-        if not violates or any(v.ended_worker for v in verdicts):
-            continue  # nothing to explain, or it would hang or crash again
-        violated = [v for v in verdicts if v.outcome in _TO_EXPLAIN]
-        answer = ask(name, violated, strictly=report.header.strict_reading)
-        if answer.get("sentence"):
-            found[name] = answer
-    return found
+    with Experts(strictly=report.header.strict_reading) as experts:
+        return experts.consult(report).diagnoses
 
 
-def ask(name: str, violated: Sequence[Verdict] = (), *, strictly: bool) -> dict[str, Any]:
-    """Return the diagnosis of one implementation as JSON values; empty if there is none in time.
+def _examples(found: Sequence[Cause]) -> list[Verdict]:
+    """Return the violations of which the examples are chosen."""
+    chosen = [each for cause in found if not cause.unchecked for each in cause.ranked[:_CANDIDATES]]
+    return [each for each in chosen if each.violation is not None and not each.ended_worker]
 
-    Args:
-        name: The implementation, as on the command line.
-        violated: The verdicts to explain; none to diagnose only.
-        strictly: Ignore declared deviations.
-    """
-    asked = [verdict.to_json(internal=True) for verdict in violated]
-    question = {"implementation": name, "strictly": strictly, "verdicts": asked}
-    try:
-        done = subprocess.run(  # noqa: S603  this suite
-            command_of("conformance.diagnosis"),
-            input=json.dumps(question),
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE + _END_LIMIT,
-            check=True,
-        )
-        answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    except (subprocess.SubprocessError, ValueError, IndexError):
-        return {}
-    return answer
+
+def _budget(report: Report) -> dict[str, Any]:
+    """Return the arguments of the budget by which a report was judged."""
+    header = report.header
+    return {"profile": header.profile, "seed": header.seed, "max_examples": header.max_examples}
+
+
+def _to_json(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    return [verdict.to_json(internal=True) for verdict in verdicts]

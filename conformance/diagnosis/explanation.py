@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from conformance.adapters.implementation import Declaration
-from conformance.adapters.operations.executor import Executor
+from conformance.adapters.implementation import Declaration, Implementation
 from conformance.diagnosis.diagnosis import Diagnosis, Investigation, investigate
 from conformance.diagnosis.known_facts import known_facts, where_seen
 from conformance.diagnosis.lines.finder import Lines
@@ -28,38 +28,50 @@ _NOTHING = "No known mistake reproduces what it returned."
 _RIGHT = "All designed calls return what they should: what is violated shows elsewhere."
 
 
-def explain(
-    declared: Declaration, executor: Executor, verdicts: list[Verdict], until: float
-) -> dict[str, Any]:
-    """Diagnose an implementation, and verify the diagnosis on what it violates.
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """An implementation that has been diagnosed.
 
-    Args:
-        declared: What the implementation declares.
-        executor: What executes its operations.
-        verdicts: The violations, as judged; none to diagnose only.
-        until: When to stop verifying, in seconds since 1970.
-
-    Returns:
-        The diagnosis as JSON values. Besides its fields it has ``explains`` and ``unchecked``,
-        ids of requirements, if it was verified; ``declaring``, what would remain violated if what
-        it suggests were declared; ``further``, mistakes that are made besides; ``partial``, if
-        what it names is not all; ``known``, sentences on what was observed and is not named;
-        ``line``, the expression that computes what is wrong, if it was found.
+    Attributes:
+        subject: The implementation.
+        found: Its diagnosis.
+        lines: The line of each named mistake, or of what is wrong where none is named.
     """
-    subject = Subject(declared, executor)
+
+    subject: Subject
+    found: Investigation
+    lines: list[Line | None]
+
+    def explain(self, verdicts: list[Verdict], until: float) -> dict[str, Any]:
+        """Verify the diagnosis on what the implementation violates.
+
+        Args:
+            verdicts: The violations, as judged; none to diagnose only.
+            until: When to stop verifying, in seconds since 1970.
+
+        Returns:
+            The diagnosis as JSON values. Besides its fields it has ``explains`` and ``unchecked``,
+            ids of requirements, if it was verified; ``declaring``, what would remain violated if
+            what it suggests were declared; ``further``, mistakes that are made besides;
+            ``partial``, if what it names is not all; ``known``, sentences on what was observed and
+            is not named; ``line``, the expression that computes what is wrong, if it was found.
+        """
+        data = _explain(self.found, self.subject, verdicts, until)
+        for each, line in zip((data, *data.get("further", ())), self.lines, strict=False):
+            each.update({} if line is None else {"line": line.to_json()})
+        replaced = find_replaced(self.subject, verdicts)
+        if replaced is None:
+            return data
+        if data["kind"] == "none":
+            return replaced | {name: data[name] for name in ("known", "line") if name in data}
+        named = [{n: v for n, v in data.items() if n != "further"}, *data.get("further", ())]
+        return replaced | {"further": named}
+
+
+def examine(subject: Subject) -> Examined:
+    """Diagnose an implementation, and find the lines of its mistakes."""
     found = investigate(subject)
-    data = _explain(found, declared, executor, verdicts, until)
-    for each, line in zip(
-        (data, *data.get("further", ())), find_lines(subject, found), strict=False
-    ):
-        each.update({} if line is None else {"line": line.to_json()})
-    replaced = find_replaced(subject, verdicts)
-    if replaced is None:
-        return data
-    if data["kind"] == "none":
-        return replaced | {name: data[name] for name in ("known", "line") if name in data}
-    named = [{n: v for n, v in data.items() if n != "further"}, *data.get("further", ())]
-    return replaced | {"further": named}
+    return Examined(subject, found, find_lines(subject, found))
 
 
 def find_lines(subject: Subject, found: Investigation) -> list[Line | None]:
@@ -73,11 +85,7 @@ def find_lines(subject: Subject, found: Investigation) -> list[Line | None]:
 
 
 def _explain(
-    found: Investigation,
-    declared: Declaration,
-    executor: Executor,
-    verdicts: list[Verdict],
-    until: float,
+    found: Investigation, subject: Subject, verdicts: list[Verdict], until: float
 ) -> dict[str, Any]:
     """Return the diagnosis without lines."""
     ordered = sorted(verdicts, key=lambda v: REQUIREMENTS[v.requirement].level is not Level.MUST)
@@ -92,9 +100,9 @@ def _explain(
     further = [each.to_json() for each in found.further]
     if not found.matches or not verdicts:
         return data
-    checked = _verified(found, declared, ordered, until)
+    checked = _verified(found, subject.implementation, ordered, until)
     named = (found.diagnosis, *found.further)
-    trial = _try_declaring(named, declared, executor, ordered, until)
+    trial = _try_declaring(named, subject, ordered, until)
     if trial is not None:
         checked[0] = _credit(checked[0], trial)
         if trial.effective:
@@ -115,7 +123,10 @@ def _explain(
 
 
 def _verified(
-    found: Investigation, declared: Declaration, verdicts: list[Verdict], until: float
+    found: Investigation,
+    declared: Declaration | Implementation,
+    verdicts: list[Verdict],
+    until: float,
 ) -> list[Explained | None]:
     """Return what each mistake explains; None if no layer in NumPy makes it."""
     deviant = [found.evidence.observations[index].call for index in found.evidence.deviant]
@@ -131,18 +142,14 @@ def _names_any(diagnosis: dict[str, Any], names: Sequence[str]) -> bool:
 
 
 def _try_declaring(
-    named: Sequence[Diagnosis],
-    declared: Declaration,
-    executor: Executor,
-    verdicts: list[Verdict],
-    until: float,
+    named: Sequence[Diagnosis], subject: Subject, verdicts: list[Verdict], until: float
 ) -> Trial | None:
     """Try what a diagnosis suggests to declare; None if it suggests nothing."""
     words = {word for each in named for word in re.findall(r"[A-Z][A-Z_]+", each.convention)}
     suggested = frozenset(d for d in Deviation if d.name in words)
-    if not suggested or suggested <= declared.deviations:
+    if not suggested or suggested <= subject.implementation.deviations:
         return None
-    return try_declaring(declared, executor, suggested, verdicts, until)
+    return try_declaring(subject, suggested, verdicts, until)
 
 
 def _credit(checked: Explained | None, trial: Trial) -> Explained:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from conformance.adapters.implementation import Declaration, Implementation
-from conformance.adapters.operations.executor import Executor
 from conformance.diagnosis.approximate import Float64
 from conformance.diagnosis.modelled_layer import ModelledForward, ModelledLayer
 from conformance.diagnosis.modelled_operations import executor_of
@@ -188,8 +187,7 @@ class Trial:
 
 
 def try_declaring(
-    declared: Declaration,
-    executor: Executor,
+    subject: Subject,
     suggested: frozenset[Deviation],
     verdicts: Iterable[Verdict],
     until: float,
@@ -197,18 +195,18 @@ def try_declaring(
     """Judge an implementation again as if it declared deviations, on what it violates.
 
     Args:
-        declared: What it declares.
-        executor: What executes its operations.
+        subject: The implementation.
         suggested: The deviations to declare besides.
         verdicts: The violations.
         until: When to stop, in seconds since 1970.
     """
-    subject = Subject(replace(declared, deviations=declared.deviations | suggested), executor)
+    deviations = subject.implementation.deviations | suggested
+    declaring = Subject(replace(subject.implementation, deviations=deviations), subject.executor)
     trial = Trial(sorted(each.name for each in suggested), [], [], [])
     for verdict in verdicts:
         if time.time() > until:
             trial.untried.append(verdict.requirement)
-        elif _still_violates(subject, verdict):
+        elif _still_violates(declaring, verdict):
             trial.remaining.append(verdict.requirement)
         else:
             trial.solved.append(verdict.requirement)
@@ -223,3 +221,26 @@ def _still_violates(subject: Subject, verdict: Verdict) -> bool:
         if again.outcome.bad:
             return True
     return judge_requirement(row, subject, few).outcome.bad
+
+
+def judge_again(
+    subject: Subject, verdicts: Iterable[Verdict], chosen: Mapping[str, Any]
+) -> list[Verdict]:
+    """Judge what an implementation violates again, to make the counterexamples small.
+
+    Args:
+        subject: The implementation.
+        verdicts: The violations, as judged.
+        chosen: The arguments of the budget by which they were judged.
+
+    Returns:
+        Violations on smaller inputs, of those that are violated again.
+    """
+    again = []
+    for verdict in verdicts:
+        judged = judge_requirement(REQUIREMENTS[verdict.requirement], subject, budget(**chosen))
+        if judged.outcome is Outcome.VIOLATES:
+            again.append(
+                replace(verdict, violation=judged.violation, detail=judged.detail or verdict.detail)
+            )
+    return again

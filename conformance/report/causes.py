@@ -38,14 +38,17 @@ class Cause:
         return any(verdict.level is Level.MUST for verdict in self.verdicts)
 
     @property
-    def example(self) -> Verdict | None:
-        """The verdict with the smallest counterexample, of a MUST if there is one.
+    def ranked(self) -> list[Verdict]:
+        """The verdicts by the size of the counterexample; one on a MUST comes first.
 
-        One that no other mistake explains comes first.
+        Before them come those that no other mistake explains.
         """
-        return min(
-            self.verdicts, key=lambda v: (v.requirement in self.others, *_size(v)), default=None
-        )
+        return sorted(self.verdicts, key=lambda v: (v.requirement in self.others, *_size(v)))
+
+    @property
+    def example(self) -> Verdict | None:
+        """The first of the ranked verdicts."""
+        return next(iter(self.ranked), None)
 
 
 def causes(report: Report, name: str) -> list[Cause]:

@@ -79,10 +79,10 @@ def run(
     elif hide_inputs:
         raise click.UsageError("--hide-inputs is for --grade alone")
     report, renderings = options["report"], {"html": html, "markdown": markdown, "badge": badge}
+    shows_all = verbose or any((fail_fast, report, html, junit))
+    chosen = {"implementations": names or DEFAULT, "first_violation": not shows_all}
     try:
-        config = RunConfig.from_options(
-            options | {"implementations": names or DEFAULT}, COMMAND_LINE
-        )
+        config = RunConfig.from_options(options | chosen, COMMAND_LINE)
     except OptionError as error:
         raise click.UsageError(printable(str(error))) from error
     different_files(report=report, junit=junit, grade=grade, **renderings)

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from conformance.adapters.errors import printable
-from conformance.diagnosis.client import diagnoses
+from conformance.diagnosis.client import Experts
 from conformance.engine.jax_runtime import (
     cache_directory,
     forget_old_compilations,
@@ -102,38 +102,34 @@ def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, E
     console = console_of(color=how.color)
     collector = VerdictCollector(run)
     quiet = how.detail is Detail.LINE or how.grade is not None
-    display = ProgressDisplay(collector, console, fail_fast=how.fail_fast, quiet=quiet)
-    with catch_signals() as received, tempfile.TemporaryDirectory(prefix="conformance-") as place:
-        if how.grade is not None:
-            how.grade.begin(collector)
-        draft = Path(place) / "junit.xml"  # pytest writes it even if the command cannot be used
-        options = [*["-x"] * how.fail_fast, *[f"--junitxml={draft}"] * (how.junit is not None)]
-        status = run_session(display, how.jobs, options)
+    with Experts(
+        strictly=run.strict_reading,
+        diagnose=how.diagnose,
+        minimize=how.detail is not Detail.LINE and not run.budget.minimize,
+    ) as experts:
+        early = experts.begin if run.shard is None else None
+        display = ProgressDisplay(
+            collector, console, on_verdict=early, fail_fast=how.fail_fast, quiet=quiet
+        )
+        status, signalled = _run_session(display, how, console)
         if status is None:
-            code = received.exit_code or ExitCode.UNUSABLE
-            if how.grade is not None:
-                how.grade.refuse(collector, code, console)
-            return None, code
-        if how.junit is not None and draft.exists():
-            write("junit", how.junit, draft.read_text(encoding="utf-8"))
-    forget_old_compilations()
-    report = collector.report(decide_exit_code(collector, status, received.exit_code))
-    if how.report is not None and is_replaceable(how.report):
-        write("report", how.report, report.to_text())
-    if run.explain:
-        render_recognitions(report, console)
-    at_once = how.detail is Detail.ALL
-    if at_once:
-        render_findings(report, console, display.announced)
-    if how.diagnose and not received.exit_code:
-        try:
-            _diagnose(report, collector, console)
-        except KeyboardInterrupt:
-            if not at_once:
-                how.show(report, collector, console, display.announced)
-            raise
+            return None, signalled or ExitCode.UNUSABLE
+        report = collector.report(decide_exit_code(collector, status, signalled))
+        if how.report is not None and is_replaceable(how.report):
+            write("report", how.report, report.to_text())
+        if run.explain:
+            render_recognitions(report, console)
+        if how.detail is Detail.ALL:
+            render_findings(report, console, display.announced)
+        if not signalled:
+            try:
+                report = _consult(experts, report, collector, console)
+            except KeyboardInterrupt:
+                if how.detail is not Detail.ALL:
+                    how.show(report, collector, console, display.announced)
+                raise
     stale = collector.stale
-    code = decide_exit_code(collector, status, received.exit_code, stale)
+    code = decide_exit_code(collector, status, signalled, stale)
     report = replace(report, footer=replace(report.footer, exit_code=int(code)))
     if how.report is not None and (stale or report.diagnoses or not is_replaceable(how.report)):
         write("report", how.report, report.to_text())
@@ -142,6 +138,26 @@ def judge_by_pytest(run: RunConfig, how: Presentation) -> tuple[Report | None, E
     for sentence in stale:
         click.echo(f"Error: {printable(sentence)}", err=True)
     return report, code
+
+
+def _run_session(
+    display: ProgressDisplay, how: Presentation, console: Console
+) -> tuple[int | None, ExitCode]:
+    """Return the status of the pytest session, and the exit code of a signal that ended it."""
+    collector = display.collector
+    with catch_signals() as received, tempfile.TemporaryDirectory(prefix="conformance-") as place:
+        if how.grade is not None:
+            how.grade.begin(collector)
+        draft = Path(place) / "junit.xml"  # pytest writes it even if the command cannot be used
+        options = [*["-x"] * how.fail_fast, *[f"--junitxml={draft}"] * (how.junit is not None)]
+        status = run_session(display, how.jobs, options)
+        if status is None:
+            if how.grade is not None:
+                how.grade.refuse(collector, received.exit_code or ExitCode.UNUSABLE, console)
+        elif how.junit is not None and draft.exists():
+            write("junit", how.junit, draft.read_text(encoding="utf-8"))
+    forget_old_compilations()
+    return status, received.exit_code
 
 
 def decide_exit_code(
@@ -171,16 +187,25 @@ def decide_exit_code(
     return code
 
 
-def _diagnose(report: Report, collector: VerdictCollector, console: Console) -> None:
-    """Look for the mistakes: for the report of a whole run, and for waivers that expect one."""
+def _consult(
+    experts: Experts, report: Report, collector: VerdictCollector, console: Console
+) -> Report:
+    """Add the mistakes to the report of a whole run, and small examples of what is shown.
+
+    The report of a shard gets neither, but waivers in it may expect a mistake.
+    """
     whole = collector.run.shard is None
-    violated = any(v.outcome is Outcome.VIOLATES for v in report.verdicts)
+    violated = any(verdict.outcome is Outcome.VIOLATES for verdict in report.verdicts)
     if not collector.expects_a_diagnosis and not (whole and violated):
-        return
+        return report
     with console.status("looking for the mistake"):
-        collector.diagnoses = diagnoses(report)
-    if whole:
-        report.diagnoses.update(collector.diagnoses)
+        answers = experts.consult(report)
+    collector.diagnoses = answers.diagnoses if experts.diagnoses else None
+    if not whole:
+        return report
+    smaller = {verdict.pair: verdict for verdict in answers.smaller}
+    verdicts = [smaller.get(verdict.pair, verdict) for verdict in report.verdicts]
+    return replace(report, verdicts=verdicts, diagnoses=answers.diagnoses)
 
 
 def run_session(display: ProgressDisplay, jobs: str, options: Sequence[str] = ()) -> int | None:

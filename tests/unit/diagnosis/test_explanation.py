@@ -10,7 +10,7 @@ import numpy as np
 from conformance.adapters.implementation import Declaration, Implementation
 from conformance.adapters.operations.executor import LocalExecutor
 from conformance.adapters.protocols import Config
-from conformance.diagnosis.explanation import explain
+from conformance.diagnosis.explanation import examine
 from conformance.diagnosis.modelled_layer import ModelledLayer, modelled
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
@@ -34,7 +34,7 @@ def explained(implementation: Implementation, *chosen: str) -> dict[str, Any]:
         state_dtype=implementation.state_dtype,
         nnx_module=implementation.nnx_module,
     )
-    return explain(declared, LocalExecutor(implementation), bad, time.time() + 60)
+    return examine(Subject(declared, LocalExecutor(implementation))).explain(bad, time.time() + 60)
 
 
 def test_a_mistake_explains_what_it_violates_itself():
@@ -58,7 +58,8 @@ def test_nothing_is_credited_for_another_number():
         state_dtype="float32",
         nnx_module=False,
     )
-    found = explain(declared, LocalExecutor(implementation), [other], time.time() + 60)
+    examined = examine(Subject(declared, LocalExecutor(implementation)))
+    found = examined.explain([other], time.time() + 60)
     assert (found["explains"], found["unchecked"]) == ([], [])
 
 
