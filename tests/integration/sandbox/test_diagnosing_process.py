@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -11,7 +12,7 @@ from support.hostile_runs import TESTS
 from support.sampling import exhaustive
 from support.small_processes import run_small
 
-from conformance.diagnosis.client import ask
+from conformance.diagnosis.client import Expert
 
 DIAGNOSING = "from conformance.diagnosis.__main__ import main; main()"
 
@@ -43,8 +44,9 @@ NEEDS_PROC = pytest.mark.skipif(sys.platform != "linux", reason="the peak is rea
 def test_a_diagnosis_is_made_without_the_implementation_and_without_jax():
     """Calls and gradients are observed by a small process that has seen nothing but arrays."""
     name = "backward-without-projection"
-    question = {"implementation": f"fault:{name}", "strictly": False}
-    assert run_small(DIAGNOSING, given=json.dumps(question))["id"] == name
+    about = {"implementation": f"fault:{name}", "strictly": False, "diagnose": True}
+    lines = json.dumps(about), json.dumps({"explain": []})
+    assert run_small(DIAGNOSING, given="\n".join(lines))["id"] == name
 
 
 @NEEDS_PROC
@@ -72,4 +74,6 @@ def test_a_forged_diagnosis_is_not_the_answer(name: str, monkeypatch: pytest.Mon
     """The layer is diagnosed by what it computes."""
     monkeypatch.setenv("PYTHONPATH", str(TESTS), prepend=os.pathsep)
 
-    assert ask(f"support.forgeries.suite:{name}", strictly=False)["id"] == "eps-outside"
+    asked = Expert(f"support.forgeries.suite:{name}", strictly=False, diagnose=True)
+    with contextlib.closing(asked) as expert:
+        assert expert.explain([])["id"] == "eps-outside"
