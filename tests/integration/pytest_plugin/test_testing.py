@@ -33,7 +33,7 @@ def test_a_test_file_takes_objects_and_markers(project: pytest.Pytester):
         from conformance import conformance_tests
         from norms import right
 
-        test_batchnorm = conformance_tests(right, max_examples=3)
+        test_batchnorm = conformance_tests(right, max_examples=20)
         """
     )
     result = project.runpytest_subprocess("-n", "2", "-m", 'requirement(family="EMA")')

@@ -181,7 +181,7 @@ def test_a_layer_that_keeps_dying_is_given_up(tmp_path):
 
 def test_correct_layers_have_no_side_effects():
     """What jax and flax do by themselves is not blamed on the layer."""
-    supervisor = Supervisor(budget(max_examples=2))
+    supervisor = Supervisor(budget(max_examples=20))
     try:
         for requirement in ("BN-EVAL-1", "BN-GRAD-3", "BN-JIT-3"):
             verdict = supervisor.judge(requirement, "impl")
