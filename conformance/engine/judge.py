@@ -45,6 +45,9 @@ __all__ = ["PropertyRun", "judge", "judge_requirement", "judge_stored", "unsuppo
 _SET_ASIDE = "set aside by a declared deviation, which it contradicts"
 _NOT_EACH_TIME = "the same call did not fail each time: look for hidden state or randomness"
 _VACUOUS = "no case was executed, or nothing was compared in any"
+_ENOUGH = 10
+"""Cases among which a property must have one that sees an error: fewer may all miss it."""
+
 _BLIND = f"no comparison could see an error of {VISIBLE:.0%}: each bound was larger"
 
 
@@ -138,7 +141,7 @@ def _refine(run: PropertyRun, notes: Notes) -> _Result:
     """Return how a run without violation ends: conforming, deviating, vacuous, over-declared."""
     if notes.comparisons == 0 or run.cases <= run.rejected:
         return _Result(Outcome.VACUOUS, _VACUOUS)
-    if notes.blind:
+    if notes.blind and run.cases - run.rejected >= _ENOUGH:
         return _Result(Outcome.VACUOUS, _BLIND)
     if notes.worst_strict > 1:
         return _Result(Outcome.DEVIATES)

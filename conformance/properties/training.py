@@ -195,7 +195,13 @@ def a_single_row_gives_beta(subject: Subject, case: Case) -> Iterator[None]:
     yield
 
     bound = bounds.train(case.config, before, case.x, subject.conventions).y
-    check_within("y of a single row", y, _of_constants(subject, case, before), bound)
+    expected, scale = _of_constants(subject, case, before), _scale_of_y(before)
+    check_within("y of a single row", y, expected, bound, scale=scale)
+
+
+def _scale_of_y(state: State) -> AnyArray:
+    """Return the size of y = γ·z + β where z is 1, (D,): β alone may be 0."""
+    return np.abs(state.gamma.astype(np.float64)) + np.abs(state.beta.astype(np.float64))
 
 
 def _of_constants(subject: Subject, case: Case, before: State) -> AnyArray:
@@ -214,7 +220,8 @@ def a_constant_feature_gives_beta(subject: Subject, case: Case) -> Iterator[None
 
     check_finite("y of constant features", y)
     bound = bounds.train(case.config, before, case.x, subject.conventions).y
-    check_within("y of constant features", y, _of_constants(subject, case, before), bound)
+    expected, scale = _of_constants(subject, case, before), _scale_of_y(before)
+    check_within("y of constant features", y, expected, bound, scale=scale)
 
 
 @requirement("BN-TRAIN-10", share=0.4, case=cases)

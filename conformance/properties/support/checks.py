@@ -164,7 +164,12 @@ def check_identical(
 
 
 def check_within(
-    quantity: str, got: npt.NDArray[Any], expected: npt.NDArray[Any], bound: Bound
+    quantity: str,
+    got: npt.NDArray[Any],
+    expected: npt.NDArray[Any],
+    bound: Bound,
+    *,
+    scale: npt.NDArray[Any] | None = None,
 ) -> None:
     """Check |got − expected| ≤ bound element by element: shape, finiteness, then values.
 
@@ -173,6 +178,8 @@ def check_within(
         got: The computed array, of any shape.
         expected: The oracle's value, or, for a relation, the other computed value.
         bound: Its bound; for a relation the sum of both. Where it is infinite nothing is compared.
+        scale: The size of what an error is relative to, in a shape that broadcasts to that of the
+            array; None for the expected values.
 
     Raises:
         ViolationFound: An element is off by more than its bound.
@@ -184,7 +191,7 @@ def check_within(
     unlimited = np.broadcast_to(np.isinf(bound.allowed), expected.shape)
     measured = np.where(unlimited, expected, got.astype(np.float64))
     notes = count(1 + got.size - int(unlimited.sum()), sighted=False)
-    notes.resolve(quantity, expected, bound.allowed)
+    notes.resolve(quantity, expected if scale is None else scale, bound.allowed)
     wrong = ~np.isfinite(measured)
     if wrong.any():
         index = tuple(int(i) for i in np.argwhere(wrong)[0])

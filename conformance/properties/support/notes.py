@@ -55,19 +55,20 @@ class Notes:
     resolution: dict[int, dict[str, float]] = field(default_factory=dict)
     _resolved: Counter[tuple[int, str]] = field(default_factory=Counter, compare=False)
 
-    def resolve(self, quantity: str, expected: npt.NDArray[Any], allowed: npt.NDArray[Any]) -> None:
+    def resolve(self, quantity: str, scale: npt.NDArray[Any], allowed: npt.NDArray[Any]) -> None:
         """Note the smallest relative error of a number that a comparison still decides.
 
         Args:
             quantity: The name of what is compared.
-            expected: The expected numbers, of any shape; 0 has no relative error.
-            allowed: Their bounds, in the same shape.
+            scale: What its errors are relative to, the expected numbers as a rule; 0 has no
+                relative error.
+            allowed: The bounds, in a shape that broadcasts with it.
         """
         self.bounded = True
         self._resolved[self.rows, quantity] += 1
         if self._resolved[self.rows, quantity] > _LOOKED_AT:
             return
-        size = np.abs(expected.astype(np.float64))
+        allowed, size = np.broadcast_arrays(allowed, np.abs(scale.astype(np.float64)))
         ratio = np.divide(allowed, size, out=np.full(size.shape, np.inf), where=size > 0)
         smallest = float(np.fmin.reduce(ratio, axis=None, initial=np.inf))
         if smallest < np.inf:
