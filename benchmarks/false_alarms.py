@@ -73,6 +73,10 @@ def cases_of(prop: Any, entries: Any, rng: random.Random) -> Iterator[dict[str, 
 
 def judge_seed(subject: Any, seed: int) -> dict[str, Any]:
     """Judge one implementation with one seed on a twentieth of what applies to it."""
+    from hypothesis.errors import UnsatisfiedAssumption
+
+    from conformance.engine.budget import budget
+    from conformance.engine.runner import PropertyRun
     from conformance.properties import PROPERTIES
     from conformance.properties.support.checks import ViolationFound
     from conformance.properties.support.notes import taking_notes
@@ -89,12 +93,13 @@ def judge_seed(subject: Any, seed: int) -> dict[str, Any]:
         if rng.randrange(SHARE):
             continue
         prop = PROPERTIES[identity]
+        run = PropertyRun(prop, subject, budget(minimize=False))
         for drawn in cases_of(prop, entries, rng):
             with taking_notes() as notes:
                 try:
-                    subject.session.begin_case()
-                    prop.claim(subject, **drawn)
-                    subject.session.finish()
+                    run.claim(drawn)
+                except UnsatisfiedAssumption:
+                    continue
                 except ViolationFound as found:
                     alarms.append([identity, str(found), literals(drawn)])
                 except Exception:  # noqa: BLE001  a defect of the suite is an alarm, too
