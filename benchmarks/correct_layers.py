@@ -1,6 +1,6 @@
 """Judge correct layers by the thousand, written from a seed: there must be no accusation.
 
-Each layer is a module of its own, written from choices that are right in any combination:
+Each layer is a separate module, written from choices that are right in any combination:
 algebraic rewrites, the order and tree of the sums, fused forms, how the mode is chosen, styles of
 NNX, and what is compiled (benchmarks/generated). It is judged by every requirement that applies,
 with a few cases each, and at a few of the sizes of BN-SHAPE-1, drawn for the layer. An accusation

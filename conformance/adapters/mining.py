@@ -62,20 +62,20 @@ def mine(judged: Any) -> tuple[float, ...]:
 def _definitions(judged: Any) -> Iterator[tuple[ast.AST, Mapping[str, Any]]]:
     """Yield the syntax trees of what is judged and of what it uses, each with its names."""
     first = _unwrap(judged)
-    root = str(getattr(first, "__module__", "builtins")).partition(".")[0]
-    if root in _NOT_MINED:
+    package = str(getattr(first, "__module__", "builtins")).partition(".")[0]
+    if package in _NOT_MINED:
         return
-    package, folder = root, _folder(first)
+    folder = _folder(first)
     queue, seen = deque([first]), {id(first)}
 
     def add(value: Any) -> None:
         found = _unwrap(value)
-        if id(found) in seen or not isinstance(found, type | FunctionType) or root in _FRAMEWORKS:
+        if id(found) in seen or not isinstance(found, type | FunctionType):
             return
-        module = str(found.__module__)
-        if module.partition(".")[0] in _NOT_MINED | _FRAMEWORKS:
+        owner = str(found.__module__).partition(".")[0]
+        if owner in _NOT_MINED | _FRAMEWORKS:
             return
-        if module.partition(".")[0] == package or (folder and _folder(found) == folder):
+        if owner == package or (folder and _folder(found) == folder):
             seen.add(id(found))
             queue.append(found)
 

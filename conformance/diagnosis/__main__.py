@@ -27,6 +27,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     about = json.loads(sys.stdin.readline())
     signal.signal(signal.SIGALRM, lambda *_: sys.exit("there is no answer in time"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("the answer is not needed"))
     signal.alarm(PATIENCE)
     worker = WorkerProcess(about["implementation"], Limits(), strictly=about["strictly"])
     try:

@@ -74,7 +74,8 @@ class Expert:
         return [Verdict.from_json(each) for each in found or ()]
 
     def close(self) -> None:
-        """End the subprocess, which ends its worker."""
+        """End the subprocess, whatever it is doing; it ends its worker first."""
+        self._process.terminate()
         with suppress(OSError, subprocess.TimeoutExpired):
             self._process.communicate(timeout=_END_LIMIT)
         self._process.kill()
@@ -153,7 +154,10 @@ class Experts:
         self, name: str, violated: Sequence[Verdict], report: Report, answers: Answers
     ) -> None:
         again = any(v.ended_worker for v in violated)  # it would hang or crash again
-        with closing(self._take(name, diagnose=self.diagnoses and not again)) as expert:
+        diagnose = self.diagnoses and not again
+        if not (diagnose or self._minimize):
+            return
+        with closing(self._take(name, diagnose=diagnose)) as expert:
             found = expert.explain(violated) if expert.diagnoses else {}
             if found.get("sentence"):
                 answers.diagnoses[name] = found

@@ -7,21 +7,11 @@ functions use NumPy and the steps of the oracle alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from conformance.numerics.oracle import Float64, float64, moments, normalize
-
-
-@dataclass(frozen=True, slots=True)
-class SecondGradient:
-    """The derivatives of Σ t·dx, dx that of Σ w·y, for gamma, (D,), x and w, both (N, D)."""
-
-    gamma: Float64
-    x: Float64
-    w: Float64
+from conformance.numerics.oracle import float64, moments, normalize
 
 
 def output_along(

@@ -1,4 +1,4 @@
-"""The operation that tells how fast the programs of a layer grow with the number of rows."""
+"""The operation that measures how fast the programs of a layer grow with the number of rows."""
 
 from __future__ import annotations
 

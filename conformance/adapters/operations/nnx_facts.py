@@ -151,8 +151,9 @@ def list_leaked_tracers(layer: NnxLayer, x: Any) -> list[str]:
     try:
         for flag in (False, True):
             nnx.jit(partial(layer.access.calling.apply, use_running_average=flag))(layer.module, x)
-        if _list_tracers():
-            jax.clear_caches()  # programs refer to what the rule of a custom_jvp closes over
+        if not _list_tracers():
+            return []
+        jax.clear_caches()  # programs refer to what the rule of a custom_jvp closes over
         return _list_tracers()
     finally:
         gc.unfreeze()

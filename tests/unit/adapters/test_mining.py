@@ -53,7 +53,7 @@ def forgotten(x):
 
 @pytest.fixture
 def norm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type:
-    """A class in a file of its own, and a module beside it that it imports from."""
+    """A class in its own file, and a module beside it that it imports from."""
     (tmp_path / "mined_norm.py").write_text(SOURCE, encoding="utf-8")
     (tmp_path / "helper.py").write_text(HELPER, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
