@@ -37,13 +37,7 @@ def flag_is_bool(seed: Any, x: Any, use_running_average: Any) -> Any:
     return _applied(x, use_running_average is True, int(seed)).reshape(-1)
 
 
-@fault(
-    "flag-inverted",
-    "BN-FLAG-1",
-    "BN-FWD-2",
-    "BN-FWD-3",
-    diagnosed=("modes-exchanged", "flag-inverted-not-below"),
-)
+@fault("flag-inverted", "BN-FLAG-1", "BN-FWD-2", "BN-FWD-3", diagnosed="modes-exchanged")
 def flag_inverted(seed: Any, x: Any, use_running_average: Any) -> Any:
     """The flag is read as 'training'."""
     return _applied(x, not use_running_average >= 0.5, int(seed)).reshape(-1)

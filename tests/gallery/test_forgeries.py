@@ -30,7 +30,7 @@ def parameters(found):
 
 @pytest.mark.parametrize("found", parameters(FORGERIES))
 def test_a_forgery_is_found_to_violate(found, tmp_path):
-    """Each requirement that its layer violates is violated, and the exit code says so."""
+    """What its layer violates is violated, and the exit code says whether that is a MUST."""
     run = judge(found, tmp_path)
     assert not complaint(found, run), run.said
 

@@ -30,7 +30,6 @@ _READINGS = {
     "int-positive": ("is cut to an integer, so 0.9 trains", lambda flag: int(flag) >= 1),
     "positive": ("evaluates wherever it is positive", lambda flag: bool(flag > 0)),
     "absolute": ("is taken by its size, so −1 evaluates", lambda flag: bool(abs(flag) >= 0.5)),
-    "inverted-not-below": ("is read as 'training'", lambda flag: bool(flag < 0.5)),
     "float-only": (
         "evaluates only as a Python float",
         lambda flag: isinstance(flag, float) and bool(flag >= 0.5),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import conformance
+from conformance.requirements import REQUIREMENTS, Level
 from support.forgeries import End, Submission
 from support.forgeries.layers import MUST_VIOLATE
 
@@ -95,11 +96,12 @@ def complaint(found: Submission, run: Run) -> str:
     if found.end is End.RUN:
         held = run.code not in {0, None} and not _favourable(found, run)
         return "" if held else "the run ended as if all were well"
+    red = any(REQUIREMENTS[name].level is Level.MUST for name in must_violate(found))
     if found.on_word:
         seen = set(run.outcomes.values()), run.code
-        return "" if seen in (({"conforms"}, 0), ({"violates"}, 1)) else f"{seen}"
+        return "" if seen in (({"conforms"}, 0), ({"violates"}, int(red))) else f"{seen}"
     right = found.layer == "Right" or bool(found.limit)
-    if run.code != (0 if right else 1) or run.promised != run.code:
+    if run.code != int(red) or run.promised != run.code:
         return f"exit code {run.code}, and {run.promised} in the report"
     if set(run.outcomes) != set(found.judged):
         return f"judged {sorted(run.outcomes)}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+from contextlib import closing
 
 import jax
 import pytest
@@ -14,6 +12,7 @@ from support.sampling import exhaustive
 
 from conformance.adapters.implementation import Implementation
 from conformance.diagnosis import diagnose
+from conformance.diagnosis.client import Expert
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.observe import observe, observe_gradients
 from conformance.diagnosis.search import evidence_of
@@ -84,15 +83,10 @@ def test_the_mistake_beside_a_declaration_is_named(base: type[nnx.Module]):
 @pytest.mark.parametrize("strictly", [True, False])
 def test_the_strict_reading_names_what_is_declared(strictly: bool):
     """Where declarations are left out of account, so they are in the diagnosis."""
-    question = {"implementation": "variant:unbiased-declared", "strictly": strictly}
-    done = subprocess.run(
-        [sys.executable, "-m", "conformance.diagnosis"],
-        input=json.dumps(question),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found = json.loads(done.stdout.splitlines()[-1])
+    expert = Expert("variant:unbiased-declared", strictly=strictly, diagnose=True)
+    with closing(expert):
+        found = expert.explain(())
+    assert found, "there was an answer"
     assert found.get("id") == ("unbiased-running" if strictly else None)
 
 
