@@ -17,10 +17,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mutation import report, suite, upstream
-from mutation.catalogue import Mutant
 from mutation.record import Key, Record, Result, opinions
 from mutation.targets import TARGETS
 from pool import CRASH, TIME_LIMIT, Answer, Task, answers
+
+from conformance.mutation.catalogue import Mutant
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "mutants.jsonl"

@@ -1,1 +1,1 @@
-"""One-edit mutants of the reference and of flax's BatchNorm, and who notices them."""
+"""How mutants of the reference and of flax's layer are judged, also by flax's own tests."""

@@ -61,7 +61,7 @@ def mine(judged: Any) -> tuple[float, ...]:
 
 def _definitions(judged: Any) -> Iterator[tuple[ast.AST, Mapping[str, Any]]]:
     """Yield the syntax trees of what is judged and of what it uses, each with its names."""
-    first = _unwrap(judged)
+    first = unwrap(judged)
     package = str(getattr(first, "__module__", "builtins")).partition(".")[0]
     if package in _NOT_MINED:
         return
@@ -69,7 +69,7 @@ def _definitions(judged: Any) -> Iterator[tuple[ast.AST, Mapping[str, Any]]]:
     queue, seen = deque([first]), {id(first)}
 
     def add(value: Any) -> None:
-        found = _unwrap(value)
+        found = unwrap(value)
         if id(found) in seen or not isinstance(found, type | FunctionType):
             return
         owner = str(found.__module__).partition(".")[0]
@@ -93,7 +93,7 @@ def _definitions(judged: Any) -> Iterator[tuple[ast.AST, Mapping[str, Any]]]:
             add(base)
 
 
-def _unwrap(value: Any) -> Any:
+def unwrap(value: Any) -> Any:
     """Return the class or function behind partials, bound methods and decorators."""
     for _ in range(8):
         if isinstance(value, partial):

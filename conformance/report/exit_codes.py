@@ -13,9 +13,9 @@ class ExitCode(IntEnum):
     """The result of a command, as its ``--help`` documents it."""
 
     OK = 0
-    """Everything that was judged conforms; every fault is caught; nothing got worse."""
+    """Everything that was judged conforms; every fault or edit is caught; nothing got worse."""
     FAILED = 1
-    """A requirement is violated, a fault is missed, a case still fails, a report got worse."""
+    """A requirement is violated, a fault or an edit is missed, a case fails, a report got worse."""
     UNUSABLE = 2
     """The implementation, the command line or a file cannot be used."""
     NOTHING_JUDGED = 5

@@ -70,7 +70,7 @@ def trace_call(layer: Layer, x: Any, flag: bool) -> list[dict[str, Any]]:
         arrays of at most 64 numbers.
     """
     try:
-        traced = _function_of(layer, flag)
+        traced = function_of(layer, flag)
         if traced is None:
             return []
         function, state = traced
@@ -82,7 +82,7 @@ def trace_call(layer: Layer, x: Any, flag: bool) -> list[dict[str, Any]]:
         return []
 
 
-def _function_of(layer: Layer, flag: bool) -> tuple[Callable[[Any, Any], Any], Any] | None:
+def function_of(layer: Layer, flag: bool) -> tuple[Callable[[Any, Any], Any], Any] | None:
     """Return a layer as a function of its state and x, and the state."""
     if isinstance(layer, PureLayer):
         return lambda arrays, x: layer.pure(arrays, x, flag), layer.arrays

@@ -21,6 +21,7 @@ COMMANDS = {
     "faults": ("faults:faults", "Show that the suite catches faulty implementations."),
     "implementations": ("listing:implementations", "List the registered implementations."),
     "list": ("listing:list_requirements", "List the requirements."),
+    "mutate": ("mutate:mutate", "Show which mistakes in a layer would be caught."),
     "replay": ("replay:replay", "Rerun a counterexample, or write it as a script."),
     "report": ("reporting:report", "Render a report as HTML, Markdown or a badge."),
     "run": ("run:run", "Judge implementations."),

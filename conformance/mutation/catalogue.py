@@ -1,4 +1,4 @@
-"""All mutants of some definitions of a module: deterministic, numbered in source order."""
+"""All one-edit mutants of some definitions of a module, numbered in the order of the source."""
 
 from __future__ import annotations
 
@@ -8,20 +8,37 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mutation.edits import edits
-from mutation.scopes import Function, Scope, imported_names, self_attributes
+from conformance.mutation.edits import edits
+from conformance.mutation.scopes import Function, Scope, imported_names, self_attributes
 
 Path = tuple[tuple[str, int | None], ...]
 """How to walk from a definition to a node: field names, with an index where it is a list."""
 
 _NOT_BEHAVIOUR = {"annotation", "returns", "decorator_list", "bases", "ctx", "type_params"}
+_IN_CONSTANTS = {"constant", "counterpart", "operand dropped", "operand order", "operator"}
+"""Kinds of edits that are made in what a constant of the module is computed from."""
+
 _SHOWN = 16
 """An edit shorter than this is shown within the expression around it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Mutant:
-    """One edit of one definition; ``statement`` is the line where its statement starts."""
+    """One edit of one definition.
+
+    Attributes:
+        identity: Its name.
+        file: The module, as the caller names it.
+        definition: The function, class or constant.
+        line: The line of what is edited.
+        kind: The kind of edit.
+        before: What is edited, with as much around it as makes it understood.
+        after: The same after the edit.
+        statement: The line where the statement starts.
+        top: The place of the definition in the module.
+        path: The way from the definition to what is edited.
+        replacement: What takes its place.
+    """
 
     identity: str
     file: str
@@ -31,6 +48,7 @@ class Mutant:
     before: str
     after: str
     statement: int
+    top: int
     path: Path
     replacement: ast.AST
 
@@ -39,18 +57,21 @@ class Mutant:
         """The edit in words; with the id it decides whether a verdict still applies."""
         return f"{self.before} → {self.after}"
 
+    @property
+    def number(self) -> int:
+        """Its place among the edits that were made together."""
+        return int(self.identity.rpartition("-")[2])
+
     def applied(self, module: ast.Module) -> ast.Module:
         """Return a copy of the module with the edit made."""
         mutated = copy.deepcopy(module)
-        for node in mutated.body:
-            if getattr(node, "name", None) == self.definition:
-                put(node, self.path, copy.deepcopy(self.replacement))
+        put(mutated.body[self.top], self.path, copy.deepcopy(self.replacement))
         return ast.fix_missing_locations(mutated)
 
 
 @dataclass(frozen=True)
 class Place:
-    """A node, how to reach it, what is in scope there, and where its statement starts."""
+    """A node, the way to it, what is in scope there, and the line where its statement starts."""
 
     node: ast.AST
     path: Path
@@ -61,36 +82,59 @@ class Place:
 def mutants_of(
     source: str, definitions: tuple[str, ...], *, file: str, prefix: str, start: int = 1
 ) -> list[Mutant]:
-    """Return every mutant of the named top-level definitions, ids from ``prefix-start`` on."""
+    """Return every mutant of the named top-level definitions.
+
+    Args:
+        source: The source of the module.
+        definitions: The names of functions, classes and constants.
+        file: The module, as its mutants are to name it.
+        prefix: What identities begin with.
+        start: The number of the first one.
+    """
     module = ast.parse(source)
     found: list[Mutant] = []
-    for definition in module.body:
-        if getattr(definition, "name", None) in definitions:
-            scope = Scope(imported=imported_names(module), attributes=self_attributes(definition))
-            for place, kind, replacement, mutated in _distinct(definition, scope):
-                view = around(definition, place.path)
-                found.append(
-                    Mutant(
-                        identity=f"{prefix}-{start + len(found):03d}",
-                        file=file,
-                        definition=definition.name,  # type: ignore[attr-defined]
-                        line=getattr(place.node, "lineno", place.statement),
-                        kind=kind,
-                        before=shown(definition, view),
-                        after=shown(mutated, view),
-                        statement=place.statement,
-                        path=place.path,
-                        replacement=replacement,
-                    )
+    for top, definition in enumerate(module.body):
+        name = defined_name(definition)
+        if name not in definitions:
+            continue
+        scope = Scope(imported=imported_names(module), attributes=self_attributes(definition))
+        for place, kind, replacement, mutated in _distinct(definition, scope):
+            view = around(definition, place.path)
+            found.append(
+                Mutant(
+                    identity=f"{prefix}-{start + len(found):03d}",
+                    file=file,
+                    definition=name,
+                    line=getattr(place.node, "lineno", place.statement),
+                    kind=kind,
+                    before=shown(definition, view),
+                    after=shown(mutated, view),
+                    statement=place.statement,
+                    top=top,
+                    path=place.path,
+                    replacement=replacement,
                 )
+            )
     return found
+
+
+def defined_name(node: ast.stmt) -> str:
+    """Return the name that a statement defines; empty if it defines none, or several."""
+    if isinstance(node, Function | ast.ClassDef):
+        return node.name
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    target = targets[0] if len(targets) == 1 else None
+    return target.id if isinstance(target, ast.Name) else ""
 
 
 def _distinct(definition: ast.AST, scope: Scope) -> Iterator[tuple[Place, str, ast.AST, ast.AST]]:
     """Yield the edits whose program differs from the original and from every one before."""
     seen = {ast.dump(definition)}
+    is_constant = not isinstance(definition, Function | ast.ClassDef)
     for place in places(definition, scope):
         for kind, replacement in edits(place.node, place.scope):
+            if is_constant and (not place.path or kind not in _IN_CONSTANTS):
+                continue
             mutated = copy.deepcopy(definition)
             put(mutated, place.path, replacement)
             ast.fix_missing_locations(mutated)
@@ -107,6 +151,8 @@ def places(node: ast.AST, scope: Scope, path: Path = (), statement: int = 0) -> 
     if _is_text(node) or (isinstance(node, ast.AnnAssign) and node.value is None):
         return
     yield Place(node, path, scope, statement)
+    if isinstance(node, ast.Raise):
+        return  # which exception it is, no requirement says
     for field, value in ast.iter_fields(node):
         if field in _NOT_BEHAVIOUR:
             continue
@@ -118,6 +164,9 @@ def places(node: ast.AST, scope: Scope, path: Path = (), statement: int = 0) -> 
 
 
 def _is_text(node: ast.AST) -> bool:
+    """Return whether a node is a text, which nothing but messages depends on."""
+    if isinstance(node, ast.JoinedStr):
+        return True
     constant = node.value if isinstance(node, ast.Expr) else node
     return isinstance(constant, ast.Constant) and isinstance(constant.value, str)
 
@@ -167,7 +216,7 @@ def shown(root: ast.AST, path: Path) -> str:
 
 def _parameter(arguments: ast.arguments, step: tuple[str, int | None]) -> str:
     field, index = step
-    assert index is not None
+    assert index is not None  # noqa: S101  parameters are lists
     if field == "kw_defaults":
         return arguments.kwonlyargs[index].arg
     positional = [*arguments.posonlyargs, *arguments.args]
@@ -175,12 +224,9 @@ def _parameter(arguments: ast.arguments, step: tuple[str, int | None]) -> str:
 
 
 def used_definitions(source: str, name: str) -> tuple[str, ...]:
-    """Return the name and every function of the module that it uses, directly or not."""
-    defined = {
-        node.name: node
-        for node in ast.parse(source).body
-        if isinstance(node, Function | ast.ClassDef)
-    }
+    """Return a name and every function, class and constant of the module that it uses."""
+    defined = {defined_name(node): node for node in ast.parse(source).body}
+    defined.pop("", None)
     found: list[str] = []
     open_names = [name]
     while open_names:

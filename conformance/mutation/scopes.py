@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -82,8 +83,8 @@ def self_attributes(definition: ast.AST) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for _, _, name in sorted(targets)))
 
 
-def is_self_attribute(node: ast.AST) -> bool:
-    """Tell whether the node reads or writes ``self.<name>``."""
+def is_self_attribute(node: ast.AST) -> TypeGuard[ast.Attribute]:
+    """Return whether the node reads or writes ``self.<name>``."""
     return (
         isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)

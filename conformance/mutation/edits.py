@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
-from mutation.scopes import Scope, is_self_attribute
+from conformance.mutation.scopes import Scope, is_self_attribute
 
 Edits = Iterator[tuple[str, ast.AST]]
 
@@ -20,6 +20,10 @@ _ARITHMETIC: dict[type, tuple[type, ...]] = {
     ast.Sub: (ast.Add, ast.Mult),
     ast.Mult: (ast.Div, ast.Add),
     ast.Div: (ast.Mult, ast.Sub),
+    ast.FloorDiv: (ast.Div, ast.Mult),
+    ast.Mod: (ast.FloorDiv,),
+    ast.Pow: (ast.Mult,),
+    ast.MatMult: (ast.Mult,),
 }
 _COMPARISON: dict[type, tuple[type, ...]] = {
     ast.Lt: (ast.LtE, ast.GtE),
@@ -37,16 +41,24 @@ _COUNTERPARTS = {
     "BatchStat": "Param",
     "Param": "Variable",
     "Variable": "Param",
+    "bfloat16": "float32",
+    "float16": "float32",
     "float32": "float16",
+    "float64": "float32",
     "imag": "real",
     "maximum": "minimum",
     "mean": "sum",
+    "minimum": "maximum",
     "ones": "zeros",
     "ones_init": "zeros_init",
+    "ones_like": "zeros_like",
     "real": "imag",
     "rsqrt": "sqrt",
     "sqrt": "square",
     "square": "abs",
+    "std": "var",
+    "sum": "mean",
+    "var": "std",
     "zeros": "ones",
     "zeros_init": "ones_init",
     "zeros_like": "ones_like",
@@ -188,7 +200,7 @@ def _if(node: ast.If, _: Scope) -> Edits:
 
 
 def _negatable(test: ast.expr) -> bool:
-    """Tell whether negating is an edit that no other kind makes already."""
+    """Return whether negating is an edit that no other kind makes already."""
     return not isinstance(test, ast.UnaryOp | ast.Compare)
 
 
@@ -211,6 +223,8 @@ def _deleted(node: ast.stmt, _: Scope) -> Edits:
 
 
 _MAKERS: dict[type, Callable[[Any, Scope], Edits]] = {
+    ast.AnnAssign: _deleted,
+    ast.Assert: _deleted,
     ast.Assign: _deleted,
     ast.Attribute: _attribute,
     ast.AugAssign: _augmented,
@@ -225,9 +239,11 @@ _MAKERS: dict[type, Callable[[Any, Scope], Edits]] = {
     ast.If: _if,
     ast.IfExp: _conditional,
     ast.Name: _name,
+    ast.Raise: _deleted,
     ast.Return: _return,
     ast.Subscript: _subscript,
     ast.Tuple: _tuple,
     ast.UnaryOp: _unary,
+    ast.While: _deleted,
     ast.comprehension: _comprehension,
 }
