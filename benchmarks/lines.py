@@ -28,7 +28,7 @@ from conformance.diagnosis.lines.line import Line
 from conformance.engine.jax_runtime import remember_compilations
 from conformance.properties.support.subject import Subject
 
-_FAULTS = "impl.faulty."
+_FAULTY = ".faulty."
 _CONSTRUCTING = ("__init__", "create", "start_")
 
 
@@ -38,7 +38,7 @@ def own_lines(implementation: Implementation) -> set[tuple[Path, int]]:
     subject = made.module if made is not None else getattr(implementation.build, "__self__", None)
     if not isinstance(subject, type):
         return set()
-    classes = [each for each in subject.__mro__ if each.__module__.startswith(_FAULTS)]
+    classes = [each for each in subject.__mro__ if _FAULTY in f"{each.__module__}."]
     members = [member for each in classes for member in vars(each).values()]
     modules = {inspect.getmodule(each) for each in classes}
     helpers = [f for m in modules if m for f in vars(m).values() if _is_from(f, m.__name__)]

@@ -144,6 +144,7 @@ def _gradients(seed: int, design: Design) -> Series:
         if design.plan == "full":
             calls.append(Call(x, False, state, cotangent=w32[:2], kind="through"))
             calls.append(Call(x, False, state, cotangent=w32, kind="update"))
+            calls.append(Call(x, False, state, compiled=True, cotangent=w32, kind="update"))
     return Series(config, tuple(calls))
 
 

@@ -57,7 +57,9 @@ class Examined:
             is not named; ``line``, the expression that computes what is wrong, if it was found.
         """
         data = _explain(self.found, self.subject, verdicts, until)
-        for each, line in zip((data, *data.get("further", ())), self.lines, strict=False):
+        dropped = data["kind"] != self.found.diagnosis.kind
+        lines = [] if dropped else self.lines
+        for each, line in zip((data, *data.get("further", ())), lines, strict=False):
             each.update({} if line is None else {"line": line.to_json()})
         replaced = find_replaced(self.subject, verdicts)
         if replaced is None:
@@ -111,6 +113,12 @@ def _explain(
         else:  # it would change nothing: so it is not suggested
             for each in (data, *further):
                 each.pop("convention", None)
+    if not any(each is None or _is_credible(each, verdicts) for each in checked):
+        return {
+            "kind": "none",
+            "sentence": _NOTHING,
+            "known": known_facts(found.calls, found.evidence),
+        }
     for each, explained in zip((data, *further), checked, strict=True):
         if explained is not None:
             each |= {"explains": explained.explains, "unchecked": explained.unchecked}
@@ -135,6 +143,11 @@ def _verified(
     if any(match.alternative.widens for match in found.matches):
         return [None for _ in found.matches]
     return [*verify(found.matches, declared, verdicts, until)]
+
+
+def _is_credible(explained: Explained, verdicts: Sequence[Verdict]) -> bool:
+    """Return whether a mistake explains a violation, or too few could be checked to deny that."""
+    return bool(explained.explains) or 2 * len(explained.unchecked) > len(verdicts)
 
 
 def _names_any(diagnosis: dict[str, Any], names: Sequence[str]) -> bool:

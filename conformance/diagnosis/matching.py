@@ -25,6 +25,9 @@ from conformance.diagnosis.scopes import EVERYWHERE, Part, Scope
 from conformance.numerics.conventions import Conventions
 from conformance.requirements.deviations import Deviation
 
+_INEXACT = 100
+"""How much larger the bound of one pass must be than that of two, for digits to be lost visibly."""
+
 
 @dataclass(slots=True)
 class Evidence:
@@ -155,6 +158,28 @@ class Tally:
         """Return whether it agrees with every call that contradicts the truth."""
         return all(self._verdict(index)[0] for index in self.evidence.deviant)
 
+    def loses_digits(self) -> bool:
+        """Return whether most calls in which its bound is much larger contradict the truth.
+
+        A larger bound alone admits any small error, whatever its reason.
+        """
+        inexact = [i for i in range(len(self.evidence.observations)) if self._is_inexact(i)]
+        return 2 * len(set(inexact).intersection(self.evidence.deviant)) >= len(inexact)
+
+    def _is_inexact(self, index: int) -> bool:
+        observation, truth = self.evidence.observations[index], self.evidence.truth[index]
+        several = observation.call is not None and observation.call.x.shape[0] > 1
+        predicted = self.predictor.one(observation) if several and not observation.raised else None
+        restricted = self.evidence.restrict(predicted)
+        if restricted is None or truth is None:
+            return False
+        with np.errstate(all="ignore"):
+            return any(
+                bool((largest_gap(other) > _INEXACT * largest_gap(truth[name])).any())
+                for name, other in restricted.items()
+                if name in truth and truth[name].shape == other.shape
+            )
+
 
 def tally(
     evidence: Evidence, alternative: Alternative, constant: float, scope: Scope = EVERYWHERE
@@ -174,7 +199,8 @@ def tally(
         predictor.conventions = Conventions(declared | {Deviation.ONE_PASS_VARIANCE})
     if not alternative.remembers:
         made = Tally(evidence, {}, predictor, alternative.widens)
-        return made if made.covers_deviants() else None
+        inexact = steps or alternative.backward or not alternative.widens or made.loses_digits()
+        return made if inexact and made.covers_deviants() else None
     predicted: dict[int, Quantities | None] = {}
     series = {o.series for o in evidence.observations}
     suspects = {evidence.observations[index].series for index in evidence.deviant}

@@ -85,9 +85,9 @@ class ModelledLayer:
         """
         self._model.around, self._model.axis = around, axis
 
-    @property
-    def updates(self) -> int:
-        """How often the running statistics are updated while a gradient is computed."""
+    def updates(self, x: Any, *, compiled: bool) -> int:
+        """Return how often the running statistics are updated while a gradient is computed."""
+        self._decide(x, False, compiled=compiled)
         return self._model.updates()
 
     def differentiate(self, x: Any, w: Any, flag: bool) -> list[Float64]:

@@ -93,9 +93,9 @@ def _train_lanes(layer: ModelledLayer, xs: Any) -> list[Any]:
     return [_stacked(copies, xs, False), [Live(each) for each in copies]]
 
 
-def _differentiate_loss(layer: ModelledLayer, x: Any, w: Any, _eagerly: bool) -> dict[str, Any]:
+def _differentiate_loss(layer: ModelledLayer, x: Any, w: Any, eagerly: bool) -> dict[str, Any]:
     gamma, beta, _ = _Call(deepcopy(layer), x, False).gradients(w)
-    for _ in range(layer.updates):
+    for _ in range(layer.updates(x, compiled=not eagerly)):
         layer(x, False)
     return {"leaves": [[name] for name in sorted(PARAMETERS)], "gamma": gamma, "beta": beta}
 

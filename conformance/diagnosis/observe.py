@@ -253,7 +253,7 @@ def _differentiate(layer: LayerHandle, call: Call) -> dict[str, Array]:
     w, label = call.cotangent, "differentiating a call"
     assert w is not None, "such calls have a cotangent"  # noqa: S101
     if call.kind == "update":
-        layer.ask("differentiate_loss", call.x, w, True, label=label)
+        layer.ask("differentiate_loss", call.x, w, not call.compiled, label=label)
         arrays = layer.state.arrays()
         return {name: arrays[name] for name in STATISTICS}
     if call.kind == "through":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from conformance.requirements.deviations import Deviation
@@ -70,7 +71,8 @@ class CountNotSaved(DebiasedBatchNorm):
         self.count += 1
 
     def moved(self, old: Array, new: Array) -> Array:
-        return old + self.weight(jnp.int32(self.count + 1)) * (new - old)
+        weight = self.weight(jnp.int32(self.count + 1))
+        return old + weight * (jax.lax.stop_gradient(new) - old)
 
 
 @fault("evaluation-counts-as-update", "BN-EVAL-2", deviations=_DEBIASED, count="count")

@@ -100,7 +100,7 @@ def _is_eager_gradient(gamma: Array, mean: Array) -> bool:
     return is_differentiated(gamma) and not isinstance(mean, jax.core.Tracer)
 
 
-@fault("update-lost-in-eager-gradients", "BN-GRAD-6")
+@fault("update-lost-in-eager-gradients", "BN-GRAD-6", diagnosed="update-lost-under-grad@eager")
 class UpdateLostInEagerGradients(StepwiseBatchNorm):
     """An uncompiled gradient is taken for a test, and does not move the statistics."""
 
@@ -109,7 +109,9 @@ class UpdateLostInEagerGradients(StepwiseBatchNorm):
             super().update(x, mean, var)
 
 
-@fault("update-doubled-in-eager-gradients", "BN-GRAD-6")
+@fault(
+    "update-doubled-in-eager-gradients", "BN-GRAD-6", diagnosed="update-doubled-under-grad@eager"
+)
 class UpdateDoubledInEagerGradients(StepwiseBatchNorm):
     """An uncompiled gradient runs the forward pass again, and updates again."""
 

@@ -109,7 +109,8 @@ class HalfMomentum(Narrow):
 
     def moved(self, old: Array, new: Array, count: Array) -> Array:
         m = self.rounded(jnp.asarray(self.momentum, jnp.float32))
-        return jnp.where(count > 0, m * old + (1 - m) * new, old).astype(old.dtype)
+        stepped = m * old + (1 - m) * jax.lax.stop_gradient(new)
+        return jnp.where(count > 0, stepped, old).astype(old.dtype)
 
 
 @typed("half-centred", "BN-TYPE-1")

@@ -180,7 +180,11 @@ class _Lagging(nnx.Variable[Any]):
         super().update_from_state(variable_state)
 
 
-@fault("written-back-late", "BN-SER-1", "BN-SER-2", "BN-SER-3")
+@fault(
+    "written-back-late",
+    *("BN-SER-1", "BN-SER-2", "BN-SER-3"),
+    diagnosed="never-stored-mean@compiled",
+)
 class WrittenBackLate(StepwiseBatchNorm):
     """The running mean is written back one update late, so a split state is out of date."""
 
