@@ -12,49 +12,53 @@ import sys
 import tempfile
 from pathlib import Path
 
-from whole_process import machine, measure_command
+from whole_process import Measured, machine, measure_command
 
 CONFORMANCE = [sys.executable, "-m", "conformance"]
 
 COMMANDS = {
-    "help": ([*CONFORMANCE, "--help"], False),
-    "list": ([*CONFORMANCE, "list"], False),
-    "explain": ([*CONFORMANCE, "explain", "BN-EMA-1"], False),
-    "run impl, cold": ([*CONFORMANCE, "run", "impl"], True),
-    "run impl, warm": ([*CONFORMANCE, "run", "impl"], False),
-    "run impl, warm, -j 1": ([*CONFORMANCE, "run", "impl", "-j", "1"], False),
-    "run impl, quick, warm": ([*CONFORMANCE, "run", "impl", "--profile", "quick"], False),
-    "run (two), warm": ([*CONFORMANCE, "run"], False),
+    "`conformance --help`": ([*CONFORMANCE, "--help"], False),
+    "`conformance list`": ([*CONFORMANCE, "list"], False),
+    "`conformance explain BN-EMA-1`": ([*CONFORMANCE, "explain", "BN-EMA-1"], False),
+    "`conformance run impl`, empty cache": ([*CONFORMANCE, "run", "impl"], True),
+    "`conformance run impl`": ([*CONFORMANCE, "run", "impl"], False),
+    "`conformance run impl -j 1`": ([*CONFORMANCE, "run", "impl", "-j", "1"], False),
+    "`conformance run impl --profile quick`": (
+        [*CONFORMANCE, "run", "impl", "--profile", "quick"],
+        False,
+    ),
+    "`conformance run`, two implementations": ([*CONFORMANCE, "run"], False),
 }
 
 
-def measure(command: list[str], *, cold: bool, runs: int, cache: Path) -> list[float]:
-    """Return the wall seconds of each run, after one that is not counted."""
-    seconds = []
+def measure(command: list[str], *, cold: bool, runs: int, cache: Path) -> list[Measured]:
+    """Return what each run took, after one that is not counted."""
+    found = []
     for run in range(runs + (not cold)):
         if cold:
             shutil.rmtree(cache, ignore_errors=True)
-        wall = measure_command(command, cache).wall
+        measured = measure_command(command, cache)
         if cold or run:
-            seconds.append(wall)
-    return seconds
+            found.append(measured)
+    return found
 
 
 def main() -> None:
-    """Print a table of medians, minima and maxima."""
+    """Print a table: medians of the processor's seconds, and of those on the clock."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", default="")
     options = parser.parse_args()
     print(machine())
-    print("| command | median s | min | max |\n|---|---|---|---|")
+    print("| command | CPU s | wall s | min | max |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as directory:
         for name, (command, cold) in COMMANDS.items():
             if options.only not in name:
                 continue
             cache = Path(directory) / "cache"
-            seconds = measure(command, cold=cold, runs=options.runs, cache=cache)
-            row = (statistics.median(seconds), min(seconds), max(seconds))
+            found = measure(command, cold=cold, runs=options.runs, cache=cache)
+            cpu, wall = [each.cpu for each in found], [each.wall for each in found]
+            row = (statistics.median(cpu), statistics.median(wall), min(wall), max(wall))
             print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in row) + " |", flush=True)
 
 

@@ -30,6 +30,7 @@ class Row:
         judged: The requirements on which it was judged.
         violates: By violated requirement, the number of cases up to the first counterexample.
         failed: By requirement, the outcome of an inconclusive verdict, such as "errored".
+        stamp: What is known about the measurement, such as the commit.
     """
 
     family: str
@@ -39,6 +40,7 @@ class Row:
     judged: list[str] = field(default_factory=list)
     violates: dict[str, int] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    stamp: dict[str, str] = field(default_factory=dict)
 
     @property
     def missed(self) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import behaviours
+import evidence
 import figures
 import findings
 import operations
@@ -109,7 +110,8 @@ def _stored(name: str, page: Callable[[Any], str]) -> str:
 
 def generated() -> dict[Path, str]:
     """Return the text of every file that this tool writes."""
-    table = figures.read() | {"counted": figures.counted()}
+    measured = evidence.entries(figures.read()["measured"])
+    table = {"counted": figures.counted(), "measured": measured}
     pages = {
         DOCS / "requirements.md": requirement_page(),
         DOCS / "operations.md": operations.operations_page(),

@@ -1,0 +1,254 @@
+"""What the evidence consists of: a step per measurement, with its commands and its figures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_SUITE = tuple(
+    f"conformance/{package}/**/*.py"
+    for package in ("requirements", "adapters", "numerics", "strategies", "properties", "engine")
+)
+_ALL = ("conformance/**/*.py", "impl/*.py")
+_FAULTS = (*_SUITE, "impl/**/*.py")
+_DIAGNOSIS = ("conformance/**/*.py", "impl/**/*.py", "benchmarks/diagnosis.py")
+_PEERS = (*_SUITE, "tools/docs/causes.py", "tools/docs/keras_workaround.py")
+
+Figure = str | Callable[[str], Any]
+"""A pattern whose group is the figure, or a function of the printed text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A measurement.
+
+    Attributes:
+        does: What it shows.
+        commands: Run in the root of the repository; ``{work}`` is a folder for what they resume
+            from, ``{python}`` and ``{conformance}`` are those of this environment.
+        sources: Patterns of the files that the result depends on.
+        figures: By name, how each figure is found in what the commands print.
+        output: The file that the commands write; without one, what they print is kept.
+        minutes: About how long it takes on two idle cores.
+        needs: Distributions without which it is left out.
+    """
+
+    does: str
+    commands: tuple[str, ...]
+    sources: tuple[str, ...]
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    output: str = ""
+    minutes: int = 1
+    needs: tuple[str, ...] = ()
+
+
+def table(text: str) -> list[list[str]]:
+    """Return the first Markdown table in a text, without the line below its head."""
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows if set("".join(row)) - set("-|")]
+
+
+def _top(count: int) -> Callable[[str], list[list[str]]]:
+    return lambda text: table(text)[: count + 1]
+
+
+def _largest(text: str) -> float:
+    return max(float(row[1]) for row in table(text)[1:])
+
+
+def _row(start: str) -> Callable[[str], float]:
+    """Return a function that finds the largest second cell of rows that start with a word."""
+    return lambda text: max(float(row[1]) for row in table(text) if re.match(start, row[0]))
+
+
+def _missed(text: str) -> int:
+    return len(re.findall(r"^missed:", text.split("--max-examples 20")[1], re.MULTILINE))
+
+
+def _ratio(text: str) -> int:
+    """Return cases per second on the grid ÷ on unrestricted shapes, for the same requirements."""
+    rate = {row[0]: float(row[4]) for row in table(text)[1:] if row[4] not in {"", "–", "None"}}
+    (grid,), (naive,) = (
+        [value for name, value in rate.items() if word in name] for word in ("what naive", "unr")
+    )
+    return round(grid / naive)
+
+
+_PAIRS = {"pairs": r"([\d,]+) pairs judged", "seconds": r"judged in (\d+) s"}
+_REQUEST = r"{}: (\d+) µs in two"
+
+STEPS = {
+    "matrix": Step(
+        "every fault on every requirement",
+        ("{python} tools/docs/matrix.py --work {work}",),
+        _FAULTS,
+        output="benchmarks/results/kill-matrix.json",
+        minutes=90,
+    ),
+    "faults": Step("every listed pair", ("{conformance} faults",), _FAULTS, _PAIRS),
+    "modelled_faults": Step(
+        "the predicted mistakes",
+        (
+            *(f"{{conformance}} faults --gallery modelled --seed {seed}" for seed in range(3)),
+            "{conformance} faults --gallery modelled --max-examples 20 || true",
+        ),
+        _DIAGNOSIS,
+        _PAIRS | {"missed_quick": _missed, "seeds": lambda _: "0, 1 and 2"},
+    ),
+    "detection": Step(
+        "cases to detection of each listed pair, with 50 seeds",
+        (
+            "{python} benchmarks/detection.py --out {work}/detection.jsonl",
+            "{python} benchmarks/detection_summary.py {work}/detection.jsonl"
+            " --csv benchmarks/results/detection.csv",
+        ),
+        (*_FAULTS, "benchmarks/detection*.py"),
+        output="benchmarks/results/detection.csv",
+        minutes=120,
+    ),
+    "mutants": Step(
+        "one-edit mutants of the reference and of flax",
+        ("{python} benchmarks/mutants.py --resume {work}/mutants.jsonl",),
+        (*_SUITE, "impl/*.py", "benchmarks/mutants.py", "benchmarks/mutation/*.py"),
+        output="benchmarks/results/mutants.jsonl",
+        minutes=60,
+    ),
+    "false_positives": Step(
+        "random cases on correct variants",
+        ("{python} benchmarks/false_alarms.py --out {work}/false_alarms.jsonl",),
+        (*_FAULTS, "benchmarks/false_alarms.py"),
+        {
+            "variants": r"(\d+) implementations",
+            "seeds": r"to (\d+) seeds",
+            "cases": r"([\d,]+) cases",
+            "comparisons": r"([\d,]+) numbers compared",
+            "worst": _largest,
+            "table": table,
+        },
+        minutes=240,
+    ),
+    "correct_layers": Step(
+        "correct layers written from a seed",
+        (
+            "{python} benchmarks/correct_layers.py --part 12 --cases 3"
+            " --out {work}/correct_layers.jsonl",
+        ),
+        (*_SUITE, "benchmarks/correct_layers.py", "benchmarks/generated/*.py"),
+        {
+            "layers": r"(\d+) layers",
+            "cases": r"([\d,]+) cases",
+            "output": _row("y"),
+            "statistics": _row("running"),
+            "gradients": _row("gradient"),
+        },
+        minutes=240,
+    ),
+    "diagnosis": Step(
+        "the first diagnosis of each fault and variant",
+        ("{python} benchmarks/diagnosis.py all", "{python} benchmarks/diagnosis.py variants"),
+        _DIAGNOSIS,
+        {"seconds": r"median ([\d.]+) s"},
+        minutes=8,
+    ),
+    "resolution": Step(
+        "which relative errors each requirement still sees",
+        ("{python} benchmarks/resolution.py",),
+        (*_ALL, "benchmarks/resolution.py"),
+        {"table": table},
+    ),
+    "peers": Step(
+        "the layers of other frameworks",
+        ("{python} tools/docs/findings.py --judge {work}/peers",),
+        _PEERS,
+        output="docs/data/findings.json",
+        minutes=12,
+        needs=("equinox", "dm-haiku", "keras", "mlx", "onnx", "torch"),
+    ),
+    "behaviours": Step(
+        "what implementations do where the requirements are silent",
+        ("{python} tools/docs/behaviours.py",),
+        ("conformance/adapters/**/*.py", "conformance/diagnosis/behaviours/*.py"),
+        output="docs/data/behaviours.json",
+        minutes=3,
+        needs=("equinox", "dm-haiku", "keras", "mlx", "onnx", "torch"),
+    ),
+    "startup": Step(
+        "seconds of whole commands",
+        ("{python} benchmarks/measure.py --runs 3",),
+        (*_ALL, "benchmarks/measure.py"),
+        {"table": table},
+        minutes=6,
+    ),
+    "fail_fast": Step(
+        "time to the first violation",
+        ("{python} benchmarks/fail_fast.py --every 16",),
+        (*_ALL, "benchmarks/fail_fast.py"),
+        {
+            "faults": r"(\d+) faults on",
+            "first_median_s": r"printed: median ([\d.]+)",
+            "first_p90_s": r"printed: .* ≤ ([\d.]+)",
+            "end_median_s": r"ended: median ([\d.]+)",
+        },
+        minutes=4,
+    ),
+    "overhead": Step(
+        "judging beside the bare calls",
+        ("{python} benchmarks/overhead.py",),
+        (*_ALL, "benchmarks/overhead.py"),
+        {
+            "judging_cpu_s": r"judged ([\d.]+)",
+            "calls_cpu_s": r"alone ([\d.]+)",
+            "ratio": r"bare calls: ([\d.]+)",
+        },
+        minutes=2,
+    ),
+    "round_trips": Step(
+        "what it costs that verdicts are reached in another process",
+        ("{python} benchmarks/round_trips.py",),
+        (*_ALL, "benchmarks/round_trips.py"),
+        {
+            "requests": r"([\d,]+) requests",
+            "operations": r"([\d,]+) operations",
+            "judging_cpu_s": r"judging: ([\d.]+)",
+            "judging_mib": r"judging: .* most (\d+) MiB",
+            "empty_us": _REQUEST.format("an empty reread"),
+            "call_us": _REQUEST.format("\ncall"),
+            "call_alone_us": r"\ncall: .*, (\d+) µs in one",
+        },
+    ),
+    "shapes": Step(
+        "the shape grid beside unrestricted shapes",
+        ("{python} benchmarks/free_shapes.py",),
+        (*_ALL, "benchmarks/free_shapes.py"),
+        {
+            "table": table,
+            "cold_factor": r"cold (\d+)",
+            "warm_factor": r"shapes known (\d+)",
+        },
+        minutes=2,
+    ),
+    "side_by_side": Step(
+        "this suite, naive shapes, and flax's own tests",
+        ("{python} benchmarks/side_by_side.py --mutants 12",),
+        (*_ALL, "benchmarks/side_by_side.py"),
+        {"table": table, "factor": _ratio},
+        minutes=8,
+    ),
+    "growth": Step(
+        "cost of more cases, implementations and shapes",
+        ("{python} benchmarks/growth.py",),
+        (*_ALL, "benchmarks/growth.py"),
+        {"table": table},
+        minutes=8,
+    ),
+    "per_requirement": Step(
+        "seconds of each requirement",
+        ("{python} benchmarks/per_requirement.py",),
+        (*_ALL, "benchmarks/per_requirement.py"),
+        {"table": _top(11)},
+        minutes=1,
+    ),
+}
+"""In the order in which they run: what is judged first, and the timings last."""
