@@ -1,25 +1,21 @@
 """Which relative errors each requirement still sees, by the number of rows.
 
-Usage: python benchmarks/resolution.py [--write] [REPORT.json]
+Usage: python benchmarks/resolution.py [REPORT.json]
 
-Judges the references ``impl`` and ``wide``, or reads a report. With ``--write`` the table goes to
-docs/figures.json, from which `python tools/docs/generate.py` fills docs/error-bounds.md.
+Judges the references ``impl`` and ``wide``, or reads a report. The table is in
+docs/error-bounds.md.
 """
 
 from __future__ import annotations
 
-import datetime
-import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from conformance.report.model import Report
 from conformance.requirements import REQUIREMENTS
 
-FIGURES = Path(__file__).parents[1] / "docs" / "figures.json"
 CLASSES = ((8, "1–8"), (64, "9–64"), (1025, "65–1025"), (4097, "4097"), (65537, "65,537"))
 LARGEST = ((131073, "131,073"), (10**9, "802,816"))
 NO_SIZE = "0"
@@ -53,24 +49,14 @@ def table_of(report: Report) -> list[list[str]]:
 
 
 def main() -> None:
-    """Print the table, or write it."""
-    arguments = [argument for argument in sys.argv[1:] if argument != "--write"]
+    """Print the table."""
     with tempfile.TemporaryDirectory() as directory:
-        file = Path(arguments[0]) if arguments else Path(directory) / "report.json"
-        if not arguments:
+        file = Path(sys.argv[1]) if sys.argv[1:] else Path(directory) / "report.json"
+        if not sys.argv[1:]:
             judge(file)
-        table = table_of(Report.read(file))
-    if "--write" not in sys.argv:
-        print("\n".join("\t".join(row) for row in table))
-        return
-    figures: dict[str, Any] = json.loads(FIGURES.read_text(encoding="utf-8"))
-    figures["measured"]["resolution"] = {
-        "date": datetime.date.today().isoformat(),
-        "machine": figures["measured"]["per_requirement"]["machine"],
-        "command": "python benchmarks/resolution.py --write",
-        "table": table,
-    }
-    FIGURES.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        head, *rows = table_of(Report.read(file))
+    for row in (head, ["---"] * len(head), *rows):
+        print("| " + " | ".join(row) + " |")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ Usage: python tools/docs/evidence.py [STEP ...] [--again] [--list] [--work DIR]
 
 A step is skipped if none of the sources that it depends on changed since it was measured. Steps
 that take long go on where they were interrupted, with the files in the folder for work. What a step
-prints is kept in docs/data/STEP.txt, and docs/data/stamps.json says for each step on which commit,
-when and on what machine it was measured.
+prints is kept in docs/data/STEP.txt, and docs/data/stamps.json says for each step when and on what
+machine it was measured, and on which commit: the last one that changed its sources.
 """
 
 from __future__ import annotations
@@ -89,21 +89,16 @@ def digest(step: Step) -> str:
     return found.hexdigest()[:16]
 
 
-def _commit(step: Step) -> str:
-    """Return the commit, with a mark if the sources of the step differ from it."""
+def last_change(sources: Iterable[str]) -> str:
+    """Return the last commit that changed any of the sources, with a mark if they changed since."""
+    paths = [f":(glob){each}" for each in sources]
+    changed = _git("status", "--porcelain", "--", *paths)
+    return _git("log", "-1", "--format=%h", "--", *paths) + " with changes" * bool(changed)
 
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", *arguments],  # noqa: S607
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout.strip()
 
-    changed = git("status", "--porcelain", "--", *(f":(glob){each}" for each in step.sources))
-    return git("rev-parse", "--short", "HEAD") + " with changes" * bool(changed)
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _machine() -> str:
@@ -136,7 +131,7 @@ def measure(name: str, work: Path) -> bool:
     step, started = STEPS[name], time.perf_counter()
     scripts = Path(sys.executable).parent
     places = {"work": work, "python": sys.executable, "conformance": scripts / "conformance"}
-    stamp = {"commit": _commit(step), "date": datetime.date.today().isoformat()}
+    stamp = {"commit": last_change(step.sources), "date": datetime.date.today().isoformat()}
     text = ""
     for command, shown in zip(step.commands, _shown(step), strict=True):
         print(f"{name}: {shown}", flush=True)

@@ -16,6 +16,9 @@ import sys
 import time
 from pathlib import Path
 
+from evidence import last_change
+from steps import STEPS
+
 from conformance.adapters.gallery import load_members
 from conformance.engine.budget import budget
 from conformance.engine.journal import digest
@@ -68,9 +71,10 @@ def judge(names: list[str], work: Path, *, listed: bool) -> KillMatrix:
 
 def merged(old: Row | None, new: Row, name: str, *, listed: bool) -> Row:
     """Return a new row; where only listed requirements were judged, with the old verdicts."""
-    stamp = {"listed": commit(), "listed digest": digest_of(name)}
+    now = last_change(STEPS["matrix"].sources)
+    stamp = {"listed": now, "listed digest": digest_of(name)}
     if not listed:
-        new.stamp = stamp | {"others": commit(), "digest": digest_of(name)}
+        new.stamp = stamp | {"others": now, "digest": digest_of(name)}
     elif old is None:
         new.stamp = stamp
     else:
@@ -81,12 +85,6 @@ def merged(old: Row | None, new: Row, name: str, *, listed: bool) -> Row:
         older = {key: old.stamp[key] for key in ("others", "digest") if key in old.stamp}
         new.stamp = stamp | older
     return new
-
-
-def commit() -> str:
-    """Return the commit that is checked out."""
-    command = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def write(matrix: KillMatrix) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import dropwhile, takewhile
 from typing import Any
 
 _SUITE = tuple(
@@ -46,8 +47,12 @@ class Step:
 
 def table(text: str) -> list[list[str]]:
     """Return the first Markdown table in a text, without the line below its head."""
-    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in row] for row in rows if set("".join(row)) - set("-|")]
+    lines = dropwhile(lambda line: not line.startswith("|"), text.splitlines())
+    rows = [
+        [cell.strip() for cell in line.strip()[1:-1].split("|")]
+        for line in takewhile(lambda line: line.startswith("|"), lines)
+    ]
+    return rows[:1] + rows[2:]
 
 
 def _top(count: int) -> Callable[[str], list[list[str]]]:
