@@ -1,8 +1,9 @@
 """Fills the figures that README and docs quote.
 
 ``docs/figures.json`` is the only place where a figure is written down. ``counted`` is computed
-from the code and from stored results by `generate.py`; ``measured`` is entered by hand after a
-benchmark, with its machine, date and command. A page quotes a figure between two markers, which
+from the code and from stored results by `generate.py`; ``measured`` comes from the output that
+`evidence.py` keeps, with the commit, date, machine and command (what has no step there was entered
+by hand). A page quotes a figure between two markers, which
 do not show when the page is rendered::
 
     <!--requirements-->102<!--/-->        counted
@@ -24,6 +25,7 @@ from typing import Any
 from conformance.diagnosis.experiment import layer_series
 from conformance.diagnosis.fault_models import ALTERNATIVES
 from conformance.diagnosis.modelled_gallery import MODELLED
+from conformance.report.kill_matrix import KillMatrix
 from conformance.requirements import REQUIREMENTS, Level, families, select
 from conformance.requirements.deviations import Deviation
 from impl.faulty import FAULTS
@@ -135,24 +137,24 @@ def _mutants() -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _kill_matrix() -> dict[str, int]:
-    stored = json.loads((_RESULTS / "kill-matrix.json").read_text(encoding="utf-8"))
-    rows = stored["faults"].values()
-    full = [row for row in rows if len(row["judged"]) > len(row["breaks"])]
-    alone = [row for row in full if len(row["violates"]) == 1]
+def _kill_matrix() -> dict[str, Any]:
+    rows = KillMatrix.read(_RESULTS / "kill-matrix.json").rows.values()
+    full = [row for row in rows if "others" in row.stamp]
+    commits = Counter(row.stamp["others"] for row in full)
+    alone = [row for row in full if len(row.violates) == 1]
     later = {"JIT", "VMAP", "SCAN", "REMAT", "SHARED", "SHAPE-EVAL", "GRAD", "SER", "SEQ"}
-    only_later = [row for row in full if _families(row["violates"]) <= later]
-    judged = {name for row in full for name in row["judged"]}
+    judged = {name for row in full for name in row.judged}
     return {
         "matrix_faults": len(rows),
-        "matrix_killed": sum(bool(row["violates"]) for row in rows),
-        "matrix_requirements": len({name for row in rows for name in row["violates"]}),
-        "matrix_newer": len(FAULTS) - len(rows),
+        "matrix_killed": sum(row.killed for row in rows),
+        "matrix_verdicts": sum(len(row.judged) for row in rows),
+        "matrix_listed_on": ", ".join(sorted({row.stamp["listed"] for row in rows})),
         "matrix_full": len(full),
-        "matrix_full_requirements": len(judged),
+        "matrix_full_on": ", ".join(f"{n} on {commit}" for commit, n in commits.most_common()),
+        "matrix_full_requirements": max(len(row.judged) for row in full),
         "matrix_alone": len(alone),
-        "matrix_only_later": len(only_later),
-        "matrix_without_own": len(judged - {name for row in alone for name in row["violates"]}),
+        "matrix_only_later": sum(_families(row.violates) <= later for row in full),
+        "matrix_without_own": len(judged - {name for row in alone for name in row.violates}),
     }
 
 
