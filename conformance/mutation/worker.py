@@ -34,6 +34,12 @@ ROWS = tuple(
 _QUICK = 30
 """Requirements that are judged by few cases first: nearly all edits violate one of them."""
 
+_BEYOND_THE_PROGRAM = frozenset(
+    {"FLAG", "FWD", "INIT", "JIT", "MASK", "ND", "SER", "SHAPE", "STATE", "SYNC", "TYPE"}
+)
+"""Families that look at more than the operations of a call on (N, D): those judge an edit that
+leaves them as they are."""
+
 _AT_ONCE = 8
 """Requirements of one request: progress is watched between requests."""
 
@@ -132,7 +138,7 @@ class EditWorker:
         """Return the first bad verdict, if there is one, and whether the program is the same.
 
         What few cases of the strongest requirements do not find is judged by all cases of all; if
-        its program is that of the original, by few.
+        its program is that of the original, by few, and only by what looks at more than that.
         """
         met = {row for row, end in original.outcomes.items() if not Outcome(end).bad}
         rows = [row for row in ROWS if row in met]
@@ -140,7 +146,8 @@ class EditWorker:
             return bad, False
         traced = self._ask(Trace(mined=original.mined))
         if traced and traced == original.program:
-            return self._first_bad(rows[_QUICK:], "quick"), True
+            left = (row for row in rows[_QUICK:] if REQUIREMENTS[row].family in _BEYOND_THE_PROGRAM)
+            return self._first_bad([*left], "quick"), True
         return self._first_bad(rows, "default"), False
 
     def _first_bad(self, rows: Sequence[str], profile: str) -> dict[str, str]:
