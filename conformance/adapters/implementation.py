@@ -328,8 +328,13 @@ class Implementation(ClassConstructors):
         )
 
 
-def reading_of(judged: Declaration | Implementation) -> dict[str, Any] | None:
-    """Return what a report says was read of an implementation, as JSON values; None if nothing."""
+def reading_of(judged: Declaration | Implementation, device: str) -> dict[str, Any]:
+    """Return what a report says was read of an implementation, as JSON values.
+
+    Args:
+        judged: The implementation.
+        device: What the device calls itself on which it is judged.
+    """
     recognition = judged.recognition and judged.recognition.to_json()
-    reading = {"recognition": recognition, "mined": list(judged.mined)}
-    return {name: part for name, part in reading.items() if part} or None
+    reading = {"recognition": recognition, "mined": list(judged.mined), "device": device}
+    return {name: part for name, part in reading.items() if part}

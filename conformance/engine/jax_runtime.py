@@ -115,6 +115,14 @@ def offer_host_devices() -> None:
         os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(HOST_DEVICES))
 
 
+def share_accelerators() -> None:
+    """Let several processes use one accelerator: none is to take all of its memory at once.
+
+    Must run before jax starts, because jax reads the variable then.
+    """
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+
 _LOWERINGS = 64
 """How many programs are lowered in one context; it lives as long as any of them."""
 

@@ -6,12 +6,14 @@ Importing this imports Hypothesis, NumPy and JAX: call ``remember_compilations``
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.implementation import Implementation, reading_of
 from conformance.adapters.resolve import resolve
 from conformance.engine.budget import Budget
+from conformance.engine.devices import describe_device, split_device, using_device
 from conformance.engine.judge import judge_requirement
 from conformance.engine.usability import reason_unusable
 from conformance.properties.support.subject import Subject
@@ -29,10 +31,15 @@ def subject_of(implementation: str | Implementation, *, strictly: bool = False) 
     Raises:
         AdapterError: The implementation cannot be found, or cannot be driven at all.
     """
-    found = resolve(implementation) if isinstance(implementation, str) else implementation
-    subject = Subject(found.read(strictly=strictly))
-    if problem := reason_unusable(subject):
-        raise AdapterError(f"{found.name} cannot be judged: {problem}.")
+    name = implementation if isinstance(implementation, str) else ""
+    typed, device = split_device(name)
+    with using_device(device):
+        if isinstance(implementation, str):
+            implementation = replace(resolve(typed), name=name)
+        subject = Subject(implementation.read(strictly=strictly))
+        problem = reason_unusable(subject)
+    if problem:
+        raise AdapterError(f"{implementation.name} cannot be judged: {problem}.")
     return subject
 
 
@@ -59,7 +66,8 @@ class LocalJudge:
             values: A stored case, on which alone it is judged.
         """
         row, subject = REQUIREMENTS[requirement], self._subjects[name]
-        return judge_requirement(row, subject, self._budget, values, until=until)
+        with using_device(split_device(name)[1]):
+            return judge_requirement(row, subject, self._budget, values, until=until)
 
     def take_effects(self, name: str) -> list[str]:
         """Return nothing: changes of process-wide state are not observed here."""
@@ -75,7 +83,8 @@ class LocalJudge:
         if name in self._read:
             return None
         self._read.add(name)
-        return reading_of(self._subjects[name].imported)
+        device = describe_device(split_device(name)[1])
+        return reading_of(self._subjects[name].imported, device)
 
     def diagnose(self, requirement: str, name: str) -> dict[str, Any]:
         """Return the most likely mistake of an implementation, as JSON values.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.engine.budget import PROFILES
+from conformance.engine.devices import is_device, parse_devices
 from conformance.engine.sandbox.limits import CALL_LIMIT, LEAST_MEMORY
 
 _DAY = 86_400.0
@@ -65,6 +66,12 @@ def _check_names(names: tuple[str, ...]) -> str:
     return "not valid UTF-8: rename the file or the module" if broken else ""
 
 
+def _check_devices(text: str) -> str:
+    devices = parse_devices(text)
+    rule = "expected names of JAX, such as cpu, gpu or cpu:1, separated by commas, each once"
+    return "" if all(map(is_device, devices)) and len(set(devices)) == len(devices) else rule
+
+
 def _check_seed(seed: int) -> str:
     return "" if seed >= 0 else "expected an integer of at least 0"
 
@@ -107,6 +114,14 @@ RUN_OPTIONS = (
         default=(),
         metavar="PATTERN",
         help="Judge only these requirements: ids, families or globs. May be repeated.",
+    ),
+    RunOption(
+        name="devices",
+        flags=("--devices",),
+        metavar="DEVICE,...",
+        check=_check_devices,
+        help="Judge on each of these devices, such as cpu,gpu or cpu:0,cpu:1, and compare. "
+        "Default: JAX's default device.",
     ),
     RunOption(
         name="level",

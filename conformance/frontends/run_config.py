@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from conformance.adapters.errors import printable
 from conformance.engine.budget import Budget, budget, choose_seed
 from conformance.engine.sandbox.limits import CALL_LIMIT, GIB, Limits
+from conformance.frontends.device_check import expand_devices
 from conformance.frontends.options import PYTEST, RUN_OPTIONS, OptionError, check_values
 from conformance.report.atomic_files import why_unwritable
 from conformance.report.shards import Shard
@@ -86,6 +87,7 @@ class RunConfig:
         _check_report(values["report"], flags)
         rows = select_requirements(values["patterns"], values["level"])
         names = tuple(dict.fromkeys(values["implementations"]))
+        names = expand_devices(names, values["devices"], flags["devices"])
         memory, seconds = values["memory_limit"], values["max_time"]
         shard, pairs = _parse_shard(values["shard"]), _read_pairs(values["pairs"], flags)
         return cls(

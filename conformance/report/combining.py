@@ -56,6 +56,7 @@ def combine(named: Sequence[tuple[str, Report]]) -> Report:
     )
     recognitions = {name: each for report in reports for name, each in report.recognitions.items()}
     mined = {name: each for report in reports for name, each in report.mined.items()}
+    devices = {name: each for report in reports for name, each in report.devices.items()}
     return Report(
         header=header,
         footer=footer,
@@ -63,6 +64,7 @@ def combine(named: Sequence[tuple[str, Report]]) -> Report:
         side_effects=_side_effects(reports),
         recognitions=recognitions,
         mined=mined,
+        devices=devices,
     )
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.report.atomic_files import write_text
+from conformance.report.devices import differing_outcomes
 from conformance.report.scope import Scope, scope_of
 from conformance.report.validation import ReportError, read_valid_json
 from conformance.requirements import REQUIREMENTS, TRANSFORMS
@@ -90,6 +91,7 @@ class Report:
         recognitions: By implementation without an adapter, how it was read: the line of Python
             that says the same, the reasons, and arguments to add.
         mined: By implementation, the numbers of its source that became sizes and values.
+        devices: By implementation, what the device calls itself on which it was judged.
     """
 
     header: Header
@@ -99,6 +101,7 @@ class Report:
     side_effects: dict[str, list[str]] = field(default_factory=dict)
     recognitions: dict[str, dict[str, Any]] = field(default_factory=dict)
     mined: dict[str, list[float]] = field(default_factory=dict)
+    devices: dict[str, str] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -141,7 +144,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
-        header = asdict(self.header)
+        header, differences = asdict(self.header), differing_outcomes(self.verdicts)
         if self.header.shard is None:
             del header["shard"]
         if not self.header.strict_reading:
@@ -155,6 +158,8 @@ class Report:
             "side_effects": self.side_effects,
             **({"recognitions": self.recognitions} if self.recognitions else {}),
             **({"mined": self.mined} if self.mined else {}),
+            **({"devices": self.devices} if self.devices else {}),
+            **({"device_differences": differences} if differences else {}),
             "transforms": self.transforms(),
             "grounds": self.grounds(),
             "on_word": self.on_word(),
@@ -188,6 +193,7 @@ class Report:
                 side_effects=dict(data.get("side_effects", {})),
                 recognitions=dict(data.get("recognitions", {})),
                 mined=dict(data.get("mined", {})),
+                devices=dict(data.get("devices", {})),
             )
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             msg = f"{path} is truncated or was edited: {error!r}. Run again to write a new one."

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from conformance.adapters.errors import printable
 from conformance.report.causes import shared_cause
+from conformance.report.devices import comparison_lines
 from conformance.report.model import Report
 from conformance.report.summary import Summary, summarize_each
 from conformance.report.text import (
@@ -138,7 +139,8 @@ def heading_lines(report: Report) -> tuple[str, str]:
     workers = f"{header.workers} worker{'s' * (header.workers > 1)}"
     seed = "Hypothesis' own seed" if header.seed is None else f"seed {header.seed}"
     cases = f"{header.max_examples} cases per property"
-    return f"{header.profile} profile · {cases} · {seed} · {workers}", versions
+    devices = "".join(f" · {device}" for device in dict.fromkeys(report.devices.values()))
+    return f"{header.profile} profile · {cases} · {seed} · {workers}{devices}", versions
 
 
 def _render_title(name: str, verdicts: list[Verdict], console: Console) -> None:
@@ -226,7 +228,8 @@ def evidence_lines(report: Report, *, brief: bool = False) -> list[str]:
     cases = sum(verdict.cases for verdict in report.verdicts)
     compared = sum(verdict.comparisons for verdict in report.verdicts)
     judged = sum(verdict.outcome.judged for verdict in report.verdicts)
-    lines = [
+    lines = comparison_lines(report.verdicts, report.devices)
+    lines += [
         f"{judged} judgements, {cases} cases, {compared} comparisons, "
         f"{report.footer.seconds:.1f} s."
     ]

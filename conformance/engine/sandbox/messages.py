@@ -45,6 +45,7 @@ class Init:
         path: ``sys.path`` of the supervisor.
         heartbeat: The descriptor of the file by which the worker reports progress.
         by_names: Resolve it without a call of it.
+        device: The device to use; empty for the default one.
     """
 
     implementation: str
@@ -52,6 +53,7 @@ class Init:
     path: list[str]
     heartbeat: int
     by_names: bool = False
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +76,14 @@ class Reply:
         refusal: Why the implementation cannot be resolved; only in answer to ``Init``.
         raised: The exception that ended the handler, if one did.
         effects: Names of the process-wide state that has changed since the last reply.
+        device: What the device calls itself; only in answer to ``Init``.
     """
 
     result: Any = None
     refusal: str = ""
     raised: str = ""
     effects: list[str] = field(default_factory=list)
+    device: str = ""
 
 
 def read_declaration(reply: Reply, name: str) -> Declaration:

@@ -36,6 +36,7 @@ class _Record:
     is_checked: bool = False
     reading_taken: bool = False
     peak_memory: int = 0
+    device: str = ""
 
 
 class Supervisor:
@@ -83,7 +84,7 @@ class Supervisor:
         if record.declaration is None or record.reading_taken:
             return None
         record.reading_taken = True
-        return reading_of(record.declaration)
+        return reading_of(record.declaration, record.device)
 
     def peak_memory(self) -> dict[str, int]:
         """Return the largest resident memory of the processes of each implementation, in bytes."""
@@ -173,6 +174,7 @@ class Supervisor:
             record.refusal = f"{name} cannot be judged: {lost.doing or 'starting'}: {lost.how}"
         else:
             record.effects += reply.effects
+            record.device = printable(str(reply.device))
             try:
                 record.declaration = read_declaration(reply, name)
             except AdapterError as error:

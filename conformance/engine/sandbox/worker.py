@@ -19,10 +19,12 @@ from conformance.adapters import call_hooks
 from conformance.adapters.errors import AdapterError, describe
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.operations.executor import LocalExecutor
+from conformance.engine.devices import use_device
 from conformance.engine.garbage import collect_rarely
 from conformance.engine.jax_runtime import (
     offer_host_devices,
     remember_compilations,
+    share_accelerators,
     share_lowering_contexts,
     unload_programs_if_many,
 )
@@ -61,6 +63,7 @@ def main() -> None:
     sys.path[:] = init.path
     remember_compilations()
     offer_host_devices()
+    share_accelerators()
     collect_rarely()
     heartbeat = HeartbeatWriter(init.heartbeat)
     os.close(init.heartbeat)
@@ -87,13 +90,18 @@ class Worker:
         import conformance.adapters.operations.transformed_calls  # noqa: PLC0415, F401  imports JAX
 
         share_lowering_contexts()
+        try:
+            device = use_device(self._init.device)
+        except AdapterError as error:
+            self._send(asdict(Reply(refusal=str(error))))
+            return
         state = GlobalStateSnapshot()
         implementation = self._resolve()
         if implementation is None:
             return
         executor = LocalExecutor(implementation)
         declared = implementation.declaration.to_json()
-        self._send(asdict(Reply(result=declared, effects=state.take_changes())))
+        self._send(asdict(Reply(result=declared, effects=state.take_changes(), device=device)))
         while (content := self._next()) is not None:
             if "operations" in content:
                 if content["new_case"]:

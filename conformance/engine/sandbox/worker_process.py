@@ -19,6 +19,7 @@ from conformance.adapters.implementation import Declaration
 from conformance.adapters.operations.executor import ExecutorLost
 from conformance.adapters.operations.values import Failed, Operation
 from conformance.adapters.operations.wire import WireError
+from conformance.engine.devices import split_device
 from conformance.engine.sandbox.channel import Channel, ChannelClosed
 from conformance.engine.sandbox.confinement import command_of, environment, hide_memory, kill_group
 from conformance.engine.sandbox.heartbeat import Heartbeat, HeartbeatReader
@@ -81,7 +82,7 @@ class WorkerProcess:
     """One worker process and the channels to it.
 
     Args:
-        implementation: The name that the worker resolves.
+        implementation: The name that the worker resolves, which may end with a device.
         limits: What the worker may use.
         strictly: Ignore declared deviations.
         stop: A file whose existence cancels the run.
@@ -130,8 +131,10 @@ class WorkerProcess:
         assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101, PT018
         ends = self._process.stdout.fileno(), self._process.stdin.fileno()
         self._channel = Channel(*ends, largest=self.limits.memory)
+        implementation, device = split_device(self._implementation)
         init = Init(
-            implementation=self._implementation,
+            implementation=implementation,
+            device=device,
             strictly=self._strictly,
             path=sys.path,
             heartbeat=self._heartbeat.descriptor,

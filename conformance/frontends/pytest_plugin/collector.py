@@ -55,6 +55,7 @@ class VerdictCollector:
         peaks: The largest resident memory of the processes of each implementation, in bytes.
         recognitions: How implementations without an adapter were read, by name.
         mined: Numbers that the source of each implementation mentions.
+        devices: What the device of each implementation calls itself.
         diagnoses: The diagnoses by implementation; None where none was made.
     """
 
@@ -71,6 +72,7 @@ class VerdictCollector:
     peaks: dict[str, int] = field(default_factory=dict)
     recognitions: dict[str, dict[str, Any]] = field(default_factory=dict)
     mined: dict[str, list[float]] = field(default_factory=dict)
+    devices: dict[str, str] = field(default_factory=dict)
     diagnoses: dict[str, dict[str, Any]] | None = None
     _nodes: set[str] = field(default_factory=set)
     _items: dict[str, Pair] = field(init=False)
@@ -108,6 +110,7 @@ class VerdictCollector:
             side_effects=self.effects,
             recognitions=self.recognitions,
             mined=self.mined,
+            devices=self.devices,
             footer=Footer(
                 expected=len(self.expected),
                 verdicts=len(verdicts),
@@ -179,9 +182,14 @@ class VerdictCollector:
             known += [effect for effect in effects if effect not in known]
         if READING in properties:
             name, reading = json.loads(str(properties[READING]))
-            for kept, part in ((self.recognitions, "recognition"), (self.mined, "mined")):
+            kept: dict[str, dict[str, Any]] = {
+                "recognition": self.recognitions,
+                "mined": self.mined,
+                "device": self.devices,
+            }
+            for part, by_name in kept.items():
                 if part in reading:
-                    kept[name] = reading[part]
+                    by_name[name] = reading[part]
         if VERDICT in properties:
             self.add(Verdict.from_json(json.loads(str(properties[VERDICT]))))
         elif report.failed and pair not in self.verdicts:

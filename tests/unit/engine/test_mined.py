@@ -50,8 +50,8 @@ def test_each_number_has_its_cases():
 
 def test_the_numbers_are_in_every_report():
     """In JSON, and as a line of the answer; where there are none, there is no line."""
-    reading = reading_of(reference())
-    assert reading == {"mined": [0.9, 1e-5, 0.5]}
+    reading = reading_of(reference(), "cpu")
+    assert reading == {"mined": [0.9, 1e-5, 0.5], "device": "cpu"}
     report = replace(full_run(), mined={"impl": reading["mined"]})
     assert report.to_json()["mined"] == {"impl": [0.9, 1e-5, 0.5]}
     assert " mined: 0.9, 1e-05, 0.5" in answer_lines(report, "impl")
