@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from conformance.adapters.errors import AdapterError
+from conformance.engine.devices import split_device
 from conformance.engine.sandbox.limits import Limits
 from conformance.engine.sandbox.messages import Request
 from conformance.engine.sandbox.waiting import RunCancelled
@@ -189,8 +190,16 @@ class EditWorker:
         self._edits = 0
         self._folder = tempfile.TemporaryDirectory(prefix="conformance-mutate-")
         self._process = WorkerProcess(self._name, self._limits)
-        self._process.receive_declaration()
-        found: dict[str, Any] = self._ask(Prepare(name=self._name, folder=self._folder.name))
+        try:
+            self._process.receive_declaration()
+            return self._prepare(self._folder.name)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _prepare(self, folder: str) -> dict[str, Any]:
+        request = Prepare(name=split_device(self._name)[0], folder=folder)
+        found: dict[str, Any] = self._ask(request)
         if found["refusal"]:
             raise AdapterError(found["refusal"])
         return found

@@ -10,9 +10,10 @@ from support.command_line import conformance
 from support.sampling import exhaustive
 from support.written_modules import SEED_SHAPED
 
+from conformance.adapters.errors import AdapterError
 from conformance.engine.sandbox.limits import Limits
 from conformance.mutation.catalogue import mutants_of
-from conformance.mutation.results import ENDED, EditOutcome
+from conformance.mutation.results import ENDED, EditOutcome, Original
 from conformance.mutation.worker import EditWorker
 
 FUNCTION = """
@@ -118,10 +119,21 @@ def test_the_layer_of_an_adapter_is_edited(tmp_path, monkeypatch):
     assert (judged.outcome, judged.by) == (EditOutcome.CAUGHT, "BN-INIT-1")
 
 
+def test_a_process_that_does_not_start_is_not_asked_again(tmp_path, monkeypatch):
+    """Each time the layer is looked for anew."""
+    monkeypatch.chdir(tmp_path)
+    worker = EditWorker("norm.py:norm", Limits(60))
+    try:
+        for _ in range(2):
+            with pytest.raises(AdapterError, match="there is no file"):
+                worker.judge_original(Original(), ["BN-FWD-1"])
+    finally:
+        worker.close()
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nowhere.py:Norm", "there is no file"),
         ("odd.py:norm", "the source of its layer cannot be found"),
         ("broken.py:Norm", "broken"),
     ],
