@@ -32,8 +32,10 @@ def print_summary(result: MutationResult, seconds: float, console: Console) -> N
     console.print(Text(f"{printable(result.name)}: {_headline(caught, left)}", style))
     for line in (*_survivors(result), *_reach(result.original), *_remarks(result)):
         console.print(Text(printable(f" {line}")), soft_wrap=True)
+    done = len(result.found)
+    judged = f"{done} edits" if done == result.planned else f"{done} of {result.planned} edits"
     drawn = f", drawn from {result.made}" if result.planned < result.made else ""
-    console.print(f"{len(result.found)} edits{drawn}, {seconds:.0f} s.")
+    console.print(f"{judged}{drawn}, {seconds:.0f} s.")
 
 
 def _headline(caught: int, left: int) -> str:
