@@ -49,7 +49,7 @@ def entries(measured: dict[str, Any]) -> dict[str, Any]:
     for name, stamp in stamps().items():
         file = DATA / f"{name}.txt"
         text = file.read_text(encoding="utf-8") if file.is_file() else ""
-        figures = {key: _figure(how, text) for key, how in STEPS[name].figures.items() if text}
+        figures = {key: figure(how, text) for key, how in STEPS[name].figures.items() if text}
         if text or STEPS[name].output:
             shown = {key: stamp[key] for key in ("commit", "date", "machine", "command")}
             found[name] = found.get(name, {}) | shown | figures
@@ -70,7 +70,8 @@ def _summary(measured: dict[str, Any]) -> dict[str, Any]:
     return {"command": "tox -e evidence", "table": rows}
 
 
-def _figure(how: Any, text: str) -> Any:
+def figure(how: Any, text: str) -> Any:
+    """Return a figure: what a pattern or a function finds in what a step printed."""
     if not isinstance(how, str):
         return how(text)
     found = re.search(how, text)

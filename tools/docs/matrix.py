@@ -1,11 +1,13 @@
 """Keeps the kill matrix of the gallery: judges the faults whose row is missing or out of date.
 
-Usage: python tools/docs/matrix.py [FAULT ...] [--listed] [--minutes M] [--work DIR]
+Usage: python tools/docs/matrix.py [FAULT ...] [--listed] [--missing] [--minutes M] [--work DIR]
 
 A row is up to date if neither the suite nor the modules of its fault changed since all
 requirements were judged. Rows are judged in small groups, those that are missing first, and written
 after each group, so the command can be interrupted. With ``--listed`` each fault is judged only on
 the requirements that its record lists, which takes minutes; verdicts on the others are kept.
+``--missing`` is for a new fault or a new requirement: it judges only faults that have no row, or a
+row without what their record lists.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import argparse
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from evidence import last_change
@@ -33,6 +36,15 @@ CONDITIONS = (
     f"{OTHERS} cases each, times the share of the requirement; seed 0; the stamp of each row says "
     "on which commits"
 )
+
+
+def missing(matrix: KillMatrix) -> list[str]:
+    """Return the faults without a row, or whose row lacks what their record lists."""
+    return [
+        name
+        for name, fault in load_members("fault").items()
+        if name not in matrix.rows or not {*fault.breaks} <= {*matrix.rows[name].violates}
+    ]
 
 
 def out_of_date(matrix: KillMatrix, *, listed: bool) -> list[str]:
@@ -99,13 +111,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("faults", nargs="*", metavar="FAULT")
     parser.add_argument("--listed", action="store_true", help="only what the records list")
+    parser.add_argument("--missing", action="store_true", help="only what has no row")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--work", type=Path, default=ROOT / ".evidence")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     matrix, started = KillMatrix.read(MATRIX), time.monotonic()
-    names = options.faults or out_of_date(matrix, listed=options.listed)
+    names = options.faults
+    if not names:
+        choose = missing if options.missing else partial(out_of_date, listed=options.listed)
+        names = choose(matrix)
     size = len(names) if options.listed else GROUP
+    write(matrix)
     for first in range(0, len(names), size or 1):
         if time.monotonic() - started > 60 * options.minutes:
             break

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.report.kill_matrix import KillMatrix
+from conformance.report.kill_matrix import KillMatrix, Row
 from conformance.requirements import REQUIREMENTS
 from impl.faulty import FAULTS
 
@@ -17,11 +17,12 @@ ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "tools" / "docs"))
 
 import evidence  # noqa: E402
+import matrix  # noqa: E402
 from steps import STEPS, Step, table  # noqa: E402
 
 MATRIX = KillMatrix.read(ROOT / "benchmarks" / "results" / "kill-matrix.json")
 MEASURED = json.loads((ROOT / "docs" / "figures.json").read_text("utf-8"))["measured"]
-AGAIN = "; run `python tools/docs/matrix.py`, with --listed if there is little time"
+AGAIN = "; run `python tools/docs/matrix.py --missing`"
 
 _HIDDEN = re.compile(r"<!--[a-z][\w.]*-->.*?<!--/-->|```.*?```|`[^`]*`", re.DOTALL)
 _FIGURE = re.compile(r"(?<![\w.-])\d[\d.,]* (?:s|ms|µs|KiB|MiB|MB|minutes|hours|operations)\b")
@@ -51,6 +52,29 @@ def test_every_row_says_on_which_commit_it_was_measured():
         assert "others" in row.stamp or {*row.judged} <= {*row.breaks}, name
 
 
+def test_a_fault_without_a_valid_row_is_missing():
+    """One that has none, or that did not violate what its record lists."""
+    rows = dict(MATRIX.rows)
+    del rows["eps-outside"]
+    rows["gamma-unused"] = Row("affine", "", "", ["BN-AFF-1"], ["BN-AFF-1"])
+    assert matrix.missing(KillMatrix(rows)) == ["gamma-unused", "eps-outside"]
+    assert matrix.out_of_date(KillMatrix(rows), listed=True)[0] == "eps-outside"
+
+
+def test_judging_what_is_listed_keeps_the_other_verdicts():
+    """They stay, with their commit; the listed ones are replaced."""
+    stamp = {"listed": "a", "listed digest": "b", "others": "c", "digest": "d"}
+    judged = ["BN-AFF-1", "BN-EMA-1", "BN-GONE-1"]
+    old = Row("affine", "", "", [], judged, {"BN-AFF-1": 9, "BN-EMA-1": 8}, {}, stamp)
+    new = Row("affine", "", "", [], ["BN-AFF-1"], {"BN-AFF-1": 2})
+
+    row = matrix.merged(old, new, "gamma-unused", listed=True)
+    assert (row.judged, row.violates) == (judged[:2], {"BN-AFF-1": 2, "BN-EMA-1": 8})
+    assert row.stamp["others"] == "c"
+    assert row.stamp["listed digest"] == matrix.digest_of("gamma-unused")
+    assert matrix.merged(old, new, "gamma-unused", listed=False).stamp["others"] != "c"
+
+
 def test_every_measured_figure_says_where_it_comes_from():
     """Each has a commit, a date and a command; what steps keep is what they say."""
     for name, entry in MEASURED.items():
@@ -71,6 +95,46 @@ def test_a_table_is_found_in_what_a_command_prints():
     """The first line is its head; the line below the head is left out."""
     text = "4 cores\n| a | b |\n|---|---|\n| x y | 1 |\n| z |  |\n\n| other |"
     assert table(text) == [["a", "b"], ["x y", "1"], ["z", ""]]
+
+
+PRINTED = {
+    "fail_fast": (
+        "29 faults on 2 cores\n"
+        "first violation printed: median 3.3 s, nine in ten ≤ 14.8 s\n"
+        "process ended: median 3.7 s, nine in ten ≤ 15.0 s",
+        {"faults": 29, "first_median_s": 3.3, "first_p90_s": 14.8, "end_median_s": 3.7},
+    ),
+    "modelled_faults": (
+        "$ conformance faults\n5 of 5 faults are caught\n527 pairs judged in 5 s.\n"
+        "missed: a\n$ conformance faults --max-examples 20\nmissed: b\nmissed: c\n",
+        {"pairs": 527, "seconds": 5, "missed_quick": 2, "seeds": "0, 1 and 2"},
+    ),
+    "side_by_side": (
+        "| | wall s | CPU s | MB | cases/s |\n|---|---|---|---|---|\n"
+        "| this suite, what naive judges | 1 | 2 | 3 | 176 |\n"
+        "| naive, unrestricted shapes | 1 | 2 | 3 | 22 |\n| flax's own tests | 1 | 2 | 3 | – |",
+        {"factor": 8},
+    ),
+    "correct_layers": (
+        "523 layers, 12,626 cases, 9 comparisons\n\n| quantity | ratio | of |\n|---|---|---|\n"
+        "| gradient of x | 0.16 | a |\n| running_mean | 0.2 | b |\n| running_var | 0.27 | b |\n"
+        "| y in training | 0.31 | c |",
+        {"layers": 523, "cases": 12626, "output": 0.31, "statistics": 0.27, "gradients": 0.16},
+    ),
+    "false_positives": (
+        "39 implementations, 200 to 200 seeds each,\n58,396 cases, 27,985,832 numbers compared\n"
+        "\n| quantity | ratio |\n|---|---|\n| y | 0.31 |\n| running_var | 0.38 |",
+        {"variants": 39, "seeds": 200, "cases": 58396, "comparisons": 27985832, "worst": 0.38},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_figures_are_found_in_what_benchmarks_print(name):
+    """The wording of a benchmark and the patterns of its step belong together."""
+    text, expected = PRINTED[name]
+    figures = STEPS[name].figures
+    assert {key: evidence.figure(figures[key], text) for key in expected} == expected
 
 
 @pytest.fixture
