@@ -6,6 +6,7 @@ import json
 
 import pytest
 from support.command_line import conformance
+from support.sampling import exhaustive
 
 from conformance.report.devices import comparison_lines
 from conformance.report.model import Report
@@ -54,11 +55,21 @@ def test_what_differs_between_devices_is_listed(place):
     outcomes = {"cpu:0": "conforms", "cpu:1": "violates"}
     assert data["device_differences"] == {"norm.py:Norm": {"BN-TRAIN-1": outcomes}}
     assert Report.read(place / "report.json").to_json() == data
-    (identity,) = (each["violation"]["id"] for each in data["verdicts"] if each["violation"])
-    again = ("replay", identity, "--report", "report.json")
-    assert conformance(*again, cwd=place, **flags).returncode == 1
 
 
+@exhaustive
+def test_a_violation_is_replayed_on_its_device(place):
+    """The name of the implementation says on which one; another name is another device."""
+    run(place, "-k", "TRAIN-1", "--devices", "cpu:1")
+    (verdict,) = json.loads((place / "report.json").read_text("utf-8"))["verdicts"]
+    again = ("replay", verdict["violation"]["id"], "--report", "report.json")
+
+    assert verdict["implementation"] == "norm.py:Norm@cpu:1"
+    assert conformance(*again, cwd=place).returncode == 1
+    assert conformance(*again, "--impl", "norm.py:Norm@cpu:0", cwd=place).returncode == 0
+
+
+@exhaustive
 def test_the_default_device_is_named(place):
     """Without the option there is nothing to compare."""
     done = run(place, "-k", "INIT-1")

@@ -56,8 +56,8 @@ def write_package(folder: Path, text: str) -> None:
 def test_edits_of_a_function_in_a_package(tmp_path):
     """Relative imports and files beside the module work; what is not caught is listed."""
     write_package(tmp_path, FUNCTION)
-    command = ("mutate", "norms.forward:forward", "--json", "found.json", "--limit", "20")
-    done = conformance(*command, cwd=tmp_path)
+    command = ("mutate", "norms.forward:forward", "--json", "found.json", "-j", "1")
+    done = conformance(*command, "--limit", "8", cwd=tmp_path)
     found = json.loads((tmp_path / "found.json").read_text("utf-8"))
     edits, counts = found["edits"], found["counts"]
 
@@ -65,15 +65,15 @@ def test_edits_of_a_function_in_a_package(tmp_path):
     assert found["complete"]
     assert found["definitions"] == ["forward", "SCALE"]
     assert found["unreached"] == [{"line": 16, "branch": None}]
-    assert counts["planned"] == len(edits) == 20
+    assert counts["planned"] == len(edits) == 8
     assert counts["made"] > 100
-    assert counts["caught"] > 10
+    assert counts["caught"] >= 3
     assert all(each["by"].startswith(("BN-FWD-", "BN-FLAG-")) for each in edits if each["by"])
     assert all(not each["reached"] for each in edits if each["line"] == 16)
-    headline = f"{counts['caught']} of 20 edits would have been caught; these"
+    headline = f"{counts['caught']} of 8 edits would have been caught; these"
     assert headline in done.stdout
     assert "No case reaches line 16." in done.stdout
-    assert f"20 edits, drawn from {counts['made']}" in done.stdout
+    assert f"8 edits, drawn from {counts['made']}" in done.stdout
     assert (tmp_path / "norms/forward.py").read_text("utf-8") == FUNCTION
 
 
@@ -135,7 +135,7 @@ def test_a_process_that_does_not_start_is_not_asked_again(tmp_path, monkeypatch)
     ("name", "message"),
     [
         ("odd.py:norm", "the source of its layer cannot be found"),
-        ("broken.py:Norm", "broken"),
+        pytest.param("broken.py:Norm", "broken", marks=exhaustive),
     ],
 )
 def test_what_cannot_be_edited_is_an_error(tmp_path, name: str, message: str):
