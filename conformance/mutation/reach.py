@@ -6,7 +6,7 @@ Tracing by the interpreter would slow down all of JAX; these calls cost nothing 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from conformance.mutation.scopes import Function
@@ -64,9 +64,11 @@ class Reach:
         module = ast.parse(text)
         for definition in module.body:
             if isinstance(definition, Function | ast.ClassDef) and definition.name in definitions:
-                for node in list(ast.walk(definition)):
-                    self._note_expressions(node)
-                    self._note_statements(node)
+                for function in _functions(definition):
+                    inside = [node for each in function.body for node in ast.walk(each)]
+                    for node in (function, *inside):
+                        self._note_expressions(node)
+                        self._note_statements(node)
         return ast.fix_missing_locations(module), {_NOTE: self.executed.add}
 
     def _note_statements(self, node: ast.AST) -> None:
@@ -107,6 +109,15 @@ class Reach:
     def _call(self, place: Place) -> ast.Call:
         self.places.append(place)
         return ast.Call(ast.Name(_NOTE, ast.Load()), [ast.Constant(len(self.places) - 1)], [])
+
+
+def _functions(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Yield the functions of a definition that are in no other; what is in them is called."""
+    if isinstance(node, Function):
+        yield node
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _functions(child)
 
 
 def reached_lines(places: Sequence[Place], executed: Collection[int]) -> tuple[set[int], set[int]]:

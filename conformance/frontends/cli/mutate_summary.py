@@ -47,22 +47,23 @@ def _headline(caught: int, left: int) -> str:
 
 def _survivors(result: MutationResult) -> Iterator[str]:
     """Yield each edit that is not caught, those that may change something first."""
-    titles = {
-        1: "On a line that no case reaches:",
-        2: "With the same program as before, as far as it was traced:",
-    }
-    left = sorted(result.of(EditOutcome.NOT_CAUGHT), key=_rank)
-    for rank, group in groupby(left, key=_rank):
-        if rank in titles:
-            yield titles[rank]
+    left = sorted(result.of(EditOutcome.NOT_CAUGHT), key=_group)
+    for (_, title), group in groupby(left, key=_group):
+        if title:
+            yield title
         for each in group:
             yield f"  line {each.edit.line}: {each.edit.before}  →  {each.edit.after}"
-            if each.recognized:
-                yield f"    recognized as {each.recognized}"
 
 
-def _rank(judged: JudgedEdit) -> int:
-    return 2 if judged.same_program else 0 if judged.reached else 1
+def _group(judged: JudgedEdit) -> tuple[int, str]:
+    """Return the place of the group of edits that one belongs to, and its title."""
+    if judged.recognized:
+        return 1, f"Recognized as another layer, {judged.recognized}:"
+    if not judged.reached:
+        return 2, "On a line that no case reaches:"
+    if judged.same_program:
+        return 3, "With the same program as before, as far as it was traced:"
+    return 0, ""
 
 
 def _reach(original: Original) -> Iterator[str]:

@@ -21,7 +21,7 @@ def first(x, flag=None):
     return flag and flag.name or sign
 
 class Second:
-    limit = 3
+    limit = 3 if __name__ else 4
 
     def call(self):
         try:
