@@ -16,6 +16,7 @@ from conformance.adapters import call_hooks
 from conformance.adapters.errors import AdapterError, describe
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import Config
+from conformance.adapters.recognized import Recognition
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.engine.sandbox.messages import Request
@@ -56,7 +57,7 @@ class Prepare(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load(Request):
-    """Load a copy with this source. Answered by ``refusal``, ``line`` and ``mined``."""
+    """Load a copy with this source. Answered by ``refusal``, and by how it was recognized."""
 
     handler: ClassVar[str] = f"{_HERE}:load"
     text: str
@@ -105,7 +106,7 @@ def prepare(subject: Subject, *, name: str, folder: str) -> dict[str, Any]:
 
 def load(_: Subject, *, text: str, noting: bool) -> dict[str, Any]:
     """Handle ``Load``: a copy that cannot be imported, understood or constructed is refused."""
-    bench, refused = _bench[0], {"line": "", "mined": []}
+    bench, refused = _bench[0], {"line": "", "suggestions": [], "mined": []}
     bench.subject = None
     call_hooks.notify_operation("importing it")
     try:
@@ -118,8 +119,13 @@ def load(_: Subject, *, text: str, noting: bool) -> dict[str, Any]:
         return {"refusal": describe(error), **refused}
     bench.reach.executed.clear()  # calls that find out how a layer is called are no cases
     bench.subject = Subject(made)
-    line = made.recognition.line if made.recognition else ""
-    return {"refusal": "", "line": line, "mined": list(made.mined)}
+    read = made.recognition or Recognition(line="")
+    return {
+        "refusal": "",
+        "line": read.line,
+        "suggestions": list(read.suggestions),
+        "mined": list(made.mined),
+    }
 
 
 def _implementation(bench: _Bench, text: str, *, noting: bool) -> Implementation:

@@ -82,6 +82,7 @@ class Original:
         text: The source of the module.
         definitions: What is edited of it.
         line: How the layer was recognized; empty for an adapter.
+        suggestions: What to declare, if it is meant.
         mined: Numbers of its source.
         program: A digest of its traced program; empty if it has none.
         outcomes: The outcome by requirement.
@@ -93,6 +94,7 @@ class Original:
     text: str = ""
     definitions: tuple[str, ...] = ()
     line: str = ""
+    suggestions: tuple[str, ...] = ()
     mined: tuple[float, ...] = ()
     program: str = ""
     outcomes: Mapping[str, str] = field(default_factory=dict)

@@ -90,6 +90,7 @@ class EditWorker:
         return replace(
             original,
             line=loaded["line"],
+            suggestions=tuple(loaded["suggestions"]),
             mined=tuple(loaded["mined"]),
             outcomes={each["requirement"]: each["outcome"] for each in verdicts},
             places=tuple(Place(*each) for each in reach["places"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 
 from rich.console import Console
 from rich.text import Text
@@ -29,8 +29,10 @@ def print_summary(result: MutationResult, seconds: float, console: Console) -> N
     """
     caught, left = result.count(EditOutcome.CAUGHT), result.count(EditOutcome.NOT_CAUGHT)
     style = "bold yellow" if left else "bold green"
+    for line in _caution(result):
+        console.print(Text(printable(line)), soft_wrap=True)
     console.print(Text(f"{printable(result.name)}: {_headline(caught, left)}", style))
-    for line in (*_survivors(result), *_reach(result.original), *_remarks(result)):
+    for line in chain(_survivors(result), _reach(result.original), _remarks(result)):
         console.print(Text(printable(f" {line}")), soft_wrap=True)
     done = len(result.found)
     judged = f"{done} edits" if done == result.planned else f"{done} of {result.planned} edits"
@@ -43,6 +45,16 @@ def _headline(caught: int, left: int) -> str:
         return f"all {caught} edits would have been caught."
     these = "this one" if left == 1 else f"these {left}"
     return f"{caught} of {caught + left} edits would have been caught; {these} not:"
+
+
+def _caution(result: MutationResult) -> Iterator[str]:
+    """Yield what the layer itself violates, which hides edits, and what may be meant."""
+    if not result.set_aside:
+        return
+    rows = format_list([row for row in REQUIREMENTS if row in result.set_aside])
+    yield f"! The layer itself does not meet {rows}, so what these see is not caught."
+    for suggestion in result.original.suggestions:
+        yield f"  To declare, if it is meant: {suggestion}"
 
 
 def _survivors(result: MutationResult) -> Iterator[str]:
@@ -83,9 +95,6 @@ def _ranges(lines: Sequence[int], places: Iterable[Place]) -> list[str]:
 
 
 def _remarks(result: MutationResult) -> Iterator[str]:
-    if result.set_aside:
-        rows = format_list([row for row in REQUIREMENTS if row in result.set_aside])
-        yield f"The layer itself does not meet {rows}: what it violates catches nothing."
     caught = result.of(EditOutcome.CAUGHT)
     killers = Counter(each.by for each in caught).most_common(_MOST_KILLERS)
     if killers:
