@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound
 from conformance.numerics.state import AnyArray, State
@@ -27,6 +30,7 @@ from conformance.properties.support.differentiation import (
     expected_gradients,
     gradients_of,
 )
+from conformance.properties.support.either_column import check_either
 from conformance.properties.support.notes import note_left_out
 from conformance.properties.support.program_size import fits, leave_out
 from conformance.properties.support.property import Palettes, requirement
@@ -144,9 +148,8 @@ def _attempt(subject: Subject, shape: tuple[int, ...], act: Callable[[], T | Non
 )
 def many_rows_are_right(subject: Subject, drawn: Tall) -> None:
     """training, then evaluation with the new statistics, on sums that are exact in any order"""
-    case = drawn.case
-    errors = bounds.exact_statistics(case.x, drawn.columns[:, 0], subject.conventions)
-    _judge(subject, case, errors)
+    case, kinds = drawn.case, drawn.columns[:, 0]
+    _judge(subject, case, bounds.exact_statistics(case.x, kinds, subject.conventions), kinds)
 
 
 @requirement(
@@ -163,13 +166,19 @@ def many_features_are_right(subject: Subject, drawn: Wide) -> None:
     _judge(subject, drawn.case)
 
 
-def _judge(subject: Subject, case: Case, errors: tuple[Bound, Bound] | None = None) -> None:
+def _judge(
+    subject: Subject,
+    case: Case,
+    errors: tuple[Bound, Bound] | None = None,
+    kinds: npt.NDArray[np.int64] | None = None,
+) -> None:
     """Train and evaluate once; y and both running statistics must be right.
 
     Args:
         subject: The implementation.
         case: The batch, (N, D), and the state before.
         errors: The bounds for mean and variance, (D,), if not those of any batch.
+        kinds: The kinds of its columns, (D,), if its sums are exact.
     """
     c = subject.conventions
     rounds = c.stored_roundoff() > 0  # what is read again may not be rounded
@@ -195,6 +204,8 @@ def _judge(subject: Subject, case: Case, errors: tuple[Bound, Bound] | None = No
     expected = oracle.train(case.config, before, case.x, c)
     bound = bounds.train(case.config, before, case.x, c, errors=errors)
     compare_statistics(after.arrays(), expected, bound)
+    if kinds is not None:
+        check_either(c, case, before, after, kinds)
     check_within("y in training", trained, expected.y, bound.y)
     check_count(after, c.counted(before.count))
     if apart or not c.moves_statistics():

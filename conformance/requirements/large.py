@@ -1,6 +1,6 @@
 """Batches as large as those of networks: many rows, and many features."""
 
-from conformance.requirements.requirement import Capability, Level, Requirement
+from conformance.requirements.requirement import Capability, Requirement
 
 _BLOCKS = "openai/triton#9838, facebookresearch/xformers#785: tails of blocks; uxlfoundation/oneDNN"
 
@@ -11,7 +11,6 @@ ROWS = (
             "Right for many rows: training, the running statistics and evaluation, at sizes next "
             "to powers of two and at those of images, on data whose sums are exact in any order."
         ),
-        level=Level.SHOULD,
         why=(
             "A layer of images normalises a million positions, where a sum in 16 bits has stopped "
             "growing, a narrow count has wrapped around, and a lost block is a small part."
@@ -22,7 +21,7 @@ ROWS = (
             "statistics of the first rows only",
             "another formula above some size",
         ),
-        grounds="left open: a mean that is corrected, or shifted by another row, loses more digits",
+        grounds="the problem: x has shape (N, D), for any N and D",
         source=f"{_BLOCKS}: benchdnn's data for batch normalization",
         transforms=("nnx.jit",),
     ),

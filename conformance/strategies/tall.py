@@ -1,19 +1,6 @@
-"""Batches of many rows whose sums are exact in float32, in whatever order they are added.
+"""Batches of many rows, which are described by a few numbers.
 
-Worst-case bounds grow with the number of rows N, and at a million rows they would admit a mean of
-16 bits. The columns here are small integers times a power of two, so that sums of x, and of
-(x−μ)² where μ is 0, are integers below 2²⁴ times a power of two, which float32 adds without error.
-Values around the mean cancel in pairs, so that a mean that is updated row by row, or merged from
-blocks of neighboring rows, stays near the mean as well. In each 128 rows signs follow the
-Thue–Morse sequence, for which this also holds where every second, fourth, … row is a lane of its
-own. Pairs that cancel are how benchdnn of oneDNN tests its batch normalization.
-
-There are four kinds of column. Flat: ±a, so that the variance of any part is that of the whole.
-Paired: ±1 to ±3, different in different parts, with two large values of opposite sign at either
-end. Late: 0, but for the last 256 rows, or the last quarter; the mean has more than 16 bits.
-Carried: a large value near the start, and its opposite in the last row.
-
-A batch is described by a few numbers, from which the judge and a script compute it.
+From these the judge and a script compute the batch.
 """
 
 from __future__ import annotations
@@ -24,14 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.adapters.protocols import Config
-from conformance.numerics.bounds.exact_sums import FLAT
+from conformance.numerics.bounds.exact_sums import FLAT, LATE, OFFSET, PAIRED
 from conformance.numerics.sources import formula
 from conformance.numerics.state import Float32, State
 from conformance.strategies.bytestream import ByteReader, composite, integers
 from conformance.strategies.case import Case
+from conformance.strategies.exact_columns import integer_column, scramble
 from conformance.strategies.shape_grid import Entry
 
-KINDS = 4
+KINDS = (FLAT, LATE, OFFSET, PAIRED)
+"""The kinds of column, in the order in which they take turns."""
+
 LEAST_ROWS = 8
 
 
@@ -93,63 +83,6 @@ def scatter(values: Float32, where: npt.NDArray[np.int64], rows: int) -> Float32
     return spread
 
 
-def integer_column(kind: int, seed: int, rows: int) -> npt.NDArray[np.int64]:
-    """Return one column in its unit, (N,) integers; kinds as in ``conformance.strategies.tall``."""
-    flipped = -1 if seed & 1 else 1
-    if kind == 2:
-        size = rows // ((5, 7, 9, 11, 13)[seed // 2 % 5] * 256) | 1
-        values = np.zeros(rows, np.int64)
-        values[-late_rows(rows, size) :] = flipped * size
-        return values
-    lead = (0, 2 + rows % 2, 0, 3 - rows % 2)[kind]
-    pair = np.maximum(np.arange(rows) - lead, 0) // 2
-    odd = (np.arange(rows) - lead) % 2
-    turned = scramble(pair >> 6, seed + 2) % 2
-    values = flipped * (1 - 2 * (thue_morse(pair) ^ odd ^ turned))
-    if kind == 0:
-        return values * (1 + seed // 2 % 2)
-    values = values * (1 + scramble(pair >> 6, seed) % 2 + scramble(pair >> 13, seed + 1) % 2)
-    values[:lead] = 0
-    if kind == 1:
-        large = flipped * int(np.sqrt(rows / 2))
-        values[[lead, lead + 1, rows - 2, rows - 1]] = large, -large, -large, large
-    else:
-        large = flipped * int(np.sqrt(rows))
-        values[[1, rows - 1]] = -large, large
-    return values
-
-
-def late_rows(rows: int, size: int) -> int:
-    """Return in how many rows a late column is not 0.
-
-    Of the numbers up to 256, or a quarter of all rows, it is the one for which the mean is
-    farthest from a number of 8 bits and from one of 11 bits, relative to their spacing.
-
-    Args:
-        rows: N.
-        size: The value in these rows.
-    """
-    most = min(256, rows // 4)
-    numbers = np.arange(most // 2, most + 1)
-    fraction, _ = np.frexp(size * numbers / rows)
-    beyond = [np.abs(fraction * 2**bits - np.round(fraction * 2**bits)) for bits in (8, 11)]
-    return int(numbers[np.minimum(*beyond).argmax()])
-
-
-def thue_morse(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the parity of the binary digits of numbers below 2³²."""
-    for shift in (16, 8, 4, 2, 1):
-        numbers = numbers ^ (numbers >> shift)
-    return numbers & 1
-
-
-def scramble(numbers: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
-    """Return a pseudo-random number below 2²⁴ for each number."""
-    mixed = (numbers.astype(np.uint64) + np.uint64(seed + 1)) * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
-    return (mixed >> np.uint64(40)).astype(np.int64)
-
-
 _GAMMA = np.array([1, -1, 2, 0.5, -2.5, 1.25, 0.7, -0.3])
 _BETA = np.array([0, 1, -1, 0.5, 2, -3, 0.25, -0.1])
 _MEAN = np.array([0, 1, -1, 0.5, -0.25, 2])
@@ -165,10 +98,10 @@ def tall_cases(reader: ByteReader, palette: tuple[Entry, ...]) -> Tall:
     """
     entry = palette[reader.draw(integers(0, len(palette) - 1))]
     features = entry.features
-    first = reader.draw(integers(0, KINDS - 1)) if features < 3 else FLAT
+    first = reader.draw(integers(0, len(KINDS) - 1)) if features < 3 else 0
     seeds = [reader.draw(integers(0, 2**16 - 1)) for _ in range(features)]
     exponents = [_EXPONENTS[reader.draw(integers(0, 4))] for _ in range(features)]
-    columns = [[(first + d) % KINDS, seeds[d], exponents[d]] for d in range(features)]
+    columns = [[KINDS[(first + d) % 4], seeds[d], exponents[d]] for d in range(features)]
     unit = 2.0 ** np.array(exponents)
     gamma, beta, mean, var = (
         table[[reader.draw(integers(0, len(table) - 1)) for _ in range(features)]]

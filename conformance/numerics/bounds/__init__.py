@@ -23,7 +23,7 @@ from conformance.numerics.bounds.backward import (
     total,
     training_gradient,
 )
-from conformance.numerics.bounds.exact_sums import exact_statistics
+from conformance.numerics.bounds.exact_sums import exact_statistics, sharp_statistics
 from conformance.numerics.bounds.forward import (
     TrainingBounds,
     averaging_error,
@@ -82,6 +82,7 @@ __all__ = [
     "representable",
     "rounded_output",
     "second_gradients",
+    "sharp_statistics",
     "statistics",
     "step",
     "total",

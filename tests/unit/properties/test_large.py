@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
-import jax.numpy as jnp
 import pytest
 
 from conformance.adapters.implementation import Implementation
@@ -30,15 +27,6 @@ class OtherConstantAbove5000(StepwiseBatchNorm):
 
     def batch_var(self, x, mean):
         return super().batch_var(x, mean) * (1.001 if x.shape[0] > 5000 else 1)
-
-
-class LongRows(StepwiseBatchNorm):
-    """Takes long for more than 4000 rows."""
-
-    def batch_mean(self, x):
-        if x.shape[0] > 4000 and isinstance(x, jnp.ndarray):
-            time.sleep(0.2)
-        return super().batch_mean(x)
 
 
 class OutOfMemory(StepwiseBatchNorm):
@@ -82,10 +70,11 @@ def test_every_seed_draws_other_batches():
 
 def test_a_slow_layer_is_not_judged_where_it_would_take_too_long(monkeypatch: pytest.MonkeyPatch):
     """The verdict says at which sizes, and why; the others count."""
-    monkeypatch.setattr(large, "LONGEST", 0.5)
-    verdict = judged(LongRows, profile="quick")
+    expected = {65537 * 4: 61.0}
+    monkeypatch.setattr(large, "_expected_seconds", lambda _, size: expected.get(size, 0.0))
+    verdict = judged(StepwiseBatchNorm, profile="quick")
     assert verdict.outcome is Outcome.CONFORMS
-    assert verdict.left_out.startswith("65537 × 4: would take about ")
+    assert verdict.left_out == "65537 × 4: would take about 61 s, by the sizes before"
     assert verdict.comparisons > 0
 
 
