@@ -96,6 +96,8 @@ def factorize(rows: int, axes: int) -> tuple[int, ...]:
         rows: N.
         axes: The number of axes.
     """
+    if rows == 0:
+        return (0, *[1] * (axes - 1))
     sizes, rest, prime, axis = [1] * axes, rows, 2, rows % axes
     while rest > 1:
         while rest % prime == 0:

@@ -103,17 +103,22 @@ def _share(decay: float, count: Any) -> Any:
 
 
 def prepare(described: FrameworkClass, key: Key) -> Prepared:
-    """Construct a module, which is initialized in training on a batch of mean 0 and variance 1."""
+    """Construct a module, which is initialized in training on a batch of mean 0 and variance 1.
 
-    def run(x: Any, keywords: dict[str, Any]) -> Any:
+    It is initialized without a named axis, which is unbound then, and on which no array depends.
+    """
+
+    def run(arguments: dict[str, Any], x: Any, keywords: dict[str, Any]) -> Any:
         to_constructor, to_call = described.split_flag(keywords)
-        return described.make(**dict(key), **to_constructor)(x, **to_call)
+        return described.make(**arguments, **to_constructor)(x, **to_call)
 
+    whole = dict(key)
+    alone = {name: value for name, value in key if name != _WIDER.axis_name}
     transformed = hk.transform_with_state(run)
 
     def initialize(seed: int, shape: tuple[int, ...]) -> Any:
         def init(x: Any, **keywords: Any) -> tuple[Any, Any]:
-            return x, transformed.init(jax.random.key(seed), x, keywords)
+            return x, transformed.init(jax.random.key(seed), alone, x, keywords)
 
         rows = jnp.concatenate([jnp.full(shape, -1.0), jnp.ones(shape)])
         params, state = described.call(init, rows, False)[1]
@@ -122,7 +127,7 @@ def prepare(described: FrameworkClass, key: Key) -> Prepared:
     def call(tree: Any, x: Any, flag: Any, **more: Any) -> tuple[Any, Any]:
         def apply(x: Any, **keywords: Any) -> tuple[Any, Any]:
             before = _count_alike(tree["state"], described.names.get(COUNT))
-            y, state = transformed.apply(tree["params"], before, None, x, keywords)
+            y, state = transformed.apply(tree["params"], before, None, whole, x, keywords)
             return y, state
 
         y, state = described.call(apply, x, flag, **more)

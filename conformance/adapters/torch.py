@@ -43,7 +43,7 @@ class TorchLayer:
         """Return y of a tensor (N, D), with its autograd graph."""
         layout = self.calling.layout
         native = replace(layout, first=False).spread(rows)
-        native = native.movedim(-1, 1) if layout.first else native
+        native = native.movedim(-1, 1) if layout.first and native.ndim > 1 else native
         y = self.calling.native(self.module, native, use_running_average)
         if y.shape != native.shape:
             return y

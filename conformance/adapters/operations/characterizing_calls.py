@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 import jax
@@ -19,7 +20,8 @@ from conformance.adapters.wide import WideLayer
 def call_traced(layer: Layer, x: Any, flag: bool) -> Any:
     """Call a layer on x, (N, D), under jit with the flag as a traced argument; return y, (N, D)."""
     if isinstance(layer, PureLayer):
-        program = jax.jit(layer.pure)
+        # partial, because JAX ends the process when it compiles an object with slots
+        program = jax.jit(partial(layer.pure))
         y, layer.arrays = program(layer.arrays, jnp.asarray(x), jnp.asarray(flag))
         return numbers(y)
     driven = cast("NnxLayer", layer)

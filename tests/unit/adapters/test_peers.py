@@ -6,13 +6,16 @@ import subprocess
 import sys
 
 import jax
+import numpy as np
 import pytest
 from flax import linen
 from support.peer_layers import NAMES, PROJECT, implementation_of
 from support.sampling import exhaustive
 
 from conformance.adapters import peers
+from conformance.adapters.domain import Options
 from conformance.adapters.errors import AdapterError
+from conformance.adapters.protocols import Config
 from conformance.diagnosis.adapter_check import problems
 from conformance.diagnosis.adapter_mistakes import MISTAKES
 from conformance.engine.budget import budget
@@ -114,6 +117,13 @@ def drifts() -> bool:
 
 
 AGED = {"haiku": "BN-EMA-3", "equinox": "BN-EVAL-6", "equinox-ema": "BN-EMA-3"}
+
+
+@pytest.mark.parametrize("name", ["equinox-wide", "haiku-wide", "linen-wide"])
+def test_a_layer_is_built_for_a_named_axis(name):
+    """No axis is bound while it is initialized."""
+    layer = implementation_of(name).wider.build(Config(features=2), Options(axis_name="lanes"))
+    assert np.shape(layer.arrays["gamma"]) == (2,)
 
 
 @pytest.mark.parametrize("name", AGED)

@@ -10,6 +10,8 @@ import pytest
 from flax import nnx
 
 from conformance.adapters.implementation import Implementation
+from conformance.adapters.operations.characterizing_calls import call_traced
+from conformance.adapters.pure import PureLayer
 from conformance.diagnosis.behaviours import BEHAVIOURS
 from conformance.diagnosis.behaviours.observer import observe
 from conformance.properties.support.subject import Subject
@@ -122,6 +124,19 @@ def test_a_traced_flag_is_followed_where_it_can_be():
     answer = observe("traced-flag", Subject(Implementation.nnx(Selecting))).answer
     assert answer == "yes: False trains, True evaluates"
     assert "TracerBoolConversionError" in observe("traced-flag", Subject(reference())).answer
+
+
+def test_a_function_that_jax_cannot_refer_to_is_called_under_jit():
+    """JAX ends the process when it compiles an object with slots, as Linen layers have."""
+
+    class Slotted:
+        __slots__ = ()
+
+        def __call__(self, arrays, x, use_running_average):
+            return jnp.where(use_running_average, x, 2 * x), arrays
+
+    y = call_traced(PureLayer(Slotted(), {}), jnp.ones((1, 2)), False)
+    assert y.tolist() == [[2, 2]]
 
 
 def test_masks_that_are_not_boolean():
