@@ -1,25 +1,31 @@
 """How often the line of a known fault is shown, and whether it is a line of the fault.
 
     python benchmarks/lines.py design|held-out|all|correct [names …]
+    python benchmarks/lines.py examples|examples-held-out
 
 A fault belongs to the held-out quarter if the SHA-256 of its name is divisible by four: those
 were not looked at while lines were developed. The line of a fault that overrides methods of a
 correct class is right if it lies in a function of the fault's class or in a helper of its module,
 and wrong if it lies elsewhere; a fault without such functions, or in the constructor alone, has
-nothing to compare with ("shown"). Correct layers must get no line. All are diagnosed in this
+nothing to compare with ("shown"). Correct layers must get no line. Examples (``line_examples.py``)
+say which line is wrong; those with an odd SHA-256 are held out. All are diagnosed in this
 process, one after the other.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import inspect
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import line_examples
 from diagnosis import choose
+from line_examples import FUNCTIONS, LAYERS
 
 from conformance.adapters.implementation import Implementation
 from conformance.diagnosis.diagnosis import Investigation, investigate
@@ -29,6 +35,8 @@ from conformance.engine.jax_runtime import remember_compilations
 from conformance.properties.support.subject import Subject
 
 _FAULTY = ".faulty."
+PARTS = ("design", "held-out", "all", "correct", "examples", "examples-held-out")
+EXAMPLES = {each.__name__: each for each in (*LAYERS, *FUNCTIONS)}
 _CONSTRUCTING = ("__init__", "create", "start_")
 
 
@@ -57,11 +65,44 @@ def _lines_of(member: object) -> Iterator[tuple[Path, int]]:
         yield from ((file, first + at) for at in range(len(source)))
 
 
+def _examples(*, apart: bool) -> dict[str, tuple[Implementation, Any]]:
+    return {
+        name: (_example(name), None)
+        for name in EXAMPLES
+        if hashlib.sha256(name.encode()).digest()[-1] % 2 == apart
+    }
+
+
+def _example(name: str) -> Implementation:
+    if EXAMPLES[name] in FUNCTIONS:
+        return Implementation(name=name, forward=EXAMPLES[name])
+    return Implementation.nnx(EXAMPLES[name], name=name)
+
+
+def marked_line(name: str) -> int:
+    """Return the line that the source of an example calls wrong; 0 if it makes no mistake.
+
+    A class is preceded by the backward pass that it uses.
+    """
+    source = inspect.getsource(line_examples).splitlines()
+    marks = [number for number, text in enumerate(source, 1) if text.endswith("# wrong")]
+    starts = [f"class {name}(", f"def {name}("]
+    at = next(n for n, text in enumerate(source, 1) if text.startswith(tuple(starts)))
+    if source[at - 1].startswith("def"):
+        return min(mark for mark in marks if mark > at)
+    before = max((n for n in range(1, at) if source[n - 1].startswith("class ")), default=0)
+    return max((mark for mark in marks if before < mark < at), default=0)
+
+
 def grade(implementation: Implementation, found: Investigation, lines: list[Line | None]) -> str:
     """Return "right", "wrong", "shown", "none", or "undiagnosed" where nothing is wrong."""
     places = {(Path(line.file).resolve(), line.line) for line in lines if line is not None}
     if not places:
         return "none" if found.calls.deviant else "undiagnosed"
+    if implementation.name in EXAMPLES:
+        return (
+            "right" if {at for _, at in places} == {marked_line(implementation.name)} else "wrong"
+        )
     own = own_lines(implementation)
     return "shown" if not own else "right" if places <= own else "wrong"
 
@@ -69,14 +110,16 @@ def grade(implementation: Implementation, found: Investigation, lines: list[Line
 def main() -> None:
     """Measure one part of the gallery, or the correct variants."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("part", choices=("design", "held-out", "all", "correct"))
+    parser.add_argument("part", choices=PARTS)
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     remember_compilations()
     part = "variants" if options.part == "correct" else options.part
     counts: Counter[str] = Counter()
     seconds = 0.0
-    for name, (implementation, _) in choose(part, options.names).items():
+    examples = part.startswith("examples")
+    chosen = _examples(apart=part != "examples") if examples else choose(part, options.names)
+    for name, (implementation, _) in chosen.items():
         subject = Subject(implementation)
         found = investigate(subject)
         started = time.perf_counter()

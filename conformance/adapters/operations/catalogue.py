@@ -76,7 +76,7 @@ _BY_MODULE = {
         "differentiate_twice",
         "train_masked",
     ),
-    "equations": ("trace_call",),
+    "equations": ("trace_call", "trace_gradient", "trace_forward"),
     "growth": ("measure_growth",),
 }
 
@@ -115,6 +115,8 @@ ON_TRUST = frozenset(
         "is_same",
         "list_read",
         "trace_call",
+        "trace_gradient",
+        "trace_forward",
     }
 )
 """Operations whose facts rest on the word of the process that imports the implementation."""

@@ -1,56 +1,20 @@
-"""The operation that evaluates a call expression by expression, for the line of a mistake."""
+"""The operations that evaluate a call expression by expression, for the line of a mistake."""
 
 from __future__ import annotations
 
-import linecache
-import sys
-import sysconfig
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
-from pathlib import Path
-from types import CodeType
 from typing import Any, cast
 
-import flax
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
-from jax.extend import core
+from jax.extend import core, linear_util
 
+from conformance.adapters.implementation import Implementation
 from conformance.adapters.nnx import NnxLayer
+from conformance.adapters.operations.expressions import describe, innermost_frames
 from conformance.adapters.protocols import Layer
 from conformance.adapters.pure import PureLayer
-
-_MOST_EQUATIONS = 400
-_MOST_NUMBERS = 64
-_LONGEST_TEXT = 200
-
-_CALLS = frozenset(
-    {"checkpoint", "closed_call", "custom_jvp_call", "custom_vjp_call", "jit", "pjit", "remat"}
-)
-"""Primitives that apply one function to their operands."""
-
-_MOVES = frozenset(
-    {"broadcast_in_dim", "copy", "copy_p", "reshape", "squeeze", "stop_gradient", "transpose"}
-)
-"""Primitives that compute no number."""
-
-Frame = tuple[CodeType, int]
-"""A function, and the instruction in it."""
-
-_SUITE = str(Path(__file__).parents[2])
-
-_LIBRARIES = tuple(
-    str(Path(each))
-    for each in (
-        Path(jax.__file__).parent,
-        Path(flax.__file__).parent,
-        sysconfig.get_paths()["stdlib"],
-        sys.base_prefix + "/lib/python",
-    )
-)
 
 
 def trace_call(layer: Layer, x: Any, flag: bool) -> list[dict[str, Any]]:
@@ -69,17 +33,111 @@ def trace_call(layer: Layer, x: Any, flag: bool) -> list[dict[str, Any]]:
         (from 1, the end excluded), ``text``, its source, and ``values``, what it hands to others:
         arrays of at most 64 numbers.
     """
-    try:
+
+    def trace() -> Iterator[dict[str, Any]]:
         traced = function_of(layer, flag)
         if traced is None:
-            return []
+            return
         function, state = traced
-        with jax.disable_jit():
-            closed = jax.make_jaxpr(function)(state, jnp.asarray(x))
+        closed = jax.make_jaxpr(function)(state, jnp.asarray(x))
         given = jax.tree.leaves((state, jnp.asarray(x)))
-        return [*_describe(closed.jaxpr, closed.consts, given)]
+        yield from describe(closed.jaxpr, closed.consts, given)
+
+    return _attempt(trace)
+
+
+def trace_gradient(layer: Layer, x: Any, w: Any, flag: bool) -> list[dict[str, Any]]:
+    """Return what each expression of a backward pass written by hand computes, as trace_call does.
+
+    Expressions that the call itself evaluates are left out: what JAX derives from them is its own.
+
+    Args:
+        layer: The layer.
+        x: The batch, (N, D).
+        w: The cotangent of y, (N, D).
+        flag: The value of ``use_running_average``.
+    """
+
+    def trace() -> Iterator[dict[str, Any]]:
+        traced = function_of(layer, flag)
+        if traced is None:
+            return
+        function, state = traced
+        batch, cotangent = jnp.asarray(x), jnp.asarray(w)
+        forward = jax.make_jaxpr(lambda s, b: function(s, b)[0])(state, batch)
+
+        def pull(state: Any, batch: Any, cotangent: Any) -> Any:
+            y, pullback = jax.vjp(lambda s, b: function(s, b)[0], state, batch)
+            return pullback(cotangent.reshape(y.shape).astype(y.dtype))
+
+        given = jax.tree.leaves((state, batch))
+        closed = jax.make_jaxpr(pull)(state, batch, cotangent)
+        derived = frozenset(innermost_frames(forward.jaxpr))
+        yield from describe(closed.jaxpr, closed.consts, [*given, cotangent], derived)
+        for backward, operands in _backward_passes(forward, given, cotangent):
+            made = jax.make_jaxpr(backward)(*operands)
+            yield from describe(made.jaxpr, made.consts, operands)
+
+    return _attempt(trace)
+
+
+def trace_forward(
+    implementation: Implementation, seed: Any, x: Any, flag: Any
+) -> list[dict[str, Any]]:
+    """Return what each expression of the forward function computes, as trace_call does.
+
+    Args:
+        implementation: What has the function.
+        seed: The seed.
+        x: The batch, (N, D).
+        flag: The value of ``use_running_average``.
+    """
+
+    def trace() -> Iterator[dict[str, Any]]:
+        forward = implementation.forward
+        assert forward is not None, "gated by Capability.FORWARD"  # noqa: S101
+        batch = jnp.asarray(x)
+        closed = jax.make_jaxpr(lambda batch: forward(seed, batch, flag))(batch)
+        yield from describe(closed.jaxpr, closed.consts, [batch])
+
+    return _attempt(trace)
+
+
+def _attempt(trace: Callable[[], Iterator[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the expressions that are traced; none where JAX cannot trace them."""
+    try:
+        with jax.disable_jit():
+            return [*trace()]
     except Exception:  # noqa: BLE001  what cannot be traced has no equations
         return []
+
+
+def _backward_passes(
+    forward: core.ClosedJaxpr, given: Sequence[Any], cotangent: Any
+) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    """Return the backward functions that a call uses, with their arguments.
+
+    JAX says of their equations that they are from the call: so they are traced by themselves.
+    """
+    found: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+
+    def note(eqn: core.JaxprEqn) -> core.JaxprEqn:
+        backward = eqn.params.get("bwd")
+        if backward is None:
+            return eqn
+
+        def noted(*operands: Any) -> Any:
+            found.append((backward.call_wrapped, operands))
+            return backward.call_wrapped(*operands)
+
+        wrapped = linear_util.wrap_init(noted, debug_info=backward.debug_info)
+        return eqn.replace(params={**eqn.params, "bwd": wrapped})
+
+    jaxpr = forward.jaxpr.replace(eqns=[note(eqn) for eqn in forward.jaxpr.eqns])
+    function = core.jaxpr_as_fun(core.ClosedJaxpr(jaxpr, forward.consts))
+    (y,), pull = jax.vjp(function, *given)
+    pull([cotangent.reshape(y.shape).astype(y.dtype)])
+    return found
 
 
 def function_of(layer: Layer, flag: bool) -> tuple[Callable[[Any, Any], Any], Any] | None:
@@ -97,81 +155,3 @@ def function_of(layer: Layer, flag: bool) -> tuple[Callable[[Any, Any], Any], An
         return inner(x, flag), inner.read()
 
     return call, leaves
-
-
-def _describe(
-    jaxpr: core.Jaxpr, consts: Sequence[Any], given: Sequence[Any]
-) -> Iterator[dict[str, Any]]:
-    """Yield the values of each expression, those in called functions before their results."""
-    eqns = jaxpr.eqns[:_MOST_EQUATIONS]
-    outputs = [var for eqn in eqns for var in eqn.outvars]
-    about = jaxpr.debug_info._replace(result_paths=None)
-    kept = jaxpr.replace(eqns=eqns, outvars=outputs, debug_info=about)
-    results = core.jaxpr_as_fun(core.ClosedJaxpr(kept, consts))(*given)
-    known = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *given), strict=True))
-    known |= dict(zip(outputs, results, strict=True))
-    uses = Counter(id(var) for eqn in eqns for var in eqn.invars)
-    uses.update(map(id, jaxpr.outvars))
-    for frames, group in groupby(eqns, _frames_of):
-        together = list(group)
-        for eqn in together:
-            for inner, inner_consts in _called(eqn):
-                operands = [v.val if isinstance(v, core.Literal) else known[v] for v in eqn.invars]
-                yield from _describe(inner, inner_consts, operands)
-        inside = Counter(id(var) for eqn in together for var in eqn.invars)
-        computed = [
-            np.asarray(known[var])
-            for eqn in together
-            for var in eqn.outvars
-            if uses[id(var)] > inside[id(var)] and eqn.primitive.name not in _MOVES
-        ]
-        values = [value for value in computed if value.size <= _MOST_NUMBERS]
-        if values and frames and (place := _expression(*frames[0])):
-            yield {**place, "values": values}
-
-
-def _called(eqn: core.JaxprEqn) -> Iterator[tuple[core.Jaxpr, Sequence[Any]]]:
-    """Yield the function that an equation applies to its operands, if it does."""
-    if eqn.primitive.name not in _CALLS:
-        return
-    for value in eqn.params.values():
-        closed = isinstance(value, core.ClosedJaxpr)
-        jaxpr = value.jaxpr if closed else value
-        if isinstance(jaxpr, core.Jaxpr) and len(jaxpr.invars) == len(eqn.invars):
-            yield jaxpr, value.consts if closed else ()
-            return
-
-
-def _frames_of(eqn: core.JaxprEqn) -> tuple[Frame, ...]:
-    """Return where an equation is from: the innermost frame of the implementation, and its callers.
-
-    Empty if there is none, or only outside the call.
-    """
-    traced = eqn.source_info.traceback
-    if traced is None:
-        return ()
-    frames: list[Frame] = [*zip(*traced.raw_frames(), strict=True)]
-    for at, (code, _) in enumerate(frames):
-        file = code.co_filename
-        if file.startswith(_SUITE):
-            return ()
-        if not (file.startswith(("<", *_LIBRARIES)) or "-packages" in file):
-            return tuple(frames[at:])
-    return ()
-
-
-def _expression(code: CodeType, instruction: int) -> dict[str, Any]:
-    line, end_line, column, end_column = [*code.co_positions()][instruction // 2]
-    if line is None or end_line is None or column is None or end_column is None:
-        return {}
-    lines = [linecache.getline(code.co_filename, n).encode() for n in range(line, end_line + 1)]
-    lines[-1] = lines[-1][:end_column]
-    text = b"".join((lines[0][column:], *lines[1:])).decode(errors="replace")
-    return {
-        "file": code.co_filename,
-        "line": line,
-        "column": column + 1,
-        "end_line": end_line,
-        "end_column": end_column + 1,
-        "text": " ".join(text.split())[:_LONGEST_TEXT],
-    }

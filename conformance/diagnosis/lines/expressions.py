@@ -1,4 +1,4 @@
-"""The expressions that a call evaluates, as the operation ``trace_call`` reports them."""
+"""The expressions that a call evaluates, as operations such as ``trace_call`` report them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.errors import printable
-from conformance.adapters.operations.values import Ref
 from conformance.diagnosis.approximate import Approximate, Float64
-from conformance.properties.support.layer_handle import LayerHandle
 
 _NEAR = 1e-5
 """The largest relative difference of two values that are the same."""
@@ -42,15 +40,8 @@ class Expression:
     values: tuple[Float64, ...]
 
 
-def trace(layer: LayerHandle, x: Ref | np.ndarray[Any, Any], flag: bool) -> list[Expression]:
-    """Return the expressions of a call in the order of their values; none if it is not traced.
-
-    Args:
-        layer: The layer, which keeps its state.
-        x: The batch, (N, D).
-        flag: The value of ``use_running_average``.
-    """
-    reported = layer.ask("trace_call", x, flag, label="tracing a call")
+def read_expressions(reported: Any) -> list[Expression]:
+    """Return the expressions that an operation reports."""
     found = (_read(each) for each in reported) if isinstance(reported, list) else ()
     return [expression for expression in found if expression is not None]
 

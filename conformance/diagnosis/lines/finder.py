@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,16 @@ from conformance.adapters.operations.executor import ExecutorLost
 from conformance.adapters.protocols import Config
 from conformance.diagnosis.diagnosis import Investigation
 from conformance.diagnosis.experiment import Call
-from conformance.diagnosis.lines.expressions import Expression, align, trace
-from conformance.diagnosis.lines.implied import find_implied
+from conformance.diagnosis.lines import backward
+from conformance.diagnosis.lines.expressions import Expression, align
+from conformance.diagnosis.lines.implied import Implied, find_implied
 from conformance.diagnosis.lines.line import Line, make_line
 from conformance.diagnosis.lines.steps import ORDER, STATISTICS, Wrong, find_wrong
+from conformance.diagnosis.lines.tracing import trace
 from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.scopes import Part
 from conformance.diagnosis.search import parts_of
+from conformance.numerics.conventions import Conventions
 from conformance.numerics.state import State
 from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.subject import Subject
@@ -46,6 +49,10 @@ _X = np.array([[0], [1], [5]], np.float32)
 _CONFIG = Config(features=1, momentum=0.75, eps=0.1)
 _STATE = State(*(np.array([each], np.float32) for each in (1.5, -0.5, 0.25, 2.0)))
 """A call whose numbers are easy to follow."""
+
+_W = np.array([[1], [0], [0.5]], np.float32)
+_FORWARD = Config(features=1, momentum=0.9, eps=1e-5)
+"""A cotangent of that call, and the configuration of forward functions."""
 
 
 @dataclass(slots=True)
@@ -69,14 +76,15 @@ class Lines:
 
     def find_unnamed(self, found: Investigation) -> Line | None:
         """Return the line of the first wrong quantity where no mistake is named."""
-        deviant = (found.calls.observations[index] for index in found.calls.deviant)
+        evidence = found.calls if found.calls.deviant else found.evidence
+        deviant = (evidence.observations[index] for index in evidence.deviant)
         conventions = self.subject.conventions
-        seen = [o for o in filter(_is_traceable, deviant) if find_implied(o, conventions)]
+        seen = [o for o in filter(_is_traceable, deviant) if _imply(o, conventions)]
         tried = sorted(seen, key=_rank)[:_TRACED]
         lines = [line for call in tried for line in self._locate_implied(call)]
         if not lines or len({line.place for line in lines}) > 1:
             return None
-        simple = (each for call in self._simple_calls() for each in self._locate_implied(call))
+        simple = (each for o in self._simple_calls(tried[0]) for each in self._locate_implied(o))
         return next((line for line in simple if line.place == lines[0].place), lines[0])
 
     def _find_one(
@@ -91,34 +99,44 @@ class Lines:
         others = parts[:at] + parts[at + 1 :]
         conventions = self.subject.conventions
         near = sorted(seen, key=_rank)[:_COUNTED]
-        count = {id(o): len(find_wrong(parts, others, conventions, o)) for o in near}
+        count = {id(o): len(_find_wrong(parts, others, conventions, o)) for o in near}
         tried = sorted(near, key=lambda o: (*_rank(o)[:1], -count[id(o)], *_rank(o)))[:_TRACED]
         lines = [line for call in tried for line in self._locate(call, parts, others)]
         if not lines:
             return None
-        first = min(lines, key=lambda line: ORDER.index(line.quantity))
-        simple = (line for o in self._simple_calls() for line in self._locate(o, parts, others))
+        order = ORDER if tried[0].gradients is None else backward.ORDER
+        first = min(lines, key=lambda line: order.index(line.quantity))
+        simple = (
+            line for o in self._simple_calls(tried[0]) for line in self._locate(o, parts, others)
+        )
         return next((line for line in simple if line.place == first.place), first)
 
-    def _simple_calls(self) -> Iterator[Observation]:
+    def _simple_calls(self, like: Observation) -> Iterator[Observation]:
+        """Yield calls of the kind of another one whose numbers are easy to follow."""
         config = self.subject.implementation.design.configured(_CONFIG)
         for flag in (False, True):
-            yield Observation(0, config, Call(_X, flag), _STATE)
+            if like.before is None:
+                yield Observation(0, _FORWARD, Call(_X, float(flag)))
+            elif like.gradients is None:
+                yield Observation(0, config, Call(_X, flag), _STATE)
+            else:
+                call = Call(_X, flag, cotangent=_W, kind="gradient")
+                yield Observation(0, config, call, _STATE, gradients={})
 
     def _locate(
         self, call: Observation, parts: Sequence[Part], others: Sequence[Part]
     ) -> Iterator[Line]:
         """Yield the first expression in one call with a value that only the mistake explains."""
-        if find_wrong(parts, others, self.subject.conventions, call):
+        if _find_wrong(parts, others, self.subject.conventions, call):
             made, expressions = self._trace(call)
-            wrong = find_wrong(parts, others, self.subject.conventions, made)
+            wrong = _find_wrong(parts, others, self.subject.conventions, made)
             yield from self._first(expressions, made, wrong)
 
     def _locate_implied(self, call: Observation) -> Iterator[Line]:
         """Yield the first expression in one call with a value that a wrong result implies."""
         made, expressions = self._trace(call)
         values = [value for expression in expressions for value in expression.values]
-        for implied in find_implied(made, self.subject.conventions):
+        for implied in _imply(made, self.subject.conventions):
             known = [align(value, each) for value in values for each in implied.after]
             if implied.after and all(each is None for each in known):
                 return
@@ -153,30 +171,39 @@ class Lines:
 
     def _trace(self, call: Observation) -> tuple[Observation, list[Expression]]:
         """Make a call anew, and return its observation and its expressions; none if it raises."""
-        made, before = call.call, call.before
+        made = call.call
         assert made is not None, "a call is traced"  # noqa: S101
-        assert before is not None, "a layer is traced"  # noqa: S101
-        arrays = made.x, *before.arrays().values()
-        key = call.config, made.flag, *(np.asarray(each).tobytes() for each in arrays)
+        before = () if call.before is None else call.before.arrays().values()
+        arrays = made.x, () if made.cotangent is None else made.cotangent, *before
+        key = call.config, made.flag, made.seed, *(np.asarray(each).tobytes() for each in arrays)
         if key not in self.traced:
             self.traced[key] = call, []
             with suppress(ViolationFound, ExecutorLost):
-                layer = self.subject.build(call.config, before)
-                written, flag = layer.state, bool(made.flag)
-                expressions = trace(layer, made.x, flag)
-                y, after = layer.call(made.x, flag), layer.state
-                self.subject.session.finish()
-                observed = replace(call, before=written, y=np.asarray(y), after=after)
-                self.traced[key] = observed, expressions
+                self.traced[key] = trace(self.subject, call)
         return self.traced[key]
 
 
 def _is_traceable(observation: Observation) -> bool:
     call, before = observation.call, observation.before
-    if call is None or before is None or observation.raised or call.kind != "call":
+    if call is None or observation.raised or call.kind not in {"call", "gradient"} or call.around:
         return False
-    finite = all(np.isfinite(each).all() for each in (call.x, *before.arrays().values()))
-    return finite and isinstance(call.flag, bool) and call.x.size <= _LARGEST
+    arrays = () if before is None else before.arrays().values()
+    finite = all(np.isfinite(each).all() for each in (call.x, *arrays))
+    plain = type(call.flag) in ((bool,) if before is not None else (bool, int, float))
+    return finite and plain and call.x.size <= _LARGEST
+
+
+def _find_wrong(
+    parts: Sequence[Part], others: Sequence[Part], conventions: Conventions, call: Observation
+) -> list[Wrong]:
+    find = find_wrong if call.gradients is None else backward.find_wrong_gradients
+    return find(parts, others, conventions, call)
+
+
+def _imply(call: Observation, conventions: Conventions) -> list[Implied]:
+    if call.gradients is None:
+        return find_implied(call, conventions)
+    return [Implied(each) for each in backward.find_implied_gradients(call, conventions)]
 
 
 def _rank(observation: Observation) -> tuple[bool, int]:

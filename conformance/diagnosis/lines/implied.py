@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from conformance.diagnosis.approximate import Approximate, exact
+from conformance.diagnosis.approximate import Approximate, exact, rearrange
 from conformance.diagnosis.lines.expressions import is_clear
 from conformance.diagnosis.lines.steps import (
     Quantities,
@@ -20,11 +20,12 @@ from conformance.diagnosis.lines.steps import (
     inputs,
     is_known,
     quantities,
+    state_of,
 )
 from conformance.diagnosis.observe import Observation
 from conformance.numerics.bounds import U
 from conformance.numerics.conventions import Conventions
-from conformance.numerics.state import AnyArray
+from conformance.numerics.state import AnyArray, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,30 @@ _Back = Iterator[tuple[str, Approximate, tuple[str, ...]]]
 def _back(observation: Observation, conventions: Conventions, truth: Quantities) -> _Back:
     """Yield quantities by name, and those before each, from the first result that is wrong."""
     call, before, after = observation.call, observation.before, observation.after
-    if call is None or before is None or after is None or observation.y is None:
+    if call is None or observation.y is None:
         return
+    if before is not None and after is not None:
+        wrong = [*_back_from_statistics(before, after, observation, conventions, truth)]
+        yield from wrong
+        if wrong:
+            return
+    y = _rounded(observation.y)
+    if "y" in truth and y.value.size == truth["y"].value.size:
+        y = rearrange(lambda each: each.reshape(truth["y"].shape), y)
+        if is_clear(y, truth["y"]).any():
+            yield from _back_from_output(y, observation, truth)
+
+
+def _back_from_statistics(
+    before: State,
+    after: State,
+    observation: Observation,
+    conventions: Conventions,
+    truth: Quantities,
+) -> _Back:
+    """Yield what the first wrong running statistic implies."""
+    call = observation.call
+    assert call is not None, "a layer is called"  # noqa: S101
     kept = conventions.weight_of_old(observation.config.momentum, before.count)
     statistics = ("mean", "variance") if call.training and kept < 1 else ()
     for statistic, attribute in zip(statistics, ("running_mean", "running_var"), strict=False):
@@ -78,18 +101,12 @@ def _back(observation: Observation, conventions: Conventions, truth: Quantities)
             yield batch, (new - kept * old) / (1 - kept), ()
             yield running, new, (batch,)
             return
-    y = _rounded(observation.y)
-    if "y" in truth and y.shape == truth["y"].shape and is_clear(y, truth["y"]).any():
-        yield from _back_from_output(y, observation, truth)
 
 
 def _back_from_output(y: Approximate, observation: Observation, truth: Quantities) -> _Back:
     """Yield the quantities between the statistics and y, (N, D)."""
-    assert observation.before is not None, "a layer is called"  # noqa: S101
-    gamma, beta = (
-        exact(np.asarray(each, np.float64))
-        for each in (observation.before.gamma, observation.before.beta)
-    )
+    before = state_of(observation)
+    gamma, beta = (exact(np.asarray(each, np.float64)) for each in (before.gamma, before.beta))
     z = (y - beta) / gamma
     if "x − mean" in truth:
         ratio = z / truth["x − mean"]
@@ -102,8 +119,20 @@ def _back_from_output(y: Approximate, observation: Observation, truth: Quantitie
             yield "v + ε", deviation * deviation, ()
             yield "√(v+ε)", deviation, ()
             yield "1/√(v+ε)", inverse, ()
+    if "x − mean" in truth and (mean := _implied_mean(z, truth)) is not None:
+        yield "mean in use", truth["mean in use"] - mean, ()
+        yield "x − mean", truth["x − mean"] + mean, ()
+        return
     yield "z", z, ("v + ε", "√(v+ε)", "1/√(v+ε)")
     yield "y", y, ("z",)
+
+
+def _implied_mean(z: Approximate, truth: Quantities) -> Approximate | None:
+    """Return how much too small the mean is, if nothing else can be wrong; None if it can."""
+    gap = z / truth["1/√(v+ε)"] - truth["x − mean"]
+    row = gap[int(np.argmin(gap.error.max(axis=1)))]
+    equal = np.abs(gap.value - row.value) <= 2 * (gap.error + row.error)
+    return row if equal.all() and len(equal) > 1 else None
 
 
 def _rounded(array: AnyArray) -> Approximate:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.diagnosis.lines.expressions import Place
-from conformance.diagnosis.lines.steps import Wrong
+from conformance.diagnosis.lines.steps import Wrong, state_of
 from conformance.diagnosis.observe import Observation
 from conformance.engine.devices import split_device
 
@@ -19,6 +19,8 @@ _GIVEN = {
     "√(v+ε)": ("eps",),
     "1/√(v+ε)": ("eps",),
     "z": ("eps",),
+    "γ/√(v+ε)": ("gamma", "eps"),
+    "dx": ("gamma", "eps"),
     "γ·z + β": ("gamma", "beta", "eps"),
     "y": ("gamma", "beta", "eps"),
 }
@@ -78,7 +80,8 @@ def make_line(place: Place, name: str, call: Observation, wrong: Wrong, got: flo
         got: Its first wrong number.
     """
     assert call.call is not None, "a call is traced"  # noqa: S101
-    training = call.call.training
+    training, pulled = call.call.training, call.call.cotangent
+    w = {} if pulled is None else {"w": pulled.tolist()}
     return Line(
         file=shorten(place.file, name),
         line=place.line,
@@ -90,14 +93,14 @@ def make_line(place: Place, name: str, call: Observation, wrong: Wrong, got: flo
         got=got,
         expected=wrong.expected,
         training=training,
-        given={"x": call.call.x.tolist(), **_given(call, wrong.name, training=training)},
+        given={"x": call.call.x.tolist(), **w, **_given(call, wrong.name, training=training)},
     )
 
 
 def _given(call: Observation, quantity: str, *, training: bool) -> dict[str, Any]:
     names = (*(() if training else _STATISTICS), *_GIVEN.get(quantity, ()))
     config = {"momentum": call.config.momentum, "eps": call.config.eps}
-    arrays = {} if call.before is None else call.before.arrays()
+    arrays = state_of(call).arrays()
     return {
         name: config[name] if name in config else [float(each) for each in arrays[name]]
         for name in names

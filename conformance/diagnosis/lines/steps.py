@@ -62,7 +62,7 @@ ORDER = (
 """All quantities and their forms, in the order in which a call computes them."""
 
 STATISTICS = frozenset(
-    {"x as used", "batch mean", "batch variance", "mean in use", "variance in use"}
+    {"x as used", "batch mean", "batch variance", "mean in use", "variance in use", "w as used"}
 )
 """Quantities that a layer computes before the others."""
 
@@ -148,12 +148,17 @@ def compare(name: str, value: Approximate, expected: Approximate | None) -> Wron
     return Wrong(name, value, index, float(expected.value[index]))
 
 
+def state_of(observation: Observation) -> State:
+    """Return the state before a call; that of a forward function is a fresh one."""
+    return observation.before or State.fresh(observation.config.features)
+
+
 def inputs(observation: Observation) -> Quantities:
     """Return what is given to a call, and the statistics of its batch, by name."""
-    call, before = observation.call, observation.before
+    call = observation.call
     assert call is not None, "a call is traced"  # noqa: S101
-    assert before is not None, "a layer is traced"  # noqa: S101
     x = call.x.astype(np.float64)
+    before = state_of(observation)
     arrays = {name: exact(np.asarray(a, np.float64)) for name, a in before.arrays().items()}
     shape = (x.shape[1],)
     plain = {str(each): exact(np.full(shape, each)) for each in (0.0, 1.0)}
@@ -171,11 +176,10 @@ def quantities(
     Args:
         parts: The mistakes that the model makes.
         conventions: What the implementation declares.
-        observation: The call of a layer, and the state before it.
+        observation: The call of a layer and the state before it, or of a forward function.
     """
-    call, before = observation.call, observation.before
+    call, before = observation.call, state_of(observation)
     assert call is not None, "a call is traced"  # noqa: S101
-    assert before is not None, "a layer is traced"  # noqa: S101
     model = BackwardModel(observation.config, conventions)
     model.install(steps_of(parts, observation))
     model.calls, model.container = observation.earlier, "jax"
@@ -185,7 +189,11 @@ def quantities(
         model.__dict__[step] = _record(getattr(model, step), names, found)
     with np.errstate(all="ignore"):
         try:
-            model.call(call.x.astype(np.float64), call.flag, compiled=True)
+            if observation.before is None:
+                model.forwarding = True
+                model.forward(call.seed, call.x.astype(np.float64), call.flag)
+            else:
+                model.call(call.x.astype(np.float64), call.flag, compiled=True)
         except (RaisesError, *IMPOSSIBLE):
             return {}
         return dict(_with_terms(found, model, before))

@@ -228,3 +228,48 @@ def test_the_first_wrong_quantity_has_a_line_where_no_mistake_is_named(find: Fin
 def test_no_line_is_shown_without_an_expression_to_blame(find: Find, name: str, method: str):
     """Nothing computes a wrong value, or it is not known which expression does."""
     assert not any(find(method, name=name))
+
+
+_BACKWARD = """
+def normalize(self, x, mean, var):
+    @jax.custom_vjp
+    def scaled(centred, inv):
+        return centred * inv
+
+    def back(saved, w):
+        centred, inv = saved
+        return w * inv, (w * centred).sum(0) / 2
+
+    scaled.defvjp(lambda centred, inv: (centred * inv, (centred, inv)), back)
+    return scaled(x - mean, 1 / jnp.sqrt(var + self.eps))
+"""
+
+
+def test_the_line_of_a_backward_pass_is_in_its_function(find: Find):
+    """JAX reports the call as the place of what a backward function computes; its own is found."""
+    (line,) = filter(None, find(_BACKWARD, name="line_of_backward"))
+    assert source_at(line).startswith("(w * centred).sum(0)")
+    assert "w" in line.given
+
+
+def test_the_line_of_a_forward_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A layer that is a function has a line, too: here of a mean that is none."""
+    monkeypatch.chdir(tmp_path)
+    Path("line_of_function.py").write_text(_FUNCTION, encoding="utf-8")
+    subject = Subject(resolve("line_of_function.py:forward"))
+    (line,) = find_lines(subject, investigate(subject))
+    assert line is not None
+    assert source_at(line) == "jnp.median(x, axis=0)"
+
+
+_FUNCTION = """
+import jax.numpy as jnp
+
+
+def forward(seed, x, use_running_average):
+    x = jnp.asarray(x, jnp.float32)
+    mean, var = jnp.median(x, axis=0), x.var(0)
+    if use_running_average >= 0.5:
+        mean, var = 0.0, 1.0
+    return ((x - mean) / jnp.sqrt(var + 1e-5)).reshape(-1)
+"""

@@ -1,0 +1,145 @@
+"""What the equations of a jaxpr compute, by the expressions of the source that they are from."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import sysconfig
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import flax
+import jax
+import numpy as np
+from jax.extend import core
+
+_MOST_EQUATIONS = 400
+_MOST_NUMBERS = 64
+_LONGEST_TEXT = 200
+
+_CALLS = frozenset(
+    {"checkpoint", "closed_call", "custom_jvp_call", "custom_vjp_call", "jit", "pjit", "remat"}
+)
+"""Primitives that apply one function to their operands."""
+
+_MOVES = frozenset(
+    {"broadcast_in_dim", "copy", "copy_p", "reshape", "squeeze", "stop_gradient", "transpose"}
+)
+"""Primitives that compute no number."""
+
+Frame = tuple[CodeType, int]
+"""A function, and the instruction in it."""
+
+_SUITE = str(Path(__file__).parents[2])
+
+_LIBRARIES = tuple(
+    str(Path(each))
+    for each in (
+        Path(jax.__file__).parent,
+        Path(flax.__file__).parent,
+        sysconfig.get_paths()["stdlib"],
+        sys.base_prefix + "/lib/python",
+    )
+)
+
+
+def describe(
+    jaxpr: core.Jaxpr,
+    consts: Sequence[Any],
+    given: Sequence[Any],
+    without: Collection[Frame] = (),
+) -> Iterator[dict[str, Any]]:
+    """Yield the values of each expression, those in called functions before their results.
+
+    Args:
+        jaxpr: The function.
+        consts: What it closes over.
+        given: Its arguments.
+        without: Where expressions are that do not count.
+    """
+    eqns = jaxpr.eqns[:_MOST_EQUATIONS]
+    outputs = [var for eqn in eqns for var in eqn.outvars]
+    about = jaxpr.debug_info._replace(result_paths=None)
+    kept = jaxpr.replace(eqns=eqns, outvars=outputs, debug_info=about)
+    results = core.jaxpr_as_fun(core.ClosedJaxpr(kept, consts))(*given)
+    known = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *given), strict=True))
+    known |= dict(zip(outputs, results, strict=True))
+    uses = Counter(id(var) for eqn in eqns for var in eqn.invars)
+    uses.update(map(id, jaxpr.outvars))
+    for frames, group in groupby(eqns, _frames_of):
+        together = list(group)
+        for eqn in together:
+            for inner, inner_consts in _called(eqn):
+                operands = [v.val if isinstance(v, core.Literal) else known[v] for v in eqn.invars]
+                yield from describe(inner, inner_consts, operands, without)
+        inside = Counter(id(var) for eqn in together for var in eqn.invars)
+        computed = [
+            np.asarray(known[var])
+            for eqn in together
+            for var in eqn.outvars
+            if uses[id(var)] > inside[id(var)] and eqn.primitive.name not in _MOVES
+        ]
+        values = [value for value in computed if value.size <= _MOST_NUMBERS]
+        if values and frames and frames[0] not in without and (place := _expression(*frames[0])):
+            yield {**place, "values": values}
+
+
+def _called(eqn: core.JaxprEqn) -> Iterator[tuple[core.Jaxpr, Sequence[Any]]]:
+    """Yield the function that an equation applies to its operands, if it does."""
+    if eqn.primitive.name not in _CALLS:
+        return
+    for value in eqn.params.values():
+        closed = isinstance(value, core.ClosedJaxpr)
+        jaxpr = value.jaxpr if closed else value
+        if isinstance(jaxpr, core.Jaxpr) and len(jaxpr.invars) == len(eqn.invars):
+            yield jaxpr, value.consts if closed else ()
+            return
+
+
+def _frames_of(eqn: core.JaxprEqn) -> tuple[Frame, ...]:
+    """Return where an equation is from: the innermost frame of the implementation, and its callers.
+
+    Empty if there is none, or only outside the call.
+    """
+    traced = eqn.source_info.traceback
+    if traced is None:
+        return ()
+    frames: list[Frame] = [*zip(*traced.raw_frames(), strict=True)]
+    for at, (code, _) in enumerate(frames):
+        file = code.co_filename
+        if file.startswith(_SUITE):
+            return ()
+        if not (file.startswith(("<", *_LIBRARIES)) or "-packages" in file):
+            return tuple(frames[at:])
+    return ()
+
+
+def _expression(code: CodeType, instruction: int) -> dict[str, Any]:
+    line, end_line, column, end_column = [*code.co_positions()][instruction // 2]
+    if line is None or end_line is None or column is None or end_column is None:
+        return {}
+    lines = [linecache.getline(code.co_filename, n).encode() for n in range(line, end_line + 1)]
+    lines[-1] = lines[-1][:end_column]
+    text = b"".join((lines[0][column:], *lines[1:])).decode(errors="replace")
+    return {
+        "file": code.co_filename,
+        "line": line,
+        "column": column + 1,
+        "end_line": end_line,
+        "end_column": end_column + 1,
+        "text": " ".join(text.split())[:_LONGEST_TEXT],
+    }
+
+
+def innermost_frames(jaxpr: core.Jaxpr) -> Iterator[Frame]:
+    """Yield where the equations of a function, and of those that it calls, are from."""
+    for eqn in jaxpr.eqns:
+        yield from _frames_of(eqn)[:1]
+        for value in eqn.params.values():
+            inner = value.jaxpr if isinstance(value, core.ClosedJaxpr) else value
+            if isinstance(inner, core.Jaxpr):
+                yield from innermost_frames(inner)
