@@ -35,7 +35,7 @@ def trace_call(layer: Layer, x: Any, flag: bool) -> list[dict[str, Any]]:
     """
 
     def trace() -> Iterator[dict[str, Any]]:
-        traced = function_of(layer, flag)
+        traced = _function_of(layer, flag)
         if traced is None:
             return
         function, state = traced
@@ -59,7 +59,7 @@ def trace_gradient(layer: Layer, x: Any, w: Any, flag: bool) -> list[dict[str, A
     """
 
     def trace() -> Iterator[dict[str, Any]]:
-        traced = function_of(layer, flag)
+        traced = _function_of(layer, flag)
         if traced is None:
             return
         function, state = traced
@@ -140,7 +140,7 @@ def _backward_passes(
     return found
 
 
-def function_of(layer: Layer, flag: bool) -> tuple[Callable[[Any, Any], Any], Any] | None:
+def _function_of(layer: Layer, flag: bool) -> tuple[Callable[[Any, Any], Any], Any] | None:
     """Return a layer as a function of its state and x, and the state."""
     if isinstance(layer, PureLayer):
         return lambda arrays, x: layer.pure(arrays, x, flag), layer.arrays

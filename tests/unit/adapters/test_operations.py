@@ -27,7 +27,7 @@ from conformance.adapters.operations.values import (
 )
 
 PACKAGE = Path(operations.__file__).parent
-INFRASTRUCTURE = {"catalogue", "executor", "forms", "values", "wire"}
+INFRASTRUCTURE = {"catalogue", "executor", "expressions", "forms", "values", "wire"}
 """Modules that define no operation."""
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
