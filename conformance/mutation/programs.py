@@ -15,7 +15,7 @@ import numpy as np
 
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.nnx import NnxLayer
-from conformance.adapters.operations.equations import function_of
+from conformance.adapters.operations.expressions import function_of
 from conformance.adapters.operations.nnx_facts import describe_holders
 from conformance.adapters.protocols import Config, Layer
 

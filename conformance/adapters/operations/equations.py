@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 from jax.extend import core, linear_util
 
 from conformance.adapters.implementation import Implementation
-from conformance.adapters.nnx import NnxLayer
-from conformance.adapters.operations.expressions import describe, innermost_frames
+from conformance.adapters.operations.expressions import describe, function_of, innermost_frames
 from conformance.adapters.protocols import Layer
-from conformance.adapters.pure import PureLayer
 
 
 def trace_call(layer: Layer, x: Any, flag: bool) -> list[dict[str, Any]]:
@@ -35,7 +32,7 @@ def trace_call(layer: Layer, x: Any, flag: bool) -> list[dict[str, Any]]:
     """
 
     def trace() -> Iterator[dict[str, Any]]:
-        traced = _function_of(layer, flag)
+        traced = function_of(layer, flag)
         if traced is None:
             return
         function, state = traced
@@ -59,7 +56,7 @@ def trace_gradient(layer: Layer, x: Any, w: Any, flag: bool) -> list[dict[str, A
     """
 
     def trace() -> Iterator[dict[str, Any]]:
-        traced = _function_of(layer, flag)
+        traced = function_of(layer, flag)
         if traced is None:
             return
         function, state = traced
@@ -138,20 +135,3 @@ def _backward_passes(
     (y,), pull = jax.vjp(function, *given)
     pull([cotangent.reshape(y.shape).astype(y.dtype)])
     return found
-
-
-def _function_of(layer: Layer, flag: bool) -> tuple[Callable[[Any, Any], Any], Any] | None:
-    """Return a layer as a function of its state and x, and the state."""
-    if isinstance(layer, PureLayer):
-        return lambda arrays, x: layer.pure(arrays, x, flag), layer.arrays
-    if not hasattr(layer, "around"):
-        return None
-    driven = cast("NnxLayer", layer)
-    graphdef, leaves = nnx.split(driven.module)
-
-    def call(leaves: Any, x: Any) -> Any:
-        copied = jax.tree.map(lambda leaf: leaf, leaves)  # Variables of this trace
-        inner = driven.around(nnx.merge(graphdef, copied))
-        return inner(x, flag), inner.read()
-
-    return call, leaves

@@ -6,16 +6,21 @@ import linecache
 import sys
 import sysconfig
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, cast
 
 import flax
 import jax
 import numpy as np
+from flax import nnx
 from jax.extend import core
+
+from conformance.adapters.nnx import NnxLayer
+from conformance.adapters.protocols import Layer
+from conformance.adapters.pure import PureLayer
 
 _MOST_EQUATIONS = 400
 _MOST_NUMBERS = 64
@@ -45,6 +50,23 @@ _LIBRARIES = tuple(
         sys.base_prefix + "/lib/python",
     )
 )
+
+
+def function_of(layer: Layer, flag: bool) -> tuple[Callable[[Any, Any], Any], Any] | None:
+    """Return a layer as a function of its state and x, and the state."""
+    if isinstance(layer, PureLayer):
+        return lambda arrays, x: layer.pure(arrays, x, flag), layer.arrays
+    if not hasattr(layer, "around"):
+        return None
+    driven = cast("NnxLayer", layer)
+    graphdef, leaves = nnx.split(driven.module)
+
+    def call(leaves: Any, x: Any) -> Any:
+        copied = jax.tree.map(lambda leaf: leaf, leaves)  # Variables of this trace
+        inner = driven.around(nnx.merge(graphdef, copied))
+        return inner(x, flag), inner.read()
+
+    return call, leaves
 
 
 def describe(
