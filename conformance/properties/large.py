@@ -205,7 +205,7 @@ def _judge(
     bound = bounds.train(case.config, before, case.x, c, errors=errors)
     compare_statistics(after.arrays(), expected, bound)
     if kinds is not None:
-        check_either(c, case, before, after, kinds)
+        check_either(c, case, before, after, expected, kinds)
     check_within("y in training", trained, expected.y, bound.y)
     check_count(after, c.counted(before.count))
     if apart or not c.moves_statistics():

@@ -49,7 +49,7 @@ import numpy.typing as npt
 
 from conformance.numerics import oracle
 from conformance.numerics.bounds.accuracy import Bound, U
-from conformance.numerics.bounds.moments import mean_error, one_pass_error, variance_error
+from conformance.numerics.bounds.moments import moments, statistics
 from conformance.numerics.conventions import STRICT, Conventions
 
 FLAT, PAIRED, LATE, OFFSET = range(4)
@@ -67,17 +67,18 @@ def exact_statistics(
         conventions: They say whether a variance in one pass is admitted.
     """
     x64 = np.asarray(x, np.float64)
-    h = len(x64) - 1
-    var, size = x64.var(axis=0), np.abs(x64).mean(axis=0)
-    cancels = np.isin(kinds, (FLAT, PAIRED))
-    e_mean = Bound.of(np.where(cancels, min(h + 3, 256) * U * size, mean_error(x64)))
+    h, cancels = len(x64) - 1, np.isin(kinds, (FLAT, PAIRED))
+    of, (any_mean, any_var) = moments(x64), statistics(x64, conventions)
     beside = is_beside_a_power_of_two(len(x64))
     roundings = np.where(kinds == FLAT, 8192, h / 8 + 1024) if beside else h + 8
-    limited = np.minimum(h + 8, roundings) * U * var
-    strict = np.where(cancels, limited, variance_error(x64))
-    if not conventions.admits_one_pass():
-        return e_mean, Bound.of(strict)
-    return e_mean, Bound.of(strict, np.maximum(strict, one_pass_error(x64)))
+    e_mean = Bound.of(min(h + 3, 256) * U * of.size)
+    e_var = Bound.of(np.minimum(h + 8, roundings) * U * of.var)
+    strict = np.where(cancels, e_var.strict, any_var.strict)
+    widened = conventions.admits_one_pass()
+    return (
+        Bound(*[np.where(cancels, e_mean.strict, any_mean.strict)] * 2),
+        Bound(np.maximum(strict, any_var.allowed) if widened else strict, strict),
+    )
 
 
 def is_beside_a_power_of_two(rows: int) -> bool:

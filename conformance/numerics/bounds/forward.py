@@ -180,12 +180,14 @@ def output_error(
     rho = inverse_root_error(var, e_var, eps, u)
     z = (x - mean) * r
     y = signed_gamma * z + signed_beta
-    e_z = np.abs(z) * (rho + 3 * u) + e_mean * r * (1 + rho)
-    direct = gamma * e_z * (1 + 4 * u) + 2 * u * (gamma * np.abs(z) + beta + np.abs(y))
-    fused = gamma * r * (1 + rho) * u * (2 * np.abs(x) + 3 * np.abs(mean)) + 2 * u * beta
-    flushed = gamma * r * FLUSHED
-    narrow = narrow_error(z, gamma, beta, y, conventions)
-    total: Float64 = direct + fused + flushed + narrow
+    of_fused = gamma * r * (1 + rho) * u
+    total: Float64 = np.abs(z) * (gamma * ((rho + 3 * u) * (1 + 4 * u) + 2 * u))
+    total += 2 * u * np.abs(y)
+    total += np.abs(x) * (2 * of_fused)
+    total += gamma * (e_mean * r * (1 + rho) * (1 + 4 * u) + r * FLUSHED)
+    total += 4 * u * beta + 3 * of_fused * np.abs(mean)
+    if conventions.output_roundoff() or conventions.output_spacing():
+        total += narrow_error(z, gamma, beta, y, conventions)
     beyond = may_overflow(z, gamma, beta, total, conventions)
     unlimited: Float64 = np.where(beyond, np.inf, total)
     return unlimited

@@ -227,7 +227,7 @@ def test_narrow_counts_are_seen(bits: int):
 def test_counts_rounded_to_sixteen_bits_are_seen(dtype):
     """A count with 8 or 11 significant bits, at 4097 rows and at some of the other sizes."""
     shown = []
-    for rows in THOROUGH:
+    for rows in THOROUGH[:8]:  # up to 65 537
         (mean, var), _ = expected(rows)
         with np.errstate(over="ignore"):
             share = rows / float(np.asarray(rows, dtype))
