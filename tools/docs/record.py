@@ -57,8 +57,8 @@ def record(page: str, directory: Path) -> str:
     """Return a page with the output of its commands as it is now."""
 
     def recorded(block: re.Match[str]) -> str:
-        if block[4].startswith("$ "):
-            return block[0]  # commands only
+        if block[4].startswith("$ ") or "gpu" in block[2]:
+            return block[0]  # commands only, or recorded where there is an accelerator
         print(block[2], flush=True)
         return f"{block[1]}{block[2]}\n{output_of(block[2], directory)}\n```"
 
