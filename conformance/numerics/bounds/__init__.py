@@ -23,7 +23,11 @@ from conformance.numerics.bounds.backward import (
     total,
     training_gradient,
 )
-from conformance.numerics.bounds.exact_sums import exact_statistics, sharp_statistics
+from conformance.numerics.bounds.exact_sums import (
+    exact_statistics,
+    is_beside_a_power_of_two,
+    sharp_statistics,
+)
 from conformance.numerics.bounds.forward import (
     TrainingBounds,
     averaging_error,
@@ -70,6 +74,7 @@ __all__ = [
     "evaluation_gradient",
     "exact_statistics",
     "inverse_root_error",
+    "is_beside_a_power_of_two",
     "may_overflow",
     "mean_error",
     "merged_statistics",

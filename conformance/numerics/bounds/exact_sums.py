@@ -24,9 +24,10 @@ unless most squares are equal: then it stops moving. So e_v ≤ min(h+8, 8192)·
 and min(h+8, h/8+1024)·u·v in paired ones. This is not proved for updating: it is at least twice the
 largest error of forty such algorithms on these columns, of up to 2 097 152 rows.
 
-Rows that are divided by N before they are added are not integers, and lose up to h/4·u·v, unless
-N is next to a power of two: then k²/N differs from a short number by 2/N of itself, which is all
-that a sum can lose. So for other N the bounds of e_v are (h+8)·u·v.
+Rows that are divided by N before they are added are not integers, and lose more, unless N is next
+to a power of two: then k²/N differs from a short number by 2/N of itself, which is all that a sum
+can lose. For other N a sum of n equal numbers is rounded by up to u·n of them, which is h/2·u·v in
+all. So there e_v ≤ min(h+8, h/2+8192)·u·v in flat columns, and (h+8)·u·v in paired ones.
 
 Late and offset columns, μ ≠ 0, have the bounds of any batch: there a correction of the mean adds up
 N roundings of −μ̂, and updating rounds a mean that is never 0. But no algorithm does both, so that a
@@ -37,7 +38,7 @@ statistic is right if it is within either of two bounds, ``sharp_statistics``:
 - μ in late columns: k is 0, but for the last M ≤ 512 rows. An updated mean is 0 until then; from
   the last row to the first it shrinks, which lost up to 2400u·A at 802 816 rows. So
   256·u·A + h²·u·A/2²⁶.
-- v in flat columns: 8192·u·v, for all but rows that are divided first.
+- v in flat columns: 8192·u·v, for all but rows that are divided first, where N is such a number.
 - v in late columns: M/N of v are in the rows that are 0, whose sums have h roundings or are lost,
   and the rest is the sum of M numbers. So (2M+8)·u·v + v·M/N.
 """
@@ -70,7 +71,8 @@ def exact_statistics(
     h, cancels = len(x64) - 1, np.isin(kinds, (FLAT, PAIRED))
     of, (any_mean, any_var) = moments(x64), statistics(x64, conventions)
     beside = is_beside_a_power_of_two(len(x64))
-    roundings = np.where(kinds == FLAT, 8192, h / 8 + 1024) if beside else h + 8
+    flat, paired = (8192, h / 8 + 1024) if beside else (h / 2 + 8192, h + 8)
+    roundings = np.where(kinds == FLAT, flat, paired)
     e_mean = Bound.of(min(h + 3, 256) * U * of.size)
     e_var = Bound.of(np.minimum(h + 8, roundings) * U * of.var)
     strict = np.where(cancels, e_var.strict, any_var.strict)
