@@ -5,25 +5,20 @@ The controlling process imports neither a framework nor NumPy.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import threading
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
 from typing import Any, Self
 
-from conformance.engine.sandbox.confinement import command_of
+from conformance.engine.sandbox.starting import process_context
 from conformance.report.causes import Cause, causes
 from conformance.report.model import Report
 from conformance.requirements import Level
 from conformance.requirements.verdict import Outcome, Verdict
 
-PATIENCE = 60
+_PATIENCE = 60
 """Seconds after which there is no answer; the violations are shown anyway."""
-
-VERIFYING = 30
-"""Seconds from the question after which nothing more is verified."""
 
 _END_LIMIT = 15
 """Seconds that the subprocess may take to end its worker."""
@@ -45,14 +40,12 @@ class Expert:
 
     def __init__(self, name: str, *, strictly: bool, diagnose: bool) -> None:
         self.diagnoses = diagnose
-        self._process = subprocess.Popen(  # noqa: S603  this suite
-            command_of("conformance.diagnosis"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self._write({"implementation": name, "strictly": strictly, "diagnose": diagnose})
+        context = process_context()
+        self._connection, theirs = context.Pipe()
+        about = {"name": name, "strictly": strictly, "diagnose": diagnose, "patience": _PATIENCE}
+        self._process = context.Process(target=_serve, args=(theirs,), kwargs=about)
+        self._process.start()
+        theirs.close()
 
     def explain(self, violated: Sequence[Verdict]) -> dict[str, Any]:
         """Return the diagnosis as JSON values; empty if there is none in time.
@@ -75,27 +68,25 @@ class Expert:
 
     def close(self) -> None:
         """End the subprocess, whatever it is doing; it ends its worker first."""
+        self._connection.close()
         self._process.terminate()
-        with suppress(OSError, subprocess.TimeoutExpired):
-            self._process.communicate(timeout=_END_LIMIT)
+        self._process.join(_END_LIMIT)
         self._process.kill()
 
     def _ask(self, question: dict[str, Any]) -> Any:
-        late = threading.Timer(2 * PATIENCE + _END_LIMIT, self._process.kill)
-        late.start()
         try:
-            self._write(question)
-            assert self._process.stdout is not None, "it is a pipe"  # noqa: S101
-            return json.loads(self._process.stdout.readline())
-        except (OSError, ValueError):
-            return None
-        finally:
-            late.cancel()
+            self._connection.send(question)
+            if self._connection.poll(2 * _PATIENCE + _END_LIMIT):
+                return self._connection.recv()
+        except (OSError, EOFError):
+            pass  # it has ended
+        return None
 
-    def _write(self, question: dict[str, Any]) -> None:
-        assert self._process.stdin is not None, "it is a pipe"  # noqa: S101
-        self._process.stdin.write(json.dumps(question) + "\n")
-        self._process.stdin.flush()
+
+def _serve(connection: Connection, **about: Any) -> None:
+    from conformance.diagnosis.expert import serve  # noqa: PLC0415  imports NumPy
+
+    serve(connection, **about)
 
 
 @dataclass(slots=True)

@@ -116,3 +116,10 @@ class Clock:
         part = min(1.0, share / max(self._left, share))
         self._left -= share
         return now + max(0.0, self.ends - now) * part
+
+
+def share_of(requirement: str) -> float:
+    """Return the share of a requirement in the cases of a run; needed for a clock only."""
+    from conformance.properties import PROPERTIES  # noqa: PLC0415  imports NumPy and Hypothesis
+
+    return PROPERTIES[requirement].share

@@ -58,8 +58,8 @@ def group_by_programs(requirement: str) -> int:
     return 1 if family in _APART else 2
 
 
-def deal(items: Sequence[T], workers: int, group: Callable[[T], int]) -> list[T]:
-    """Return the items in an order whose equal parts, one per worker, have groups in common.
+def deal(items: Sequence[T], workers: int, group: Callable[[T], int]) -> list[list[T]]:
+    """Return the items in equal parts, one per worker, that have groups in common.
 
     pytest-xdist assigns one part to every worker, the smaller ones first, and lets idle workers
     steal from others. Within a part the items keep their order.
@@ -70,9 +70,9 @@ def deal(items: Sequence[T], workers: int, group: Callable[[T], int]) -> list[T]
         group: Returns a number; items with the same one are dealt to few workers.
     """
     places = sorted(range(len(items)), key=lambda place: group(items[place]))
-    dealt: list[T] = []
+    dealt: list[list[T]] = []
     for worker in range(workers):
         size = len(places) // (workers - worker)
         part, places = places[:size], places[size:]
-        dealt += [items[place] for place in sorted(part)]
+        dealt.append([items[place] for place in sorted(part)])
     return dealt

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.adapters.errors import printable
 from conformance.engine.budget import Budget, budget, choose_seed
-from conformance.engine.sandbox.limits import CALL_LIMIT, GIB, Limits
+from conformance.engine.sandbox.limits import CALL_LIMIT, GIB, Limits, fair_share
 from conformance.frontends.device_check import expand_devices
 from conformance.frontends.options import PYTEST, RUN_OPTIONS, OptionError, check_values
 from conformance.report.atomic_files import why_unwritable
@@ -125,12 +125,13 @@ class RunConfig:
         values["in_process"] |= hypothesis is not None or seeded or debugged
         return cls.from_options(values, PYTEST, hypothesis=hypothesis, hypothesis_seed=seeded)
 
-    @property
-    def limits(self) -> Limits:
-        """The limits of an implementation, given this process's share of the machine."""
-        if self.memory_limit is None:
-            return Limits(self.call_timeout)
-        return Limits(self.call_timeout, self.memory_limit)
+    def limits(self, workers: int = 0) -> Limits:
+        """Return the limits of an implementation.
+
+        Args:
+            workers: How many processes judge; 0 for the number of pytest-xdist workers.
+        """
+        return Limits(self.call_timeout, self.memory_limit or fair_share(workers))
 
     def items(self, rows: Iterable[Requirement] | None = None) -> dict[str, tuple[str, str]]:
         """Return the pairs to judge, requirement and implementation, by the name of their item.

@@ -13,7 +13,8 @@ import pytest
 from conformance.adapters.errors import AdapterError
 from conformance.engine.budget import PROFILES, budget, choose_seed
 from conformance.engine.jax_runtime import remember_compilations
-from conformance.frontends.pytest_plugin.outcomes import junit_properties, raise_for_verdict
+from conformance.frontends.pytest_plugin.outcomes import raise_for_verdict
+from conformance.report.junit import junit_properties
 from conformance.report.waiver_format import read_waivers
 from conformance.report.waivers import Waiver, describe_mismatch, judge_with_waiver
 from conformance.requirements import REQUIREMENTS, Level, Requirement, select

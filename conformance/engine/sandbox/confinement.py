@@ -17,8 +17,9 @@ MARK = "CONFORMANCE_WORKER"
 SAFE_PATH, OURS = "PYTHONSAFEPATH", "conformance"
 """The variable that keeps the working folder off ``sys.path``, and the value set here."""
 
-_IS_LINUX = sys.platform.startswith("linux")
-_SET_DUMPABLE, _DROP_FROM_BOUNDING_SET, _NO_NEW_PRIVILEGES = 4, 24, 38
+IS_LINUX = sys.platform.startswith("linux")
+"""Whether there are prctl, /proc and frameworks that can be forked."""
+_DEATH_SIGNAL, _SET_DUMPABLE, _DROP_FROM_BOUNDING_SET, _NO_NEW_PRIVILEGES = 1, 4, 24, 38
 """Options of prctl."""
 
 _CAPABILITIES = (16, 17, 19, 21)
@@ -50,15 +51,20 @@ def environment(mark: str) -> dict[str, str]:
     return found
 
 
-def hide_memory() -> None:
-    """Let no other process of the same user read or write the memory of this one."""
-    _prctl(_SET_DUMPABLE, 0)
+def hide_memory(*, hidden: bool = True) -> None:
+    """Let no other process of the same user read or write the memory of this one, or let them."""
+    _prctl(_SET_DUMPABLE, int(not hidden))
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process with its parent; elsewhere the end of its input ends it."""
+    _prctl(_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def drop_privileges() -> None:
     """Give up, for this process and all that it starts, what opens the memory of others."""
     _prctl(_NO_NEW_PRIVILEGES, 1)
-    if not _IS_LINUX or os.geteuid() != 0:
+    if not IS_LINUX or os.geteuid() != 0:
         return
     for capability in _CAPABILITIES:
         _prctl(_DROP_FROM_BOUNDING_SET, capability)
@@ -71,7 +77,7 @@ def drop_privileges() -> None:
 
 
 def _prctl(option: int, value: int) -> Any:
-    if _IS_LINUX:
+    if IS_LINUX:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 

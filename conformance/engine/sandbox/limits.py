@@ -18,13 +18,16 @@ run take up to half of it."""
 _CGROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
-def fair_share() -> int:
+def fair_share(workers: int = 0) -> int:
     """Return the default memory limit of a worker in bytes.
 
     It is half of the machine's memory (or of the container's limit), divided by the number of
-    pytest-xdist workers, but at least ``LEAST_MEMORY``.
+    processes that judge, but at least ``LEAST_MEMORY``.
+
+    Args:
+        workers: How many processes judge; 0 for the number of pytest-xdist workers.
     """
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    workers = workers or int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     return max(round(LEAST_MEMORY * GIB), machine_memory() // (2 * workers))
 
 
@@ -34,6 +37,17 @@ def machine_memory() -> int:
     if {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= os.sysconf_names.keys():
         known.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     return min((number for number in known if number > 0), default=0)
+
+
+def free_memory() -> int:
+    """Return the bytes of memory that are free, in a container those of it; 0 if unknown."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii")
+        available = 1024 * int(lines.partition("MemAvailable:")[2].split()[0])
+    except (OSError, IndexError, ValueError):
+        return 0
+    limit, used = _read_number(_CGROUP[0]), _read_number(_CGROUP[0].with_name("memory.current"))
+    return min(available, max(1, limit - used)) if limit else available
 
 
 def resident(process: int) -> int:

@@ -43,7 +43,6 @@ class Init:
         implementation: The name to resolve.
         strictly: Ignore declared deviations.
         path: ``sys.path`` of the supervisor.
-        heartbeat: The descriptor of the file by which the worker reports progress.
         by_names: Resolve it without a call of it.
         device: The device to use; empty for the default one.
     """
@@ -51,7 +50,6 @@ class Init:
     implementation: str
     strictly: bool
     path: list[str]
-    heartbeat: int
     by_names: bool = False
     device: str = ""
 

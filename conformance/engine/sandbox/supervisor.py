@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +50,7 @@ class Supervisor:
         limits: What a worker may use.
         strictly: Ignore declared deviations.
         stop: A file whose existence cancels the run.
+        make_worker: Returns the worker of an implementation, like ``WorkerProcess``.
     """
 
     def __init__(
@@ -59,9 +60,11 @@ class Supervisor:
         *,
         strictly: bool = False,
         stop: Path | None = None,
+        make_worker: Callable[..., WorkerProcess] = WorkerProcess,
     ) -> None:
         self.budget, self.limits = budget, limits or Limits()
         self.strictly, self.stop = strictly, stop
+        self._make_worker = make_worker
         self._records: dict[str, _Record] = {}
         self._current: tuple[str, WorkerProcess] | None = None
 
@@ -165,7 +168,7 @@ class Supervisor:
         if self._current is not None and self._current[0] == name:
             return self._current[1]
         self.close()
-        worker = WorkerProcess(name, self.limits, strictly=self.strictly, stop=self.stop)
+        worker = self._make_worker(name, self.limits, strictly=self.strictly, stop=self.stop)
         self._current = name, worker  # from now on it is closed, also on an interrupt
         try:
             reply = worker.receive_first()

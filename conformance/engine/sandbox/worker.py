@@ -6,7 +6,6 @@ may print, read and close them.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -29,7 +28,7 @@ from conformance.engine.jax_runtime import (
     unload_programs_if_many,
 )
 from conformance.engine.sandbox.channel import Channel, ChannelClosed
-from conformance.engine.sandbox.confinement import drop_privileges
+from conformance.engine.sandbox.confinement import IS_LINUX, die_with_parent, drop_privileges
 from conformance.engine.sandbox.global_state import GlobalStateSnapshot
 from conformance.engine.sandbox.heartbeat import HeartbeatWriter
 from conformance.engine.sandbox.messages import (
@@ -47,62 +46,76 @@ from conformance.engine.sandbox.messages import (
 if TYPE_CHECKING:
     from conformance.properties.support.subject import Subject
 
-_DEATH_SIGNAL = 1
-"""PR_SET_PDEATHSIG of Linux."""
 
+def main(heartbeat: int) -> None:
+    """Serve requests until there are no more.
 
-def main() -> None:
-    """Serve requests until there are no more."""
+    Args:
+        heartbeat: The descriptor of the file by which the worker reports progress.
+    """
     channel = _take_standard_streams()
     _die_with_supervisor()
     drop_privileges()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # left to the supervisor, which kills this process
-    content = channel.receive()
-    number = content.pop(NUMBER)
-    init = Init(**content)
-    sys.path[:] = init.path
+    first = channel.receive()
+    sys.path[:] = first["path"]  # before anything else is imported
     remember_compilations()
     offer_host_devices()
     share_accelerators()
     collect_rarely()
-    heartbeat = HeartbeatWriter(init.heartbeat)
-    os.close(init.heartbeat)
-    call_hooks.watch(heartbeat)
+    reporting = HeartbeatWriter(heartbeat)
+    os.close(heartbeat)
+    call_hooks.watch(reporting)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the user's filters must not decide verdicts
-        Worker(init, heartbeat, channel, number).serve()
+        Worker(reporting, channel).serve(first)
     os._exit(0)  # without the implementation's own exit handlers
 
 
 class Worker:
-    """Resolves one implementation, executes operations on it, and calls handlers with it."""
+    """Resolves an implementation, executes operations on it, and calls handlers with it."""
 
-    def __init__(
-        self, init: Init, heartbeat: HeartbeatWriter, channel: Channel, number: str
-    ) -> None:
-        self._init, self._heartbeat, self._channel = init, heartbeat, channel
-        self._number = number
+    def __init__(self, heartbeat: HeartbeatWriter, channel: Channel) -> None:
+        self._heartbeat, self._channel = heartbeat, channel
+        self._number = ""
         self._errors = os.dup(2)
         self._subject: Subject | None = None
 
-    def serve(self) -> None:
-        """Reply to the init message, then to each request."""
+    def serve(self, content: Any) -> None:
+        """Reply to an init message, and to each request; again for each further init message.
+
+        Args:
+            content: The first init message.
+        """
         import conformance.adapters.operations.transformed_calls  # noqa: PLC0415, F401  imports JAX
 
         share_lowering_contexts()
+        while content is not None:
+            self._number = content.pop(NUMBER)
+            content = self._serve_one(Init(**content))
+
+    def _serve_one(self, init: Init) -> Any:
+        """Serve requests about one implementation; return the next init message, if there is one.
+
+        Only an implementation of this suite, which warms up the process, is followed by another.
+        """
+        sys.path[:] = init.path
+        self._subject = None
         try:
-            device = use_device(self._init.device)
+            device = use_device(init.device)
         except AdapterError as error:
             self._send(asdict(Reply(refusal=str(error))))
-            return
+            return None
         state = GlobalStateSnapshot()
-        implementation = self._resolve()
+        implementation = self._resolve(init)
         if implementation is None:
-            return
+            return None
         executor = LocalExecutor(implementation)
         declared = implementation.declaration.to_json()
         self._send(asdict(Reply(result=declared, effects=state.take_changes(), device=device)))
         while (content := self._next()) is not None:
+            if "implementation" in content:
+                return content
             if "operations" in content:
                 if content["new_case"]:
                     executor.begin_case()
@@ -111,6 +124,7 @@ class Worker:
             self._heartbeat.begin()
             os.ftruncate(self._errors, 0)  # keep no more than one request writes
             self._send(asdict(self._handle(content, implementation, state)))
+        return None
 
     def _handle(
         self, content: dict[str, Any], implementation: Implementation, state: GlobalStateSnapshot
@@ -128,18 +142,18 @@ class Worker:
         except BaseException as error:  # noqa: BLE001  interrupts raised by the implementation
             return Reply(raised=describe(error), effects=state.take_changes())
 
-    def _resolve(self) -> Implementation | None:
+    def _resolve(self, init: Init) -> Implementation | None:
         from conformance.adapters.resolve import resolve  # noqa: PLC0415  imports frameworks
 
-        name = self._init.implementation
+        name = init.implementation
         self._heartbeat.operation("importing it")
         try:
             found = resolve(
                 name,
-                by_names=self._init.by_names,
+                by_names=init.by_names,
                 on_loaded=lambda: self._heartbeat.operation(RECOGNIZING),
             )
-            return found.read(strictly=self._init.strictly)
+            return found.read(strictly=init.strictly)
         except AdapterError as error:
             self._send(asdict(Reply(refusal=str(error))))
         except BaseException as error:  # noqa: BLE001  whatever the implementation raises
@@ -172,9 +186,9 @@ def _take_standard_streams() -> Channel:
 
 
 def _die_with_supervisor() -> None:
-    """Ask Linux to kill this process with its parent; elsewhere the end of input ends it."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
+    """Die with the parent, and be the first that Linux kills for want of memory."""
+    die_with_parent()
+    if IS_LINUX:
         adjust = Path("/proc/self/oom_score_adj")
         try:
             adjust.write_text("1000")  # the kernel is to kill this process first

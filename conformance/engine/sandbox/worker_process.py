@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from conformance.adapters.operations.values import Failed, Operation
 from conformance.adapters.operations.wire import WireError
 from conformance.engine.devices import split_device
 from conformance.engine.sandbox.channel import Channel, ChannelClosed
-from conformance.engine.sandbox.confinement import command_of, environment, hide_memory, kill_group
+from conformance.engine.sandbox.confinement import hide_memory, kill_group
 from conformance.engine.sandbox.heartbeat import Heartbeat, HeartbeatReader
 from conformance.engine.sandbox.limits import GIB, Limits, peak_resident, resident
 from conformance.engine.sandbox.messages import (
@@ -38,6 +37,7 @@ from conformance.engine.sandbox.messages import (
     read_declaration,
     read_outcome,
 )
+from conformance.engine.sandbox.starting import Start, spawn
 from conformance.engine.sandbox.waiting import RunCancelled, Waiting
 from conformance.requirements.finding import NO_RESULT, PROCESS, RESULT, Finding, FindingKind
 
@@ -86,6 +86,7 @@ class WorkerProcess:
         limits: What the worker may use.
         strictly: Ignore declared deviations.
         stop: A file whose existence cancels the run.
+        start: How the process is started.
 
     Attributes:
         peak_memory: The largest resident memory that was measured, in bytes.
@@ -102,8 +103,10 @@ class WorkerProcess:
         *,
         strictly: bool = False,
         stop: Path | None = None,
+        start: Start = spawn,
     ) -> None:
         self.limits, self._stop = limits, stop
+        self._start_process = start
         self._implementation, self._strictly = implementation, strictly
         self.peak_memory = 0
         self._start(by_names=False)
@@ -118,29 +121,38 @@ class WorkerProcess:
         self._heartbeat = HeartbeatReader()
         hide_memory()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
-        self._process = subprocess.Popen(  # noqa: S603  this suite
-            command_of("conformance.engine.sandbox"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            bufsize=0,
-            pass_fds=(self._heartbeat.descriptor,),
-            env=environment(self._mark),
-            start_new_session=True,
-        )
-        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101, PT018
-        ends = self._process.stdout.fileno(), self._process.stdin.fileno()
-        self._channel = Channel(*ends, largest=self.limits.memory)
+        started = self._start_process(self._errors.fileno(), self._heartbeat.descriptor, self._mark)
+        self._process, self._ends = started.process, [started.reading, started.writing]
+        self._channel = Channel(started.reading, started.writing, largest=self.limits.memory)
+        self._begin(by_names=by_names)
+
+    def _begin(self, *, by_names: bool) -> None:
         implementation, device = split_device(self._implementation)
         init = Init(
             implementation=implementation,
             device=device,
             strictly=self._strictly,
             path=sys.path,
-            heartbeat=self._heartbeat.descriptor,
             by_names=by_names,
         )
         self._send(asdict(init))
+
+    def turn_to(
+        self, implementation: str, limits: Limits, *, strictly: bool, stop: Path | None
+    ) -> None:
+        """Let a process that has been warmed up with the reference begin with an implementation.
+
+        Args:
+            implementation: The name that the worker resolves.
+            limits: What the worker may use.
+            strictly: Ignore declared deviations.
+            stop: A file whose existence cancels the run.
+        """
+        self.limits, self._stop = limits, stop
+        self._implementation, self._strictly = implementation, strictly
+        self._initial_memory = 0.0
+        self._new_case = True
+        self._begin(by_names=False)
 
     def receive_first(self) -> Reply:
         """Return the first reply, which has a declaration or a refusal.
@@ -235,7 +247,7 @@ class WorkerProcess:
                     raise self._end(f"{PROCESS}answered with something else: nothing was asked")
                 return content[1]
             self._check_memory()
-            if self._process.poll() is not None:
+            if self._process.wait(0) is not None:
                 raise self._lost()
             self._check_stop()
             now = time.monotonic()
@@ -249,11 +261,10 @@ class WorkerProcess:
         if not self._closed:
             self._closed = True
             kill_group(self._process.pid, self._mark)
-        with suppress(subprocess.TimeoutExpired):  # no process survives this, but may be late
-            self._process.wait(_END_LIMIT)
-        for stream in (self._process.stdin, self._process.stdout, self._errors):
-            with suppress(OSError, ValueError):
-                stream.close()  # type: ignore[union-attr]  # both are pipes
+        self._process.wait(_END_LIMIT)  # no process survives this, but may be late
+        while self._ends:
+            os.close(self._ends.pop())
+        self._errors.close()
         self._heartbeat.close()
 
     def _send(self, content: Any) -> None:
@@ -331,10 +342,7 @@ class WorkerProcess:
         return lost
 
     def _lost(self) -> WorkerLost:
-        try:
-            code = self._process.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            code = None  # it is alive, but has closed the channel for replies
+        code = self._process.wait(1)  # None if it has closed the channel for replies, but is alive
         return self._end(f"{_describe_exit(code)}{self._last_error_line()}")
 
     def _last_error_line(self) -> str:

@@ -24,9 +24,9 @@ from conformance.engine.jax_runtime import (
 from conformance.engine.journal import Journal, digest
 from conformance.frontends.cli.console import console_of
 from conformance.frontends.cli.fault_summary import conclude, conditions
+from conformance.frontends.cli.gallery_session import run_session
 from conformance.frontends.cli.parameters import FILE, color_option, jobs_option
 from conformance.frontends.cli.progress import ProgressDisplay
-from conformance.frontends.cli.run_pytest import run_session
 from conformance.frontends.pytest_plugin.collector import VerdictCollector
 from conformance.frontends.run_config import RunConfig
 from conformance.report.exit_codes import ExitCode
@@ -197,7 +197,13 @@ class _FaultJudge:
             in_process=True,
         )
         collector = VerdictCollector(run)
-        display = ProgressDisplay(collector, self.console, on_verdict=journal.note, bad="violated")
-        if run_session(display, self.jobs) is None:
+        display = ProgressDisplay(collector, self.console, bad="violated")
+
+        def note(verdict: Verdict) -> None:
+            journal.note(verdict)
+            display.observe(verdict)
+
+        collector.on_verdict = note
+        if run_session(collector, display, self.jobs) is None:
             sys.exit(ExitCode.UNUSABLE)
         return list(collector.verdicts.values())

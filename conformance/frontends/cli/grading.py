@@ -17,7 +17,7 @@ from conformance.report.terminal import escape
 from conformance.report.text import WIDTH
 
 if TYPE_CHECKING:
-    from conformance.frontends.pytest_plugin.collector import VerdictCollector
+    from conformance.frontends.collection import Collection
     from conformance.report.model import Report
 
 
@@ -33,20 +33,19 @@ class GradeFile:
     path: Path
     hides_inputs: bool = False
 
-    def begin(self, collector: VerdictCollector) -> None:
+    def begin(self, collection: Collection) -> None:
         """Write a grade that says that the run has not ended: it may be killed."""
         if is_replaceable(self.path):
-            self._write(GradedRun(report=collector.report(ExitCode.UNUSABLE), ended=False))
+            self._write(GradedRun(report=collection.report(ExitCode.UNUSABLE), ended=False))
 
-    def refuse(self, collector: VerdictCollector, code: ExitCode, console: Console) -> None:
+    def refuse(self, collection: Collection, code: ExitCode, console: Console) -> None:
         """Write and print the grade of implementations none of which can be judged."""
-        why = collector.refusal or collector.usage_error or "pytest cannot be started."
-        refusal = why if code is ExitCode.UNUSABLE else ""  # else it was interrupted
-        self._publish(GradedRun(report=collector.report(code), refusal=refusal), console)
+        refusal = collection.refusal or ""
+        self._publish(GradedRun(report=collection.report(code), refusal=refusal), console)
 
-    def publish(self, report: Report, collector: VerdictCollector, console: Console) -> None:
+    def publish(self, report: Report, collection: Collection, console: Console) -> None:
         """Write and print the grade of a run."""
-        self._publish(GradedRun(report=report, peaks=collector.peaks), console)
+        self._publish(GradedRun(report=report, peaks=collection.peaks), console)
 
     def _publish(self, run: GradedRun, console: Console) -> None:
         grade = self._write(run)

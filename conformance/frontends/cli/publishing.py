@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from conformance.report.model import Report
 
 _FORMS = {
+    "junit": "Write the verdicts as JUnit XML.",
     "html": "Write the report as a single HTML file.",
     "markdown": "Write a short table as Markdown.",
     "badge": "Write a badge as SVG.",
@@ -26,7 +27,7 @@ _FORMS = {
 
 
 def rendering_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--html``, ``--markdown`` and ``--badge`` to a command."""
+    """Add ``--junit``, ``--html``, ``--markdown`` and ``--badge`` to a command."""
     for name, text in reversed(_FORMS.items()):
         option = click.option(f"--{name}", type=FILE, callback=check_writable, help=text)
         command = option(command)
@@ -54,7 +55,7 @@ def publish(report: Report, **wanted: Path | None) -> None:
 
     Args:
         report: The report.
-        **wanted: The files by the name of their option: ``html``, ``markdown`` or ``badge``.
+        **wanted: The files by the name of their option: such as ``html``.
 
     Raises:
         click.UsageError: A file cannot be written.

@@ -1,4 +1,4 @@
-"""``run``: judge implementations, by means of pytest."""
+"""``run``: judge implementations."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import click
 
 from conformance.adapters.errors import printable
 from conformance.frontends.cli.parameters import (
-    FILE,
     check_names,
-    check_writable,
     choose_detail,
     color_option,
     diagnosis_option,
@@ -41,7 +39,6 @@ DEFAULT = ("impl", "flax")
 @run_options
 @click.option("-x", "--fail-fast", is_flag=True, help="Stop at the first violation.")
 @jobs_option
-@click.option("--junit", type=FILE, callback=check_writable, help="Write the results as JUnit XML.")
 @rendering_options
 @grade_options
 @diagnosis_option
@@ -78,28 +75,28 @@ def run(
         refuse_other_outputs(verbose=verbose, quiet=quiet, shard=options["shard"])
     elif hide_inputs:
         raise click.UsageError("--hide-inputs is for --grade alone")
-    report, renderings = options["report"], {"html": html, "markdown": markdown, "badge": badge}
+    renderings = {"junit": junit, "html": html, "markdown": markdown, "badge": badge}
+    report = options["report"]
     shows_all = verbose or any((fail_fast, report, html, junit))
     chosen = {"implementations": names or DEFAULT, "first_violation": not shows_all}
     try:
         config = RunConfig.from_options(options | chosen, COMMAND_LINE)
     except OptionError as error:
         raise click.UsageError(printable(str(error))) from error
-    different_files(report=report, junit=junit, grade=grade, **renderings)
+    different_files(report=report, grade=grade, **renderings)
     from conformance.frontends.cli.grading import GradeFile  # noqa: PLC0415  imports Rich
-    from conformance.frontends.cli.run_pytest import Presentation, judge_by_pytest  # noqa: PLC0415  imports pytest
+    from conformance.frontends.cli.judging import Presentation, judge_and_show  # noqa: PLC0415
 
     how = Presentation(
         jobs=jobs,
         color=color,
         report=report,
-        junit=junit,
         fail_fast=fail_fast,
         diagnose=diagnose,
         detail=detail,
         grade=None if grade is None else GradeFile(grade, hide_inputs),
     )
-    found, status = judge_by_pytest(config, how)
+    found, status = judge_and_show(config, how)
     if found is not None:
         publish(found, **renderings)
         summarize_job(found)

@@ -7,14 +7,13 @@ it imports neither JAX nor flax, NumPy or Hypothesis, nor the tables of requirem
 from __future__ import annotations
 
 import pickle
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from conformance.frontends.options import RUN_OPTIONS, OptionError, RunOption
 from conformance.frontends.pytest_plugin import waiver_files
-from conformance.frontends.pytest_plugin.protocol import COLLECTOR, RUN_CONFIG, STOP
+from conformance.frontends.pytest_plugin.protocol import COLLECTOR, RUN_CONFIG
 
 if TYPE_CHECKING:
     from conformance.frontends.pytest_plugin.collector import VerdictCollector
@@ -63,9 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from conformance.frontends.pytest_plugin.collector import VerdictCollector  # noqa: PLC0415  only when judging
     from conformance.frontends.pytest_plugin.pytest_session import Session  # noqa: PLC0415
 
-    stop = getattr(config, "workerinput", {}).get(STOP)
-    session = Session(run, None if stop is None else Path(stop))
-    config.pluginmanager.register(session, "conformance-session")
+    config.pluginmanager.register(Session(run), "conformance-session")
     if not hasattr(config, "workerinput") and _collector(config) is None:
         config.pluginmanager.register(VerdictCollector(run), COLLECTOR)
 

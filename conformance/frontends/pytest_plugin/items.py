@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from conformance.engine.sandbox.waiting import RunCancelled
-from conformance.frontends.pytest_plugin.outcomes import junit_properties, raise_for_verdict
+from conformance.frontends.pytest_plugin.outcomes import raise_for_verdict
 from conformance.frontends.pytest_plugin.protocol import EFFECTS, READING, VERDICT
+from conformance.report.junit import junit_properties
 from conformance.requirements import Level, Requirement
 from conformance.requirements.verdict import Verdict
 
@@ -36,11 +36,7 @@ class RequirementItem(pytest.Item):
     def runtest(self) -> None:
         if self.config.getoption("trace", False):
             pytest.set_trace()
-        try:
-            verdict = self.judge()
-        except RunCancelled:
-            self.session.shouldstop = "the run is over"
-            pytest.skip("not judged: the run is over")
+        verdict = self.judge()
         self._record(VERDICT, verdict.to_json(internal=True))
         self.user_properties.extend(junit_properties(verdict))
         if effects := self.side_effects():

@@ -33,13 +33,3 @@ def raise_for_verdict(verdict: Verdict, *, strict: bool) -> None:
     if verdict.outcome is Outcome.VIOLATES and verdict.level is Level.SHOULD and not strict:
         pytest.xfail(f"SHOULD: {text}")
     pytest.fail(text, pytrace=False)
-
-
-def junit_properties(verdict: Verdict) -> list[tuple[str, object]]:
-    """Return the properties of a test case in JUnit XML, besides the verdict as a whole."""
-    return [
-        ("requirement", verdict.requirement),
-        ("implementation", verdict.implementation),
-        ("level", verdict.level.value),
-        ("outcome", verdict.outcome.value),
-    ]

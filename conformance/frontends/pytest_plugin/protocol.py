@@ -9,9 +9,6 @@ calls pytest may register one before, and its configuration is the one that coun
 RUN_CONFIG = "conformance_run_config"
 """Key of ``workerinput``: the pickled ``RunConfig`` of the controlling process."""
 
-STOP = "conformance_stop"
-"""Key of ``workerinput``: path of the stop file; its existence cancels the run."""
-
 REFUSAL = "conformance_refusal"
 """Key of ``workeroutput``: why a worker can judge nothing."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,9 @@ import pytest
 
 from conformance import requirements
 from conformance.adapters.errors import AdapterError
-from conformance.engine.budget import Clock
+from conformance.engine.budget import Clock, share_of
 from conformance.engine.garbage import collecting_rarely
 from conformance.engine.jax_runtime import remember_compilations
-from conformance.engine.sandbox.waiting import RunCancelled
 from conformance.engine.scheduling import deal, group_by_programs, order_by_power
 from conformance.frontends.pytest_plugin.items import RequirementItem
 from conformance.frontends.pytest_plugin.protocol import COLLECTOR, PEAK_MEMORY, REFUSAL
@@ -48,7 +48,7 @@ class RequirementFile(pytest.File):
         def group(name: str) -> int:
             return group_by_programs(wanted[name][0])
 
-        for name in deal(list(wanted), self._workers, group):
+        for name in chain.from_iterable(deal(list(wanted), self._workers, group)):
             requirement, implementation = wanted[name]
             item: RequirementItem = RequirementItem.from_parent(self, name=name)
             item.judge = partial(self._judge, self.judge, requirement, implementation, clock)
@@ -65,7 +65,7 @@ class RequirementFile(pytest.File):
         implementation: str,
         clock: Clock | None,
     ) -> Verdict:
-        until = clock.until(_share(requirement)) if clock is not None else None
+        until = clock.until(share_of(requirement)) if clock is not None else None
         waiver = find_waiver(self.run.waivers, requirement, implementation)
         return judge_with_waiver(waiver, partial(judge.judge, requirement, implementation, until))
 
@@ -78,14 +78,7 @@ class RequirementFile(pytest.File):
         """Return a clock that divides the time among the requirements of this process."""
         if self.run.ends is None:
             return None
-        return Clock(self.run.ends, sum(map(_share, wanted)) / self._workers)
-
-
-def _share(requirement: str) -> float:
-    """Return the share of a requirement in the cases of a run; needed for a clock only."""
-    from conformance.properties import PROPERTIES  # noqa: PLC0415  imports frameworks
-
-    return PROPERTIES[requirement].share
+        return Clock(self.run.ends, sum(map(share_of, wanted)) / self._workers)
 
 
 def _collector(config: pytest.Config) -> VerdictCollector:
@@ -99,11 +92,10 @@ class Session:
 
     Args:
         run: What to judge, and how.
-        stop: A file by which the controller of a worker cancels the run.
     """
 
-    def __init__(self, run: RunConfig, stop: Path | None = None) -> None:
-        self.run, self.stop = run, stop
+    def __init__(self, run: RunConfig) -> None:
+        self.run = run
         self._judge: Supervisor | LocalJudge | None = None
 
     @pytest.hookimpl(tryfirst=True)
@@ -120,12 +112,9 @@ class Session:
         remember_compilations()
         try:
             self._judge = self._local_judge() if self.run.in_process else self._supervisor()
-        except RunCancelled:
-            return  # another worker was faster; the first item reports it
         except AdapterError as error:
             self._judge = None
             if output is None:
-                _collector(config).usage_error = str(error)
                 raise pytest.UsageError(str(error)) from error
             output[REFUSAL] = str(error)
 
@@ -135,7 +124,7 @@ class Session:
             from conformance.engine.sandbox.supervisor import Supervisor  # noqa: PLC0415  not in the controller
 
         supervisor = Supervisor(
-            self.run.budget, self.run.limits, strictly=self.run.strict_reading, stop=self.stop
+            self.run.budget, self.run.limits(), strictly=self.run.strict_reading
         )
         self._judge = supervisor  # its process must be ended even after an interrupt here
         refusals = []

@@ -10,7 +10,7 @@ from support.hostile_runs import GOOD, conformance, run_and_check, verdicts_on
 from support.sampling import exhaustive
 
 from conformance.engine.budget import budget
-from conformance.frontends.cli.run_pytest import decide_exit_code
+from conformance.frontends.cli.judging import decide_exit_code
 from conformance.frontends.pytest_plugin.collector import VerdictCollector
 from conformance.frontends.run_config import RunConfig
 from conformance.requirements import REQUIREMENTS
@@ -50,7 +50,7 @@ def test_an_error_counts_at_any_level():
         )
         collector.add(verdict)
     assert [row.level.value for row in rows] == ["should", "must"]
-    assert decide_exit_code(collector, status=1) == 2
+    assert decide_exit_code(collector) == 2
 
 
 def test_nothing_to_judge_is_one_message(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 
 from conformance.engine.scheduling import (
@@ -35,13 +37,13 @@ def test_nothing_is_lost_and_the_first_come_first():
 @pytest.mark.parametrize("count", [1, 5, 88, 89, 90])
 @pytest.mark.parametrize("workers", [1, 2, 3, 4, 7])
 def test_parts_have_groups_in_common_and_keep_their_order(count: int, workers: int):
-    """Cut into parts as pytest-xdist does, each has consecutive groups, the most urgent first."""
-    dealt = deal(range(count), workers, lambda item: item % 3)
-    assert sorted(dealt) == list(range(count))
-    left, last = dealt, 0
-    for worker in range(workers):
-        size = len(left) // (workers - worker)
-        part, left = left[:size], left[size:]
+    """The parts are those of pytest-xdist; each has consecutive groups, the most urgent first."""
+    parts = deal(range(count), workers, lambda item: item % 3)
+    assert sorted(chain.from_iterable(parts)) == list(range(count))
+    left, last = count, 0
+    for worker, part in enumerate(parts):
+        assert len(part) == left // (workers - worker)
+        left -= len(part)
         assert part == sorted(part)
         groups = [item % 3 for item in part]
         assert min(groups, default=last) >= last

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conformance.engine.budget import budget
-from conformance.frontends.cli.run_pytest import decide_exit_code
+from conformance.frontends.cli.judging import decide_exit_code
 from conformance.frontends.pytest_plugin.collector import VerdictCollector
 from conformance.frontends.run_config import RunConfig
 from conformance.report.exit_codes import ExitCode
@@ -32,24 +32,26 @@ def make_collector(*pairs: tuple[str, Outcome], strict: bool = False) -> Verdict
 
 
 @pytest.mark.parametrize(
-    ("collector", "status", "code"),
+    ("collector", "code"),
     [
-        (make_collector((MUST, GOOD)), pytest.ExitCode.OK, ExitCode.OK),
-        (make_collector((MUST, BAD)), pytest.ExitCode.TESTS_FAILED, ExitCode.FAILED),
-        (make_collector((SHOULD, BAD), (MUST, GOOD)), pytest.ExitCode.OK, ExitCode.OK),
-        (make_collector((SHOULD, BAD), strict=True), pytest.ExitCode.TESTS_FAILED, ExitCode.FAILED),
-        (make_collector((MUST, NO)), pytest.ExitCode.NO_TESTS_COLLECTED, ExitCode.NOTHING_JUDGED),
-        (make_collector(), pytest.ExitCode.NO_TESTS_COLLECTED, ExitCode.NOTHING_JUDGED),
-        (make_collector(), pytest.ExitCode.INTERNAL_ERROR, ExitCode.UNUSABLE),
-        (make_collector((MUST, GOOD)), pytest.ExitCode.INTERNAL_ERROR, ExitCode.FAILED),
-        (make_collector((MUST, GOOD)), pytest.ExitCode.INTERRUPTED, ExitCode.FAILED),
+        (make_collector((MUST, GOOD)), ExitCode.OK),
+        (make_collector((MUST, BAD)), ExitCode.FAILED),
+        (make_collector((SHOULD, BAD), (MUST, GOOD)), ExitCode.OK),
+        (make_collector((SHOULD, BAD), strict=True), ExitCode.FAILED),
+        (make_collector((MUST, NO)), ExitCode.NOTHING_JUDGED),
+        (make_collector(), ExitCode.NOTHING_JUDGED),
     ],
 )
-def test_the_code_follows_from_verdicts_and_session(
-    collector: VerdictCollector, status: pytest.ExitCode, code: ExitCode
-):
-    """A session that breaks off is never a success, whatever was judged until then."""
-    assert decide_exit_code(collector, status) is code
+def test_the_code_follows_from_verdicts(collector: VerdictCollector, code: ExitCode):
+    """A violated MUST fails the run, a violated SHOULD only if that is asked for."""
+    assert decide_exit_code(collector) is code
+
+
+def test_a_run_that_breaks_off_is_never_a_success():
+    """Whatever was judged until then, something that was expected is missing."""
+    collector = make_collector((MUST, GOOD))
+    collector.expected = {(MUST, "x"), (SHOULD, "x")}
+    assert decide_exit_code(collector) is ExitCode.FAILED
 
 
 @pytest.mark.parametrize(
@@ -58,13 +60,13 @@ def test_the_code_follows_from_verdicts_and_session(
 )
 def test_a_stale_waiver_spoils_success_only(outcome: Outcome, code: ExitCode):
     """A waiver that does not fit makes the command unusable; a violation comes first."""
-    assert decide_exit_code(make_collector((MUST, outcome)), 0, stale=STALE) is code
+    assert decide_exit_code(make_collector((MUST, outcome)), stale=STALE) is code
 
 
 @pytest.mark.parametrize("signal", [ExitCode.INTERRUPTED, ExitCode.TERMINATED])
 def test_a_signal_comes_first(signal: ExitCode):
     """A run that a signal ended has its code, whatever else there is to say."""
-    assert decide_exit_code(make_collector((MUST, BAD)), 1, signal, STALE) is signal
+    assert decide_exit_code(make_collector((MUST, BAD)), signal, STALE) is signal
 
 
 def test_only_items_of_the_run_are_expected():

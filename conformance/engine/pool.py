@@ -1,0 +1,163 @@
+"""Standing processes that judge: each has imported everything, and forks the workers it needs.
+
+The processes are warm, and what they judge is not: a worker has never seen an earlier
+implementation, nor an earlier version of the same file. This module imports nothing that judges.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from conformance.adapters.errors import AdapterError
+from conformance.engine.sandbox.starting import process_context
+from conformance.engine.scheduling import deal, group_by_programs
+from conformance.engine.tasks import Judged, Pair, Refused, Task
+from conformance.requirements import REQUIREMENTS
+from conformance.requirements.verdict import Outcome, Verdict
+
+_END_LIMIT = 2.0
+"""Seconds in which a process that judges may end by itself."""
+
+_POLL_INTERVAL = 0.05
+"""Seconds between two questions whether to go on."""
+
+
+class _Member:
+    """One process that judges, and what it is to judge next."""
+
+    def __init__(self, stop: Path, *, warm: bool) -> None:
+        context = process_context()
+        self.connection, theirs = context.Pipe()
+        self._process: Any = context.Process(target=_serve, args=(theirs, stop, warm))
+        self._process.start()
+        theirs.close()
+        self.queue: deque[Pair] = deque()
+        self.current: Pair | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        return bool(self._process.is_alive())
+
+    def close(self) -> None:
+        self.connection.close()
+        self._process.join(_END_LIMIT)
+        self._process.kill()
+
+
+def _serve(connection: Connection, stop: Path, warm: bool) -> None:
+    from conformance.engine.pool_member import serve  # noqa: PLC0415  imports all that judges
+
+    serve(connection, stop, warm=warm)
+
+
+class JudgePool:
+    """Processes that judge one task after another; a context manager.
+
+    Args:
+        size: How many.
+        warm: Whether each prepares, between two tasks, a worker that has the programs loaded which
+            most layers need. That takes seconds, which somebody who types does not notice.
+    """
+
+    def __init__(self, size: int, *, warm: bool = False) -> None:
+        self._warm = warm
+        self._stop = Path(tempfile.gettempdir()) / f"conformance-stop-{uuid.uuid4().hex}"
+        self._members = [_Member(self._stop, warm=warm) for _ in range(size)]
+
+    def __enter__(self) -> JudgePool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cancel()
+        for member in self._members:
+            member.close()
+        self._stop.unlink(missing_ok=True)
+
+    def cancel(self) -> None:
+        """End the task: pairs that are not judged yet get no verdict."""
+        self._stop.touch()
+
+    def judge(self, task: Task, goes_on: Callable[[], bool] = lambda: True) -> Generator[Judged]:
+        """Judge pairs; yield what is found as soon as it is, in any order.
+
+        Args:
+            task: What to judge.
+            goes_on: Is asked all the time; if it returns False, the task is cancelled.
+
+        Raises:
+            AdapterError: None of the implementations can be judged.
+        """
+        self._begin(task)
+        try:
+            while busy := [member for member in self._members if member.current is not None]:
+                ready = wait([member.connection for member in busy], _POLL_INTERVAL)
+                for member in busy:
+                    if member.connection in ready:
+                        yield from self._receive(member)
+                if not goes_on():
+                    self.cancel()
+        finally:
+            self._finish()
+
+    def _begin(self, task: Task) -> None:
+        self._stop.unlink(missing_ok=True)
+        for place, member in enumerate(self._members):
+            if not member.is_alive:
+                self._members[place] = _Member(self._stop, warm=self._warm)
+        parts = deal(task.ordered(), len(self._members), lambda pair: group_by_programs(pair[0]))
+        for member, part in zip(self._members, parts, strict=True):
+            member.queue.extend(part)
+            member.connection.send((task, len(self._members)))
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Let each idle process judge the next of its pairs, or the last of another's."""
+        for member in self._members:
+            queue = member.queue or max((m.queue for m in self._members), key=len)
+            if member.current is None and queue and member.is_alive and not self._stop.exists():
+                member.current = queue.popleft() if queue is member.queue else queue.pop()
+                member.connection.send(member.current)
+
+    def _receive(self, member: _Member) -> Iterator[Judged]:
+        assert member.current is not None, "it was waited for"  # noqa: S101
+        pair, member.current = member.current, None
+        try:
+            found: Judged | Refused | None = member.connection.recv()
+        except (EOFError, OSError):
+            found = Judged(verdict=_lost(pair))
+        if found is None:
+            return  # the task was cancelled
+        if isinstance(found, Refused):
+            raise AdapterError(found.reason)
+        self._hand_out()
+        yield found
+
+    def _finish(self) -> None:
+        """Wait until nothing is judged any more, and let each process prepare for the next task."""
+        self.cancel()
+        for member in self._members:
+            member.queue.clear()
+            try:
+                if member.current is not None:
+                    member.connection.recv()
+                member.connection.send(None)
+            except (EOFError, OSError):
+                pass  # it is replaced before the next task
+            member.current = None
+
+
+def _lost(pair: Pair) -> Verdict:
+    return Verdict(
+        requirement=pair[0],
+        implementation=pair[1],
+        kind="",
+        outcome=Outcome.ERRORED,
+        level=REQUIREMENTS[pair[0]].level,
+        detail="the process that judged it ended",
+    )

@@ -1,0 +1,156 @@
+"""One process of a pool: judges what it is asked, and prepares for the next task in between."""
+
+from __future__ import annotations
+
+import signal
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from conformance.adapters.errors import AdapterError
+from conformance.engine.budget import Clock, budget, share_of
+from conformance.engine.garbage import collect_rarely
+from conformance.engine.sandbox.confinement import die_with_parent
+from conformance.engine.sandbox.limits import Limits
+from conformance.engine.sandbox.starting import start_quickly
+from conformance.engine.sandbox.supervisor import Supervisor
+from conformance.engine.sandbox.waiting import RunCancelled
+from conformance.engine.sandbox.worker_process import WorkerLost, WorkerProcess
+from conformance.engine.tasks import Judged, Pair, Refused, Task
+from conformance.requirements.verdict import Verdict
+
+_REFERENCE = "impl"
+"""The implementation that warms up a worker: its programs are those that most layers need."""
+
+_WARMING_CASES = 20
+"""Cases per property, by which a worker is warmed up: they have nearly all shapes."""
+
+
+def serve(connection: Connection, stop: Path, *, warm: bool) -> None:
+    """Judge until the connection is closed.
+
+    Args:
+        connection: Where a task and the size of the pool, pairs of it, and None at its end come
+            from. Each pair is answered by ``Judged`` or ``Refused``, by None in a cancelled task.
+        stop: A file whose existence cancels the task.
+        warm: Whether to warm up a worker between two tasks.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # left to the process that has started this one
+    die_with_parent()
+    warnings.simplefilter("ignore")
+    collect_rarely()
+    with closing(Preparation(connection)) as preparation, suppress(EOFError, OSError):
+        while True:
+            task, size = connection.recv()
+            _serve_task(connection, task, _clock(task, size), stop, preparation)
+            if warm:
+                preparation.warm_up()
+
+
+def _clock(task: Task, size: int) -> Clock | None:
+    """Return a clock that divides the time among the pairs of this process."""
+    if task.ends is None:
+        return None
+    return Clock(task.ends, sum(share_of(requirement) for requirement, _ in task.pairs) / size)
+
+
+def _serve_task(
+    connection: Connection,
+    task: Task,
+    clock: Clock | None,
+    stop: Path,
+    preparation: Preparation,
+) -> None:
+    make = preparation.make_worker
+    options: dict[str, Any] = {"strictly": task.strictly, "stop": stop, "make_worker": make}
+    refusal: str | None = ""
+    judged = []
+    with closing(Supervisor(task.budget, task.limits, **options)) as supervisor:
+        while (pair := connection.recv()) is not None:
+            judged.append(pair[0])
+            try:
+                if refusal is not None and (refusal := _refusal(supervisor, task)) is not None:
+                    connection.send(Refused(refusal))
+                else:
+                    connection.send(_judge(supervisor, pair, task, clock))
+            except RunCancelled:
+                connection.send(None)
+    preparation.requirements = judged or preparation.requirements
+
+
+def _refusal(supervisor: Supervisor, task: Task) -> str | None:
+    """Return why no implementation can be judged; None if one can."""
+    refusals = []
+    for name in task.implementations:
+        refusals.append(supervisor.refusal(name))
+        if refusals[-1] is None:
+            return None
+    return "\n".join(dict.fromkeys(map(str, refusals)))
+
+
+def _judge(supervisor: Supervisor, pair: Pair, task: Task, clock: Clock | None) -> Judged:
+    requirement, name = pair
+    until = None if clock is None else clock.until(share_of(requirement))
+
+    def judge(values: Mapping[str, Any] | None) -> Verdict:
+        return supervisor.judge(requirement, name, until, values)
+
+    return Judged(
+        verdict=task.decide(pair, judge),
+        effects=supervisor.take_effects(name),
+        reading=supervisor.take_reading(name),
+        peaks=supervisor.peak_memory(),
+    )
+
+
+class Preparation:
+    """The worker for the next task, which is warmed up by the reference.
+
+    Args:
+        connection: Warming up ends as soon as something comes from there.
+
+    Attributes:
+        requirements: The ids by which it is warmed up: those that this process judged last.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._worker: WorkerProcess | None = None
+        self.requirements: Sequence[str] = ()
+
+    def warm_up(self) -> None:
+        """Judge the reference, until something else is to be judged."""
+        self.close()
+        worker = WorkerProcess(_REFERENCE, Limits(), start=start_quickly)
+        supervisor = Supervisor(
+            budget(max_examples=_WARMING_CASES), make_worker=lambda *_, **__: worker
+        )
+        try:
+            for requirement in self.requirements:
+                if self._connection.poll():
+                    break
+                supervisor.judge(requirement, _REFERENCE)
+        except (WorkerLost, AdapterError):
+            worker.close()
+        else:
+            self._worker = worker
+
+    def make_worker(
+        self, name: str, limits: Limits, *, strictly: bool, stop: Path | None
+    ) -> WorkerProcess:
+        """Return the worker of an implementation: the warm one, the first time."""
+        worker, self._worker = self._worker, None
+        if worker is None or worker.is_lost:
+            options: dict[str, Any] = {"strictly": strictly, "stop": stop, "start": start_quickly}
+            return WorkerProcess(name, limits, **options)
+        worker.turn_to(name, limits, strictly=strictly, stop=stop)
+        return worker
+
+    def close(self) -> None:
+        """End the worker that is warm."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None

@@ -1,0 +1,88 @@
+"""What a pool of processes judges, and what they find out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from conformance.engine.budget import Budget
+from conformance.engine.sandbox.limits import Limits
+from conformance.engine.scheduling import order_by_power
+from conformance.requirements import REQUIREMENTS
+from conformance.requirements.verdict import Verdict
+
+Pair = tuple[str, str]
+"""The id of a requirement, and the name of an implementation."""
+
+Judge = Callable[[Mapping[str, Any] | None], Verdict]
+"""Returns a verdict on a pair, by all cases or by the encoded one that is given."""
+
+
+def judge_by_all_cases(pair: Pair, judge: Judge) -> Verdict:
+    """Return the verdict on a pair, by all cases."""
+    del pair
+    return judge(None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What to judge.
+
+    Attributes:
+        pairs: Requirements and implementations.
+        budget: Which cases are generated.
+        limits: What an implementation may use.
+        strictly: Ignore declared deviations.
+        ends: When judging should be over, in seconds since 1970; None for no limit.
+        decide: Returns the verdict on a pair; it is called in the process that judges.
+    """
+
+    pairs: tuple[Pair, ...]
+    budget: Budget
+    limits: Limits = field(default_factory=Limits)
+    strictly: bool = False
+    ends: float | None = None
+    decide: Callable[[Pair, Judge], Verdict] = judge_by_all_cases
+
+    @property
+    def implementations(self) -> tuple[str, ...]:
+        """The names of all implementations."""
+        return tuple(dict.fromkeys(name for _, name in self.pairs))
+
+    def ordered(self) -> list[Pair]:
+        """Return the pairs in the order in which to judge them: one implementation at a time."""
+        rows = order_by_power(
+            [REQUIREMENTS[row] for row in dict.fromkeys(r for r, _ in self.pairs)]
+        )
+        wanted = set(self.pairs)
+        by_name = [(row.id, name) for name in self.implementations for row in rows]
+        return [pair for pair in by_name if pair in wanted]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What was found out about one pair.
+
+    Attributes:
+        verdict: The verdict.
+        effects: The process-wide state that the implementation has changed since the last one.
+        reading: What was read of the implementation, once.
+        peaks: The largest resident memory of the processes of each implementation, in bytes.
+    """
+
+    verdict: Verdict
+    effects: list[str] = field(default_factory=list)
+    reading: dict[str, Any] | None = None
+    peaks: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing can be judged.
+
+    Attributes:
+        reason: Why, for each implementation.
+    """
+
+    reason: str
