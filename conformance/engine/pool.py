@@ -10,6 +10,7 @@ import tempfile
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from conformance.adapters.errors import AdapterError
 from conformance.engine.sandbox.starting import process_context
 from conformance.engine.scheduling import deal, group_by_programs
-from conformance.engine.tasks import Judged, Pair, Refused, Task
+from conformance.engine.tasks import PREPARE, Judged, Pair, Refused, Task
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict
 
@@ -31,10 +32,10 @@ _POLL_INTERVAL = 0.05
 class _Member:
     """One process that judges, and what it is to judge next."""
 
-    def __init__(self, stop: Path, *, warm: bool) -> None:
+    def __init__(self, stop: Path) -> None:
         context = process_context()
         self.connection, theirs = context.Pipe()
-        self._process: Any = context.Process(target=_serve, args=(theirs, stop, warm))
+        self._process: Any = context.Process(target=_serve, args=(theirs, stop))
         self._process.start()
         theirs.close()
         self.queue: deque[Pair] = deque()
@@ -50,10 +51,10 @@ class _Member:
         self._process.kill()
 
 
-def _serve(connection: Connection, stop: Path, warm: bool) -> None:
+def _serve(connection: Connection, stop: Path) -> None:
     from conformance.engine.pool_member import serve  # noqa: PLC0415  imports all that judges
 
-    serve(connection, stop, warm=warm)
+    serve(connection, stop)
 
 
 class JudgePool:
@@ -61,14 +62,11 @@ class JudgePool:
 
     Args:
         size: How many.
-        warm: Whether each prepares, between two tasks, a worker that has the programs loaded which
-            most layers need. That takes seconds, which somebody who types does not notice.
     """
 
-    def __init__(self, size: int, *, warm: bool = False) -> None:
-        self._warm = warm
+    def __init__(self, size: int) -> None:
         self._stop = Path(tempfile.gettempdir()) / f"conformance-stop-{uuid.uuid4().hex}"
-        self._members = [_Member(self._stop, warm=warm) for _ in range(size)]
+        self._members = [_Member(self._stop) for _ in range(size)]
 
     def __enter__(self) -> JudgePool:
         return self
@@ -79,9 +77,21 @@ class JudgePool:
             member.close()
         self._stop.unlink(missing_ok=True)
 
+    def __len__(self) -> int:
+        return len(self._members)
+
     def cancel(self) -> None:
         """End the task: pairs that are not judged yet get no verdict."""
         self._stop.touch()
+
+    def prepare(self) -> None:
+        """Let each process load the programs that most layers need, for the next task.
+
+        That takes seconds, in which somebody edits the layer; a task ends it.
+        """
+        for member in self._members:
+            with suppress(OSError):
+                member.connection.send(PREPARE)
 
     def judge(self, task: Task, goes_on: Callable[[], bool] = lambda: True) -> Generator[Judged]:
         """Judge pairs; yield what is found as soon as it is, in any order.
@@ -109,7 +119,7 @@ class JudgePool:
         self._stop.unlink(missing_ok=True)
         for place, member in enumerate(self._members):
             if not member.is_alive:
-                self._members[place] = _Member(self._stop, warm=self._warm)
+                self._members[place] = _Member(self._stop)
         parts = deal(task.ordered(), len(self._members), lambda pair: group_by_programs(pair[0]))
         for member, part in zip(self._members, parts, strict=True):
             member.queue.extend(part)
@@ -139,7 +149,7 @@ class JudgePool:
         yield found
 
     def _finish(self) -> None:
-        """Wait until nothing is judged any more, and let each process prepare for the next task."""
+        """Wait until nothing is judged any more."""
         self.cancel()
         for member in self._members:
             member.queue.clear()

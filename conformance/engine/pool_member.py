@@ -19,7 +19,7 @@ from conformance.engine.sandbox.starting import start_quickly
 from conformance.engine.sandbox.supervisor import Supervisor
 from conformance.engine.sandbox.waiting import RunCancelled
 from conformance.engine.sandbox.worker_process import WorkerLost, WorkerProcess
-from conformance.engine.tasks import Judged, Pair, Refused, Task
+from conformance.engine.tasks import PREPARE, Judged, Pair, Refused, Task
 from conformance.requirements.verdict import Verdict
 
 _REFERENCE = "impl"
@@ -29,14 +29,14 @@ _WARMING_CASES = 20
 """Cases per property, by which a worker is warmed up: they have nearly all shapes."""
 
 
-def serve(connection: Connection, stop: Path, *, warm: bool) -> None:
+def serve(connection: Connection, stop: Path) -> None:
     """Judge until the connection is closed.
 
     Args:
         connection: Where a task and the size of the pool, pairs of it, and None at its end come
-            from. Each pair is answered by ``Judged`` or ``Refused``, by None in a cancelled task.
+            from, or ``PREPARE``. Each pair is answered by ``Judged`` or ``Refused``, or by None if
+            the task is cancelled.
         stop: A file whose existence cancels the task.
-        warm: Whether to warm up a worker between two tasks.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # left to the process that has started this one
     die_with_parent()
@@ -44,10 +44,12 @@ def serve(connection: Connection, stop: Path, *, warm: bool) -> None:
     collect_rarely()
     with closing(Preparation(connection)) as preparation, suppress(EOFError, OSError):
         while True:
-            task, size = connection.recv()
-            _serve_task(connection, task, _clock(task, size), stop, preparation)
-            if warm:
+            message = connection.recv()
+            if message == PREPARE:
                 preparation.warm_up()
+                continue
+            task, size = message
+            _serve_task(connection, task, _clock(task, size), stop, preparation)
 
 
 def _clock(task: Task, size: int) -> Clock | None:

@@ -15,6 +15,9 @@ from conformance.requirements.verdict import Verdict
 Pair = tuple[str, str]
 """The id of a requirement, and the name of an implementation."""
 
+PREPARE = "prepare"
+"""What is sent to a process instead of a task, for it to prepare for the next one."""
+
 Judge = Callable[[Mapping[str, Any] | None], Verdict]
 """Returns a verdict on a pair, by all cases or by the encoded one that is given."""
 

@@ -27,7 +27,9 @@ COMMANDS = {
     "run": ("run:run", "Judge implementations."),
     "schema": ("listing:schema", "Print the JSON Schema of reports."),
     "smoke": ("smoke:smoke", "Check that an adapter works."),
+    "serve": ("serve:serve", "Judge what is asked for over a Unix socket."),
     "waivers": ("waivers_command:waivers", "Maintain a file of known violations."),
+    "watch": ("watch:watch", "Judge a file each time that it is saved."),
 }
 """The module and the function of each command, and its line in ``--help``."""
 

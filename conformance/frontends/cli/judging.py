@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -53,6 +53,7 @@ class Presentation:
         color: Whether a terminal gets colors.
         report: Where to write the report as JSON.
         fail_fast: Stop at the first violation.
+        at_once: Print the first violation as soon as it is found; always so with ``fail_fast``.
         diagnose: Look for the most likely mistake.
         detail: How much is printed.
         grade: Where to write the grade, which is printed instead of the report.
@@ -62,6 +63,7 @@ class Presentation:
     color: bool
     report: Path | None = None
     fail_fast: bool = False
+    at_once: bool = False
     diagnose: bool = True
     detail: Detail = Detail.SCREEN
     grade: GradeFile | None = None
@@ -104,38 +106,53 @@ class Session:
         self.announced: Verdict | None = None
         self.signalled = ExitCode.OK
 
-    def judge(self) -> None:
-        """Judge all pairs, as long as nothing ends the run.
+    def judge_once(self) -> None:
+        """Judge all pairs in processes that end with the run, as long as no signal ends it.
+
+        Raises:
+            AdapterError: None of the implementations can be judged.
+        """
+        size = choose_jobs(self._how.jobs, len(self._run.items()))
+        with catch_signals() as received:
+            try:
+                with JudgePool(size) as pool:
+                    self.judge(pool)
+            except KeyboardInterrupt:
+                self.signalled = received.exit_code
+        forget_old_compilations()
+
+    def judge(self, pool: JudgePool, goes_on: Callable[[], bool] = lambda: True) -> None:
+        """Judge all pairs.
+
+        Args:
+            pool: The processes that judge.
+            goes_on: Is asked all the time; if it returns False, the rest is not judged.
 
         Raises:
             AdapterError: None of the implementations can be judged.
         """
         pairs = tuple(self._run.items().values())
         self.collection.expected = set(pairs)
-        size = self.collection.workers = choose_jobs(self._how.jobs, len(pairs))
-        task = task_of(self._run, pairs, size)
+        self.collection.workers = len(pool)
+        task = task_of(self._run, pairs, len(pool))
         display = ProgressDisplay(self.collection, self._console)
-        with catch_signals() as received:
-            try:
-                with display, JudgePool(size) as pool, closing(pool.judge(task)) as results:
-                    for judged in results:
-                        self.collection.take(judged)
-                        display.observe(judged.verdict)
-                        self._look_at(judged.verdict, pool)
-            except KeyboardInterrupt:
-                self.signalled = received.exit_code
-        forget_old_compilations()
+        with display, closing(pool.judge(task, goes_on)) as results:
+            for judged in results:
+                self.collection.take(judged)
+                display.observe(judged.verdict)
+                self._look_at(judged.verdict, pool)
 
     def _look_at(self, verdict: Verdict, pool: JudgePool) -> None:
         if self._run.shard is None:
             self._experts.begin(verdict)
-        if not self._how.fail_fast or self.announced is not None:
+        if not (self._how.fail_fast or self._how.at_once) or self.announced is not None:
             return
         if exit_code_of([verdict], strict=self._run.strict) is ExitCode.FAILED:
             self.announced = verdict
             if not self._how.quiet:
                 render_first(self.collection.report(ExitCode.FAILED), verdict, self._console)
-            pool.cancel()
+            if self._how.fail_fast:
+                pool.cancel()
 
 
 def task_of(run: RunConfig, pairs: tuple[Pair, ...], size: int) -> Task:
@@ -180,7 +197,7 @@ def judge_and_show(run: RunConfig, how: Presentation) -> tuple[Report | None, Ex
         if how.grade is not None:
             how.grade.begin(collection)
         try:
-            session.judge()
+            session.judge_once()
         except AdapterError as error:
             return _refuse(session, how, console, str(error))
         report = collection.report(decide_exit_code(collection, session.signalled))
@@ -192,7 +209,7 @@ def judge_and_show(run: RunConfig, how: Presentation) -> tuple[Report | None, Ex
             render_findings(report, console, session.announced)
         if not session.signalled:
             try:
-                report = _consult(experts, report, collection, console)
+                report = consult(experts, report, collection, console)
             except KeyboardInterrupt:
                 if how.detail is not Detail.ALL:
                     how.show(report, session, console)
@@ -246,7 +263,7 @@ def decide_exit_code(
     return code
 
 
-def _consult(experts: Experts, report: Report, collection: Collection, console: Console) -> Report:
+def consult(experts: Experts, report: Report, collection: Collection, console: Console) -> Report:
     """Add the mistakes to the report of a whole run, and small examples of what is shown.
 
     The report of a shard gets neither, but waivers in it may expect a mistake.

@@ -13,6 +13,7 @@ from conformance.adapters.errors import printable
 from conformance.frontends.cli.parameters import FILE, check_writable
 from conformance.report.atomic_files import write_text
 from conformance.report.badge import to_badge
+from conformance.report.junit import to_junit
 from conformance.report.markdown import to_markdown
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _render(report: Report, form: str) -> str:
         from conformance.report.page import to_html  # noqa: PLC0415  imports Jinja2
 
         return to_html(report)
-    return to_markdown(report) if form == "markdown" else to_badge(report)
+    return {"junit": to_junit, "markdown": to_markdown, "badge": to_badge}[form](report)
 
 
 def summarize_job(report: Report) -> None:

@@ -46,14 +46,14 @@ def read_report(path: Path) -> Report:
 @click.command()
 @click.argument("file", type=FILE)
 @rendering_options
-def report(file: Path, html: Path | None, markdown: Path | None, badge: Path | None) -> None:
+def report(file: Path, **renderings: Path | None) -> None:
     """Render the JSON report FILE; without an option, print it as Markdown."""
-    different_files(html=html, markdown=markdown, badge=badge)
+    different_files(**renderings)
     found = read_report(file)
-    _refuse_overwriting((file,), "the report itself", html, markdown, badge)
-    if not (html or markdown or badge):
+    _refuse_overwriting((file,), "the report itself", *renderings.values())
+    if not any(renderings.values()):
         click.echo(to_markdown(found), nl=False)
-    publish(found, html=html, markdown=markdown, badge=badge)
+    publish(found, **renderings)
 
 
 @click.command()
@@ -74,13 +74,11 @@ def report(file: Path, html: Path | None, markdown: Path | None, badge: Path | N
 def combine(
     shards: tuple[Path, ...],
     output: Path,
-    html: Path | None,
-    markdown: Path | None,
-    badge: Path | None,
     diagnose: bool,
     verbose: bool,
     quiet: bool,
     color: bool,
+    **renderings: Path | None,
 ) -> None:
     """Combine the reports of `conformance run --shard i/n`.
 
@@ -89,13 +87,13 @@ def combine(
     are refused by name: exit code 2, and nothing is written.
     """
     detail = choose_detail(verbose=verbose, quiet=quiet)
-    different_files(output=output, html=html, markdown=markdown, badge=badge)
-    _refuse_overwriting(shards, "a shard", output, html, markdown, badge)
+    different_files(output=output, **renderings)
+    _refuse_overwriting(shards, "a shard", output, *renderings.values())
     whole = _combine(shards)
     if diagnose:
         whole.diagnoses.update(diagnoses(whole))
     write("output", output, whole.to_text())
-    publish(whole, html=html, markdown=markdown, badge=badge)
+    publish(whole, **renderings)
     summarize_job(whole)
     render_report(whole, console_of(color=color), detail)
     sys.exit(whole.footer.exit_code)
