@@ -131,6 +131,7 @@ class Preparation:
             budget(max_examples=_WARMING_CASES), make_worker=lambda *_, **__: worker
         )
         try:
+            supervisor.refusal(_REFERENCE)  # it takes the first answer, whatever comes then
             for requirement in self.requirements:
                 if self._connection.poll():
                     break

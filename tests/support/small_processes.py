@@ -24,20 +24,18 @@ print(json.dumps([
 """
 
 
-def run_small(code: str, *arguments: str, given: str = "") -> Any:
+def run_small(code: str, *arguments: str) -> Any:
     """Run code in a new process, and check that it stays small and imports nothing foreign.
 
     Args:
         code: Prints one line of JSON.
         *arguments: The arguments of the process.
-        given: Its standard input.
 
     Returns:
         The value of that line.
     """
     done = subprocess.run(
         [sys.executable, "-c", code + _DESCRIBE, *arguments],
-        input=given,
         capture_output=True,
         text=True,
         check=True,

@@ -13,7 +13,6 @@ from conformance.adapters.errors import printable
 from conformance.frontends.cli.parameters import FILE, check_writable
 from conformance.report.atomic_files import write_text
 from conformance.report.badge import to_badge
-from conformance.report.junit import to_junit
 from conformance.report.markdown import to_markdown
 
 if TYPE_CHECKING:
@@ -89,7 +88,11 @@ def _render(report: Report, form: str) -> str:
         from conformance.report.page import to_html  # noqa: PLC0415  imports Jinja2
 
         return to_html(report)
-    return {"junit": to_junit, "markdown": to_markdown, "badge": to_badge}[form](report)
+    if form == "junit":
+        from conformance.report.junit import to_junit  # noqa: PLC0415  imports an XML parser
+
+        return to_junit(report)
+    return to_markdown(report) if form == "markdown" else to_badge(report)
 
 
 def summarize_job(report: Report) -> None:

@@ -69,18 +69,13 @@ def judge_in(workers: str) -> str:
     return judging.replace("\nmain", "\ntry: main") + "\nexcept SystemExit as end: print(end.code)"
 
 
-def test_no_framework_is_imported_where_verdicts_are_reached():
-    """Layers live in other processes: pytest's has the arrays that they return, no more."""
-    assert find_loaded(judge_in("1"), FRAMEWORKS | HEAVY) == {"numpy", "hypothesis"}
-
-
 def test_the_check_of_light_imports_can_fail():
     """The same check finds NumPy and Hypothesis, or rich and pytest, where they are needed."""
     assert {"numpy", "hypothesis"} <= find_loaded("import conformance.strategies.cases")
     making = "import impl, optax; impl.reference()"
     assert FRAMEWORKS - {"orbax"} <= find_loaded(making, FRAMEWORKS)
     assert {"pytest", "rich"} <= find_loaded(
-        "import conformance.frontends.cli.run_pytest", FOR_JUDGING
+        "import conformance.frontends.cli.gallery_session", FOR_JUDGING
     )
 
 
@@ -104,6 +99,7 @@ def test_all_is_sorted():
     assert conformance.__all__ == sorted(conformance.__all__, key=lambda n: (rank(n), n))
 
 
-def test_the_process_that_only_distributes_work_stays_light():
-    """With several workers, the first process collects verdicts, and imports nothing to judge."""
-    assert find_loaded(judge_in("2"), FRAMEWORKS | HEAVY) == set()
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_process_that_only_distributes_work_stays_light(workers: str):
+    """The first process collects verdicts, and imports nothing that judges or is judged."""
+    assert find_loaded(judge_in(workers), FRAMEWORKS | HEAVY) == set()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 
@@ -14,7 +13,18 @@ from support.small_processes import run_small
 
 from conformance.diagnosis.client import Expert
 
-DIAGNOSING = "from conformance.diagnosis.__main__ import main; main()"
+DIAGNOSING = """
+import json, sys, time
+from conformance.diagnosis.explanation import examine
+from conformance.engine.sandbox.limits import Limits
+from conformance.engine.sandbox.worker_process import WorkerProcess
+from conformance.properties.support.subject import Subject
+
+worker = WorkerProcess(sys.argv[1], Limits())
+examined = examine(Subject(worker.receive_declaration(), worker))
+worker.close()
+print(json.dumps(examined.explain([], time.time())))
+"""
 
 OBSERVING = """
 import json, sys
@@ -44,9 +54,7 @@ NEEDS_PROC = pytest.mark.skipif(sys.platform != "linux", reason="the peak is rea
 def test_a_diagnosis_is_made_without_the_implementation_and_without_jax():
     """Calls and gradients are observed by a small process that has seen nothing but arrays."""
     name = "backward-without-projection"
-    about = {"implementation": f"fault:{name}", "strictly": False, "diagnose": True}
-    lines = json.dumps(about), json.dumps({"explain": []})
-    assert run_small(DIAGNOSING, given="\n".join(lines))["id"] == name
+    assert run_small(DIAGNOSING, f"fault:{name}")["id"] == name
 
 
 @NEEDS_PROC

@@ -77,7 +77,7 @@ def test_a_request_to_execute_has_no_words():
     [
         Reply(result={"detail": "two\nlines"}, effects=["sys.stdout"]),
         Reply(refusal="\ud800 \u202e"),
-        Init(implementation="norm.py:Norm", strictly=True, path=["", "a b"], heartbeat=7),
+        Init(implementation="norm.py:Norm", strictly=True, path=["", "a b"]),
     ],
 )
 def test_messages_arrive_as_they_are(message: Init | Reply):
