@@ -9,9 +9,9 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -55,8 +55,8 @@ def serve(path: Path, jobs: str) -> None:
                 click.echo(f"Listening at {path}, {size} processes.")
                 while True:
                     connection, _ = listener.accept()
-                    with connection, connection.makefile("w", encoding="utf-8") as output:
-                        _Answer(connection, output).give(pool)
+                    with connection:
+                        _Answer(connection).give(pool)
         except KeyboardInterrupt:
             click.echo("Ended.")
     sys.exit(received.exit_code)
@@ -90,18 +90,17 @@ def _listening(path: Path) -> Iterator[socket.socket]:
 class _Answer:
     """Answers the request of one connection."""
 
-    def __init__(self, connection: socket.socket, output: TextIO) -> None:
-        self._connection, self._output = connection, output
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
 
     def give(self, pool: JudgePool) -> None:
         """Judge what is asked for; whoever goes away is not answered any more."""
-        try:
-            request = read_request(self._read())
-            self._send(self._judge(request, pool))
-        except (OptionError, AdapterError) as error:
-            self._send({"error": printable(str(error))})
-        except OSError:
-            return
+        with suppress(OSError):
+            try:
+                answer = self._judge(read_request(self._read()), pool)
+            except (OptionError, AdapterError) as error:
+                answer = {"error": printable(str(error))}
+            self._send(answer)
 
     def _read(self) -> bytes:
         ends, line = time.monotonic() + _READING, b""
@@ -137,5 +136,4 @@ class _Answer:
         return not ready or bool(self._connection.recv(1, socket.MSG_PEEK))
 
     def _send(self, content: dict[str, Any]) -> None:
-        self._output.write(json.dumps(content, ensure_ascii=False) + "\n")
-        self._output.flush()
+        self._connection.sendall(json.dumps(content).encode() + b"\n")
