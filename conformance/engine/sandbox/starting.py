@@ -11,10 +11,11 @@ import ctypes
 import multiprocessing
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import forkserver, reduction
+from multiprocessing import forkserver, reduction, util
 from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import Any, Protocol
 
@@ -31,6 +32,11 @@ from conformance.engine.sandbox.confinement import (
 
 _PRELOADED = ("conformance.engine.sandbox.frameworks",)
 """What the process that is forked imports."""
+
+
+_LONGEST = 60
+"""Characters that the path of the directory for temporary files may have: that of a socket may have
+108 on Linux, and 104 elsewhere."""
 
 
 class ProcessHandle(Protocol):
@@ -110,6 +116,7 @@ def process_context() -> ForkServerContext | SpawnContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(_PRELOADED))
+    _choose_short_directory()
     remember_compilations()
     offer_host_devices()
     before = os.environ.get(SAFE_PATH)
@@ -122,6 +129,17 @@ def process_context() -> ForkServerContext | SpawnContext:
         if before is None:
             del os.environ[SAFE_PATH]
     return context
+
+
+def _choose_short_directory() -> None:
+    """Let ``multiprocessing`` put its socket into /tmp if the path in $TMPDIR would be too long."""
+    before = tempfile.gettempdir()
+    if len(before) > _LONGEST:
+        tempfile.tempdir = "/tmp"  # noqa: S108  it makes a directory of its own there
+    try:
+        util.get_temp_dir()
+    finally:
+        tempfile.tempdir = before
 
 
 def fork(errors: int, heartbeat: int, mark: str) -> Started:
