@@ -73,7 +73,7 @@ _CONDITIONS = {
 
 
 def where_seen(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return under which conditions, that no designed call has, a layer is wrong.
+    """Return under which conditions, that no designed call has, a layer is wrong, and what first.
 
     Args:
         verdicts: The violations, those that bind first.
@@ -81,10 +81,17 @@ def where_seen(verdicts: Sequence[Verdict]) -> list[str]:
     families = dict.fromkeys(family_of(verdict.requirement) for verdict in verdicts)
     if not families or not families.keys() <= _CONDITIONS.keys():
         return []
-    first = next((v.violation for v in verdicts if v.violation is not None), None)
-    quantity = "" if first is None else f": {first.finding.label}"
+    labels = [v.violation.finding.label for v in verdicts if v.violation is not None]
+    quantity = f": first {min(labels, key=_rank_of_label)}" if labels else ""
     words = " or ".join(_CONDITIONS[family] for family in families)
     return [f"Wrong only {words}{quantity}."]
+
+
+def _rank_of_label(label: str) -> int:
+    """Return the place of a quantity in the order of computation; gradients come last."""
+    if "gradient" in label:
+        return len(_ORDER)
+    return next((at for at, name in enumerate(_ORDER) if name in label.split()), len(_ORDER))
 
 
 def _right(order: list[Place], wrong: set[Place]) -> list[str]:
