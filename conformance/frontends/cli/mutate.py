@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from contextlib import closing
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from conformance.adapters.errors import AdapterError, printable
+from conformance.engine.jobs import cores
 from conformance.engine.sandbox.limits import Limits
 from conformance.engine.sandbox.worker_process import WorkerLost
 from conformance.frontends.cli.console import console_of
@@ -85,11 +85,12 @@ def mutate(
     from conformance.mutation.document import document  # noqa: PLC0415
     from conformance.mutation.pool import EditPool  # noqa: PLC0415  imports NumPy
 
+    processes = cores() if jobs == "auto" else int(jobs)
     console, started = console_of(color=color), time.perf_counter()
     result = MutationResult(name=name, seed=seed)
     with catch_signals() as received:
         try:
-            with closing(EditPool(name, _processes(jobs), Limits(call_timeout))) as pool:
+            with closing(EditPool(name, processes, Limits(call_timeout))) as pool:
                 _judge(pool, result, limit, console)
         except KeyboardInterrupt:
             console.print("Interrupted: only a part of the edits was judged.", style="yellow")
@@ -100,12 +101,6 @@ def mutate(
     if target is not None:
         write_text(target, json.dumps(document(result), indent=1, ensure_ascii=False) + "\n")
     sys.exit(received.exit_code or _exit_code(result))
-
-
-def _processes(jobs: str) -> int:
-    if jobs != "auto":
-        return int(jobs)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _judge(pool: EditPool, result: MutationResult, limit: int | None, console: Console) -> None:
