@@ -22,6 +22,9 @@ _INSIDE = "dx ÷ γ/√(v+ε)"
 _TERMS = ("Σ w·z", "mean of w·z", "mean of w", "Σ w", "z · mean of w·z", _INSIDE, f"N · {_INSIDE}")
 """Quantities that many compute with γ·w in the place of w."""
 
+_STEPS = frozenset({"w as used", "z", "γ/√(v+ε)", "mean of w", "z · mean of w·z", _INSIDE})
+"""Quantities that every backward pass uses in some form."""
+
 ORDER = (
     *("w as used", "v", "v + ε", "√(v+ε)", "z", "1/√(v+ε)", "γ/√(v+ε)"),
     *(name for term in _TERMS for name in (term, f"γ · {term}")),
@@ -87,10 +90,13 @@ def _clearly_wrong(
     made: Quantities, right: Quantities, known: Sequence[Approximate]
 ) -> Iterator[Wrong]:
     for name in ORDER:
-        if name in made and name in right:
-            wrong = compare(name, made[name], right[name])
-            if wrong is not None and not is_known(wrong.predicted, known):
-                yield wrong
+        if name not in made or name not in right:
+            continue
+        wrong = compare(name, made[name], right[name])
+        if wrong is not None and not is_known(wrong.predicted, known):
+            yield wrong
+        elif wrong is not None and name in _STEPS and np.ptp(wrong.predicted.value):
+            return  # something is mixed up: what comes after it is not to blame
 
 
 def _quantities(
