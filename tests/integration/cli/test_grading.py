@@ -38,7 +38,10 @@ KILLER = f"""
 import json, os, signal
 from pathlib import Path
 Path("grades/killer.json").write_text(json.dumps({{"exit_code": 0, "grades": [{FORGED}]}}))
-os.kill(os.getppid(), signal.SIGKILL)
+process = os.getppid()
+while b"--grade" not in Path(f"/proc/{{process}}/cmdline").read_bytes():
+    process = int(Path(f"/proc/{{process}}/stat").read_text().rpartition(")")[2].split()[1])
+os.kill(process, signal.SIGKILL)
 """
 
 
