@@ -10,13 +10,28 @@ import numpy as np
 from conformance.adapters.operations.pullbacks import prepare_call
 from conformance.adapters.protocols import Layer
 
-_FEW, _MORE = 16, 48
+_SIZES = ((16, 48), (512, 8192))
+"""Numbers of rows that are compared, the second ones where the first show nothing: there may be
+blocks of a hundred rows or a thousand. What grows by less is small at every size."""
+
+_INLINE = frozenset(
+    (
+        "checkpoint",
+        "closed_call",
+        "core_call",
+        "custom_jvp_call",
+        "custom_vjp_call",
+        "custom_vjp_call_jaxpr",
+    )
+)
+"""Primitives whose equations are executed one by one outside jit; jit itself, cond, scan and loops
+are compiled as a whole."""
 
 
 def measure_growth(layer: Layer, features: int) -> list[float]:
     """Return the equations that each row adds to the program of a training call.
 
-    It is traced for two small batches, and neither compiled nor executed.
+    It is traced for a few batches, and neither compiled nor executed.
 
     Args:
         layer: The layer, which does not change.
@@ -26,11 +41,16 @@ def measure_growth(layer: Layer, features: int) -> list[float]:
         Those of the whole call, and those of the largest part that the layer compiles by itself.
         Zeros for a layer that JAX cannot trace.
     """
-    try:
-        few, more = (_count_traced(layer, rows, features) for rows in (_FEW, _MORE))
-    except Exception:  # noqa: BLE001  what cannot be traced has no program
-        return [0.0, 0.0]
-    return [max(0.0, (b - a) / (_MORE - _FEW)) for a, b in zip(few, more, strict=True)]
+    growth = [0.0, 0.0]
+    for few, more in _SIZES:
+        try:
+            counts = [_count_traced(layer, rows, features) for rows in (few, more)]
+        except Exception:  # noqa: BLE001  what cannot be traced has no program
+            return growth
+        growth = [max(0.0, (b - a) / (more - few)) for a, b in zip(*counts, strict=True)]
+        if any(growth):
+            break
+    return growth
 
 
 def _count_traced(layer: Layer, rows: int, features: int) -> tuple[int, int]:
@@ -51,6 +71,6 @@ def _count(jaxpr: Any) -> tuple[int, int]:
                     continue
                 inside, compiled = _count(inner)
                 total += inside
-                apart = equation.primitive.name in {"jit", "pjit"}
+                apart = equation.primitive.name not in _INLINE
                 largest = max(largest, compiled, inside if apart else 0)
     return total, largest

@@ -38,6 +38,25 @@ class CompiledUnrolled(Unrolled):
         return jax.jit(super().batch_mean)(jnp.asarray(x))
 
 
+class UnrolledInBranch(Unrolled):
+    """A branch has the unrolled sum: JAX compiles branches and loops as a whole."""
+
+    def batch_mean(self, x: Any) -> Array:
+        unrolled = super().batch_mean
+        return jax.lax.cond(True, unrolled, lambda x: x[0], jnp.asarray(x))
+
+
+class CompiledBlocks(StepwiseBatchNorm):
+    """It compiles a sum of blocks of 100 rows."""
+
+    def batch_mean(self, x: Any) -> Array:
+        def mean(x: Array) -> Array:
+            blocks = [x[i : i + 100].sum(axis=0) for i in range(0, len(x), 100)]
+            return sum(blocks[1:], blocks[0]) / len(x)
+
+        return jax.jit(mean)(jnp.asarray(x))
+
+
 def judge(layer: type[StepwiseBatchNorm], rows: int) -> tuple[int, list[str]]:
     """Return how many numbers were compared at a size, and what was left out."""
     subject = Subject(Implementation.nnx(layer))
@@ -56,13 +75,22 @@ def test_an_unrolled_layer_is_called_without_jit():
     assert not left_out
 
 
-def test_what_a_layer_compiles_by_itself_is_left_out_and_said():
+@pytest.mark.parametrize("layer", [CompiledUnrolled, UnrolledInBranch])
+def test_what_is_compiled_as_a_whole_is_left_out_and_said(layer: type[StepwiseBatchNorm]):
     """Its program has thousands of equations, whoever calls it."""
-    compared, left_out = judge(CompiledUnrolled, 1025)
+    compared, left_out = judge(layer, 1025)
     assert compared < 1025
     assert len(left_out) == 1
     assert left_out[0].startswith("1025 × 2: a program of about ")
-    assert judge(CompiledUnrolled, 129)[1] == []
+    assert judge(layer, 129)[1] == []
+
+
+def test_large_blocks_are_noticed():
+    """A program that grows only from a hundred rows on is too large for a million."""
+    subject = Subject(Implementation.nnx(CompiledBlocks))
+    layer = subject.build(subject.conventions.constructed(_CONFIG))
+    assert fits(subject, layer, (4097, 3), compiled=False)
+    assert not fits(subject, layer, (2**20, 3), compiled=False)
 
 
 @pytest.mark.parametrize("rows", [130, 2**21])
