@@ -21,7 +21,7 @@ from mutation.record import Key, Record, Result, opinions
 from mutation.targets import TARGETS
 from pool import CRASH, TIME_LIMIT, Answer, Task, answers
 
-from conformance.mutation.catalogue import Mutant
+from conformance.mutation.mutants import Mutant
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "mutants.jsonl"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.mutation.catalogue import Mutant
+from conformance.mutation.mutants import Mutant
 
 Result = dict[str, Any]
 Key = tuple[str, str, str]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
 
-from conformance.mutation.catalogue import Mutant
+from conformance.mutation.mutants import Mutant
 from mutation.record import EQUIVALENT, HOLE, OUT_OF_SCOPE, Opinion, Record
 
 Opinions = dict[tuple[str, str], Opinion]

@@ -12,7 +12,7 @@ remember_compilations()  # must come before jax is imported
 from conformance.adapters.implementation import Implementation  # noqa: E402
 from conformance.engine.budget import budget  # noqa: E402
 from conformance.engine.judge import judge_requirement  # noqa: E402
-from conformance.mutation.catalogue import Mutant  # noqa: E402
+from conformance.mutation.mutants import Mutant  # noqa: E402
 from conformance.properties.support.subject import Subject  # noqa: E402
 from conformance.requirements import REQUIREMENTS, Level, Requirement  # noqa: E402
 from conformance.requirements.verdict import Outcome, Verdict  # noqa: E402

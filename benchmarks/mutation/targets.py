@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 from conformance.adapters.implementation import Implementation
-from conformance.mutation.catalogue import Mutant, mutants_of, used_definitions
+from conformance.mutation.mutants import Mutant, mutants_of, used_definitions
 from mutation.probes import probed
 
 FLAX = "flax.nnx.nn.normalization"

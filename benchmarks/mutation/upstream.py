@@ -21,7 +21,7 @@ from typing import Any
 from unittest import mock
 
 from conformance.engine.jax_runtime import cache_directory, remember_compilations
-from conformance.mutation.catalogue import Mutant
+from conformance.mutation.mutants import Mutant
 from mutation.probes import lines, noting_lines
 
 TEST_FILE = "tests/nnx/nn/normalization_test.py"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any, Self
 
-from conformance.engine.sandbox.starting import process_context
+from conformance.engine.sandbox.process_start import process_context
 from conformance.report.causes import Cause, causes
 from conformance.report.model import Report
 from conformance.requirements import Level

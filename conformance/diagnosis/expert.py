@@ -17,7 +17,7 @@ from conformance.diagnosis.verification import judge_again
 from conformance.engine.garbage import collect_rarely
 from conformance.engine.sandbox.confinement import die_with_parent
 from conformance.engine.sandbox.limits import Limits
-from conformance.engine.sandbox.starting import start_quickly
+from conformance.engine.sandbox.process_start import start_quickly
 from conformance.engine.sandbox.worker_process import WorkerProcess
 from conformance.properties.support.subject import Subject
 from conformance.requirements.verdict import Verdict

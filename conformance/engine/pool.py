@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.adapters.errors import AdapterError
-from conformance.engine.sandbox.starting import process_context
+from conformance.engine.sandbox.process_start import process_context
 from conformance.engine.scheduling import deal, group_by_programs
 from conformance.engine.tasks import PREPARE, Judged, Pair, Refused, Task
 from conformance.requirements import REQUIREMENTS

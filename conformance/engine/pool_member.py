@@ -15,7 +15,7 @@ from conformance.engine.budget import Clock, budget, share_of
 from conformance.engine.garbage import collect_rarely
 from conformance.engine.sandbox.confinement import die_with_parent
 from conformance.engine.sandbox.limits import Limits
-from conformance.engine.sandbox.starting import start_quickly
+from conformance.engine.sandbox.process_start import start_quickly
 from conformance.engine.sandbox.supervisor import Supervisor
 from conformance.engine.sandbox.waiting import RunCancelled
 from conformance.engine.sandbox.worker_process import WorkerLost, WorkerProcess

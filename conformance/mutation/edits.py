@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
-from conformance.mutation.scopes import Scope, is_self_attribute
+from conformance.mutation.edit_scopes import Scope, is_self_attribute
 
 Edits = Iterator[tuple[str, ast.AST]]
 

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from conformance.mutation.scopes import Function
+from conformance.mutation.edit_scopes import Function
 
 _NOTE = "_conformance_note_reached"
 """The name of the function that notes a place; no class mangles it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from conformance.mutation.catalogue import Mutant
+from conformance.mutation.mutants import Mutant
 from conformance.mutation.reach import Place
 from conformance.requirements.verdict import Outcome
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.report.atomic_files import write_text
-from conformance.report.devices import differing_outcomes
+from conformance.report.device_differences import differing_outcomes
 from conformance.report.scope import Scope, scope_of
 from conformance.report.validation import ReportError, read_valid_json
 from conformance.requirements import REQUIREMENTS, TRANSFORMS

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from conformance.adapters.errors import printable
 from conformance.report.causes import shared_cause
-from conformance.report.devices import comparison_lines
+from conformance.report.device_differences import comparison_lines
 from conformance.report.model import Report
 from conformance.report.summary import Summary, summarize_each
 from conformance.report.text import (

@@ -19,7 +19,7 @@ from conformance.adapters.operations.executor import ExecutorLost
 from conformance.adapters.protocols import Config
 from conformance.diagnosis.diagnosis import Investigation
 from conformance.diagnosis.experiment import Call
-from conformance.diagnosis.lines import backward
+from conformance.diagnosis.lines import hand_written_backward as backward
 from conformance.diagnosis.lines.expressions import Expression, align
 from conformance.diagnosis.lines.implied import Implied, find_implied
 from conformance.diagnosis.lines.line import Line, make_line

@@ -37,7 +37,7 @@ from conformance.engine.sandbox.messages import (
     read_declaration,
     read_outcome,
 )
-from conformance.engine.sandbox.starting import Start, spawn
+from conformance.engine.sandbox.process_start import Start, spawn
 from conformance.engine.sandbox.waiting import RunCancelled, Waiting
 from conformance.requirements.finding import NO_RESULT, PROCESS, RESULT, Finding, FindingKind
 

@@ -31,7 +31,7 @@ from conformance.report.atomic_files import write_text
 from conformance.report.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from conformance.mutation.pool import EditPool
+    from conformance.mutation.edit_pool import EditPool
 
 
 @click.command()
@@ -83,7 +83,7 @@ def mutate(
     """
     from conformance.frontends.cli.mutate_summary import print_summary  # noqa: PLC0415
     from conformance.mutation.document import document  # noqa: PLC0415
-    from conformance.mutation.pool import EditPool  # noqa: PLC0415  imports NumPy
+    from conformance.mutation.edit_pool import EditPool  # noqa: PLC0415  imports NumPy
 
     processes = cores() if jobs == "auto" else int(jobs)
     console, started = console_of(color=color), time.perf_counter()
@@ -110,7 +110,7 @@ def _judge(pool: EditPool, result: MutationResult, limit: int | None, console: C
         AdapterError: The layer or its source cannot be found, or it cannot be judged.
         WorkerLost: The layer as it is ends its process.
     """
-    from conformance.mutation.pool import draw_sample  # noqa: PLC0415  imports NumPy
+    from conformance.mutation.edit_pool import draw_sample  # noqa: PLC0415  imports NumPy
 
     with _progress(console) as progress:
         task = progress.add_task("judging the layer as it is", total=None, left="")

@@ -21,9 +21,9 @@ from conformance.engine.jobs import cores
 from conformance.engine.pool import JudgePool
 from conformance.engine.sandbox.confinement import hide_memory
 from conformance.frontends.cli.console import silent_console
-from conformance.frontends.cli.judging import consult, decide_exit_code
 from conformance.frontends.cli.parameters import FILE, jobs_option
-from conformance.frontends.cli.session import Presentation, Session
+from conformance.frontends.cli.run_report import consult, decide_exit_code
+from conformance.frontends.cli.run_session import Presentation, Session
 from conformance.frontends.cli.signals import catch_signals
 from conformance.frontends.options import OptionError
 from conformance.frontends.requests import Request, read_request

@@ -17,7 +17,6 @@ from conformance.engine.jobs import choose_jobs
 from conformance.engine.pool import JudgePool
 from conformance.engine.sandbox.confinement import hide_memory
 from conformance.frontends.cli.console import console_of
-from conformance.frontends.cli.judging import consult
 from conformance.frontends.cli.parameters import (
     check_names,
     color_option,
@@ -25,7 +24,8 @@ from conformance.frontends.cli.parameters import (
     jobs_option,
     run_options,
 )
-from conformance.frontends.cli.session import Presentation, Session
+from conformance.frontends.cli.run_report import consult
+from conformance.frontends.cli.run_session import Presentation, Session
 from conformance.frontends.cli.signals import catch_signals
 from conformance.frontends.options import COMMAND_LINE, OptionError
 from conformance.frontends.run_config import RunConfig

@@ -8,7 +8,7 @@ import pytest
 from support.command_line import conformance
 from support.sampling import exhaustive
 
-from conformance.report.devices import comparison_lines
+from conformance.report.device_differences import comparison_lines
 from conformance.report.model import Report
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict

@@ -12,9 +12,9 @@ from support.written_modules import SEED_SHAPED
 
 from conformance.adapters.errors import AdapterError
 from conformance.engine.sandbox.limits import Limits
-from conformance.mutation.catalogue import mutants_of
+from conformance.mutation.edit_worker import EditWorker
+from conformance.mutation.mutants import mutants_of
 from conformance.mutation.results import ENDED, EditOutcome, Original
-from conformance.mutation.worker import EditWorker
 
 FUNCTION = """
 from pathlib import Path

@@ -10,7 +10,7 @@ from support.hostile_runs import GOOD, conformance, run_and_check, verdicts_on
 from support.sampling import exhaustive
 
 from conformance.engine.budget import budget
-from conformance.frontends.cli.judging import decide_exit_code
+from conformance.frontends.cli.run_report import decide_exit_code
 from conformance.frontends.pytest_plugin.collector import VerdictCollector
 from conformance.frontends.run_config import RunConfig
 from conformance.requirements import REQUIREMENTS

@@ -8,8 +8,8 @@ from io import StringIO
 from rich.console import Console
 
 from conformance.frontends.cli.mutate_summary import print_summary
-from conformance.mutation.catalogue import mutants_of
 from conformance.mutation.document import document
+from conformance.mutation.mutants import mutants_of
 from conformance.mutation.reach import Place
 from conformance.mutation.results import EditOutcome, JudgedEdit, MutationResult, Original
 

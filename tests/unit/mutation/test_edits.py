@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from conformance.mutation.catalogue import mutants_of, used_definitions
-from conformance.mutation.pool import draw_sample
+from conformance.mutation.edit_pool import draw_sample
+from conformance.mutation.mutants import mutants_of, used_definitions
 
 TOY = '''
 import library

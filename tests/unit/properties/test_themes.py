@@ -21,6 +21,7 @@ from impl.faulty import FAULTS
 PACKAGE = Path(conformance.__file__).parent
 SHARED_CONCEPTS = {
     "calling",  # the ways of calling a layer: what was observed of them, and mistakes in them
+    "expressions",  # of the layer's source: what they compute, and which one is wrong
     "deviations",  # declared deviations: their table, and how a verdict takes them into account
     "second_order",  # derivatives along tangents and second ones: the oracle, bounds, and checks
 }

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from conformance.mutation.edit_scopes import Function, Scope, imported_names, self_attributes
 from conformance.mutation.edits import edits
-from conformance.mutation.scopes import Function, Scope, imported_names, self_attributes
 
 Path = tuple[tuple[str, int | None], ...]
 """How to walk from a definition to a node: field names, with an index where it is a list."""

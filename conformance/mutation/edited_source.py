@@ -23,7 +23,7 @@ from conformance.adapters.mining import unwrap
 from conformance.adapters.recognition import recognize
 from conformance.adapters.recognition.callables import takes_nothing
 from conformance.adapters.resolve import find_registered, load
-from conformance.mutation.catalogue import defined_name, used_definitions
+from conformance.mutation.mutants import defined_name, used_definitions
 
 _MOST_SIBLINGS = 500
 """Files beside the module to which its copies have links."""

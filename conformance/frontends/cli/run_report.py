@@ -15,7 +15,7 @@ from conformance.engine.sandbox.confinement import hide_memory
 from conformance.frontends.cli.console import console_of
 from conformance.frontends.cli.history import keep
 from conformance.frontends.cli.publishing import write
-from conformance.frontends.cli.session import Presentation, Session
+from conformance.frontends.cli.run_session import Presentation, Session
 from conformance.frontends.collection import Collection
 from conformance.report.atomic_files import is_replaceable
 from conformance.report.detail import Detail

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
+import resource
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from conformance.engine.sandbox.confinement import (
     hide_memory,
 )
 
-_PRELOADED = ("conformance.engine.sandbox.frameworks",)
+_PRELOADED = ("conformance.engine.sandbox.fork_imports",)
 """What the process that is forked imports."""
 
 
@@ -186,10 +187,17 @@ def _run(mark: str, requests: int, replies: int, errors: int, heartbeat: int) ->
     hide_memory(hidden=False)  # as a process that was spawned
     for descriptor, standard in zip((requests, replies, errors), range(3), strict=True):
         os.dup2(descriptor, standard)
-        os.close(descriptor)
+    _close_all_but(heartbeat)
     if os.environ.get(SAFE_PATH) == OURS:
         del os.environ[SAFE_PATH]
     main(heartbeat)
+
+
+def _close_all_but(kept: int) -> None:
+    """Close what belongs to the process that was forked, but the standard streams and one file."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    os.closerange(3, kept)
+    os.closerange(kept + 1, most if most != resource.RLIM_INFINITY else 1 << 20)
 
 
 def _overwrite_mark(mark: str) -> None:

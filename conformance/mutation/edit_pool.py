@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from conformance.engine.sandbox.limits import Limits
-from conformance.mutation.catalogue import Mutant, mutants_of
+from conformance.mutation.edit_worker import ROWS, EditWorker
+from conformance.mutation.mutants import Mutant, mutants_of
 from conformance.mutation.results import JudgedEdit, Original
-from conformance.mutation.worker import ROWS, EditWorker
 
 
 class EditPool:

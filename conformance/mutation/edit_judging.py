@@ -20,8 +20,8 @@ from conformance.adapters.recognized import Recognition
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.engine.sandbox.messages import Request
+from conformance.mutation.edited_source import LayerSource, find_source
 from conformance.mutation.reach import Reach
-from conformance.mutation.sources import LayerSource, find_source
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
 
@@ -158,7 +158,7 @@ def judge(_: Subject, *, rows: Sequence[str], profile: str, go_on: bool) -> list
 
 def trace(_: Subject, *, mined: Sequence[float]) -> str:
     """Handle ``Trace``."""
-    from conformance.mutation.programs import trace_program  # noqa: PLC0415  imports JAX
+    from conformance.mutation.traced_programs import trace_program  # noqa: PLC0415  imports JAX
 
     subject = _bench[0].subject
     if subject is None or subject.imported.build is None:

@@ -16,8 +16,8 @@ from conformance.engine.sandbox.messages import Request
 from conformance.engine.sandbox.waiting import RunCancelled
 from conformance.engine.sandbox.worker_process import WorkerLost, WorkerProcess
 from conformance.engine.scheduling import order_by_power
-from conformance.mutation.catalogue import Mutant
-from conformance.mutation.judging import Judge, Load, Prepare, ReadReach, Trace
+from conformance.mutation.edit_judging import Judge, Load, Prepare, ReadReach, Trace
+from conformance.mutation.mutants import Mutant
 from conformance.mutation.reach import Place, reached_lines
 from conformance.mutation.results import CRASHED, ENDED, EditOutcome, JudgedEdit, Original
 from conformance.requirements import REQUIREMENTS, Level
