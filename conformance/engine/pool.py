@@ -145,8 +145,8 @@ class JudgePool:
             return  # the task was cancelled
         if isinstance(found, Refused):
             raise AdapterError(found.reason)
+        yield found  # whoever takes it may cancel the task
         self._hand_out()
-        yield found
 
     def _finish(self) -> None:
         """Wait until nothing is judged any more."""
