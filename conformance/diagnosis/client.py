@@ -40,7 +40,7 @@ class Expert:
 
     def __init__(self, name: str, *, strictly: bool, diagnose: bool) -> None:
         self.diagnoses = diagnose
-        context = process_context()
+        context = process_context("conformance.diagnosis.expert")
         self._connection, theirs = context.Pipe()
         about = {"name": name, "strictly": strictly, "diagnose": diagnose, "patience": _PATIENCE}
         self._process = context.Process(target=_serve, args=(theirs,), kwargs=about)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,6 +117,17 @@ class Clock:
         part = min(1.0, share / max(self._left, share))
         self._left -= share
         return now + max(0.0, self.ends - now) * part
+
+
+def clock_of(ends: float | None, requirements: Iterable[str], processes: int) -> Clock | None:
+    """Return a clock for one of several processes that share the requirements of a run.
+
+    Args:
+        ends: The end of the run in seconds since 1970; None if it has no limit.
+        requirements: The ids of all that is to be judged, once for each implementation.
+        processes: How many processes share them.
+    """
+    return None if ends is None else Clock(ends, sum(map(share_of, requirements)) / processes)
 
 
 def share_of(requirement: str) -> float:

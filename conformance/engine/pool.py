@@ -33,7 +33,7 @@ class _Member:
     """One process that judges, and what it is to judge next."""
 
     def __init__(self, stop: Path) -> None:
-        context = process_context()
+        context = process_context("conformance.engine.pool_member")
         self.connection, theirs = context.Pipe()
         self._process: Any = context.Process(target=_serve, args=(theirs, stop))
         self._process.start()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.adapters.errors import AdapterError
-from conformance.engine.budget import Clock, budget, share_of
+from conformance.engine.budget import Clock, budget, clock_of, share_of
 from conformance.engine.garbage import collect_rarely
 from conformance.engine.sandbox.confinement import die_with_parent
 from conformance.engine.sandbox.limits import Limits
@@ -49,14 +49,8 @@ def serve(connection: Connection, stop: Path) -> None:
                 preparation.warm_up()
                 continue
             task, size = message
-            _serve_task(connection, task, _clock(task, size), stop, preparation)
-
-
-def _clock(task: Task, size: int) -> Clock | None:
-    """Return a clock that divides the time among the pairs of this process."""
-    if task.ends is None:
-        return None
-    return Clock(task.ends, sum(share_of(requirement) for requirement, _ in task.pairs) / size)
+            clock = clock_of(task.ends, (requirement for requirement, _ in task.pairs), size)
+            _serve_task(connection, task, clock, stop, preparation)
 
 
 def _serve_task(
@@ -68,29 +62,18 @@ def _serve_task(
 ) -> None:
     make = preparation.make_worker
     options: dict[str, Any] = {"strictly": task.strictly, "stop": stop, "make_worker": make}
-    refusal: str | None = ""
-    judged = []
+    judged: list[str] = []
     with closing(Supervisor(task.budget, task.limits, **options)) as supervisor:
         while (pair := connection.recv()) is not None:
-            judged.append(pair[0])
             try:
-                if refusal is not None and (refusal := _refusal(supervisor, task)) is not None:
+                if not judged and (refusal := supervisor.refusal_of_all(task.implementations)):
                     connection.send(Refused(refusal))
-                else:
-                    connection.send(_judge(supervisor, pair, task, clock))
+                    continue
+                judged.append(pair[0])
+                connection.send(_judge(supervisor, pair, task, clock))
             except RunCancelled:
                 connection.send(None)
     preparation.requirements = judged or preparation.requirements
-
-
-def _refusal(supervisor: Supervisor, task: Task) -> str | None:
-    """Return why no implementation can be judged; None if one can."""
-    refusals = []
-    for name in task.implementations:
-        refusals.append(supervisor.refusal(name))
-        if refusals[-1] is None:
-            return None
-    return "\n".join(dict.fromkeys(map(str, refusals)))
 
 
 def _judge(supervisor: Supervisor, pair: Pair, task: Task, clock: Clock | None) -> Judged:

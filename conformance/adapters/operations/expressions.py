@@ -26,7 +26,7 @@ _MOST_EQUATIONS = 400
 _MOST_NUMBERS = 64
 _LONGEST_TEXT = 200
 
-_CALLS = frozenset(
+CALLS = frozenset(
     {"checkpoint", "closed_call", "custom_jvp_call", "custom_vjp_call", "jit", "pjit", "remat"}
 )
 """Primitives that apply one function to their operands."""
@@ -112,7 +112,7 @@ def describe(
 
 def _called(eqn: core.JaxprEqn) -> Iterator[tuple[core.Jaxpr, Sequence[Any]]]:
     """Yield the function that an equation applies to its operands, if it does."""
-    if eqn.primitive.name not in _CALLS:
+    if eqn.primitive.name not in CALLS:
         return
     for value in eqn.params.values():
         closed = isinstance(value, core.ClosedJaxpr)

@@ -7,6 +7,7 @@ from typing import Any, cast
 import jax
 import numpy as np
 
+from conformance.adapters.operations.expressions import CALLS
 from conformance.adapters.operations.pullbacks import prepare_call
 from conformance.adapters.protocols import Layer
 
@@ -14,16 +15,7 @@ _SIZES = ((16, 48), (512, 8192))
 """Numbers of rows that are compared, the second ones where the first show nothing: there may be
 blocks of a hundred rows or a thousand. What grows by less is small at every size."""
 
-_INLINE = frozenset(
-    (
-        "checkpoint",
-        "closed_call",
-        "core_call",
-        "custom_jvp_call",
-        "custom_vjp_call",
-        "custom_vjp_call_jaxpr",
-    )
-)
+_INLINE = CALLS - {"jit", "pjit"}
 """Primitives whose equations are executed one by one outside jit; jit itself, cond, scan and loops
 are compiled as a whole."""
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from conformance.diagnosis.approximate import Approximate, exact
 from conformance.diagnosis.backward_model import BackwardModel, gradients
-from conformance.diagnosis.lines.steps import Quantities, Wrong, compare, inputs, is_known
+from conformance.diagnosis.lines.steps import Quantities, Wrong, clearly_wrong, compare, inputs
 from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.reference_model import IMPOSSIBLE
 from conformance.diagnosis.scopes import Part, steps_of
@@ -50,7 +50,7 @@ def find_wrong_gradients(
     made, right, truth = (_quantities(p, conventions, observation) for p in (parts, others, ()))
     other = _quantities((), conventions, _in_other_mode(observation))
     known = [*inputs(observation).values(), *right.values(), *truth.values(), *other.values()]
-    return [*_clearly_wrong(made, right, known)]
+    return [*clearly_wrong(ORDER, made, right, known, _is_mixed_up)]
 
 
 def find_implied_gradients(observation: Observation, conventions: Conventions) -> list[Wrong]:
@@ -77,7 +77,7 @@ def find_implied_gradients(observation: Observation, conventions: Conventions) -
         if "dx" in seen and compare("dx", seen["dx"], truth["dx"]):
             gamma = exact(np.asarray(before.gamma, np.float64))
             implied |= _with_gamma(_imply(seen["dx"], truth, gamma, observation), gamma)
-        return [*_clearly_wrong(implied, truth, known)]
+        return [*clearly_wrong(ORDER, implied, truth, known, _is_mixed_up)]
 
 
 def _in_other_mode(observation: Observation) -> Observation:
@@ -86,17 +86,9 @@ def _in_other_mode(observation: Observation) -> Observation:
     return replace(observation, call=replace(observation.call, flag=observation.call.training))
 
 
-def _clearly_wrong(
-    made: Quantities, right: Quantities, known: Sequence[Approximate]
-) -> Iterator[Wrong]:
-    for name in ORDER:
-        if name not in made or name not in right:
-            continue
-        wrong = compare(name, made[name], right[name])
-        if wrong is not None and not is_known(wrong.predicted, known):
-            yield wrong
-        elif wrong is not None and name in _STEPS and np.ptp(wrong.predicted.value):
-            return  # something is mixed up: what comes after it is not to blame
+def _is_mixed_up(name: str, wrong: Wrong | None) -> bool:
+    """Return whether a step uses a value that is right elsewhere."""
+    return wrong is not None and name in _STEPS and bool(np.ptp(wrong.predicted.value))
 
 
 def _quantities(

@@ -107,16 +107,38 @@ def find_wrong(
     """
     made, right, truth = (quantities(p, conventions, observation) for p in (parts, others, ()))
     known = [*inputs(observation).values(), *right.values(), *truth.values()]
-    found: list[Wrong] = []
-    for name in ORDER:
+
+    def hides_others(name: str, wrong: Wrong | None) -> bool:
+        return name not in _TERMS and (wrong is not None or not is_same(made[name], right[name]))
+
+    return [*clearly_wrong(ORDER, made, right, known, hides_others)]
+
+
+def clearly_wrong(
+    order: Iterable[str],
+    made: Quantities,
+    right: Quantities,
+    known: Sequence[Approximate],
+    hides_others: Callable[[str, Wrong | None], bool],
+) -> Iterator[Wrong]:
+    """Yield the wrong values that are right for no other quantity.
+
+    Args:
+        order: The names of the quantities, as they are computed.
+        made: What is computed.
+        right: What should be.
+        known: Values that are computed correctly somewhere.
+        hides_others: Is asked about each quantity that is not clearly wrong; if it returns True,
+            those after it are not to blame.
+    """
+    for name in order:
         if name not in made or name not in right:
             continue
         wrong = compare(name, made[name], right[name])
         if wrong is not None and not is_known(wrong.predicted, known):
-            found.append(wrong)
-        elif name not in _TERMS and (wrong is not None or not is_same(made[name], right[name])):
-            break
-    return found
+            yield wrong
+        elif hides_others(name, wrong):
+            return
 
 
 def is_same(one: Approximate, other: Approximate) -> bool:

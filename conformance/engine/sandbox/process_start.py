@@ -1,8 +1,9 @@
-"""Starts the process of a worker: a new interpreter, or a fork of one that has imported JAX.
+"""Starts the processes of this suite: new interpreters, or forks of one that has imported enough.
 
-A fork is ready after 10 ms, a new interpreter after 700. The process that is forked imports
-frameworks alone and never an implementation, has a single thread, and is started anew by nobody
-but ``multiprocessing``, whose fork server it is.
+A fork is ready after 10 ms, a new interpreter that imports JAX after 700. A process that is forked
+is a fork server of ``multiprocessing``: each process has at most one. That of a process which
+judges has imported frameworks, for its workers, and never an implementation; that of a process
+which distributes work has imported what judges, and no framework.
 """
 
 from __future__ import annotations
@@ -31,9 +32,8 @@ from conformance.engine.sandbox.confinement import (
     hide_memory,
 )
 
-_PRELOADED = ("conformance.engine.sandbox.fork_imports",)
-"""What the process that is forked imports."""
-
+_FRAMEWORKS = "conformance.engine.sandbox.fork_imports"
+"""What the process that is forked for a worker imports."""
 
 _LONGEST = 60
 """Characters that the path of the directory for temporary files may have: that of a socket may have
@@ -79,7 +79,7 @@ class _Spawned:
 
 
 def spawn(errors: int, heartbeat: int, mark: str) -> Started:
-    """Start a worker in an interpreter of its own."""
+    """Start a worker in a new interpreter."""
     requests, writing = os.pipe()
     reading, replies = os.pipe()
     process = subprocess.Popen(  # noqa: S603  this suite
@@ -106,17 +106,19 @@ class _Forked:
         return code
 
 
-def process_context() -> ForkServerContext | SpawnContext:
+def process_context(preloaded: str) -> ForkServerContext | SpawnContext:
     """Return the context that starts processes of this suite most quickly.
 
     On Linux it is that of the process that is forked, which is started if it does not run, with
-    the environment that this process has now; what it has forked uses it as well. Elsewhere
-    frameworks do not expect to be forked.
+    the environment that this process has now. Elsewhere frameworks do not expect to be forked.
+
+    Args:
+        preloaded: The module that the process imports before it is forked.
     """
     if not IS_LINUX:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_PRELOADED))
+    context.set_forkserver_preload([preloaded])
     _choose_short_directory()
     remember_compilations()
     offer_host_devices()
@@ -136,7 +138,7 @@ def _choose_short_directory() -> None:
     """Let ``multiprocessing`` put its socket into /tmp if the path in $TMPDIR would be too long."""
     before = tempfile.gettempdir()
     if len(before) > _LONGEST:
-        tempfile.tempdir = "/tmp"  # noqa: S108  it makes a directory of its own there
+        tempfile.tempdir = "/tmp"  # noqa: S108  a new directory is made there
     try:
         util.get_temp_dir()
     finally:
@@ -148,7 +150,7 @@ def fork(errors: int, heartbeat: int, mark: str) -> Started:
     requests, writing = os.pipe()
     reading, replies = os.pipe()
     ends = tuple(map(_Descriptor, (requests, replies, errors, heartbeat)))
-    process = process_context().Process(target=_run, args=(mark, *ends))
+    process = process_context(_FRAMEWORKS).Process(target=_run, args=(mark, *ends))
     process.start()
     os.close(requests)
     os.close(replies)

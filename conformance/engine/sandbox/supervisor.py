@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +74,15 @@ class Supervisor:
         if record.refusal is None and not record.losses:
             self._worker(name)
         return record.refusal
+
+    def refusal_of_all(self, names: Iterable[str]) -> str:
+        """Return why none of some implementations can be judged; empty if one can."""
+        refusals = []
+        for name in names:
+            refusals.append(self.refusal(name))
+            if refusals[-1] is None:
+                return ""
+        return "\n".join(dict.fromkeys(map(str, refusals)))
 
     def take_effects(self, name: str) -> list[str]:
         """Return the names of the process-wide state that has changed since the last call."""

@@ -25,7 +25,7 @@ from conformance.engine.journal import Journal, digest
 from conformance.frontends.cli.console import console_of
 from conformance.frontends.cli.fault_summary import conclude, conditions
 from conformance.frontends.cli.gallery_session import run_session
-from conformance.frontends.cli.parameters import FILE, color_option, jobs_option
+from conformance.frontends.cli.parameters import FILE, color_option, jobs_option, seed_option
 from conformance.frontends.cli.progress import ProgressDisplay
 from conformance.frontends.pytest_plugin.collector import VerdictCollector
 from conformance.frontends.run_config import RunConfig
@@ -64,14 +64,7 @@ from conformance.requirements.verdict import Verdict, item_name
     metavar="N",
     help="With --full: cases per property on all other requirements.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Seed of the cases.",
-)
+@seed_option("Seed of the cases.")
 @click.option(
     "--gallery",
     default="fault",

@@ -24,6 +24,7 @@ from conformance.frontends.cli.parameters import (
     check_writable,
     color_option,
     jobs_option,
+    seed_option,
 )
 from conformance.frontends.cli.signals import catch_signals
 from conformance.mutation.results import EditOutcome, MutationResult
@@ -42,14 +43,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Judge only N edits, drawn by --seed. Default: all.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Which edits are drawn, with --limit.",
-)
+@seed_option("Which edits are drawn, with --limit.")
 @click.option(
     "--call-timeout",
     type=click.FloatRange(min=0, min_open=True),

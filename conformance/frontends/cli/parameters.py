@@ -78,6 +78,18 @@ def _use_color(context: click.Context, parameter: click.Parameter, plain: bool) 
     return not plain and "NO_COLOR" not in os.environ
 
 
+def seed_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option ``--seed`` of a command other than ``run``; ``text`` is its help."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        metavar="N",
+        help=text,
+    )
+
+
 jobs_option = click.option(
     "-j",
     "--jobs",

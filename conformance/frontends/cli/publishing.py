@@ -55,7 +55,7 @@ def publish(report: Report, **wanted: Path | None) -> None:
 
     Args:
         report: The report.
-        **wanted: The files by the name of their option: such as ``html``.
+        **wanted: The files by the name of their option, such as ``html``.
 
     Raises:
         click.UsageError: A file cannot be written.

@@ -12,7 +12,7 @@ import pytest
 
 from conformance import requirements
 from conformance.adapters.errors import AdapterError
-from conformance.engine.budget import Clock, share_of
+from conformance.engine.budget import Clock, clock_of, share_of
 from conformance.engine.garbage import collecting_rarely
 from conformance.engine.jax_runtime import remember_compilations
 from conformance.engine.scheduling import deal, group_by_programs, order_by_power
@@ -43,7 +43,7 @@ class RequirementFile(pytest.File):
         if self.judge is None:
             return  # every implementation was refused, and the controller reports it
         wanted = self.run.items(order_by_power(self.run.requirements))
-        clock = self._clock([row for row, _ in wanted.values()])
+        clock = clock_of(self.run.ends, (row for row, _ in wanted.values()), self._workers)
 
         def group(name: str) -> int:
             return group_by_programs(wanted[name][0])
@@ -73,12 +73,6 @@ class RequirementFile(pytest.File):
     def _workers(self) -> int:
         worker: dict[str, Any] = getattr(self.config, "workerinput", {})
         return int(worker.get("workercount", 1))
-
-    def _clock(self, wanted: list[str]) -> Clock | None:
-        """Return a clock that divides the time among the requirements of this process."""
-        if self.run.ends is None:
-            return None
-        return Clock(self.run.ends, sum(map(share_of, wanted)) / self._workers)
 
 
 def _collector(config: pytest.Config) -> VerdictCollector:
@@ -127,12 +121,9 @@ class Session:
             self.run.budget, self.run.limits(), strictly=self.run.strict_reading
         )
         self._judge = supervisor  # its process must be ended even after an interrupt here
-        refusals = []
-        for name in self.run.implementations:
-            refusals.append(supervisor.refusal(name))
-            if refusals[-1] is None:
-                return supervisor
-        raise AdapterError("\n".join(dict.fromkeys(map(str, refusals))))
+        if refusal := supervisor.refusal_of_all(self.run.implementations):
+            raise AdapterError(refusal)
+        return supervisor
 
     def _local_judge(self) -> LocalJudge:
         """Return the judge; raise an AdapterError if any implementation cannot be judged."""

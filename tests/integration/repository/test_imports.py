@@ -99,6 +99,33 @@ def test_all_is_sorted():
     assert conformance.__all__ == sorted(conformance.__all__, key=lambda n: (rank(n), n))
 
 
+JUDGING = """
+from multiprocessing import Pipe
+from pathlib import Path
+from threading import Thread
+
+from conformance.engine.budget import budget
+from conformance.engine.pool_member import serve
+from conformance.engine.tasks import Task
+
+ours, theirs = Pipe()
+pair = "BN-INIT-1", "impl"
+for message in ((Task(pairs=(pair,), budget=budget(max_examples=2)), 1), pair, None):
+    ours.send(message)
+found = []
+Thread(target=lambda: (found.append(ours.recv()), ours.close())).start()
+serve(theirs, Path("does not exist"))
+assert found[0].verdict.outcome.value == "conforms", found
+"""
+
+
+def test_no_framework_is_imported_where_verdicts_are_reached():
+    """Layers live in other processes: one that judges has the arrays that they return, no more."""
+    assert find_loaded(JUDGING, FRAMEWORKS | HEAVY) == {"numpy", "hypothesis"}
+    diagnosing = "import conformance.diagnosis.expert"
+    assert find_loaded(diagnosing, FRAMEWORKS | HEAVY) == {"numpy", "hypothesis"}
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_the_process_that_only_distributes_work_stays_light(workers: str):
     """The first process collects verdicts, and imports nothing that judges or is judged."""
