@@ -16,7 +16,7 @@ Array = jax.Array
 
 
 class Handwritten(nnx.Module):
-    """A layer that normalizes by a function with a derivative of its own."""
+    """A layer that normalizes by a function with its own derivative."""
 
     normalize: Any
 

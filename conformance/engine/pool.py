@@ -29,21 +29,35 @@ _POLL_INTERVAL = 0.05
 """Seconds between two questions whether to go on."""
 
 
+_MOST_LOSSES = 4
+"""How often a process may be lost in one task before no other takes its place."""
+
+
 class _Member:
     """One process that judges, and what it is to judge next."""
 
     def __init__(self, stop: Path) -> None:
-        context = process_context("conformance.engine.pool_member")
-        self.connection, theirs = context.Pipe()
-        self._process: Any = context.Process(target=_serve, args=(theirs, stop))
-        self._process.start()
-        theirs.close()
+        self._stop = stop
         self.queue: deque[Pair] = deque()
         self.current: Pair | None = None
+        self.losses = 0
+        self._start()
+
+    def _start(self) -> None:
+        context = process_context("conformance.engine.pool_member")
+        self.connection, theirs = context.Pipe()
+        self._process: Any = context.Process(target=_serve, args=(theirs, self._stop))
+        self._process.start()
+        theirs.close()
 
     @property
     def is_alive(self) -> bool:
         return bool(self._process.is_alive())
+
+    def restart(self) -> None:
+        """Start a new process in the place of one that is lost."""
+        self.close()
+        self._start()
 
     def close(self) -> None:
         self.connection.close()
@@ -109,7 +123,7 @@ class JudgePool:
                 ready = wait([member.connection for member in busy], _POLL_INTERVAL)
                 for member in busy:
                     if member.connection in ready:
-                        yield from self._receive(member)
+                        yield from self._receive(member, task)
                 if not goes_on():
                     self.cancel()
         finally:
@@ -117,9 +131,10 @@ class JudgePool:
 
     def _begin(self, task: Task) -> None:
         self._stop.unlink(missing_ok=True)
-        for place, member in enumerate(self._members):
+        for member in self._members:
+            member.losses = 0
             if not member.is_alive:
-                self._members[place] = _Member(self._stop)
+                member.restart()
         parts = deal(task.ordered(), len(self._members), lambda pair: group_by_programs(pair[0]))
         for member, part in zip(self._members, parts, strict=True):
             member.queue.extend(part)
@@ -132,15 +147,20 @@ class JudgePool:
             queue = member.queue or max((m.queue for m in self._members), key=len)
             if member.current is None and queue and member.is_alive and not self._stop.exists():
                 member.current = queue.popleft() if queue is member.queue else queue.pop()
-                member.connection.send(member.current)
+                with suppress(OSError):  # it has just ended, as receiving will show
+                    member.connection.send(member.current)
 
-    def _receive(self, member: _Member) -> Iterator[Judged]:
+    def _receive(self, member: _Member, task: Task) -> Iterator[Judged]:
         assert member.current is not None, "it was waited for"  # noqa: S101
         pair, member.current = member.current, None
         try:
             found: Judged | Refused | None = member.connection.recv()
         except (EOFError, OSError):
             found = Judged(verdict=_lost(pair))
+            member.losses += 1
+            if member.losses < _MOST_LOSSES:
+                member.restart()
+                member.connection.send((task, len(self._members)))
         if found is None:
             return  # the task was cancelled
         if isinstance(found, Refused):

@@ -38,7 +38,7 @@ def read_request(line: bytes) -> Request:
     """Return the request that a line of JSON is.
 
     Raises:
-        OptionError: It is none; the message names the key, the value and the rule.
+        OptionError: It cannot be used; the message names the key, the value and the rule.
     """
     try:
         given = json.loads(line)

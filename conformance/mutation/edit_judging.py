@@ -117,7 +117,7 @@ def load(_: Subject, *, text: str, noting: bool) -> dict[str, Any]:
         return {"refusal": str(error), **refused}
     except BaseException as error:  # noqa: BLE001  an edited constructor may raise anything
         return {"refusal": describe(error), **refused}
-    bench.reach.executed.clear()  # calls that find out how a layer is called are no cases
+    bench.reach.executed.clear()  # calls that find out how a layer is called are not cases
     bench.subject = Subject(made)
     read = made.recognition or Recognition(line="")
     return {

@@ -63,7 +63,7 @@ def _parts(
         yield from _facts(layer)
         traced = function_of(layer, flag)
         if traced is None:
-            raise TypeError("the layer is no function of arrays")
+            raise TypeError("the layer is not a function of arrays")
         call, state = traced
         x = jnp.zeros(shape, jnp.float32)
 

@@ -5,7 +5,7 @@ Worst-case bounds grow with the number of rows N, and at a million rows they wou
 where μ is 0, are integers below 2²⁴ times a power of two, which float32 adds without error. Values
 around 0 cancel in pairs, so that a mean that is updated row by row, or merged from blocks of
 neighboring rows, stays near 0 as well. Which of the two is positive turns with the golden ratio,
-so that this also holds where every second, third, … row is a lane of its own. Pairs that cancel
+so that this also holds where every second, third, … row has its own lane. Pairs that cancel
 are how benchdnn of oneDNN tests its batch normalization.
 
 There are four kinds of column. Flat: ±1 or ±2, so that the variance of any part is that of the

@@ -69,7 +69,7 @@ def mutate(
     """Show which mistakes in IMPL would be caught: edit its source, and judge each edit.
 
     IMPL is named as for `conformance run`. Each edit changes one thing in the class or function,
-    or in what it uses of its own module, and is executed in a copy of the module. The file itself
+    or in what it uses of the same module, and is executed in a copy of the module. The file itself
     is not touched.
 
     Exit codes: 0 all edits are caught, 1 some are not, 2 IMPL cannot be judged, 5 there is nothing

@@ -253,7 +253,7 @@ def test_the_line_of_a_backward_pass_is_in_its_function(find: Find):
 
 
 def test_the_line_of_a_forward_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A layer that is a function has a line, too: here of a mean that is none."""
+    """A layer that is a function has a line, too: here of a mean that is wrong."""
     monkeypatch.chdir(tmp_path)
     Path("line_of_function.py").write_text(_FUNCTION, encoding="utf-8")
     subject = Subject(resolve("line_of_function.py:forward"))

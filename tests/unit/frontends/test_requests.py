@@ -48,7 +48,7 @@ def test_a_request_that_cannot_be_used_is_refused(given: Any, message: str):
     assert message in str(refused.value)
 
 
-def test_what_is_no_json_is_refused():
+def test_what_is_not_json_is_refused():
     """Also what is not text at all."""
     for line in (b"", b"{", b"\xff\n"):
         with pytest.raises(OptionError, match="one line of JSON"):

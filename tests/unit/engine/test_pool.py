@@ -1,0 +1,66 @@
+"""A pool judges what it is asked, also if one of its processes is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from conformance.adapters.errors import AdapterError
+from conformance.engine.budget import budget
+from conformance.engine.pool import JudgePool
+from conformance.engine.tasks import Judge, Pair, Task
+from conformance.requirements.verdict import Outcome, Verdict
+
+ROWS = ("BN-INIT-1", "BN-INIT-2", "BN-INIT-3")
+FEW = budget(max_examples=2)
+
+
+def end_in_the_second(pair: Pair, judge: Judge) -> Verdict:
+    """Judge, but end the process that judges in one of the pairs."""
+    if pair[0] == ROWS[1]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return judge(None)
+
+
+def outcomes(task: Task) -> Mapping[str, Outcome]:
+    """Return the outcome of each requirement, judged in one process at a time."""
+    with JudgePool(1) as pool:
+        return {each.verdict.requirement: each.verdict.outcome for each in pool.judge(task)}
+
+
+def test_pairs_are_judged():
+    """Each gets one verdict, and the next task starts anew."""
+    task = Task(pairs=tuple((row, "impl") for row in ROWS), budget=FEW)
+    with JudgePool(2) as pool:
+        for _ in range(2):
+            found = list(pool.judge(task))
+            assert sorted(each.verdict.requirement for each in found) == [*ROWS]
+            assert {each.verdict.outcome for each in found} == {Outcome.CONFORMS}
+            pool.prepare()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such signal")
+def test_a_process_that_is_lost_is_replaced():
+    """What it was judging has no answer; everything else is judged."""
+    pairs = tuple((row, "impl") for row in ROWS)
+    found = outcomes(Task(pairs=pairs, budget=FEW, decide=end_in_the_second))
+    assert found == dict.fromkeys(ROWS, Outcome.CONFORMS) | {ROWS[1]: Outcome.ERRORED}
+
+
+@pytest.mark.parametrize("names", [("nowhere:norm",), ("nowhere:norm", "impl")])
+def test_a_task_is_refused_if_nothing_can_be_judged(names: tuple[str, ...]):
+    """One implementation that can be judged is enough, and the other has no verdict but that."""
+    task = Task(pairs=tuple((ROWS[0], name) for name in names), budget=FEW)
+    if "impl" in names:
+        with JudgePool(1) as pool:
+            found: dict[str, Any] = {j.verdict.implementation: j.verdict for j in pool.judge(task)}
+        assert found["impl"].outcome is Outcome.CONFORMS
+        assert "nowhere" in found["nowhere:norm"].detail
+    else:
+        with pytest.raises(AdapterError, match="nowhere"):
+            outcomes(task)
