@@ -68,10 +68,10 @@ class Expert:
 
     def close(self) -> None:
         """End the subprocess, whatever it is doing; it ends its worker first."""
-        self._connection.close()
-        self._process.terminate()
+        self._process.terminate()  # once: a second reason to end would interrupt the end
         self._process.join(_END_LIMIT)
         self._process.kill()
+        self._connection.close()
 
     def _ask(self, question: dict[str, Any]) -> Any:
         try:

@@ -150,7 +150,11 @@ def fork(errors: int, heartbeat: int, mark: str) -> Started:
     requests, writing = os.pipe()
     reading, replies = os.pipe()
     ends = tuple(map(_Descriptor, (requests, replies, errors, heartbeat)))
-    process = process_context(_FRAMEWORKS).Process(target=_run, args=(mark, *ends))
+    process = process_context(_FRAMEWORKS).Process(
+        target=_run,
+        args=(mark, *ends),
+        daemon=True,  # this process does not wait for it at its end
+    )
     process.start()
     os.close(requests)
     os.close(replies)
