@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+_ADOPT_ORPHANS = 36
+"""PR_SET_CHILD_SUBREAPER of Linux."""
 
 
 class Measured(NamedTuple):
@@ -27,14 +34,30 @@ def measure_command(command: list[str], cache: Path) -> Measured:
     with tempfile.TemporaryFile("w+") as output:
         started = time.perf_counter()
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
+        usages = []
+        for pid, status, usage in _wait_for_all():
+            usages.append(usage)
+            if pid == process.pid:
+                wall = time.perf_counter() - started
+                process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         text = output.read()
     if process.returncode != 0:
         sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{text}")
-    return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text)
+    cpu = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    return Measured(wall, cpu, max(usage.ru_maxrss for usage in usages) / 1024, text)
+
+
+def _wait_for_all() -> Iterator[tuple[int, int, resource.struct_rusage]]:
+    """Yield how each child ended, and on Linux each process that a child has left behind.
+
+    Those that judge are forked by a process that ends after the command.
+    """
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1, 0, 0, 0)
+    with suppress(ChildProcessError):
+        while True:
+            yield os.wait4(-1, 0)
 
 
 def machine() -> str:
