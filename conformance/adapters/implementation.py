@@ -328,13 +328,17 @@ class Implementation(ClassConstructors):
         )
 
 
-def reading_of(judged: Declaration | Implementation, device: str) -> dict[str, Any]:
+def reading_of(
+    judged: Declaration | Implementation, device: str, versions: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return what a report says was read of an implementation, as JSON values.
 
     Args:
         judged: The implementation.
         device: What the device calls itself on which it is judged.
+        versions: The versions in its environment, if that is not the one of the suite.
     """
     recognition = judged.recognition and judged.recognition.to_json()
     reading = {"recognition": recognition, "mined": list(judged.mined), "device": device}
+    reading["environment"] = dict(versions or {})
     return {name: part for name, part in reading.items() if part}

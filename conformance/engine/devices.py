@@ -27,7 +27,14 @@ def is_device(text: str) -> bool:
 def split_device(name: str) -> tuple[str, str]:
     """Return an implementation as it is resolved, and its device; empty for the default one."""
     implementation, _, device = name.rpartition("@")
-    return (implementation, device) if implementation and is_device(device) else (name, "")
+    if not implementation or not is_device(device) or is_command(name):
+        return name, ""
+    return implementation, device
+
+
+def is_command(name: str) -> bool:
+    """Return whether a name is a command, which may contain anything and uses no device of JAX."""
+    return name.startswith("command:")
 
 
 def parse_devices(text: str) -> tuple[str, ...]:

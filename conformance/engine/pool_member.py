@@ -12,6 +12,7 @@ from typing import Any
 
 from conformance.adapters.errors import AdapterError
 from conformance.engine.budget import Clock, budget, clock_of, share_of
+from conformance.engine.environments import split_place
 from conformance.engine.garbage import collect_rarely
 from conformance.engine.sandbox.confinement import die_with_parent
 from conformance.engine.sandbox.limits import Limits
@@ -128,9 +129,11 @@ class Preparation:
         self, name: str, limits: Limits, *, strictly: bool, stop: Path | None
     ) -> WorkerProcess:
         """Return the worker of an implementation: the warm one, the first time."""
+        options: dict[str, Any] = {"strictly": strictly, "stop": stop, "start": start_quickly}
+        if split_place(name).environment:
+            return WorkerProcess(name, limits, **options)
         worker, self._worker = self._worker, None
         if worker is None or worker.is_lost:
-            options: dict[str, Any] = {"strictly": strictly, "stop": stop, "start": start_quickly}
             return WorkerProcess(name, limits, **options)
         worker.turn_to(name, limits, strictly=strictly, stop=stop)
         return worker

@@ -31,6 +31,7 @@ class Collection:
         recognitions: How implementations without an adapter were read, by name.
         mined: Numbers that the source of each implementation mentions.
         devices: What the device of each implementation calls itself.
+        environments: The versions in the environment of each implementation in another one.
         diagnoses: The diagnoses by implementation; None where none was made.
     """
 
@@ -46,6 +47,7 @@ class Collection:
     recognitions: dict[str, dict[str, Any]] = field(default_factory=dict)
     mined: dict[str, list[float]] = field(default_factory=dict)
     devices: dict[str, str] = field(default_factory=dict)
+    environments: dict[str, dict[str, str]] = field(default_factory=dict)
     diagnoses: dict[str, dict[str, Any]] | None = None
 
     def add(self, verdict: Verdict) -> None:
@@ -74,6 +76,7 @@ class Collection:
             "recognition": self.recognitions,
             "mined": self.mined,
             "device": self.devices,
+            "environment": self.environments,
         }
         for part, by_name in kept.items():
             if part in reading:
@@ -96,6 +99,7 @@ class Collection:
             recognitions=self.recognitions,
             mined=self.mined,
             devices=self.devices,
+            environments=self.environments,
             footer=Footer(
                 expected=len(self.expected),
                 verdicts=len(verdicts),

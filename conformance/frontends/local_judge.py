@@ -14,6 +14,7 @@ from conformance.adapters.implementation import Implementation, reading_of
 from conformance.adapters.resolve import resolve
 from conformance.engine.budget import Budget
 from conformance.engine.devices import describe_device, split_device, using_device
+from conformance.engine.environments import split_place
 from conformance.engine.judge import judge_requirement
 from conformance.engine.usability import reason_unusable
 from conformance.properties.support.subject import Subject
@@ -32,10 +33,13 @@ def subject_of(implementation: str | Implementation, *, strictly: bool = False) 
         AdapterError: The implementation cannot be found, or cannot be driven at all.
     """
     name = implementation if isinstance(implementation, str) else ""
-    typed, device = split_device(name)
-    with using_device(device):
+    place = split_place(name)
+    if place.environment:
+        msg = f"{name}: another environment needs another process; judge it without debuggers."
+        raise AdapterError(msg)
+    with using_device(place.device):
         if isinstance(implementation, str):
-            implementation = replace(resolve(typed), name=name)
+            implementation = replace(resolve(place.implementation), name=name)
         subject = Subject(implementation.read(strictly=strictly))
         problem = reason_unusable(subject)
     if problem:

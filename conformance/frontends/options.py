@@ -116,6 +116,14 @@ RUN_OPTIONS = (
         help="Judge only these requirements: ids, families or globs. May be repeated.",
     ),
     RunOption(
+        name="python",
+        flags=("--python",),
+        multiple=True,
+        default=(),
+        metavar="PATH",
+        help="Judge in this virtual environment: its folder or interpreter. May be repeated.",
+    ),
+    RunOption(
         name="devices",
         flags=("--devices",),
         metavar="DEVICE,...",

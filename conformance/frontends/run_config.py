@@ -12,6 +12,7 @@ from conformance.adapters.errors import printable
 from conformance.engine.budget import Budget, budget, choose_seed
 from conformance.engine.sandbox.limits import CALL_LIMIT, GIB, Limits, fair_share
 from conformance.frontends.device_check import expand_devices
+from conformance.frontends.environment_check import expand_environments
 from conformance.frontends.options import PYTEST, RUN_OPTIONS, OptionError, check_values
 from conformance.report.atomic_files import why_unwritable
 from conformance.report.shards import Shard
@@ -87,6 +88,7 @@ class RunConfig:
         _check_report(values["report"], flags)
         rows = select_requirements(values["patterns"], values["level"])
         names = tuple(dict.fromkeys(values["implementations"]))
+        names = expand_environments(names, values["python"], flags["python"])
         names = expand_devices(names, values["devices"], flags["devices"])
         memory, seconds = values["memory_limit"], values["max_time"]
         shard, pairs = _parse_shard(values["shard"]), _read_pairs(values["pairs"], flags)
@@ -116,7 +118,7 @@ class RunConfig:
             OptionError: As ``from_options``.
         """
         values = {option.name: config.getoption(option.pytest_flag) for option in RUN_OPTIONS}
-        values |= {name: tuple(values[name]) for name in ("implementations", "patterns")}
+        values |= {name: tuple(values[name]) for name in ("implementations", "patterns", "python")}
         hypothesis = _hypothesis_settings(config)
         seeded = config.getoption("--hypothesis-seed", None) is not None
         if values["max_examples"] is None and config.getoption("--hypothesis-profile", None):

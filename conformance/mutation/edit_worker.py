@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from conformance.adapters.errors import AdapterError
-from conformance.engine.devices import split_device
+from conformance.engine.environments import split_place
 from conformance.engine.sandbox.limits import Limits
 from conformance.engine.sandbox.messages import Request
 from conformance.engine.sandbox.waiting import RunCancelled
@@ -199,7 +199,11 @@ class EditWorker:
             raise
 
     def _prepare(self, folder: str) -> dict[str, Any]:
-        request = Prepare(name=split_device(self._name)[0], folder=folder)
+        place = split_place(self._name)
+        if place.environment:
+            msg = f"{self._name}: a layer is edited in the environment of the suite only."
+            raise AdapterError(msg)
+        request = Prepare(name=place.implementation, folder=folder)
         found: dict[str, Any] = self._ask(request)
         if found["refusal"]:
             raise AdapterError(found["refusal"])

@@ -57,6 +57,7 @@ def combine(named: Sequence[tuple[str, Report]]) -> Report:
     recognitions = {name: each for report in reports for name, each in report.recognitions.items()}
     mined = {name: each for report in reports for name, each in report.mined.items()}
     devices = {name: each for report in reports for name, each in report.devices.items()}
+    environments = {name: each for one in reports for name, each in one.environments.items()}
     return Report(
         header=header,
         footer=footer,
@@ -65,6 +66,7 @@ def combine(named: Sequence[tuple[str, Report]]) -> Report:
         recognitions=recognitions,
         mined=mined,
         devices=devices,
+        environments=environments,
     )
 
 

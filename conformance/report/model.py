@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.report.atomic_files import write_text
-from conformance.report.device_differences import differing_outcomes
+from conformance.report.place_differences import by_device, by_environment, differing_outcomes
 from conformance.report.scope import Scope, scope_of
 from conformance.report.validation import ReportError, read_valid_json
 from conformance.requirements import REQUIREMENTS, TRANSFORMS
@@ -92,6 +92,7 @@ class Report:
             that says the same, the reasons, and arguments to add.
         mined: By implementation, the numbers of its source that became sizes and values.
         devices: By implementation, what the device calls itself on which it was judged.
+        environments: By implementation in another environment, the versions there.
     """
 
     header: Header
@@ -102,6 +103,7 @@ class Report:
     recognitions: dict[str, dict[str, Any]] = field(default_factory=dict)
     mined: dict[str, list[float]] = field(default_factory=dict)
     devices: dict[str, str] = field(default_factory=dict)
+    environments: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -144,7 +146,9 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
-        header, differences = asdict(self.header), differing_outcomes(self.verdicts)
+        header = asdict(self.header)
+        by_devices = differing_outcomes(self.verdicts, by_device)
+        by_environments = differing_outcomes(self.verdicts, by_environment)
         if self.header.shard is None:
             del header["shard"]
         if not self.header.strict_reading:
@@ -159,7 +163,9 @@ class Report:
             **({"recognitions": self.recognitions} if self.recognitions else {}),
             **({"mined": self.mined} if self.mined else {}),
             **({"devices": self.devices} if self.devices else {}),
-            **({"device_differences": differences} if differences else {}),
+            **({"environments": self.environments} if self.environments else {}),
+            **({"device_differences": by_devices} if by_devices else {}),
+            **({"environment_differences": by_environments} if by_environments else {}),
             "transforms": self.transforms(),
             "grounds": self.grounds(),
             "on_word": self.on_word(),
@@ -194,6 +200,7 @@ class Report:
                 recognitions=dict(data.get("recognitions", {})),
                 mined=dict(data.get("mined", {})),
                 devices=dict(data.get("devices", {})),
+                environments=dict(data.get("environments", {})),
             )
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             msg = f"{path} is truncated or was edited: {error!r}. Run again to write a new one."

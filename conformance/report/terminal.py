@@ -10,8 +10,8 @@ from rich.table import Table
 
 from conformance.adapters.errors import printable
 from conformance.report.causes import shared_cause
-from conformance.report.device_differences import comparison_lines
 from conformance.report.model import Report
+from conformance.report.place_differences import by_device, by_environment, comparison_lines
 from conformance.report.summary import Summary, summarize_each
 from conformance.report.text import (
     explanation_lines,
@@ -131,8 +131,8 @@ def _render_waived(report: Report, console: Console) -> None:
         console.print(f"[yellow]![/] {text}", highlight=False, soft_wrap=True)
 
 
-def heading_lines(report: Report) -> tuple[str, str]:
-    """Return two lines with the conditions of the run: profile and seed, and versions."""
+def heading_lines(report: Report) -> tuple[str, ...]:
+    """Return lines with the conditions of the run: profile and seed, and versions."""
     header, found = report.header, report.header.environment
     names = ("batchnorm-conformance", "jax", "flax", "hypothesis")
     versions = ", ".join(f"{name} {found[name]}" for name in names if name in found)
@@ -140,7 +140,19 @@ def heading_lines(report: Report) -> tuple[str, str]:
     seed = "Hypothesis' own seed" if header.seed is None else f"seed {header.seed}"
     cases = f"{header.max_examples} cases per property"
     devices = "".join(f" · {device}" for device in dict.fromkeys(report.devices.values()))
-    return f"{header.profile} profile · {cases} · {seed} · {workers}{devices}", versions
+    return (
+        f"{header.profile} profile · {cases} · {seed} · {workers}{devices}",
+        versions,
+        *_elsewhere(report),
+    )
+
+
+def _elsewhere(report: Report) -> list[str]:
+    """Return the versions in the environment of each implementation in another one."""
+    return [
+        f"{name}: {', '.join(f'{each} {number}' for each, number in there.items())}"
+        for name, there in report.environments.items()
+    ]
 
 
 def _render_title(name: str, verdicts: list[Verdict], console: Console) -> None:
@@ -228,7 +240,8 @@ def evidence_lines(report: Report, *, brief: bool = False) -> list[str]:
     cases = sum(verdict.cases for verdict in report.verdicts)
     compared = sum(verdict.comparisons for verdict in report.verdicts)
     judged = sum(verdict.outcome.judged for verdict in report.verdicts)
-    lines = comparison_lines(report.verdicts, report.devices)
+    lines = comparison_lines(report.verdicts, report.devices, by_device)
+    lines += comparison_lines(report.verdicts, {}, by_environment)
     lines += [
         f"{judged} judgements, {cases} cases, {compared} comparisons, "
         f"{report.footer.seconds:.1f} s."

@@ -10,7 +10,7 @@ from typing import Any
 from conformance.diagnosis.lines.expressions import Place
 from conformance.diagnosis.lines.steps import Wrong, state_of
 from conformance.diagnosis.observe import Observation
-from conformance.engine.devices import split_device
+from conformance.engine.environments import split_place
 
 _GIVEN = {
     "running mean": ("running_mean", "momentum"),
@@ -114,7 +114,7 @@ def shorten(file: str, name: str) -> str:
         file: The path.
         name: What is judged, which may be a file and an attribute in it.
     """
-    typed, path = Path(split_device(name)[0].rpartition(":")[0]), Path(file)
+    typed, path = Path(split_place(name).implementation.rpartition(":")[0]), Path(file)
     with suppress(OSError):
         if typed.suffix and typed.resolve() == path.resolve():
             return str(typed)

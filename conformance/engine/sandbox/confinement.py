@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ _VERSION_3 = 0x20080522
 _ROUNDS = 20
 """How often to look again for processes that were being started while others were killed."""
 
+_ROOT = str(Path(__file__).parents[3])
+"""The folder of the suite's packages."""
+
 _START = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); import conformance; del sys.path[0]; "
     "from runpy import run_module; run_module(sys.argv.pop(1), None, '__main__', True)"
@@ -39,8 +43,29 @@ _START = (
 
 def command_of(module: str) -> list[str]:
     """Return the command that runs a module of this suite, whatever is in the working folder."""
-    root = str(Path(__file__).parents[3])
-    return [sys.executable, "-P", "-c", _START, root, module]
+    return [sys.executable, "-P", "-c", _START, _ROOT, module]
+
+
+def worker_command(interpreter: str = "") -> list[str]:
+    """Return the command that runs a worker; its heartbeat is to be added.
+
+    Args:
+        interpreter: That of another environment, which needs no package of this one; empty for
+            this interpreter.
+    """
+    if not interpreter:
+        return command_of("conformance.engine.sandbox")
+    script = str(Path(__file__).with_name("other_environment.py"))
+    return [interpreter, "-P", script, _ROOT, _metadata()]
+
+
+def _metadata() -> str:
+    """Return the folder with the metadata of this suite, which has the registered names."""
+    try:
+        found = [each for each in files("batchnorm-conformance") or () if each.name == "METADATA"]
+    except PackageNotFoundError:
+        return ""
+    return str(Path(str(found[0].locate())).parent) if found else ""
 
 
 def environment(mark: str) -> dict[str, str]:

@@ -42,7 +42,7 @@ class Init:
     Attributes:
         implementation: The name to resolve.
         strictly: Ignore declared deviations.
-        path: ``sys.path`` of the supervisor.
+        path: ``sys.path`` of the supervisor; empty to keep that of another environment.
         by_names: Resolve it without a call of it.
         device: The device to use; empty for the default one.
     """

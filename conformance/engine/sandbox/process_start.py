@@ -27,9 +27,9 @@ from conformance.engine.sandbox.confinement import (
     MARK,
     OURS,
     SAFE_PATH,
-    command_of,
     environment,
     hide_memory,
+    worker_command,
 )
 
 _FRAMEWORKS = "conformance.engine.sandbox.fork_imports"
@@ -78,12 +78,12 @@ class _Spawned:
         return None
 
 
-def spawn(errors: int, heartbeat: int, mark: str) -> Started:
-    """Start a worker in a new interpreter."""
+def spawn(errors: int, heartbeat: int, mark: str, interpreter: str = "") -> Started:
+    """Start a worker in a new interpreter, this one or that of another environment."""
     requests, writing = os.pipe()
     reading, replies = os.pipe()
     process = subprocess.Popen(  # noqa: S603  this suite
-        [*command_of("conformance.engine.sandbox"), str(heartbeat)],
+        [*worker_command(interpreter), str(heartbeat)],
         stdin=requests,
         stdout=replies,
         stderr=errors,

@@ -12,6 +12,7 @@ from conformance.adapters.errors import AdapterError, printable
 from conformance.adapters.implementation import Declaration, reading_of
 from conformance.adapters.operations.executor import ExecutorLost
 from conformance.engine.budget import Budget
+from conformance.engine.environments import split_place, versions_in
 from conformance.engine.judge import judge_requirement
 from conformance.engine.sandbox.limits import Limits
 from conformance.engine.sandbox.messages import Request, read_declaration
@@ -96,7 +97,9 @@ class Supervisor:
         if record.declaration is None or record.reading_taken:
             return None
         record.reading_taken = True
-        return reading_of(record.declaration, record.device)
+        place = split_place(name)
+        versions = versions_in(place) if place.environment else {}
+        return reading_of(record.declaration, record.device, versions)
 
     def peak_memory(self) -> dict[str, int]:
         """Return the largest resident memory of the processes of each implementation, in bytes."""
@@ -177,7 +180,11 @@ class Supervisor:
         if self._current is not None and self._current[0] == name:
             return self._current[1]
         self.close()
-        worker = self._make_worker(name, self.limits, strictly=self.strictly, stop=self.stop)
+        try:
+            worker = self._make_worker(name, self.limits, strictly=self.strictly, stop=self.stop)
+        except AdapterError as error:  # there is no such environment
+            record.refusal = printable(str(error))
+            return None
         self._current = name, worker  # from now on it is closed, also on an interrupt
         try:
             reply = worker.receive_first()

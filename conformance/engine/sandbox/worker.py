@@ -58,7 +58,7 @@ def main(heartbeat: int) -> None:
     drop_privileges()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # left to the supervisor, which kills this process
     first = channel.receive()
-    sys.path[:] = first["path"]  # before anything else is imported
+    sys.path[:] = first["path"] or sys.path  # before anything else is imported
     remember_compilations()
     offer_host_devices()
     share_accelerators()
@@ -99,7 +99,7 @@ class Worker:
 
         Only an implementation of this suite, which warms up the process, is followed by another.
         """
-        sys.path[:] = init.path
+        sys.path[:] = init.path or sys.path
         self._subject = None
         try:
             device = use_device(init.device)

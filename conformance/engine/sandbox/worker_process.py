@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from conformance.adapters.implementation import Declaration
 from conformance.adapters.operations.executor import ExecutorLost
 from conformance.adapters.operations.values import Failed, Operation
 from conformance.adapters.operations.wire import WireError
-from conformance.engine.devices import split_device
+from conformance.engine.environments import find_interpreter, split_place
 from conformance.engine.sandbox.channel import Channel, ChannelClosed
 from conformance.engine.sandbox.confinement import hide_memory, kill_group
 from conformance.engine.sandbox.heartbeat import Heartbeat, HeartbeatReader
@@ -82,16 +83,18 @@ class WorkerProcess:
     """One worker process and the channels to it.
 
     Args:
-        implementation: The name that the worker resolves, which may end with a device.
+        implementation: The name that the worker resolves, which may end with an environment and
+            a device.
         limits: What the worker may use.
         strictly: Ignore declared deviations.
         stop: A file whose existence cancels the run.
-        start: How the process is started.
+        start: How the process is started, unless it is one of another environment.
 
     Attributes:
         peak_memory: The largest resident memory that was measured, in bytes.
 
     Raises:
+        AdapterError: On construction, if there is no such environment.
         WorkerLost: From any method that waits for a reply, if the worker is gone.
         RunCancelled: From the same methods, if the run is cancelled.
     """
@@ -106,6 +109,9 @@ class WorkerProcess:
         start: Start = spawn,
     ) -> None:
         self.limits, self._stop = limits, stop
+        self._place = split_place(implementation)
+        if self._place.environment:
+            start = partial(spawn, interpreter=find_interpreter(self._place))
         self._start_process = start
         self._implementation, self._strictly = implementation, strictly
         self.peak_memory = 0
@@ -127,12 +133,11 @@ class WorkerProcess:
         self._begin(by_names=by_names)
 
     def _begin(self, *, by_names: bool) -> None:
-        implementation, device = split_device(self._implementation)
         init = Init(
-            implementation=implementation,
-            device=device,
+            implementation=self._place.implementation,
+            device=self._place.device,
             strictly=self._strictly,
-            path=sys.path,
+            path=[] if self._place.environment else sys.path,
             by_names=by_names,
         )
         self._send(asdict(init))
@@ -143,11 +148,12 @@ class WorkerProcess:
         """Let a process that has been warmed up with the reference begin with an implementation.
 
         Args:
-            implementation: The name that the worker resolves.
+            implementation: The name that the worker resolves, without an environment.
             limits: What the worker may use.
             strictly: Ignore declared deviations.
             stop: A file whose existence cancels the run.
         """
+        self._place = split_place(implementation)
         self.limits, self._stop = limits, stop
         self._implementation, self._strictly = implementation, strictly
         self._initial_memory = 0.0
@@ -279,10 +285,10 @@ class WorkerProcess:
         last = self._heartbeat.read()
         if not self._operations:
             return last
-        operation = self._operations[self._place(last)]
+        operation = self._operations[self._place_of(last)]
         return Heartbeat(operation.label, operation.detail)
 
-    def _place(self, last: Heartbeat) -> int:
+    def _place_of(self, last: Heartbeat) -> int:
         """Return the place of the operation that was executed last in its request."""
         place = place_of(last.operation, self._number)
         return max(0, min(place, len(self._operations) - 1))
@@ -291,7 +297,7 @@ class WorkerProcess:
         """Return a number that grows with each operation of a request; else any other number."""
         if not self._operations:
             return self._heartbeat.count
-        return self._place(self._heartbeat.read())
+        return self._place_of(self._heartbeat.read())
 
     def _check_time(self, waiting: Waiting) -> None:
         """Kill a worker whose current operation takes too long."""
@@ -336,7 +342,7 @@ class WorkerProcess:
     def _end(self, how: str, limit_s: float | None = None) -> WorkerLost:
         """Kill the worker, and return the reason as an exception."""
         lost = WorkerLost(how, self._doing(), limit_s)
-        lost.place = self._place(self._heartbeat.read())
+        lost.place = self._place_of(self._heartbeat.read())
         self.is_lost = True
         self.close()
         return lost

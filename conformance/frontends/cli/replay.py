@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from conformance.engine.budget import budget
+from conformance.engine.environments import find_interpreter, split_place
 from conformance.engine.sandbox.supervisor import Supervisor
 from conformance.engine.sandbox.worker_process import WorkerLost
 from conformance.frontends.cli.console import console_of
@@ -102,7 +103,9 @@ def _write_script(stored: StoredViolation, script: Path, name: str | None) -> No
             except NoScript as error:
                 raise click.UsageError(_without_script(stored, error)) from error
         try:
-            write_script(stored.verdict, recording, blueprint, target)
+            place = split_place(implementation)
+            python = find_interpreter(place) if place.environment else sys.executable
+            write_script(stored.verdict, recording, blueprint, target, interpreter=python)
         except NoScript as error:
             raise click.UsageError(_without_script(stored, error)) from error
 

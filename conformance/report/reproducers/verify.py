@@ -30,6 +30,7 @@ def write_script(
     blueprint: Blueprint,
     path: Path,
     limit: float = CALL_LIMIT + START,
+    interpreter: str = sys.executable,
 ) -> None:
     """Write the script, after it was run and exited with 1.
 
@@ -39,6 +40,7 @@ def write_script(
         blueprint: How the implementation is constructed.
         path: Where to write the script.
         limit: The seconds that it may take, beyond the time limit of a layer that hangs.
+        interpreter: That of the environment of the implementation.
 
     Raises:
         NoScript: There is none, or it does not show the violation; nothing is written.
@@ -48,7 +50,7 @@ def write_script(
     failures = []
     for plain in (True, False):
         text = script_of(verdict, recording, blueprint, plain=plain)
-        status, said = _tried(text, limit + own)
+        status, said = _tried(text, limit + own, interpreter)
         if status == _SHOWS:
             write_text(path, text)
             return
@@ -58,13 +60,13 @@ def write_script(
     raise NoScript(failures[-1])
 
 
-def _tried(text: str, limit: float) -> tuple[int, str]:
+def _tried(text: str, limit: float, interpreter: str) -> tuple[int, str]:
     """Run a script once; return its exit code, and the end of its output."""
     with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile() as output:
         draft = Path(directory) / "draft.py"
         draft.write_text(text, encoding="utf-8")
         process = subprocess.Popen(  # noqa: S603  it runs the user's layer
-            [sys.executable, str(draft)],
+            [interpreter, str(draft)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

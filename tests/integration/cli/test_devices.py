@@ -8,8 +8,8 @@ import pytest
 from support.command_line import conformance
 from support.sampling import exhaustive
 
-from conformance.report.device_differences import comparison_lines
 from conformance.report.model import Report
+from conformance.report.place_differences import by_device, comparison_lines
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict
 
@@ -106,10 +106,11 @@ def test_devices_side_by_side():
         for device, end in ends.items()
     ][:-1]
 
-    assert comparison_lines(verdicts, {"impl@cpu": "cpu", "impl@gpu": "NVIDIA H200"}) == [
+    titles = {"impl@cpu": "cpu", "impl@gpu": "NVIDIA H200"}
+    assert comparison_lines(verdicts, titles, by_device) == [
         "impl on cpu and gpu (NVIDIA H200): 1 of 2 requirements end alike.",
         "            cpu       gpu",
         "  BN-EMA-1  conforms  vacuous",
         "  Worst error ÷ bound: 0.25 on cpu.",
     ]
-    assert comparison_lines(verdicts[:1], {}) == []
+    assert comparison_lines(verdicts[:1], {}, by_device) == []
