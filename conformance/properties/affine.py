@@ -10,7 +10,7 @@ from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
-from conformance.strategies.cases import Rewritten, cases, rewritten_cases
+from conformance.strategies.palette_cases import Rewritten, cases, rewritten_cases
 from conformance.strategies.targeted import cases_near_eps
 
 _SIZES = np.array([0, 1, -1, 0.5, -2, 12, -40, 1e3, -1e4, 1e-3, 1e-6, 1.001], np.float32)

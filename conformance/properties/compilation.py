@@ -24,7 +24,7 @@ from conformance.properties.support.session import as_array
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
-from conformance.strategies.cases import Rewritten, Stream, cases, rewritten_cases, streams
+from conformance.strategies.palette_cases import Rewritten, Stream, cases, rewritten_cases, streams
 from conformance.strategies.shape_grid import COMPILED, TRANSFORMED
 
 

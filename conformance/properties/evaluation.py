@@ -23,7 +23,7 @@ from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
-from conformance.strategies.cases import Rewritten, cases, rewritten_cases
+from conformance.strategies.palette_cases import Rewritten, cases, rewritten_cases
 
 
 @requirement("BN-EVAL-1", case=cases)

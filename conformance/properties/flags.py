@@ -16,7 +16,7 @@ from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
-from conformance.strategies.cases import cases
+from conformance.strategies.flags import BETWEEN, ENCODINGS
 from conformance.strategies.lookalikes import (
     Lookalikes,
     Reordered,
@@ -24,30 +24,12 @@ from conformance.strategies.lookalikes import (
     reordered_cases,
 )
 from conformance.strategies.mined import mined_sizes_of_functions, mined_values
+from conformance.strategies.palette_cases import cases
 from conformance.strategies.shape_grid import FORWARD_SWEEP
 from conformance.strategies.targeted import plain_or_mined
 
 MOMENTUM, EPS = 0.9, 1e-5
 """The configuration that the forward function is defined with."""
-
-_ENCODINGS = (
-    "float",
-    "bool",
-    "int",
-    "np.bool_",
-    "np.float32",
-    "np.float64",
-    "np.int32",
-    "np.array{}, np.float32",
-    "np.array{}, np.bool_",
-    "jnp.asarray{}, jnp.float32",
-    "jnp.asarray{}, jnp.bool_",
-    "jnp.asarray{}, jnp.int32",
-)
-"""The ways in which the flag 0 or 1 reaches a layer."""
-
-BETWEEN = (0.3, 0.5, 0.9, -1.0, 0.1, 0.49, 0.51, 2.0)
-"""Flags that are neither 0 nor 1."""
 
 
 def check_forward(subject: Subject, x: AnyArray, result: AnyArray, *, evaluates: bool) -> None:
@@ -76,11 +58,11 @@ def _check_forward(subject: Subject, x: AnyArray, result: AnyArray, *, evaluates
     share=0.4,
     case=cases,
     bit=lambda _: integers(0, 1),
-    encoding=lambda _: integers(0, len(_ENCODINGS) - 1),
+    encoding=lambda _: integers(0, len(ENCODINGS) - 1),
 )
 def every_encoding_selects_its_mode(subject: Subject, case: Case, bit: int, encoding: int) -> None:
     """flag >= 0.5 evaluates, in every type that holds 0 or 1"""
-    result = subject.forward(0.0, subject.input(case), Given(bit, _ENCODINGS[encoding]))
+    result = subject.forward(0.0, subject.input(case), Given(bit, ENCODINGS[encoding]))
 
     check_forward(subject, case.x, result, evaluates=bool(bit))
 

@@ -13,7 +13,7 @@ from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
-from conformance.strategies.cases import cases
+from conformance.strategies.palette_cases import cases
 from conformance.strategies.targeted import free_configs
 
 

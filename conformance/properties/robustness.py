@@ -37,7 +37,8 @@ from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
-from conformance.strategies.cases import (
+from conformance.strategies.mined import mined_sizes, mined_values
+from conformance.strategies.palette_cases import (
     NEVER_FRESH,
     Stream,
     cases,
@@ -45,7 +46,6 @@ from conformance.strategies.cases import (
     mixed_streams,
     streams,
 )
-from conformance.strategies.mined import mined_sizes, mined_values
 from conformance.strategies.shape_grid import EAGER, SWEEP, Entry, runs_eagerly
 from conformance.strategies.targeted import extreme_or_mined, offset_cases, scale_cases
 

@@ -14,7 +14,13 @@ from conformance.properties.support.property import requirement
 from conformance.properties.support.running_stats_model import RunningStatsModel
 from conformance.properties.support.subject import Subject
 from conformance.strategies.case import Case
-from conformance.strategies.cases import OFTEN_FRESH, SOMETIMES_FRESH, Stream, cases, streams
+from conformance.strategies.palette_cases import (
+    OFTEN_FRESH,
+    SOMETIMES_FRESH,
+    Stream,
+    cases,
+    streams,
+)
 from conformance.strategies.shape_grid import Entry
 from conformance.strategies.targeted import Permuted, cases_at_momentum, permuted_cases
 

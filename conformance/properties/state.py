@@ -37,7 +37,7 @@ from conformance.properties.support.session import Answer
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
-from conformance.strategies.cases import cases
+from conformance.strategies.palette_cases import cases
 
 
 @requirement("BN-STATE-1", share=0.15, case=cases)

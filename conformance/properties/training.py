@@ -19,7 +19,7 @@ from conformance.properties.support.checks import (
 from conformance.properties.support.property import requirement
 from conformance.properties.support.subject import Subject
 from conformance.strategies.case import Case
-from conformance.strategies.cases import Rewritten, cases, rewritten_cases
+from conformance.strategies.palette_cases import Rewritten, cases, rewritten_cases
 from conformance.strategies.targeted import (
     Permuted,
     Poisoned,

@@ -35,7 +35,6 @@ from conformance.properties.support.session import as_array
 from conformance.properties.support.subject import Subject
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import Case
-from conformance.strategies.cases import Stream, cases, ensembles, streams
 from conformance.strategies.cotangents import (
     STEPS,
     Interleaved,
@@ -43,6 +42,7 @@ from conformance.strategies.cotangents import (
     interleaved_cases,
     pulled_cases,
 )
+from conformance.strategies.palette_cases import Stream, cases, ensembles, streams
 from conformance.strategies.shape_grid import COMPILED, TRANSFORMED
 
 

@@ -17,7 +17,8 @@ from conformance.numerics.state import Float32, State
 BLOCK = 24
 """Bytes per feature: 8 choose family, scale and state, 16 the pattern."""
 
-_HEAD = 8
+HEAD = 8
+"""Bytes of a block that choose family, scale and state."""
 
 
 def _normal_quantiles() -> npt.NDArray[np.float64]:
@@ -93,20 +94,20 @@ def decode_columns(blocks: list[bytes], rows: int, eps: float) -> Columns:
     """Decode D blocks of bytes.
 
     Args:
-        blocks: For each feature, ``BLOCK`` bytes.
+        blocks: For each feature, ``BLOCK`` bytes; or more, one for each row after the first 8.
         rows: N, the number of rows of the batch.
         eps: The layer's ε.
 
     Returns:
         x, (N, D), and a state of D features.
     """
-    raw = np.frombuffer(b"".join(blocks), np.uint8).reshape(len(blocks), BLOCK)
-    family, kappa, scale, gamma, beta, mean, var, unit = raw[:, :_HEAD].T
+    raw = np.frombuffer(b"".join(blocks), np.uint8).reshape(len(blocks), -1)
+    family, kappa, scale, gamma, beta, mean, var, unit = raw[:, :HEAD].T
     sigma = _SCALES[scale % len(_SCALES)]
     near_eps = unit >= _NEAR_EPS_FROM
     sigma = np.where(near_eps, np.sqrt(eps) * _EPS_RATIOS[scale % len(_EPS_RATIOS)], sigma)
     offset = _KAPPA[kappa % len(_KAPPA)] * sigma
-    x = offset + sigma * _patterns(raw[:, _HEAD:], family, rows)
+    x = offset + sigma * _patterns(raw[:, HEAD:], family, rows)
     old_mean = np.where(mean >= _TRAINED_FROM, offset, _MEAN[mean % len(_MEAN)])
     as_trained = (near_eps & (var >= _TRAINED_NEAR_EPS_FROM)) | (var >= _TRAINED_FROM)
     old_var = np.where(as_trained, sigma**2, _VAR[var % len(_VAR)])
@@ -122,7 +123,7 @@ def decode_columns(blocks: list[bytes], rows: int, eps: float) -> Columns:
 def _patterns(
     raw: npt.NDArray[np.uint8], family: npt.NDArray[np.uint8], rows: int
 ) -> npt.NDArray[np.float64]:
-    """Return the patterns of all features, (N, D), from 16 bytes and a family byte for each."""
+    """Return the patterns of all features, (N, D), from the rest of a block and a family byte."""
     row = np.arange(rows)
     cycle = row // raw.shape[1]  # more rows than bytes read them again, differently
     chosen = (raw[:, row % raw.shape[1]].astype(np.int64) + 89 * cycle) * (1 + 2 * cycle) % 256

@@ -13,8 +13,8 @@ import numpy as np
 from conformance.numerics.state import Float32, State
 from conformance.strategies.bytestream import ByteReader, composite, integers
 from conformance.strategies.case import Case
-from conformance.strategies.cases import Palette, batches, cases, entry_of, rewritten_cases
 from conformance.strategies.columns import BLOCK
+from conformance.strategies.palette_cases import Palette, batches, cases, entry_of, rewritten_cases
 from conformance.strategies.shape_grid import COMPILED, Entry
 
 TAIL = Entry(129, 1, 0.75, 1e-2)

@@ -15,7 +15,7 @@ import numpy as np
 from conformance.numerics.state import State
 from conformance.strategies.bytestream import ByteReader, composite
 from conformance.strategies.case import Case
-from conformance.strategies.cases import NEVER_FRESH, Palette, cases
+from conformance.strategies.palette_cases import NEVER_FRESH, Palette, cases
 from conformance.strategies.targeted import permutations
 
 _FIRST, _STEP = 0.6, 0.25

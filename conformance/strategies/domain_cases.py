@@ -15,8 +15,8 @@ import numpy.typing as npt
 from conformance.numerics.state import Float32
 from conformance.strategies.bytestream import ByteReader, composite, integers
 from conformance.strategies.case import Case
-from conformance.strategies.cases import Palette, cases
 from conformance.strategies.cotangents import cotangents
+from conformance.strategies.palette_cases import Palette, cases
 from conformance.strategies.shape_grid import Entry
 
 Mask = npt.NDArray[np.bool_]

@@ -9,7 +9,7 @@ import numpy as np
 from conformance.numerics.state import Float32
 from conformance.strategies.bytestream import ByteReader, composite, integers
 from conformance.strategies.case import Case
-from conformance.strategies.cases import Palette, cases
+from conformance.strategies.palette_cases import Palette, cases
 from conformance.strategies.shape_grid import Entry
 from conformance.strategies.targeted import permutations
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from conformance.numerics.state import Float32
 from conformance.strategies.bytestream import ByteReader, composite, integers
 from conformance.strategies.case import Case
-from conformance.strategies.cases import Palette, cases
 from conformance.strategies.cotangents import cotangents
+from conformance.strategies.palette_cases import Palette, cases
 from conformance.strategies.shape_grid import Entry
 
 PRECISE = (Entry(3, 2, 0.75, 1e-5), Entry(8, 2, 0.9, 1e-3), Entry(2049, 1, 0.3, 1e-5))

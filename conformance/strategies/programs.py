@@ -18,7 +18,7 @@ from conformance.adapters.protocols import ARRAYS
 from conformance.numerics.state import Float32, State
 from conformance.strategies.bytestream import ByteReader, composite, integers
 from conformance.strategies.case import Case, literals
-from conformance.strategies.cases import Palette, batches, cases, entry_of, states
+from conformance.strategies.palette_cases import Palette, batches, cases, entry_of, states
 from conformance.strategies.shape_grid import TRANSFORMED, Entry
 
 

@@ -49,7 +49,7 @@ SHAPES = (
 )
 """N = 1, D = 1, N = D, N < D; odd and even; powers of two, their neighbors; pairs N, 2N."""
 
-_CONFIGS = (
+CONFIGS = (
     (0.75, 1e-5),
     (0.9, 1e-3),
     (0.0, 0.5),
@@ -68,7 +68,7 @@ _CONFIGS = (
 """Momentum at both ends and on both sides of the usual clips; eps from 1e-7 to 1."""
 
 DEFAULT = tuple(
-    Entry(rows, features, *_CONFIGS[(index + shift) % len(_CONFIGS)])
+    Entry(rows, features, *CONFIGS[(index + shift) % len(CONFIGS)])
     for index, (rows, features) in enumerate(SHAPES)
     for shift in (0, 5)
 )

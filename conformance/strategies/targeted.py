@@ -11,9 +11,9 @@ from conformance.adapters.protocols import ARRAYS, Config
 from conformance.numerics.state import AnyArray, Float32
 from conformance.strategies.bytestream import ByteReader, ByteStrategy, composite, integers
 from conformance.strategies.case import Case
-from conformance.strategies.cases import NEVER_FRESH, Palette, batches, cases, draw_columns
 from conformance.strategies.columns import BLOCK
 from conformance.strategies.mined import Valued
+from conformance.strategies.palette_cases import NEVER_FRESH, Palette, batches, cases, draw_columns
 from conformance.strategies.shape_grid import EAGER, Entry, with_momentum
 
 

@@ -15,7 +15,7 @@ from conformance.properties import PROPERTIES, Property
 from conformance.requirements import REQUIREMENTS
 from conformance.strategies import shape_grid
 from conformance.strategies.case import Case
-from conformance.strategies.cases import cases
+from conformance.strategies.palette_cases import cases
 from conformance.strategies.shape_grid import DEFAULT
 from conformance.strategies.targeted import (
     cases_at_momentum,

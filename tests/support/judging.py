@@ -10,7 +10,7 @@ from conformance.properties import Property
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Verdict
-from conformance.strategies.cases import cases
+from conformance.strategies.palette_cases import cases
 from support.numpy_norm import subject
 
 

@@ -71,7 +71,7 @@ def judge_in(workers: str) -> str:
 
 def test_the_check_of_light_imports_can_fail():
     """The same check finds NumPy and Hypothesis, or rich and pytest, where they are needed."""
-    assert {"numpy", "hypothesis"} <= find_loaded("import conformance.strategies.cases")
+    assert {"numpy", "hypothesis"} <= find_loaded("import conformance.strategies.palette_cases")
     making = "import impl, optax; impl.reference()"
     assert FRAMEWORKS - {"orbax"} <= find_loaded(making, FRAMEWORKS)
     assert {"pytest", "rich"} <= find_loaded(

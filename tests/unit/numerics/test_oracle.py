@@ -13,7 +13,7 @@ from conformance.adapters.protocols import Config
 from conformance.numerics import oracle
 from conformance.numerics.state import State
 from conformance.strategies.case import Case
-from conformance.strategies.cases import NEVER_FRESH, cases
+from conformance.strategies.palette_cases import NEVER_FRESH, cases
 from conformance.strategies.shape_grid import DEFAULT
 
 SMALL = tuple(entry for entry in DEFAULT if entry.rows * entry.features <= 24)

@@ -12,7 +12,7 @@ from support.drawn_cases import case_strategy, find_minimal
 
 from conformance.strategies.bytestream import integers
 from conformance.strategies.case import literals
-from conformance.strategies.cases import batches, cases, states, streams
+from conformance.strategies.palette_cases import batches, cases, states, streams
 from conformance.strategies.shape_grid import DEFAULT
 from conformance.strategies.targeted import permutations
 

@@ -14,9 +14,9 @@ from conformance.properties import PROPERTIES
 from conformance.properties.support.poisoning import with_element
 from conformance.strategies.bytestream import draw_from_bytes, expand_seed
 from conformance.strategies.case import Case
-from conformance.strategies.cases import mixed_streams, streams
 from conformance.strategies.columns import _FAMILY_OF_BYTE, _FAMILY_OF_BYTE_IF_TALL, FAMILIES
 from conformance.strategies.mined import mined_values
+from conformance.strategies.palette_cases import mixed_streams, streams
 from conformance.strategies.targeted import (
     cases_near_eps,
     extreme_cases,

@@ -10,7 +10,13 @@ from support.drawn_cases import CASES, assert_plain, assert_valid, assert_valid_
 
 from conformance.strategies import shape_grid
 from conformance.strategies.case import Case
-from conformance.strategies.cases import cases, ensembles, mixed_streams, rewritten_cases, streams
+from conformance.strategies.palette_cases import (
+    cases,
+    ensembles,
+    mixed_streams,
+    rewritten_cases,
+    streams,
+)
 from conformance.strategies.shape_grid import DEFAULT, Entry
 from conformance.strategies.targeted import (
     constant_cases,

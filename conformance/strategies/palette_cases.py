@@ -33,7 +33,7 @@ class Rewritten(NamedTuple):
     other: State
 
 
-_FRESH_FROM = 230
+FRESH_FROM = 230
 """The byte from which a case uses the layer as constructed: one in ten, because faulty layers may
 treat the first call differently."""
 
@@ -60,7 +60,7 @@ def draw_columns(reader: ByteReader, entry: Entry) -> Columns:
 
 
 @composite
-def cases(reader: ByteReader, palette: Palette, *, fresh_from: int = _FRESH_FROM) -> Case:
+def cases(reader: ByteReader, palette: Palette, *, fresh_from: int = FRESH_FROM) -> Case:
     """Cases: a layer in some state and one batch, of a shape and configuration from the palette.
 
     Args:
@@ -72,13 +72,21 @@ def cases(reader: ByteReader, palette: Palette, *, fresh_from: int = _FRESH_FROM
     entry = palette[which % len(palette)]
     columns = draw_columns(reader, entry)
     fresh = freshness >= fresh_from
-    state = columns.state
-    if plain >= _PLAIN_FROM:
-        name = ARRAYS[plain % len(ARRAYS)]
-        state = state.replace(**{name: getattr(State.fresh(entry.features), name)})
-    return Case(
-        config=entry.config, state=None if fresh else state, x=columns.x, as_jax=container % 2 == 1
-    )
+    state = None if fresh else one_array_plain(columns.state, plain)
+    return Case(config=entry.config, state=state, x=columns.x, as_jax=container % 2 == 1)
+
+
+def one_array_plain(state: State, byte: int) -> State:
+    """Return the state, of whose four arrays one is as constructed if the byte is large.
+
+    Args:
+        state: Four arrays of (D,).
+        byte: From 0 to 255.
+    """
+    if byte < _PLAIN_FROM:
+        return state
+    name = ARRAYS[byte % len(ARRAYS)]
+    return state.replace(**{name: getattr(State.fresh(len(state.gamma)), name)})
 
 
 @composite
@@ -94,7 +102,7 @@ def streams(
     *,
     min_size: int = 2,
     max_size: int = 5,
-    fresh_from: int = _FRESH_FROM,
+    fresh_from: int = FRESH_FROM,
 ) -> Stream:
     """Streams of batches of one shape, of which one in four repeats the one before.
 
