@@ -99,7 +99,7 @@ def _violates(
     """Judge the same cases with other deviations declared, of the layer itself or another one."""
     if by is None:
         implementation = replace(run.subject.implementation, deviations=declared)
-        subject = Subject(implementation, run.subject.executor)
+        subject = Subject(implementation, run.subject.executor, run.subject.too_large)
     else:
         reference = replace(by, deviations=declared, design=run.subject.implementation.design)
         subject = Subject(reference, LocalExecutor(reference, NUMPY_FORMS))

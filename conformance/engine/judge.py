@@ -141,6 +141,8 @@ def _refine(run: PropertyRun, notes: Notes) -> _Result:
     """Return how a run without violation ends: conforming, deviating, vacuous, over-declared."""
     if notes.comparisons == 0 or run.cases <= run.rejected:
         return _Result(Outcome.VACUOUS, _VACUOUS)
+    if notes.missing:
+        return _Result(Outcome.VACUOUS, notes.missing)
     if notes.blind and run.cases - run.rejected >= _ENOUGH:
         return _Result(Outcome.VACUOUS, _BLIND)
     if notes.worst_strict > 1:

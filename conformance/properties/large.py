@@ -1,16 +1,10 @@
 """LARGE: batches as large as those of networks.
 
 A layer that is too slow for a size, or has no memory for it, is not judged there, and the verdict
-says so.
+says so; see ``conformance.properties.support.attempts``.
 """
 
 from __future__ import annotations
-
-import math
-import re
-import time
-from collections.abc import Callable, Mapping
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +12,8 @@ import numpy.typing as npt
 from conformance.numerics import bounds, oracle
 from conformance.numerics.bounds import Bound
 from conformance.numerics.state import AnyArray, State
-from conformance.properties.support.checks import ViolationFound, check_within
+from conformance.properties.support.attempts import attempt
+from conformance.properties.support.checks import check_within
 from conformance.properties.support.claims import (
     check_evaluated,
     check_evaluated_at_once,
@@ -31,12 +26,10 @@ from conformance.properties.support.differentiation import (
     gradients_of,
 )
 from conformance.properties.support.either_column import check_either
-from conformance.properties.support.notes import note_left_out
 from conformance.properties.support.program_size import fits, leave_out
 from conformance.properties.support.property import Palettes, requirement
 from conformance.properties.support.running_stats_model import check_count
 from conformance.properties.support.subject import Subject
-from conformance.requirements.finding import FindingKind
 from conformance.strategies.case import Case
 from conformance.strategies.mined import mined_rows, mined_widths
 from conformance.strategies.shape_grid import Entry
@@ -48,8 +41,6 @@ from conformance.strategies.tall import (
     tall_cases,
     wide_cases,
 )
-
-T = TypeVar("T")
 
 
 def _palettes(*shapes: tuple[int, int]) -> Palettes:
@@ -81,60 +72,6 @@ MANY_FEATURES_BY_PROFILE = {
 
 _UNCOMPILED = 4097
 """The number of rows at which the layer is called without jit."""
-
-LONGEST = 60.0
-"""Seconds that the calls of one case may take, as far as those on a smaller batch tell."""
-
-
-_TIMED = 4096
-"""The size from which the time of calls says something about that of others."""
-
-_NO_MEMORY = re.compile("RESOURCE_EXHAUSTED|[Oo]ut of memory|MemoryError|[Uu]nable to allocate")
-
-
-def _expected_seconds(paces: Mapping[int, float], size: int) -> float:
-    """Return how long calls on a batch may take: as their time grew between the sizes before.
-
-    Args:
-        paces: The seconds that calls took, by the number of elements.
-        size: The number of elements.
-    """
-    before = sorted(n for n in paces if n < size)
-    if not before:
-        return 0.0
-    last, seconds = before[-1], paces[before[-1]]
-    smaller = [n for n in before if 2 * n <= last]  # the times of sizes that are close say nothing
-    if not smaller:
-        return seconds * size / last
-    growth = (seconds - paces[smaller[-1]]) / (last - smaller[-1])
-    return seconds + max(0.0, growth) * (size - last)
-
-
-def _attempt(subject: Subject, shape: tuple[int, ...], act: Callable[[], T | None]) -> T | None:
-    """Return what came of calls on a batch; None, noted, if there is no time or memory for them.
-
-    Args:
-        subject: The implementation.
-        shape: N and D.
-        act: Makes the calls, and fetches their results.
-    """
-    size, where = math.prod(shape), " × ".join(map(str, shape))
-    seconds = _expected_seconds(subject.paces, size)
-    if seconds > LONGEST:
-        note_left_out(f"{where}: would take about {seconds:.0f} s, by the sizes before")
-        return None
-    started = time.perf_counter()
-    try:
-        results = act()
-    except ViolationFound as found:
-        text = str(found.finding.got)
-        if found.finding.kind is not FindingKind.RAISED or not _NO_MEMORY.search(text):
-            raise
-        note_left_out(f"{where}: {text}")
-        return None
-    if size >= _TIMED and results is not None:
-        subject.paces[size] = time.perf_counter() - started
-    return results
 
 
 @requirement(
@@ -197,7 +134,7 @@ def _judge(
         subject.session.finish()
         return before, trained, evaluated, after
 
-    results = _attempt(subject, case.x.shape, act)
+    results = attempt(subject, case.x.shape, act)
     if results is None:
         return
     before, trained, evaluated, after = results
@@ -236,7 +173,7 @@ def gradients_of_many_rows_are_right(subject: Subject, drawn: Sparse) -> None:
         subject.session.finish()
         return before, pulled
 
-    results = _attempt(subject, case.x.shape, act)
+    results = attempt(subject, case.x.shape, act, differentiated=True)
     if results is None:
         return
     before, pulled = results

@@ -137,6 +137,9 @@ def _outcome(run: GradedRun, verdicts: list[Verdict], *, hides_inputs: bool) -> 
         return "incomplete", f"The run ended early: exit code {run.report.footer.exit_code}."
     if not any(verdict.outcome.judged for verdict in must):
         return "nothing judged", "No MUST requirement was judged."
+    if partial := [v.requirement for v in must if v.left_out]:
+        names = ", ".join(partial)
+        return "passed", f"Batches that need too much time or memory were left out of {names}."
     return "passed", ""
 
 

@@ -16,6 +16,7 @@ class Summary:
 
     applicable: int
     good: int
+    partial: int
     must: int
     should: int
     deviations: int
@@ -47,6 +48,7 @@ def summarize(verdicts: list[Verdict]) -> Summary:
     return Summary(
         applicable=len(applicable),
         good=sum(v.outcome in {Outcome.CONFORMS, Outcome.DEVIATES} for v in applicable),
+        partial=sum(bool(v.left_out) for v in applicable if not v.outcome.bad),
         must=sum(v.level is Level.MUST for v in bad),
         should=sum(v.level is Level.SHOULD for v in bad),
         deviations=sum(v.outcome is Outcome.DEVIATES for v in applicable),

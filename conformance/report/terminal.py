@@ -279,4 +279,5 @@ def answer_line(name: str, sums: Summary) -> str:
     if bad := sums.must + sums.should:
         return f"{name}: fails {bad} of {sums.applicable} requirements ({sums.must} MUST){known}."
     declared = f", {sums.deviations} of them by a declared deviation" if sums.deviations else ""
+    declared += f", {sums.partial} of them in part" if sums.partial else ""
     return f"{name}: conforms to {sums.good} of {sums.applicable} requirements{declared}{known}."

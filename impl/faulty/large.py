@@ -132,3 +132,15 @@ class MeanCotangentOfABlock(HandWrittenBackward):
         rows = w.shape[0]
         scale = max(1, rows / 4096)
         return super().input_gradient(s, w) + s.gamma * s.r * w.mean(axis=0) * (1 - scale)
+
+
+@fault("no-memory-and-wrong-before", "BN-LARGE-1")
+class NoMemoryAndWrongBefore(StepwiseBatchNorm):
+    """The variance of more than 2048 rows is that of half of them; 8192 are too many for it."""
+
+    def batch_var(self, x: Any, mean: Array) -> Array:
+        rows = x.shape[0]
+        if rows > 8192:
+            msg = f"no memory for {rows} rows"
+            raise MemoryError(msg)
+        return super().batch_var(x[: rows // 2] if rows > 2048 else x, mean)

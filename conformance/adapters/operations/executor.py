@@ -39,11 +39,12 @@ class ExecutorLost(BaseException):
         place: The place of the operation in its request.
         case: The case that the operation belongs to, for whoever knows cases.
         drawn: The arguments of the property in that case; None if there was none.
+        lacked: "time" or "memory" if a limit ended the process; empty if it ended by itself.
     """
 
-    def __init__(self, finding: Finding, place: int = 0) -> None:
+    def __init__(self, finding: Finding, place: int = 0, lacked: str = "") -> None:
         super().__init__(finding.sentence())
-        self.finding, self.place = finding, place
+        self.finding, self.place, self.lacked = finding, place, lacked
         self.case: Any = None
         self.drawn: dict[str, Any] | None = None
 
@@ -63,6 +64,13 @@ class Executor(Protocol):
 
     def begin_case(self) -> None:
         """Forget all live objects."""
+
+    def replace_process(self) -> None:
+        """Go on in a new process, after one was lost.
+
+        Raises:
+            ExecutorLost: The new one is lost, too.
+        """
 
 
 class LocalExecutor:
@@ -107,6 +115,9 @@ class LocalExecutor:
         """Forget all live objects."""
         self._objects.clear()
         self._allocated = 0
+
+    def replace_process(self) -> None:
+        """Do nothing: this process is never lost."""
 
     def _execute(self, operation: Operation) -> Any:
         function, takes_implementation = self._find(operation.name)

@@ -38,6 +38,7 @@ class _Record:
     reading_taken: bool = False
     peak_memory: int = 0
     device: str = ""
+    too_large: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
 class Supervisor:
@@ -128,7 +129,7 @@ class Supervisor:
         worker = self._worker(name)
         if worker is None or record.declaration is None:
             return self._errored(requirement, name, record.refusal or "")
-        subject = Subject(record.declaration, worker)
+        subject = Subject(record.declaration, worker, record.too_large)
         row = REQUIREMENTS[requirement]
         verdict = judge_requirement(row, subject, self.budget, values, until=until)
         record.peak_memory = max(record.peak_memory, worker.measure_memory())

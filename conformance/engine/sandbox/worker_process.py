@@ -66,7 +66,9 @@ class WorkerLost(ExecutorLost):
         doing: What the worker was doing, for a reader; empty if it had not begun anything.
     """
 
-    def __init__(self, how: str, heartbeat: Heartbeat, limit_s: float | None = None) -> None:
+    def __init__(
+        self, how: str, heartbeat: Heartbeat, limit_s: float | None = None, lacked: str = ""
+    ) -> None:
         finding = Finding(
             quantity=heartbeat.text or "the requirement",
             got=printable(how),
@@ -75,7 +77,7 @@ class WorkerLost(ExecutorLost):
             operation=heartbeat.operation,
             limit_s=limit_s,
         )
-        super().__init__(finding)
+        super().__init__(finding, lacked=lacked)
         self.how, self.doing = how, heartbeat.text
 
 
@@ -194,6 +196,16 @@ class WorkerProcess:
     def begin_case(self) -> None:
         """Let the worker forget all live objects before the next operation."""
         self._new_case = True
+
+    def replace_process(self) -> None:
+        """Go on in a new process, after one was lost.
+
+        Raises:
+            WorkerLost: The new one is lost, too.
+            RunCancelled: The run is cancelled.
+        """
+        self._start(by_names=False)
+        self.receive_first()
 
     def perform(self, operations: Sequence[Operation]) -> list[Any] | Failed:
         """Have operations executed; see ``conformance.adapters.operations.executor.Executor``."""
@@ -333,15 +345,16 @@ class WorkerProcess:
         self.measure_memory()
         self._initial_memory = self._initial_memory or resident(self._process.pid)
         if resident(self._process.pid) - self._initial_memory > self.limits.memory:
-            raise self._end(f"{PROCESS}took more than {self.limits.memory / GIB:.3g} GiB of memory")
+            how = f"{PROCESS}took more than {self.limits.memory / GIB:.3g} GiB of memory"
+            raise self._end(how, lacked="memory")
 
     def lose(self, how: str) -> WorkerLost:
         """Return the exception that says that a request had no result; the worker goes on."""
         return WorkerLost(how, self._doing())
 
-    def _end(self, how: str, limit_s: float | None = None) -> WorkerLost:
+    def _end(self, how: str, limit_s: float | None = None, lacked: str = "") -> WorkerLost:
         """Kill the worker, and return the reason as an exception."""
-        lost = WorkerLost(how, self._doing(), limit_s)
+        lost = WorkerLost(how, self._doing(), limit_s, lacked or "time" * (limit_s is not None))
         lost.place = self._place_of(self._heartbeat.read())
         self.is_lost = True
         self.close()

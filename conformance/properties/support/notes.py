@@ -32,6 +32,8 @@ class Notes:
         measured: Whether any number was compared with a bound.
         by_quantity: The largest error ÷ allowed bound of each quantity.
         left_out: The inputs that were not judged, each with the reason.
+        missing: Why what was judged is too little for a verdict; empty if it is enough.
+        large_judged: Whether a large batch was judged.
         visible: The relative error that has to be seen in a number.
         sighted: Whether there was a number in which it is seen, or a fact other than a shape or a
             dtype.
@@ -48,6 +50,8 @@ class Notes:
     measured: bool = False
     by_quantity: dict[str, float] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    missing: str = ""
+    large_judged: bool = False
     visible: float = VISIBLE
     sighted: bool = False
     bounded: bool = False

@@ -45,7 +45,11 @@ def fits(
 
 def leave_out(subject: Subject, shape: tuple[int, ...]) -> None:
     """Note that a layer is not judged at a size, because its program has too many equations."""
-    rows = shape[0]
-    count = rows * max(subject.growth)
-    where = " × ".join(map(str, shape))
-    note_left_out(f"{where}: a program of about {count:.0f} equations, which grow with the rows")
+    equations = shape[0] * max(subject.growth)
+    where = describe_shape(shape)
+    note_left_out(f"{where} (time: a program of about {equations:,.0f} equations)")
+
+
+def describe_shape(shape: tuple[int, ...]) -> str:
+    """Return a shape for readers, such as ``65,537 × 4``."""
+    return " × ".join(f"{size:,}" for size in shape)

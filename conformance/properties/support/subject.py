@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
@@ -34,10 +34,13 @@ class Subject:
     Attributes:
         implementation: What is judged, or what is known of it where it is not imported.
         executor: What executes operations; None for this process.
+        too_large: For each kind of large batch the size from which on there is no time or no
+            memory for it, and what is said of that; all requirements know it.
     """
 
     implementation: Implementation | Declaration
     executor: Executor | None = None
+    too_large: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     @property
     def imported(self) -> Implementation:

@@ -129,6 +129,10 @@ class RecordingExecutor:
         self._kept.clear()
         self._failed = None
 
+    def replace_process(self) -> None:
+        """Go on in a new process, after one was lost."""
+        self._executor.replace_process()
+
     def perform(self, operations: Sequence[Operation]) -> list[Any] | Failed:
         """Execute operations; see ``Executor``."""
         results: list[Any] = []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import pytest
 
 from conformance.adapters.implementation import Implementation
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
-from conformance.properties import PROPERTIES, large
+from conformance.properties import PROPERTIES
+from conformance.properties.support import attempts
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome
@@ -71,10 +73,10 @@ def test_every_seed_draws_other_batches():
 def test_a_slow_layer_is_not_judged_where_it_would_take_too_long(monkeypatch: pytest.MonkeyPatch):
     """The verdict says at which sizes, and why; the others count."""
     expected = {65537 * 4: 61.0}
-    monkeypatch.setattr(large, "_expected_seconds", lambda _, size: expected.get(size, 0.0))
+    monkeypatch.setattr(attempts, "expected_seconds", lambda _, size: expected.get(size, 0.0))
     verdict = judged(StepwiseBatchNorm, profile="quick")
     assert verdict.outcome is Outcome.CONFORMS
-    assert verdict.left_out == "65537 × 4: would take about 61 s, by the sizes before"
+    assert verdict.left_out == "65,537 × 4 (time: about 61 s, by the sizes before)"
     assert verdict.comparisons > 0
 
 
@@ -82,7 +84,9 @@ def test_a_layer_without_memory_is_not_judged_there():
     """Nor is it accused; the message is quoted."""
     verdict = judged(OutOfMemory, profile="quick")
     assert verdict.outcome is Outcome.CONFORMS
-    assert verdict.left_out.startswith("65537 × 4: RuntimeError: RESOURCE_EXHAUSTED")
+    assert verdict.left_out.startswith(
+        "65,537 × 4 and larger (memory: RuntimeError: RESOURCE_EXHAUSTED"
+    )
 
 
 def test_another_exception_is_a_violation():
@@ -94,12 +98,12 @@ def test_another_exception_is_a_violation():
 
 def test_a_long_start_does_not_count():
     """Compiling takes the same time for all sizes: what counts is how the time grows."""
-    assert large._expected_seconds({}, 100) == 0
-    assert large._expected_seconds({4000: 9.0}, 16_000) == 36
-    assert large._expected_seconds({4000: 9.0, 16_000: 9.1}, 256_000) < 12
-    assert large._expected_seconds({4000: 1.0, 16_000: 13.0}, 256_000) == 253
+    assert attempts.expected_seconds({}, 100) == 0
+    assert attempts.expected_seconds({4000: 9.0}, 16_000) == 36
+    assert attempts.expected_seconds({4000: 9.0, 16_000: 9.1}, 256_000) < 12
+    assert attempts.expected_seconds({4000: 1.0, 16_000: 13.0}, 256_000) == 253
     close = {4000: 1.0, 524_288: 1.0, 524_292: 1.5}
-    assert large._expected_seconds(close, 2_000_000) < 4
+    assert attempts.expected_seconds(close, 2_000_000) < 4
 
 
 @pytest.mark.parametrize("profile", ["quick", "default", "thorough"])
@@ -109,3 +113,33 @@ def test_sizes_grow(profile: str):
         palettes = PROPERTIES[name].palettes_of(profile)
         sizes = [entry.rows * entry.features for (entry,) in palettes]
         assert sizes == sorted(sizes)
+
+
+class NoMemoryAbove4096(OutOfMemory):
+    """Has no memory for any batch that is large."""
+
+    def batch_mean(self, x):
+        return super().batch_mean(x if x.shape[0] < 4097 else jnp.zeros((70_000, 1)))
+
+
+def test_something_large_has_to_be_judged():
+    """A layer that refuses all large batches does not pass as one that is right there."""
+    verdict = judged(NoMemoryAbove4096, profile="quick")
+    assert verdict.outcome is Outcome.VACUOUS
+    assert verdict.detail.startswith("no batch of 4,097 rows or more could be judged; left out: ")
+
+
+def test_what_is_wrong_below_the_limit_is_a_violation():
+    """Left-out sizes excuse no wrong value at the others."""
+    fault = FAULTS["no-memory-and-wrong-before"].implementation
+    verdict = judge_requirement(LARGE_1, Subject(fault), budget("quick", minimize=False))
+    assert verdict.outcome is Outcome.VIOLATES
+
+
+def test_gradients_are_not_tried_where_calls_have_no_memory():
+    """What one requirement found out, the next one knows; the other way round it would not hold."""
+    subject = Subject(Implementation.nnx(OutOfMemory, name="layer"))
+    subject.too_large["rows"] = 4097, "4,097 × 4 and larger (time)"
+    verdict = judge_requirement(REQUIREMENTS["BN-LARGE-3"], subject, budget("quick"))
+    assert verdict.left_out == "4,097 × 4 and larger (time)"
+    assert verdict.outcome is Outcome.VACUOUS

@@ -81,7 +81,7 @@ def test_what_is_compiled_as_a_whole_is_left_out_and_said(layer: type[StepwiseBa
     compared, left_out = judge(layer, 1025)
     assert compared < 1025
     assert len(left_out) == 1
-    assert left_out[0].startswith("1025 × 2: a program of about ")
+    assert left_out[0].startswith("1,025 × 2 (time: a program of about ")
     assert judge(layer, 129)[1] == []
 
 
