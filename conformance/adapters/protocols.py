@@ -26,6 +26,10 @@ COUNT = "count"
 """The name under which a layer that counts its updates reads and writes their number."""
 
 
+COMMAND = "command:"
+"""The beginning of the name of a command that speaks the suite's protocol."""
+
+
 def is_line(shape: tuple[int, ...], features: int) -> bool:
     """Return whether an array of a shape has D numbers along one axis."""
     return len(shape) >= 1 and max(shape) == features == math.prod(shape)

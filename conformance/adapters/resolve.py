@@ -1,7 +1,8 @@
 """Resolves a name that a user types to an implementation.
 
 A name is a registered one (entry-point group ``conformance.implementations``),
-``gallery:member``, ``module:attribute`` or ``path/to/file.py:attribute``.
+``gallery:member``, ``module:attribute``, ``path/to/file.py:attribute``, or ``command:`` and a
+command that speaks the suite's protocol.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from conformance.adapters.errors import AdapterError, wrap_errors
 from conformance.adapters.gallery import find_galleries, load_member
 from conformance.adapters.implementation import Implementation
+from conformance.adapters.protocols import COMMAND
 from conformance.adapters.recognition import recognize
 
 GROUP = "conformance.implementations"
@@ -40,6 +42,10 @@ def load(name: str) -> Any:
     Raises:
         AdapterError: It cannot be found or imported; the message says what to do.
     """
+    if name.startswith(COMMAND):
+        from conformance.adapters.command import load_command  # noqa: PLC0415  rarely needed
+
+        return load_command(name)
     if ":" not in name:
         return _load_registered(name)
     place, _, attribute = name.rpartition(":")

@@ -13,6 +13,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from conformance.adapters.errors import AdapterError
+from conformance.adapters.protocols import COMMAND
 from conformance.engine.jax_runtime import offer_host_devices
 
 _DEVICE = re.compile(r"[a-z]+(:[0-9]{1,6})?")
@@ -34,7 +35,7 @@ def split_device(name: str) -> tuple[str, str]:
 
 def is_command(name: str) -> bool:
     """Return whether a name is a command, which may contain anything and uses no device of JAX."""
-    return name.startswith("command:")
+    return name.startswith(COMMAND)
 
 
 def parse_devices(text: str) -> tuple[str, ...]:

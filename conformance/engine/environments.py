@@ -57,6 +57,8 @@ for name in sys.argv[1:]:
 print(json.dumps({"python": platform.python_version(), **found}))
 """
 
+_COMPILE = "from flax import nnx; nnx.jit(lambda x: x + 1)(1.0)"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -110,6 +112,21 @@ def find_interpreter(place: Place, on_making: Callable[[str], None] | None = Non
     return found
 
 
+def check_frameworks(place: Place) -> None:
+    """Refuse an environment whose flax does not work with its JAX: no layer would be to blame.
+
+    Raises:
+        AdapterError: It cannot compile a function; the message has what was raised.
+    """
+    if "/" not in place.environment:
+        return  # which was checked when it was made
+    python = find_interpreter(place)
+    if problem := _why_unusable(python):
+        found = dict(_probe(python))
+        both = f"flax {found['flax']} does not work with jax {found['jax']}"
+        raise AdapterError(f"{python}: {both}: {problem}")
+
+
 def versions_in(place: Place) -> dict[str, str]:
     """Return the versions of Python and of the frameworks in an environment, by name."""
     return dict(_probe(find_interpreter(place)))
@@ -126,15 +143,21 @@ def _at_path(path: Path, typed: str) -> str:
     return os.path.abspath(interpreter)  # noqa: PTH100  resolving the link would leave the environment
 
 
-def _requirements_of(place: Place) -> tuple[str, ...]:
-    """Return what to install, sorted: what is named, and JAX and flax as they are here."""
+def _requirements_of(place: Place) -> tuple[tuple[str, ...], ...]:
+    """Return what to install, sorted, in the order in which it is tried.
+
+    JAX and flax are as they are here unless they are named. Versions of flax do not limit that of
+    JAX, so JAX may be too new for an older one: then it is the oldest that the suite supports.
+    """
     named = place.environment
     if _VERSION.fullmatch(named):
         named = f"{_distribution_of(place)}=={named}"
     wanted = dict(each.split("==") for each in named.split(","))
     normal = {re.sub(r"[-_.]+", "-", name).lower(): number for name, number in wanted.items()}
-    here = {name: version(name) for name in ("jax", "flax")}
-    return tuple(sorted(f"{name}=={number}" for name, number in (here | normal).items()))
+    numbers = dict.fromkeys((version("jax"), _lowest_versions().get("jax", version("jax"))))
+    tried = [{"jax": jax, "flax": version("flax")} | normal for jax in numbers]
+    listed = (tuple(sorted(f"{n}=={number}" for n, number in one.items())) for one in tried)
+    return tuple(dict.fromkeys(listed))
 
 
 def _distribution_of(place: Place) -> str:
@@ -154,18 +177,28 @@ def _distribution_of(place: Place) -> str:
 
 
 def _with_requirements(
-    requirements: tuple[str, ...], on_making: Callable[[str], None] | None
+    tried: tuple[tuple[str, ...], ...], on_making: Callable[[str], None] | None
 ) -> str:
     """Return the interpreter of the environment with these versions, made by uv if need be."""
-    text = " ".join((*requirements, sys.version.partition(" ")[0]))
+    text = " ".join((*tried[0], sys.version.partition(" ")[0]))
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     folder = cache_directory() / "environments" / digest
     interpreter = folder / "bin" / "python"
-    if not interpreter.exists():
+    for number, requirements in enumerate(tried, 1):
+        if interpreter.exists():
+            break
         if on_making is not None:
             on_making(" ".join(requirements))
-        _make(folder, requirements)
+        try:
+            _make(folder, requirements)
+        except _DoNotWork as error:
+            if number == len(tried):
+                raise AdapterError(str(error)) from error
     return str(interpreter)
+
+
+class _DoNotWork(Exception):
+    """The frameworks do not work together."""
 
 
 def _make(folder: Path, requirements: tuple[str, ...]) -> None:
@@ -182,12 +215,21 @@ def _make(folder: Path, requirements: tuple[str, ...]) -> None:
         making.parent.mkdir(parents=True, exist_ok=True)
         _run_uv([uv, "venv", "--quiet", "--python", sys.executable, str(making)])
         _run_uv([uv, "pip", "install", "--quiet", "--python", python, *requirements])
+        if problem := _why_unusable(python):
+            raise _DoNotWork(f"{' and '.join(requirements)} do not work together: {problem}")
         making.rename(folder)
     except OSError as error:
         if not (folder / "bin" / "python").exists():
             raise AdapterError(f"{folder}: cannot be made: {error.strerror}") from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+def _why_unusable(python: str) -> str:
+    """Return why flax cannot compile a function with its JAX; empty if it can."""
+    done = subprocess.run([python, "-c", _COMPILE], capture_output=True, text=True, check=False)  # noqa: S603
+    said = done.stderr.strip().splitlines() or ["it ended without a word"]
+    return "" if done.returncode == 0 else printable(said[-1])[:300]
 
 
 def _run_uv(command: list[str]) -> None:

@@ -7,7 +7,7 @@ import sys
 
 from conformance.adapters.errors import AdapterError, printable
 from conformance.engine.devices import is_command
-from conformance.engine.environments import find_interpreter, split_place
+from conformance.engine.environments import check_frameworks, find_interpreter, split_place
 from conformance.frontends.options import OptionError
 
 
@@ -31,6 +31,7 @@ def expand_environments(
             continue
         try:
             find_interpreter(place, _announce)
+            check_frameworks(place)
         except AdapterError as error:
             raise OptionError(printable(f"{name}: {error}")) from error
     return found

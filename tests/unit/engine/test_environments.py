@@ -6,6 +6,8 @@ import json
 import shutil
 import sys
 
+import flax
+import jax
 import pytest
 
 from conformance.adapters.errors import AdapterError
@@ -114,6 +116,35 @@ def test_what_uv_says_is_shown(monkeypatch, tmp_path):
     with pytest.raises(AdapterError, match=r"uv cannot install dm-haiku==99 .*no version 99"):
         find_interpreter(split_place("haiku-wide@99"))
     assert list((tmp_path / "batchnorm-conformance" / "environments").iterdir()) == []
+
+
+def test_flax_that_does_not_work_with_its_jax_is_an_error(tmp_path):
+    """A layer is not to blame for it."""
+    python = tmp_path / "python"
+    versions = {"python": "3.12.0", "jax": "0.10.2", "flax": "0.12.1", "numpy": "2.4"}
+    fails = "case $2 in *jit*) echo TypeError: no >&2; exit 1;; esac"
+    python.write_text(f"#!/bin/sh\n{fails}\necho '{json.dumps(versions)}'\n")
+    python.chmod(0o755)
+    with pytest.raises(OptionError, match=r"flax 0\.12\.1 does not work with jax 0\.10\.2: Type"):
+        expand_environments((f"impl@{python}",), (), "--python")
+
+
+def test_an_older_jax_is_taken_if_flax_does_not_work_with_this_one(monkeypatch, tmp_path):
+    """JAX is chosen only where it is not named."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    asked: list[tuple[str, ...]] = []
+
+    def make(_, requirements):
+        asked.append(requirements)
+        raise environments._DoNotWork(f"{requirements} do not work together")
+
+    monkeypatch.setattr(environments, "_make", make)
+    with pytest.raises(AdapterError, match="do not work together"):
+        find_interpreter(split_place("flax@0.12.1"))
+    assert [one[1] for one in asked] == [f"jax=={jax.__version__}", "jax==0.8.1"]
+    with pytest.raises(AdapterError, match="do not work together"):
+        find_interpreter(split_place("impl@jax==0.9.0"))
+    assert asked[2:] == [(f"flax=={flax.__version__}", "jax==0.9.0")]
 
 
 def test_the_oldest_versions_are_those_of_the_project():
