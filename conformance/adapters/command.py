@@ -18,7 +18,6 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,9 +27,6 @@ from conformance.adapters.errors import AdapterError
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import ARRAYS, COMMAND, COUNT, Config
 from conformance.requirements.deviations import Deviation
-
-SCHEMA = Path(__file__).with_name("command-protocol.json")
-"""The JSON Schema of requests and answers."""
 
 PROTOCOL = 1
 """The version of the protocol."""

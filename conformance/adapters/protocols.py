@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ COUNT = "count"
 
 COMMAND = "command:"
 """The beginning of the name of a command that speaks the suite's protocol."""
+
+PROTOCOL_SCHEMA = Path(__file__).with_name("command-protocol.json")
+"""The JSON Schema of what the suite and a command send to each other."""
 
 
 def is_line(shape: tuple[int, ...], features: int) -> bool:

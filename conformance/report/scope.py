@@ -21,7 +21,7 @@ _BY_CHOICE = frozenset(
 
 _MISSED = {
     "state": {Capability.LAYER},
-    "gradients": {Capability.GRAD, Capability.TRANSFORMS_GRAD},
+    "gradients": {Capability.GRAD},
     "transforms": {Capability.TRANSFORMS},
     "serialisation": {Capability.NNX},
 }
@@ -87,6 +87,8 @@ def _reason(missing: set[Capability], kind: str, judged: list[Verdict]) -> str:
         return "it is a forward function"
     if missing <= {Capability.NNX, Capability.NNX_GRAD}:
         return "it is not an nnx.Module"
+    if kind == "command":
+        return "it is a command"
     if "nnx.Module" in kind or any(_needs(v) is Capability.TRANSFORMS for v in judged):
         return "JAX cannot differentiate it, as declared"
     return "it is driven by `build`"

@@ -43,9 +43,9 @@ _HEAD = """
 ## History
 
 The same implementations with several versions of their framework, judged by `conformance run
-NAME@VERSION` ([other environments](other-environments.md)), collected by `python tools/docs/history.py`.
-Where a version of flax does not work with the newest JAX, it was judged with the oldest that the suite
-supports. Requirements that do not apply are left out.
+NAME@VERSION` ([other environments](other-environments.md)); `python tools/docs/history.py` collects
+the data. Where a version of flax does not work with the newest JAX, it was judged with the oldest
+that the suite supports. Requirements that do not apply are left out.
 
 | implementation | version | with | conforms | deviates | violates |
 |---|---|---|---|---|---|"""
@@ -58,9 +58,8 @@ def judge(folder: Path) -> None:
         report = folder / f"{name}.json"
         if not report.exists():
             command = [sys.executable, "-m", "conformance", "run", name, "--no-diagnosis", "-q"]
-            subprocess.run(
-                [*command, "--report", str(report)], check=False
-            )  # violations are results
+            command += ["--report", str(report)]
+            subprocess.run(command, check=False)  # a violation is a result
 
 
 def collect(folder: Path) -> dict[str, Any]:

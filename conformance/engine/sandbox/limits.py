@@ -71,6 +71,19 @@ def peak_resident(process: int) -> int:
         return 0
 
 
+def resident_of_group(leader: int) -> int:
+    """Return the resident memory of the processes of a group, in bytes; 0 if unknown."""
+    found = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended
+        if int(fields[2]) == leader:
+            found += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a worker may use.

@@ -19,11 +19,18 @@ from conformance.adapters.implementation import Declaration
 from conformance.adapters.operations.executor import ExecutorLost
 from conformance.adapters.operations.values import Failed, Operation
 from conformance.adapters.operations.wire import WireError
+from conformance.engine.devices import is_command
 from conformance.engine.environments import find_interpreter, split_place
 from conformance.engine.sandbox.channel import Channel, ChannelClosed
 from conformance.engine.sandbox.confinement import hide_memory, kill_group
 from conformance.engine.sandbox.heartbeat import Heartbeat, HeartbeatReader
-from conformance.engine.sandbox.limits import GIB, Limits, peak_resident, resident
+from conformance.engine.sandbox.limits import (
+    GIB,
+    Limits,
+    peak_resident,
+    resident,
+    resident_of_group,
+)
 from conformance.engine.sandbox.messages import (
     EXIT_CHANNEL_CLOSED,
     NUMBER,
@@ -118,6 +125,11 @@ class WorkerProcess:
         self._implementation, self._strictly = implementation, strictly
         self.peak_memory = 0
         self._start(by_names=False)
+
+    @property
+    def _has_command(self) -> bool:
+        """Whether the worker starts a process that uses memory for it."""
+        return is_command(self._implementation)
 
     def _start(self, *, by_names: bool) -> None:
         self.is_lost = False
@@ -337,14 +349,16 @@ class WorkerProcess:
 
     def measure_memory(self) -> int:
         """Return the largest resident memory that the process has had so far, in bytes."""
-        self.peak_memory = max(self.peak_memory, peak_resident(self._process.pid))
+        now = resident_of_group(self._process.pid) if self._has_command else 0
+        self.peak_memory = max(self.peak_memory, peak_resident(self._process.pid), now)
         return self.peak_memory
 
     def _check_memory(self) -> None:
         """Kill a worker that uses too much memory, before the machine has none left."""
         self.measure_memory()
-        self._initial_memory = self._initial_memory or resident(self._process.pid)
-        if resident(self._process.pid) - self._initial_memory > self.limits.memory:
+        taken = (resident_of_group if self._has_command else resident)(self._process.pid)
+        self._initial_memory = self._initial_memory or taken
+        if taken - self._initial_memory > self.limits.memory:
             how = f"{PROCESS}took more than {self.limits.memory / GIB:.3g} GiB of memory"
             raise self._end(how, lacked="memory")
 

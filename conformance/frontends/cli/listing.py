@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from conformance.adapters.protocols import PROTOCOL_SCHEMA
 from conformance.adapters.resolve import GROUP, find_registered
 from conformance.frontends.options import OptionError
 from conformance.frontends.run_config import select_requirements
@@ -127,7 +128,10 @@ def implementations() -> None:
 
 @click.command()
 @click.option("--grade", is_flag=True, help="Print that of grades (`conformance run --grade`).")
-def schema(grade: bool) -> None:
+@click.option("--protocol", is_flag=True, help="Print that of the protocol of commands.")
+def schema(grade: bool, protocol: bool) -> None:
     """Print the JSON Schema of reports."""
-    file = grades.SCHEMA if grade else SCHEMA
+    if grade and protocol:
+        raise click.UsageError("--grade and --protocol exclude each other")
+    file = grades.SCHEMA if grade else PROTOCOL_SCHEMA if protocol else SCHEMA
     click.echo(file.read_text(encoding="utf-8"), nl=False)

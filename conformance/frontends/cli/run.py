@@ -63,8 +63,10 @@ def run(
 ) -> None:
     """Judge implementations.
 
-    IMPL is a registered name, module:attribute or path/to/file.py:attribute; without one the
-    reference and flax's own layer are judged.
+    IMPL is a registered name, module:attribute, path/to/file.py:attribute, or 'command:PROGRAM
+    ARGUMENTS' for a program that speaks the protocol of the suite. It may be followed by an
+    environment, as in flax@0.12.1 or norm.py:Norm@other/.venv. Without one the reference and
+    flax's own layer are judged.
 
     Exit codes: 0 conforms, 1 a MUST is violated (with --strict a SHOULD, too), 2 the
     implementation or the command cannot be used, 5 nothing was judged, 130 or 143 ended by
