@@ -15,7 +15,7 @@ from conformance.adapters.construction import Construction
 from conformance.adapters.driven import Driven
 from conformance.adapters.gallery import find_galleries
 from conformance.adapters.implementation import Implementation
-from conformance.adapters.protocols import ARRAYS, Config
+from conformance.adapters.protocols import ARRAYS, COMMAND, Config
 from conformance.adapters.resolve import FILE_MODULE_PREFIX, find_registered
 from conformance.engine.sandbox.messages import Request
 
@@ -126,6 +126,8 @@ _PEERS = "conformance.adapters.peers"
 
 def _whole(typed: str) -> dict[str, Any]:
     """Return where the object with a typed name can be imported."""
+    if typed.startswith(COMMAND):
+        return {}  # a program in any language
     place, _, name = typed.rpartition(":")
     registered: dict[str, EntryPoint] = find_registered() if not place else {}
     if name in registered:

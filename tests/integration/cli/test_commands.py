@@ -76,6 +76,12 @@ def test_a_mistake_in_another_language_is_found(tmp_path, right, wrong, requirem
     done = run(tmp_path, "node norm.mjs", "-k", f"{requirement},INIT-1")
     assert done.returncode == 1, done.stdout + done.stderr
     assert f"BN-{requirement}" in done.stdout
+    data = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    (identity,) = (v["violation"]["id"] for v in data["verdicts"] if v["violation"])
+    again = ("replay", identity, "--report", "report.json")
+    assert conformance(*again, cwd=tmp_path).returncode == 1
+    script = conformance(*again, "--script", "script.py", cwd=tmp_path)
+    assert "what is judged cannot be imported by a name" in " ".join(script.stderr.split())
     assert "fails 1 of 2" in done.stdout
 
 
