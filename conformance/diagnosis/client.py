@@ -5,13 +5,15 @@ The controlling process imports neither a framework nor NumPy.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
+from socket import socket
 from typing import Any, Self
 
-from conformance.engine.sandbox.process_start import process_context
+from conformance.engine.sandbox.process_start import fork_by, line_for_another, process_context
 from conformance.report.causes import Cause, causes
 from conformance.report.model import Report
 from conformance.requirements import Level
@@ -22,6 +24,9 @@ _PATIENCE = 60
 
 _END_LIMIT = 15
 """Seconds that the subprocess may take to end its worker."""
+
+_SOON = 10
+"""Seconds in which most mistakes are found."""
 
 _CANDIDATES = 2
 """Counterexamples per cause that are made small: the smallest of them is shown."""
@@ -40,12 +45,30 @@ class Expert:
 
     def __init__(self, name: str, *, strictly: bool, diagnose: bool) -> None:
         self.diagnoses = diagnose
+        self._begun = time.monotonic()
+        self._likely: list[dict[str, Any]] | None = None if diagnose else []
         context = process_context("conformance.diagnosis.expert")
         self._connection, theirs = context.Pipe()
         about = {"name": name, "strictly": strictly, "diagnose": diagnose, "patience": _PATIENCE}
-        self._process = context.Process(target=_serve, args=(theirs,), kwargs=about)
-        self._process.start()
+        with line_for_another() as line:
+            self._process = context.Process(target=_serve, args=(theirs, line), kwargs=about)
+            self._process.start()
         theirs.close()
+
+    def likely(self, seconds: float = 0) -> list[dict[str, Any]]:
+        """Return the mistakes that the implementation seems to make, not verified yet.
+
+        Args:
+            seconds: How long to wait for them; there are none before they are known.
+        """
+        if self._likely is None and self._connection.poll(seconds):
+            self._likely = self._receive() or []
+        return self._likely or []
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it is looking for mistakes, and likely to find them soon."""
+        return self._likely is None and time.monotonic() < self._begun + _SOON
 
     def explain(self, violated: Sequence[Verdict]) -> dict[str, Any]:
         """Return the diagnosis as JSON values; empty if there is none in time.
@@ -74,18 +97,23 @@ class Expert:
         self._connection.close()
 
     def _ask(self, question: dict[str, Any]) -> Any:
-        try:
+        with suppress(OSError, EOFError):
             self._connection.send(question)
+            self.likely(_PATIENCE + _END_LIMIT)
             if self._connection.poll(2 * _PATIENCE + _END_LIMIT):
-                return self._connection.recv()
-        except (OSError, EOFError):
-            pass  # it has ended
+                return self._receive()
+        return None
+
+    def _receive(self) -> Any:
+        with suppress(OSError, EOFError):  # it has ended
+            return self._connection.recv()
         return None
 
 
-def _serve(connection: Connection, **about: Any) -> None:
+def _serve(connection: Connection, line: socket | None, **about: Any) -> None:
     from conformance.diagnosis.expert import serve  # noqa: PLC0415  imports NumPy
 
+    fork_by(line)
     serve(connection, **about)
 
 
@@ -131,6 +159,15 @@ class Experts:
         if self.diagnoses and binding and not verdict.ended_worker and self._early is None:
             name = verdict.implementation
             self._early = name, self._expert_on(name, diagnose=True)
+
+    def likely(self) -> list[dict[str, Any]]:
+        """Return the mistakes that the implementation of ``begin`` seems to make, if known yet."""
+        return [] if self._early is None else self._early[1].likely()
+
+    @property
+    def are_busy(self) -> bool:
+        """Whether one of them is looking for mistakes."""
+        return self._early is not None and self._early[1].is_busy
 
     def consult(self, report: Report) -> Answers:
         """Return the diagnoses of a report, and examples of its violations on smaller inputs."""

@@ -34,6 +34,7 @@ def serve(
     Args:
         connection: Where the questions come from. {"explain": violations} is answered by the
             diagnosis, {"minimize": violations, "budget": ...} by the violations on smaller inputs.
+            Before the first of them, what it is about to name is sent if it diagnoses.
         name: The implementation.
         strictly: Ignore declared deviations.
         diagnose: Whether it will be asked for a diagnosis, on which it begins to work at once.
@@ -51,7 +52,9 @@ def serve(
         subject = Subject(worker.receive_declaration(), worker)
         examined = examine(subject) if diagnose else None
         signal.alarm(0)
-        with suppress(EOFError):
+        with suppress(EOFError, OSError):
+            if examined is not None:
+                connection.send(examined.likely())
             while True:
                 question = connection.recv()
                 signal.alarm(patience)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from conformance.adapters.implementation import Declaration, Implementation
@@ -68,6 +69,16 @@ class Examined:
             return replaced | {name: data[name] for name in ("known", "line") if name in data}
         named = [{n: v for n, v in data.items() if n != "further"}, *data.get("further", ())]
         return replaced | {"further": named}
+
+    def likely(self) -> list[dict[str, Any]]:
+        """Return the mistakes that it seems to make, before any of them is verified."""
+        if self.found.diagnosis.kind == "none":
+            return []
+        named = [self.found.diagnosis, *self.found.further]
+        return [
+            {"sentence": each.sentence} | ({} if line is None else {"line": line.to_json()})
+            for each, line in zip_longest(named, self.lines[: len(named)])
+        ]
 
 
 def examine(subject: Subject) -> Examined:

@@ -13,10 +13,11 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 from conformance.adapters.errors import AdapterError
-from conformance.engine.sandbox.process_start import process_context
+from conformance.engine.sandbox.process_start import fork_by, line_for_another, process_context
 from conformance.engine.scheduling import deal, group_by_programs
 from conformance.engine.tasks import PREPARE, Judged, Pair, Refused, Task
 from conformance.requirements import REQUIREMENTS
@@ -46,8 +47,9 @@ class _Member:
     def _start(self) -> None:
         context = process_context("conformance.engine.pool_member")
         self.connection, theirs = context.Pipe()
-        self._process: Any = context.Process(target=_serve, args=(theirs, self._stop))
-        self._process.start()
+        with line_for_another() as line:
+            self._process: Any = context.Process(target=_serve, args=(theirs, self._stop, line))
+            self._process.start()
         theirs.close()
 
     @property
@@ -65,9 +67,10 @@ class _Member:
         self._process.kill()
 
 
-def _serve(connection: Connection, stop: Path) -> None:
+def _serve(connection: Connection, stop: Path, line: socket | None) -> None:
     from conformance.engine.pool_member import serve  # noqa: PLC0415  imports all that judges
 
+    fork_by(line)
     serve(connection, stop)
 
 
@@ -76,11 +79,15 @@ class JudgePool:
 
     Args:
         size: How many.
+
+    Attributes:
+        shares_cores: Whether one of several is idle, for another process to have its core.
     """
 
     def __init__(self, size: int) -> None:
         self._stop = Path(tempfile.gettempdir()) / f"conformance-stop-{uuid.uuid4().hex}"
         self._members = [_Member(self._stop) for _ in range(size)]
+        self.shares_cores = False
 
     def __enter__(self) -> JudgePool:
         return self
@@ -143,7 +150,8 @@ class JudgePool:
 
     def _hand_out(self) -> None:
         """Let each idle process judge the next of its pairs, or the last of another's."""
-        for member in self._members:
+        idle = self.shares_cores and any(each.is_alive for each in self._members[1:])
+        for member in self._members[idle:]:
             queue = member.queue or max((m.queue for m in self._members), key=len)
             if member.current is None and queue and member.is_alive and not self._stop.exists():
                 member.current = queue.popleft() if queue is member.queue else queue.pop()

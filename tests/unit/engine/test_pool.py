@@ -64,3 +64,12 @@ def test_a_task_is_refused_if_nothing_can_be_judged(names: tuple[str, ...]):
     else:
         with pytest.raises(AdapterError, match="nowhere"):
             outcomes(task)
+
+
+def test_one_process_can_be_left_idle():
+    """The others judge all, also the pairs that were dealt to it."""
+    task = Task(pairs=tuple((row, "impl") for row in ROWS), budget=FEW)
+    with JudgePool(2) as pool:
+        pool.shares_cores = True
+        assert sorted(each.verdict.requirement for each in pool.judge(task)) == [*ROWS]
+        assert pool._members[0].current is None
