@@ -39,6 +39,17 @@ def test_importing_is_light(module: str):
     assert find_loaded(f"import {module}") == set()
 
 
+def test_the_library_imports_no_framework():
+    """The oracle and the bounds need NumPy alone, the strategies Hypothesis as well."""
+    for module, needed in (
+        ("oracle", set()),
+        ("bounds", set()),
+        ("strategies.public", {"hypothesis"}),
+    ):
+        loaded = find_loaded(f"import conformance.{module}", FRAMEWORKS | FOR_JUDGING)
+        assert loaded <= {"numpy", *needed}, module
+
+
 def command(*arguments: str) -> str:
     """Return code that runs the command line, and goes on."""
     call = f"main({list(arguments)!r}, standalone_mode=False)"

@@ -22,6 +22,7 @@ PACKAGE = Path(conformance.__file__).parent
 SHARED_CONCEPTS = {
     "calling",  # the ways of calling a layer: what was observed of them, and mistakes in them
     "expressions",  # of the layer's source: what they compute, and which one is wrong
+    "oracle",  # the expected results: for the suite by state, and by arrays for everybody
     "deviations",  # declared deviations: their table, and how a verdict takes them into account
     "second_order",  # derivatives along tangents and second ones: the oracle, bounds, and checks
 }
