@@ -35,8 +35,9 @@ SHOWN = ("jax", "jaxlib", "flax", "numpy", "equinox", "dm-haiku", "keras", "torc
 """The distributions whose versions a report lists, where they are installed."""
 
 _OF_NAMES = {"flax": "flax", "linen": "flax", "haiku": "dm-haiku"} | {
-    name: name for name in ("equinox", "keras", "torch", "mlx", "onnx")
+    name: name for name in ("equinox", "keras", "torch", "onnx")
 }
+_OF_NAMES["mlx"] = "mlx[cpu]" if sys.platform == "linux" else "mlx"
 """The distribution that a version means, by the first word of a registered name."""
 
 _LOWEST_PYTHON = (3, 11)
@@ -44,7 +45,7 @@ _PATIENCE = 60.0
 """Seconds that an interpreter may take to list versions."""
 
 _VERSION = re.compile(r"\d+(\.\w+)*")
-_REQUIREMENT = re.compile(r"[A-Za-z][\w.-]*==\d[\w.+]*")
+_REQUIREMENT = re.compile(r"[A-Za-z][\w.-]*(\[[\w-]+\])?==\d[\w.+]*")
 
 _PROBE = """
 import importlib.metadata as m, json, platform, sys

@@ -117,10 +117,13 @@ def _call(subject: Subject, layer: Ref, flag: bool) -> None:
     subject.session.finish()
 
 
-_MISMATCH = ("TypeError", "AttributeError")
-"""Exceptions of code that is built or called in another way than it expects, as patterns."""
+_NOT_INSTALLED = ("ImportError", "ModuleNotFoundError")
+"""Exceptions of code whose framework cannot be imported, as patterns."""
 
-_UNBUILT = ("TypeError: .*argument", "AttributeError")
+_MISMATCH = ("TypeError", "AttributeError", *_NOT_INSTALLED)
+"""Exceptions of code that is built or called in another way than it expects."""
+
+_UNBUILT = ("TypeError: .*argument", "AttributeError", *_NOT_INSTALLED)
 """Exceptions of a class that is given other arguments than it takes; others are its own."""
 
 _REFUSAL = (*_MISMATCH, "AssertionError", "ValueError")

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import api
 import behaviours
 import evidence
 import figures
 import findings
+import history
 import operations
 
 from conformance.requirements import REQUIREMENTS, TRANSFORMS, Requirement, families
@@ -114,8 +116,10 @@ def generated() -> dict[Path, str]:
     table = {"counted": figures.counted(), "measured": measured}
     pages = {
         DOCS / "requirements.md": requirement_page(),
+        DOCS / "api.md": api.api_page(),
         DOCS / "operations.md": operations.operations_page(),
-        DOCS / "findings.md": _stored("findings.json", findings.page),
+        DOCS / "findings.md": _stored("findings.json", findings.page)
+        + _stored("history.json", history.section),
         DOCS / "behaviours.md": _stored("behaviours.json", behaviours.page),
     }
     for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))):

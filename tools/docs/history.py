@@ -23,29 +23,32 @@ from conformance.report.model import Report
 DATA = Path(__file__).parents[2] / "docs" / "data" / "history.json"
 
 _FLAX = ("0.12.1", "0.12.4", "0.12.8")
+_EQUINOX = ("equinox==0.13.0,flax==0.12.1,jax==0.8.1", "0.13.8")
 
 VERSIONS = {
     "flax-wide": _FLAX,
     "flax-default": _FLAX,
     "linen-wide": _FLAX,
-    "equinox-wide": ("0.13.0", "0.13.8"),
-    "equinox-ema-wide": ("0.13.0", "0.13.8"),
+    "equinox-wide": _EQUINOX,
+    "equinox-ema-wide": _EQUINOX,
     "haiku-wide": ("0.0.16", "0.0.17"),
     "keras-wide": ("3.8.0", "3.15.1"),
     "mlx": ("0.29.0", "0.32.4"),
     "onnx": ("1.17.0", "1.23.2"),
 }
-"""The versions of each implementation, from the oldest to the newest."""
-
-_SHOWN = ("jax", "flax", "equinox", "dm-haiku", "keras", "mlx", "onnx", "numpy")
+"""The environments of each implementation, from the oldest version to the newest."""
 
 _HEAD = """
 ## History
 
 The same implementations with several versions of their framework, judged by `conformance run
 NAME@VERSION` ([other environments](other-environments.md)); `python tools/docs/history.py` collects
-the data. Where a version of flax does not work with the newest JAX, it was judged with the oldest
-that the suite supports. Requirements that do not apply are left out.
+the data. Versions that do not work with the newest JAX were judged with the oldest that the suite
+supports. Requirements that do not apply are left out.
+
+An entry declares what the newest version does. mlx 0.29.0 computes a batch of one row and averages
+the biased variance, where the entry declares a refusal and the unbiased one, so its violations say
+that the declaration is untrue of it.
 
 | implementation | version | with | conforms | deviates | violates |
 |---|---|---|---|---|---|"""
@@ -67,7 +70,8 @@ def collect(folder: Path) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for name in _names():
         report = Report.read(folder / f"{name}.json")
-        entry, _, number = name.partition("@")
+        entry, _, environment = name.partition("@")
+        number = environment.partition(",")[0].rpartition("==")[2]
         outcomes = {verdict.requirement: verdict.outcome.value for verdict in report.verdicts}
         data.setdefault(entry, {})[number] = {
             "environment": report.environments[name],
