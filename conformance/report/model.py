@@ -28,6 +28,7 @@ from conformance.requirements.verdict import Outcome, Verdict
 VERSION = 1
 FORMAT = "batchnorm-conformance-report"
 SCHEMA = Path(__file__).with_name("schema.json")
+VECTORS_SCHEMA = Path(__file__).with_name("vectors-schema.json")
 
 __all__ = ["Footer", "Header", "Report", "ReportError", "read_environment"]
 

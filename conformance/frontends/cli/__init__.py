@@ -28,6 +28,7 @@ COMMANDS = {
     "schema": ("listing:schema", "Print the JSON Schema of reports."),
     "smoke": ("smoke:smoke", "Check that an adapter works."),
     "serve": ("serve:serve", "Judge what is asked for over a Unix socket."),
+    "vectors": ("vectors_command:vectors", "Write test vectors for other languages."),
     "waivers": ("waivers_command:waivers", "Maintain a file of known violations."),
     "watch": ("watch:watch", "Judge a file each time that it is saved."),
 }

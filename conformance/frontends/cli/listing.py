@@ -16,7 +16,7 @@ from conformance.adapters.resolve import GROUP, find_registered
 from conformance.frontends.options import OptionError
 from conformance.frontends.run_config import select_requirements
 from conformance.report import grade as grades
-from conformance.report.model import SCHEMA
+from conformance.report.model import SCHEMA, VECTORS_SCHEMA
 from conformance.report.text import WIDTH
 from conformance.requirements import Requirement
 
@@ -129,9 +129,12 @@ def implementations() -> None:
 @click.command()
 @click.option("--grade", is_flag=True, help="Print that of grades (`conformance run --grade`).")
 @click.option("--protocol", is_flag=True, help="Print that of the protocol of commands.")
-def schema(grade: bool, protocol: bool) -> None:
+@click.option("--vectors", is_flag=True, help="Print that of test vectors (`conformance vectors`).")
+def schema(grade: bool, protocol: bool, vectors: bool) -> None:
     """Print the JSON Schema of reports."""
-    if grade and protocol:
-        raise click.UsageError("--grade and --protocol exclude each other")
-    file = grades.SCHEMA if grade else PROTOCOL_SCHEMA if protocol else SCHEMA
+    if grade + protocol + vectors > 1:
+        raise click.UsageError("--grade, --protocol and --vectors exclude each other")
+    file = SCHEMA
+    if grade or protocol or vectors:
+        file = grades.SCHEMA if grade else PROTOCOL_SCHEMA if protocol else VECTORS_SCHEMA
     click.echo(file.read_text(encoding="utf-8"), nl=False)
