@@ -5,6 +5,7 @@ The controlling process imports neither a framework nor NumPy.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -41,10 +42,13 @@ class Expert:
         name: The implementation, as on the command line.
         strictly: Ignore declared deviations.
         diagnose: Whether it will be asked for a diagnosis, on which it begins to work at once.
+        ends: When no answer is waited for any more, in seconds since 1970; None for no limit.
     """
 
-    def __init__(self, name: str, *, strictly: bool, diagnose: bool) -> None:
-        self.diagnoses = diagnose
+    def __init__(
+        self, name: str, *, strictly: bool, diagnose: bool, ends: float | None = None
+    ) -> None:
+        self.diagnoses, self._ends = diagnose, math.inf if ends is None else ends
         self._begun = time.monotonic()
         self._likely: list[dict[str, Any]] | None = None if diagnose else []
         context = process_context("conformance.diagnosis.expert")
@@ -99,10 +103,14 @@ class Expert:
     def _ask(self, question: dict[str, Any]) -> Any:
         with suppress(OSError, EOFError):
             self._connection.send(question)
-            self.likely(_PATIENCE + _END_LIMIT)
-            if self._connection.poll(2 * _PATIENCE + _END_LIMIT):
+            self.likely(self._left(_PATIENCE + _END_LIMIT))
+            if self._connection.poll(self._left(2 * _PATIENCE + _END_LIMIT)):
                 return self._receive()
         return None
+
+    def _left(self, seconds: float) -> float:
+        """Return for how many of some seconds an answer is waited for."""
+        return max(0.0, min(seconds, self._ends - time.time()))
 
     def _receive(self) -> Any:
         with suppress(OSError, EOFError):  # it has ended
@@ -137,13 +145,22 @@ class Experts:
         strictly: Ignore declared deviations.
         diagnose: Whether to look for mistakes.
         minimize: Whether to make the examples small.
+        ends: When no answer is waited for any more, in seconds since 1970; None for no limit.
 
     Attributes:
         diagnoses: Whether they look for mistakes.
     """
 
-    def __init__(self, *, strictly: bool, diagnose: bool = True, minimize: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        strictly: bool,
+        diagnose: bool = True,
+        minimize: bool = False,
+        ends: float | None = None,
+    ) -> None:
         self._strictly, self.diagnoses, self._minimize = strictly, diagnose, minimize
+        self._ends = ends
         self._early: tuple[str, Expert] | None = None
 
     def __enter__(self) -> Self:
@@ -183,7 +200,8 @@ class Experts:
     ) -> None:
         again = any(v.ended_worker for v in violated)  # it would hang or crash again
         diagnose = self.diagnoses and not again
-        if not (diagnose or self._minimize):
+        is_late = self._ends is not None and time.time() > self._ends
+        if is_late or not (diagnose or self._minimize):
             return
         with closing(self._take(name, diagnose=diagnose)) as expert:
             found = expert.explain(violated) if expert.diagnoses else {}
@@ -200,7 +218,7 @@ class Experts:
         return self._expert_on(name, diagnose=diagnose)
 
     def _expert_on(self, name: str, *, diagnose: bool) -> Expert:
-        return Expert(name, strictly=self._strictly, diagnose=diagnose)
+        return Expert(name, strictly=self._strictly, diagnose=diagnose, ends=self._ends)
 
 
 def diagnoses(report: Report) -> dict[str, dict[str, Any]]:

@@ -87,6 +87,15 @@ FIRST_CASES = 5
 """Cases that every requirement gets, however little time is left."""
 
 
+def grace(seconds: float) -> float:
+    """Return how long a run may go on after its time, for the first cases of what is left.
+
+    Args:
+        seconds: The time.
+    """
+    return max(10.0, seconds / 4)
+
+
 class Clock:
     """Divides the time of a run among the requirements of one process.
 

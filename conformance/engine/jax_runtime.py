@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -148,3 +149,22 @@ def share_lowering_contexts() -> None:
         return shared[0]
 
     mlir.make_ir_context = make_ir_context
+
+
+_NEXT_PHASE = {
+    "/jax/core/compile/jaxpr_trace_duration": 2,
+    "/jax/core/compile/jaxpr_to_mlir_module_duration": 3,
+    "/jax/core/compile/backend_compile_duration": 0,
+}
+"""What begins at the end of each step of compiling, by its place in the phases of a heartbeat."""
+
+
+def report_phases(report: Callable[[int], None]) -> None:
+    """Report whenever JAX has traced, lowered or compiled a program, and what it does next."""
+    import jax  # noqa: PLC0415
+
+    def listen(event: str, _: float, **__: object) -> None:
+        if event in _NEXT_PHASE:
+            report(_NEXT_PHASE[event])
+
+    jax.monitoring.register_event_duration_secs_listener(listen)

@@ -45,6 +45,7 @@ __all__ = ["PropertyRun", "judge", "judge_requirement", "judge_stored", "unsuppo
 _SET_ASIDE = "set aside by a declared deviation, which it contradicts"
 _NOT_EACH_TIME = "the same call did not fail each time: look for hidden state or randomness"
 _VACUOUS = "no case was executed, or nothing was compared in any"
+_TOO_LARGE = "its programs grow with the rows, and are too large to compile"
 _ENOUGH = 10
 """Cases among which a property must have one that sees an error: fewer may all miss it."""
 
@@ -141,6 +142,8 @@ def _refine(run: PropertyRun, notes: Notes) -> _Result:
     """Return how a run without violation ends: conforming, deviating, vacuous, over-declared."""
     if notes.comparisons == 0 or run.cases <= run.rejected:
         return _Result(Outcome.VACUOUS, _VACUOUS)
+    if notes.too_large:
+        return _Result(Outcome.UNSUPPORTED, _TOO_LARGE)
     if notes.missing:
         return _Result(Outcome.VACUOUS, notes.missing)
     if notes.blind and run.cases - run.rejected >= _ENOUGH:

@@ -18,6 +18,7 @@ from typing import Any
 
 from conformance.adapters.errors import AdapterError
 from conformance.engine.sandbox.process_start import fork_by, line_for_another, process_context
+from conformance.engine.sandbox.waiting import LongWait
 from conformance.engine.scheduling import deal, group_by_programs
 from conformance.engine.tasks import PREPARE, Judged, Pair, Refused, Task
 from conformance.requirements import REQUIREMENTS
@@ -114,12 +115,18 @@ class JudgePool:
             with suppress(OSError):
                 member.connection.send(PREPARE)
 
-    def judge(self, task: Task, goes_on: Callable[[], bool] = lambda: True) -> Generator[Judged]:
+    def judge(
+        self,
+        task: Task,
+        goes_on: Callable[[], bool] = lambda: True,
+        on_wait: Callable[[LongWait], None] = lambda _: None,
+    ) -> Generator[Judged]:
         """Judge pairs; yield what is found as soon as it is, in any order.
 
         Args:
             task: What to judge.
             goes_on: Is asked all the time; if it returns False, the task is cancelled.
+            on_wait: Receives what a worker has been doing for seconds, again and again.
 
         Raises:
             AdapterError: None of the implementations can be judged.
@@ -130,7 +137,7 @@ class JudgePool:
                 ready = wait([member.connection for member in busy], _POLL_INTERVAL)
                 for member in busy:
                     if member.connection in ready:
-                        yield from self._receive(member, task)
+                        yield from self._receive(member, task, on_wait)
                 if not goes_on():
                     self.cancel()
         finally:
@@ -158,17 +165,23 @@ class JudgePool:
                 with suppress(OSError):  # it has just ended, as receiving will show
                     member.connection.send(member.current)
 
-    def _receive(self, member: _Member, task: Task) -> Iterator[Judged]:
+    def _receive(
+        self, member: _Member, task: Task, on_wait: Callable[[LongWait], None]
+    ) -> Iterator[Judged]:
         assert member.current is not None, "it was waited for"  # noqa: S101
         pair, member.current = member.current, None
         try:
-            found: Judged | Refused | None = member.connection.recv()
+            found: Judged | Refused | LongWait | None = member.connection.recv()
         except (EOFError, OSError):
             found = Judged(verdict=_lost(pair))
             member.losses += 1
             if member.losses < _MOST_LOSSES:
                 member.restart()
                 member.connection.send((task, len(self._members)))
+        if isinstance(found, LongWait):
+            member.current = pair
+            on_wait(found)
+            return
         if found is None:
             return  # the task was cancelled
         if isinstance(found, Refused):
@@ -182,8 +195,8 @@ class JudgePool:
         for member in self._members:
             member.queue.clear()
             try:
-                if member.current is not None:
-                    member.connection.recv()
+                while member.current is not None and isinstance(member.connection.recv(), LongWait):
+                    pass
                 member.connection.send(None)
             except (EOFError, OSError):
                 pass  # it is replaced before the next task

@@ -62,7 +62,12 @@ def _serve_task(
     preparation: Preparation,
 ) -> None:
     make = preparation.make_worker
-    options: dict[str, Any] = {"strictly": task.strictly, "stop": stop, "make_worker": make}
+    options: dict[str, Any] = {
+        "strictly": task.strictly,
+        "stop": stop,
+        "make_worker": make,
+        "on_wait": connection.send,
+    }
     judged: list[str] = []
     with closing(Supervisor(task.budget, task.limits, **options)) as supervisor:
         while (pair := connection.recv()) is not None:

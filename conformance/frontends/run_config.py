@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance.adapters.errors import printable
-from conformance.engine.budget import Budget, budget, choose_seed
+from conformance.engine.budget import Budget, budget, choose_seed, grace
 from conformance.engine.sandbox.limits import CALL_LIMIT, GIB, Limits, fair_share
 from conformance.frontends.device_check import expand_devices
 from conformance.frontends.environment_check import expand_environments
@@ -40,6 +40,7 @@ class RunConfig:
         strict_reading: Declared deviations are ignored.
         pairs: Names of the only pairs to judge, such as ``BN-EMA-1[impl]``; None means all.
         ends: When the run should be over, in seconds since 1970; None for no limit.
+        last: When it is, whatever a layer does; None for no limit.
         shard: The part of the run that ``pairs`` is; None for all of it.
         waivers: Violations that are known.
         call_timeout: Seconds that a single call may take.
@@ -55,6 +56,7 @@ class RunConfig:
     strict_reading: bool = False
     pairs: frozenset[str] | None = None
     ends: float | None = None
+    last: float | None = None
     shard: Shard | None = None
     waivers: tuple[Waiver, ...] = ()
     call_timeout: float = CALL_LIMIT
@@ -100,6 +102,7 @@ class RunConfig:
             strict_reading=values["ignore_declarations"],
             pairs=pairs if shard is None else shard.of([row.id for row in rows], names, pairs),
             ends=None if seconds is None else time.time() + seconds,
+            last=None if seconds is None else time.time() + seconds + grace(seconds),
             shard=shard,
             waivers=_read_waivers(values["waivers"]),
             call_timeout=values["call_timeout"],
@@ -133,7 +136,8 @@ class RunConfig:
         Args:
             workers: How many processes judge; 0 for the number of pytest-xdist workers.
         """
-        return Limits(self.call_timeout, self.memory_limit or fair_share(workers))
+        memory = self.memory_limit or fair_share(workers)
+        return Limits(self.call_timeout, memory, self.last)
 
     def items(self, rows: Iterable[Requirement] | None = None) -> dict[str, tuple[str, str]]:
         """Return the pairs to judge, requirement and implementation, by the name of their item.

@@ -60,7 +60,7 @@ def scope_of(verdicts: Iterable[Verdict]) -> Scope | None:
     """
     known = [v for v in verdicts if v.requirement in REQUIREMENTS]
     judged = [v for v in known if v.outcome is not Outcome.UNSUPPORTED]
-    left_out = [v for v in known if v.outcome is Outcome.UNSUPPORTED]
+    left_out = [v for v in known if v.outcome is Outcome.UNSUPPORTED and not v.left_out]
     designs = {v.detail for v in left_out} & {r.words for r in RESTRICTIONS}
     driven = [v for v in left_out if v.detail not in designs and _needs(v) not in _BY_CHOICE]
     total = len(judged) + len(driven) + sum(v.detail in designs for v in left_out)

@@ -220,7 +220,7 @@ def _remarks(verdicts: list[Verdict], sums: Summary) -> list[str]:
 
 def describe_unjudged(verdicts: list[Verdict]) -> str:
     """Return how many requirements were not judged and why; empty if all were."""
-    apart = [v for v in verdicts if v.outcome is Outcome.UNSUPPORTED]
+    apart = [v for v in verdicts if v.outcome is Outcome.UNSUPPORTED and not v.left_out]
     if not apart:
         return ""
     why = Counter(REQUIREMENTS[v.requirement].needs.value for v in apart)

@@ -19,6 +19,8 @@ class Summary:
     partial: int
     must: int
     should: int
+    errored: int
+    errored_must: int
     deviations: int
     waivers: int
     waived_must: int
@@ -51,6 +53,8 @@ def summarize(verdicts: list[Verdict]) -> Summary:
         partial=sum(bool(v.left_out) for v in applicable if not v.outcome.bad),
         must=sum(v.level is Level.MUST for v in bad),
         should=sum(v.level is Level.SHOULD for v in bad),
+        errored=sum(v.outcome is Outcome.ERRORED for v in bad),
+        errored_must=sum(v.outcome is Outcome.ERRORED and v.level is Level.MUST for v in bad),
         deviations=sum(v.outcome is Outcome.DEVIATES for v in applicable),
         waivers=len(waived),
         waived_must=sum(v.level is Level.MUST for v in waived),

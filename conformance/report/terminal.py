@@ -251,7 +251,8 @@ def evidence_lines(report: Report, *, brief: bool = False) -> list[str]:
         for name, names in report.side_effects.items()
     ]
     lines += _cut(report)
-    if not judged and report.complete:
+    unknown = any(verdict.outcome is Outcome.ERRORED for verdict in report.verdicts)
+    if not judged and not unknown and report.complete:
         lines.append("Nothing was judged: no chosen requirement applies to what was named.")
     if not report.complete:
         missing = report.footer.missing
@@ -276,8 +277,13 @@ def answer_line(name: str, sums: Summary) -> str:
     if not sums.applicable:
         return f"{name}: not judged."
     known = f", {sums.waivers} waived" if sums.waivers else ""
-    if bad := sums.must + sums.should:
-        return f"{name}: fails {bad} of {sums.applicable} requirements ({sums.must} MUST){known}."
+    unjudged = f"{sums.errored} could not be judged" if sums.errored else ""
+    if failed := sums.must + sums.should - sums.errored:
+        must = sums.must - sums.errored_must
+        known = f", {unjudged}{known}" if unjudged else known
+        return f"{name}: fails {failed} of {sums.applicable} requirements ({must} MUST){known}."
+    if unjudged:
+        return f"{name}: of {sums.applicable} requirements {unjudged}, {sums.good} conform{known}."
     declared = f", {sums.deviations} of them by a declared deviation" if sums.deviations else ""
     declared += f", {sums.partial} of them in part" if sums.partial else ""
     return f"{name}: conforms to {sums.good} of {sums.applicable} requirements{declared}{known}."

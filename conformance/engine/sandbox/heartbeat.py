@@ -15,8 +15,11 @@ from dataclasses import dataclass
 _HEAD = struct.Struct("<2I")
 """Counter, and the size of the text."""
 
-_TEXT, _SIZE = 64, 4096
-"""Where the text begins, which is a phrase, and the size of the page."""
+_PHASE, _TEXT, _SIZE = 8, 64, 4096
+"""Where the number of the phase is, where the text begins, and the size of the page."""
+
+PHASES = ("calling", "tracing", "lowering", "compiling")
+"""What a worker may be doing in an operation: each is reported when it begins."""
 
 _SEPARATOR = "\0"
 """Between an operation and its arguments."""
@@ -29,10 +32,12 @@ class Heartbeat:
     Attributes:
         operation: The operation that was started, without its arguments.
         arguments: The arguments of the operation, for a reader.
+        phase: What is done in it, of ``PHASES``.
     """
 
     operation: str = ""
     arguments: str = ""
+    phase: str = PHASES[0]
 
     @property
     def text(self) -> str:
@@ -62,7 +67,7 @@ class HeartbeatReader:
         _, size, page = self._read()
         text = page[_TEXT : _TEXT + size].decode("utf-8", "replace")
         name, _, arguments = text.partition(_SEPARATOR)
-        return Heartbeat(name, arguments)
+        return Heartbeat(name, arguments, PHASES[page[_PHASE] % len(PHASES)])
 
     def _read(self) -> tuple[int, int, bytes]:
         page = os.pread(self._file.fileno(), _SIZE, 0).ljust(_SIZE, b"\0")
@@ -95,7 +100,16 @@ class HeartbeatWriter:
         text = f"{name}{_SEPARATOR}{arguments}" if arguments else name
         self._write(text.encode("utf-8", "replace")[: _SIZE - _TEXT])
 
+    def phase(self, number: int) -> None:
+        """Report what is done in the operation; that is for readers, and no progress.
+
+        Args:
+            number: The place in ``PHASES``.
+        """
+        self._page[_PHASE] = number
+
     def _write(self, text: bytes) -> None:
+        self._page[_PHASE] = 0
         self._count = (self._count + 1) % (1 << 32)
         self._page[_TEXT : _TEXT + len(text)] = text
         _HEAD.pack_into(self._page, 0, self._count, len(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,10 +92,17 @@ class Limits:
     Attributes:
         seconds: For a single call.
         memory: In bytes, beyond what the process used before its first request.
+        ends: When nothing is waited for any more, in seconds since 1970; None for no limit.
     """
 
     seconds: float = CALL_LIMIT
     memory: int = field(default_factory=fair_share)
+    ends: float | None = None
+
+    @property
+    def time_is_up(self) -> bool:
+        """Whether nothing is waited for any more."""
+        return self.ends is not None and time.time() > self.ends
 
 
 def _read_number(path: Path) -> int:

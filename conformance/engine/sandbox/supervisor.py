@@ -16,11 +16,15 @@ from conformance.engine.environments import split_place, versions_in
 from conformance.engine.judge import judge_requirement
 from conformance.engine.sandbox.limits import Limits
 from conformance.engine.sandbox.messages import Request, read_declaration
+from conformance.engine.sandbox.waiting import LongWait, TimeIsUp
 from conformance.engine.sandbox.worker_process import WorkerLost, WorkerProcess
 from conformance.engine.usability import reason_unusable
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict
+
+TIME_UP = "the time was up (--max-time)"
+"""What the detail of a verdict begins with if a run with a limit did not get to it."""
 
 MAX_WORKER_LOSSES = 2
 """Workers that an implementation may lose to one supervisor; then it is judged no further."""
@@ -53,6 +57,7 @@ class Supervisor:
         strictly: Ignore declared deviations.
         stop: A file whose existence cancels the run.
         make_worker: Returns the worker of an implementation, like ``WorkerProcess``.
+        on_wait: Receives what a worker has been doing for seconds, again and again.
     """
 
     def __init__(
@@ -63,10 +68,12 @@ class Supervisor:
         strictly: bool = False,
         stop: Path | None = None,
         make_worker: Callable[..., WorkerProcess] = WorkerProcess,
+        on_wait: Callable[[LongWait], None] | None = None,
     ) -> None:
         self.budget, self.limits = budget, limits or Limits()
         self.strictly, self.stop = strictly, stop
-        self._make_worker = make_worker
+        self._make_worker, self._on_wait = make_worker, on_wait
+        self._requirement = ""
         self._records: dict[str, _Record] = {}
         self._current: tuple[str, WorkerProcess] | None = None
 
@@ -74,7 +81,8 @@ class Supervisor:
         """Return why an implementation cannot be judged at all; None if it can."""
         record = self._record(name)
         if record.refusal is None and not record.losses:
-            self._worker(name)
+            with suppress(TimeIsUp):  # as its verdicts will say
+                self._worker(name)
         return record.refusal
 
     def refusal_of_all(self, names: Iterable[str]) -> str:
@@ -126,7 +134,23 @@ class Supervisor:
             times, where = len(record.losses), ", ".join(record.losses)
             detail = f"not judged any more: {times} processes were lost in {where}"
             return self._errored(requirement, name, detail)
-        worker = self._worker(name)
+        if self.limits.time_is_up:
+            return self._errored(requirement, name, f"{TIME_UP} before it was judged")
+        self._requirement = requirement
+        try:
+            return self._judge(requirement, name, until, values)
+        except TimeIsUp as up:
+            self._current = None
+            return self._errored(requirement, name, f"{TIME_UP} during {up.doing or 'its start'}")
+
+    def _judge(
+        self,
+        requirement: str,
+        name: str,
+        until: float | None,
+        values: Mapping[str, object] | None,
+    ) -> Verdict:
+        record, worker = self._record(name), self._worker(name)
         if worker is None or record.declaration is None:
             return self._errored(requirement, name, record.refusal or "")
         subject = Subject(record.declaration, worker, record.too_large)
@@ -187,6 +211,8 @@ class Supervisor:
             record.refusal = printable(str(error))
             return None
         self._current = name, worker  # from now on it is closed, also on an interrupt
+        if (on_wait := self._on_wait) is not None:
+            worker.on_wait = lambda wait: on_wait(wait.about(self._requirement, name))
         try:
             reply = worker.receive_first()
         except WorkerLost as lost:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from conformance.adapters.errors import printable
 
 
 class RunCancelled(BaseException):
@@ -10,6 +12,51 @@ class RunCancelled(BaseException):
 
     Not an ``Exception``: it is raised inside a property, and must leave it.
     """
+
+
+class TimeIsUp(BaseException):
+    """The time of the run is over, and the pending reply is not waited for.
+
+    Not an ``Exception``, for the same reason.
+
+    Args:
+        doing: What the worker was doing, for a reader; empty if that is unknown.
+    """
+
+    def __init__(self, doing: str = "") -> None:
+        super().__init__(doing)
+        self.doing = doing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongWait:
+    """What a worker has been doing for a while, for a display.
+
+    Attributes:
+        seconds: For how long.
+        phase: "compiling", "calling" or what else JAX does, as far as the worker says.
+        operation: The operation, such as "the compiled call"; empty if there is none.
+        shape: The shape of the largest array that it was given; empty if there is none.
+        requirement: The id of the requirement; empty before the first.
+        implementation: The name of the implementation.
+    """
+
+    seconds: float
+    phase: str
+    operation: str
+    shape: tuple[int, ...] = ()
+    requirement: str = ""
+    implementation: str = ""
+
+    def about(self, requirement: str, implementation: str) -> LongWait:
+        """Return it with what is judged."""
+        return replace(self, requirement=requirement, implementation=implementation)
+
+    def sentence(self) -> str:
+        """Return it in one line, such as ``compiling BN-LARGE-1, 65,537 × 4, 24 s``."""
+        size = " × ".join(f"{each:,}" for each in self.shape)
+        doing = f"{self.phase} {self.requirement}" if self.phase else self.operation or "starting"
+        return printable(", ".join(filter(None, (doing, size, f"{self.seconds:.0f} s"))))
 
 
 @dataclass(slots=True)

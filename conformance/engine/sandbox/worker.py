@@ -23,6 +23,7 @@ from conformance.engine.garbage import collect_rarely
 from conformance.engine.jax_runtime import (
     offer_host_devices,
     remember_compilations,
+    report_phases,
     share_accelerators,
     share_lowering_contexts,
     unload_programs_if_many,
@@ -90,6 +91,7 @@ class Worker:
         import conformance.adapters.operations.transformed_calls  # noqa: PLC0415, F401  imports JAX
 
         share_lowering_contexts()
+        report_phases(self._heartbeat.phase)
         while content is not None:
             self._number = content.pop(NUMBER)
             content = self._serve_one(Init(**content))

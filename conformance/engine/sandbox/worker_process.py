@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from conformance.adapters.errors import AdapterError, printable
 from conformance.adapters.implementation import Declaration
@@ -46,8 +49,11 @@ from conformance.engine.sandbox.messages import (
     read_outcome,
 )
 from conformance.engine.sandbox.process_start import Start, spawn
-from conformance.engine.sandbox.waiting import RunCancelled, Waiting
+from conformance.engine.sandbox.waiting import LongWait, RunCancelled, TimeIsUp, Waiting
 from conformance.requirements.finding import NO_RESULT, PROCESS, RESULT, Finding, FindingKind
+
+_LONG = 2.0
+"""Seconds after which a reply is waited for so long that a reader wants to know of it."""
 
 _START_LIMIT = 300.0
 """Seconds that the interpreter and the frameworks may take to start: no implementation's fault."""
@@ -101,12 +107,16 @@ class WorkerProcess:
 
     Attributes:
         peak_memory: The largest resident memory that was measured, in bytes.
+        on_wait: Receives what is waited for, again and again, once that has lasted for seconds.
 
     Raises:
         AdapterError: On construction, if there is no such environment.
         WorkerLost: From any method that waits for a reply, if the worker is gone.
         RunCancelled: From the same methods, if the run is cancelled.
+        TimeIsUp: From the same methods, if the time of the run is over.
     """
+
+    on_wait: Callable[[LongWait], None] | None = None
 
     def __init__(
         self,
@@ -285,6 +295,8 @@ class WorkerProcess:
             before = now
             waiting.go_on(passed, self._progress())
             self._check_time(waiting)
+            if waiting.total >= _LONG and self.on_wait is not None:
+                self.on_wait(self._wait(waiting))
 
     def close(self) -> None:
         """Kill the worker, whatever it is doing, and release what belongs to it."""
@@ -311,6 +323,22 @@ class WorkerProcess:
             return last
         operation = self._operations[self._place_of(last)]
         return Heartbeat(operation.label, operation.detail)
+
+    def _wait(self, waiting: Waiting) -> LongWait:
+        """Return what is waited for, for a reader."""
+        silence = waiting.by_place if self._operations else waiting.by_count
+        place = self._place_of(self._heartbeat.read())
+        shapes = [
+            np.shape(getattr(each, "value", each))
+            for operation in self._operations[: place + 1]
+            for each in operation.arguments
+            if isinstance(getattr(each, "value", each), np.ndarray)
+        ]
+        phase = self._heartbeat.read().phase if self._operations else ""
+        largest = max(shapes, key=math.prod, default=())
+        return LongWait(
+            seconds=silence, phase=phase, operation=self._doing().operation, shape=largest
+        )
 
     def _place_of(self, last: Heartbeat) -> int:
         """Return the place of the operation that was executed last in its request."""
@@ -342,7 +370,11 @@ class WorkerProcess:
             self._check_stop()
 
     def _check_stop(self) -> None:
-        """Kill the worker if the run is cancelled."""
+        """Kill the worker if the run is cancelled, or its time is over."""
+        if self.limits.time_is_up:
+            doing = self._doing().text
+            self.close()
+            raise TimeIsUp(doing)
         if self._stop is not None and self._stop.exists():
             self.close()
             raise RunCancelled

@@ -1,16 +1,24 @@
-"""The progress of a run on a terminal; a pipe receives only the result."""
+"""The progress of a run on a terminal; elsewhere a line on standard error for what takes long."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
+import click
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from conformance.engine.sandbox.waiting import LongWait
 from conformance.frontends.collection import Collection
 from conformance.requirements.verdict import Verdict
+
+_SAID_AFTER = 5.0
+"""Seconds that something takes before a line says so; the next one comes after twice as many."""
+
+_BEGINNING = 4.0
+"""Seconds up to which something is another thing than the one of the same name before."""
 
 
 class _Progress(Progress):
@@ -30,12 +38,20 @@ class ProgressDisplay:
         collection: Collects the verdicts.
         console: Where to print.
         bad: The word for verdicts that are not good.
+        quiet: Print nothing on standard error.
     """
 
     def __init__(
-        self, collection: Collection, console: Console, *, bad: str = "not conforming"
+        self,
+        collection: Collection,
+        console: Console,
+        *,
+        bad: str = "not conforming",
+        quiet: bool = False,
     ) -> None:
         self._collection = collection
+        self._silent = quiet or console.is_terminal or console.quiet
+        self._said: dict[tuple[str, str, str], float] = {}
         self._word, self._bad = bad, 0
         self._progress = _Progress(
             TextColumn("{task.description}"),
@@ -74,6 +90,16 @@ class ProgressDisplay:
             mistakes: What an implementation seems to do wrong.
         """
         self._progress.lines = [f" Probably: {_sentence(each)}" for each in mistakes]
+
+    def wait(self, wait: LongWait) -> None:
+        """Show what has been waited for: at once on a terminal, elsewhere ever more rarely."""
+        self._progress.update(self._task, description=wait.sentence())
+        key = wait.implementation, wait.requirement, wait.operation
+        before = self._said.get(key, 0.0) if wait.seconds > _BEGINNING else 0.0
+        self._said[key] = before
+        if not self._silent and wait.seconds >= max(_SAID_AFTER, 2 * before):
+            self._said[key] = wait.seconds
+            click.echo(f"{wait.sentence()} …", err=True)
 
 
 def _sentence(mistake: dict[str, Any]) -> str:

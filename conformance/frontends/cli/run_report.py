@@ -49,6 +49,7 @@ def judge_and_show(run: RunConfig, how: Presentation) -> tuple[Report | None, Ex
     hide_memory()
     with Experts(
         strictly=run.strict_reading,
+        ends=run.last,
         diagnose=how.diagnose,
         minimize=how.detail is not Detail.LINE and not run.budget.minimize,
     ) as experts:

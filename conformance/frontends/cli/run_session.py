@@ -123,14 +123,14 @@ class Session:
         self.collection.expected = set(pairs)
         self.collection.workers = len(pool)
         task = task_of(self._run, pairs, len(pool))
-        display = ProgressDisplay(self.collection, self._console)
+        display = ProgressDisplay(self.collection, self._console, quiet=self._how.quiet)
 
         def watch() -> bool:
             display.name(self._experts.likely())
             pool.shares_cores = self._experts.are_busy
             return goes_on()
 
-        with display, closing(pool.judge(task, watch)) as results:
+        with display, closing(pool.judge(task, watch, display.wait)) as results:
             for judged in results:
                 self.collection.take(judged)
                 display.observe(judged.verdict)

@@ -117,7 +117,7 @@ class _Answer:
     def _judge(self, request: Request, pool: JudgePool) -> dict[str, Any]:
         run, console = request.run, silent_console()
         how = Presentation(jobs="auto", color=False, diagnose=request.diagnose)
-        with Experts(strictly=run.strict_reading, diagnose=how.diagnose) as experts:
+        with Experts(strictly=run.strict_reading, diagnose=how.diagnose, ends=run.last) as experts:
             session = Session(run, how, console, experts)
             if not request.grade:
                 session.collection.on_verdict = lambda verdict: self._send(

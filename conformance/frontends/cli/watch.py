@@ -130,7 +130,9 @@ def _judge_once(pool: JudgePool, run: RunConfig, how: Presentation, folder: Path
         return stamps_of(folder) == stamps
 
     console.rule(time.strftime("%H:%M:%S"))
-    with Experts(strictly=run.strict_reading, diagnose=how.diagnose, minimize=True) as experts:
+    with Experts(
+        strictly=run.strict_reading, diagnose=how.diagnose, minimize=True, ends=run.last
+    ) as experts:
         session = Session(run, how, console, experts)
         try:
             session.judge(pool, is_unchanged)

@@ -34,6 +34,7 @@ class Notes:
         left_out: The inputs that were not judged, each with the reason.
         missing: Why what was judged is too little for a verdict; empty if it is enough.
         large_judged: Whether a large batch was judged.
+        too_large: Whether all batches so far had programs that are too large to compile.
         visible: The relative error that has to be seen in a number.
         sighted: Whether there was a number in which it is seen, or a fact other than a shape or a
             dtype.
@@ -52,6 +53,7 @@ class Notes:
     left_out: list[str] = field(default_factory=list)
     missing: str = ""
     large_judged: bool = False
+    too_large: bool = False
     visible: float = VISIBLE
     sighted: bool = False
     bounded: bool = False
