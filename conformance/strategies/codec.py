@@ -22,11 +22,11 @@ from conformance.requirements.finding import Finding, finite_or_text
 from conformance.requirements.verdict import Violation
 from conformance.strategies import (
     case,
-    cases,
     cotangents,
     distinct,
     domain_cases,
     lookalikes,
+    palette_cases,
     precision_cases,
     programs,
     shape_grid,
@@ -37,7 +37,16 @@ from conformance.strategies.case import literals
 
 _KIND = "$"
 _MODULES = (
-    *(case, cases, cotangents, distinct, domain_cases, lookalikes, precision_cases, programs),
+    *(
+        case,
+        cotangents,
+        distinct,
+        domain_cases,
+        lookalikes,
+        palette_cases,
+        precision_cases,
+        programs,
+    ),
     *(protocols, shape_grid, state, tall, targeted),
 )
 """Where the classes of drawn values are defined."""
