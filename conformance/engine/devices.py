@@ -18,7 +18,6 @@ from conformance.engine.jax_runtime import offer_host_devices
 
 _DEVICE = re.compile(r"[a-z]+(:[0-9]{1,6})?")
 _LONGEST_NAME = 80
-_PLATFORMS = {"cpu", "cuda", "gpu", "metal", "rocm", "tpu"}
 
 
 def is_device(text: str) -> bool:
@@ -79,9 +78,7 @@ def _find(device: str) -> Any:
     try:
         return jax.devices(platform)[int(index or 0)]
     except (RuntimeError, IndexError) as error:
-        hint = f" An environment is named by a path with a slash, such as ./{platform}."
-        hint = "" if platform in _PLATFORMS else hint
-        raise AdapterError(f"{explain_missing(device, _present())}.{hint}") from error
+        raise AdapterError(f"{explain_missing(device, _present())}.") from error
 
 
 def use_device(device: str) -> str:

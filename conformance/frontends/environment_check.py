@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 
@@ -10,7 +9,6 @@ from conformance.adapters.errors import AdapterError, printable
 from conformance.engine.devices import is_command
 from conformance.engine.environments import check_frameworks, find_interpreter, split_place
 from conformance.frontends.options import OptionError
-from conformance.report.exit_codes import ExitCode
 
 
 def expand_environments(
@@ -27,28 +25,16 @@ def expand_environments(
         OptionError: There is no such environment, or an implementation has one already.
     """
     found = tuple(_name_in(name, each, flag) for name in names for each in pythons) or names
-    check_environments(found)
-    return found
-
-
-def check_environments(names: tuple[str, ...]) -> None:
-    """Make the environments that are missing, and refuse those that cannot be used.
-
-    Raises:
-        OptionError: There is no such environment, or it lacks something.
-    """
-    for name in names:
+    for name in found:
         place = split_place(name)
         if not place.environment:
-            _check_meant(name)
             continue
         try:
             find_interpreter(place, _announce)
             check_frameworks(place)
         except AdapterError as error:
             raise OptionError(printable(f"{name}: {error}")) from error
-        except KeyboardInterrupt:
-            sys.exit(ExitCode.INTERRUPTED)
+    return found
 
 
 def _name_in(name: str, python: str, flag: str) -> str:
@@ -61,14 +47,6 @@ def _name_in(name: str, python: str, flag: str) -> str:
         raise OptionError(printable(f"{flag} {python}: a path with a colon cannot be named"))
     device = f"@{place.device}" if place.device else ""
     return f"{place.implementation}@{path}{device}"
-
-
-def _check_meant(name: str) -> None:
-    """Refuse a name that ends with requirements in another form, instead of searching for it."""
-    end = name.rpartition("@")[2]
-    if re.search(r"[=<>~]", end) and end != name and not is_command(name):
-        msg = f"{name}: after @ there are PACKAGE==VERSION, separated by commas; not {end!r}"
-        raise OptionError(printable(msg))
 
 
 def _announce(requirements: str) -> None:

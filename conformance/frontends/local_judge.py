@@ -35,10 +35,7 @@ def subject_of(implementation: str | Implementation, *, strictly: bool = False) 
     name = implementation if isinstance(implementation, str) else ""
     place = split_place(name)
     if place.environment:
-        msg = (
-            f"{name} is in another environment, which needs another process: `conformance run`, or "
-            "pytest's --impl, judges there."
-        )
+        msg = f"{name}: another environment needs another process; judge it without debuggers."
         raise AdapterError(msg)
     with using_device(place.device):
         if isinstance(implementation, str):

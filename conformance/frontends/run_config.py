@@ -24,6 +24,8 @@ from conformance.requirements.verdict import item_name
 if TYPE_CHECKING:
     import pytest
 
+    from conformance.engine.recorded import Recorded
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
@@ -47,6 +49,7 @@ class RunConfig:
         memory_limit: Bytes that an implementation may use; None for a fair share.
         in_process: Judge in pytest's process, without a sandbox.
         explain: Show why implementations without an adapter were read as they were.
+        recorded: A case from a file, on which alone everything is judged; None for generated ones.
     """
 
     implementations: tuple[str, ...]
@@ -63,6 +66,7 @@ class RunConfig:
     memory_limit: int | None = None
     in_process: bool = False
     explain: bool = False
+    recorded: Recorded | None = None
 
     @classmethod
     def from_options(

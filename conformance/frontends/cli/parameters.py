@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from conformance.adapters.errors import printable
-from conformance.frontends.environment_check import check_environments
 from conformance.frontends.options import RUN_OPTIONS, OptionError, RunOption, check_values
 from conformance.report.atomic_files import why_unwritable
 from conformance.report.detail import Detail
@@ -45,12 +44,11 @@ def _settings_of(option: RunOption) -> dict[str, Any]:
 def check_names(
     context: click.Context, parameter: click.Parameter, value: str | tuple[str, ...]
 ) -> str | tuple[str, ...]:
-    """Refuse names that reports cannot contain, or with environments that cannot be used."""
+    """Refuse names of implementations that reports, as JSON and XML, cannot contain."""
     del context, parameter
     names = (value,) if isinstance(value, str) else value
     try:
         check_values({"implementations": names}, {"implementations": "IMPL"})
-        check_environments(names)
     except OptionError as error:
         raise click.UsageError(printable(str(error))) from error
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 
 from conformance.adapters.errors import printable
 from conformance.frontends.cli.parameters import (
+    FILE,
     check_names,
     choose_detail,
     color_option,
@@ -37,6 +39,12 @@ DEFAULT = ("impl", "flax")
 @click.command()
 @click.argument("names", metavar="[IMPL]...", nargs=-1, callback=check_names)
 @run_options
+@click.option(
+    "--data",
+    type=FILE,
+    metavar="FILE.npz",
+    help="Judge on these recorded tensors instead of generated cases; see docs/usage.md.",
+)
 @click.option("-x", "--fail-fast", is_flag=True, help="Stop at the first violation.")
 @jobs_option
 @rendering_options
@@ -47,6 +55,7 @@ DEFAULT = ("impl", "flax")
 @color_option
 def run(
     names: tuple[str, ...],
+    data: Path | None,
     fail_fast: bool,
     jobs: str,
     junit: Path | None,
@@ -79,10 +88,11 @@ def run(
         raise click.UsageError("--hide-inputs is for --grade alone")
     renderings = {"junit": junit, "html": html, "markdown": markdown, "badge": badge}
     report = options["report"]
-    shows_all = verbose or any((fail_fast, report, html, junit))
+    shows_all = verbose or any((fail_fast, report, html, junit, data))
     chosen = {"implementations": names or DEFAULT, "first_violation": not shows_all}
     try:
         config = RunConfig.from_options(options | chosen, COMMAND_LINE)
+        config = config if data is None else _with_recorded(config, data)
     except OptionError as error:
         raise click.UsageError(printable(str(error))) from error
     different_files(report=report, grade=grade, **renderings)
@@ -104,3 +114,28 @@ def run(
         publish(found, **renderings)
         summarize_job(found)
     sys.exit(status)
+
+
+def _with_recorded(config: RunConfig, file: Path) -> RunConfig:
+    """Return the configuration of a run on recorded tensors.
+
+    Raises:
+        OptionError: They cannot be used, or none of the selected requirements is about them.
+    """
+    from conformance.engine.recorded import JUDGED, RecordedError, read_recorded  # noqa: PLC0415
+
+    if config.shard is not None:
+        raise OptionError("--data and --shard exclude each other: one case is not divided")
+    rows = tuple(row for row in config.requirements if row.id in JUDGED)
+    if not rows:
+        msg = f"-k: recorded tensors are judged by {', '.join(JUDGED)} alone"
+        raise OptionError(msg)
+    try:
+        recorded = read_recorded(file)
+    except RecordedError as error:
+        msg = f"--data {file}: {error}"
+        raise OptionError(msg) from error
+    size, config_of = recorded.case.x.shape, recorded.case.config
+    shown = f"{size[0]} × {size[1]} numbers, momentum {config_of.momentum}, eps {config_of.eps}"
+    click.echo(f"{printable(str(file))}: {shown}; generated cases are left out", err=True)
+    return replace(config, requirements=rows, recorded=recorded)

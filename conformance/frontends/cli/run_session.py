@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -27,6 +27,7 @@ from conformance.requirements.verdict import Verdict
 
 if TYPE_CHECKING:
     from conformance.diagnosis.client import Experts
+    from conformance.engine.recorded import Recorded
     from conformance.frontends.cli.grading import GradeFile
     from conformance.frontends.run_config import RunConfig
     from conformance.report.model import Report
@@ -157,9 +158,16 @@ def task_of(run: RunConfig, pairs: tuple[Pair, ...], size: int) -> Task:
         limits=run.limits(size),
         strictly=run.strict_reading,
         ends=run.ends,
-        decide=partial(_decide, run.waivers),
+        decide=partial(_decide, run.waivers, run.recorded),
     )
 
 
-def _decide(waivers: Sequence[Waiver], pair: Pair, judge: Judge) -> Verdict:
-    return judge_with_waiver(find_waiver(waivers, *pair), judge)
+def _decide(
+    waivers: Sequence[Waiver], recorded: Recorded | None, pair: Pair, judge: Judge
+) -> Verdict:
+    def judge_recorded(values: Mapping[str, Any] | None) -> Verdict:
+        if recorded is None or values is not None:
+            return judge(values)
+        return recorded.judge(pair[0], judge)
+
+    return judge_with_waiver(find_waiver(waivers, *pair), judge_recorded)

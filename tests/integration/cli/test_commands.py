@@ -18,7 +18,6 @@ from support.sampling import exhaustive
 from conformance.adapters.protocols import PROTOCOL_SCHEMA
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "batch_norm.mjs"
-SUPPORT = Path(__file__).parents[2] / "support"
 NODE = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 
 ECHO = """
@@ -84,22 +83,6 @@ def test_a_mistake_in_another_language_is_found(tmp_path, right, wrong, requirem
     script = conformance(*again, "--script", "script.py", cwd=tmp_path)
     assert "what is judged cannot be imported by a name" in " ".join(script.stderr.split())
     assert "fails 1 of 2" in done.stdout
-
-
-@exhaustive
-@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
-@pytest.mark.parametrize(("eps", "status"), [("var + layer.eps", 0), ("var + 2 * layer.eps", 1)])
-def test_a_program_in_another_language_was_written_from_the_documentation(tmp_path, eps, status):
-    """It is in C++, without a library for JSON, and its mistake is found."""
-    text = (SUPPORT / "batch_norm.cpp").read_text("utf-8")
-    (tmp_path / "norm.cpp").write_text(text.replace("var + layer.eps", eps), encoding="utf-8")
-    subprocess.run(["g++", "-O2", "-o", "norm", "norm.cpp"], cwd=tmp_path, check=True)
-    done = run(tmp_path, "./norm")
-    assert done.returncode == status, done.stdout + done.stderr
-    assert ("conforms to 52 of 52" in done.stdout) == (status == 0)
-    verdicts = json.loads((tmp_path / "report.json").read_text("utf-8"))["verdicts"]
-    violated = {each["requirement"] for each in verdicts if each["outcome"] == "violates"}
-    assert ("BN-EPS-1" in violated) == (status == 1)
 
 
 @NODE
