@@ -253,7 +253,7 @@ def _probe(interpreter: str) -> tuple[tuple[str, str], ...]:
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         msg = f"{interpreter!r} does not run Python: {printable(str(error))[:200]}"
         raise AdapterError(msg) from error
-    return tuple((str(name), str(number)) for name, number in listed.items())
+    return tuple((str(name), printable(str(number))) for name, number in listed.items())
 
 
 def _check(interpreter: str) -> None:

@@ -72,7 +72,7 @@ def render_screen(report: Report, console: Console, printed: Verdict | None = No
     """
     if printed is None:
         for line in heading_lines(report):
-            console.print(line, highlight=False)
+            console.print(line, markup=False, highlight=False)
     for name in report.header.implementations:
         console.print()
         first, *rest = answer_lines(report, name, printed)

@@ -99,7 +99,7 @@ def escape(text: str) -> str:
 
 def _render_heading(report: Report, console: Console) -> None:
     for line in heading_lines(report):
-        console.print(line, highlight=False)
+        console.print(line, markup=False, highlight=False)
 
 
 def _render_bad(verdicts: list[Verdict], report: Report, console: Console) -> None:

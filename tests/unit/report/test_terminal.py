@@ -130,7 +130,9 @@ def test_names_are_not_markup():
         implementation="[red]x",
         kind="[/]",
     )
-    text = render_text(report(one))
+    there = replace(report(one), environments={"mlx@mlx[cpu]==1": {"python": "3.13"}})
+    text = render_text(there)
+    assert "mlx@mlx[cpu]==1: python 3.13" in text
     assert "[red]x · [/]" in text
     assert "[bold]: got 0.75, expected 0.25 ± 1e-06 at [1, 2]" in text
 
