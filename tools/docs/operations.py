@@ -31,8 +31,8 @@ _TRAVEL = """## Between processes
 
 The supervisor writes messages to the standard input of the worker and reads its answers from
 standard output. So an implementation in another environment or language can be driven by a program
-that reads and writes these messages. There is a smaller [protocol](other-environments.md) for programs
-that offer a layer without JAX.
+that reads and writes these messages. There is a smaller [protocol](other-environments.md) for
+programs that offer a layer without JAX.
 """
 
 
