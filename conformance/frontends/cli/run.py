@@ -88,7 +88,7 @@ def run(
         raise click.UsageError("--hide-inputs is for --grade alone")
     renderings = {"junit": junit, "html": html, "markdown": markdown, "badge": badge}
     report = options["report"]
-    shows_all = verbose or any((fail_fast, report, html, junit, data))
+    shows_all = verbose or any((fail_fast, report, html, junit))
     chosen = {"implementations": names or DEFAULT, "first_violation": not shows_all}
     try:
         config = RunConfig.from_options(options | chosen, COMMAND_LINE)
@@ -138,4 +138,5 @@ def _with_recorded(config: RunConfig, file: Path) -> RunConfig:
     size, config_of = recorded.case.x.shape, recorded.case.config
     shown = f"{size[0]} × {size[1]} numbers, momentum {config_of.momentum}, eps {config_of.eps}"
     click.echo(f"{printable(str(file))}: {shown}; generated cases are left out", err=True)
-    return replace(config, requirements=rows, recorded=recorded)
+    as_recorded = replace(config.budget, minimize=False)  # which would draw other cases
+    return replace(config, requirements=rows, recorded=recorded, budget=as_recorded)

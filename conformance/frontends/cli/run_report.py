@@ -138,6 +138,7 @@ def consult(experts: Experts, report: Report, collection: Collection, console: C
     collection.diagnoses = answers.diagnoses if experts.diagnoses else None
     if not whole:
         return report
-    smaller = {verdict.pair: verdict for verdict in answers.smaller}
+    drawn = () if collection.run.recorded is not None else answers.smaller
+    smaller = {verdict.pair: verdict for verdict in drawn}
     verdicts = [smaller.get(verdict.pair, verdict) for verdict in report.verdicts]
     return replace(report, verdicts=verdicts, diagnoses=answers.diagnoses)
