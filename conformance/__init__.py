@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from conformance.adapters.errors import AdapterError
     from conformance.adapters.implementation import Implementation
     from conformance.adapters.protocols import Config, Layer
+    from conformance.frontends.api import judge
     from conformance.frontends.testing import conformance_tests, sequence_machine
+    from conformance.report.judgement import Report
     from conformance.requirements import REQUIREMENTS, Capability, Level, Requirement
     from conformance.requirements.deviations import Deviation
 
@@ -33,10 +35,12 @@ __all__ = [
     "Level",
     "Options",
     "Precision",
+    "Report",
     "Requirement",
     "Wider",
     "__version__",
     "conformance_tests",
+    "judge",
     "sequence_machine",
 ]
 
@@ -47,7 +51,9 @@ _PUBLIC = {
     "adapters.errors": ("AdapterError",),
     "adapters.implementation": ("Implementation",),
     "adapters.protocols": ("Config", "Layer"),
+    "frontends.api": ("judge",),
     "frontends.testing": ("conformance_tests", "sequence_machine"),
+    "report.judgement": ("Report",),
     "requirements": ("REQUIREMENTS", "Capability", "Level", "Requirement"),
     "requirements.deviations": ("Deviation",),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import linecache
 import math
 import operator
 import sys
@@ -126,8 +127,30 @@ def _names_of(value: Any) -> Mapping[str, Any]:
 def _parse(value: Any) -> ast.AST | None:
     try:
         return ast.parse(dedent(inspect.getsource(value)))
-    except (OSError, TypeError, SyntaxError, ValueError):
+    except (OSError, TypeError):
+        return _parse_cell(value)
+    except (SyntaxError, ValueError):
         return None
+
+
+def _parse_cell(value: Any) -> ast.AST | None:
+    """Return the tree of a class in a notebook, which has no file that its module would name."""
+    methods = [
+        each for each in getattr(value, "__dict__", {}).values() if isinstance(each, FunctionType)
+    ]
+    for code in (method.__code__ for method in methods):
+        try:
+            tree = ast.parse("".join(linecache.getlines(code.co_filename)))
+        except SyntaxError:
+            continue
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.ClassDef)
+                and node.name == value.__name__
+                and (node.lineno <= code.co_firstlineno <= (node.end_lineno or 0))
+            ):
+                return node
+    return None
 
 
 def _mentioned(tree: ast.AST, names: Mapping[str, Any]) -> Iterator[Any]:

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from socket import socket
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-from conformance.engine.sandbox.process_start import fork_by, line_for_another, process_context
+from conformance.engine.sandbox.process_start import (
+    fork_by,
+    line_for_another,
+    process_context,
+    start_process,
+)
 from conformance.report.causes import Cause, causes
 from conformance.report.model import Report
 from conformance.requirements import Level
@@ -35,8 +40,43 @@ _CANDIDATES = 2
 _TO_EXPLAIN = {Outcome.VIOLATES, Outcome.WAIVED}
 
 
-class Expert:
-    """A subprocess that answers questions about one implementation.
+class Expert(Protocol):
+    """Answers questions about one implementation.
+
+    Attributes:
+        diagnoses: Whether it will be asked for a diagnosis.
+    """
+
+    diagnoses: bool
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it is looking for mistakes, and likely to find them soon."""
+
+    def likely(self) -> list[dict[str, Any]]:
+        """Return the mistakes that the implementation seems to make, not verified yet."""
+
+    def explain(self, violated: Sequence[Verdict]) -> dict[str, Any]:
+        """Return the diagnosis as JSON values; empty if there is none in time.
+
+        Args:
+            violated: The verdicts to explain; none to diagnose only.
+        """
+
+    def minimize(self, violated: Sequence[Verdict], budget: dict[str, Any]) -> list[Verdict]:
+        """Return violations on smaller inputs; none if there is no answer in time.
+
+        Args:
+            violated: The verdicts, as judged.
+            budget: The arguments of the budget by which they were judged.
+        """
+
+    def close(self) -> None:
+        """End it, whatever it is doing."""
+
+
+class ExpertProcess:
+    """An expert in a subprocess.
 
     Args:
         name: The implementation, as on the command line.
@@ -56,7 +96,7 @@ class Expert:
         about = {"name": name, "strictly": strictly, "diagnose": diagnose, "patience": _PATIENCE}
         with line_for_another() as line:
             self._process = context.Process(target=_serve, args=(theirs, line), kwargs=about)
-            self._process.start()
+            start_process(self._process)
         theirs.close()
 
     def likely(self, seconds: float = 0) -> list[dict[str, Any]]:
@@ -75,21 +115,12 @@ class Expert:
         return self._likely is None and time.monotonic() < self._begun + _SOON
 
     def explain(self, violated: Sequence[Verdict]) -> dict[str, Any]:
-        """Return the diagnosis as JSON values; empty if there is none in time.
-
-        Args:
-            violated: The verdicts to explain; none to diagnose only.
-        """
+        """Return the diagnosis as JSON values; empty if there is none in time."""
         found = self._ask({"explain": _to_json(violated)})
         return found if isinstance(found, dict) else {}
 
     def minimize(self, violated: Sequence[Verdict], budget: dict[str, Any]) -> list[Verdict]:
-        """Return violations on smaller inputs; none if there is no answer in time.
-
-        Args:
-            violated: The verdicts, as judged.
-            budget: The arguments of the budget by which they were judged.
-        """
+        """Return violations on smaller inputs; none if there is no answer in time."""
         found = self._ask({"minimize": _to_json(violated), "budget": budget})
         return [Verdict.from_json(each) for each in found or ()]
 
@@ -146,6 +177,7 @@ class Experts:
         diagnose: Whether to look for mistakes.
         minimize: Whether to make the examples small.
         ends: When no answer is waited for any more, in seconds since 1970; None for no limit.
+        make_expert: Makes an expert, given the arguments of ``ExpertProcess``.
 
     Attributes:
         diagnoses: Whether they look for mistakes.
@@ -158,9 +190,10 @@ class Experts:
         diagnose: bool = True,
         minimize: bool = False,
         ends: float | None = None,
+        make_expert: Callable[..., Expert] = ExpertProcess,
     ) -> None:
         self._strictly, self.diagnoses, self._minimize = strictly, diagnose, minimize
-        self._ends = ends
+        self._ends, self._make_expert = ends, make_expert
         self._early: tuple[str, Expert] | None = None
 
     def __enter__(self) -> Self:
@@ -218,7 +251,7 @@ class Experts:
         return self._expert_on(name, diagnose=diagnose)
 
     def _expert_on(self, name: str, *, diagnose: bool) -> Expert:
-        return Expert(name, strictly=self._strictly, diagnose=diagnose, ends=self._ends)
+        return self._make_expert(name, strictly=self._strictly, diagnose=diagnose, ends=self._ends)
 
 
 def diagnoses(report: Report) -> dict[str, dict[str, Any]]:

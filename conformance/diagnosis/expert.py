@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from conformance.diagnosis.explanation import Examined, examine
+from conformance.diagnosis.explanation import VERIFYING, Examined, examine
 from conformance.diagnosis.verification import judge_again
 from conformance.engine.garbage import collect_rarely
 from conformance.engine.sandbox.confinement import die_with_parent
@@ -21,9 +21,6 @@ from conformance.engine.sandbox.process_start import start_quickly
 from conformance.engine.sandbox.worker_process import WorkerProcess
 from conformance.properties.support.subject import Subject
 from conformance.requirements.verdict import Verdict
-
-_VERIFYING = 30
-"""Seconds from the question after which nothing more is verified."""
 
 
 def serve(
@@ -68,7 +65,7 @@ def _answer(question: Mapping[str, Any], subject: Subject, examined: Examined | 
         again = judge_again(subject, _verdicts(question, "minimize"), question["budget"])
         return [verdict.to_json(internal=True) for verdict in again]
     assert examined is not None, "it was to be diagnosed"  # noqa: S101
-    return examined.explain(_verdicts(question, "explain"), time.time() + _VERIFYING)
+    return examined.explain(_verdicts(question, "explain"), time.time() + VERIFYING)
 
 
 def _verdicts(question: Mapping[str, Any], key: str) -> list[Verdict]:

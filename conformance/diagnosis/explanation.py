@@ -22,6 +22,9 @@ from conformance.requirements import REQUIREMENTS, Level
 from conformance.requirements.deviations import Deviation
 from conformance.requirements.verdict import Verdict
 
+VERIFYING = 30
+"""Seconds from the question after which nothing more is verified."""
+
 _THROUGH = "BN-GRAD-8"
 """The requirement on the gradient through the running statistics."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,38 @@ def remember_compilations() -> None:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
     }
+
+
+_REMEMBERING = {
+    "jax_persistent_cache_min_compile_time_secs": 0.0,
+    "jax_persistent_cache_min_entry_size_bytes": 0,
+}
+
+
+@contextmanager
+def remembering_compilations() -> Iterator[None]:
+    """Use the compilation cache for a while in a process that may have imported JAX already.
+
+    Whatever the process does afterwards is compiled as it was before.
+    """
+    remember_compilations()
+    jax: Any = sys.modules.get("jax")
+    if jax is None or jax.config.jax_compilation_cache_dir:
+        yield  # JAX reads the variables when it is imported, or has a cache
+        return
+    from jax.experimental.compilation_cache import compilation_cache  # noqa: PLC0415
+
+    chosen = {"jax_compilation_cache_dir": str(_programs()), **_REMEMBERING}
+    before = {name: getattr(jax.config, name) for name in chosen}
+    try:
+        for name, value in chosen.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()  # it may have found that there is none
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
 
 
 LIMIT = 256 * 2**20

@@ -17,7 +17,12 @@ from socket import socket
 from typing import Any
 
 from conformance.adapters.errors import AdapterError
-from conformance.engine.sandbox.process_start import fork_by, line_for_another, process_context
+from conformance.engine.sandbox.process_start import (
+    fork_by,
+    line_for_another,
+    process_context,
+    start_process,
+)
 from conformance.engine.sandbox.waiting import LongWait
 from conformance.engine.scheduling import deal, group_by_programs
 from conformance.engine.tasks import PREPARE, Judged, Pair, Refused, Task
@@ -50,7 +55,7 @@ class _Member:
         self.connection, theirs = context.Pipe()
         with line_for_another() as line:
             self._process: Any = context.Process(target=_serve, args=(theirs, self._stop, line))
-            self._process.start()
+            start_process(self._process)
         theirs.close()
 
     @property

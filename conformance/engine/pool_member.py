@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import signal
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from conformance.adapters.errors import AdapterError
-from conformance.engine.budget import Clock, budget, clock_of, share_of
+from conformance.engine.budget import Clock, budget, clock_of
 from conformance.engine.environments import split_place
 from conformance.engine.garbage import collect_rarely
 from conformance.engine.sandbox.confinement import die_with_parent
@@ -20,8 +20,7 @@ from conformance.engine.sandbox.process_start import start_quickly
 from conformance.engine.sandbox.supervisor import Supervisor
 from conformance.engine.sandbox.waiting import RunCancelled
 from conformance.engine.sandbox.worker_process import WorkerLost, WorkerProcess
-from conformance.engine.tasks import PREPARE, Judged, Pair, Refused, Task
-from conformance.requirements.verdict import Verdict
+from conformance.engine.tasks import PREPARE, Refused, Task, judge_pair
 
 _REFERENCE = "impl"
 """The implementation that warms up a worker: its programs are those that most layers need."""
@@ -76,25 +75,10 @@ def _serve_task(
                     connection.send(Refused(refusal))
                     continue
                 judged.append(pair[0])
-                connection.send(_judge(supervisor, pair, task, clock))
+                connection.send(judge_pair(supervisor, pair, task, clock))
             except RunCancelled:
                 connection.send(None)
     preparation.requirements = judged or preparation.requirements
-
-
-def _judge(supervisor: Supervisor, pair: Pair, task: Task, clock: Clock | None) -> Judged:
-    requirement, name = pair
-    until = None if clock is None else clock.until(share_of(requirement))
-
-    def judge(values: Mapping[str, Any] | None) -> Verdict:
-        return supervisor.judge(requirement, name, until, values)
-
-    return Judged(
-        verdict=task.decide(pair, judge),
-        effects=supervisor.take_effects(name),
-        reading=supervisor.take_reading(name),
-        peaks=supervisor.peak_memory(),
-    )
 
 
 class Preparation:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from conformance.engine.budget import Budget
+from conformance.engine.budget import Budget, Clock, share_of
 from conformance.engine.sandbox.limits import Limits
 from conformance.engine.scheduling import order_by_power
 from conformance.requirements import REQUIREMENTS
@@ -89,3 +89,48 @@ class Refused:
     """
 
     reason: str
+
+
+class PairJudge(Protocol):
+    """Judges pairs: a ``Supervisor`` of worker processes, or a ``LocalJudge``."""
+
+    def judge(
+        self,
+        requirement: str,
+        name: str,
+        until: float | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> Verdict:
+        """Return the verdict on one requirement and one implementation."""
+
+    def take_effects(self, name: str) -> list[str]:
+        """Return the process-wide state that an implementation has changed since the last one."""
+
+    def take_reading(self, name: str) -> dict[str, Any] | None:
+        """Return what was read of an implementation, when first asked."""
+
+    def peak_memory(self) -> dict[str, int]:
+        """Return the largest resident memory of the processes of each implementation, in bytes."""
+
+
+def judge_pair(judge: PairJudge, pair: Pair, task: Task, clock: Clock | None) -> Judged:
+    """Judge one pair of a task.
+
+    Args:
+        judge: Who judges.
+        pair: The pair.
+        task: The task.
+        clock: Divides the time of the run; None if it has no limit.
+    """
+    requirement, name = pair
+    until = None if clock is None else clock.until(share_of(requirement))
+
+    def judge_values(values: Mapping[str, Any] | None) -> Verdict:
+        return judge.judge(requirement, name, until, values)
+
+    return Judged(
+        verdict=task.decide(pair, judge_values),
+        effects=judge.take_effects(name),
+        reading=judge.take_reading(name),
+        peaks=judge.peak_memory(),
+    )

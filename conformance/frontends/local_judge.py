@@ -5,17 +5,19 @@ Importing this imports Hypothesis, NumPy and JAX: call ``remember_compilations``
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.implementation import Implementation, reading_of
 from conformance.adapters.resolve import resolve
-from conformance.engine.budget import Budget
+from conformance.engine.budget import Budget, clock_of
 from conformance.engine.devices import describe_device, split_device, using_device
 from conformance.engine.environments import split_place
 from conformance.engine.judge import judge_requirement
+from conformance.engine.sandbox.waiting import LongWait
+from conformance.engine.tasks import Judged, Task, judge_pair
 from conformance.engine.usability import reason_unusable
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
@@ -105,3 +107,39 @@ class LocalJudge:
 
     def close(self) -> None:
         """Do nothing: there are no processes to end."""
+
+
+class LocalPool:
+    """Judges the pairs of a task in this process, in the place of a ``JudgePool``."""
+
+    def __init__(self, subjects: Mapping[str, Subject]) -> None:
+        self._subjects, self._cancelled = subjects, False
+        self.shares_cores = False
+
+    def __len__(self) -> int:
+        return 1
+
+    def cancel(self) -> None:
+        """End the task: pairs that are not judged yet get no verdict."""
+        self._cancelled = True
+
+    def judge(
+        self,
+        task: Task,
+        goes_on: Callable[[], bool] = lambda: True,
+        on_wait: Callable[[LongWait], None] = lambda _: None,
+    ) -> Generator[Judged]:
+        """Judge pairs; yield what is found as soon as it is.
+
+        Args:
+            task: What to judge.
+            goes_on: Is asked after each pair; if it returns False, the task is cancelled.
+            on_wait: Receives nothing: this process does not watch itself.
+        """
+        del on_wait
+        judge = LocalJudge(self._subjects, task.budget)
+        clock = clock_of(task.ends, (requirement for requirement, _ in task.pairs), 1)
+        for pair in task.ordered():
+            yield judge_pair(judge, pair, task, clock)
+            if self._cancelled or not goes_on():
+                return

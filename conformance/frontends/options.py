@@ -107,7 +107,7 @@ RUN_OPTIONS = (
         "path/to/file.py:attribute. May be repeated.",
     ),
     RunOption(
-        name="patterns",
+        name="requirements",
         flags=("-k", "--filter"),
         pytest="--conformance-select",
         multiple=True,

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.frontends.options import RUN_OPTIONS, OptionError
+from conformance.frontends.option_values import describe_wrong_value
+from conformance.frontends.options import RUN_OPTIONS, OptionError, RunOption
 from conformance.frontends.run_config import RunConfig
 
 _EXCLUDED = frozenset({"implementations", "report", "shard", "pairs", "in_process", "waivers"})
@@ -14,7 +15,6 @@ _EXCLUDED = frozenset({"implementations", "report", "shard", "pairs", "in_proces
 
 _OPTIONS = {option.name: option for option in RUN_OPTIONS if option.name not in _EXCLUDED}
 _OWN = ("diagnose", "grade", "hide_inputs")
-_NAMES = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +69,6 @@ def _check(key: str, value: Any) -> None:
         known = ", ".join(sorted((*_OPTIONS, *_OWN)))
         msg = f"{key!r}: a request has no such key. There are: {known}"
         raise OptionError(msg)
-    kind, multiple = (bool, False) if option is None else (option.type, option.multiple)
-    values = value if multiple and isinstance(value, list) else [value]
-    allowed = (int, float) if kind is float else kind
-    for each in values:
-        if not isinstance(each, allowed) or (kind is not bool and isinstance(each, bool)):
-            msg = f"{key} {each!r}: expected {_NAMES[kind]}"
-            raise OptionError(msg)
-        if option is not None and option.choices and each not in option.choices:
-            msg = f"{key} {each!r}: expected one of {', '.join(option.choices)}"
-            raise OptionError(msg)
+    if wrong := describe_wrong_value(option or RunOption(name=key, help="", type=bool), value):
+        msg = f"{key} {wrong}"
+        raise OptionError(msg)

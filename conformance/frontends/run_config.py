@@ -92,7 +92,7 @@ class RunConfig:
         check_values(values, flags)
         _check_shard_seed(values, flags)
         _check_report(values["report"], flags)
-        rows = select_requirements(values["patterns"], values["level"])
+        rows = select_requirements(values["requirements"], values["level"])
         names = tuple(dict.fromkeys(values["implementations"]))
         names = expand_environments(names, values["python"], flags["python"])
         names = expand_devices(names, values["devices"], flags["devices"])
@@ -125,7 +125,8 @@ class RunConfig:
             OptionError: As ``from_options``.
         """
         values = {option.name: config.getoption(option.pytest_flag) for option in RUN_OPTIONS}
-        values |= {name: tuple(values[name]) for name in ("implementations", "patterns", "python")}
+        several = ("implementations", "requirements", "python")
+        values |= {name: tuple(values[name]) for name in several}
         hypothesis = _hypothesis_settings(config)
         seeded = config.getoption("--hypothesis-seed", None) is not None
         if values["max_examples"] is None and config.getoption("--hypothesis-profile", None):

@@ -33,6 +33,17 @@ class Cause:
     others: frozenset[str] = frozenset()
 
     @property
+    def sentence(self) -> str:
+        """What is wrong, as far as it is known; empty if it is not."""
+        return str(self.diagnosis.get("sentence", ""))
+
+    @property
+    def line(self) -> dict[str, Any] | None:
+        """The expression that computes the wrong value: file, line, column, text; or None."""
+        found: dict[str, Any] | None = self.diagnosis.get("line")
+        return found
+
+    @property
     def binding(self) -> bool:
         """Whether a MUST is among them."""
         return any(verdict.level is Level.MUST for verdict in self.verdicts)

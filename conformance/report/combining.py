@@ -80,7 +80,7 @@ def _exit_code(reports: Sequence[Report], verdicts: Sequence[Verdict]) -> ExitCo
 
 def without_times(report: Report) -> dict[str, Any]:
     """Return a report as JSON values without times, workers and shard, for comparison."""
-    data = report.to_json()
+    data = report.to_dict()
     for name in _TIMES:
         data["header"].pop(name, None)
     del data["footer"]["seconds"]

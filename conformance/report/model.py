@@ -145,7 +145,7 @@ class Report:
         judged = {verdict.requirement for verdict in self.verdicts if verdict.outcome.judged}
         return [row.id for row in REQUIREMENTS.values() if row.on_word and row.id in judged]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""
         header = asdict(self.header)
         by_devices = differing_outcomes(self.verdicts, by_device)
@@ -176,7 +176,7 @@ class Report:
 
     def to_text(self) -> str:
         """Return the report as the text of its file."""
-        return json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
 
     def write(self, path: Path) -> None:
         """Write the report atomically."""

@@ -135,7 +135,8 @@ def _frames_of(eqn: core.JaxprEqn) -> tuple[Frame, ...]:
         file = code.co_filename
         if file.startswith(_SUITE):
             return ()
-        if not (file.startswith(("<", *_LIBRARIES)) or "-packages" in file):
+        unknown = file.startswith("<") and file not in linecache.cache  # no cell of IPython
+        if not (unknown or file.startswith(_LIBRARIES) or "-packages" in file):
             return tuple(frames[at:])
     return ()
 

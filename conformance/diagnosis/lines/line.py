@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -114,6 +115,8 @@ def shorten(file: str, name: str) -> str:
         file: The path.
         name: What is judged, which may be a file and an attribute in it.
     """
+    if cell := _cell_of(file):
+        return cell
     typed, path = Path(split_place(name).implementation.rpartition(":")[0]), Path(file)
     with suppress(OSError):
         if typed.suffix and typed.resolve() == path.resolve():
@@ -121,3 +124,10 @@ def shorten(file: str, name: str) -> str:
     with suppress(ValueError):
         return str(path.relative_to(Path.cwd()))
     return file
+
+
+def _cell_of(file: str) -> str:
+    """Return the cell of a notebook, such as ``In[3]``, whose code has this file name."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython and ipython.get_ipython()
+    return "" if not shell else (shell.compile.format_code_name(file) or ("", ""))[1]

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +21,8 @@ from dataclasses import dataclass
 from multiprocessing import forkserver, util
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
-from typing import Protocol
+from types import ModuleType
+from typing import Any, Protocol
 
 from conformance.engine.jax_runtime import offer_host_devices, remember_compilations
 from conformance.engine.sandbox.confinement import (
@@ -217,6 +219,27 @@ def process_context(preloaded: str) -> ForkServerContext | SpawnContext:
         if before is None:
             del os.environ[SAFE_PATH]
     return context
+
+
+def start_process(process: Any) -> None:
+    """Start a process of ``multiprocessing`` where this one is now, without its main module.
+
+    Otherwise the process would run the main module once more, and with it a script that calls
+    ``conformance.judge`` outside of ``if __name__ == "__main__"``; and it would begin in the
+    directory in which this one began.
+
+    Args:
+        process: A process of ``process_context``, not yet started.
+    """
+    module: Any = multiprocessing.process
+    main, began_in = sys.modules["__main__"], module.ORIGINAL_DIR
+    sys.modules["__main__"] = ModuleType("__main__")
+    module.ORIGINAL_DIR = os.getcwd()  # noqa: PTH109  a text there
+    try:
+        process.start()
+    finally:
+        sys.modules["__main__"] = main
+        module.ORIGINAL_DIR = began_in
 
 
 def _choose_short_directory() -> None:

@@ -26,7 +26,7 @@ from conformance.frontends.cli.console import console_of
 from conformance.frontends.cli.fault_summary import conclude, conditions
 from conformance.frontends.cli.gallery_session import run_session
 from conformance.frontends.cli.parameters import FILE, color_option, jobs_option, seed_option
-from conformance.frontends.cli.progress import ProgressDisplay
+from conformance.frontends.progress import ProgressDisplay
 from conformance.frontends.pytest_plugin.collector import VerdictCollector
 from conformance.frontends.run_config import RunConfig
 from conformance.report.exit_codes import ExitCode

@@ -10,7 +10,7 @@ import pytest
 
 from conformance.adapters.errors import printable
 from conformance.engine.jax_runtime import cache_directory, offer_host_devices
-from conformance.frontends.cli.progress import ProgressDisplay
+from conformance.frontends.progress import ProgressDisplay
 from conformance.frontends.pytest_plugin.collector import VerdictCollector
 from conformance.frontends.pytest_plugin.protocol import COLLECTOR
 from conformance.frontends.pytest_plugin.pytest_session import ENTRY_FILE

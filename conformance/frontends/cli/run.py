@@ -97,8 +97,8 @@ def run(
         raise click.UsageError(printable(str(error))) from error
     different_files(report=report, grade=grade, **renderings)
     from conformance.frontends.cli.grading import GradeFile  # noqa: PLC0415  imports Rich
+    from conformance.frontends.cli.presentation import Presentation  # noqa: PLC0415
     from conformance.frontends.cli.run_report import judge_and_show  # noqa: PLC0415
-    from conformance.frontends.cli.run_session import Presentation  # noqa: PLC0415
 
     how = Presentation(
         jobs=jobs,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -11,22 +10,24 @@ from rich.console import Console
 
 from conformance.adapters.errors import AdapterError, printable
 from conformance.diagnosis.client import Experts
+from conformance.engine.jax_runtime import forget_old_compilations
+from conformance.engine.jobs import choose_jobs
+from conformance.engine.pool import JudgePool
 from conformance.engine.sandbox.confinement import hide_memory
 from conformance.frontends.cli.console import console_of
 from conformance.frontends.cli.history import keep
 from conformance.frontends.cli.publishing import write
-from conformance.frontends.cli.run_session import Presentation, Session
-from conformance.frontends.collection import Collection
+from conformance.frontends.cli.signals import catch_signals
+from conformance.frontends.progress import ProgressDisplay
+from conformance.frontends.run_session import Session, decide_exit_code
 from conformance.report.atomic_files import is_replaceable
 from conformance.report.detail import Detail
-from conformance.report.exit_codes import ExitCode, exit_code_of
-from conformance.report.terminal import (
-    render_findings,
-    render_recognitions,
-)
-from conformance.requirements.verdict import Outcome
+from conformance.report.exit_codes import ExitCode
+from conformance.report.terminal import render_findings, render_first, render_recognitions
+from conformance.requirements.verdict import Verdict
 
 if TYPE_CHECKING:
+    from conformance.frontends.cli.presentation import Presentation
     from conformance.frontends.run_config import RunConfig
     from conformance.report.model import Report
 
@@ -53,32 +54,59 @@ def judge_and_show(run: RunConfig, how: Presentation) -> tuple[Report | None, Ex
         diagnose=how.diagnose,
         minimize=how.detail is not Detail.LINE and not run.budget.minimize,
     ) as experts:
-        session = Session(run, how, console, experts)
+        session = Session(run, experts, fail_fast=how.fail_fast)
+        if how.fail_fast and not how.quiet:
+            session.on_first = partial(show_first, session, console)
         collection = session.collection
         if how.grade is not None:
             how.grade.begin(collection)
         try:
-            session.judge_once()
+            signalled = _judge(session, how, console)
         except AdapterError as error:
             return _refuse(session, how, console, str(error))
-        report = collection.report(decide_exit_code(collection, session.signalled))
+        report = collection.report(decide_exit_code(collection, signalled))
         if how.report is not None and is_replaceable(how.report):
             write("report", how.report, report.to_text())
         if run.explain:
             render_recognitions(report, console)
         if how.detail is Detail.ALL:
-            render_findings(report, console, session.announced)
-        if not session.signalled:
+            render_findings(report, console, session.first)
+        if not signalled:
             try:
-                report = consult(experts, report, collection, console)
+                report = session.consult(report, console)
             except KeyboardInterrupt:
                 if how.detail is not Detail.ALL:
                     how.show(report, session, console)
                 raise
-    code = decide_exit_code(collection, session.signalled, collection.stale)
-    report = replace(report, footer=replace(report.footer, exit_code=int(code)))
-    _conclude(report, session, how, console)
-    return report, code
+    report = session.conclude(report, signalled)
+    _write_and_show(report, session, how, console)
+    return report, ExitCode(report.footer.exit_code)
+
+
+def _judge(session: Session, how: Presentation, console: Console) -> ExitCode:
+    """Judge all pairs in processes that end with the run.
+
+    Returns:
+        The exit code of the signal that ended it; ``OK`` without one.
+
+    Raises:
+        AdapterError: None of the implementations can be judged.
+    """
+    size = choose_jobs(how.jobs, len(session.run.items()))
+    with catch_signals() as received:
+        try:
+            with JudgePool(size) as pool:
+                display = ProgressDisplay(session.collection, console, quiet=how.quiet)
+                session.judge(pool, display)
+        except KeyboardInterrupt:
+            return received.exit_code
+    forget_old_compilations()
+    return ExitCode.OK
+
+
+def show_first(session: Session, console: Console, verdict: Verdict) -> None:
+    """Print the first violation of a run, while it goes on."""
+    render_first(session.collection.report(ExitCode.FAILED), verdict, console)
 
 
 def _refuse(
@@ -91,7 +119,7 @@ def _refuse(
     return None, ExitCode.UNUSABLE
 
 
-def _conclude(report: Report, session: Session, how: Presentation, console: Console) -> None:
+def _write_and_show(report: Report, session: Session, how: Presentation, console: Console) -> None:
     """Write and print the report at the end of a run."""
     stale = session.collection.stale
     if how.report is not None and (stale or report.diagnoses or not is_replaceable(how.report)):
@@ -100,45 +128,3 @@ def _conclude(report: Report, session: Session, how: Presentation, console: Cons
     keep(report)
     for sentence in stale:
         click.echo(f"Error: {printable(sentence)}", err=True)
-
-
-def decide_exit_code(
-    collection: Collection,
-    interrupted: ExitCode = ExitCode.OK,
-    stale: Sequence[str] = (),
-) -> ExitCode:
-    """Return the exit code of a run, as ``conformance run --help`` documents it.
-
-    Args:
-        collection: The verdicts.
-        interrupted: The exit code of the signal that ended the run; ``OK`` without one.
-        stale: What is wrong with the waivers.
-    """
-    if interrupted:
-        return interrupted
-    code = exit_code_of(collection.verdicts.values(), strict=collection.run.strict)
-    if code is ExitCode.OK and collection.expected - collection.verdicts.keys():
-        return ExitCode.FAILED  # everything judged conforms, but the run broke off
-    if stale and code in {ExitCode.OK, ExitCode.NOTHING_JUDGED}:
-        return ExitCode.UNUSABLE
-    return code
-
-
-def consult(experts: Experts, report: Report, collection: Collection, console: Console) -> Report:
-    """Add the mistakes to the report of a whole run, and small examples of what is shown.
-
-    The report of a shard gets neither, but waivers in it may expect a mistake.
-    """
-    whole = collection.run.shard is None
-    violated = any(verdict.outcome is Outcome.VIOLATES for verdict in report.verdicts)
-    if not collection.expects_a_diagnosis and not (whole and violated):
-        return report
-    with console.status("looking for the mistake"):
-        answers = experts.consult(report)
-    collection.diagnoses = answers.diagnoses if experts.diagnoses else None
-    if not whole:
-        return report
-    drawn = () if collection.run.recorded is not None else answers.smaller
-    smaller = {verdict.pair: verdict for verdict in drawn}
-    verdicts = [smaller.get(verdict.pair, verdict) for verdict in report.verdicts]
-    return replace(report, verdicts=verdicts, diagnoses=answers.diagnoses)

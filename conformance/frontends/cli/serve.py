@@ -22,11 +22,11 @@ from conformance.engine.pool import JudgePool
 from conformance.engine.sandbox.confinement import hide_memory
 from conformance.frontends.cli.console import silent_console
 from conformance.frontends.cli.parameters import FILE, jobs_option
-from conformance.frontends.cli.run_report import consult, decide_exit_code
-from conformance.frontends.cli.run_session import Presentation, Session
 from conformance.frontends.cli.signals import catch_signals
 from conformance.frontends.options import OptionError
+from conformance.frontends.progress import ProgressDisplay
 from conformance.frontends.requests import Request, read_request
+from conformance.frontends.run_session import Session, decide_exit_code
 from conformance.report.grade import GradedRun, to_grade
 
 _READING = 10.0
@@ -116,19 +116,19 @@ class _Answer:
 
     def _judge(self, request: Request, pool: JudgePool) -> dict[str, Any]:
         run, console = request.run, silent_console()
-        how = Presentation(jobs="auto", color=False, diagnose=request.diagnose)
-        with Experts(strictly=run.strict_reading, diagnose=how.diagnose, ends=run.last) as experts:
-            session = Session(run, how, console, experts)
+        with Experts(
+            strictly=run.strict_reading, diagnose=request.diagnose, ends=run.last
+        ) as experts:
+            session = Session(run, experts)
             if not request.grade:
                 session.collection.on_verdict = lambda verdict: self._send(
                     {"verdict": verdict.to_json()}
                 )
-            session.judge(pool, self._is_listening)
             collection = session.collection
-            report = collection.report(decide_exit_code(collection))
-            report = consult(experts, report, collection, console)
+            session.judge(pool, ProgressDisplay(collection, console), self._is_listening)
+            report = session.consult(collection.report(decide_exit_code(collection)), console)
         if not request.grade:
-            return {"report": report.to_json()}
+            return {"report": report.to_dict()}
         graded = GradedRun(report=report, peaks=collection.peaks)
         return {"grade": to_grade(graded, hides_inputs=request.hides_inputs)}
 

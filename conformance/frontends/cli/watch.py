@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,13 @@ from conformance.frontends.cli.parameters import (
     jobs_option,
     run_options,
 )
-from conformance.frontends.cli.run_report import consult
-from conformance.frontends.cli.run_session import Presentation, Session
+from conformance.frontends.cli.presentation import Presentation
+from conformance.frontends.cli.run_report import show_first
 from conformance.frontends.cli.signals import catch_signals
 from conformance.frontends.options import COMMAND_LINE, OptionError
+from conformance.frontends.progress import ProgressDisplay
 from conformance.frontends.run_config import RunConfig
+from conformance.frontends.run_session import Session
 from conformance.report.exit_codes import ExitCode
 
 _POLL_INTERVAL = 0.1
@@ -54,7 +57,7 @@ def watch(name: str, jobs: str, diagnose: bool, color: bool, **options: Any) -> 
     the rest with its causes when all is judged. The processes stay, each with the programs loaded
     that most layers need; what was imported of IMPL does not. Ctrl-C ends all of them.
     """
-    options["level"] = options["level"] or (None if options["patterns"] else "must")
+    options["level"] = options["level"] or (None if options["requirements"] else "must")
     given = options | {"implementations": (name,), "first_violation": True}
     try:
         folder = source_folder(name)
@@ -65,7 +68,7 @@ def watch(name: str, jobs: str, diagnose: bool, color: bool, **options: Any) -> 
     hide_memory()
     with catch_signals() as received:
         try:
-            how = Presentation(jobs=jobs, color=color, at_once=True, diagnose=diagnose)
+            how = Presentation(jobs=jobs, color=color, diagnose=diagnose)
             with JudgePool(choose_jobs(jobs, pairs)) as pool:
                 while True:
                     _judge_once(pool, RunConfig.from_options(given, COMMAND_LINE), how, folder)
@@ -133,12 +136,12 @@ def _judge_once(pool: JudgePool, run: RunConfig, how: Presentation, folder: Path
     with Experts(
         strictly=run.strict_reading, diagnose=how.diagnose, minimize=True, ends=run.last
     ) as experts:
-        session = Session(run, how, console, experts)
+        session = Session(run, experts)
+        session.on_first = partial(show_first, session, console)
         try:
-            session.judge(pool, is_unchanged)
+            session.judge(pool, ProgressDisplay(session.collection, console), is_unchanged)
             if is_unchanged():
-                collection = session.collection
-                report = consult(experts, collection.report(ExitCode.OK), collection, console)
+                report = session.consult(session.collection.report(ExitCode.OK), console)
                 how.show(report, session, console)
         except AdapterError as error:
             console.print(f"Error: {printable(str(error))}", markup=False, highlight=False)

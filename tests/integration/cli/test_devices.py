@@ -54,7 +54,7 @@ def test_what_differs_between_devices_is_listed(place):
     assert data["devices"] == {"norm.py:Norm@cpu:0": "cpu:0", "norm.py:Norm@cpu:1": "cpu:1"}
     outcomes = {"cpu:0": "conforms", "cpu:1": "violates"}
     assert data["device_differences"] == {"norm.py:Norm": {"BN-TRAIN-1": outcomes}}
-    assert Report.read(place / "report.json").to_json() == data
+    assert Report.read(place / "report.json").to_dict() == data
 
 
 @exhaustive

@@ -119,7 +119,11 @@ def test_requests_are_answered_one_after_another(service: tuple[Command, Path]):
     """By verdicts and a report, by a grade, or by what is wrong with the request."""
     serving, path = service
     assert path.stat().st_mode & 0o777 == 0o600
-    few = {"implementation": "my_norm.py:Norm", "patterns": ["EMA-1", "EVAL-1"], "profile": "quick"}
+    few = {
+        "implementation": "my_norm.py:Norm",
+        "requirements": ["EMA-1", "EVAL-1"],
+        "profile": "quick",
+    }
     *verdicts, last = ask(path, few | {"diagnose": False})
     outcomes = {each["verdict"]["requirement"]: each["verdict"]["outcome"] for each in verdicts}
     assert outcomes == {"BN-EMA-1": "violates", "BN-EVAL-1": "conforms"}
@@ -145,5 +149,5 @@ def test_whoever_goes_away_is_not_waited_for(service: tuple[Command, Path]):
         connection.connect(str(path))
         connection.sendall(b'{"implementation": "impl", "profile": "thorough"}\n')
         time.sleep(2)
-    *_, last = ask(path, {"implementation": "impl", "patterns": ["EMA-1"], "profile": "quick"})
+    *_, last = ask(path, {"implementation": "impl", "requirements": ["EMA-1"], "profile": "quick"})
     assert last["report"]["footer"]["exit_code"] == 0

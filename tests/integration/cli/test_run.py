@@ -61,7 +61,7 @@ def test_a_violation_is_reported_in_full(project):
     assert max(map(len, done.stdout.splitlines())) <= 80
 
     report = Report.read(project / "out/report.json")
-    jsonschema.validate(report.to_json(), json.loads(SCHEMA.read_text("utf-8")))
+    jsonschema.validate(report.to_dict(), json.loads(SCHEMA.read_text("utf-8")))
     assert report.complete
     assert [v.outcome.value for v in report.verdicts] == ["conforms", "violates"]
     assert "BN-EMA-1" in (project / "out/junit.xml").read_text("utf-8")

@@ -11,7 +11,7 @@ from support.hostile_runs import conformance
 from conformance.engine.sandbox.heartbeat import PHASES, HeartbeatReader, HeartbeatWriter
 from conformance.engine.sandbox.waiting import LongWait
 from conformance.frontends.cli.console import console_of
-from conformance.frontends.cli.progress import ProgressDisplay
+from conformance.frontends.progress import ProgressDisplay
 from conformance.report.summary import summarize
 from conformance.report.terminal import answer_line
 from conformance.requirements import Level

@@ -11,7 +11,7 @@ from support.hostile_runs import TESTS
 from support.sampling import exhaustive
 from support.small_processes import run_small
 
-from conformance.diagnosis.client import Expert
+from conformance.diagnosis.client import ExpertProcess
 
 DIAGNOSING = """
 import json, sys, time
@@ -82,7 +82,7 @@ def test_a_forged_diagnosis_is_not_the_answer(name: str, monkeypatch: pytest.Mon
     """The layer is diagnosed by what it computes."""
     monkeypatch.setenv("PYTHONPATH", str(TESTS), prepend=os.pathsep)
 
-    asked = Expert(f"support.forgeries.suite:{name}", strictly=False, diagnose=True)
+    asked = ExpertProcess(f"support.forgeries.suite:{name}", strictly=False, diagnose=True)
     with contextlib.closing(asked) as expert:
         assert expert.explain([])["id"] == "eps-outside"
 
@@ -90,7 +90,7 @@ def test_a_forged_diagnosis_is_not_the_answer(name: str, monkeypatch: pytest.Mon
 def test_a_mistake_is_named_before_it_is_verified():
     """While other requirements are judged; a layer with nothing to name is not busy either."""
     for name, sentences in {"fault:gamma-unused": ["γ is not applied"], "impl": []}.items():
-        with contextlib.closing(Expert(name, strictly=False, diagnose=True)) as expert:
+        with contextlib.closing(ExpertProcess(name, strictly=False, diagnose=True)) as expert:
             found = expert.likely(60)
             assert [each["sentence"] for each in found] == sentences
             assert all(each["line"]["file"].endswith("affine.py") for each in found)

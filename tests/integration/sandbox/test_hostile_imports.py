@@ -10,9 +10,9 @@ from support.hostile_runs import GOOD, conformance, run_and_check, verdicts_on
 from support.sampling import exhaustive
 
 from conformance.engine.budget import budget
-from conformance.frontends.cli.run_report import decide_exit_code
 from conformance.frontends.pytest_plugin.collector import VerdictCollector
 from conformance.frontends.run_config import RunConfig
+from conformance.frontends.run_session import decide_exit_code
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict
 

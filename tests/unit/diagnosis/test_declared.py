@@ -12,7 +12,7 @@ from support.sampling import exhaustive
 
 from conformance.adapters.implementation import Implementation
 from conformance.diagnosis import diagnose
-from conformance.diagnosis.client import Expert
+from conformance.diagnosis.client import ExpertProcess
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.observe import observe, observe_gradients
 from conformance.diagnosis.search import evidence_of
@@ -83,7 +83,7 @@ def test_the_mistake_beside_a_declaration_is_named(base: type[nnx.Module]):
 @pytest.mark.parametrize("strictly", [True, False])
 def test_the_strict_reading_names_what_is_declared(strictly: bool):
     """Where declarations are left out of account, so they are in the diagnosis."""
-    expert = Expert("variant:unbiased-declared", strictly=strictly, diagnose=True)
+    expert = ExpertProcess("variant:unbiased-declared", strictly=strictly, diagnose=True)
     with closing(expert):
         found = expert.explain(())
     assert found, "there was an answer"

@@ -53,7 +53,7 @@ def test_the_numbers_are_in_every_report():
     reading = reading_of(reference(), "cpu")
     assert reading == {"mined": [0.9, 1e-5, 0.5], "device": "cpu"}
     report = replace(full_run(), mined={"impl": reading["mined"]})
-    assert report.to_json()["mined"] == {"impl": [0.9, 1e-5, 0.5]}
+    assert report.to_dict()["mined"] == {"impl": [0.9, 1e-5, 0.5]}
     assert " mined: 0.9, 1e-05, 0.5" in answer_lines(report, "impl")
     assert mined_lines(()) == mined_lines(None) == []
     assert mined_lines([128, 5000, 1e-3]) == ["mined: 128, 5000, 0.001"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from conformance.engine.budget import budget
-from conformance.frontends.cli.run_report import decide_exit_code
 from conformance.frontends.pytest_plugin.collector import VerdictCollector
 from conformance.frontends.run_config import RunConfig
+from conformance.frontends.run_session import decide_exit_code
 from conformance.report.exit_codes import ExitCode
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict

@@ -15,8 +15,8 @@ from conformance.frontends.options import COMMAND_LINE, PYTEST, RUN_OPTIONS, Opt
 from conformance.frontends.run_config import RunConfig
 
 REFUSED = [
-    ("patterns", ("NOPE",), "no requirement matches 'NOPE': expected an id such as "),
-    ("patterns", (" ",), "the filter ' ' is empty"),
+    ("requirements", ("NOPE",), "no requirement matches 'NOPE': expected an id such as "),
+    ("requirements", (" ",), "the filter ' ' is empty"),
     ("max_examples", 0, "{flag} 0: expected at least 1: without a case nothing is judged"),
     ("seed", -1, "{flag} -1: expected an integer of at least 0"),
     ("max_time", float("inf"), "{flag} inf: expected a number of seconds greater than 0"),
@@ -62,7 +62,7 @@ def test_every_option_of_the_command_line_is_one_of_pytest():
 def test_workers_are_given_the_same_run():
     """A configuration survives being pickled: the drawn seed and the end of the run are in it."""
     given = {"implementations": ("impl", "flax", "impl"), "profile": "thorough", "max_time": 60.0}
-    run = RunConfig.from_options(given | {"patterns": ("EMA",)}, COMMAND_LINE)
+    run = RunConfig.from_options(given | {"requirements": ("EMA",)}, COMMAND_LINE)
 
     assert pickle.loads(pickle.dumps(run)) == run
     assert run.implementations == ("impl", "flax")

@@ -7,9 +7,9 @@ import io
 import pytest
 from rich.console import Console
 
-from conformance.frontends.cli.progress import ProgressDisplay
 from conformance.frontends.collection import Collection
 from conformance.frontends.options import COMMAND_LINE
+from conformance.frontends.progress import ProgressDisplay
 from conformance.frontends.run_config import RunConfig
 
 LINE = {"file": "my_norm.py", "line": 22}

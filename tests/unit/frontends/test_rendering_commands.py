@@ -102,7 +102,7 @@ def test_the_schema_is_printed(file: Path):
     jsonschema.validate(json.loads(file.read_text("utf-8")), schema)
     part = report(*EVERY, WAIVED)
     part = replace(part, header=replace(part.header, shard="2/3"))
-    jsonschema.validate(json.loads(json.dumps(part.to_json())), schema)
+    jsonschema.validate(json.loads(json.dumps(part.to_dict())), schema)
 
 
 def test_the_page_is_made_of_files_of_the_package():

@@ -13,7 +13,8 @@ from conformance.frontends.requests import read_request
 
 def test_options_of_a_run_are_keys():
     """With the rules and the defaults of the command line."""
-    line = {"implementation": "impl", "seed": 3, "max_time": 5, "patterns": ["EMA"], "grade": True}
+    line = {"implementation": "impl", "requirements": ["EMA"]}
+    line |= {"seed": 3, "max_time": 5, "grade": True}
     request = read_request(json.dumps(line).encode())
 
     assert request.run.implementations == ("impl",)
@@ -34,8 +35,8 @@ def test_options_of_a_run_are_keys():
         ({"seed": -1}, "seed -1: expected an integer of at least 0"),
         ({"max_time": "long"}, "max_time 'long': expected a number"),
         ({"strict": 1}, "strict 1: expected true or false"),
-        ({"patterns": [3]}, "patterns 3: expected a string"),
-        ({"patterns": ["EMU"]}, "EMU"),
+        ({"requirements": [3]}, "requirements 3: expected a string"),
+        ({"requirements": ["EMU"]}, "EMU"),
         ({"profile": "long"}, "profile 'long': expected one of quick, default, thorough"),
     ],
 )

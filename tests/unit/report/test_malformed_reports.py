@@ -14,7 +14,7 @@ from support.refusing import expect_refusal
 
 from conformance.report.model import Report
 
-BASE = report(*EVERY[:2]).to_json()
+BASE = report(*EVERY[:2]).to_dict()
 COMMANDS = {
     "report": ("report", "report.json"),
     "html": ("report", "report.json", "--html", "old.json"),

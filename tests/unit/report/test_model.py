@@ -20,7 +20,7 @@ from conformance.strategies.case import literals
 
 def validate(made: Report) -> None:
     """Assert that a report, written as JSON, satisfies the schema."""
-    text = json.dumps(made.to_json(), allow_nan=False)
+    text = json.dumps(made.to_dict(), allow_nan=False)
     jsonschema.validate(json.loads(text), json.loads(SCHEMA.read_text()))
 
 
@@ -47,7 +47,7 @@ def test_outcomes_are_those_of_the_schema():
 
 def test_the_schema_can_refuse():
     """A report with a field that nobody knows does not validate."""
-    data = report(*EVERY).to_json() | {"verdict": "fine"}
+    data = report(*EVERY).to_dict() | {"verdict": "fine"}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(data, json.loads(SCHEMA.read_text()))
 
@@ -55,7 +55,7 @@ def test_the_schema_can_refuse():
 def test_the_transforms_tell_what_was_seen_under_each():
     """The matrix has the outcome of a requirement under each of its transforms, and no other."""
     made = report(verdict("BN-SCAN-1", Outcome.VIOLATES), verdict("BN-JIT-2"), verdict("BN-EMA-1"))
-    assert made.to_json()["transforms"] == {
+    assert made.to_dict()["transforms"] == {
         "impl": {
             "nnx.jit or jax.jit": {"BN-SCAN-1": "violates", "BN-JIT-2": "conforms"},
             "nnx.scan or jax.lax.scan": {"BN-SCAN-1": "violates"},
@@ -99,7 +99,7 @@ def test_inputs_with_nan_can_be_written(tmp_path: Path):
 def test_counts_are_by_outcome():
     """The footer counts every outcome, those without a verdict too."""
     wanted = {outcome.value: 1 for outcome in Outcome}
-    assert report(*EVERY, WAIVED).to_json()["footer"]["counts"] == wanted
+    assert report(*EVERY, WAIVED).to_dict()["footer"]["counts"] == wanted
     assert report().counts() == dict.fromkeys(report().counts(), 0)
 
 
@@ -183,7 +183,7 @@ def test_another_format_is_refused(tmp_path: Path, data: Any, found: str):
 def test_a_report_cut_short_is_refused(tmp_path: Path, part: str):
     """A report without one of its parts is refused, with the part."""
     path = tmp_path / "r.json"
-    data = report(*EVERY).to_json()
+    data = report(*EVERY).to_dict()
     del data[part]
     path.write_text(json.dumps(data))
     assert read_error(path) == (
@@ -199,5 +199,5 @@ def test_a_report_cut_short_is_refused(tmp_path: Path, part: str):
 def test_an_edited_report_is_refused(tmp_path: Path, part: str, value: Any):
     """A part that does not have its fields is refused."""
     path = tmp_path / "r.json"
-    path.write_text(json.dumps(report(*EVERY).to_json() | {part: value}))
+    path.write_text(json.dumps(report(*EVERY).to_dict() | {part: value}))
     assert read_error(path).startswith(f"{path} is truncated or was edited: ")

@@ -47,4 +47,4 @@ def test_recognitions_are_kept(tmp_path: Path):
     (name, first), *others = shards(2)
     parts = [(name, replace(first, recognitions=recognitions)), *others]
     assert combine(parts).recognitions == recognitions
-    assert "recognitions" not in full_run().to_json()
+    assert "recognitions" not in full_run().to_dict()

@@ -103,7 +103,7 @@ def test_each_rendering_has_the_sentence():
     assert colour == "#8a5a00"
     assert f"⚠ <code>impl</code>: {sentence}.\n" in to_markdown(made)
     assert f"<bdi>impl</bdi>: {sentence}.</p>" in to_html(made).replace("&#39;", "'")
-    assert made.to_json()["scopes"] == {
+    assert made.to_dict()["scopes"] == {
         "impl": {"judged": 52, "of": 90, "reasons": [sentence.partition(": ")[2]]}
     }
 

@@ -214,7 +214,7 @@ def test_incomplete_reports_say_so():
     missing = [f"BN-EMA-{number}[impl]" for number in range(1, 8)]
     example = report(verdict("BN-INIT-1"), expected=8, missing=missing)
     assert not example.complete
-    assert not example.to_json()["footer"]["complete"]
+    assert not example.to_dict()["footer"]["complete"]
     line = conclusion_lines(example)[-1].replace("\\", "")
     assert line == (
         "Incomplete: 7 requirements were not reached (BN-EMA-1[impl], BN-EMA-2[impl], "

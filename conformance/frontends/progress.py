@@ -1,9 +1,11 @@
-"""The progress of a run on a terminal; elsewhere a line on standard error for what takes long."""
+"""The progress of a run; without a terminal or a notebook, lines about what takes long."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from html import escape
+from typing import Any, Protocol, Self
 
 import click
 from rich.console import Console, RenderableType
@@ -19,6 +21,25 @@ _SAID_AFTER = 5.0
 
 _BEGINNING = 4.0
 """Seconds up to which something is another thing than the one of the same name before."""
+
+
+class Display(Protocol):
+    """Shows how far a run is; a context manager."""
+
+    def __enter__(self) -> Self:
+        """Begin to show it."""
+
+    def __exit__(self, *_: object) -> None:
+        """Remove what is shown."""
+
+    def observe(self, verdict: Verdict) -> None:
+        """Advance the display."""
+
+    def name(self, mistakes: Sequence[dict[str, Any]]) -> None:
+        """Show mistakes that an implementation seems to make."""
+
+    def wait(self, wait: LongWait) -> None:
+        """Show what has been waited for."""
 
 
 class _Progress(Progress):
@@ -106,3 +127,53 @@ def _sentence(mistake: dict[str, Any]) -> str:
     line = mistake.get("line")
     place = f" {line['file']}:{line['line']}" if line else ""
     return f"{mistake['sentence']}.{place}"
+
+
+def is_notebook() -> bool:
+    """Return whether a Jupyter kernel executes this process's code."""
+    ipython: Any = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+class NotebookDisplay:
+    """Shows how far a run is below a cell of a notebook; a context manager.
+
+    Rich needs ipywidgets for that, which few kernels have.
+
+    Args:
+        collection: Collects the verdicts.
+    """
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+        self._bad = 0
+        self._shown: Any = None
+
+    def __enter__(self) -> Self:
+        display: Any = sys.modules["IPython"].display
+        self._shown = display.display(display.HTML("starting"), display_id=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._show("")
+
+    def _show(self, text: str) -> None:
+        display: Any = sys.modules["IPython"].display
+        self._shown.update(display.HTML(text))
+
+    def observe(self, verdict: Verdict) -> None:
+        """Advance the display."""
+        self._bad += verdict.outcome.bad
+        done, total = len(self._collection.verdicts), len(self._collection.expected)
+        bad = f" · {self._bad} not conforming" * bool(self._bad)
+        self._show(
+            f'<progress value="{done}" max="{total}"></progress> {done}/{total} · '
+            f"judging {escape(verdict.requirement)}{bad}"
+        )
+
+    def name(self, mistakes: Sequence[dict[str, Any]]) -> None:
+        """Show mistakes that an implementation seems to make: no process finds them in between."""
+
+    def wait(self, wait: LongWait) -> None:
+        """Show what has been waited for."""
+        self._show(escape(wait.sentence()))
