@@ -44,7 +44,7 @@ _LOWEST_PYTHON = (3, 11)
 _PATIENCE = 60.0
 """Seconds that an interpreter may take to list versions."""
 
-_VERSION = re.compile(r"\d+(\.\w+)*")
+_VERSION = re.compile(r"\d+(\.\w+)*(\+\w+)?")
 _REQUIREMENT = re.compile(r"[A-Za-z][\w.-]*(\[[\w-]+\])?==\d[\w.+]*")
 
 _PROBE = """

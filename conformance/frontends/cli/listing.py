@@ -124,6 +124,7 @@ def implementations() -> None:
         click.echo(f"{name:<20} {point.value:<36} {package}")
     click.echo(f"\nRegistered under the entry-point group {GROUP}.")
     click.echo("Anything else is named module:attribute or path/to/file.py:attribute.")
+    click.echo("flax@0.12.1, flax@./venv and 'command:PROGRAM' are judged in other environments.")
 
 
 @click.command()

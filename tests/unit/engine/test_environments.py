@@ -25,6 +25,7 @@ from conformance.frontends.options import OptionError
         ("flax@0.12.1", ("flax", "0.12.1", "")),
         ("flax@0.12.1@gpu:1", ("flax", "0.12.1", "gpu:1")),
         ("flax@gpu", ("flax", "", "gpu")),
+        ("torch-1d@2.13.0+cpu", ("torch-1d", "2.13.0+cpu", "")),
         ("mlx@mlx[cpu]==0.29.0", ("mlx", "mlx[cpu]==0.29.0", "")),
         ("n.py:N@jax==0.9.0,flax==0.12.1", ("n.py:N", "jax==0.9.0,flax==0.12.1", "")),
         ("n.py:N@../other/.venv/bin/python@cpu", ("n.py:N", "../other/.venv/bin/python", "cpu")),
