@@ -60,7 +60,9 @@ def check_writable(
     """Refuse a file that cannot be written, before anything is judged; write nothing yet."""
     del context
     if path is not None and (reason := why_unwritable(path)):
-        msg = f"--{parameter.name} {str(path)!r}: cannot be written: {reason}"
+        option = isinstance(parameter, click.Option)
+        name = parameter.opts[0] if option else parameter.human_readable_name
+        msg = f"{name} {str(path)!r}: cannot be written: {reason}"
         raise click.UsageError(printable(msg))
     return path
 

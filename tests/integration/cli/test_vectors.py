@@ -78,8 +78,12 @@ def test_more_than_five_megabytes_are_refused(tmp_path):
     assert done.exit_code == 2
     assert "at most 5 are written; try" in done.output
     assert not (tmp_path / "v.json").exists()
-    done = CliRunner().invoke(main, ["vectors", str(tmp_path)])
-    assert (done.exit_code, "is a directory" in done.output) == (2, True)
+    for file, message in (
+        (tmp_path, "is a directory"),
+        ("/proc/v.json", "FILE '/proc/v.json': cannot"),
+    ):
+        done = CliRunner().invoke(main, ["vectors", str(file)])
+        assert (done.exit_code, message in done.output) == (2, True), done.output
 
 
 def test_the_schema_is_printed():
