@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from growth import FOUR
 from side_by_side import RUN, cases_in
 from side_by_side import THIS as NAIVE
 from whole_process import machine, measure_command
@@ -31,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 HERE = Path(__file__).parent
 THIS = [sys.executable, __file__]
 TESTS = [sys.executable, str(HERE / "naive_tests.py")]
+FOUR = ("flax", "impl", "variant:welford", "variant:three-term-backward")
 MANY = [*RUN[:-2], *FOUR, "--no-diagnosis"]
 
 GROUPS: dict[str, dict[str, list[str]]] = {
@@ -47,19 +47,20 @@ GROUPS: dict[str, dict[str, list[str]]] = {
     },
     "cases": {
         f"cases × {times}": [*RUN, "--max-examples", str(count)]
-        for times, count in (("¼", 25), ("1", 100), ("4", 400))
+        for times, count in (("¼", 25), ("1", 100), ("4", 400), ("16", 1600))
     },
     "implementations": {
         f"implementations × {count}": [*RUN[:-2], *FOUR[:count], "--no-diagnosis"]
         for count in (1, 2, 4)
     },
+    "shapes": {f"shape grid × {times}": [*THIS, "--grid", str(times)] for times in (1, 4)},
     "workers": {f"workers × {count}": [*RUN, "-j", str(count)] for count in (1, 2, 4)},
     "batch size": {
         f"batch of {rows:,} × 4": [*THIS, "--batch", str(rows)]
         for rows in (1025, 16_385, 131_073, 1_048_577)
     },
 }
-_SLOW = ("its requirements, unrestricted shapes", "cases × 4", "implementations × 4")
+_SLOW = ("its requirements, unrestricted shapes", "cases × 4", "cases × 16", "implementations × 4")
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,18 @@ def judge_batch(rows: int) -> None:
     verdict = judge(PropertyRun(prop, Subject(impl.flax()), budget(), palettes=palettes))
     assert not verdict.outcome.bad, verdict
     print(f"{verdict.cases} cases")
+
+
+def judge_on_grid(times: int) -> None:
+    """Judge flax's layer on a grid of shapes that is so many times as large."""
+    import side_by_side
+
+    from conformance.strategies import shape_grid
+
+    more = [entry for seed in range(times - 1) for entry in shape_grid.draw_palette(seed)]
+    grid = (*shape_grid.DEFAULT, *more)
+    shape_grid.palette_of = lambda _: grid
+    side_by_side.judge("palette")
 
 
 @contextlib.contextmanager
@@ -129,7 +142,7 @@ def measure(group: str, name: str, command: list[str], before: str, cache: Path)
 
 def cells(row: Row) -> str:
     """Return a row of the table."""
-    rate = f"{row.cases / row.cpu:.0f}" if row.cases else "–"
+    rate = f"{row.cases / row.cpu:.2g}" if row.cases else "–"
     numbers = f"{row.cpu:.1f} | {row.wall:.1f} | {row.memory:.0f} | {row.cases or '–'} | {rate}"
     return f"| {row.name} | {numbers} |"
 
@@ -186,20 +199,25 @@ def main() -> None:
     parser.add_argument("--before", default="dbfaed4", metavar="COMMIT")
     parser.add_argument("--picture", type=Path, metavar="FILE")
     parser.add_argument("--only", default="", metavar="GROUP")
-    parser.add_argument("--brief", action="store_true", help="leave out the three slowest rows")
+    parser.add_argument("--brief", action="store_true", help="leave out the slowest rows")
     parser.add_argument("--batch", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--grid", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.batch:
-        judge_batch(options.batch)
+    if options.batch or options.grid:
+        judge_batch(options.batch) if options.batch else judge_on_grid(options.grid)
         return
     print(machine())
     print("| | CPU s | wall s | MB | cases | cases per CPU s |\n|---|---|---|---|---|---|")
     rows = []
+    groups = {name: group for name, group in GROUPS.items() if options.only in name}
     with tempfile.TemporaryDirectory() as directory:
-        measure_command(MANY, Path(directory))  # compiles
-        for group, listed in GROUPS.items():
+        if any(
+            command[: len(RUN) - 2] == RUN[:-2] for g in groups.values() for command in g.values()
+        ):
+            measure_command(MANY, Path(directory))  # compiles
+        for group, listed in groups.items():
             for name, command in listed.items():
-                if options.only in group and not (options.brief and name in _SLOW):
+                if not (options.brief and name in _SLOW):
                     row = measure(group, name, command, options.before, Path(directory))
                     rows.append(row)
                     print(cells(row), flush=True)

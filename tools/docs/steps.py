@@ -241,12 +241,23 @@ STEPS = {
         {"table": table, "factor": _ratio},
         minutes=8,
     ),
-    "growth": Step(
-        "cost of more cases, implementations and shapes",
-        ("{python} benchmarks/growth.py",),
-        (*_ALL, "benchmarks/growth.py"),
+    "in_one_run": Step(
+        "what judging costs beside what else one could run, and how it grows",
+        ("{python} benchmarks/in_one_run.py --picture docs/in-one-run.svg",),
+        (*_ALL, "benchmarks/in_one_run.py", "benchmarks/naive_tests.py"),
         {"table": table},
-        minutes=8,
+        minutes=15,
+    ),
+    "grader": Step(
+        "verdicts an hour of a grader on one core",
+        ("{python} benchmarks/grader.py",),
+        (*_ALL, "benchmarks/grader.py"),
+        {
+            "table": table,
+            "verdicts": r"([\d,]+) verdicts",
+            "pace_s": r"-j1: ([\d.]+) CPU s",
+        },
+        minutes=4,
     ),
     "per_requirement": Step(
         "seconds of each requirement",
