@@ -80,7 +80,8 @@ class RunConfig:
         """Return the configuration that the values of the options describe.
 
         Args:
-            given: Values by the name of the option; absent ones have their defaults.
+            given: Values by the name of the option; absent ones have their defaults. With
+                "shared_waivers", waivers of other implementations are left out.
             flags: How messages name the options: ``COMMAND_LINE`` or ``PYTEST``.
             hypothesis: The ``hypothesis.settings`` that the user loaded, if any.
             hypothesis_seed: Whether Hypothesis's option decides the seed.
@@ -108,7 +109,11 @@ class RunConfig:
             ends=None if seconds is None else time.time() + seconds,
             last=None if seconds is None else time.time() + seconds + grace(seconds),
             shard=shard,
-            waivers=_read_waivers(values["waivers"]),
+            waivers=tuple(
+                waiver
+                for waiver in _read_waivers(values["waivers"])
+                if waiver.implementation in names or not values.get("shared_waivers")
+            ),
             call_timeout=values["call_timeout"],
             memory_limit=None if memory is None else round(memory * GIB),
             in_process=values["in_process"],

@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 
 from conformance.adapters.errors import printable
 from conformance.report.model import Report
+from conformance.report.places import fails_run
 from conformance.report.text import format_violation
-from conformance.requirements import Level
 from conformance.requirements.verdict import Outcome, Verdict
 
 _PASSED, _SKIPPED, _FAILED, _ERROR = "", "skipped", "failure", "error"
@@ -44,8 +44,7 @@ def _end_of(verdict: Verdict, *, strict: bool) -> str:
         return _ERROR
     if not verdict.outcome.bad:
         return _PASSED if verdict.outcome is Outcome.CONFORMS else _SKIPPED
-    may_fail = verdict.outcome is Outcome.VIOLATES and verdict.level is Level.SHOULD and not strict
-    return _SKIPPED if may_fail else _FAILED
+    return _FAILED if fails_run(verdict, strict=strict) else _SKIPPED
 
 
 def _add_case(suite: ET.Element, verdict: Verdict, end: str) -> None:

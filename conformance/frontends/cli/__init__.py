@@ -16,6 +16,7 @@ COMMANDS = {
         "Show what is not specified, without judging it.",
     ),
     "combine": ("reporting:combine", "Combine the reports of shards."),
+    "config": ("config_command:config", "Show the settings of a project."),
     "diff": ("reporting:diff", "Show what changed between two reports."),
     "explain": ("listing:explain", "Explain a requirement."),
     "faults": ("faults:faults", "Show that the suite catches faulty implementations."),

@@ -11,6 +11,7 @@ import click
 
 from conformance.adapters.errors import printable
 from conformance.frontends.options import RUN_OPTIONS, OptionError, RunOption, check_values
+from conformance.frontends.project_settings import SETTINGS, read_settings
 from conformance.report.atomic_files import why_unwritable
 from conformance.report.detail import Detail
 
@@ -18,12 +19,40 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 """The type of options and arguments that name a file."""
 
 
+DEFAULT = ("impl", "flax")
+"""The implementations judged by default: the reference, and flax's layer."""
+
+
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add every option of a run that the command line offers."""
+    """Add every option of a run that the command line offers, and read the project's settings."""
+    command = click.option(
+        "--no-config",
+        is_flag=True,
+        is_eager=True,  # before the options whose defaults it decides
+        expose_value=False,
+        callback=_use_settings,
+        help="Ignore conformance.toml and pyproject.toml.",
+    )(command)
     for option in reversed(RUN_OPTIONS):
         if option.flags:
-            command = click.option(*option.flags, option.name, **_settings_of(option))(command)
+            flags = [*option.flags]
+            if option.type is bool and option.name in SETTINGS:
+                flags[-1] += f"/--no-{flags[-1].removeprefix('--')}"
+            command = click.option(*flags, option.name, **_settings_of(option))(command)
     return command
+
+
+def _use_settings(context: click.Context, parameter: click.Parameter, ignored: bool) -> None:
+    """Let the settings of the project be the defaults of the options."""
+    del parameter
+    if ignored:
+        return
+    try:
+        settings = read_settings()
+    except OptionError as error:
+        raise click.UsageError(printable(str(error))) from error
+    context.meta["settings"] = settings.source
+    context.default_map = {**settings.values}
 
 
 def _settings_of(option: RunOption) -> dict[str, Any]:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from conformance.report.detail import Detail
+from conformance.report.formats import RENDERERS
 from conformance.report.screen import render_report
 from conformance.report.terminal import render_conclusion
 
@@ -29,6 +32,7 @@ class Presentation:
         fail_fast: Stop at the first violation, which is printed as soon as it is found.
         diagnose: Look for the most likely mistake.
         detail: How much is printed.
+        form: The format in which the report is printed, see ``publishing.FORMATS``.
         grade: Where to write the grade, which is printed instead of the report.
     """
 
@@ -38,6 +42,7 @@ class Presentation:
     fail_fast: bool = False
     diagnose: bool = True
     detail: Detail = Detail.SCREEN
+    form: str = "text"
     grade: GradeFile | None = None
 
     @property
@@ -49,6 +54,8 @@ class Presentation:
         """Print a report at the end of the run, or its grade, and write this."""
         if self.grade is not None:
             self.grade.publish(report, session.collection, console)
+        elif self.form != "text":
+            click.echo(RENDERERS[self.form](report), nl=False)
         elif self.detail is Detail.ALL:  # the violations have been printed
             render_conclusion(report, console)
         else:

@@ -18,6 +18,9 @@ from conformance.report.markdown import to_markdown
 if TYPE_CHECKING:
     from conformance.report.model import Report
 
+FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit")
+"""What ``--format`` takes; but for the first, the keys of ``formats.RENDERERS``."""
+
 _FORMS = {
     "junit": "Write the verdicts as JUnit XML.",
     "html": "Write the report as a single HTML file.",

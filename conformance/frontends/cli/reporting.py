@@ -21,6 +21,7 @@ from conformance.frontends.cli.parameters import (
     verbose_option,
 )
 from conformance.frontends.cli.publishing import (
+    FORMATS,
     different_files,
     publish,
     rendering_options,
@@ -30,6 +31,7 @@ from conformance.frontends.cli.publishing import (
 from conformance.report import combining
 from conformance.report.diff import compare
 from conformance.report.exit_codes import ExitCode
+from conformance.report.formats import RENDERERS
 from conformance.report.markdown import to_markdown
 from conformance.report.model import Report, ReportError
 from conformance.report.screen import render_report
@@ -46,12 +48,20 @@ def read_report(path: Path) -> Report:
 @click.command()
 @click.argument("file", type=FILE)
 @rendering_options
-def report(file: Path, **renderings: Path | None) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS[1:]),
+    help="Print it in this format, as `conformance run --format` does.",
+)
+def report(file: Path, form: str | None, **renderings: Path | None) -> None:
     """Render the JSON report FILE; without an option, print it as Markdown."""
     different_files(**renderings)
     found = read_report(file)
     _refuse_overwriting((file,), "the report itself", *renderings.values())
-    if not any(renderings.values()):
+    if form is not None:
+        click.echo(RENDERERS[form](found), nl=False)
+    elif not any(renderings.values()):
         click.echo(to_markdown(found), nl=False)
     publish(found, **renderings)
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from conformance.adapters.errors import printable
 from conformance.frontends.cli.parameters import (
+    DEFAULT,
     FILE,
     check_names,
     choose_detail,
@@ -24,6 +26,7 @@ from conformance.frontends.cli.parameters import (
     verbose_option,
 )
 from conformance.frontends.cli.publishing import (
+    FORMATS,
     different_files,
     publish,
     rendering_options,
@@ -31,9 +34,6 @@ from conformance.frontends.cli.publishing import (
 )
 from conformance.frontends.options import COMMAND_LINE, OptionError
 from conformance.frontends.run_config import RunConfig
-
-DEFAULT = ("impl", "flax")
-"""The implementations judged by default: the reference, and flax's layer."""
 
 
 @click.command()
@@ -45,6 +45,14 @@ DEFAULT = ("impl", "flax")
     metavar="FILE.npz",
     help="Judge on these recorded tensors instead of generated cases; see docs/usage.md.",
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="Print the report in this format, and nothing else, on standard output.",
+)
 @click.option("-x", "--fail-fast", is_flag=True, help="Stop at the first violation.")
 @jobs_option
 @rendering_options
@@ -53,9 +61,13 @@ DEFAULT = ("impl", "flax")
 @verbose_option
 @quiet_option
 @color_option
+@click.pass_context
 def run(
+    context: click.Context,
+    /,
     names: tuple[str, ...],
     data: Path | None,
+    form: str,
     fail_fast: bool,
     jobs: str,
     junit: Path | None,
@@ -84,12 +96,21 @@ def run(
     detail = choose_detail(verbose=verbose, quiet=quiet)
     if grade is not None:
         refuse_other_outputs(verbose=verbose, quiet=quiet, shard=options["shard"])
+        refuse_other_outputs(format=form != "text")
     elif hide_inputs:
         raise click.UsageError("--hide-inputs is for --grade alone")
+    if form != "text" and (verbose or quiet):
+        raise click.UsageError(f"--format {form} excludes --verbose and --quiet")
     renderings = {"junit": junit, "html": html, "markdown": markdown, "badge": badge}
     report = options["report"]
-    shows_all = verbose or any((fail_fast, report, html, junit))
-    chosen = {"implementations": names or DEFAULT, "first_violation": not shows_all}
+    shows_all = verbose or any((fail_fast, report, html, junit, form in {"json", "junit"}))
+    project = context.default_map or {}
+    chosen = {
+        "implementations": names or project.get("implementations") or DEFAULT,
+        "first_violation": not shows_all,
+        "shared_waivers": bool(names)
+        and context.get_parameter_source("waivers") is ParameterSource.DEFAULT_MAP,
+    }
     try:
         config = RunConfig.from_options(options | chosen, COMMAND_LINE)
         config = config if data is None else _with_recorded(config, data)
@@ -107,6 +128,7 @@ def run(
         fail_fast=fail_fast,
         diagnose=diagnose,
         detail=detail,
+        form=form,
         grade=None if grade is None else GradeFile(grade, hide_inputs),
     )
     found, status = judge_and_show(config, how)

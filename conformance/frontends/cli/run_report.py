@@ -46,7 +46,7 @@ def judge_and_show(run: RunConfig, how: Presentation) -> tuple[Report | None, Ex
     Returns:
         The report, None if the command cannot be used; and the exit code.
     """
-    console = console_of(color=how.color)
+    console = console_of(color=how.color, stderr=how.form != "text")
     hide_memory()
     with Experts(
         strictly=run.strict_reading,

@@ -1,0 +1,103 @@
+"""Settings of a project: ``conformance.toml``, or ``[tool.conformance]`` in ``pyproject.toml``."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conformance.frontends.option_values import describe_wrong_value
+from conformance.frontends.options import RUN_OPTIONS, OptionError, check_values
+
+OWN_FILE, PROJECT_FILE = "conformance.toml", "pyproject.toml"
+
+_KEYS = (
+    *("implementations", "requirements", "level", "profile", "max_examples", "seed", "max_time"),
+    *("strict", "ignore_declarations", "waivers", "call_timeout", "memory_limit", "devices"),
+)
+SETTINGS = {option.name: option for option in RUN_OPTIONS if option.name in _KEYS}
+"""The options of a run that a project can set, by their keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a project sets.
+
+    Attributes:
+        source: The file, and the table if it has several; empty without one.
+        values: Values by the names of their options; paths as seen from the working directory.
+    """
+
+    source: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_settings(start: Path | None = None) -> Settings:
+    """Return the settings in the nearest directory, from ``start`` upwards, that has any.
+
+    Args:
+        start: Where to begin; None for the working directory.
+
+    Raises:
+        OptionError: A file cannot be read, there are two, or a key or a value cannot be used.
+    """
+    here = Path.cwd() if start is None else start
+    for directory in (here, *here.parents):
+        own, project = directory / OWN_FILE, directory / PROJECT_FILE
+        table = _load(project).get("tool", {}).get("conformance") if project.is_file() else None
+        if own.is_file() and table is not None:
+            msg = f"{own} and [tool.conformance] in {project} both have settings. Keep one of them."
+            raise OptionError(msg)
+        if own.is_file():
+            return _checked(str(own), _load(own), directory)
+        if table is not None:
+            return _checked(f"{project} [tool.conformance]", table, directory)
+    return Settings()
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"{path} cannot be read: {error}. Fix it, or pass --no-config."
+        raise OptionError(msg) from error
+
+
+def _checked(source: str, table: Any, directory: Path) -> Settings:
+    if not isinstance(table, dict):
+        msg = f"{source}: expected a table, found {table!r:.40}"
+        raise OptionError(msg)
+    for key, value in table.items():
+        if key not in SETTINGS:
+            near = difflib.get_close_matches(key.replace("-", "_"), SETTINGS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            msg = f"{source}: {key!r} is not a setting.{hint} There are: {', '.join(SETTINGS)}."
+            raise OptionError(msg)
+        wrong = describe_wrong_value(SETTINGS[key], value)
+        if wrong or (SETTINGS[key].multiple and not isinstance(value, list)):
+            msg = f"{source}: {key} = {wrong or f'{value!r}: expected a list of strings'}"
+            raise OptionError(msg)
+    values: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in table.items()
+    }
+    check_values(values, {key: f"{source}: {key} =" for key in SETTINGS})
+    if "waivers" in values:
+        values["waivers"] = _seen_from_here(directory / values["waivers"])
+    if "implementations" in values:
+        names = values["implementations"]
+        values["implementations"] = tuple(_rebase(name, directory) for name in names)
+    return Settings(source, values)
+
+
+def _rebase(name: str, directory: Path) -> str:
+    """Return a name whose file is found from the working directory."""
+    place, colon, rest = name.partition(".py:")
+    return f"{_seen_from_here(directory / place)}{colon}{rest}" if colon else name
+
+
+def _seen_from_here(path: Path) -> str:
+    return os.path.relpath(path)
