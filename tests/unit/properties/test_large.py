@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import pytest
 
@@ -143,3 +144,18 @@ def test_gradients_are_not_tried_where_calls_have_no_memory():
     verdict = judge_requirement(REQUIREMENTS["BN-LARGE-3"], subject, budget("quick"))
     assert verdict.left_out == "4,097 × 4 and larger (time)"
     assert verdict.outcome is Outcome.VACUOUS
+
+
+class CompiledUnrolled(StepwiseBatchNorm):
+    """Compiles the unrolled sum of its rows."""
+
+    def batch_mean(self, x):
+        return jax.jit(lambda rows: sum(rows[1:], rows[0]) / len(rows))(list(jnp.asarray(x)))
+
+
+def test_a_layer_whose_programs_are_too_large_is_not_judged():
+    """It has shown why, so it is not accused; but nothing says that it is right there, either."""
+    verdict = judged(CompiledUnrolled, REQUIREMENTS["BN-LARGE-3"], profile="quick")
+    assert verdict.outcome is Outcome.UNSUPPORTED
+    assert verdict.detail.startswith("its programs grow with the rows")
+    assert "4,097 × 4 (time: a program of about" in verdict.left_out
