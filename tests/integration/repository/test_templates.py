@@ -31,7 +31,7 @@ def test_templates_use_options_that_exist(name: str):
         assert isinstance(there, click.Command)
         known = {flag for parameter in there.params for flag in parameter.opts}
         assert set(options) <= known, command
-        assert "--html" in options or "--shard" in options
+        assert {"--html", "--shard", "--format"} & set(options)
 
 
 def test_an_option_that_does_not_exist_would_be_seen():

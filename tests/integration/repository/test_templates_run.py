@@ -74,6 +74,7 @@ def test_the_action_judges_and_publishes(tmp_path: Path):
     versions = "-".join(version(name) for name in ("jax", "jaxlib", "flax"))
     assert made.read_output("output") == f"key={versions}\n"
     assert "**fails**" in made.read_output("summary")
+    assert "::error file=norms.py,line=" in done.stdout
     uploaded = next(s["with"]["path"] for s in steps if "upload-artifact" in s.get("uses", ""))
     assert uploaded.split()
     for name in uploaded.split():
@@ -131,6 +132,7 @@ def test_the_gitlab_template_judges_shards_and_combines_them(tmp_path: Path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(text["conformance:report"]["artifacts"]["paths"]) <= set(files(made.work))
     assert json.loads((made.work / "conformance.json").read_text("utf-8"))["footer"]["complete"]
+    assert json.loads((made.work / "code-quality.json").read_text("utf-8")) == []
 
 
 def files(place: Path) -> list[str]:
