@@ -14,7 +14,7 @@ from conformance.requirements import REQUIREMENTS, Level
 from conformance.requirements.verdict import Outcome, Verdict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Cause:
     """Violations that have one cause, or of which no cause is known.
 
@@ -31,6 +31,12 @@ class Cause:
     shared: bool = False
     unchecked: bool = False
     others: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        """What is wrong, where, and the ids of what it explains; the verdicts are long."""
+        words = self.sentence or "no known cause"
+        place = f" at {self.line['file']}:{self.line['line']}" if self.line else ""
+        return f"<Cause: {words}{place}; {', '.join(v.requirement for v in self.verdicts)}>"
 
     @property
     def sentence(self) -> str:

@@ -58,7 +58,7 @@ LEFT_OUT = "left out: "
 """What the part of a detail begins with that says which inputs were not judged."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Verdict:
     """The outcome for one requirement and one implementation, with its evidence.
 
@@ -96,6 +96,11 @@ class Verdict:
     seconds: float = 0.0
     violation: Violation | None = None
     detail: str = ""
+
+    def __repr__(self) -> str:
+        """The pair and the outcome; a counterexample may have thousands of numbers."""
+        place = f", {self.violation.id}" if self.violation is not None else ""
+        return f"<Verdict: {self.pair} {self.outcome.value} ({self.level.value}{place})>"
 
     @property
     def pair(self) -> str:

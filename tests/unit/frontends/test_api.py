@@ -47,6 +47,9 @@ def test_a_report_shows_itself():
     assert "conformance run" not in repr(report)  # there is no command for what has no name
     assert "&lt;" not in repr(report)
     assert "<summary>Each violation: 1</summary>" in report._repr_html_()
+    (cause,), (violation,) = report.causes, report.violations
+    assert repr(cause).startswith("<Cause: ε is added outside the root at ")
+    assert repr(violation).startswith("<Verdict: BN-EPS-1[EpsOutside] violates (must, eps1-")
 
 
 def make_layer(d: int, momentum: float, eps: float, rngs: Any) -> StepwiseBatchNorm:
