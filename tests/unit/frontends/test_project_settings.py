@@ -8,8 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from conformance.frontends.cli import main
-from conformance.frontends.options import OptionError
+from conformance.frontends.options import COMMAND_LINE, OptionError
 from conformance.frontends.project_settings import read_settings
+from conformance.frontends.run_config import RunConfig
 
 TABLE = '[tool.conformance]\nprofile = "quick"\nseed = 3\nstrict = true\nwaivers = "known.toml"\n'
 
@@ -85,3 +86,19 @@ def test_two_files_of_one_project_are_refused(tmp_path: Path):
     (tmp_path / "conformance.toml").write_text("seed = 1\n")
     with pytest.raises(OptionError, match="Keep one of them"):
         read_settings(tmp_path)
+
+
+def test_waivers_of_a_project_are_shared_by_its_runs(tmp_path: Path):
+    """Those of implementations that a run does not name are left out, instead of being stale."""
+    entry = (
+        '[[waiver]]\nrequirement = "BN-EPS-1"\nreason = "r"\nissue = "i"\nimplementation = "{}"\n'
+    )
+    (tmp_path / "known.toml").write_text(entry.format("impl") + entry.format("flax"))
+    given = {"implementations": ("impl",), "waivers": tmp_path / "known.toml"}
+    kept = {
+        shared: RunConfig.from_options(given | {"shared_waivers": shared}, COMMAND_LINE).waivers
+        for shared in (True, False)
+    }
+
+    assert [waiver.implementation for waiver in kept[True]] == ["impl"]
+    assert [waiver.implementation for waiver in kept[False]] == ["impl", "flax"]
