@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -81,10 +82,8 @@ class CommandProcess:
         packed = {name: _pack(value) for name, value in fields.items()}
         line = json.dumps({"id": number, "request": request, **packed})
         assert self._process.stdin is not None  # noqa: S101  it is a pipe
-        try:
+        with suppress(OSError):  # it has ended; what it wrote before that may say why
             self._process.stdin.write(f"{line}\n".encode())
-        except OSError:
-            self._end()
         answer = self._receive(number)
         if "error" in answer:
             raise CommandRefused(str(answer["error"]))

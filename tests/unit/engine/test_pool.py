@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from support.ending_judge import ROWS, end_in_the_second
 
 from conformance.adapters.errors import AdapterError
 from conformance.engine.budget import budget
 from conformance.engine.pool import JudgePool
-from conformance.engine.tasks import Judge, Pair, Task
-from conformance.requirements.verdict import Outcome, Verdict
+from conformance.engine.tasks import Task
+from conformance.requirements.verdict import Outcome
 
-ROWS = ("BN-INIT-1", "BN-INIT-2", "BN-INIT-3")
 FEW = budget(max_examples=2)
-
-
-def end_in_the_second(pair: Pair, judge: Judge) -> Verdict:
-    """Judge, but end the process that judges in one of the pairs."""
-    if pair[0] == ROWS[1]:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return judge(None)
 
 
 def outcomes(task: Task) -> Mapping[str, Outcome]:
