@@ -113,7 +113,7 @@ class CommandProcess:
         return answer
 
     def _end(self) -> None:
-        """End as the command did, in a process of its own; elsewhere raise.
+        """End the process as the command ended, if it is a worker; otherwise raise.
 
         Raises:
             AdapterError: The process is one that also judges.

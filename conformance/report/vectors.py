@@ -188,7 +188,7 @@ def _hex(value: Any) -> Any:
     if np.ndim(value):
         return [_hex(each) for each in np.asarray(value).ravel()]
     if not np.isfinite(value):
-        msg = f"{value} is no expected value"
+        msg = f"{value} is not finite, and cannot be an expected value"
         raise ValueError(msg)
     mantissa, exponent = float(value).hex().split("p")
     return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}p{exponent}"

@@ -180,10 +180,13 @@ def fork(errors: int, heartbeat: int, mark: str) -> Started:
     status, theirs = multiprocessing.Pipe(duplex=False)
     ends = (requests, replies, errors, heartbeat, theirs.fileno())
     try:
-        socket.send_fds(_LINE.get(), [mark.encode()], ends)
-        theirs.close()
+        with theirs:
+            socket.send_fds(_LINE.get(), [mark.encode()], ends)
         process = _Forked(status.recv(), status)
     except (OSError, EOFError):  # frameworks cannot be imported, as a new interpreter will say
+        for unused in (reading, writing):
+            os.close(unused)
+        status.close()
         return spawn(errors, heartbeat, mark)
     finally:
         os.close(requests)

@@ -125,7 +125,7 @@ def test_the_hook_uses_options_that_exist():
 
 @exhaustive
 def test_the_wheel_of_a_clean_tree_judges(tmp_path):
-    """Built from what is committed, and run in one line, in an environment of its own."""
+    """Built from what is committed, and run in one line, in a new environment."""
     uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     if uv is None:
         pytest.skip("uv is not installed")

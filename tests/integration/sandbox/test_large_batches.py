@@ -60,7 +60,7 @@ def test_only_limits_excuse_and_only_on_large_batches(judge, name):
 
 
 def test_the_default_screen_says_it_twice(tmp_path):
-    """The first line counts such requirements, and a line of its own names the sizes."""
+    """The first line counts such requirements, and a separate line names the sizes."""
     done = conformance(
         "run", "support.hostile.large:Slow", "-k", "LARGE-1", "--call-timeout=4", cwd=tmp_path
     )  # fmt: skip
