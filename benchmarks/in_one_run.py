@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -137,6 +138,8 @@ def measure(group: str, name: str, command: list[str], before: str, cache: Path)
         if command[2:4] != ["conformance", "run"] and "unrestricted" not in name:
             measure_command(command, cache)
         found = measure_command(command, cache)
+    accusing = re.search(r"(\d+) accusations", found.text)
+    name += f" (accuses it {accusing[1]} times)" if accusing else ""
     return Row(group, name, found.cpu, found.wall, found.memory, cases_in(found.text))
 
 

@@ -1,7 +1,8 @@
 """The tests that layers usually have, for flax's BatchNorm: some examples, or drawn arrays.
 
 Both compare with the textbook formula in NumPy at one tolerance: y in training and in evaluation,
-and the running statistics after a step.
+and the running statistics after a step. No tolerance suits every drawn batch, so the number of
+batches for which a right layer is accused is printed, too.
 
 Usage: python benchmarks/naive_tests.py examples|drawn
 """
@@ -39,11 +40,27 @@ def batches(draw: st.DrawFn) -> np.ndarray:
     return draw(arrays(np.float32, shape, elements=st.floats(-10, 10, width=32)))
 
 
+def accusations() -> int:
+    """Return for how many drawn batches flax's layer is outside the tolerance."""
+    found = 0
+
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=True)
+    @given(batches())
+    def count(x: np.ndarray) -> None:
+        nonlocal found
+        try:
+            check(x)
+        except AssertionError:
+            found += 1
+
+    count()
+    return found
+
+
 def main() -> None:
     """Run one of both, and print the number of cases."""
     if sys.argv[1:] == ["drawn"]:
-        settings(max_examples=EXAMPLES, deadline=None, database=None)(given(batches())(check))()
-        print(f"{EXAMPLES} cases")
+        print(f"{accusations()} accusations\n{EXAMPLES} cases")
     else:
         rng = np.random.default_rng(0)
         for shape in ((8, 3), (32, 16), (64, 1)):

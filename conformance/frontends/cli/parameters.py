@@ -31,7 +31,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         is_eager=True,  # before the options whose defaults it decides
         expose_value=False,
         callback=_use_settings,
-        help="Ignore conformance.toml and pyproject.toml.",
+        help="Ignore conformance.toml and pyproject.toml, as --grade does.",
     )(command)
     for option in reversed(RUN_OPTIONS):
         if option.flags:
@@ -43,9 +43,12 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _use_settings(context: click.Context, parameter: click.Parameter, ignored: bool) -> None:
-    """Let the settings of the project be the defaults of the options."""
+    """Let the settings of the project be the defaults of the options.
+
+    A grade depends on none: they lie where a submission may have written.
+    """
     del parameter
-    if ignored:
+    if ignored or context.params.get("grade"):
         return
     try:
         settings = read_settings()
@@ -164,6 +167,7 @@ def grade_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--grade",
         type=FILE,
         callback=check_writable,
+        is_eager=True,  # before --no-config, which it implies
         help="Write score and hints as JSON, and print them; see docs/grading.md.",
     )
     return grading(hiding(command))

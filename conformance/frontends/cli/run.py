@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -117,6 +118,9 @@ def run(
     except OptionError as error:
         raise click.UsageError(printable(str(error))) from error
     different_files(report=report, grade=grade, **renderings)
+    if project:
+        source = printable(os.path.relpath(context.meta["settings"].partition(" [")[0]))
+        click.echo(f"{source} sets {', '.join(project)}", err=True)
     from conformance.frontends.cli.grading import GradeFile  # noqa: PLC0415  imports Rich
     from conformance.frontends.cli.presentation import Presentation  # noqa: PLC0415
     from conformance.frontends.cli.run_report import judge_and_show  # noqa: PLC0415

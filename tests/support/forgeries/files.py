@@ -14,7 +14,13 @@ from pathlib import Path
 
 import conformance
 from support.forgeries import End, before_each_call, submission
-from support.forgeries.layers import Always42, EpsOutside, Right, SwappedMomentum
+from support.forgeries.layers import (
+    MUST_VIOLATE,
+    Always42,
+    EpsOutside,
+    Right,
+    SwappedMomentum,
+)
 
 _DISARM = """
 violation.__code__ = (lambda quantity, got, expected, **rest: None).__code__
@@ -124,14 +130,25 @@ def reports():
         _write(name, "conforms")
 
 
-@submission(EpsOutside, rounds=2)
+@submission(EpsOutside, rounds=2, options=("--no-config",))
 def waivers():
-    """Writes waivers for whatever it violates, under every name that could be read."""
-    waiver = (
-        "[[waiver]]\nrequirement = '*'\nimplementation = '*'\nreason = 'none'\nissue = 'none'\n"
-    )
-    for name in ("waivers.toml", "conformance.toml", ".conformance/waivers.toml"):
-        _write(name, waiver)
+    """Writes waivers for whatever it violates, and settings that name them."""
+    _waive("waivers")
+
+
+@submission(EpsOutside, rounds=2, options=("--grade=grade.json",))
+def waivers_of_a_grade():
+    """Does the same where a grade is asked for, which depends on no settings of a folder."""
+    _waive("waivers_of_a_grade")
+
+
+def _waive(name):
+    entry = "[[waiver]]\nrequirement = '{}'\nimplementation = '{}'\nreason = '-'\nissue = '-'\n"
+    waived = sorted(MUST_VIOLATE[EpsOutside.__name__])
+    text = "".join(entry.format(each, f"{__name__}:{name}") for each in waived)
+    for file in ("waivers.toml", ".conformance/waivers.toml"):
+        _write(file, text)
+    _write("conformance.toml", "waivers = 'waivers.toml'\n")
 
 
 @submission(Always42, options=("--junit=junit.xml",))

@@ -102,3 +102,18 @@ def test_waivers_of_a_project_are_shared_by_its_runs(tmp_path: Path):
 
     assert [waiver.implementation for waiver in kept[True]] == ["impl"]
     assert [waiver.implementation for waiver in kept[False]] == ["impl", "flax"]
+
+
+def test_a_run_says_what_the_settings_decide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One line names the file and the keys; a grade depends on neither."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conformance.toml").write_text("seed = 5\nlevel = 'should'\n")
+    names = ["nowhere.py:Norm", "--no-color"]
+    told, silent, graded = (
+        CliRunner().invoke(main, ["run", *names, *more])
+        for more in ([], ["--no-config"], ["--grade", "g.json"])
+    )
+
+    assert told.exit_code == silent.exit_code == graded.exit_code == 2
+    assert "conformance.toml sets seed, level\n" in told.stderr
+    assert "sets" not in silent.stderr + graded.stderr
