@@ -23,7 +23,7 @@ from conformance.strategies.bytestream import ByteReader, expand_seed, integers
 from conformance.strategies.cotangents import GRADIENT, cotangents
 from conformance.strategies.flags import BETWEEN
 from conformance.strategies.palette_cases import cases, mixed_streams
-from conformance.strategies.shape_grid import FORWARD_SWEEP, palette_of
+from conformance.strategies.shape_grid import FORWARD_SWEEP_THOROUGH, palette_of
 
 VERSION = 1
 FORMAT = "batchnorm-conformance-vectors"
@@ -80,7 +80,7 @@ def _reader(seed: int, name: str, number: int) -> ByteReader:
 
 def _function(reader: ByteReader, number: int) -> Vector:
     """The forward function: a fresh layer with momentum 0.9 and ε = 1e-5, and any flag."""
-    small = tuple(e for e in FORWARD_SWEEP if e.rows * e.features <= _ELEMENTS)
+    small = tuple(e for e in FORWARD_SWEEP_THOROUGH if e.rows * e.features <= _ELEMENTS)
     case = reader.draw(cases((*small, *palette_of(0))))
     flag = _FLAGS[reader.draw(integers(0, len(_FLAGS) - 1))]
     features = case.x.shape[1]

@@ -99,19 +99,32 @@ EAGER = tuple(
 )
 """Sizes of the sweep for calls without jit: a tail may be wrong with or without it only."""
 
+_FUNCTION = (0.9, 1e-5)
+"""Momentum and ε of the forward function, which takes neither."""
+
 FORWARD_SWEEP = tuple(
-    Entry(rows, features, 0.9, 1e-5)
+    Entry(rows, features, *_FUNCTION)
     for rows, features in (
         *_BOTH,
-        *zip(BOUNDARIES, reversed(BOUNDARIES_LARGE + DIVISIBLE), strict=False),
-        *zip(BOUNDARIES_LARGE, BOUNDARIES, strict=False),
-        (50, 100),
-        (840, 12),
-        (4097, 1),
-        (65537, 1),
+        *((4, 129), (31, 513), (7, 1025), (16, 1024), (65, 257)),
+        *((513, 8), (1023, 31), (1024, 7), (1025, 16)),
+        *((50, 100), (840, 12), (4097, 1), (65537, 1)),
     )
 )
-"""Sizes for the forward function, in whose configuration; as in the sweep, and beyond it."""
+"""Sizes for the forward function, which is not compiled, so that each of its operations costs a
+program for each size. On both axes a size lies between any two powers of two up to 1024, and any of
+them divides a size and leaves a tail of another."""
+
+FORWARD_SWEEP_THOROUGH = (
+    *FORWARD_SWEEP,
+    *(
+        Entry(rows, features, *_FUNCTION)
+        for rows, features in (
+            *zip(BOUNDARIES, reversed(BOUNDARIES_LARGE + DIVISIBLE), strict=False),
+            *zip(BOUNDARIES_LARGE, BOUNDARIES, strict=False),
+        )
+    ),
+)
 
 COMPILED = (
     Entry(2, 1, 0.75, 1e-5),

@@ -187,16 +187,24 @@ STEPS = {
         minutes=6,
     ),
     "fail_fast": Step(
-        "time to the first violation",
-        ("{python} benchmarks/fail_fast.py --every 16",),
+        "time to the first violation, and to the name of the mistake",
+        (
+            "{python} benchmarks/fail_fast.py --every 16",
+            "{python} benchmarks/fail_fast.py --every 16 --answers",
+        ),
         (*_ALL, "benchmarks/fail_fast.py"),
         {
             "faults": r"(\d+) faults on",
             "first_median_s": r"printed: median ([\d.]+)",
             "first_p90_s": r"printed: .* ≤ ([\d.]+)",
             "end_median_s": r"ended: median ([\d.]+)",
+            "named": r"mistake named at (\d+)",
+            "named_median_s": r"named: median ([\d.]+)",
+            "named_p90_s": r"named: .* ≤ ([\d.]+)",
+            "whole_median_s": r"(?s)named: median.*?ended: median ([\d.]+)",
+            "right_s": r"layer that is right: ([\d.]+)",
         },
-        minutes=4,
+        minutes=10,
     ),
     "overhead": Step(
         "judging beside the bare calls",

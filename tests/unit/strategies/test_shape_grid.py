@@ -23,6 +23,17 @@ def test_widths_are_swept():
     assert any(entry.rows == entry.features > 1 for entry in shape_grid.SWEEP)
 
 
+@pytest.mark.parametrize("block", [2**n for n in range(1, 11)])
+@pytest.mark.parametrize("axis", ["rows", "features"])
+def test_blocks_of_functions_are_swept(block: int, axis: str):
+    """A size lies in the upper half of a block, one is a multiple of it, and one leaves a tail."""
+    sizes = {getattr(entry, axis) for entry in shape_grid.FORWARD_SWEEP}
+    small = {getattr(entry, axis) for entry in DEFAULT}
+    assert any(block // 2 < size <= block for size in sizes | small)
+    assert any(size % block == 0 for size in sizes)
+    assert any(size > block and size % block for size in sizes)
+
+
 def test_sizes_of_both_axes_are_swept_together():
     """There are entries with more than 32 and with more than 64 of both, and multiples of 12."""
     assert any(entry.rows > 32 and entry.features > 32 for entry in shape_grid.SWEEP)
