@@ -19,7 +19,8 @@ from conformance.engine.sandbox.limits import Limits
 from conformance.engine.sandbox.process_start import start_quickly
 from conformance.engine.sandbox.supervisor import Supervisor
 from conformance.engine.sandbox.waiting import RunCancelled
-from conformance.engine.sandbox.worker_process import WorkerLost, WorkerProcess
+from conformance.engine.sandbox.worker_lost import WorkerLost
+from conformance.engine.sandbox.worker_process import WorkerProcess
 from conformance.engine.tasks import PREPARE, Refused, Task, judge_pair
 
 _REFERENCE = "impl"

@@ -14,7 +14,8 @@ from conformance.engine.environments import split_place
 from conformance.engine.sandbox.limits import Limits
 from conformance.engine.sandbox.messages import Request
 from conformance.engine.sandbox.waiting import RunCancelled
-from conformance.engine.sandbox.worker_process import WorkerLost, WorkerProcess
+from conformance.engine.sandbox.worker_lost import WorkerLost
+from conformance.engine.sandbox.worker_process import WorkerProcess
 from conformance.engine.scheduling import order_by_power
 from conformance.mutation.edit_judging import Judge, Load, Prepare, ReadReach, Trace
 from conformance.mutation.mutants import Mutant

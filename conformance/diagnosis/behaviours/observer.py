@@ -9,7 +9,8 @@ from conformance.adapters.errors import describe
 from conformance.adapters.implementation import Declaration
 from conformance.diagnosis.behaviours.behaviour import BEHAVIOURS, NotObserved, Observation
 from conformance.engine.sandbox.limits import Limits
-from conformance.engine.sandbox.worker_process import WorkerLost, WorkerProcess
+from conformance.engine.sandbox.worker_lost import WorkerLost
+from conformance.engine.sandbox.worker_process import WorkerProcess
 from conformance.properties.support.subject import Subject
 from conformance.requirements import Capability
 

@@ -17,7 +17,8 @@ from conformance.engine.judge import judge_requirement
 from conformance.engine.sandbox.limits import Limits
 from conformance.engine.sandbox.messages import Request, read_declaration
 from conformance.engine.sandbox.waiting import LongWait, TimeIsUp
-from conformance.engine.sandbox.worker_process import WorkerLost, WorkerProcess
+from conformance.engine.sandbox.worker_lost import WorkerLost
+from conformance.engine.sandbox.worker_process import WorkerProcess
 from conformance.engine.usability import reason_unusable
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
 import secrets
-import signal
 import sys
 import tempfile
 import time
@@ -15,18 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from conformance.adapters.errors import AdapterError, printable
 from conformance.adapters.implementation import Declaration
-from conformance.adapters.operations.executor import ExecutorLost
 from conformance.adapters.operations.values import Failed, Operation
 from conformance.adapters.operations.wire import WireError
 from conformance.engine.devices import is_command
 from conformance.engine.environments import find_interpreter, split_place
 from conformance.engine.sandbox.channel import Channel, ChannelClosed
 from conformance.engine.sandbox.confinement import hide_memory, kill_group
-from conformance.engine.sandbox.heartbeat import Heartbeat, HeartbeatReader
+from conformance.engine.sandbox.heartbeat import HeartbeatReader
 from conformance.engine.sandbox.limits import (
     GIB,
     Limits,
@@ -35,7 +30,6 @@ from conformance.engine.sandbox.limits import (
     resident_of_group,
 )
 from conformance.engine.sandbox.messages import (
-    EXIT_CHANNEL_CLOSED,
     NUMBER,
     RECOGNIZING,
     TAKE_EFFECTS,
@@ -44,54 +38,23 @@ from conformance.engine.sandbox.messages import (
     Request,
     executing,
     handling,
-    place_of,
     read_declaration,
     read_outcome,
 )
+from conformance.engine.sandbox.pending_request import PendingRequest
 from conformance.engine.sandbox.process_start import Start, spawn
 from conformance.engine.sandbox.waiting import LongWait, RunCancelled, TimeIsUp, Waiting
-from conformance.requirements.finding import NO_RESULT, PROCESS, RESULT, Finding, FindingKind
+from conformance.engine.sandbox.worker_lost import WorkerLost, describe_end
+from conformance.requirements.finding import NO_RESULT, PROCESS
 
 _LONG = 2.0
 """Seconds after which a reply is waited for so long that a reader wants to know of it."""
 
-_START_LIMIT = 300.0
-"""Seconds that the interpreter and the frameworks may take to start: no implementation's fault."""
-
 _POLL_INTERVAL = 0.25
 """Seconds between two looks at a worker that has not answered."""
 
-_MOST = 10
-"""How many times the limit of a call the answer to a request that a function handles may take."""
-
 _END_LIMIT = 10.0
 """Seconds that a killed process may take to end."""
-
-_TAIL = 800
-"""Bytes at the end of standard error that are searched for the reason of a crash."""
-
-
-class WorkerLost(ExecutorLost):
-    """The worker died or had to be killed.
-
-    Attributes:
-        how: What happened, for a reader.
-        doing: What the worker was doing, for a reader; empty if it had not begun anything.
-    """
-
-    def __init__(
-        self, how: str, heartbeat: Heartbeat, limit_s: float | None = None, lacked: str = ""
-    ) -> None:
-        finding = Finding(
-            quantity=heartbeat.text or "the requirement",
-            got=printable(how),
-            expected=RESULT,
-            kind=FindingKind.LOST if limit_s is None else FindingKind.TIMED_OUT,
-            operation=heartbeat.operation,
-            limit_s=limit_s,
-        )
-        super().__init__(finding, lacked=lacked)
-        self.how, self.doing = how, heartbeat.text
 
 
 class WorkerProcess:
@@ -146,12 +109,12 @@ class WorkerProcess:
         self._initial_memory = self._looked = 0.0
         self._new_case = True
         self._closed = False
-        self._operations: Sequence[Operation] = ()
-        self._number, self._mark = "", secrets.token_hex(8)
-        self._heartbeat = HeartbeatReader()
+        self._mark = secrets.token_hex(8)
+        heartbeat = HeartbeatReader()
+        self._pending = PendingRequest(heartbeat)
         hide_memory()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
-        started = self._start_process(self._errors.fileno(), self._heartbeat.descriptor, self._mark)
+        started = self._start_process(self._errors.fileno(), heartbeat.descriptor, self._mark)
         self._process, self._ends = started.process, [started.reading, started.writing]
         self._channel = Channel(started.reading, started.writing, largest=self.limits.memory)
         self._begin(by_names=by_names)
@@ -231,7 +194,7 @@ class WorkerProcess:
 
     def perform(self, operations: Sequence[Operation]) -> list[Any] | Failed:
         """Have operations executed; see ``conformance.adapters.operations.executor.Executor``."""
-        self._operations = operations
+        self._pending.operations = operations
         self._send(executing(operations, new_case=self._new_case))
         self._new_case = False
         content = self._receive()
@@ -239,7 +202,7 @@ class WorkerProcess:
             results = read_outcome(content, operations)
         except (ValueError, TypeError, KeyError) as error:
             raise self._end(f"{PROCESS}answered with something else: {error}") from error
-        self._operations = ()
+        self._pending.operations = ()
         return results
 
     def ask(self, request: Request) -> Reply:
@@ -283,7 +246,11 @@ class WorkerProcess:
                 raise self._lost() from error
             else:
                 self._look()
-                if type(content) is not list or len(content) != 2 or content[0] != self._number:
+                if (
+                    type(content) is not list
+                    or len(content) != 2
+                    or content[0] != self._pending.number
+                ):
                     raise self._end(f"{PROCESS}answered with something else: nothing was asked")
                 return content[1]
             self._check_memory()
@@ -293,10 +260,12 @@ class WorkerProcess:
             now = time.monotonic()
             passed = min(now - before, 2 * _POLL_INTERVAL)  # not while this process was suspended
             before = now
-            waiting.go_on(passed, self._progress())
-            self._check_time(waiting)
+            waiting.go_on(passed, self._pending.progress)
+            if self._pending.is_overdue(waiting, self.limits.seconds):
+                limit = self.limits.seconds
+                raise self._end(NO_RESULT.format(limit=limit), limit)
             if waiting.total >= _LONG and self.on_wait is not None:
-                self.on_wait(self._wait(waiting))
+                self.on_wait(self._pending.describe(waiting))
 
     def close(self) -> None:
         """Kill the worker, whatever it is doing, and release what belongs to it."""
@@ -307,59 +276,14 @@ class WorkerProcess:
         while self._ends:
             os.close(self._ends.pop())
         self._errors.close()
-        self._heartbeat.close()
+        self._pending.heartbeat.close()
 
     def _send(self, content: Any) -> None:
-        self._number = secrets.token_hex(8)
+        self._pending.number = secrets.token_hex(8)
         try:
-            self._channel.send({**content, NUMBER: self._number}, self.limits.seconds)
+            self._channel.send({**content, NUMBER: self._pending.number}, self.limits.seconds)
         except (ChannelClosed, TimeoutError):
             return  # the worker is gone or takes nothing, as receiving will notice
-
-    def _doing(self) -> Heartbeat:
-        """Return what the worker was doing last."""
-        last = self._heartbeat.read()
-        if not self._operations:
-            return last
-        operation = self._operations[self._place_of(last)]
-        return Heartbeat(operation.label, operation.detail)
-
-    def _wait(self, waiting: Waiting) -> LongWait:
-        """Return what is waited for, for a reader."""
-        silence = waiting.by_place if self._operations else waiting.by_count
-        place = self._place_of(self._heartbeat.read())
-        shapes = [
-            np.shape(getattr(each, "value", each))
-            for operation in self._operations[: place + 1]
-            for each in operation.arguments
-            if isinstance(getattr(each, "value", each), np.ndarray)
-        ]
-        phase = self._heartbeat.read().phase if self._operations else ""
-        largest = max(shapes, key=math.prod, default=())
-        return LongWait(
-            seconds=silence, phase=phase, operation=self._doing().operation, shape=largest
-        )
-
-    def _place_of(self, last: Heartbeat) -> int:
-        """Return the place of the operation that was executed last in its request."""
-        place = place_of(last.operation, self._number)
-        return max(0, min(place, len(self._operations) - 1))
-
-    def _progress(self) -> int:
-        """Return a number that grows with each operation of a request; else any other number."""
-        if not self._operations:
-            return self._heartbeat.count
-        return self._place_of(self._heartbeat.read())
-
-    def _check_time(self, waiting: Waiting) -> None:
-        """Kill a worker whose current operation takes too long."""
-        limit = self.limits.seconds
-        silence = waiting.by_place if self._operations else waiting.by_count
-        if not self._operations and waiting.total >= max(_START_LIMIT, _MOST * limit):
-            raise self._end(NO_RESULT.format(limit=limit), limit)
-        doing = self._doing() if silence >= limit else None
-        if doing and silence >= (limit if doing.operation else _START_LIMIT):
-            raise self._end(NO_RESULT.format(limit=limit), limit)
 
     def _look(self) -> None:
         """Check, from time to time, what is checked of a worker that does not answer."""
@@ -372,7 +296,7 @@ class WorkerProcess:
     def _check_stop(self) -> None:
         """Kill the worker if the run is cancelled, or its time is over."""
         if self.limits.time_is_up:
-            doing = self._doing().text
+            doing = self._pending.doing.text
             self.close()
             raise TimeIsUp(doing)
         if self._stop is not None and self._stop.exists():
@@ -396,34 +320,18 @@ class WorkerProcess:
 
     def lose(self, how: str) -> WorkerLost:
         """Return the exception that says that a request had no result; the worker goes on."""
-        return WorkerLost(how, self._doing())
+        return WorkerLost(how, self._pending.doing)
 
     def _end(self, how: str, limit_s: float | None = None, lacked: str = "") -> WorkerLost:
         """Kill the worker, and return the reason as an exception."""
-        lost = WorkerLost(how, self._doing(), limit_s, lacked or "time" * (limit_s is not None))
-        lost.place = self._place_of(self._heartbeat.read())
+        lost = WorkerLost(
+            how, self._pending.doing, limit_s, lacked or "time" * (limit_s is not None)
+        )
+        lost.place = self._pending.place
         self.is_lost = True
         self.close()
         return lost
 
     def _lost(self) -> WorkerLost:
         code = self._process.wait(1)  # None if it has closed the channel for replies, but is alive
-        return self._end(f"{_describe_exit(code)}{self._last_error_line()}")
-
-    def _last_error_line(self) -> str:
-        """Return the last line of standard error, such as the message of an abort in C++."""
-        size = self._errors.seek(0, 2)
-        self._errors.seek(max(0, size - _TAIL))
-        lines = self._errors.read(_TAIL).decode("utf-8", "replace").strip("\0 \n").splitlines()
-        return f": {lines[-1].strip()[:200]}" if lines else ""
-
-
-def _describe_exit(code: int | None) -> str:
-    if code in {None, EXIT_CHANNEL_CLOSED}:
-        return f"{PROCESS}closed the line to the suite"
-    if code is None or code >= 0:
-        return f"{PROCESS}ended with exit code {code}"
-    try:
-        return f"{PROCESS}was ended by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"{PROCESS}was ended by signal {-code}"
+        return self._end(describe_end(code, self._errors))

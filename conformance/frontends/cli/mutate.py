@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from conformance.adapters.errors import AdapterError, printable
 from conformance.engine.jobs import cores
 from conformance.engine.sandbox.limits import Limits
-from conformance.engine.sandbox.worker_process import WorkerLost
+from conformance.engine.sandbox.worker_lost import WorkerLost
 from conformance.frontends.cli.console import console_of
 from conformance.frontends.cli.parameters import (
     FILE,

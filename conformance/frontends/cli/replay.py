@@ -12,7 +12,7 @@ import click
 from conformance.engine.budget import budget
 from conformance.engine.environments import find_interpreter, split_place
 from conformance.engine.sandbox.supervisor import Supervisor
-from conformance.engine.sandbox.worker_process import WorkerLost
+from conformance.engine.sandbox.worker_lost import WorkerLost
 from conformance.frontends.cli.console import console_of
 from conformance.frontends.cli.history import StoredViolation, read_history, violations_in
 from conformance.frontends.cli.parameters import FILE, check_writable, color_option

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from conformance.engine.sandbox.heartbeat import Heartbeat, HeartbeatReader, HeartbeatWriter
-from conformance.engine.sandbox.worker_process import WorkerLost
+from conformance.engine.sandbox.worker_lost import WorkerLost
 from conformance.requirements.finding import FindingKind
 
 
