@@ -65,7 +65,7 @@ def answer(part: str, name: str, recorded: bool = False) -> Row:
     from conformance.engine.jax_runtime import share_lowering_contexts
     from conformance.engine.judge import judge_requirement
     from conformance.properties.support.subject import Subject
-    from conformance.requirements import REQUIREMENTS
+    from conformance.requirements import REQUIREMENTS, select
 
     share_lowering_contexts()
     implementation, mistakes = choose(part)[name]
@@ -74,7 +74,7 @@ def answer(part: str, name: str, recorded: bool = False) -> Row:
     started = time.process_time()
     chosen = budget("quick", minimize=False)
     wanted = _recorded(part, name) if recorded else REQUIREMENTS
-    rows = [row for identity, row in REQUIREMENTS.items() if identity in wanted]
+    rows = [row for row in select(REQUIREMENTS) if row.id in wanted]
     verdicts = [judge_requirement(row, subject, chosen) for row in rows]
     judged = time.process_time()
     bad = [verdict for verdict in verdicts if verdict.outcome.bad]

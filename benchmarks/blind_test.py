@@ -20,11 +20,11 @@ def judge(folder: str, name: str, profile: str, seeds: list[int]) -> tuple[list[
     from conformance.engine.budget import budget
     from conformance.engine.judge import judge_requirement
     from conformance.properties.support.subject import Subject
-    from conformance.requirements import REQUIREMENTS
+    from conformance.requirements import REQUIREMENTS, select
 
     layer = corpus.implementation_of(name, corpus.layers(folder)[name])
     allowed = corpus.VERDICTS["correct"].get(name, {}).get("violates", ())
-    rows = [row for row in REQUIREMENTS.values() if row.id not in allowed]
+    rows = [row for row in select(REQUIREMENTS) if row.id not in allowed]
     rows.sort(key=lambda row: layer.wider is not None and row.family not in DOMAIN)
     subject, found = Subject(layer), []
     for seed in seeds:

@@ -135,7 +135,7 @@ def print_budgets(pairs: list[Pair]) -> None:
         cases = math.ceil(math.log(ALLOWED) / math.log1p(-chance)) if chance else math.inf
         needed[best.requirement] = max(needed.get(best.requirement, (0, "")), (cases, name))
     print("\n| requirement | cases | needed for 1 in 1,000 | by |\n|---|---|---|---|")
-    for identity in PROPERTIES:
+    for identity in (name for name, prop in PROPERTIES.items() if prop.strategies):
         cases, name = needed.get(identity, (0, "–"))
         has = cases_of(identity, budget().max_examples)
         print(f"| {identity} | {has} | {cases or '–'} | `{name}` |")

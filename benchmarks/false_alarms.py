@@ -88,7 +88,11 @@ def judge_seed(subject: Any, seed: int) -> dict[str, Any]:
     largest: dict[str, float] = {}
     alarms, cases, comparisons = [], 0, 0
     offered = subject.implementation.capabilities
-    fitting = [i for i, prop in PROPERTIES.items() if prop.requirement.needs in offered]
+    fitting = [
+        identity
+        for identity, prop in PROPERTIES.items()
+        if prop.strategies and prop.requirement.needs in offered
+    ]
     for identity in fitting:
         if rng.randrange(SHARE):
             continue

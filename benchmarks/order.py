@@ -16,7 +16,7 @@ from pathlib import Path
 
 from conformance.engine.scheduling import order_by_power
 from conformance.report.model import Report
-from conformance.requirements import REQUIREMENTS
+from conformance.requirements import REQUIREMENTS, select
 
 FIRST = ("BN-INIT-8", "BN-TRAIN-1", "BN-EVAL-1", "BN-EMA-1", "BN-EMA-2")
 _MATRIX = Path(__file__).parent / "results" / "kill-matrix.json"
@@ -35,7 +35,7 @@ def kills() -> Kills:
 def greedy(found: Kills, seconds: dict[str, float]) -> list[str]:
     """Return requirements until every fault is found, by kills per second among those left."""
     order, left = list(FIRST), {name for name, by in found.items() if not by & set(FIRST)}
-    rest = [identity for identity in REQUIREMENTS if identity not in FIRST]
+    rest = [row.id for row in select(REQUIREMENTS) if row.id not in FIRST]
 
     def rate(identity: str) -> float:
         caught = sum(identity in found[name] for name in left)
@@ -73,7 +73,7 @@ def main() -> None:
     found = kills()
     order = greedy(found, seconds)
     print(json.dumps([identity.removeprefix("BN-") for identity in order]))
-    present = [row.id for row in order_by_power(list(REQUIREMENTS.values()))]
+    present = [row.id for row in order_by_power(list(select(REQUIREMENTS)))]
     for name, rows in (("present", present), ("greedy", [*order, *set(present) - set(order)])):
         times = times_to_detection(rows, found, seconds)
         print(f"{name}: median {times[len(times) // 2]:.1f} s, nine in ten ≤ ", end="")

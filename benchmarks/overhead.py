@@ -27,7 +27,7 @@ from conformance.engine.garbage import collect_rarely  # noqa: E402
 from conformance.engine.judge import PropertyRun, judge, unsupported  # noqa: E402
 from conformance.properties import PROPERTIES  # noqa: E402
 from conformance.properties.support.subject import Subject  # noqa: E402
-from conformance.requirements import REQUIREMENTS  # noqa: E402
+from conformance.requirements import REQUIREMENTS, select  # noqa: E402
 
 
 class Recorder(LocalExecutor):
@@ -51,7 +51,7 @@ class Recorder(LocalExecutor):
 def judged(subject: Subject) -> float:
     """Judge everything that applies; return the processor's seconds."""
     started = time.process_time()
-    for row in REQUIREMENTS.values():
+    for row in select(REQUIREMENTS):
         if unsupported(row, subject) is None:
             verdict = judge(PropertyRun(PROPERTIES[row.id], subject, budget()))
             assert not verdict.outcome.bad, verdict

@@ -14,7 +14,7 @@ from conformance.engine.budget import budget  # noqa: E402
 from conformance.engine.judge import judge_requirement  # noqa: E402
 from conformance.mutation.mutants import Mutant  # noqa: E402
 from conformance.properties.support.subject import Subject  # noqa: E402
-from conformance.requirements import REQUIREMENTS, Level, Requirement  # noqa: E402
+from conformance.requirements import REQUIREMENTS, Level, Requirement, select  # noqa: E402
 from conformance.requirements.verdict import Outcome, Verdict  # noqa: E402
 from mutation.probes import lines, noting_lines  # noqa: E402
 from mutation.program import program  # noqa: E402
@@ -42,7 +42,7 @@ def ordered() -> list[Requirement]:
         late = len(_FIRST) + (row.family in _LAST)
         return row.level is Level.SHOULD, min([late, *places])
 
-    return sorted(REQUIREMENTS.values(), key=rank)
+    return sorted(select(REQUIREMENTS), key=rank)
 
 
 def flagged(implementation: Implementation, rows: list[Requirement]) -> Verdict | None:

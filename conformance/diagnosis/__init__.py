@@ -1,4 +1,4 @@
-"""Model-based fault localization, characterization of behaviours, and the adapter check.
+"""Model-based fault localization, and the adapter check.
 
 ``diagnose`` is imported on first use (PEP 562): the controlling process imports
 ``diagnosis.client``, and must stay free of NumPy.

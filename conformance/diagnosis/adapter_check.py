@@ -16,11 +16,11 @@ from conformance.adapters.operations.executor import ExecutorLost
 from conformance.adapters.operations.values import NotNumeric
 from conformance.adapters.protocols import ARRAYS, Config
 from conformance.diagnosis.adapter_mistakes import MISTAKES, OF_NAMES
-from conformance.diagnosis.sample_data import STATE
 from conformance.engine.usability import explain_raised
 from conformance.numerics.state import State
 from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.layer_handle import LayerHandle
+from conformance.properties.support.sample_data import STATE
 from conformance.properties.support.subject import Subject
 from conformance.requirements import Capability
 

@@ -14,9 +14,9 @@ from itertools import permutations
 import numpy as np
 
 from conformance.adapters.protocols import ARRAYS, COUNT, STATISTICS, Config
-from conformance.diagnosis.sample_data import STATE, X
 from conformance.numerics import oracle
 from conformance.numerics.state import AnyArray, State
+from conformance.properties.support.sample_data import STATE, X
 from conformance.properties.support.subject import Subject
 
 Problem = str | None

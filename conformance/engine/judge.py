@@ -28,13 +28,14 @@ from conformance.engine.deviations import (
 from conformance.engine.garbage import collecting_rarely
 from conformance.engine.jax_runtime import unload_programs_if_many
 from conformance.engine.minimize import minimize
+from conformance.engine.observing import observe
 from conformance.engine.runner import PropertyRun
 from conformance.properties import PROPERTIES
 from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.notes import VISIBLE, Notes, taking_notes
 from conformance.properties.support.second_order import NotOffered
 from conformance.properties.support.subject import Subject
-from conformance.requirements import Requirement
+from conformance.requirements import Level, Requirement
 from conformance.requirements.designs import restriction_on
 from conformance.requirements.deviations import Deviation
 from conformance.requirements.verdict import LEFT_OUT, Outcome, Verdict, Violation
@@ -222,5 +223,7 @@ def judge_requirement(
     """
     if verdict := unsupported(requirement, subject):
         return verdict
+    if requirement.level is Level.MAY:
+        return observe(requirement, subject)
     run = PropertyRun(PROPERTIES[requirement.id], subject, budget, until=until)
     return judge(run) if values is None else judge_stored(run, values)

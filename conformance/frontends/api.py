@@ -61,7 +61,7 @@ def judge(
         implementation: A class, a function that makes layers, a forward function, an
             ``Implementation``, or a name as for ``conformance run``.
         requirements: Ids, families or globs; none selects everything.
-        level: ``must`` or ``should``; None for both.
+        level: ``must``, ``should`` or ``may``; None for the first two.
         profile: How many cases to generate: ``quick``, ``default`` or ``thorough``.
         max_examples: Cases per property; overrides the profile.
         seed: The seed of the cases; None for 0, or a random one in the thorough profile.

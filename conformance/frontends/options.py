@@ -13,6 +13,7 @@ from typing import Any
 from conformance.engine.budget import PROFILES
 from conformance.engine.devices import is_device, parse_devices
 from conformance.engine.sandbox.limits import CALL_LIMIT, LEAST_MEMORY
+from conformance.requirements import Level
 
 _DAY = 86_400.0
 _MOST_MEMORY = 1e6
@@ -134,8 +135,8 @@ RUN_OPTIONS = (
     RunOption(
         name="level",
         flags=("--level",),
-        choices=("must", "should"),
-        help="Judge only requirements of this level.",
+        choices=tuple(level.value for level in Level),
+        help="Judge only requirements of this level; of may, observe what is left open.",
     ),
     RunOption(
         name="profile",

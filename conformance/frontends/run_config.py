@@ -163,13 +163,14 @@ class RunConfig:
 
 
 def select_requirements(
-    patterns: tuple[str, ...], level: str | None = None
+    patterns: tuple[str, ...], level: str | None = None, *, with_may: bool = False
 ) -> tuple[Requirement, ...]:
     """Return the selected requirements, in the order of the table.
 
     Args:
         patterns: Ids, families or globs; none selects everything.
-        level: ``must`` or ``should``; None for both.
+        level: ``must``, ``should`` or ``may``; None for the first two.
+        with_may: Without a level, select MAY rows by all patterns, not by their ids alone.
 
     Raises:
         OptionError: A pattern is empty or matches nothing, or nothing of the level is left.
@@ -179,11 +180,14 @@ def select_requirements(
             msg = f"the filter {pattern!r} is empty"
             raise OptionError(msg)
     try:
-        rows = select(REQUIREMENTS, patterns, Level(level) if level else None)
+        chosen = Level(level) if level else None
+        rows = select(REQUIREMENTS, patterns, chosen, with_may=with_may)
     except UnknownRequirement as error:
         raise OptionError(str(error)) from error
     if not rows:
         msg = f"the filter {', '.join(patterns)} has no requirement of level {level}"
+        if level is None:
+            msg = f"the filter {', '.join(patterns)} has MAY rows only: add --level may"
         raise OptionError(msg)
     return rows
 

@@ -46,7 +46,7 @@ def conformance_tests(
         implementation: A name as for ``conformance run``, or an ``Implementation``; resolved when
             the first item runs.
         select_only: Ids, families or globs, joined by commas; empty for all requirements.
-        level: ``must`` or ``should``; None for both.
+        level: ``must``, ``should`` or ``may``; None for the first two.
         profile: How many cases to generate: ``quick``, ``default`` or ``thorough``.
         max_examples: Cases per property; overrides the profile.
         seed: The seed of the cases; None for 0, or a random one in the thorough profile.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from conformance.report.model import Report
+from conformance.requirements import Level
 from conformance.requirements.verdict import Outcome, Verdict
 
 DRIFT = 2.0
@@ -70,6 +71,10 @@ def _configuration(old: Report, new: Report) -> list[str]:
 
 
 def _note(found: Comparison, pair: str, old: Verdict | None, new: Verdict | None) -> None:
+    if Level.MAY in {verdict.level for verdict in (old, new) if verdict is not None}:
+        if old is not None and new is not None and old.detail != new.detail:
+            found.changed.append(f"{pair}: {old.detail} → {new.detail}")
+        return
     if new is None:
         found.vanished.append(f"{pair}: was {_word(old)}")
         return

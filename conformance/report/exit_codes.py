@@ -27,9 +27,13 @@ class ExitCode(IntEnum):
 
 
 def exit_code_of(verdicts: Iterable[Verdict], *, strict: bool) -> ExitCode:
-    """Return the exit code that verdicts lead to; ``strict`` counts a SHOULD like a MUST."""
-    found = list(verdicts)
-    if not any(v.outcome.judged or v.outcome.bad for v in found):
+    """Return the exit code that verdicts lead to; ``strict`` counts a SHOULD like a MUST.
+
+    A MAY counts only where nothing else was asked for.
+    """
+    asked = list(verdicts)
+    found = [v for v in asked if v.level is not Level.MAY] or asked
+    if not any(v.outcome.judged or v.outcome.bad or v.outcome is Outcome.OBSERVED for v in found):
         return ExitCode.NOTHING_JUDGED
     counted = [v for v in found if v.outcome.bad and (v.level is Level.MUST or strict)]
     if any(v.outcome is Outcome.VIOLATES for v in counted):

@@ -75,7 +75,7 @@ def to_grade(run: GradedRun, *, hides_inputs: bool = False) -> dict[str, Any]:
             "max_examples": header.max_examples,
             "strict": header.strict,
             "ignores_declarations": header.strict_reading,
-            "requirements": len(header.requirements),
+            "requirements": _asked(report),
         },
         "grades": [_grade(run, name, hides_inputs=hides_inputs) for name in names],
         "usage": {
@@ -97,6 +97,11 @@ def to_text(grade: dict[str, Any]) -> str:
     return json.dumps(grade, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
+def _asked(report: Report) -> int:
+    """Return how many requirements a run was to judge; a MAY is none."""
+    return sum(REQUIREMENTS[row].level is not Level.MAY for row in report.header.requirements)
+
+
 def _grade(run: GradedRun, name: str, *, hides_inputs: bool) -> dict[str, Any]:
     verdicts = run.report.of(name)
     must, should = (_counted(verdicts, level) for level in (Level.MUST, Level.SHOULD))
@@ -112,7 +117,7 @@ def _grade(run: GradedRun, name: str, *, hides_inputs: bool) -> dict[str, Any]:
         "must": {"met": _met(must), "applicable": len(must)},
         "should": {"met": _met(should), "applicable": len(should)},
         "judged": judged,
-        "not_judged": len(run.report.header.requirements) - judged,
+        "not_judged": _asked(run.report) - judged,
         "deviations": sum(v.outcome is Outcome.DEVIATES for v in verdicts),
         "waivers": sum(v.outcome is Outcome.WAIVED for v in verdicts),
         **_cause(run.report, name, hides_inputs=hides_inputs),

@@ -8,6 +8,7 @@ from rich.text import Text
 from conformance.adapters.errors import printable
 from conformance.report import model
 from conformance.report.causes import Cause, causes, sort_binding_first
+from conformance.report.observations import observation_lines
 from conformance.report.screen import answer_lines
 from conformance.report.terminal import evidence_lines
 from conformance.requirements.verdict import Outcome, Verdict
@@ -25,7 +26,8 @@ class Report(model.Report):
     @property
     def conforms(self) -> bool:
         """Whether everything was judged and no MUST is violated; if strict, no SHOULD either."""
-        return self.footer.exit_code == 0
+        judged = any(verdict.outcome.judged for verdict in self.verdicts)
+        return self.footer.exit_code == 0 and judged
 
     @property
     def violations(self) -> list[Verdict]:
@@ -43,8 +45,9 @@ class Report(model.Report):
             "\n".join(answer_lines(self, name, commands=False))
             for name in self.header.implementations
         ]
+        observed = ["\n".join(observation_lines(self)).strip()] * bool(self.observations())
         evidence = [Text.from_markup(line).plain for line in evidence_lines(self, brief=True)]
-        return printable("\n\n".join([*answers, "\n".join(evidence)]))
+        return printable("\n\n".join([*answers, *observed, "\n".join(evidence)]))
 
     def _repr_html_(self) -> str:
         """Return the same as HTML, with a table of all violations that can be opened."""

@@ -9,6 +9,7 @@ from conformance.adapters.errors import printable
 from conformance.report.model import Report
 from conformance.report.places import fails_run
 from conformance.report.text import format_violation
+from conformance.requirements import Level
 from conformance.requirements.verdict import Outcome, Verdict
 
 _PASSED, _SKIPPED, _FAILED, _ERROR = "", "skipped", "failure", "error"
@@ -18,7 +19,7 @@ def to_junit(report: Report) -> str:
     """Return the report as JUnit XML: a suite for each implementation, a case for each verdict."""
     root = ET.Element("testsuites", name="conformance")
     for name in report.header.implementations:
-        verdicts = report.of(name)
+        verdicts = [verdict for verdict in report.verdicts if verdict.implementation == name]
         ends = [_end_of(verdict, strict=report.header.strict) for verdict in verdicts]
         started = datetime.datetime.fromtimestamp(report.header.started, datetime.UTC)
         suite = ET.SubElement(
@@ -40,6 +41,8 @@ def to_junit(report: Report) -> str:
 
 def _end_of(verdict: Verdict, *, strict: bool) -> str:
     """Return the name of the element that says how a case ended; empty if it passed."""
+    if verdict.level is Level.MAY:
+        return _SKIPPED
     if verdict.outcome is Outcome.ERRORED:
         return _ERROR
     if not verdict.outcome.bad:

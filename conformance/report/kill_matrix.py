@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.requirements import REQUIREMENTS
+from conformance.requirements import REQUIREMENTS, select
 from conformance.requirements.verdict import Outcome, Verdict
 
 VERSION = 1
@@ -110,8 +110,8 @@ class KillMatrix:
     def killers(self) -> dict[str, list[str]]:
         """The faults that each requirement kills, for every requirement of the table."""
         return {
-            identity: [name for name, row in self.rows.items() if identity in row.violates]
-            for identity in REQUIREMENTS
+            requirement.id: [n for n, row in self.rows.items() if requirement.id in row.violates]
+            for requirement in select(REQUIREMENTS)
         }
 
     @property
@@ -125,7 +125,7 @@ class KillMatrix:
             "version": VERSION,
             "conditions": self.conditions,
             "gallery": self.gallery,
-            "requirements": list(REQUIREMENTS),
+            "requirements": list(self.killers),
         }
         # one line per fault, for readable diffs
         faults = ",\n ".join(f"{_json(n)}: {_json(asdict(row))}" for n, row in self.rows.items())

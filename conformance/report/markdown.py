@@ -37,7 +37,8 @@ def to_markdown(report: Report) -> str:
     lines += ["", *_caution(report), f"{code(report.header.profile)} profile · {code(versions)}"]
     if trust := describe_trust(report):
         lines += ["", trust]
-    bad = [verdict for verdict in report.verdicts if verdict.outcome.bad]
+    lines += _observations(report)
+    bad = [v for name in report.header.implementations for v in report.of(name) if v.outcome.bad]
     waived = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.WAIVED]
     lines += _folded("not conforming", bad) + _folded("waived", waived)
     return "\n".join(lines) + "\n"
@@ -68,6 +69,17 @@ def _caution(report: Report) -> list[str]:
     for name, scope in report.scopes().items():
         lines += [f"⚠ {code(name)}: {scope.sentence()}.", ""]
     return lines
+
+
+def _observations(report: Report) -> list[str]:
+    """Return a table of what was observed and not judged; nothing if nothing was."""
+    lines = [
+        f"| {code(identity)} | {', '.join(map(code, names))} | {code(answer)} |"
+        for identity, answers in report.observations().items()
+        for answer, names in answers.items()
+    ]
+    head = ["", "| left open | implementations | observed |", "| --- | --- | --- |"]
+    return [*head, *lines] if lines else []
 
 
 def _folded(title: str, verdicts: list[Verdict]) -> list[str]:

@@ -22,7 +22,7 @@ from conformance.report.atomic_files import write_text
 from conformance.report.place_differences import by_device, by_environment, differing_outcomes
 from conformance.report.scope import Scope, scope_of
 from conformance.report.validation import ReportError, read_valid_json
-from conformance.requirements import REQUIREMENTS, TRANSFORMS
+from conformance.requirements import REQUIREMENTS, TRANSFORMS, Level
 from conformance.requirements.verdict import Outcome, Verdict
 
 VERSION = 1
@@ -112,8 +112,19 @@ class Report:
         return not self.footer.missing and self.footer.expected == self.footer.verdicts
 
     def of(self, implementation: str) -> list[Verdict]:
-        """Return the verdicts on one implementation."""
-        return [v for v in self.verdicts if v.implementation == implementation]
+        """Return the verdicts on one implementation, without what was only observed."""
+        found = [v for v in self.verdicts if v.implementation == implementation]
+        return [v for v in found if v.level is not Level.MAY]
+
+    def observations(self) -> dict[str, dict[str, list[str]]]:
+        """Return by MAY row the answers, each with the implementations that give it."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for verdict in self.verdicts:
+            if verdict.level is Level.MAY:
+                lead = "" if verdict.outcome is Outcome.OBSERVED else "not observed: "
+                answers = found.setdefault(verdict.requirement, {})
+                answers.setdefault(lead + verdict.detail, []).append(verdict.implementation)
+        return found
 
     def counts(self) -> dict[str, int]:
         """Return how many verdicts have each outcome."""
@@ -132,7 +143,8 @@ class Report:
 
     def grounds(self) -> dict[str, str]:
         """Return what demands each judged requirement, or what is left open, by its id."""
-        judged = {verdict.requirement for verdict in self.verdicts if verdict.outcome.judged}
+        seen = (Outcome.OBSERVED,)
+        judged = {v.requirement for v in self.verdicts if v.outcome.judged or v.outcome in seen}
         return {row.id: row.grounds for row in REQUIREMENTS.values() if row.id in judged}
 
     def scopes(self) -> dict[str, Scope]:

@@ -27,7 +27,7 @@ from conformance.requirements.requirement import family_of
 from conformance.requirements.verdict import Outcome, Verdict
 
 _HERE = Path(__file__).parent
-_MARKS = {"conforms": "✓", "violates": "✗", "deviates": "≈", "unsupported": "–"}
+_MARKS = {"conforms": "✓", "violates": "✗", "deviates": "≈", "observed": "·", "unsupported": "–"}
 
 
 def to_html(report: Report) -> str:
@@ -116,6 +116,7 @@ def _rows(report: Report, identities: list[str]) -> list[dict[str, Any]]:
 def _cell(verdict: Verdict, report: Report, diagnosis: str) -> dict[str, Any]:
     worst = "" if verdict.worst is None else f"{verdict.worst:.2g}"
     shown = ratio(verdict)
+    note = "" if shown is None else f"{shown:.2g}"
     facts = [("cases", str(verdict.cases))]
     facts += [("rejected", str(verdict.rejected))] * (verdict.rejected > 0)
     facts += [("left out", str(verdict.cut))] * (verdict.cut > 0)
@@ -128,7 +129,7 @@ def _cell(verdict: Verdict, report: Report, diagnosis: str) -> dict[str, Any]:
         "outcome": verdict.outcome.value,
         "mark": _MARKS.get(verdict.outcome.value, "!"),
         "who": verdict.implementation,
-        "ratio": "" if shown is None else f"{shown:.2g}",
+        "note": verdict.detail if verdict.outcome is Outcome.OBSERVED else note,
         "facts": facts,
         "finding": _finding(verdict),
         "detail": verdict.detail,

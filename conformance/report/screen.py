@@ -13,7 +13,7 @@ from conformance.report.causes import Cause, causes, format_ids
 from conformance.report.detail import Detail
 from conformance.report.model import Report
 from conformance.report.scope import scope_of
-from conformance.report.summary import Summary, summarize, summarize_each
+from conformance.report.summary import Summary, summarize_each
 from conformance.report.terminal import (
     answer_line,
     escape,
@@ -21,6 +21,7 @@ from conformance.report.terminal import (
     heading_lines,
     render_conclusion,
     render_findings,
+    render_observations,
 )
 from conformance.report.text import (
     WIDTH,
@@ -79,6 +80,7 @@ def render_screen(report: Report, console: Console, printed: Verdict | None = No
         console.print(escape(first), style="bold", highlight=False, soft_wrap=True)
         for line in rest:
             console.print(escape(line), highlight=False, soft_wrap=True)
+    render_observations(report, console)
     console.print()
     for line in evidence_lines(report, brief=True):
         console.print(line, highlight=False)
@@ -109,12 +111,12 @@ def answer_lines(
         commands: Add the commands to go on with.
     """
     verdicts = report.of(name)
-    sums = summarize(verdicts)
+    sums = dict(summarize_each(report))[name]
     lines = [f"{_mark(sums)} {answer_line(name, sums)}"]
     if scope := scope_of(verdicts):
         lines += _wrap(f"{scope.sentence()}.", "  ", 2)
     lines += [f" {line}" for line in recognition_lines(report.recognitions.get(name))]
-    lines += [f" {line}" for line in mined_lines(report.mined.get(name))]
+    lines += [f" {line}" for line in mined_lines(report.mined.get(name))] * bool(sums.applicable)
     found = causes(report, name)
     lines += _unknown(report.diagnoses.get(name, {}))
     several = sum(bool(cause.diagnosis) for cause in found)
@@ -131,6 +133,8 @@ def answer_lines(
 
 
 def _mark(sums: Summary) -> str:
+    if not sums.applicable and sums.observed:
+        return "·"
     return "✗" if sums.must else "!" if sums.should or not sums.applicable else "✓"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from conformance.report.model import Report
-from conformance.requirements import REQUIREMENTS, Level
+from conformance.requirements import REQUIREMENTS, Level, select
 from conformance.requirements.verdict import Outcome, Verdict
 
 
@@ -26,12 +26,13 @@ class Summary:
     waived_must: int
     worst: float | None
     cases: int
+    observed: int
 
     @property
     def word(self) -> str:
         """The answer in a few words; a failed MUST takes precedence."""
         if not self.applicable:
-            return "not judged"
+            return pluralize(self.observed, "observation") if self.observed else "not judged"
         if self.must or self.should:
             return "fails" if self.must else "fails a SHOULD"
         if self.waivers:
@@ -42,8 +43,9 @@ class Summary:
 
 
 def summarize(verdicts: list[Verdict]) -> Summary:
-    """Return the counts over verdicts; a waived one counts as waived only."""
-    applicable = [v for v in verdicts if v.outcome is not Outcome.UNSUPPORTED]
+    """Return the counts over verdicts; a waived one counts as waived only, a MAY as observed."""
+    judged = [v for v in verdicts if v.level is not Level.MAY]
+    applicable = [v for v in judged if v.outcome is not Outcome.UNSUPPORTED]
     bad = [v for v in applicable if v.outcome.bad]
     waived = [v for v in applicable if v.outcome is Outcome.WAIVED]
     worst = [v.worst for v in applicable if v.worst is not None]
@@ -60,12 +62,17 @@ def summarize(verdicts: list[Verdict]) -> Summary:
         waived_must=sum(v.level is Level.MUST for v in waived),
         worst=max(worst, default=None),
         cases=sum(v.cases for v in verdicts),
+        observed=sum(v.outcome is Outcome.OBSERVED for v in verdicts),
     )
 
 
 def summarize_each(report: Report) -> list[tuple[str, Summary]]:
     """Return each implementation of a report with its counts, in the order of the header."""
-    return [(name, summarize(report.of(name))) for name in report.header.implementations]
+    verdicts = report.verdicts
+    return [
+        (name, summarize([v for v in verdicts if v.implementation == name]))
+        for name in report.header.implementations
+    ]
 
 
 def describe_trust(report: Report) -> str:
@@ -83,9 +90,9 @@ def describe_gap(report: Report) -> str:
         return "incomplete"
     if report.header.shard is not None:
         return f"shard {report.header.shard}"
-    judged = set(report.header.requirements)
-    if not judged >= set(REQUIREMENTS):
-        return f"{len(judged & set(REQUIREMENTS))} of {len(REQUIREMENTS)} requirements"
+    judged, rows = set(report.header.requirements), {row.id for row in select(REQUIREMENTS)}
+    if not judged >= rows:
+        return f"{len(judged & rows)} of {len(rows)} requirements"
     return ""
 
 

@@ -11,8 +11,9 @@ from rich.table import Table
 from conformance.adapters.errors import printable
 from conformance.report.causes import shared_cause
 from conformance.report.model import Report
+from conformance.report.observations import observation_lines
 from conformance.report.place_differences import by_device, by_environment, comparison_lines
-from conformance.report.summary import Summary, summarize_each
+from conformance.report.summary import Summary, pluralize, summarize_each
 from conformance.report.text import (
     explanation_lines,
     format_diagnosis,
@@ -77,7 +78,8 @@ def render_findings(report: Report, console: Console, printed: Verdict | None = 
             for line in [*lines, *mined_lines(report.mined.get(implementation))]:
                 console.print(escape(f"  {line}"), highlight=False, soft_wrap=True)
             _render_families(verdicts, console)
-    _render_bad([verdict for verdict in report.verdicts if verdict != printed], report, console)
+    judged = [verdict for name in report.header.implementations for verdict in report.of(name)]
+    _render_bad([verdict for verdict in judged if verdict != printed], report, console)
     _render_waived(report, console)
 
 
@@ -86,10 +88,17 @@ def render_conclusion(report: Report, console: Console) -> None:
     for name, diagnosis in report.diagnoses.items():
         console.print()
         _render_diagnosis(name, diagnosis, console)
+    render_observations(report, console)
     console.print()
     answers = len(report.header.implementations) + len(report.scopes())
     for number, line in enumerate(conclusion_lines(report)):
         console.print(line, highlight=False, style="bold" if number < answers else "")
+
+
+def render_observations(report: Report, console: Console) -> None:
+    """Print what was observed and not judged."""
+    for line in observation_lines(report):
+        console.print(escape(line), highlight=False, soft_wrap=True)
 
 
 def escape(text: str) -> str:
@@ -242,17 +251,18 @@ def evidence_lines(report: Report, *, brief: bool = False) -> list[str]:
     judged = sum(verdict.outcome.judged for verdict in report.verdicts)
     lines = comparison_lines(report.verdicts, report.devices, by_device)
     lines += comparison_lines(report.verdicts, {}, by_environment)
-    lines += [
-        f"{judged} judgements, {cases} cases, {compared} comparisons, "
-        f"{report.footer.seconds:.1f} s."
-    ]
+    observed = sum(verdict.outcome is Outcome.OBSERVED for verdict in report.verdicts)
+    counts = [pluralize(observed, "observation")] * bool(observed)
+    if judged or not observed:
+        counts.insert(0, f"{judged} judgements, {cases} cases, {compared} comparisons")
+    lines += [f"{', '.join(counts)}, {report.footer.seconds:.1f} s."]
     lines += [
         f"{name} changed process-wide state: {format_list(names)}."
         for name, names in report.side_effects.items()
     ]
     lines += _cut(report)
     unknown = any(verdict.outcome is Outcome.ERRORED for verdict in report.verdicts)
-    if not judged and not unknown and report.complete:
+    if not judged and not observed and not unknown and report.complete:
         lines.append("Nothing was judged: no chosen requirement applies to what was named.")
     if not report.complete:
         missing = report.footer.missing
@@ -275,7 +285,7 @@ def _cut(report: Report) -> list[str]:
 def answer_line(name: str, sums: Summary) -> str:
     """Return the answer on one implementation as a sentence."""
     if not sums.applicable:
-        return f"{name}: not judged."
+        return f"{name}: {sums.word}."
     known = f", {sums.waivers} waived" if sums.waivers else ""
     unjudged = f"{sums.errored} could not be judged" if sums.errored else ""
     if failed := sums.must + sums.should - sums.errored:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.report.waivers import Waiver
-from conformance.requirements import REQUIREMENTS
+from conformance.requirements import REQUIREMENTS, Level
 from conformance.requirements.verdict import Verdict
 
 _TEXTS = ("requirement", "implementation", "reason", "issue")
@@ -86,6 +86,9 @@ def _parse(where: str, entry: Any) -> Waiver:
             raise WaiverError(f"{msg}{', '.join(_TEXTS)}.")
     if entry["requirement"] not in REQUIREMENTS:
         msg = f"{where}: {entry['requirement']} is not a requirement. `conformance list` shows all."
+        raise WaiverError(msg)
+    if REQUIREMENTS[entry["requirement"]].level is Level.MAY:
+        msg = f"{where}: {entry['requirement']} is a MAY, which nothing violates. Remove the entry."
         raise WaiverError(msg)
     expires = entry.get("expires")
     if expires is not None and type(expires) is not datetime.date:

@@ -49,7 +49,7 @@ REQUIREMENTS: dict[str, Requirement] = {
     for theme in THEMES
     for row in import_module(f"conformance.requirements.{theme}").ROWS
 }
-"""Every requirement by id, in the order of presentation."""
+"""Every row by id, in the order of presentation. ``select`` leaves out those of MAY."""
 
 
 def families() -> tuple[str, ...]:

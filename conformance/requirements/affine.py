@@ -1,6 +1,6 @@
 """Gamma, beta and epsilon."""
 
-from conformance.requirements.requirement import Requirement
+from conformance.requirements.requirement import Level, Requirement
 
 ROWS = (
     Requirement(
@@ -38,5 +38,14 @@ ROWS = (
         mistakes=("√v + ε", "√(v+ε²)", "max(v, ε)", "ε twice", "ε hard-coded or clamped"),
         grounds="the problem: x̂ = (x−mean)/√(var+eps)",
         source="Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1",
+    ),
+    Requirement(
+        id="BN-EPS-2",
+        statement="eps = 0 may be refused; otherwise y may be anything where the variance is 0.",
+        formula="γ·0/√(0+0) + β",
+        level=Level.MAY,
+        why="Without ε a single constant feature is NaN, unless the layer looks out for it.",
+        grounds="left open: the problem gives eps no range, and 0/0 has no value",
+        source="Ioffe & Szegedy 2015, arXiv:1502.03167: ε is added for numerical stability",
     ),
 )

@@ -27,8 +27,8 @@ def _restriction(words: str, without: str, *ids: str) -> Restriction:
 
 
 RESTRICTIONS = (
-    _restriction("momentum is fixed", "momentum", "INIT-7", "EMA-4", "EMA-5", "EMA-8"),
-    _restriction("eps is fixed", "eps", "TRAIN-7"),
+    _restriction("momentum is fixed", "momentum", "INIT-7", "EMA-4", "EMA-5", "EMA-8", "EMA-9"),
+    _restriction("eps is fixed", "eps", "TRAIN-7", "EPS-2"),
     _restriction("momentum and eps are fixed", "momentum eps", "STATE-4"),
     _restriction("there is no gamma", "gamma", "INIT-1", "GRAD-2"),
     _restriction("there is no beta", "beta", "INIT-2", "GRAD-1"),
@@ -41,9 +41,11 @@ RESTRICTIONS = (
         "there are no running statistics",
         "running_mean running_var",
         *("INIT-3", "INIT-4", "STATE-2", "STATE-6", "JIT-2"),
-        *(f"EMA-{number}" for number in range(1, 9)),
+        *(f"EMA-{number}" for number in range(1, 10)),
     ),
-    _restriction("the mode is no argument of the call", "flag", "FLAG-4", "FLAG-5"),
+    _restriction(
+        "the mode is no argument of the call", "flag", "FLAG-4", "FLAG-5", "FLAG-6", "FLAG-8"
+    ),
 )
 
 

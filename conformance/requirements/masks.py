@@ -71,4 +71,16 @@ ROWS = (
         source="Σ_K x/|K| is not defined for an empty K",
         transforms=_PURE,
     ),
+    Requirement(
+        id="BN-MASK-4",
+        statement=(
+            "A mask that is not boolean may be refused, taken as weights, or as true where it is "
+            "not 0."
+        ),
+        level=Level.MAY,
+        needs=Capability.MASK,
+        why="Weights of samples look like a mask, and count as rows without an error.",
+        grounds="left open: a mask that is declared says which rows count, and no more",
+        source="the `where` argument of jax.numpy.mean is boolean",
+    ),
 )

@@ -81,4 +81,28 @@ ROWS = (
         source="flax normalization: statistics are always at least float32 for stability",
         transforms=_PURE,
     ),
+    Requirement(
+        id="BN-TYPE-5",
+        statement="An int32 input may be refused, or give y of any dtype.",
+        level=Level.MAY,
+        why="Images arrive as integers, and arithmetic that stays in them gives zeros.",
+        grounds="left open: the problem says nothing of dtypes",
+        source="the type promotion of JAX",
+    ),
+    Requirement(
+        id="BN-TYPE-6",
+        statement="A bool input may be refused, or give y of any dtype.",
+        level=Level.MAY,
+        why="Indicators arrive as bool, of which the sum is `or` and the difference an error.",
+        grounds="left open: the problem says nothing of dtypes",
+        source="the type promotion of JAX",
+    ),
+    Requirement(
+        id="BN-TYPE-7",
+        statement="A complex64 input may be refused, cut to its real part, or taken in any way.",
+        level=Level.MAY,
+        why="The mean of (x−μ)² is no variance of complex numbers, and a cast drops half of x.",
+        grounds="left open: the problem says nothing of dtypes",
+        source="Trabelsi et al. 2018, arXiv:1705.09792: complex batch normalization",
+    ),
 )

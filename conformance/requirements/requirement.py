@@ -11,6 +11,7 @@ class Level(Enum):
 
     MUST = "must"
     SHOULD = "should"
+    MAY = "may"
 
 
 class Capability(Enum):
@@ -84,14 +85,15 @@ class Requirement:
 
     Attributes:
         id: ``BN-<FAMILY>-<number>``; its meaning never changes.
-        statement: What a layer must or should do.
+        statement: What a layer must, should or may do. What it does where it may is observed, and
+            not judged.
         level: How binding it is.
         needs: What an implementation must offer.
         formula: The statement as a formula; empty if words suffice.
         why: The reason.
-        mistakes: Common ways to violate it.
+        mistakes: Common ways to violate it; none of a MAY.
         grounds: What demands it: "the problem: …", "mathematics: …" or, in an extended domain,
-            "declared: …". A SHOULD says what is left open.
+            "declared: …". A SHOULD or MAY says what is left open.
         source: Where it comes from.
         transforms: The members of ``TRANSFORMS`` that judging it applies to the layer.
         on_word: Judging it takes facts that only the process of the layer can observe.
@@ -103,7 +105,7 @@ class Requirement:
     needs: Capability = Capability.LAYER
     formula: str = ""
     why: str
-    mistakes: tuple[str, ...]
+    mistakes: tuple[str, ...] = ()
     grounds: str
     source: str
     transforms: tuple[str, ...] = ()

@@ -95,6 +95,23 @@ ROWS = (
         source="the arithmetic of IEEE 754 in BN-TRAIN-1 and BN-EVAL-1",
     ),
     Requirement(
+        id="BN-NUM-5",
+        statement="The running statistics may keep a NaN of an earlier batch, or be free of it.",
+        level=Level.MAY,
+        why="One bad batch spoils all later evaluations, unless the layer leaves it out.",
+        grounds="left open: the equations are about numbers, and NaN is none",
+        source="BN-NUM-4, over several calls",
+    ),
+    Requirement(
+        id="BN-NUM-6",
+        statement="Where squares of x overflow float32, y and the statistics may be anything.",
+        formula="|x| > √(2¹²⁸) ≈ 1.8e19",
+        level=Level.MAY,
+        why="An infinite variance gives y = β, which looks healthy; another formula gives NaN.",
+        grounds="left open: the variance is beyond the numbers of float32",
+        source="the range of IEEE 754 binary32",
+    ),
+    Requirement(
         id="BN-SHAPE-1",
         statement=(
             "Right for every N and D, including N = 1, D = 1, N = D, and every size next to a "
@@ -130,6 +147,24 @@ ROWS = (
         mistakes=("a constant in float64", "an output left in the dtype of the arithmetic"),
         grounds="left open: the problem gives the values of y, and no dtype",
         source="flax.nnx.BatchNorm: the dtype of y follows from those of x and the arrays",
+    ),
+    Requirement(
+        id="BN-SHAPE-4",
+        statement="A batch without rows may be refused, or leave any running statistics.",
+        formula="x of shape (0, D)",
+        level=Level.MAY,
+        why="A filter may leave nothing of the last batch, and NaN stays in an average.",
+        grounds="left open: the mean of no rows is not defined",
+        source="numpy.mean of an empty array is NaN",
+    ),
+    Requirement(
+        id="BN-SHAPE-5",
+        statement="An input without an axis for rows may be refused, or taken in any way.",
+        formula="x of shape (D,)",
+        level=Level.MAY,
+        why="A single example without its batch axis broadcasts, with a mean over its features.",
+        grounds="left open: in the problem x has the shape (N, D)",
+        source="the broadcasting rules of NumPy",
     ),
     Requirement(
         id="BN-ERR-1",

@@ -111,4 +111,13 @@ ROWS = (
         grounds="left open: new − m·(new − old) is the same average, and rounds at m = 1",
         source="BN-EMA-4, to the last bit",
     ),
+    Requirement(
+        id="BN-EMA-9",
+        statement="A momentum outside [0, 1] may be refused, or taken as it is.",
+        formula="m = 1.5, m = −.5",
+        level=Level.MAY,
+        why="A percentage taken for a share is such a momentum, and the average diverges.",
+        grounds="left open: the problem gives momentum no range",
+        source="the weights of an average are in [0, 1]",
+    ),
 )

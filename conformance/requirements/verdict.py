@@ -20,6 +20,7 @@ class Outcome(Enum):
     VIOLATES = "violates"
     DEVIATES = "deviates"
     WAIVED = "waived"
+    OBSERVED = "observed"
     UNSUPPORTED = "unsupported"
     VACUOUS = "vacuous"
     ERRORED = "errored"
@@ -78,7 +79,7 @@ class Verdict:
             the number of rows; of several quantities the largest.
         seconds: Wall time.
         violation: The violation; only of violated and waived requirements.
-        detail: An explanation of outcomes without a violation.
+        detail: An explanation of outcomes without a violation; of a MAY, what was observed.
     """
 
     requirement: str

@@ -8,7 +8,7 @@ from support.sampling import exhaustive
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.properties.support.subject import Subject
-from conformance.requirements import REQUIREMENTS, Level
+from conformance.requirements import REQUIREMENTS, Level, select
 from conformance.requirements.verdict import Outcome
 from impl.fair import FAIR
 
@@ -18,7 +18,7 @@ def judge(
 ) -> dict[str, Outcome]:
     """Return the outcome of each requirement that applies, or of those named."""
     few = budget(max_examples=cases, minimize=False)
-    rows = [row for row in REQUIREMENTS.values() if not only or row.id in only]
+    rows = [row for row in select(REQUIREMENTS) if not only or row.id in only]
     offered = subject.implementation.capabilities
     return {
         row.id: judge_requirement(row, subject, few).outcome

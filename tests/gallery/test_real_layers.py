@@ -15,7 +15,7 @@ from conformance.adapters.resolve import resolve
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.properties.support.subject import Subject
-from conformance.requirements import REQUIREMENTS, Level
+from conformance.requirements import REQUIREMENTS, Level, select
 from conformance.requirements.verdict import Outcome, Verdict
 
 pytestmark = pytest.mark.filterwarnings("ignore:'.value' (access|setter) is now deprecated")
@@ -49,7 +49,7 @@ def place(name: str) -> str:
 
 def judge(implementation: Implementation, *, every: int = 1) -> dict[str, Verdict]:
     """Judge every n-th of the requirements that apply, with few cases; return verdicts by id."""
-    rows = [r for r in REQUIREMENTS.values() if r.needs in implementation.capabilities][::every]
+    rows = [r for r in select(REQUIREMENTS) if r.needs in implementation.capabilities][::every]
     subject = Subject(implementation)
     return {row.id: judge_requirement(row, subject, FEW) for row in rows}
 

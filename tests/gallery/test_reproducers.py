@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.example_reports import IDS
 from support.sampling import THEME_OF, exhaustive, sample_parameters
 
 from conformance.adapters import peers
@@ -131,7 +132,7 @@ def no_bytecode(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
 
-@pytest.mark.parametrize("identity", sample_parameters(REQUIREMENTS, group=THEME_OF.get, every=40))
+@pytest.mark.parametrize("identity", sample_parameters(IDS, group=THEME_OF.get, every=40))
 def test_a_script_tells_the_fault_from_a_correct_layer(identity: str, tmp_path: Path):
     """With the faulty class in the user's module it ends with 1, with a correct one with 0."""
     fault = fault_of(identity)

@@ -11,7 +11,7 @@ from rich.console import Console
 from conformance.report.model import Footer, Header, Report, read_environment
 from conformance.report.shards import Shard
 from conformance.report.terminal import render
-from conformance.requirements import REQUIREMENTS
+from conformance.requirements import REQUIREMENTS, select
 from conformance.requirements.finding import Finding, FindingKind
 from conformance.requirements.verdict import Outcome, Verdict, Violation
 
@@ -60,6 +60,10 @@ EVERY = (
     verdict("BN-EMA-5", Outcome.ERRORED, detail="the suite itself failed: IndexError\n  line 2"),
 )
 WAIVED = verdict("BN-EMA-6", Outcome.WAIVED, detail="waived: it is so (#1)")
+OBSERVED = verdict(
+    "BN-EPS-2", Outcome.OBSERVED, cases=0, comparisons=0, worst=None, detail="training gives NaN"
+)
+"""What was observed of a MAY row."""
 
 
 def report(*verdicts: Verdict, **footer: Any) -> Report:
@@ -81,10 +85,14 @@ def report(*verdicts: Verdict, **footer: Any) -> Report:
     )
 
 
+IDS = [row.id for row in select(REQUIREMENTS)]
+"""Those of all requirements, without MAY rows."""
+
+
 def complete_report(*exceptions: Verdict) -> Report:
     """Return a report on every requirement; all conform except the given verdicts."""
     by_id = {one.requirement: one for one in exceptions}
-    return report(*(by_id.get(identity, verdict(identity)) for identity in REQUIREMENTS))
+    return report(*(by_id.get(identity, verdict(identity)) for identity in IDS))
 
 
 NAMES = ("impl", "flax")
@@ -92,10 +100,10 @@ NAMES = ("impl", "flax")
 
 def full_run() -> Report:
     """A made-up run of all requirements on two implementations."""
-    verdicts = [verdict(row, implementation=name) for name in NAMES for row in REQUIREMENTS]
+    verdicts = [verdict(row, implementation=name) for name in NAMES for row in IDS]
     verdicts[3] = verdict(verdicts[3].requirement, Outcome.VIOLATES)
     full = replace(report(*verdicts, exit_code=1), side_effects={"flax": ["signal handlers"]})
-    return replace(full, header=replace(full.header, requirements=list(REQUIREMENTS)))
+    return replace(full, header=replace(full.header, requirements=IDS))
 
 
 def shards(count: int) -> list[tuple[str, Report]]:

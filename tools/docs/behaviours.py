@@ -1,7 +1,7 @@
-"""Observes what implementations do where the requirements are silent.
+"""Observes what implementations do where a MAY row leaves them free.
 
 Usage: python tools/docs/behaviours.py            observe every layer whose framework is installed
-       python tools/docs/behaviours.py FILE.json  use the output of `conformance behaviours --json`
+       python tools/docs/behaviours.py FILE.json  use a report of `conformance run --level may`
 
 Writes docs/data/behaviours.json; `generate.py` makes docs/behaviours.md of it. Install all the
 frameworks of `tox -e peers` first: those that are missing will be missing from the page.
@@ -10,15 +10,17 @@ frameworks of `tox -e peers` first: those that are missing will be missing from 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import tempfile
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from conformance.adapters.errors import AdapterError
-from conformance.diagnosis.behaviours.behaviour import BEHAVIOURS
-from conformance.diagnosis.behaviours.observer import Observer
-from conformance.diagnosis.behaviours.tables import document
+from conformance.report.model import Report
+from conformance.requirements import REQUIREMENTS
+from conformance.requirements.verdict import Outcome
 
 DATA = Path(__file__).parents[2] / "docs" / "data" / "behaviours.json"
 NAMES = (
@@ -28,61 +30,57 @@ NAMES = (
 )
 DISTRIBUTIONS = ("jax", "flax", "equinox", "dm-haiku", "keras", "torch", "mlx", "onnx")
 
-_HEAD = """# Behaviours: characterization without judgement
+_HEAD = """# Behaviours: what layers do where they may choose
 
 Generated from `docs/data/behaviours.json` by `python tools/docs/generate.py`; do not edit.
 
-The requirements are silent about some inputs and settings: empty batches, integer inputs, ε = 0,
-second derivatives and others. This page records what implementations do with them (a
-*characterization*). Nothing here is judged, and no answer is better than another. To characterize
-your own layer:
+The requirements leave some inputs and settings open: empty batches, integer inputs, ε = 0, flags
+that are NaN and others. Each is a row of the [table of requirements](requirements.md) with the
+level MAY. What an implementation does there is observed, and not judged: no answer is better than
+another, and none counts in a score or an exit code. To see what your own layer does, alone or
+beside others:
 
 ```console
-$ conformance behaviours my_norm.py:MyBatchNorm
+$ conformance run my_norm.py:MyBatchNorm flax --level may
+$ conformance run my_norm.py:MyBatchNorm -k BN-SHAPE-4,BN-EPS-2
 ```
 
-Each observation is made in a worker process, so the layer may crash or hang. The layers have three
+A run without `--level may` observes those rows only that `-k` names by their ids. Observations are
+made in worker processes, so a crash or a hang of the layer is an answer, too. The layers have three
 features, momentum 0.75 and ε = 1e-3; a forward function has those that it is defined with. Keras,
 Haiku, PyTorch, MLX and ONNX take a training flag instead of `use_running_average`, which their
 adapters negate; for these, an answer about a flag of NaN or .3 describes the negated flag.
 """
 
 
-def observe() -> dict[str, Any]:
+def observe() -> Report:
     """Observe every implementation that can be built here."""
-    found = []
-    for name in NAMES:
-        observer = Observer(name)
-        try:
-            observations = list(observer.observations())
-        except AdapterError as error:
-            print(error)
-            continue
-        found.append((name, observer.kind, observations))
-    return document(found)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "report.json"
+        options = ["--level", "may", "--report", str(file)]
+        subprocess.run([sys.executable, "-m", "conformance", "run", *NAMES, *options], check=False)
+        return Report.read(file)
 
 
-def data_of(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the answers by behaviour and implementation, with the versions observed."""
-    answers: dict[str, dict[str, str]] = {name: {} for name in document["behaviours"]}
-    for layer in document["implementations"]:
-        for each in layer["observations"]:
-            text = each["answer"] if each["observed"] else f"not observed: {each['answer']}"
-            answers[each["behaviour"]][layer["name"]] = text
-    return {"versions": {name: version(name) for name in DISTRIBUTIONS}, "answers": answers}
+def data_of(report: Report) -> dict[str, Any]:
+    """Return the answers by row, each with the implementations that give it, and the versions."""
+    there = {v.implementation for v in report.verdicts if v.outcome is not Outcome.ERRORED}
+    print("left out:", ", ".join(set(report.header.implementations) - there) or "none")
+    found = replace(report, verdicts=[v for v in report.verdicts if v.implementation in there])
+    versions = {name: version(name) for name in DISTRIBUTIONS}
+    return {"versions": versions, "observed": found.observations()}
 
 
 def page(data: dict[str, Any]) -> str:
-    """Return the page: a table per behaviour, in which equal answers share a row."""
+    """Return the page: a table per row, in which equal answers share a line."""
     versions = ", ".join(f"{name} {number}" for name, number in data["versions"].items())
     parts = [_HEAD, f"Versions: {versions}.", ""]
-    for behaviour, of_layer in data["answers"].items():
-        parts += [f"## {behaviour}", "", BEHAVIOURS[behaviour].question, ""]
+    for identity, answers in data["observed"].items():
+        row = REQUIREMENTS[identity]
+        formula = f" `{row.formula}`" if row.formula else ""
+        parts += [f"## {identity}", "", row.statement + formula, ""]
         parts += ["| implementations | observed |", "|---|---|"]
-        rows: dict[str, list[str]] = {}
-        for name, answer in of_layer.items():
-            rows.setdefault(answer, []).append(name)
-        parts += [f"| {', '.join(names)} | {_cell(answer)} |" for answer, names in rows.items()]
+        parts += [f"| {', '.join(names)} | {_cell(text)} |" for text, names in answers.items()]
         parts.append("")
     return "\n".join(parts)
 
@@ -93,10 +91,10 @@ def _cell(text: str) -> str:
 
 def main(arguments: list[str]) -> None:
     """Write the data."""
-    found = json.loads(Path(arguments[0]).read_text("utf-8")) if arguments else observe()
-    text = json.dumps(data_of(found), ensure_ascii=False, indent=1)
+    report = Report.read(Path(arguments[0])) if arguments else observe()
+    text = json.dumps(data_of(report), ensure_ascii=False, indent=1)
     DATA.write_text(text + "\n", encoding="utf-8")
-    print(f"wrote {DATA.name}:", ", ".join(layer["name"] for layer in found["implementations"]))
+    print(f"wrote {DATA.name}")
 
 
 if __name__ == "__main__":

@@ -93,17 +93,17 @@ def counted() -> dict[str, Any]:
 
 
 def _tables() -> dict[str, int]:
-    optional = {"ND", "MASK", "TYPE", "SYNC"}
+    optional, required = {"ND", "MASK", "TYPE", "SYNC"}, select(REQUIREMENTS)
+    broken = [fault.breaks for fault in FAULTS.values()]
     return {
-        "requirements": len(REQUIREMENTS),
-        "must": sum(row.level is Level.MUST for row in REQUIREMENTS.values()),
-        "should": sum(row.level is Level.SHOULD for row in REQUIREMENTS.values()),
-        "core": sum(row.family not in optional for row in REQUIREMENTS.values()),
+        "requirements": len(required),
+        **{level.value: len(select(REQUIREMENTS, level=level)) for level in Level},
+        "core": sum(row.family not in optional for row in required),
         "families": len(families()),
-        "deselected": len(REQUIREMENTS) - len(select(REQUIREMENTS, _IN_THE_PYTEST_EXAMPLE)),
+        "deselected": len(required) - len(select(REQUIREMENTS, _IN_THE_PYTEST_EXAMPLE)),
         "faults": len(FAULTS),
         "pairs": sum(len(fault.breaks) for fault in FAULTS.values()),
-        "unproved": len(set(REQUIREMENTS).difference(*(f.breaks for f in FAULTS.values()))),
+        "unproved": len({row.id for row in required}.difference(*broken)),
         "variants": len(VARIANTS),
         "alternatives": len(ALTERNATIVES),
         "backward_alternatives": sum(a.backward for a in ALTERNATIVES.values()),

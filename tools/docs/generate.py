@@ -31,7 +31,8 @@ Generated from `conformance/requirements` by `python tools/docs/generate.py`; do
 The normative text of the suite: <!--requirements-->?<!--/--> requirements, <!--must-->?<!--/-->
 of them MUST and <!--should-->?<!--/--> SHOULD. The meaning of an id never changes; a stricter
 reading gets a new id. "Equal" means within the error bound (see [error bounds](error-bounds.md)).
-"Identical" means the same dtype and the same values.
+"Identical" means the same dtype and the same values. The <!--may-->?<!--/--> rows of the level MAY
+leave something open: what a layer does there is [observed](behaviours.md), and not judged.
 
 Notation: `x` has shape `(N, D)`; μ and v are the mean and the *biased* variance of the batch over
 axis 0; z = (x−μ)/√(v+ε); γ and β are gamma and beta; rm and rv are the running mean and variance;
@@ -41,7 +42,7 @@ cotangent of y.
 *Grounds* says what demands a MUST: the problem that the suite was written for, read literally, or
 plain mathematics; in the extended domain, what the layer itself declares. A layer that does
 otherwise without contradicting either of them violates a SHOULD at most, whose grounds say what is
-left open.
+left open, as those of a MAY do.
 
 *Needs* is the capability that an implementation must offer for the requirement to apply. Without
 it the verdict is `unsupported`, never `conforms`.

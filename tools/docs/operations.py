@@ -45,7 +45,7 @@ _TITLES = {
     "nnx_steps": "Training steps of modules",
     "domain_calls": "Extended domain",
     "adapter_facts": "Facts of adapters",
-    "characterizing_calls": "Behaviours",
+    "characterizing_calls": "MAY rows",
     "equations": "Lines of mistakes",
     "growth": "Sizes of programs",
 }

@@ -172,9 +172,9 @@ STEPS = {
         needs=("equinox", "dm-haiku", "keras", "mlx", "onnx", "torch"),
     ),
     "behaviours": Step(
-        "what implementations do where the requirements are silent",
+        "what implementations do where a MAY row leaves them free",
         ("{python} tools/docs/behaviours.py",),
-        ("conformance/adapters/**/*.py", "conformance/diagnosis/behaviours/*.py"),
+        ("conformance/adapters/**/*.py", "conformance/properties/observations/*.py"),
         output="docs/data/behaviours.json",
         minutes=3,
         needs=("equinox", "dm-haiku", "keras", "mlx", "onnx", "torch"),

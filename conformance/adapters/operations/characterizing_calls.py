@@ -1,4 +1,4 @@
-"""Operations that no requirement covers, for the characterization of behaviours."""
+"""Operations that only MAY rows take: what no requirement covers."""
 
 from __future__ import annotations
 

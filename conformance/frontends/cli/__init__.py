@@ -11,10 +11,6 @@ __all__ = ["main"]
 _HERE = "conformance.frontends.cli"
 
 COMMANDS = {
-    "behaviours": (
-        "behaviours_command:behaviours",
-        "Show what is not specified, without judging it.",
-    ),
     "combine": ("reporting:combine", "Combine the reports of shards."),
     "config": ("config_command:config", "Show the settings of a project."),
     "diff": ("reporting:diff", "Show what changed between two reports."),
@@ -35,10 +31,14 @@ COMMANDS = {
 }
 """The module and the function of each command, and its line in ``--help``."""
 
+REMOVED = {"behaviours": "conformance run IMPL --level may"}
+"""What to use in the place of a command that was removed."""
+
 
 @click.group(
     cls=LazyGroup,
     lazy={name: (f"{_HERE}.{place}", line) for name, (place, line) in COMMANDS.items()},
+    removed=REMOVED,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
 )
 @click.version_option(package_name="batchnorm-conformance", prog_name="conformance")

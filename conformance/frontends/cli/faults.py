@@ -31,7 +31,7 @@ from conformance.frontends.pytest_plugin.collector import VerdictCollector
 from conformance.frontends.run_config import RunConfig
 from conformance.report.exit_codes import ExitCode
 from conformance.report.kill_matrix import KillMatrix
-from conformance.requirements import REQUIREMENTS
+from conformance.requirements import REQUIREMENTS, select
 from conformance.requirements.verdict import Verdict, item_name
 
 
@@ -149,7 +149,7 @@ def _pairs(gallery: str, chosen: Mapping[str, Any], *, listed: bool) -> dict[str
     return {
         item_name(row.id, f"{gallery}:{name}"): f"{gallery}:{name}"
         for name, fault in chosen.items()
-        for row in REQUIREMENTS.values()
+        for row in select(REQUIREMENTS)
         if (row.id in fault.breaks) == listed
         and (listed or row.needs in fault.implementation.capabilities)
     }
@@ -184,7 +184,7 @@ class _FaultJudge:
         """Judge pairs in one pytest session; the first violation of each is enough."""
         run = RunConfig(
             implementations=tuple(dict.fromkeys(pairs.values())),
-            requirements=tuple(REQUIREMENTS.values()),
+            requirements=select(REQUIREMENTS),
             budget=replace(chosen, minimize=False),
             pairs=frozenset(pairs),
             in_process=True,

@@ -15,11 +15,18 @@ class LazyGroup(click.Group):
     Args:
         lazy: The place of each command, as ``module:attribute``, and its line in ``--help``, so
             that ``--help`` imports none of them.
+        removed: What to use in the place of a command that was removed.
     """
 
-    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        lazy: Mapping[str, tuple[str, str]],
+        removed: Mapping[str, str],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self._lazy = lazy
+        self._lazy, self._removed = lazy, removed
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands, in alphabetical order."""
@@ -27,6 +34,9 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command, importing its module."""
+        if cmd_name in self._removed:
+            msg = f"the command {cmd_name!r} was removed: use `{self._removed[cmd_name]}`"
+            raise click.UsageError(msg, ctx)
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self._lazy[cmd_name][0].partition(":")

@@ -18,13 +18,13 @@ from conformance.frontends.run_config import select_requirements
 from conformance.report import grade as grades
 from conformance.report.model import SCHEMA, VECTORS_SCHEMA
 from conformance.report.text import WIDTH
-from conformance.requirements import Requirement
+from conformance.requirements import Level, Requirement
 
 
 def _selected(patterns: tuple[str, ...], level: str | None = None) -> tuple[Requirement, ...]:
-    """Return the selected requirements, or end with a usage error."""
+    """Return the selected rows, those of MAY included, or end with a usage error."""
     try:
-        return select_requirements(patterns, level)
+        return select_requirements(patterns, level, with_may=True)
     except OptionError as error:
         raise click.UsageError(str(error)) from error
 
@@ -39,7 +39,9 @@ def _selected(patterns: tuple[str, ...], level: str | None = None) -> tuple[Requ
     help="List only these: ids, families or globs.",
 )
 @click.option(
-    "--level", type=click.Choice(["must", "should"]), help="List only requirements of this level."
+    "--level",
+    type=click.Choice([level.value for level in Level]),
+    help="List only rows of this level.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print every field as one JSON array.")
 def list_requirements(patterns: tuple[str, ...], level: str | None, as_json: bool) -> None:
@@ -52,7 +54,10 @@ def list_requirements(patterns: tuple[str, ...], level: str | None, as_json: boo
     for row in rows:
         head = f"{row.id:<12} {row.level.value.upper():<6} "
         click.echo(textwrap.fill(head + row.statement, WIDTH, subsequent_indent=" " * 20))
-    click.echo(f"{len(rows)} requirements. `conformance explain ID` explains one.")
+    left_open = sum(row.level is Level.MAY for row in rows)
+    counts = [f"{len(rows) - left_open} requirements"] * (len(rows) > left_open)
+    counts += [f"{left_open} left open (MAY)"] * bool(left_open)
+    click.echo(f"{', '.join(counts)}. `conformance explain ID` explains one.")
 
 
 @click.command()
@@ -78,11 +83,12 @@ def _explain(row: Requirement) -> None:
     click.echo(textwrap.fill(row.grounds, WIDTH, initial_indent="    ", subsequent_indent="    "))
     click.echo("\n  Why it matters")
     click.echo(textwrap.fill(row.why, WIDTH, initial_indent="    ", subsequent_indent="    "))
-    click.echo("\n  Classical mistakes")
+    if row.mistakes:
+        click.echo("\n  Classical mistakes")
     for mistake in row.mistakes:
         click.echo(textwrap.fill(mistake, WIDTH, initial_indent="  - ", subsequent_indent="    "))
     click.echo(f"\n  Needs: {row.needs.value}    Source: {row.source}")
-    click.echo("\n  How it is judged")
+    click.echo(f"\n  How it is {'observed' if row.level is Level.MAY else 'judged'}")
     click.echo(textwrap.indent(property_source(row.id), "    "))
 
 
@@ -97,7 +103,7 @@ def property_source(identity: str) -> str:
     """
     package = find_spec("conformance.properties")
     assert package is not None and package.submodule_search_locations  # noqa: S101, PT018
-    for path in sorted(Path(package.submodule_search_locations[0]).glob("*.py")):
+    for path in sorted(Path(package.submodule_search_locations[0]).rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         if f'"{identity}"' not in text:
             continue

@@ -23,6 +23,8 @@ from conformance.frontends.pytest_plugin.protocol import (
     RUN_CONFIG,
     VERDICT,
 )
+from conformance.report.exit_codes import ExitCode, exit_code_of
+from conformance.report.observations import observation_lines
 from conformance.report.text import explanation_lines, recognition_lines
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict
@@ -109,8 +111,8 @@ class VerdictCollector(Collection):
             return status
         if self.stale:
             return pytest.ExitCode.TESTS_FAILED
-        judged = any(verdict.outcome.judged for verdict in self.verdicts.values())
-        return status if judged else pytest.ExitCode.NO_TESTS_COLLECTED
+        code = exit_code_of(self.verdicts.values(), strict=self.run.strict)
+        return pytest.ExitCode.NO_TESTS_COLLECTED if code is ExitCode.NOTHING_JUDGED else status
 
     def _write_report(self, session: pytest.Session) -> None:
         """Write the report to the file that ``--conformance-report`` names."""
@@ -124,10 +126,12 @@ class VerdictCollector(Collection):
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the causes, what is wrong with waivers, and why workers refused something."""
+        """Print causes, observations, what is wrong with waivers, why workers refused something."""
         from conformance.report.screen import answer_lines  # noqa: PLC0415  imports Rich
 
         report = self.report(0)
+        for line in observation_lines(report):
+            terminalreporter.write_line(printable(line))
         for name in self.run.implementations:
             if any(verdict.outcome.bad for verdict in report.of(name)):
                 terminalreporter.section(f"conformance of {printable(name)}")

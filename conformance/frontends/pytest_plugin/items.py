@@ -12,7 +12,7 @@ import pytest
 from conformance.frontends.pytest_plugin.outcomes import raise_for_verdict
 from conformance.frontends.pytest_plugin.protocol import EFFECTS, READING, VERDICT
 from conformance.report.junit import junit_properties
-from conformance.requirements import Level, Requirement
+from conformance.requirements import Requirement
 from conformance.requirements.verdict import Verdict
 
 
@@ -50,8 +50,8 @@ class RequirementItem(pytest.Item):
 
     def mark(self, row: Requirement) -> None:
         """Let ``-m 'requirement(id="BN-EMA-1")'`` and ``-k EMA`` select the item."""
-        level = "must" if row.level is Level.MUST else "should"
-        self.add_marker(pytest.mark.requirement(id=row.id, family=row.family, level=level))
+        mark = pytest.mark.requirement(id=row.id, family=row.family, level=row.level.value)
+        self.add_marker(mark)
         self.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning"))
 
     def reportinfo(self) -> tuple[Path, int, str]:

@@ -13,16 +13,19 @@ def raise_for_verdict(verdict: Verdict, *, strict: bool) -> None:
     """Pass, skip, xfail or fail the running test.
 
     A violated MUST fails, and so does a verdict without any comparison. A violated SHOULD xfails.
+    A MAY skips, and says what was observed.
 
     Args:
         verdict: The verdict on the requirement that the test stands for.
         strict: Whether a violated SHOULD also fails.
 
     Raises:
-        pytest.skip.Exception: The requirement does not apply.
+        pytest.skip.Exception: The requirement does not apply, or is a MAY.
         pytest.xfail.Exception: The violation is waived, or is of a SHOULD.
         pytest.fail.Exception: The verdict fails the test.
     """
+    if verdict.level is Level.MAY:
+        pytest.skip(f"{verdict.outcome.value}: {verdict.detail}")
     if verdict.outcome is Outcome.UNSUPPORTED:
         pytest.skip(verdict.detail)
     if verdict.outcome is Outcome.WAIVED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,9 @@ from conformance.requirements import REQUIREMENTS, Requirement
 from conformance.strategies.bytestream import ByteStrategy
 from conformance.strategies.shape_grid import Entry
 
-Claim = Callable[..., Iterator[None] | None]
+Claim = Callable[..., Any]
+"""Returns None, an iterator or, of a MAY row, a sentence; see ``Property``."""
+
 Palettes = tuple[tuple[Entry, ...], ...]
 Mined = Callable[[Sequence[float]], Palettes]
 StrategyOf = Callable[[tuple[Entry, ...]], ByteStrategy[Any]]
@@ -24,7 +26,9 @@ class Property:
     Attributes:
         requirement: The row of the table.
         claim: The function. It acts and checks; where it yields between the two, once, the
-            operations of several cases are executed before they are checked.
+            operations of several cases are executed before they are checked. That of a MAY row
+            checks nothing, takes the subject alone, and returns what it has observed, a sentence
+            without its subject and full stop.
         strategies: The strategy of each argument, as a function of the palette.
         share: The part of the run's cases per property that is worth its cost: a requirement about
             a fresh layer has little to vary, one that runs hundreds of steps costs much per case.

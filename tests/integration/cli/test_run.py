@@ -162,7 +162,7 @@ def test_list_shows_every_requirement():
     """The list has all ids, and no line is wider than a terminal."""
     done = CliRunner().invoke(main, ["list"])
 
-    assert f"{len(REQUIREMENTS)} requirements." in done.output
+    assert f"{len(select(REQUIREMENTS))} requirements, " in done.output
     assert max(map(len, done.output.splitlines())) <= 80
 
 

@@ -27,14 +27,6 @@ worker.close()
 print(json.dumps(examined.explain([], time.time())))
 """
 
-OBSERVING = """
-import json, sys
-from conformance.diagnosis.behaviours.observer import Observer
-
-print(json.dumps([str(each) for each in Observer("wide").observations(sys.argv[1:])]))
-"""
-
-
 CHECKING = """
 import json
 from conformance.diagnosis.adapter_check import problems
@@ -64,16 +56,6 @@ def test_an_adapter_is_checked_without_the_implementation_and_without_jax():
     found = run_small(CHECKING)
     assert len(found) > 10
     assert [problem for _, problem in found if problem is not None] == []
-
-
-@NEEDS_PROC
-def test_behaviours_are_observed_without_the_implementation_and_without_jax():
-    """Also those that take transforms of JAX."""
-    names = "traced-flag", "second-derivatives", "masks"
-    traced, twice, masks = run_small(OBSERVING, *names)
-    assert traced.startswith("no: raises TracerBoolConversionError")
-    assert twice == "both orders: right"
-    assert masks.startswith("0/1 in float32, 0/1 in int32: what is not 0 counts")
 
 
 @pytest.mark.parametrize(

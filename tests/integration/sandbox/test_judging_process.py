@@ -32,6 +32,7 @@ supervisor.close()
 print(json.dumps({
     "outcomes": [[name, verdict.outcome.value] for name, verdict in verdicts],
     "compared": min(verdict.comparisons for _, verdict in verdicts),
+    "details": [verdict.detail for _, verdict in verdicts],
 }))
 """
 
@@ -43,6 +44,16 @@ def test_verdicts_are_reached_without_the_implementation_and_without_jax():
     said = run_small(JUDGING, json.dumps(asked))
     assert said["outcomes"] == [[name, "conforms"] for name, _ in asked]
     assert said["compared"] > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+def test_observations_are_made_in_the_same_way():
+    """Also those that take transforms of JAX."""
+    asked = [("impl:wide", row) for row in ("BN-FLAG-8", "BN-GRAD-15", "BN-MASK-4")]
+    traced, twice, masks = run_small(JUDGING, json.dumps(asked))["details"]
+    assert traced.startswith("no: raises TracerBoolConversionError")
+    assert twice == "both orders: right"
+    assert masks.startswith("0/1 in float32, 0/1 in int32: what is not 0 counts")
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict
 
 GOOD, BAD, NO = Outcome.CONFORMS, Outcome.VIOLATES, Outcome.UNSUPPORTED
-MUST, SHOULD = "BN-EVAL-1", "BN-STATE-8"
+SEEN, LOST = Outcome.OBSERVED, Outcome.ERRORED
+MUST, SHOULD, MAY = "BN-EVAL-1", "BN-STATE-8", "BN-EPS-2"
 STALE = ["the waiver of BN-EVAL-1 for x is not needed any more."]
 
 
@@ -40,10 +41,16 @@ def make_collector(*pairs: tuple[str, Outcome], strict: bool = False) -> Verdict
         (make_collector((SHOULD, BAD), strict=True), ExitCode.FAILED),
         (make_collector((MUST, NO)), ExitCode.NOTHING_JUDGED),
         (make_collector(), ExitCode.NOTHING_JUDGED),
+        (make_collector((MAY, SEEN)), ExitCode.OK),
+        (make_collector((MAY, NO)), ExitCode.NOTHING_JUDGED),
+        (make_collector((MAY, LOST)), ExitCode.UNUSABLE),
+        (make_collector((MAY, LOST), (MUST, GOOD), strict=True), ExitCode.OK),
+        (make_collector((MAY, SEEN), (MUST, BAD)), ExitCode.FAILED),
+        (make_collector((MAY, SEEN), (MUST, NO)), ExitCode.NOTHING_JUDGED),
     ],
 )
 def test_the_code_follows_from_verdicts(collector: VerdictCollector, code: ExitCode):
-    """A violated MUST fails the run, a violated SHOULD only if that is asked for."""
+    """A violated MUST fails the run, a SHOULD if that is asked for; a MAY counts alone only."""
     assert decide_exit_code(collector) is code
 
 

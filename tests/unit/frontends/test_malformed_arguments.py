@@ -17,7 +17,7 @@ OPTIONS = [
     (["run", "-k", "ÉMA-\N{SUPERSCRIPT ONE}"], "no requirement matches"),
     (["run", "-k", "\x1b[2J"], r"no requirement matches '\x1b[2J'"),
     (["run", "-k", "AFF", "--level", "should"], "has no requirement of level should"),
-    (["run", "--level", "may"], "'may' is not one of 'must', 'should'"),
+    (["run", "--level", "maybe"], "'maybe' is not one of 'must', 'should', 'may'"),
     (["run", "--seed", "-1"], "--seed -1: expected an integer of at least 0"),
     (["run", "--seed", "1.5"], "'1.5' is not a valid integer"),
     (["run", "-j", "0"], "--jobs '0': expected a number of processes"),

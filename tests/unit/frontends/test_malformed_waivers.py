@@ -46,6 +46,7 @@ NO_ENTRY: dict[str, tuple[str, str]] = {
     "no issue": (entry_without("issue"), "issue is missing or empty"),
     "blank reason": (ENTRY.replace("it is so", " \\t"), "reason is missing or empty"),
     "reason 3": (ENTRY.replace('"it is so"', "3"), "reason is missing or empty"),
+    "nothing to waive": (ENTRY.replace("EMA-2", "EMA-9"), "BN-EMA-9 is a MAY"),
     "unknown id": (ENTRY.replace("EMA-2", "EMA-99"), "BN-EMA-99 is not a requirement"),
     "evil id": (ENTRY.replace("BN-EMA-2", "\\u001b[2J"), r"\x1b[2J is not a requirement"),
     "unknown key": (ENTRY + "until = 2030-01-01", "until is not a key of a waiver"),

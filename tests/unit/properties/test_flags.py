@@ -15,7 +15,7 @@ from conformance.adapters.implementation import Implementation
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.properties.support.subject import Subject
-from conformance.requirements import REQUIREMENTS
+from conformance.requirements import REQUIREMENTS, select
 from conformance.requirements.verdict import Outcome
 
 _RESULTS: dict[Any, Any] = {}
@@ -54,7 +54,7 @@ def _compiled(x: Any, *, evaluate: bool) -> Any:
     return ((x - mean) * jax.lax.rsqrt(var + 1e-5)).reshape(-1)
 
 
-@pytest.mark.parametrize("identity", [row for row in REQUIREMENTS if row.startswith("BN-FWD-")])
+@pytest.mark.parametrize("identity", [row.id for row in select(REQUIREMENTS, ["FWD"])])
 @pytest.mark.parametrize("function", [remembers_all_of_it, adds_row_by_row, compiles])
 def test_correct_functions_conform(function: Callable[..., Any], identity: str):
     """No requirement of forward functions accuses them."""

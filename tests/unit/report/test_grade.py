@@ -11,6 +11,8 @@ import pytest
 from support.example_reports import (
     EVERY,
     FINDING,
+    IDS,
+    OBSERVED,
     WAIVED,
     complete_report,
     full_run,
@@ -23,7 +25,7 @@ from conformance.report.exit_codes import exit_code_of
 from conformance.report.grade import SCHEMA, GradedRun, to_grade, to_text
 from conformance.report.hints import LONGEST, hide_numbers
 from conformance.report.model import Report
-from conformance.requirements import REQUIREMENTS, Level
+from conformance.requirements import REQUIREMENTS, Level, select
 from conformance.requirements.finding import FindingKind
 from conformance.requirements.verdict import Outcome, Violation
 
@@ -39,7 +41,7 @@ NAMED = {
 }  # fmt: skip
 
 
-NOTHING = replace(report(), header=replace(report().header, requirements=list(REQUIREMENTS)))
+NOTHING = replace(report(), header=replace(report().header, requirements=IDS))
 
 
 def ended(made: Report) -> Report:
@@ -65,7 +67,12 @@ def grade(made: Report, **options: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("hides_inputs", [False, True])
 @pytest.mark.parametrize(
     "made",
-    [*(report(one) for one in (*EVERY, WAIVED)), report(*EVERY, WAIVED), NOTHING, full_run()],
+    [
+        *(report(one) for one in (*EVERY, WAIVED, OBSERVED)),
+        report(*EVERY, WAIVED),
+        NOTHING,
+        full_run(),
+    ],
 )
 def test_every_outcome_fits_the_schema(made: Report, hides_inputs: bool):
     """The grade of a report with any outcome validates."""
@@ -217,7 +224,7 @@ def test_hidden_inputs_are_nowhere():
             ),
             detail=canary,
         )
-        for kind, row in zip(FindingKind, REQUIREMENTS.values(), strict=False)
+        for kind, row in zip(FindingKind, select(REQUIREMENTS), strict=False)
     ]
     raises = {"kind": "observed", "id": "raises", "sentence": f"the call raises {canary}"}
     said = replace(ended(complete_report(*violated)), diagnoses={"impl": raises})
@@ -271,7 +278,7 @@ def test_two_runs_differ_in_usage_only():
 
 def test_at_most_fifteen_lines_are_printed():
     """Also if everything is violated, and for the longest of names."""
-    bad = [verdict(row, Outcome.VIOLATES, implementation="n" * 400) for row in REQUIREMENTS]
+    bad = [verdict(row, Outcome.VIOLATES, implementation="n" * 400) for row in IDS]
     made = document(ended(report(*bad)), peaks={"n" * 400: 1 << 30})
     lines = grade_lines(made["grades"][0], made["usage"]["implementations"][0])
     assert len(lines) <= 15
@@ -286,6 +293,6 @@ def test_a_passed_grade_is_printed_in_few_lines():
     assert lines[0] == "✓ impl: passed, score 100 %"
     assert not [line for line in lines if "Hint" in line]
     assert (
-        sum(row.level is Level.MUST for row in REQUIREMENTS.values())
+        sum(row.level is Level.MUST for row in select(REQUIREMENTS))
         == (made["grades"][0]["must"]["met"])
     )

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import pytest
 from support.browser import CHROMIUM, DRIVER, browser
-from support.example_reports import EVERY, FINDING, WAIVED, report, verdict
+from support.example_reports import EVERY, FINDING, IDS, WAIVED, report, verdict
 
 from conformance.report.page import to_html
 from conformance.report.plots import errors, times
-from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict, Violation
 
 EVIL = (
@@ -70,7 +69,7 @@ def test_unknown_requirements_have_a_row():
 
 def error_marks(*verdicts: Verdict) -> tuple[float, list[float]]:
     """Return where the limit is in the plot of errors, and where the marks are."""
-    plot = errors(report(*verdicts), list(REQUIREMENTS))
+    plot = errors(report(*verdicts), IDS)
     (limit,) = (tick["x"] for tick in plot["ticks"] if tick["limit"])
     return limit, [mark["x"] for line in plot["lines"] for mark in line["marks"]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.example_reports import complete_report, report, verdict
+from support.example_reports import IDS, complete_report, report, verdict
 
 from conformance.adapters.design import Design
 from conformance.adapters.implementation import Implementation
@@ -32,7 +32,7 @@ def verdicts_on(implementation: Implementation, *rows: str) -> list[Verdict]:
     subject = Subject(replace(implementation, name="impl"))
     return [
         unsupported(REQUIREMENTS[row], subject) or verdict(row, kind=implementation.kind)
-        for row in rows or REQUIREMENTS
+        for row in rows or IDS
     ]
 
 

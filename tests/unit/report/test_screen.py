@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from support.example_reports import EVERY, FINDING, WAIVED, report, verdict
+from support.example_reports import EVERY, FINDING, IDS, WAIVED, report, verdict
 
 from conformance.report.causes import causes
 from conformance.report.detail import Detail
 from conformance.report.model import Report
 from conformance.report.screen import answer_lines, render_report
-from conformance.requirements import REQUIREMENTS
 from conformance.requirements.finding import RESULT, FindingKind
 from conformance.requirements.verdict import Outcome, Violation
 
@@ -64,7 +63,7 @@ def raising(identity: str, text: str):
 @pytest.mark.parametrize("explained", [0, 1, 60])
 def test_everything_violated_is_one_screen(explained: int):
     """However much fails, with and without causes, an answer has at most 40 lines of 80 columns."""
-    ids = list(REQUIREMENTS)
+    ids = IDS
     mixed = [raising(row, f"error {n % 7}") for n, row in enumerate(ids[-60:])]
     everything = report(*(violated(row) for row in ids[:-60]), *mixed)
     for one in (everything, with_diagnosis(everything, explains=ids[:explained])):

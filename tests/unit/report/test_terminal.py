@@ -6,11 +6,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.example_reports import EVERY, FINDING, INPUTS, WAIVED, render_text, report, verdict
+from support.example_reports import (
+    EVERY,
+    FINDING,
+    IDS,
+    INPUTS,
+    WAIVED,
+    render_text,
+    report,
+    verdict,
+)
 
 from conformance.report.terminal import conclusion_lines, heading_lines
 from conformance.report.text import format_literal, format_violation, rerun_command
-from conformance.requirements import REQUIREMENTS
 from conformance.requirements.finding import RESULT, Finding, FindingKind
 from conformance.requirements.verdict import Outcome, Verdict, Violation
 
@@ -94,7 +102,7 @@ def test_full_reports_fit_a_terminal():
         for name, outcome in zip(
             names, (Outcome.CONFORMS, Outcome.VIOLATES, Outcome.ERRORED), strict=True
         )
-        for row in REQUIREMENTS
+        for row in IDS
     ]
     lines = [line for line in render_text(report(*everything)).splitlines() if "Again:" not in line]
     assert max(map(len, lines)) <= 80

@@ -73,10 +73,10 @@ def test_rows_are_ordered():
 
 @_EACH
 def test_rows_are_filled_in(row: Requirement):
-    """Every row has a statement, a reason, mistakes, a source, and says what it needs."""
+    """Every row has a statement, a reason, a source, says what it needs, and a MAY no mistakes."""
     assert row.statement.endswith(".")
     assert row.why.endswith(".")
-    assert row.mistakes
+    assert bool(row.mistakes) == (row.level is not Level.MAY)
     assert all(mistake.strip() for mistake in row.mistakes)
     assert row.source
     assert row.grounds.partition(": ")[2].strip()
@@ -89,7 +89,7 @@ EXTENDED = {"ND", "MASK", "TYPE", "SYNC"}
 
 @_EACH
 def test_must_has_grounds(row: Requirement):
-    """The problem or mathematics demands a MUST, or what the layer declares; a SHOULD is open."""
+    """The problem or mathematics demands a MUST, or what the layer declares; the rest is open."""
     demands = {"declared"} if row.family in EXTENDED else {"the problem", "mathematics"}
     kind = row.grounds.partition(":")[0]
     assert kind in (demands if row.level is Level.MUST else {"left open"})
@@ -104,9 +104,9 @@ def test_every_requirement_has_exactly_one_property():
 
 @pytest.mark.parametrize("prop", PROPERTIES.values(), ids=PROPERTIES)
 def test_properties_are_documented(prop):
-    """Every property states its claim, draws something and has a share of at most one."""
+    """Every property states its claim, draws something if it judges, and has a share up to one."""
     assert prop.claim.__doc__
-    assert prop.strategies
+    assert bool(prop.strategies) == (prop.requirement.level is not Level.MAY)
     assert 0 < prop.share <= 1
     assert prop.source.startswith("@requirement(")
 
@@ -126,8 +126,19 @@ def test_unknown_ids_are_refused():
 
 
 def test_no_pattern_selects_everything():
-    """Without a pattern, or with an empty one, the whole table is chosen."""
-    assert ids() == ids("") == ids(" , ") == list(REQUIREMENTS)
+    """Without a pattern, or with an empty one, all is chosen that is required."""
+    wanted = [name for name, row in REQUIREMENTS.items() if row.level is not Level.MAY]
+    assert ids() == ids("") == ids(" , ") == wanted
+
+
+def test_what_may_be_is_chosen_by_its_level_or_id():
+    """No family and no glob adds a MAY row to what is judged, unless all rows are to be shown."""
+    assert ids("BN-EMA-9,eps-1") == ["BN-EMA-9", "BN-EPS-1"]
+    assert "BN-EMA-9" not in ids("EMA", "*", "BN-EMA-[89]")
+    assert ids("EMA,EPS", level=Level.MAY) == ["BN-EMA-9", "BN-EPS-2"]
+    shown = [row.id for row in select(REQUIREMENTS, ["EPS"], with_may=True)]
+    assert shown == ["BN-EPS-1", "BN-EPS-2"]
+    assert select(REQUIREMENTS, with_may=True) == tuple(REQUIREMENTS.values())
 
 
 @pytest.mark.parametrize("pattern", ["BN-EMA-1", "bn-ema-1", "EMA-1", "ema-1", " EMA-1 "])
@@ -155,17 +166,18 @@ def test_patterns_add_up_in_the_order_of_the_table():
 
 
 def test_levels_select():
-    """A level keeps its own rows; both levels together are the whole table."""
+    """A level keeps its own rows; all levels together are the whole table."""
     must, should = ids(level=Level.MUST), ids(level=Level.SHOULD)
     assert "BN-STATE-8" in should
-    assert sorted(must + should) == sorted(REQUIREMENTS)
+    may = ids(level=Level.MAY)
+    assert sorted(must + should + may) == sorted(REQUIREMENTS)
     assert ids("EMA", level=Level.SHOULD) == ["BN-EMA-8"]
 
 
 @pytest.mark.parametrize(
     ("pattern", "hint"),
     [
-        ("BN-EMA-11", "Did you mean BN-EMA-1 or BN-REMAT-1 or BN-EMA-8?"),
+        ("BN-EMA-11", "Did you mean BN-EMA-1 or BN-REMAT-1 or BN-EMA-9?"),
         ("EMMA", "Did you mean EMA or REMAT or VMAP?"),
         ("§§§", "`conformance list` shows all."),
     ],

@@ -8,8 +8,9 @@ from functools import partial
 import numpy as np
 
 from conformance.adapters.protocols import Config
-from conformance.diagnosis.behaviours.behaviour import NotObserved, behaviour
-from conformance.diagnosis.behaviours.calling import (
+from conformance.numerics import oracle
+from conformance.numerics.state import AnyArray, State
+from conformance.properties.observations.calling import (
     CONFIG,
     Raised,
     attempt,
@@ -17,12 +18,10 @@ from conformance.diagnosis.behaviours.calling import (
     call_layer,
     describe_statistics,
 )
-from conformance.diagnosis.sample_data import STATE, X
-from conformance.numerics import oracle
-from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.layer_handle import LayerHandle
+from conformance.properties.support.property import requirement
+from conformance.properties.support.sample_data import STATE, X
 from conformance.properties.support.subject import Subject
-from conformance.requirements import Capability
 
 
 def _mode(subject: Subject, y: AnyArray, layer: LayerHandle) -> str:
@@ -38,7 +37,7 @@ def _mode(subject: Subject, y: AnyArray, layer: LayerHandle) -> str:
     return f"gives what neither mode gives, {describe_statistics(layer)}"
 
 
-@behaviour("nan-flag", "What does the layer do with a flag that is NaN, or .3?")
+@requirement("BN-FLAG-6")
 def nan_flag(subject: Subject) -> str:
     """use_running_average=nan, use_running_average=.3"""
     answers = {}
@@ -51,11 +50,7 @@ def nan_flag(subject: Subject) -> str:
     return "; ".join(f"{name}: {words}" for name, words in answers.items())
 
 
-@behaviour(
-    "nan-flag-of-function",
-    "What does the forward function do with a flag that is NaN?",
-    Capability.FORWARD,
-)
+@requirement("BN-FLAG-7")
 def nan_flag_of_function(subject: Subject) -> str:
     """f(0., x, nan)"""
     config, fresh = Config(features=X.shape[1], momentum=0.9, eps=1e-5), State.fresh(X.shape[1])
@@ -71,12 +66,9 @@ def nan_flag_of_function(subject: Subject) -> str:
     return "evaluates" if evaluates else "gives what neither mode gives"
 
 
-@behaviour("traced-flag", "Can the flag be an argument of a compiled function?")
+@requirement("BN-FLAG-8")
 def traced_flag(subject: Subject) -> str:
     """jit(lambda layer, x, flag: layer(x, flag))"""
-    if Capability.TRANSFORMS not in subject.implementation.capabilities:
-        msg = "the layer is not called under JAX"
-        raise NotObserved(msg)
     answers = {}
     for flag in (False, True):
         layer = build_layer(subject)
@@ -101,7 +93,7 @@ def _build_with(subject: Subject, config: Config) -> LayerHandle | Raised:
     return layer
 
 
-@behaviour("momentum-outside", "What does momentum outside [0, 1] do?")
+@requirement("BN-EMA-9")
 def momentum_outside(subject: Subject) -> str:
     """momentum 1.5 and −.5"""
     answers = {}
@@ -123,7 +115,7 @@ def momentum_outside(subject: Subject) -> str:
     return f"1.5: {answers[1.5]}; −.5: {answers[-0.5]}"
 
 
-@behaviour("eps-zero", "What is the result of eps = 0 where the variance is 0?")
+@requirement("BN-EPS-2")
 def eps_zero(subject: Subject) -> str:
     """ε = 0 and a feature that is constant"""
     layer = _build_with(subject, replace(CONFIG, eps=0.0))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.domain import Options
-from conformance.diagnosis.behaviours.behaviour import NotObserved, behaviour
-from conformance.diagnosis.behaviours.calling import (
+from conformance.numerics.state import AnyArray
+from conformance.properties.observations.calling import (
     CONFIG,
     Raised,
     attempt,
@@ -20,14 +20,14 @@ from conformance.diagnosis.behaviours.calling import (
     describe_statistics,
     describe_values,
 )
-from conformance.diagnosis.sample_data import STATE, X
-from conformance.numerics.state import AnyArray
 from conformance.properties.support.layer_handle import CONSTRUCT, LayerHandle
+from conformance.properties.support.property import requirement
+from conformance.properties.support.sample_data import STATE, X
 from conformance.properties.support.session import as_array
 from conformance.properties.support.subject import Subject
 
 
-@behaviour("no-rows", "What is the result for a batch of shape (0, D)?")
+@requirement("BN-SHAPE-4")
 def no_rows(subject: Subject) -> str:
     """x of shape (0, 3)"""
 
@@ -37,7 +37,7 @@ def no_rows(subject: Subject) -> str:
     return both_modes(subject, np.zeros((0, 3), np.float32), describe)
 
 
-@behaviour("one-axis", "What is the result for an input of shape (D,), without an axis for rows?")
+@requirement("BN-SHAPE-5")
 def one_axis(subject: Subject) -> str:
     """x of shape (3,)"""
 
@@ -47,7 +47,7 @@ def one_axis(subject: Subject) -> str:
     return both_modes(subject, X[1], describe)
 
 
-@behaviour("nan-batch", "What does a single NaN in a batch do, then and later?")
+@requirement("BN-NUM-5")
 def nan_batch(subject: Subject) -> str:
     """NaN at [0, 1], then two batches of finite numbers"""
     poisoned = X.copy()
@@ -67,7 +67,7 @@ def nan_batch(subject: Subject) -> str:
     return f"training gives NaN in {rows} of that feature, {now}; {end}"
 
 
-@behaviour("overflow", "What is the result for inputs whose squares overflow float32?")
+@requirement("BN-NUM-6")
 def overflow(subject: Subject) -> str:
     """x up to 6e19"""
 
@@ -101,19 +101,19 @@ def _of_dtype(subject: Subject, x: AnyArray) -> str:
     return both_modes(subject, x, describe)
 
 
-@behaviour("integers", "What is the result for an int32 input?")
+@requirement("BN-TYPE-5")
 def integers(subject: Subject) -> str:
     """x of int32"""
     return _of_dtype(subject, X.astype(np.int32))
 
 
-@behaviour("booleans", "What is the result for a bool input?")
+@requirement("BN-TYPE-6")
 def booleans(subject: Subject) -> str:
     """x of bool"""
     return _of_dtype(subject, X > 1)
 
 
-@behaviour("complex-numbers", "What is the result for a complex64 input?")
+@requirement("BN-TYPE-7")
 def complex_numbers(subject: Subject) -> str:
     """x + i"""
     return _of_dtype(subject, X.astype(np.complex64) + np.complex64(1j))
@@ -126,13 +126,11 @@ _MASKS = {
 }
 
 
-@behaviour("masks", "What do masks that are not boolean do?")
+@requirement("BN-MASK-4")
 def masks(subject: Subject) -> str:
     """rows weighted 1, 0, 1, 1 and .5, 0, 2, 1"""
     wider = subject.implementation.wider
-    if wider is None or not wider.mask:
-        msg = "it declares no mask"
-        raise NotObserved(msg)
+    assert wider is not None, "it declares a mask"  # noqa: S101
     built = asdict(CONFIG), asdict(Options()), False
     layer = subject.session.keep("build_with", *built, label=CONSTRUCT)
     answers: dict[str, list[str]] = {}

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.operations.values import Ref
-from conformance.diagnosis.behaviours.behaviour import NotObserved, behaviour
-from conformance.diagnosis.behaviours.calling import CONFIG, Raised, attempt, build_layer
-from conformance.diagnosis.sample_data import STATE, X
 from conformance.numerics.state import AnyArray
+from conformance.properties.observations.calling import CONFIG, Raised, attempt, build_layer
 from conformance.properties.support.differentiation import expected_gradients
+from conformance.properties.support.property import requirement
+from conformance.properties.support.sample_data import STATE, X
 from conformance.properties.support.subject import Subject
-from conformance.requirements import Capability
 from conformance.strategies.case import Case
 
 _W = np.array([[1, -2, 0], [0, 1, 3], [2, 2, -1], [-1, 0, 1]], np.float32)
@@ -26,13 +25,6 @@ _STEP = 1e-4
 
 def _prepare(subject: Subject) -> Ref:
     """Return a training call that JAX can differentiate."""
-    offered = subject.implementation.capabilities
-    if Capability.GRAD not in offered:
-        msg = "JAX does not differentiate its calls"
-        raise NotObserved(msg)
-    if Capability.TRANSFORMS_GRAD not in offered:
-        msg = "its gradients are not taken by JAX"
-        raise NotObserved(msg)
     return build_layer(subject).keep("prepare_call", X, False, label="taking the layer apart")
 
 
@@ -48,7 +40,7 @@ def _agrees(found: Any, expected: Any) -> str:
     return "right" if right else "works, with wrong numbers"
 
 
-@behaviour("forward-mode", "Does forward-mode differentiation (jax.jvp) work?")
+@requirement("BN-GRAD-14")
 def forward_mode(subject: Subject) -> str:
     """Σ w·(J t) = Σ (Jᵀ w)·t"""
     call, ask = _prepare(subject), subject.session.ask
@@ -57,7 +49,7 @@ def forward_mode(subject: Subject) -> str:
     return f"jax.jvp of a training call: {_agrees(found, (_expected(subject, X) * _T).sum())}"
 
 
-@behaviour("second-derivatives", "Do second derivatives work?")
+@requirement("BN-GRAD-15")
 def second_derivatives(subject: Subject) -> str:
     """H t, by reverse over reverse and by forward over reverse"""
     call, ask = _prepare(subject), subject.session.ask

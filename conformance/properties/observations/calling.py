@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.protocols import STATISTICS, Config
-from conformance.diagnosis.sample_data import STATE
 from conformance.numerics.state import AnyArray
 from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.layer_handle import LayerHandle
+from conformance.properties.support.sample_data import STATE
 from conformance.properties.support.session import as_array
 from conformance.properties.support.subject import Subject
 from conformance.requirements.finding import FindingKind
