@@ -24,6 +24,7 @@ import time
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,13 @@ def quantity(name: str) -> str:
 
 
 def implementations() -> dict[str, Any]:
-    """Return everything that is correct: the reference, flax's two entries and the variants."""
+    """Return everything that is correct: the reference, flax on rows, and the variants."""
     from impl import flax, flax_default, reference
     from impl.variants import VARIANTS
 
-    return {"impl": reference(), "flax": flax(), "flax-default": flax_default(), **VARIANTS}
+    entries = {"flax": flax, "flax-default": flax_default}
+    layers = {name: replace(made(), wider=None) for name, made in entries.items()}
+    return {"impl": reference(), **layers, **VARIANTS}
 
 
 def cases_of(prop: Any, entries: Any, rng: random.Random) -> Iterator[dict[str, Any]]:

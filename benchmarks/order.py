@@ -4,7 +4,7 @@ The first few are fixed: plain statements about one call, which are the most use
 they are violated. Prints the tuple for conformance/engine/scheduling.py, and how long one process
 judges until the first violation, over the gallery, in that order and in the present one.
 
-Usage: conformance run impl flax-wide -j 1 --report FILE; python benchmarks/order.py FILE
+Usage: conformance run impl flax -j 1 --report FILE; python benchmarks/order.py FILE
 """
 
 from __future__ import annotations

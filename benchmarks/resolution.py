@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/resolution.py [REPORT.json]
 
-Judges the references ``impl`` and ``wide``, or reads a report. The table is in
+Judges the references ``impl`` and ``variant:wide``, or reads a report. The table is in
 docs/error-bounds.md.
 """
 
@@ -24,7 +24,8 @@ NO_SIZE = "0"
 
 def judge(file: Path) -> None:
     """Judge both references, and write a report."""
-    command = [sys.executable, "-m", "conformance", "run", "impl", "wide", "--report", str(file)]
+    command = [sys.executable, "-m", "conformance", "run", "impl", "variant:wide"]
+    command += ["--report", str(file)]
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from conformance.adapters.implementation import Implementation
 
-__all__ = ["flax", "flax_default", "flax_wide", "reference", "wide"]
+__all__ = ["flax", "flax_default", "reference"]
 
 
 def reference() -> Implementation:
@@ -33,17 +33,3 @@ def flax_default() -> Implementation:
     from impl.flax_batchnorm import one_pass  # noqa: PLC0415  imports flax
 
     return one_pass()
-
-
-def wide() -> Implementation:
-    """Return the reference of the extended domain: feature axes, masks, dtypes and named axes."""
-    from impl.wide_batchnorm import DOMAIN, WideBatchNorm  # noqa: PLC0415  imports jax
-
-    return Implementation.nnx(WideBatchNorm, name="wide", wider=DOMAIN)
-
-
-def flax_wide() -> Implementation:
-    """Return ``flax.nnx.BatchNorm`` with two passes and the extended domain declared."""
-    from impl.flax_batchnorm import two_pass_wide  # noqa: PLC0415  imports flax
-
-    return two_pass_wide()

@@ -29,16 +29,8 @@ def one_pass() -> Implementation:
     return _make("flax-default", frozenset({Deviation.ONE_PASS_VARIANCE}), {})
 
 
-def two_pass_wide() -> Implementation:
-    """Return the two-pass layer with its feature axis, mask, dtype and named axis declared."""
-    return _make("flax-wide", frozenset(), {"use_fast_variance": False}, _DOMAIN)
-
-
 def _make(
-    name: str,
-    deviations: frozenset[Deviation],
-    arguments: dict[str, bool],
-    wider: Wider | None = None,
+    name: str, deviations: frozenset[Deviation], arguments: dict[str, bool]
 ) -> Implementation:
     return Implementation.nnx(
         nnx.BatchNorm,
@@ -51,6 +43,6 @@ def _make(
         running_var="var",
         arguments=arguments,
         deviations=deviations,
-        wider=wider,
+        wider=_DOMAIN,
         kind="flax-shaped nnx.Module",
     )

@@ -21,40 +21,6 @@ _AVERAGED = _GRADIENT_THROUGH | {Deviation.EMA_NORMALISED_TRAINING, Deviation.FI
 _UNBIASED = frozenset({Deviation.UNBIASED_RUNNING_VARIANCE, Deviation.SINGLE_ROW_REFUSED})
 
 
-def linen() -> Implementation:
-    """Return ``flax.linen.BatchNorm`` with its defaults, which declares its one-pass variance."""
-    return _peer("linen", "flax", "flax.linen.BatchNorm", _FAST, pure=True)
-
-
-def linen_wide() -> Implementation:
-    """Return the same layer with its feature axis, mask, dtype and named axis declared."""
-    return _wider(
-        linen(), "linen", AT_LEAST_FLOAT32, axis="axis", mask="mask", axis_name="axis_name"
-    )
-
-
-def equinox() -> Implementation:
-    """Return ``equinox.nn.BatchNorm(mode="batch")``, which evaluates with debiased sums."""
-    kind = 'equinox.nn.BatchNorm, mode="batch"'
-    return _peer("equinox", "equinox", kind, _DEBIASED, pure=True, arguments={"mode": "batch"})
-
-
-def equinox_ema() -> Implementation:
-    """Return ``equinox.nn.BatchNorm(mode="ema")``, where the first batch replaces statistics."""
-    kind = 'equinox.nn.BatchNorm, mode="ema"'
-    return _peer("equinox", "equinox", kind, _AVERAGED, pure=True, arguments={"mode": "ema"})
-
-
-def equinox_wide() -> Implementation:
-    """Return the layer of mode="batch" with its dtypes and named axes declared."""
-    return _wider(equinox(), "equinox", _ANY_DTYPE, {"mode": "batch"}, axis_name="axis_name")
-
-
-def equinox_ema_wide() -> Implementation:
-    """Return the layer of mode="ema" with its dtypes and named axes declared."""
-    return _wider(equinox_ema(), "equinox", _ANY_DTYPE, {"mode": "ema"}, axis_name="axis_name")
-
-
 _ANY_DTYPE = (
     Precision(x="bfloat16", y="float32"),
     Precision(x="float16", y="float32"),
@@ -62,39 +28,8 @@ _ANY_DTYPE = (
 )
 """Float32 arrays, which promote an output of 16 bits; or everything in float64."""
 
-
-def _wider(
-    layer: Implementation,
-    adapter: str,
-    precisions: tuple[Precision, ...],
-    arguments: dict[str, Any] | None = None,
-    **declared: Any,
-) -> Implementation:
-    """Return the same layer with more axes, dtypes and other parts of ``Wider`` declared."""
-    build = partial(_build_wide, adapter, arguments or {})
-    wider = Wider(ndim=True, dtype="dtype", precisions=precisions, build=build, **declared)
-    return replace(layer, name=f"{layer.name}-wide", wider=wider)
-
-
-def haiku() -> Implementation:
-    """Return ``haiku.BatchNorm``, which declares its one-pass variance and debiased averages."""
-    return _peer("haiku", "haiku", "haiku.BatchNorm", _FAST | _DEBIASED, pure=True)
-
-
-def haiku_wide() -> Implementation:
-    """Return the same layer with its dtypes and its cross-replica axis declared."""
-    return _wider(haiku(), "haiku", _ANY_DTYPE, axis_name="axis_name")
-
-
-def keras() -> Implementation:
-    """Return ``keras.layers.BatchNormalization`` on the JAX backend."""
-    return _peer("keras", "keras", "keras.layers.BatchNormalization", _GRADIENT_THROUGH, pure=True)
-
-
-def keras_wide() -> Implementation:
-    """Return the same layer with its feature axis, mask of rows and dtype policies declared."""
-    return _wider(keras(), "keras", _POLICIES, axis="axis", mask="mask", mask_by_row=True)
-
+_MAPPED = Wider(ndim=True, dtype="dtype", precisions=_ANY_DTYPE, axis_name="axis_name")
+"""Dtypes and a named axis."""
 
 _POLICIES = (
     Precision(x="bfloat16", y="float32"),
@@ -104,6 +39,45 @@ _POLICIES = (
     Precision(x="float64", dtype="float64", y="float64", state="float64"),
 )
 """Dtype policies that keep variables in at least float32, as the documentation of Keras advises."""
+
+
+def linen() -> Implementation:
+    """Return ``flax.linen.BatchNorm`` with its defaults, which declares its one-pass variance."""
+    wider = Wider(
+        ndim=True,
+        axis="axis",
+        mask="mask",
+        dtype="dtype",
+        precisions=AT_LEAST_FLOAT32,
+        axis_name="axis_name",
+    )
+    return _peer("linen", "flax", "flax.linen.BatchNorm", _FAST, wider=wider)
+
+
+def equinox() -> Implementation:
+    """Return ``equinox.nn.BatchNorm(mode="batch")``, which evaluates with debiased sums."""
+    kind = 'equinox.nn.BatchNorm, mode="batch"'
+    return _peer("equinox", "equinox", kind, _DEBIASED, arguments={"mode": "batch"}, wider=_MAPPED)
+
+
+def equinox_ema() -> Implementation:
+    """Return ``equinox.nn.BatchNorm(mode="ema")``, where the first batch replaces statistics."""
+    kind = 'equinox.nn.BatchNorm, mode="ema"'
+    return _peer("equinox", "equinox", kind, _AVERAGED, arguments={"mode": "ema"}, wider=_MAPPED)
+
+
+def haiku() -> Implementation:
+    """Return ``haiku.BatchNorm``, which declares its one-pass variance and debiased averages."""
+    return _peer("haiku", "haiku", "haiku.BatchNorm", _FAST | _DEBIASED, wider=_MAPPED)
+
+
+def keras() -> Implementation:
+    """Return ``keras.layers.BatchNormalization`` on the JAX backend."""
+    kind = "keras.layers.BatchNormalization"
+    wider = Wider(
+        ndim=True, axis="axis", mask="mask", mask_by_row=True, dtype="dtype", precisions=_POLICIES
+    )
+    return _peer("keras", "keras", kind, _GRADIENT_THROUGH, wider=wider)
 
 
 def torch_1d() -> Implementation:
@@ -138,16 +112,21 @@ def _peer(
     deviations: frozenset[Deviation] = frozenset(),
     *,
     arguments: dict[str, Any] | None = None,
-    pure: bool = False,
+    wider: Wider | None = None,
 ) -> Implementation:
+    """Return the layer of an adapter; one with an extended domain is a pure function."""
     if find_spec(package) is None:
         msg = f"{kind}: {package} is not installed; pip install 'batchnorm-conformance[{adapter}]'"
         raise AdapterError(msg)
+    given = arguments or {}
+    if wider is not None:
+        wider = replace(wider, build=partial(_build_wide, adapter, given))
     return Implementation(
         name=adapter,
-        build=partial(_build, adapter, arguments or {}),
-        pure=pure,
+        build=partial(_build, adapter, given),
+        pure=wider is not None,
         deviations=deviations,
+        wider=wider,
         kind=kind,
     )
 

@@ -31,6 +31,12 @@ FILE_MODULE_PREFIX = "implementation_"
 """Prefix of the name under which a file is imported as a module."""
 
 
+RENAMED = {
+    f"{name}-wide": name for name in ("flax", "linen", "equinox", "equinox-ema", "haiku", "keras")
+} | {"wide": "variant:wide"}
+"""Registered names of earlier versions, and what they name today."""
+
+
 def find_registered() -> dict[str, EntryPoint]:
     """Return the registered implementations by name, without importing any of them."""
     return {point.name: point for point in sorted(entry_points(group=GROUP))}
@@ -66,6 +72,12 @@ def load(name: str) -> Any:
 
 def _load_registered(name: str) -> Any:
     known = find_registered()
+    if name not in known and name in RENAMED:
+        msg = (
+            f"{name!r} is now {RENAMED[name]!r}: every entry is judged in the whole domain of its "
+            "layer, and -k selects requirements."
+        )
+        raise AdapterError(msg)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""

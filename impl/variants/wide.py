@@ -16,6 +16,8 @@ from impl.wide_batchnorm import DOMAIN, WideBatchNorm
 
 BY_ELEMENT = replace(DOMAIN, mask_by_row=False)
 
+variant("wide", wider=DOMAIN)(WideBatchNorm)
+
 
 @variant("wide-transposed", wider=BY_ELEMENT)
 class Transposed(WideBatchNorm):

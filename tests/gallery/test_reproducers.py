@@ -263,7 +263,7 @@ def test_the_script_of_a_plain_call_is_short(identity: str, tmp_path: Path):
     [
         (peers.linen, "flax", "BN-TRAIN-1"),
         (peers.linen, "flax", "BN-GRAD-3"),
-        pytest.param(peers.linen_wide, "flax", "BN-MASK-1", marks=exhaustive),
+        pytest.param(peers.linen, "flax", "BN-MASK-1", marks=exhaustive),
         (peers.equinox, "equinox", "BN-EMA-1"),
         (peers.haiku, "haiku", "BN-EMA-1"),
         (peers.torch_1d, "torch", "BN-EMA-2"),

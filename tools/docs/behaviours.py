@@ -24,9 +24,8 @@ from conformance.requirements.verdict import Outcome
 
 DATA = Path(__file__).parents[2] / "docs" / "data" / "behaviours.json"
 NAMES = (
-    *("impl", "wide", "flax", "flax-wide", "linen", "linen-wide"),
-    *("equinox", "equinox-ema", "equinox-wide", "equinox-ema-wide", "haiku", "haiku-wide"),
-    *("keras", "keras-wide", "torch-1d", "torch-2d", "mlx", "onnx"),
+    *("impl", "variant:wide", "flax", "linen", "equinox", "equinox-ema", "haiku", "keras"),
+    *("torch-1d", "torch-2d", "mlx", "onnx"),
 )
 DISTRIBUTIONS = ("jax", "flax", "equinox", "dm-haiku", "keras", "torch", "mlx", "onnx")
 

@@ -107,8 +107,8 @@ class Cause(NamedTuple):
         return self.matches(verdict.violation)
 
 
-_FLAX_WIDE = ("flax-wide", "linen-wide")
-_FLAX_NNX = ("flax-default", "flax-default, strict", "flax-wide")
+_FLAX_NNX = ("flax", "flax-default", "flax-default, strict")
+_FLAX = (*_FLAX_NNX, "linen")
 
 CAUSES = (
     Cause("flax-half-made-update", _FLAX_NNX, "no", _value_changed, ("BN-ERR-2",)),
@@ -119,70 +119,66 @@ CAUSES = (
         _anything,
         declared="flax-default",
     ),
-    Cause("flax-nan-behind-mask", _FLAX_WIDE, "no", _non_finite, ("BN-MASK-2",)),
-    Cause("flax-nothing-kept", _FLAX_WIDE, "no", _non_finite, ("BN-MASK-3", "BN-SYNC-3")),
-    Cause("flax-masked-shards", _FLAX_WIDE, "no", _inaccurate(), ("BN-SYNC-2",)),
+    Cause("flax-nan-behind-mask", _FLAX, "no", _non_finite, ("BN-MASK-2",)),
+    Cause("flax-nothing-kept", _FLAX, "no", _non_finite, ("BN-MASK-3", "BN-SYNC-3")),
+    Cause("flax-masked-shards", _FLAX, "no", _inaccurate(), ("BN-SYNC-2",)),
     Cause(
         "flax-half-evaluation",
-        ("flax-wide",),
+        _FLAX_NNX,
         "no",
         _inaccurate("y in evaluation from"),
         ("BN-TYPE-1",),
     ),
-    Cause("linen-float64-statistics", ("linen-wide",), "no", _in_float64, ("BN-TYPE-3",)),
+    Cause("linen-float64-statistics", ("linen",), "no", _in_float64, ("BN-TYPE-3",)),
     Cause(
         "equinox-ema-half",
-        ("equinox-ema-wide",),
+        ("equinox-ema",),
         "no",
         _raised("TypeError: lax.select"),
         ("BN-TYPE-1", "BN-TYPE-2"),
     ),
     Cause(
         "equinox-ema-devices",
-        ("equinox-ema-wide",),
+        ("equinox-ema",),
         "no",
         _raised("ValueError: Old and new values"),
         ("BN-SYNC-1",),
     ),
     Cause(
         "equinox-half-statistics",
-        ("equinox-wide",),
+        ("equinox",),
         "no",
         _inaccurate(),
         ("BN-TYPE-1", "BN-TYPE-4"),
     ),
-    Cause(
-        "haiku-half-statistics", ("haiku-wide",), "no", _inaccurate(), ("BN-TYPE-1", "BN-TYPE-4")
-    ),
+    Cause("haiku-half-statistics", ("haiku",), "no", _inaccurate(), ("BN-TYPE-1", "BN-TYPE-4")),
     Cause(
         "equinox-early-variance",
-        ("equinox", "equinox-wide"),
+        ("equinox",),
         'no; they promise running statistics "in line with" PyTorch, flax and Haiku',
         _variance_too_large,
     ),
     Cause(
         "equinox-ema-fresh",
-        ("equinox-ema", "equinox-ema-wide"),
+        ("equinox-ema",),
         "only that the first batches initialize the statistics, not what evaluation does before",
         _fresh,
     ),
-    Cause("haiku-nan", ("haiku", "haiku-wide"), "no", _negative_variance),
+    Cause("haiku-nan", ("haiku",), "no", _negative_variance),
     Cause(
         "keras-mask-one-feature",
-        ("keras-wide",),
+        ("keras",),
         "no",
         _raised("IndexError"),
         ("BN-MASK-1", "BN-MASK-2", "BN-MASK-3"),
     ),
-    Cause(
-        "keras-nan-behind-mask", ("keras-wide, worked around",), "no", _non_finite, ("BN-MASK-2",)
-    ),
+    Cause("keras-nan-behind-mask", ("keras, worked around",), "no", _non_finite, ("BN-MASK-2",)),
     Cause(
         "keras-masked-mean",
-        ("keras-wide, worked around",),
+        ("keras, worked around",),
         "no",
         _inaccurate(),
         ("BN-MASK-1", "BN-MASK-3"),
     ),
-    Cause("keras-float64", ("keras-wide",), "no", _inaccurate(), ("BN-TYPE-3",)),
+    Cause("keras-float64", ("keras",), "no", _inaccurate(), ("BN-TYPE-3",)),
 )

@@ -32,7 +32,7 @@ from conformance.requirements.verdict import Verdict
 
 DOCS = Path(__file__).parents[2] / "docs"
 DATA = DOCS / "data" / "findings.json"
-_WORKAROUND = f"{Path(keras_workaround.__file__)}:keras_wide"
+_WORKAROUND = f"{Path(keras_workaround.__file__)}:keras"
 
 Verdicts = dict[str, dict[str, Verdict]]
 """The verdict on each requirement, by the name of the implementation."""
@@ -49,22 +49,15 @@ class Peer(NamedTuple):
 
 
 PEERS = {
+    "flax": Peer(impl.flax, "flax", "flax"),
     "flax-default": Peer(impl.flax_default, "flax-default", "flax"),
     "flax-default, strict": Peer(impl.flax_default, "flax-default", "flax", strict=True),
-    "flax-wide": Peer(impl.flax_wide, "flax-wide", "flax"),
     "linen": Peer(peers.linen, "linen", "flax"),
-    "linen-wide": Peer(peers.linen_wide, "linen-wide", "flax"),
     "equinox": Peer(peers.equinox, "equinox", "equinox"),
     "equinox-ema": Peer(peers.equinox_ema, "equinox-ema", "equinox"),
-    "equinox-wide": Peer(peers.equinox_wide, "equinox-wide", "equinox"),
-    "equinox-ema-wide": Peer(peers.equinox_ema_wide, "equinox-ema-wide", "equinox"),
     "haiku": Peer(peers.haiku, "haiku", "dm-haiku"),
-    "haiku-wide": Peer(peers.haiku_wide, "haiku-wide", "dm-haiku"),
     "keras": Peer(peers.keras, "keras", "keras"),
-    "keras-wide": Peer(peers.keras_wide, "keras-wide", "keras"),
-    "keras-wide, worked around": Peer(
-        keras_workaround.keras_wide, _WORKAROUND, "keras", only="MASK"
-    ),
+    "keras, worked around": Peer(keras_workaround.keras, _WORKAROUND, "keras", only="MASK"),
     "torch-1d": Peer(peers.torch_1d, "torch-1d", "torch"),
     "torch-2d": Peer(peers.torch_2d, "torch-2d", "torch"),
     "mlx": Peer(peers.mlx, "mlx", "mlx"),
@@ -83,13 +76,13 @@ Every cause was reproduced by hand with a script that needs only the framework. 
 assigned to a cause by its evidence, and the tool fails while any violation is unassigned. Every
 verdict and every violation is in [data/findings.json](data/findings.json).
 
-- A layer that declares a convention or an extended domain is judged by its declaration. The
-  `-wide` entries declare masks, feature axes, dtypes and, for flax, named axes. `flax-default`
+- A layer that declares a convention or an extended domain is judged by its declaration. Every entry
+  declares the masks, feature axes, dtypes and named axes that its layer has. `flax-default`
   declares its one-pass variance; *strict* ignores that declaration (`--ignore-declarations`) and
   shows what it costs.
 - What is declared is a promise, so the requirements about values in an extended domain are MUST,
   but for the accuracy of inputs of 16 bits (BN-TYPE-1, BN-TYPE-4).
-  `conformance run flax-wide` exits with 1: a 16-bit dtype, “the dtype of the result”, also rounds
+  `conformance run flax` exits with 1: a 16-bit dtype, “the dtype of the result”, also rounds
   the statistics in evaluation (BN-TYPE-1), and a mask, “the positions for which the mean and
   variance should be computed”, with a named axis gives those of other positions (BN-SYNC-2).
 - Keras raises for a mask on a single feature, which hides whatever else is wrong with masks.

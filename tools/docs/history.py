@@ -26,13 +26,13 @@ _FLAX = ("0.12.1", "0.12.4", "0.12.8")
 _EQUINOX = ("equinox==0.13.0,flax==0.12.1,jax==0.8.1", "0.13.8")
 
 VERSIONS = {
-    "flax-wide": _FLAX,
+    "flax": _FLAX,
     "flax-default": _FLAX,
-    "linen-wide": _FLAX,
-    "equinox-wide": _EQUINOX,
-    "equinox-ema-wide": _EQUINOX,
-    "haiku-wide": ("0.0.16", "0.0.17"),
-    "keras-wide": ("3.8.0", "3.15.1"),
+    "linen": _FLAX,
+    "equinox": _EQUINOX,
+    "equinox-ema": _EQUINOX,
+    "haiku": ("0.0.16", "0.0.17"),
+    "keras": ("3.8.0", "3.15.1"),
     "mlx": ("0.29.0", "0.32.4"),
     "onnx": ("1.17.0", "1.23.2"),
 }

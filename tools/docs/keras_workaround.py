@@ -45,9 +45,9 @@ def _first(state: Arrays) -> Arrays:
     return {**state, **{name: state[name][:1] for name in ARRAYS}}
 
 
-def keras_wide() -> Implementation:
+def keras() -> Implementation:
     """Return Keras' layer with the workaround."""
-    return without_single_features(peers.keras_wide())
+    return without_single_features(peers.keras())
 
 
 def without_single_features(layer: Implementation) -> Implementation:

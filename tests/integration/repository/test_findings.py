@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-import impl
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome
+from impl.variants import VARIANTS
 
 TOOLS = Path(__file__).parents[3] / "tools" / "docs"
 
@@ -28,6 +28,6 @@ def test_every_script_of_a_finding_belongs_to_a_cause():
 def test_a_layer_that_conforms_still_conforms_with_the_workaround(requirement):
     """Computing a single feature as one of two removes mistakes, and adds none."""
     workaround = runpy.run_path(str(TOOLS / "keras_workaround.py"))
-    correct = workaround["without_single_features"](impl.wide())
+    correct = workaround["without_single_features"](VARIANTS["wide"])
     verdict = judge_requirement(REQUIREMENTS[requirement], Subject(correct), budget())
     assert verdict.outcome is Outcome.CONFORMS, verdict.violation

@@ -13,8 +13,9 @@ def test_too_few_devices_are_reported():
         "from conformance.engine.budget import budget\n"
         "from conformance.requirements import REQUIREMENTS\n"
         "from conformance.properties.support.subject import Subject\n"
-        "from impl import wide\n"
-        "verdict = judge(REQUIREMENTS['BN-SYNC-1'], Subject(wide()), budget(max_examples=20))\n"
+        "from impl.variants import VARIANTS\n"
+        "few = budget(max_examples=20)\n"
+        "verdict = judge(REQUIREMENTS['BN-SYNC-1'], Subject(VARIANTS['wide']), few)\n"
         "print(verdict.outcome.value, verdict.detail)"
     )
     environment = {"JAX_NUM_CPU_DEVICES": "1", "PATH": "", "PYTHONPATH": ":".join(sys.path)}

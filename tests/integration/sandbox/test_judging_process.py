@@ -40,7 +40,7 @@ print(json.dumps({
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_verdicts_are_reached_without_the_implementation_and_without_jax():
     """In a process that is small, and has seen nothing of what it judges but arrays."""
-    asked = [("impl:wide" if "SYNC" in each else "impl", each) for each in REQUIREMENTS]
+    asked = [("variant:wide" if "SYNC" in each else "impl", each) for each in REQUIREMENTS]
     said = run_small(JUDGING, json.dumps(asked))
     assert said["outcomes"] == [[name, "conforms"] for name, _ in asked]
     assert said["compared"] > 0

@@ -17,7 +17,7 @@ from conformance.engine.sandbox.supervisor import Supervisor
 from conformance.requirements.verdict import Outcome
 from impl.variants import VARIANTS
 
-KNOWN = {"layer": impl.reference(), "wide": impl.wide(), "numpy": implementation(), **VARIANTS}
+KNOWN = {"layer": impl.reference(), "numpy": implementation(), **VARIANTS}
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.written_modules import Write, resolve_error
 
-from conformance.adapters.resolve import find_registered
+from conformance.adapters.resolve import RENAMED, find_registered, resolve
 
 
 def test_unknown_names_are_refused():
@@ -19,6 +19,15 @@ def test_unknown_names_are_refused():
         "Anything else is named module:attribute or path/to/file.py:attribute."
     )
     assert resolve_error("zzz").startswith("no implementation is registered as 'zzz'. Registered: ")
+
+
+@pytest.mark.parametrize("name", RENAMED)
+def test_a_name_of_an_earlier_version_names_its_replacement(name: str):
+    """The message says what to type instead, and that it is known."""
+    assert resolve_error(name).startswith(
+        f"{name!r} is now {RENAMED[name]!r}: every entry is judged"
+    )
+    assert RENAMED[name] in find_registered() or resolve(RENAMED[name]).wider
 
 
 @pytest.mark.parametrize("name", [":", ":norm", "module:", "module:a-b", "module:1", "a.py:"])

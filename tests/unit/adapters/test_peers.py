@@ -30,8 +30,7 @@ PACKAGES = ("equinox", "haiku", "keras", "torch", "mlx", "onnx", "flax", "jax")
 def test_every_peer_is_registered():
     """Every name of a framework's layer is registered."""
     assert set(NAMES) == {
-        "linen", "linen-wide", "equinox", "equinox-ema", "equinox-wide", "equinox-ema-wide",
-        "haiku", "haiku-wide", "keras", "keras-wide", "torch-1d", "torch-2d", "mlx", "onnx",
+        "linen", "equinox", "equinox-ema", "haiku", "keras", "torch-1d", "torch-2d", "mlx", "onnx",
     }  # fmt: skip
 
 
@@ -42,7 +41,7 @@ def test_importing_the_table_imports_no_framework():
     assert not set(PACKAGES) & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"linen", "linen-wide"}))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"linen"}))
 def test_a_missing_package_is_one_sentence(name, monkeypatch):
     """The sentence has the extra to install, and the extra exists."""
     monkeypatch.setattr(peers, "find_spec", lambda _: None)
@@ -69,7 +68,7 @@ def test_the_adapter_is_sound(name):
 def test_what_every_framework_gets_right(name, requirement):
     """On layers whose state was written, no framework is accused wrongly."""
     implementation = implementation_of(name)
-    if name.removesuffix("-wide") in {"equinox", "haiku"}:
+    if name in {"equinox", "haiku"}:
         pytest.skip("of a fresh layer or a constant batch something else is wrong")
     verdict = judge_requirement(
         REQUIREMENTS[requirement], Subject(implementation), budget(max_examples=3)
@@ -94,14 +93,14 @@ def test_pure_layers_are_judged_under_transforms(name):
 )
 def test_a_pure_layer_may_declare_an_extended_domain(requirement):
     """flax.linen keeps its statistics in float32 in evaluation, too, where flax NNX does not."""
-    subject, few = Subject(peers.linen_wide()), budget(max_examples=40, minimize=False)
+    subject, few = Subject(peers.linen()), budget(max_examples=40, minimize=False)
     outcome = judge_requirement(REQUIREMENTS[requirement], subject, few).outcome
     assert outcome in {Outcome.CONFORMS, Outcome.DEVIATES}
 
 
 def test_a_state_that_becomes_float64_is_reported():
     """flax.linen stores the statistics of a float64 batch as float64, whatever they were."""
-    subject, few = Subject(peers.linen_wide()), budget(max_examples=10, minimize=False)
+    subject, few = Subject(peers.linen()), budget(max_examples=10, minimize=False)
     verdict = judge_requirement(REQUIREMENTS["BN-TYPE-3"], subject, few)
     assert (verdict.outcome is Outcome.VIOLATES) == drifts()
 
@@ -119,7 +118,7 @@ def drifts() -> bool:
 AGED = {"haiku": "BN-EMA-3", "equinox": "BN-EVAL-6", "equinox-ema": "BN-EMA-3"}
 
 
-@pytest.mark.parametrize("name", ["equinox-wide", "haiku-wide", "linen-wide"])
+@pytest.mark.parametrize("name", ["equinox", "haiku", "linen"])
 def test_a_layer_is_built_for_a_named_axis(name):
     """No axis is bound while it is initialized."""
     layer = implementation_of(name).wider.build(Config(features=2), Options(axis_name="lanes"))
@@ -142,12 +141,12 @@ def test_the_age_of_averages_is_no_violation(name):
 @pytest.mark.parametrize(
     ("name", "requirement"),
     [
-        ("equinox-wide", "BN-ND-1"),
-        ("equinox-wide", "BN-TYPE-3"),
-        ("equinox-wide", "BN-SYNC-1"),
-        ("equinox-ema-wide", "BN-ND-1"),
-        ("equinox-ema-wide", "BN-TYPE-3"),
-        ("haiku-wide", "BN-TYPE-2"),
+        ("equinox", "BN-ND-1"),
+        ("equinox", "BN-TYPE-3"),
+        ("equinox", "BN-SYNC-1"),
+        ("equinox-ema", "BN-ND-1"),
+        ("equinox-ema", "BN-TYPE-3"),
+        ("haiku", "BN-TYPE-2"),
     ],
 )
 def test_an_extended_domain_follows_the_declared_conventions(name, requirement):
@@ -165,10 +164,10 @@ def test_an_extended_domain_follows_the_declared_conventions(name, requirement):
         ("haiku", "BN-NUM-1"),
         ("equinox", "BN-EMA-2"),
         ("equinox-ema", "BN-EVAL-4"),
-        ("equinox-wide", "BN-TYPE-1"),
-        ("equinox-ema-wide", "BN-TYPE-2"),
-        ("equinox-ema-wide", "BN-SYNC-1"),
-        ("haiku-wide", "BN-TYPE-1"),
+        ("equinox", "BN-TYPE-1"),
+        ("equinox-ema", "BN-TYPE-2"),
+        ("equinox-ema", "BN-SYNC-1"),
+        ("haiku", "BN-TYPE-1"),
     ],
 )
 def test_what_is_no_convention_stays_a_violation(name, requirement):

@@ -116,7 +116,7 @@ def test_what_uv_says_is_shown(monkeypatch, tmp_path):
     uv.chmod(0o755)
     monkeypatch.setattr(shutil, "which", lambda *_, **__: str(uv))
     with pytest.raises(AdapterError, match=r"uv cannot install dm-haiku==99 .*no version 99"):
-        find_interpreter(split_place("haiku-wide@99"))
+        find_interpreter(split_place("haiku@99"))
     assert list((tmp_path / "batchnorm-conformance" / "environments").iterdir()) == []
 
 

@@ -20,7 +20,8 @@ from conformance.report.screen import answer_lines
 from conformance.report.terminal import conclusion_lines
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Verdict
-from impl import reference, wide
+from impl import reference
+from impl.variants import VARIANTS
 
 DRIVEN = Implementation(name="impl", build=lambda _: None)
 PURE = replace(DRIVEN, pure=True)
@@ -52,7 +53,7 @@ def verdicts_on(implementation: Implementation, *rows: str) -> list[Verdict]:
             "1 of 2 judged: no gradients, because JAX cannot differentiate it, as declared",
         ),
         (
-            replace(wide(), differentiable=False),
+            replace(VARIANTS["wide"], differentiable=False),
             ("BN-EMA-1", "BN-GRAD-1"),
             "1 of 2 judged: no gradients, because JAX cannot differentiate it, as declared",
         ),
@@ -63,7 +64,7 @@ def verdicts_on(implementation: Implementation, *rows: str) -> list[Verdict]:
             "forward function",
         ),
         (
-            replace(wide(), design=FIXED),
+            replace(VARIANTS["wide"], design=FIXED),
             (),
             "97 of 105 judged: momentum and eps are fixed; there is no beta",
         ),
@@ -79,7 +80,7 @@ def test_what_is_left_out_is_said_with_its_reason(implementation, rows, sentence
     assert scope_of(verdicts_on(implementation, *rows)).sentence() == sentence
 
 
-@pytest.mark.parametrize("implementation", [reference(), wide()])
+@pytest.mark.parametrize("implementation", [reference(), VARIANTS["wide"]])
 def test_nothing_is_left_out_of_a_module(implementation):
     """A forward function, and the extended domain, are offered besides."""
     assert scope_of(verdicts_on(implementation)) is None
@@ -110,7 +111,7 @@ def test_each_rendering_has_the_sentence():
 
 def test_a_design_leaves_the_badge_green():
     """What a layer fixes or lacks on purpose is said, and is no detour."""
-    message, colour = badge_texts(complete(replace(wide(), design=FIXED)))[1:]
+    message, colour = badge_texts(complete(replace(VARIANTS["wide"], design=FIXED)))[1:]
 
     assert "(97 of 105 judged: momentum and eps are fixed; there is no beta)" in message
     assert colour == "#2b7a3d"
