@@ -43,6 +43,7 @@ class RunOption:
         check: Returns what is wrong with a value, or an empty string.
         flags: The flags on the command line; empty if it has none.
         pytest: The flag in pytest; empty for ``--conformance-`` and the name.
+        hidden: Whether pytest's ``--help`` leaves it out, because the suite alone uses it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class RunOption:
     check: Callable[[Any], str] = _accept
     flags: tuple[str, ...] = ()
     pytest: str = ""
+    hidden: bool = False
 
     @property
     def pytest_flag(self) -> str:
@@ -233,12 +235,14 @@ RUN_OPTIONS = (
         name="pairs",
         type=Path,
         metavar="FILE",
+        hidden=True,
         help="Judge only the pairs in this file, one per line, such as BN-EMA-1[impl].",
     ),
     RunOption(
         name="first_violation",
         type=bool,
         default=False,
+        hidden=True,
         help="Report the first counterexample found, without minimizing it.",
     ),
     RunOption(

@@ -10,26 +10,39 @@ __all__ = ["main"]
 
 _HERE = "conformance.frontends.cli"
 
-COMMANDS = {
-    "combine": ("reporting:combine", "Combine the reports of shards."),
-    "config": ("config_command:config", "Show the settings of a project."),
-    "diff": ("reporting:diff", "Show what changed between two reports."),
-    "explain": ("listing:explain", "Explain a requirement."),
-    "faults": ("faults:faults", "Show that the suite catches faulty implementations."),
-    "implementations": ("listing:implementations", "List the registered implementations."),
-    "list": ("listing:list_requirements", "List the requirements."),
-    "mutate": ("mutate:mutate", "Show which mistakes in a layer would be caught."),
-    "replay": ("replay:replay", "Rerun a counterexample, or write it as a script."),
-    "report": ("reporting:report", "Render a report as HTML, Markdown or a badge."),
-    "run": ("run:run", "Judge implementations."),
-    "schema": ("listing:schema", "Print the JSON Schema of reports."),
-    "smoke": ("smoke:smoke", "Check that an adapter works."),
-    "serve": ("serve:serve", "Judge what is asked for over a Unix socket."),
-    "vectors": ("vectors_command:vectors", "Write test vectors for other languages."),
-    "waivers": ("waivers_command:waivers", "Maintain a file of known violations."),
-    "watch": ("watch:watch", "Judge a file each time that it is saved."),
+SECTIONS = {
+    "Commands": {
+        "run": ("run:run", "Judge implementations."),
+        "explain": ("listing:explain", "Explain a requirement."),
+        "list": ("listing:list_requirements", "List the requirements."),
+        "watch": ("watch:watch", "Judge a file each time that it is saved."),
+        "mutate": ("mutate:mutate", "Show which mistakes in a layer would be caught."),
+        "replay": ("replay:replay", "Rerun a counterexample, or write it as a script."),
+        "report": ("reporting:report", "Render a report as HTML, Markdown or a badge."),
+    },
+    "Setting up": {
+        "config": ("config_command:config", "Show the settings of a project."),
+        "implementations": (
+            "listing:implementations",
+            "List the registered implementations.",
+        ),
+        "smoke": ("smoke:smoke", "Check that an adapter works."),
+        "waivers": ("waivers_command:waivers", "Maintain a file of known violations."),
+    },
+    "For CI, graders and other tools": {
+        "combine": ("reporting:combine", "Combine the reports of shards."),
+        "diff": ("reporting:diff", "Show what changed between two reports."),
+        "schema": ("listing:schema", "Print the JSON Schema of reports."),
+        "serve": ("serve:serve", "Judge what is asked for over a Unix socket."),
+        "vectors": ("vectors_command:vectors", "Write test vectors for other languages."),
+    },
+    "About the suite": {
+        "faults": ("faults:faults", "Show that the suite catches faulty implementations."),
+    },
 }
-"""The module and the function of each command, and its line in ``--help``."""
+"""The sections of ``--help``: the module and the function of each command, and its line."""
+
+COMMANDS = {name: command for section in SECTIONS.values() for name, command in section.items()}
 
 REMOVED = {"behaviours": "conformance run IMPL --level may"}
 """What to use in the place of a command that was removed."""
@@ -37,7 +50,8 @@ REMOVED = {"behaviours": "conformance run IMPL --level may"}
 
 @click.group(
     cls=LazyGroup,
-    lazy={name: (f"{_HERE}.{place}", line) for name, (place, line) in COMMANDS.items()},
+    package=_HERE,
+    sections=SECTIONS,
     removed=REMOVED,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
 )
@@ -49,4 +63,9 @@ def main() -> None:
     conformance run                          the reference and flax's own layers
     conformance run my_norm.py:MyBatchNorm   a class in a file
     conformance explain BN-EMA-1             what a requirement says, and why
+
+    \b
+    The same in a file of tests, for pytest:
+    from conformance import conformance_tests
+    test_batchnorm = conformance_tests("my_norm.py:MyBatchNorm")
     """  # noqa: D301  click reads the backspace

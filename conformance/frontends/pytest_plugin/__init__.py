@@ -6,6 +6,7 @@ it imports neither JAX nor flax, NumPy or Hypothesis, nor the tables of requirem
 
 from __future__ import annotations
 
+import argparse
 import pickle
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,9 @@ _MARKER = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Register the options in one group."""
-    group = parser.getgroup("conformance", "BatchNorm conformance suite")
+    group = parser.getgroup(
+        "conformance", "BatchNorm conformance suite: judging without a test file, for CI"
+    )
     for option in RUN_OPTIONS:
         try:
             group.addoption(option.pytest_flag, **_settings_of(option))
@@ -40,7 +43,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _settings_of(option: RunOption) -> dict[str, Any]:
     """Return the keywords of ``addoption``; paths stay text, so that xdist can serialize them."""
     shown = f" Default: {option.default}." if option.default else ""
-    settings: dict[str, Any] = {"help": option.help + shown, "default": option.default}
+    text = argparse.SUPPRESS if option.hidden else option.help + shown
+    settings: dict[str, Any] = {"help": text, "default": option.default}
     if option.type is bool:
         return settings | {"action": "store_true"}
     if option.choices:

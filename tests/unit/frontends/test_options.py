@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import pickle
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from conformance.frontends.cli import COMMANDS, main
+from conformance.frontends.cli import COMMANDS, SECTIONS, main
 from conformance.frontends.options import COMMAND_LINE, PYTEST, RUN_OPTIONS, OptionError
+from conformance.frontends.pytest_plugin import pytest_addoption
 from conformance.frontends.run_config import RunConfig
 
 REFUSED = [
@@ -79,6 +83,27 @@ def test_help_of_each_command(name: str):
     assert done.exit_code == 0
     assert done.output.startswith(f"Usage: main {name}")
     assert max(map(len, done.output.splitlines())) <= 80
+
+
+def test_help_of_pytest_leaves_out_what_the_suite_alone_uses():
+    """Every option is accepted by pytest; the hidden ones, and no others, have no line of help."""
+    lines: dict[str, str] = {}
+    group = SimpleNamespace(addoption=lambda flag, **given: lines.update({flag: given["help"]}))
+    pytest_addoption(SimpleNamespace(getgroup=lambda *_: group))
+
+    hidden = {flag for flag, line in lines.items() if line == argparse.SUPPRESS}
+    assert set(lines) == set(PYTEST.values())
+    assert hidden == {"--conformance-pairs", "--conformance-first-violation"}
+
+
+def test_help_begins_with_what_newcomers_need():
+    """Commands are shown in sections, and every command in one of them."""
+    shown = CliRunner().invoke(main, ["--help"], terminal_width=80).output
+    titles = [shown.index(f"\n{title}:\n") for title in SECTIONS]
+
+    assert titles == sorted(titles)
+    assert next(iter(SECTIONS["Commands"])) == "run"
+    assert Counter(name for section in SECTIONS.values() for name in section) == Counter(COMMANDS)
 
 
 def test_help_lists_every_command():
