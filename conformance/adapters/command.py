@@ -27,7 +27,7 @@ from conformance.adapters import call_hooks
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import ARRAYS, COMMAND, COUNT, Config
-from conformance.requirements.deviations import Deviation
+from conformance.requirements.deviations import RENAMED, Deviation
 
 PROTOCOL = 1
 """The version of the protocol."""
@@ -232,7 +232,8 @@ def _names(said: Mapping[str, Any], key: str, known: set[str]) -> list[str]:
     names = said.get(key, [])
     if not isinstance(names, list) or not known.issuperset(map(str, names)):
         msg = f"the command describes {key} as {names!r}; known are {', '.join(sorted(known))}"
-        raise AdapterError(msg)
+        renamed = [f"{each} is now {RENAMED[each]}" for each in RENAMED if each in str(names)]
+        raise AdapterError("; ".join([msg, *renamed]))
     return names
 
 

@@ -32,7 +32,6 @@ class Declaration:
         kind: What the implementation was recognized as.
         capabilities: What it offers.
         deviations: The declared deviations.
-        state_dtype: The dtype that the four arrays are declared to have.
         nnx_module: The layers are ``nnx.Module``.
         wider: The declared domain beyond float32 batches (N, D).
         design: What is fixed, absent or added by design.
@@ -44,7 +43,6 @@ class Declaration:
     kind: str
     capabilities: frozenset[Capability]
     deviations: frozenset[Deviation]
-    state_dtype: str
     nnx_module: bool
     wider: Wider | None = None
     design: Design = PLAIN
@@ -59,7 +57,6 @@ class Declaration:
             "kind": self.kind,
             "capabilities": sorted(each.name for each in self.capabilities),
             "deviations": sorted(each.name for each in self.deviations),
-            "state_dtype": self.state_dtype,
             "nnx_module": self.nnx_module,
             "wider": wider,
             "design": self.design.to_json(),
@@ -75,7 +72,7 @@ class Declaration:
             KeyError: A name in it is not known.
             TypeError: It is something else.
         """
-        texts = [data[name] for name in ("name", "kind", "state_dtype")]
+        texts = [data[name] for name in ("name", "kind")]
         if not all(type(text) is str for text in texts) or type(data["nnx_module"]) is not bool:
             raise TypeError("a field has another type")
         wider = data["wider"]
@@ -111,7 +108,6 @@ class Implementation(ClassConstructors):
             for a ``jax.custom_vjp``, which refuses it.
         twice_differentiable: The gradients can be differentiated in reverse mode.
         deviations: The declared deviations from the conventions of the requirements.
-        state_dtype: The dtype that the four arrays are declared to have.
         wider: The declared domain beyond float32 batches (N, D).
         design: What is fixed, absent or added by design.
         kind: What the implementation was recognized as, for reports.
@@ -135,7 +131,6 @@ class Implementation(ClassConstructors):
     forward_mode: bool = True
     twice_differentiable: bool = True
     deviations: frozenset[Deviation] = field(default_factory=frozenset)
-    state_dtype: str = "float32"
     wider: Wider | None = None
     design: Design = PLAIN
     kind: str = "Implementation object"
@@ -152,6 +147,7 @@ class Implementation(ClassConstructors):
         object.__setattr__(self, "deviations", frozenset(self.deviations))  # given as any set
         for deviation in sorted(self.deviations, key=lambda d: d.name):
             self._check_verifiable(deviation)
+            self._check_alone(deviation)
 
     def _check_verifiable(self, deviation: Deviation) -> None:
         offered = self.capabilities
@@ -163,6 +159,12 @@ class Implementation(ClassConstructors):
                 f"whether that is true. Remove the declaration, or {place.offer}."
             )
             raise AdapterError(msg)
+
+    def _check_alone(self, deviation: Deviation) -> None:
+        alike = sorted(each.name for each in self.deviations if each.kind == deviation.kind)
+        if len(alike) > 1:
+            msg = f"{self.name!r} declares {' and '.join(alike)}, of which only one can be true."
+            raise AdapterError(f"{msg} Remove the others.")
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -193,7 +195,6 @@ class Implementation(ClassConstructors):
             kind=self.kind,
             capabilities=self.capabilities,
             deviations=self.deviations,
-            state_dtype=self.state_dtype,
             nnx_module=self.nnx_module,
             wider=None if self.wider is None else replace(self.wider, build=None),
             design=self.design,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.implementation import Implementation
-from conformance.adapters.protocols import COUNT, MANY, STATISTICS, Config
+from conformance.adapters.protocols import COUNT, MANY, PARAMETERS, STATISTICS, Config
 from conformance.numerics import oracle
 from conformance.numerics.conventions import Conventions
 from conformance.numerics.state import Float32, State
@@ -33,7 +33,8 @@ class DeclaredReference:
     def __init__(self, config: Config, conventions: Conventions) -> None:
         self.conventions = conventions
         self.config = conventions.constructed(config)
-        self.dtype = np.dtype(conventions.statistics_dtype() or "float32")
+        self.dtypes = dict.fromkeys(PARAMETERS, conventions.parameters_dtype() or "float32")
+        self.dtypes |= dict.fromkeys(STATISTICS, conventions.statistics_dtype() or "float32")
         self.output_dtype = np.dtype(conventions.output_dtype() or "float32")
         fresh = State.fresh(config.features)
         self.state = replace(fresh, count=0, **self._stored(fresh.arrays()))
@@ -97,10 +98,7 @@ class DeclaredReference:
         self.state = replace(self.state, count=count, **self._stored(given))
 
     def _stored(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            name: np.asarray(array).astype(self.dtype if name in STATISTICS else np.float32)
-            for name, array in arrays.items()
-        }
+        return {name: np.asarray(array).astype(self.dtypes[name]) for name, array in arrays.items()}
 
 
 def declared_reference(conventions: Conventions) -> Implementation:

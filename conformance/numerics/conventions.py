@@ -11,19 +11,12 @@ import numpy as np
 from conformance.adapters.design import PLAIN, Design
 from conformance.adapters.protocols import ARRAYS, Config
 from conformance.numerics.dtypes import LARGEST_IN_FLOAT16, ROUNDOFF, SPACING_AT_ZERO
-from conformance.requirements.deviations import Deviation
+from conformance.requirements.deviations import DTYPES, Deviation
 
 _COUNTING = frozenset({Deviation.ZERO_DEBIASED_STATISTICS, Deviation.FIRST_BATCH_REPLACES})
-_STORED = {
-    Deviation.STATISTICS_IN_BFLOAT16: "bfloat16",
-    Deviation.STATISTICS_IN_FLOAT16: "float16",
-    Deviation.STATISTICS_IN_FLOAT64: "float64",
-}
-_OUTPUT = {
-    Deviation.OUTPUT_IN_BFLOAT16: "bfloat16",
-    Deviation.OUTPUT_IN_FLOAT16: "float16",
-    Deviation.OUTPUT_IN_FLOAT64: "float64",
-}
+_STORED = {Deviation.statistics_in(dtype): dtype for dtype in DTYPES}
+_PARAMETERS = {Deviation.parameters_in(dtype): dtype for dtype in DTYPES}
+_OUTPUT = {Deviation.output_in(dtype): dtype for dtype in DTYPES}
 
 
 def _narrow_roundoff(dtype: str | None) -> float:
@@ -193,6 +186,10 @@ class Conventions:
     def statistics_dtype(self) -> str | None:
         """Return the declared dtype of the running statistics, None if none is declared."""
         return next((dtype for each, dtype in _STORED.items() if each in self.deviations), None)
+
+    def parameters_dtype(self) -> str | None:
+        """Return the declared dtype of gamma and beta, None if none is declared."""
+        return next((dtype for each, dtype in _PARAMETERS.items() if each in self.deviations), None)
 
     def stored_roundoff(self) -> float:
         """Return u of the running statistics where it is larger than that of float32, else 0."""

@@ -4,16 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, EnumMeta
+from typing import Any
 
 from conformance.requirements.requirement import Capability
 
+DTYPES = ("bfloat16", "float16", "float64")
+"""What arrays, or y, may be declared to have instead of float32."""
 
-class Deviation(Enum):
+
+def _with(kind: str, dtype: str) -> str:
+    return f'{kind}_in("{dtype}")'
+
+
+RENAMED = {
+    f"{kind.upper()}_IN_{dtype.upper()}": _with(kind, dtype)
+    for kind in ("statistics", "output")
+    for dtype in DTYPES
+}
+"""Names of earlier versions, and those of today."""
+
+
+class _Names(EnumMeta):
+    """Refuses names of earlier versions, and says what they are today."""
+
+    def __getattr__(cls, name: str) -> Any:
+        if name in RENAMED:
+            msg = f"Deviation.{name} is now Deviation.{RENAMED[name]}"
+            raise AttributeError(msg)
+        if name.startswith("_") or name not in cls.__members__:
+            msg = f"Deviation has no member {name!r}"
+            raise AttributeError(msg)
+        return cls.__members__[name]  # of Python 3.11, which looks members up by this method
+
+
+class Deviation(Enum, metaclass=_Names):
     """A known convention that an implementation may declare to follow.
 
     A declared deviation is judged by the declared convention, is reported as a deviation, and must
-    be confirmed by the behaviour.
+    be confirmed by the behaviour. ``statistics_in``, ``parameters_in`` and ``output_in`` declare
+    other dtypes of what a layer stores, or returns for inputs of float32.
     """
 
     __hash__ = object.__hash__  # members are looked up in sets a hundred thousand times
@@ -26,15 +56,62 @@ class Deviation(Enum):
     TRUTHY_FLAG = "any flag but 0 evaluates, .3 and NaN as well"
     GRADIENT_THROUGH_STATISTICS = "the updated running statistics carry a gradient back to x"
     ZERO_DEBIASED_STATISTICS = "the averages are sums from 0, divided by 1 − mᵗ after t updates"
-    STATISTICS_IN_BFLOAT16 = "the running statistics are stored in bfloat16"
-    STATISTICS_IN_FLOAT16 = "the running statistics are stored in float16, which ends at 65504"
-    STATISTICS_IN_FLOAT64 = "the running statistics are stored in float64"
-    OUTPUT_IN_BFLOAT16 = "y is bfloat16, for an input of float32"
-    OUTPUT_IN_FLOAT16 = "y is float16, for an input of float32"
-    OUTPUT_IN_FLOAT64 = "y is float64, for an input of float32"
     FIRST_BATCH_REPLACES = "the first batch replaces the running statistics, whatever momentum is"
     ALWAYS_EVALUATES = "every call evaluates, and nothing moves: frozen, or for inference only"
     ALWAYS_TRAINS = "every call normalises with its batch: there are no running statistics"
+    locals().update(
+        {_with("statistics", d): f"the running statistics are stored in {d}" for d in DTYPES}
+        | {_with("parameters", d): f"gamma and beta are {d}" for d in DTYPES}
+        | {_with("output", d): f"y is {d}, for an input of float32" for d in DTYPES}
+    )  # members whose names are the calls that return them
+
+    @property
+    def kind(self) -> str:
+        """The name without a dtype: of each kind, a layer has one."""
+        return self.name.partition("(")[0]
+
+    @classmethod
+    def statistics_in(cls, dtype: str) -> Deviation:
+        """Return the deviation of a layer that stores its running statistics in another dtype.
+
+        Args:
+            dtype: "bfloat16", "float16" or "float64".
+
+        Raises:
+            ValueError: It is another one.
+        """
+        return cls._named("statistics", dtype)
+
+    @classmethod
+    def parameters_in(cls, dtype: str) -> Deviation:
+        """Return the deviation of a layer that stores gamma and beta in another dtype.
+
+        Args:
+            dtype: "bfloat16", "float16" or "float64".
+
+        Raises:
+            ValueError: It is another one.
+        """
+        return cls._named("parameters", dtype)
+
+    @classmethod
+    def output_in(cls, dtype: str) -> Deviation:
+        """Return the deviation of a layer whose y has another dtype, for an input of float32.
+
+        Args:
+            dtype: "bfloat16", "float16" or "float64".
+
+        Raises:
+            ValueError: It is another one.
+        """
+        return cls._named("output", dtype)
+
+    @classmethod
+    def _named(cls, kind: str, dtype: str) -> Deviation:
+        if dtype not in DTYPES:
+            rule = f"expected one of {', '.join(DTYPES)}; float32 needs no declaration"
+            raise ValueError(f"Deviation.{kind}_in({dtype!r}): {rule}")
+        return cls[_with(kind, dtype)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +216,16 @@ DEVIATIONS: Mapping[Deviation, DeviationSpec] = {
             *("BN-STATE-2", "BN-STATE-6", "BN-INIT-3", "BN-INIT-4", "BN-GRAD-8"),
         ),
     ),
-    Deviation.STATISTICS_IN_BFLOAT16: DeviationSpec(shown_by="BN-INIT-5"),
-    Deviation.STATISTICS_IN_FLOAT16: DeviationSpec(
+    Deviation.statistics_in("bfloat16"): DeviationSpec(shown_by="BN-INIT-5"),
+    Deviation.statistics_in("float16"): DeviationSpec(
         shown_by="BN-INIT-5",
         sets_aside=("BN-NUM-2", "BN-NUM-3"),  # sizes that float16 does not have
     ),
-    Deviation.STATISTICS_IN_FLOAT64: DeviationSpec(shown_by="BN-INIT-5"),
-    Deviation.OUTPUT_IN_BFLOAT16: _OUTPUT_IN_16_BITS,
-    Deviation.OUTPUT_IN_FLOAT16: _OUTPUT_IN_16_BITS,
-    Deviation.OUTPUT_IN_FLOAT64: DeviationSpec(shown_by="BN-SHAPE-3", visible_in_output=True),
+    Deviation.statistics_in("float64"): DeviationSpec(shown_by="BN-INIT-5"),
+    **{Deviation.parameters_in(d): DeviationSpec(shown_by="BN-INIT-5") for d in DTYPES},
+    Deviation.output_in("bfloat16"): _OUTPUT_IN_16_BITS,
+    Deviation.output_in("float16"): _OUTPUT_IN_16_BITS,
+    Deviation.output_in("float64"): DeviationSpec(shown_by="BN-SHAPE-3", visible_in_output=True),
 }
 """Every deviation. Adding one takes a member above, a row here, and a method of ``Conventions``."""
 

@@ -13,8 +13,8 @@ from impl.faulty.record import fault
 from impl.narrow_batchnorm import Bfloat16Statistics, Float16Statistics
 from impl.stepwise import Array, StepwiseBatchNorm
 
-_STATISTICS = (Deviation.STATISTICS_IN_BFLOAT16,)
-_OUTPUT = (Deviation.OUTPUT_IN_BFLOAT16,)
+_STATISTICS = (Deviation.statistics_in("bfloat16"),)
+_OUTPUT = (Deviation.output_in("bfloat16"),)
 
 
 @fault("bfloat16-declared-only", "BN-INIT-5", deviations=_STATISTICS)
@@ -83,9 +83,9 @@ class Bfloat16OutputUndeclared(StepwiseBatchNorm):
         return super().affine(z).astype(jnp.bfloat16)
 
 
-_STATISTICS_16 = (Deviation.STATISTICS_IN_FLOAT16,)
-_OUTPUT_16 = (Deviation.OUTPUT_IN_FLOAT16,)
-_OUTPUT_64 = (Deviation.OUTPUT_IN_FLOAT64,)
+_STATISTICS_16 = (Deviation.statistics_in("float16"),)
+_OUTPUT_16 = (Deviation.output_in("float16"),)
+_OUTPUT_64 = (Deviation.output_in("float64"),)
 
 
 @fault("float16-statistics-declared-only", "BN-INIT-5", deviations=_STATISTICS_16)

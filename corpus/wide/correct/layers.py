@@ -311,7 +311,7 @@ class DebiasedShared(Wide):
 class HalfOutputShared(Wide):
     """Any output is bfloat16, as declared."""
 
-    declares = {"wider": _FLOAT32, "deviations": {Deviation.OUTPUT_IN_BFLOAT16}}
+    declares = {"wider": _FLOAT32, "deviations": {Deviation.output_in("bfloat16")}}
 
     def answered(self, y, x):
         return y.astype(jnp.bfloat16)
@@ -320,7 +320,7 @@ class HalfOutputShared(Wide):
 class HalfStateShared(Wide):
     """The running statistics are bfloat16, as declared."""
 
-    declares = {"wider": _FLOAT32, "deviations": {Deviation.STATISTICS_IN_BFLOAT16}}
+    declares = {"wider": _FLOAT32, "deviations": {Deviation.statistics_in("bfloat16")}}
 
     def create(self, d):
         super().create(d)

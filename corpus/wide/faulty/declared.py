@@ -278,7 +278,7 @@ class OnePassFloored(_OnePass):
 
 class _Stored(Base):
     dtype = jnp.bfloat16
-    declares = {"deviations": {Deviation.STATISTICS_IN_BFLOAT16}}
+    declares = {"deviations": {Deviation.statistics_in("bfloat16")}}
 
     def __init__(self, d, momentum, eps, rngs):
         super().__init__(d, momentum, eps, rngs)
@@ -319,7 +319,7 @@ class StoredMomentumRounded(_Stored):
 class OutputHalfMomentsHalf(Base):
     """An output in bfloat16 is made by casting x at the start, statistics and all."""
 
-    declares = {"deviations": {Deviation.OUTPUT_IN_BFLOAT16}}
+    declares = {"deviations": {Deviation.output_in("bfloat16")}}
 
     def batch_stats(self, x):
         return super().batch_stats(x.astype(jnp.bfloat16).astype(jnp.float32))

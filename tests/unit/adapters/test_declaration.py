@@ -39,7 +39,7 @@ def test_a_declaration_arrives_as_it_is(name: str):
         {"name": None},
         {"name": ["impl"]},
         {"kind": 5},
-        {"state_dtype": {"float32": 1}},
+        {"deviations": ["STATISTICS_IN_BFLOAT16"]},
         {"nnx_module": "yes"},
         {"capabilities": ["EVERYTHING"]},
         {"capabilities": 5},

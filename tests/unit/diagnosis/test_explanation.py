@@ -33,7 +33,6 @@ def explained(implementation: Implementation, *chosen: str) -> dict[str, Any]:
         kind=implementation.kind,
         capabilities=implementation.capabilities,
         deviations=implementation.deviations,
-        state_dtype=implementation.state_dtype,
         nnx_module=implementation.nnx_module,
     )
     return examine(Subject(declared, LocalExecutor(implementation))).explain(bad, time.time() + 60)
@@ -57,7 +56,6 @@ def test_a_mistake_that_explains_nothing_is_not_named():
         kind="",
         capabilities=implementation.capabilities,
         deviations=frozenset(),
-        state_dtype="float32",
         nnx_module=False,
     )
     examined = examine(Subject(declared, LocalExecutor(implementation)))

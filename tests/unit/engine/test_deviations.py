@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
 from dataclasses import replace
 
 import jax.numpy as jnp
@@ -11,12 +13,13 @@ from support.numpy_norm import NumpyNorm
 
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.implementation import Implementation
-from conformance.adapters.protocols import STATISTICS, Config
+from conformance.adapters.protocols import PARAMETERS, STATISTICS, Config
+from conformance.adapters.recognized import write_literal
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
-from conformance.requirements.deviations import DEVIATIONS, Deviation
+from conformance.requirements.deviations import DEVIATIONS, DTYPES, RENAMED, Deviation
 from conformance.requirements.verdict import Outcome, Verdict
 from impl import reference
 from impl.forward import batchnorm_forward
@@ -24,16 +27,24 @@ from impl.variants import VARIANTS
 from impl.variants.declared import truthy_forward
 
 
-class Float64Statistics(NumpyNorm):
-    """The running statistics are float64, which JAX has in 64-bit mode alone, NumPy always."""
+class Stored(NumpyNorm):
+    """Some arrays have another dtype; JAX has float64 in 64-bit mode alone, NumPy always."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, names: tuple[str, ...], dtype: str) -> None:
         super().__init__(config)
+        self.names, self.dtype = names, dtype
         self.write(self.read())
 
     def write(self, values: dict[str, np.ndarray]) -> None:
         super().write(values)
-        self.arrays |= {name: self.arrays[name].astype(np.float64) for name in STATISTICS}
+        self.arrays |= {name: self.arrays[name].astype(self.dtype) for name in self.names}
+
+
+def storing(names: tuple[str, ...], dtype: str, deviation: Deviation) -> Implementation:
+    def build(config: Config) -> Stored:
+        return Stored(config, names, dtype)
+
+    return Implementation(name="stored", build=build, deviations=frozenset({deviation}))
 
 
 class Float64Output(NumpyNorm):
@@ -52,20 +63,25 @@ DECLARED = {
     Deviation.GRADIENT_THROUGH_STATISTICS: VARIANTS["gradient-through-declared"],
     Deviation.ZERO_DEBIASED_STATISTICS: VARIANTS["zero-debiased-declared"],
     Deviation.FIRST_BATCH_REPLACES: VARIANTS["first-batch-declared"],
-    Deviation.STATISTICS_IN_BFLOAT16: VARIANTS["bfloat16-statistics-declared"],
-    Deviation.STATISTICS_IN_FLOAT64: Implementation(
-        name="float64",
-        build=Float64Statistics,
-        deviations=frozenset({Deviation.STATISTICS_IN_FLOAT64}),
+    Deviation.statistics_in("bfloat16"): VARIANTS["bfloat16-statistics-declared"],
+    Deviation.statistics_in("float64"): storing(
+        STATISTICS, "float64", Deviation.statistics_in("float64")
     ),
-    Deviation.STATISTICS_IN_FLOAT16: VARIANTS["float16-statistics-declared"],
-    Deviation.OUTPUT_IN_FLOAT16: VARIANTS["float16-output-declared"],
-    Deviation.OUTPUT_IN_FLOAT64: Implementation(
+    Deviation.parameters_in("bfloat16"): VARIANTS["bfloat16-parameters-declared"],
+    Deviation.parameters_in("float16"): storing(
+        PARAMETERS, "float16", Deviation.parameters_in("float16")
+    ),
+    Deviation.parameters_in("float64"): storing(
+        PARAMETERS, "float64", Deviation.parameters_in("float64")
+    ),
+    Deviation.statistics_in("float16"): VARIANTS["float16-statistics-declared"],
+    Deviation.output_in("float16"): VARIANTS["float16-output-declared"],
+    Deviation.output_in("float64"): Implementation(
         name="float64-output",
         build=Float64Output,
-        deviations=frozenset({Deviation.OUTPUT_IN_FLOAT64}),
+        deviations=frozenset({Deviation.output_in("float64")}),
     ),
-    Deviation.OUTPUT_IN_BFLOAT16: VARIANTS["bfloat16-output-declared"],
+    Deviation.output_in("bfloat16"): VARIANTS["bfloat16-output-declared"],
     Deviation.ALWAYS_EVALUATES: VARIANTS["frozen-declared"],
     Deviation.ALWAYS_TRAINS: VARIANTS["no-running-statistics-declared"],
     Deviation.TRUTHY_FLAG: Implementation(
@@ -77,6 +93,39 @@ DECLARED = {
 def judge_by_id(implementation: Implementation, requirement: str) -> Verdict:
     few = budget(minimize=False)
     return judge_requirement(REQUIREMENTS[requirement], Subject(implementation), few)
+
+
+@pytest.mark.parametrize("name", RENAMED)
+def test_names_of_earlier_versions_name_their_replacement(name: str):
+    """As an attribute, and where a command describes itself; the replacement is a member."""
+    with pytest.raises(AttributeError) as refused:
+        getattr(Deviation, name)
+    assert str(refused.value) == f"Deviation.{name} is now Deviation.{RENAMED[name]}"
+    assert RENAMED[name] in Deviation.__members__
+
+
+@pytest.mark.parametrize("declare", [Deviation.statistics_in, Deviation.parameters_in])
+def test_a_dtype_that_needs_no_declaration_is_refused(declare: Callable[[str], Deviation]):
+    """float32 is what is expected anyway, and others are unknown."""
+    for dtype in ("float32", "float8"):
+        with pytest.raises(ValueError, match=f"'{dtype}'.: expected one of bfloat16, float16, flo"):
+            declare(dtype)
+
+
+def test_a_declaration_of_a_dtype_is_written_as_it_is_called():
+    """The name in reports is the source after ``Deviation.``, and survives being pickled."""
+    for dtype in DTYPES:
+        deviation = Deviation.output_in(dtype)
+        assert write_literal({deviation}) == f'{{Deviation.output_in("{dtype}")}}'
+        assert pickle.loads(pickle.dumps(deviation)) is deviation
+
+
+def test_two_dtypes_of_one_kind_are_refused():
+    """Only one of them can be true; two kinds are two declarations."""
+    half, double = Deviation.output_in("float16"), Deviation.output_in("float64")
+    with pytest.raises(AdapterError, match=r"declares output_in.*and output_in.*Remove the others"):
+        replace(reference(), deviations={half, double})
+    assert replace(reference(), deviations={half, Deviation.statistics_in("float16")})
 
 
 def test_every_deviation_has_a_layer_and_a_requirement():
@@ -113,7 +162,7 @@ def ema_normalised_forward(_: object, x: object, use_running_average: float) -> 
 
 FUNCTIONS = {
     Deviation.EMA_NORMALISED_TRAINING: ema_normalised_forward,
-    Deviation.OUTPUT_IN_BFLOAT16: lambda seed, x, flag: jnp.asarray(
+    Deviation.output_in("bfloat16"): lambda seed, x, flag: jnp.asarray(
         batchnorm_forward(seed, x, flag)
     ).astype(jnp.bfloat16),
 }

@@ -133,7 +133,7 @@ def test_statistics_of_16_bits_have_the_room_that_they_need():
     """One update may err by 5·2⁻⁸ of the larger number, and by no more."""
     x, _, state = draw_batch()
     plain = bounds.train(CONFIG, state, x)
-    narrow = bounds.train(CONFIG, state, x, conventions_of(Deviation.STATISTICS_IN_BFLOAT16))
+    narrow = bounds.train(CONFIG, state, x, conventions_of(Deviation.statistics_in("bfloat16")))
     size = np.maximum(np.abs(state.running_mean), np.abs(x.mean(axis=0)))
     more = narrow.running_mean.allowed - plain.running_mean.allowed
     assert np.allclose(more, 1.05 * 6 * size * (2.0**-8 - 2.0**-24), rtol=1e-3)
@@ -144,7 +144,7 @@ def test_an_output_of_16_bits_has_the_room_that_it_needs():
     """y of z, γ and β rounded to bfloat16 stays within; rounding x first does not."""
     x, _, state = draw_batch()
     state = state.replace(running_mean=x.mean(axis=0))
-    declared = conventions_of(Deviation.OUTPUT_IN_BFLOAT16)
+    declared = conventions_of(Deviation.output_in("bfloat16"))
     bound = bounds.evaluate(CONFIG, state, x, declared).allowed
     wanted = oracle.evaluate(CONFIG, state, x)
 

@@ -63,7 +63,7 @@ def test_a_declared_16_bit_output_has_no_gradients_to_compare():
             return y.astype(jnp.bfloat16)
 
     extended = Wider(ndim=True, axis="axis")
-    declared = {Deviation.OUTPUT_IN_BFLOAT16}
+    declared = {Deviation.output_in("bfloat16")}
     layer = Implementation.nnx(Narrow, name="narrow", wider=extended, deviations=declared)
     assert outcome_of(layer, "BN-ND-1") is Outcome.DEVIATES
     assert outcome_of(layer.read(strictly=True), "BN-ND-1") is Outcome.VIOLATES
