@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from conformance.adapters.calling import Calling, Layout
 from conformance.adapters.domain import Wider
 from conformance.adapters.errors import AdapterError
+from conformance.adapters.protocols import PARAMETERS, STATISTICS
 from conformance.adapters.recognition.arrays import (
     AmbiguousError,
     Located,
@@ -34,7 +36,8 @@ from conformance.adapters.recognition.mode_choice import read_call
 from conformance.adapters.recognition.ranks import Fit, list_further_layouts, prefer_spatial
 from conformance.adapters.recognition.shapes import match_known_shape
 from conformance.adapters.recognition.signature import Signature
-from conformance.adapters.recognition.specimen import Specimen
+from conformance.adapters.recognition.specimen import Specimen, value_of
+from conformance.requirements.deviations import DTYPES, Deviation
 
 
 class Examination:
@@ -82,6 +85,7 @@ class Examination:
             located=located,
             measured=measured,
             refuses_single_row=self._refuses_single_row(chosen),
+            dtypes=self._list_dtypes(chosen, located),
             domain=domain,
             ignored=self._list_ignored(chosen, domain.wider),
         ).conclude()
@@ -190,6 +194,26 @@ class Examination:
             each.name
             for each in read_call(self._specimen.module)
             if each.name not in used and each.default is not each.empty
+        )
+
+    def _list_dtypes(self, chosen: Chosen, located: Located) -> frozenset[Deviation]:
+        """Return the declarations of dtypes other than float32, of arrays and of y."""
+        holders = self._specimen.holders()
+        found = {}
+        for declare, roles in (
+            (Deviation.statistics_in, STATISTICS),
+            (Deviation.parameters_in, PARAMETERS),
+        ):
+            paths = (located.roles[role] for role in roles if role in located.roles)
+            found[declare] = {str(value_of(holders[p]).dtype) for p in paths if p in holders}
+        calling = self._fit.with_layout(chosen.mode)
+        with suppress(Exception):  # a call may raise anything; then its dtype is not known
+            y = self._specimen.try_shape(calling, self._fit.shape, evaluate=False).y
+            found[Deviation.output_in] = {str(y.dtype)}
+        return frozenset(
+            declare(*dtypes)
+            for declare, dtypes in found.items()
+            if len(dtypes) == 1 and dtypes <= {*DTYPES}
         )
 
     def _refuses_single_row(self, chosen: Chosen) -> bool:

@@ -70,6 +70,7 @@ class Findings:
         measured: What calls show about momentum and ε.
         domain: What else it takes.
         refuses_single_row: Training on a single row raises.
+        dtypes: Declarations of the dtypes that are not float32.
         ignored: Arguments of the call with defaults, of which nothing is known.
     """
 
@@ -82,6 +83,7 @@ class Findings:
     measured: Measured
     domain: Domain
     refuses_single_row: bool
+    dtypes: frozenset[Deviation]
     ignored: tuple[str, ...]
 
     @property
@@ -198,7 +200,7 @@ class Findings:
             text = write_literal(wider).removesuffix(")")
             yield f"wider={text}, precisions=AT_LEAST_FLOAT32)"
 
-    def _deviations(self) -> set[Deviation]:
+    def _deviations(self) -> frozenset[Deviation]:
         weight = self.measured.weight
         named = "momentum" in self.plan.keywords and weight is not None
         seen = {
@@ -210,7 +212,7 @@ class Findings:
             Deviation.FIRST_BATCH_REPLACES: self.measured.replaces,
             Deviation.ZERO_DEBIASED_STATISTICS: self.measured.debiased,
         }
-        return {deviation for deviation, is_seen in seen.items() if is_seen}
+        return self.dtypes | {deviation for deviation, is_seen in seen.items() if is_seen}
 
 
 _OF_KNOWN_SHAPES = {"features", "eps", "wider", *PARAMETERS, *STATISTICS}

