@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.implementation import Implementation
-from conformance.adapters.protocols import COUNT, MANY, PARAMETERS, STATISTICS, Config
+from conformance.adapters.protocols import COUNT, MANY, STATISTICS, Config
 from conformance.numerics import oracle
 from conformance.numerics.conventions import Conventions
 from conformance.numerics.state import Float32, State
@@ -33,8 +33,7 @@ class DeclaredReference:
     def __init__(self, config: Config, conventions: Conventions) -> None:
         self.conventions = conventions
         self.config = conventions.constructed(config)
-        self.dtypes = dict.fromkeys(PARAMETERS, conventions.parameters_dtype() or "float32")
-        self.dtypes |= dict.fromkeys(STATISTICS, conventions.statistics_dtype() or "float32")
+        self.dtypes = conventions.stored_dtypes()
         self.output_dtype = np.dtype(conventions.output_dtype() or "float32")
         fresh = State.fresh(config.features)
         self.state = replace(fresh, count=0, **self._stored(fresh.arrays()))

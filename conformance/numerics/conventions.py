@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.design import PLAIN, Design
-from conformance.adapters.protocols import ARRAYS, Config
+from conformance.adapters.protocols import ARRAYS, PARAMETERS, STATISTICS, Config
 from conformance.numerics.dtypes import LARGEST_IN_FLOAT16, ROUNDOFF, SPACING_AT_ZERO
 from conformance.requirements.deviations import DTYPES, Deviation
 
@@ -187,9 +187,11 @@ class Conventions:
         """Return the declared dtype of the running statistics, None if none is declared."""
         return next((dtype for each, dtype in _STORED.items() if each in self.deviations), None)
 
-    def parameters_dtype(self) -> str | None:
-        """Return the declared dtype of gamma and beta, None if none is declared."""
-        return next((dtype for each, dtype in _PARAMETERS.items() if each in self.deviations), None)
+    def stored_dtypes(self) -> dict[str, str]:
+        """Return the dtype of each of the four arrays: float32 unless another is declared."""
+        declared = (dtype for each, dtype in _PARAMETERS.items() if each in self.deviations)
+        dtypes = dict.fromkeys(PARAMETERS, next(declared, "float32"))
+        return dtypes | dict.fromkeys(STATISTICS, self.statistics_dtype() or "float32")
 
     def stored_roundoff(self) -> float:
         """Return u of the running statistics where it is larger than that of float32, else 0."""

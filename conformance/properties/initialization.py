@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from conformance.adapters.protocols import PARAMETERS, STATISTICS
 from conformance.numerics.state import State
 from conformance.properties.support.checks import check_dtype, check_identical, check_shape
 from conformance.properties.support.claims import check_evaluation, check_kept, check_training
@@ -60,9 +59,7 @@ def running_var_starts_as_ones(subject: Subject, case: Case) -> Iterator[None]:
 @requirement("BN-INIT-5", share=0.15, case=cases)
 def arrays_have_the_declared_dtype(subject: Subject, case: Case) -> None:
     """float32, or what the implementation declares"""
-    conventions = subject.conventions
-    declared = dict.fromkeys(PARAMETERS, conventions.parameters_dtype() or "float32")
-    declared |= dict.fromkeys(STATISTICS, conventions.statistics_dtype() or "float32")
+    declared = subject.conventions.stored_dtypes()
 
     for name, array in subject.build(case.config).state.arrays().items():
         check_dtype(name, array, declared[name])

@@ -170,6 +170,14 @@ _OUTPUT_IN_16_BITS = DeviationSpec(
     ),
 )
 
+_PARAMETERS_IN_16_BITS = DeviationSpec(
+    shown_by="BN-INIT-5",
+    sets_aside=(  # gradients of gamma and beta have their dtype
+        *(f"BN-GRAD-{number}" for number in (1, 2, 5, 6, 7, 9)),
+        *_BEYOND_GRADIENTS,
+    ),
+)
+
 DEVIATIONS: Mapping[Deviation, DeviationSpec] = {
     Deviation.ONE_PASS_VARIANCE: DeviationSpec(
         shown_by="BN-NUM-1", visible_in_output=True, judged_by_bounds=True
@@ -222,7 +230,9 @@ DEVIATIONS: Mapping[Deviation, DeviationSpec] = {
         sets_aside=("BN-NUM-2", "BN-NUM-3"),  # sizes that float16 does not have
     ),
     Deviation.statistics_in("float64"): DeviationSpec(shown_by="BN-INIT-5"),
-    **{Deviation.parameters_in(d): DeviationSpec(shown_by="BN-INIT-5") for d in DTYPES},
+    Deviation.parameters_in("bfloat16"): _PARAMETERS_IN_16_BITS,
+    Deviation.parameters_in("float16"): _PARAMETERS_IN_16_BITS,
+    Deviation.parameters_in("float64"): DeviationSpec(shown_by="BN-INIT-5"),
     Deviation.output_in("bfloat16"): _OUTPUT_IN_16_BITS,
     Deviation.output_in("float16"): _OUTPUT_IN_16_BITS,
     Deviation.output_in("float64"): DeviationSpec(shown_by="BN-SHAPE-3", visible_in_output=True),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import reject
 
-from conformance.adapters.protocols import STATISTICS, Config
+from conformance.adapters.protocols import Config
 from conformance.numerics.conventions import Conventions
 from conformance.numerics.dtypes import LARGEST_IN_FLOAT16
 from conformance.numerics.state import State
@@ -23,7 +23,7 @@ from conformance.strategies.shape_grid import Entry
 
 
 def as_stored(drawn: dict[str, Any], conventions: Conventions) -> dict[str, Any]:
-    """Return drawn values whose states have running statistics of the declared dtype.
+    """Return drawn values whose states have arrays of the declared dtypes.
 
     So writing loses nothing, and what is read back can be compared bit for bit.
 
@@ -31,14 +31,14 @@ def as_stored(drawn: dict[str, Any], conventions: Conventions) -> dict[str, Any]
         drawn: The arguments of the property, as drawn.
         conventions: The conventions that the implementation declares.
     """
-    dtype = conventions.statistics_dtype()
-    if dtype is None:
+    dtypes = {n: d for n, d in conventions.stored_dtypes().items() if d != "float32"}
+    if not dtypes:
         return drawn
 
     def cast(value: Any) -> Any:
         if not isinstance(value, State):
             return value
-        arrays = {name: getattr(value, name).astype(np.dtype(dtype)) for name in STATISTICS}
+        arrays = {name: getattr(value, name).astype(np.dtype(d)) for name, d in dtypes.items()}
         return value.replace(**arrays)
 
     return {name: _map(value, cast) for name, value in drawn.items()}
