@@ -175,6 +175,7 @@ _PARAMETERS_IN_16_BITS = DeviationSpec(
     sets_aside=(  # gradients of gamma and beta have their dtype
         *(f"BN-GRAD-{number}" for number in (1, 2, 5, 6, 7, 9)),
         *_BEYOND_GRADIENTS,
+        *("BN-REMAT-1", "BN-SHARED-2", "BN-LARGE-3"),
     ),
 )
 
