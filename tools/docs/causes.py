@@ -87,8 +87,8 @@ class Cause(NamedTuple):
         documented: what the authors of the framework document about it.
         matches: whether a violation is evidence of it.
         requirements: those that it can violate; empty for any.
-        declared: name of the same layer judged by its declarations, which must not violate the
-            requirement then.
+        declared: name of the same layer judged by its declarations, which must not show the same
+            violation then.
     """
 
     script: str

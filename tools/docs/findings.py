@@ -137,7 +137,8 @@ def cause_of(name: str, verdict: Verdict, found: Verdicts) -> Cause | None:
     """Return the first cause that explains a violation."""
     for cause in CAUSES:
         declared = found.get(cause.declared, {}).get(verdict.requirement)
-        if cause.explains(name, verdict) and not (declared and declared.outcome.bad):
+        same = declared and declared.outcome.bad and _finding(declared) == _finding(verdict)
+        if cause.explains(name, verdict) and not same:
             return cause
     return None
 
