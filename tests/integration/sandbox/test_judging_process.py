@@ -49,7 +49,7 @@ def test_verdicts_are_reached_without_the_implementation_and_without_jax():
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_observations_are_made_in_the_same_way():
     """Also those that take transforms of JAX."""
-    asked = [("impl:wide", row) for row in ("BN-FLAG-8", "BN-GRAD-15", "BN-MASK-4")]
+    asked = [("variant:wide", row) for row in ("BN-FLAG-8", "BN-GRAD-15", "BN-MASK-4")]
     traced, twice, masks = run_small(JUDGING, json.dumps(asked))["details"]
     assert traced.startswith("no: raises TracerBoolConversionError")
     assert twice == "both orders: right"
