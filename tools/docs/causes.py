@@ -79,21 +79,19 @@ def _anything(violation: Violation) -> bool:
 
 
 class Cause(NamedTuple):
-    """One cause of violations, demonstrated by a script.
+    """One cause of violations, with a folder in docs/findings.
 
     Attributes:
-        script: name of the script in docs/findings.
+        name: name of its folder in docs/findings.
         implementations: names of the implementations that have it.
-        documented: what the authors of the framework document about it.
         matches: whether a violation is evidence of it.
         requirements: those that it can violate; empty for any.
         declared: name of the same layer judged by its declarations, which must not show the same
             violation then.
     """
 
-    script: str
+    name: str
     implementations: tuple[str, ...]
-    documented: str
     matches: Matches
     requirements: tuple[str, ...] = ()
     declared: str = ""
@@ -111,74 +109,65 @@ _FLAX_NNX = ("flax", "flax-default", "flax-default, strict")
 _FLAX = (*_FLAX_NNX, "linen")
 
 CAUSES = (
-    Cause("flax-half-made-update", _FLAX_NNX, "no", _value_changed, ("BN-ERR-2",)),
+    Cause("flax-half-made-update", _FLAX_NNX, _value_changed, ("BN-ERR-2",)),
     Cause(
         "flax-one-pass",
         ("flax-default, strict",),
-        "yes, as faster and possibly less accurate (`use_fast_variance`)",
         _anything,
         declared="flax-default",
     ),
-    Cause("flax-nan-behind-mask", _FLAX, "no", _non_finite, ("BN-MASK-2",)),
-    Cause("flax-nothing-kept", _FLAX, "no", _non_finite, ("BN-MASK-3", "BN-SYNC-3")),
-    Cause("flax-masked-shards", _FLAX, "no", _inaccurate(), ("BN-SYNC-2",)),
+    Cause("flax-nan-behind-mask", _FLAX, _non_finite, ("BN-MASK-2",)),
+    Cause("flax-nothing-kept", _FLAX, _non_finite, ("BN-MASK-3", "BN-SYNC-3")),
+    Cause("flax-masked-shards", _FLAX, _inaccurate(), ("BN-SYNC-2",)),
     Cause(
         "flax-half-evaluation",
         _FLAX_NNX,
-        "no",
         _inaccurate("y in evaluation from"),
         ("BN-TYPE-1",),
     ),
-    Cause("linen-float64-statistics", ("linen",), "no", _in_float64, ("BN-TYPE-3",)),
+    Cause("linen-float64-statistics", ("linen",), _in_float64, ("BN-TYPE-3",)),
     Cause(
         "equinox-ema-half",
         ("equinox-ema",),
-        "no",
         _raised("TypeError: lax.select"),
         ("BN-TYPE-1", "BN-TYPE-2"),
     ),
     Cause(
         "equinox-ema-devices",
         ("equinox-ema",),
-        "no",
         _raised("ValueError: Old and new values"),
         ("BN-SYNC-1",),
     ),
     Cause(
         "equinox-half-statistics",
         ("equinox",),
-        "no",
         _inaccurate(),
         ("BN-TYPE-1", "BN-TYPE-4"),
     ),
-    Cause("haiku-half-statistics", ("haiku",), "no", _inaccurate(), ("BN-TYPE-1", "BN-TYPE-4")),
+    Cause("haiku-half-statistics", ("haiku",), _inaccurate(), ("BN-TYPE-1", "BN-TYPE-4")),
     Cause(
         "equinox-early-variance",
         ("equinox",),
-        'no; they promise running statistics "in line with" PyTorch, flax and Haiku',
         _variance_too_large,
     ),
     Cause(
         "equinox-ema-fresh",
         ("equinox-ema",),
-        "only that the first batches initialize the statistics, not what evaluation does before",
         _fresh,
     ),
-    Cause("haiku-nan", ("haiku",), "no", _negative_variance),
+    Cause("haiku-nan", ("haiku",), _negative_variance),
     Cause(
         "keras-mask-one-feature",
         ("keras",),
-        "no",
         _raised("IndexError"),
         ("BN-MASK-1", "BN-MASK-2", "BN-MASK-3"),
     ),
-    Cause("keras-nan-behind-mask", ("keras, worked around",), "no", _non_finite, ("BN-MASK-2",)),
+    Cause("keras-nan-behind-mask", ("keras, worked around",), _non_finite, ("BN-MASK-2",)),
     Cause(
         "keras-masked-mean",
         ("keras, worked around",),
-        "no",
         _inaccurate(),
         ("BN-MASK-1", "BN-MASK-3"),
     ),
-    Cause("keras-float64", ("keras",), "no", _inaccurate(), ("BN-TYPE-3",)),
+    Cause("keras-float64", ("keras",), _inaccurate(), ("BN-TYPE-3",)),
 )

@@ -4,16 +4,18 @@ Usage: python tools/docs/findings.py DIR [DIR...]  from the reports there, one N
        python tools/docs/findings.py --judge DIR   judge every installed framework first
 
 Writes docs/data/findings.json; `generate.py` makes docs/findings.md of it. Where several folders
-are given, a report in a later one replaces the verdicts of the requirements that it judged.
+are given, a report in a later one replaces the verdicts of the requirements that it judged. The
+data of the last run, if it was another one, are kept as docs/data/findings-before.json: the page
+says what is new since then.
 """
 
 from __future__ import annotations
 
+import datetime
 import json
 import subprocess
 import sys
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +34,7 @@ from conformance.requirements.verdict import Verdict
 
 DOCS = Path(__file__).parents[2] / "docs"
 DATA = DOCS / "data" / "findings.json"
+BEFORE = DATA.with_name("findings-before.json")
 _WORKAROUND = f"{Path(keras_workaround.__file__)}:keras"
 
 Verdicts = dict[str, dict[str, Verdict]]
@@ -64,46 +67,17 @@ PEERS = {
     "onnx": Peer(peers.onnx, "onnx", "onnx"),
 }
 
-_HEAD = """# Findings in other frameworks
 
-Generated from `docs/data/findings.json` by `python tools/docs/generate.py`; do not edit.
-`tox -e peers` judges every framework again and collects the data.
-
-This page lists what the suite finds in Batch Normalization as the frameworks ship it. A violation
-means that a requirement of this suite is not met; if a framework documents a different convention,
-the page says so. Every implementation was judged in the default profile without a time limit.
-Every cause was reproduced by hand with a script that needs only the framework. A violation is
-assigned to a cause by its evidence, and the tool fails while any violation is unassigned. Every
-verdict and every violation is in [data/findings.json](data/findings.json).
-
-- A layer that declares a convention or an extended domain is judged by its declaration. Every entry
-  declares the masks, feature axes, dtypes and named axes that its layer has. `flax-default`
-  declares its one-pass variance; *strict* ignores that declaration (`--ignore-declarations`) and
-  shows what it costs.
-- What is declared is a promise, so the requirements about values in an extended domain are MUST,
-  but for the accuracy of inputs of 16 bits (BN-TYPE-1, BN-TYPE-4).
-  `conformance run flax` exits with 1: a 16-bit dtype, “the dtype of the result”, also rounds
-  the statistics in evaluation (BN-TYPE-1), and a mask, “the positions for which the mean and
-  variance should be computed”, with a named axis gives those of other positions (BN-SYNC-2).
-- Keras raises for a mask on a single feature, which hides whatever else is wrong with masks.
-  *Worked around* is the same layer with a single feature computed as one of two equal ones
-  (`tools/docs/keras_workaround.py`), judged on masks alone.
-- Equinox with mode="ema" starts its running statistics at 0 and 0, and uses them in evaluation
-  before the first batch. That one cause violates every requirement that evaluates a fresh layer,
-  so compare causes rather than numbers of violated requirements.
-"""
-
-
-def collect(found: Verdicts) -> dict[str, Any]:
-    """Return the data of the page; runs the script of every cause that occurs."""
+def collect(found: Verdicts, date: str) -> dict[str, Any]:
+    """Return the data of the page, for a run that started at a date and time."""
     causes = {
         (name, requirement): cause_of(name, verdict, found)
         for name, verdicts in found.items()
         for requirement, verdict in verdicts.items()
         if verdict.outcome.bad
     }
-    occurring = [cause for cause in CAUSES if cause in causes.values()]
     return {
+        "run": {"date": date},
         "versions": {name: version(name) for name in _distributions(found)},
         "implementations": {
             name: _implementation(name, verdicts) for name, verdicts in found.items()
@@ -112,12 +86,11 @@ def collect(found: Verdicts) -> dict[str, Any]:
             {
                 "implementation": name,
                 "requirement": requirement,
-                "cause": cause.script if cause else None,
+                "cause": cause.name if cause else None,
                 "finding": _finding(found[name][requirement]),
             }
             for (name, requirement), cause in causes.items()
         ],
-        "outputs": {cause.script: _output(cause.script) for cause in occurring},
     }
 
 
@@ -130,7 +103,12 @@ def _implementation(name: str, verdicts: dict[str, Verdict]) -> dict[str, Any]:
     outcomes = {row: verdict.outcome.value for row, verdict in verdicts.items()}
     applicable = {row: outcome for row, outcome in outcomes.items() if outcome != "unsupported"}
     declared = sorted(deviation.name for deviation in built.deviations)
-    return {"kind": built.kind, "declared": declared, "outcomes": applicable}
+    return {
+        "distribution": PEERS[name].distribution,
+        "kind": built.kind,
+        "declared": declared,
+        "outcomes": applicable,
+    }
 
 
 def cause_of(name: str, verdict: Verdict, found: Verdicts) -> Cause | None:
@@ -145,57 +123,6 @@ def cause_of(name: str, verdict: Verdict, found: Verdicts) -> Cause | None:
 
 def _finding(verdict: Verdict) -> str:
     return verdict.violation.finding.sentence() if verdict.violation else verdict.outcome.value
-
-
-def _output(script: str) -> str:
-    command = [sys.executable, "-W", "ignore", DOCS / "findings" / f"{script}.py"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def page(data: dict[str, Any]) -> str:
-    """Return the page: a summary of the implementations, and a section per cause."""
-    versions = ", ".join(f"{name} {number}" for name, number in data["versions"].items())
-    lines = [
-        *(_HEAD, f"Versions: {versions}.\n", "## Summary\n"),
-        "| implementation | kind | conforms | deviates | violates | declares |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, layer in data["implementations"].items():
-        count = Counter(layer["outcomes"].values())
-        counts = (str(count[outcome]) for outcome in ("conforms", "deviates", "violates"))
-        declared = ", ".join(layer["declared"])
-        lines.append(f"| {name} | {layer['kind']} | {' | '.join(counts)} | {declared} |")
-    for cause in CAUSES:
-        if cause.script in data["outputs"]:
-            lines += _section(cause, data)
-    return "\n".join(lines)
-
-
-def _section(cause: Cause, data: dict[str, Any]) -> list[str]:
-    script = f"findings/{cause.script}.py"
-    title, *paragraphs = (DOCS / script).read_text().split('"""')[1].strip().split("\n\n")
-    caused = [each for each in data["violations"] if each["cause"] == cause.script]
-    violated = defaultdict(list)
-    for each in caused:
-        violated[each["implementation"]].append(each["requirement"].removeprefix("BN-"))
-    example = caused[0]
-    return [
-        f"\n### {_one_line(title).removesuffix('.')}\n",
-        *(f"{_one_line(paragraph)}\n" for paragraph in paragraphs),
-        f"Documented by its authors: {cause.documented}.\n",
-        *(f"- {name} violates {_listed(found)}" for name, found in violated.items()),
-        f"\nFor example `{example['requirement']}`: {example['finding']}.\n",
-        f"[{script}]({script}) prints\n\n```\n{data['outputs'][cause.script]}\n```",
-    ]
-
-
-def _listed(requirements: list[str]) -> str:
-    counted = f" ({len(requirements)} requirements)" if len(requirements) > 9 else ""
-    return ", ".join(requirements) + counted
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def judge(folder: Path) -> None:
@@ -215,11 +142,25 @@ def judge(folder: Path) -> None:
         print(f"{name}: {time.perf_counter() - started:.0f} s")
 
 
-def _verdicts(name: str, folders: list[Path]) -> dict[str, Verdict]:
+def _verdicts(reports: list[Report]) -> dict[str, Verdict]:
     """Return the last verdict on each requirement, in the order of the table."""
-    reports = [Report.read(f / f"{name}.json") for f in folders if (f / f"{name}.json").is_file()]
     last = {verdict.requirement: verdict for report in reports for verdict in report.verdicts}
     return {row: last[row] for row in REQUIREMENTS if row in last}
+
+
+def _date(reports: list[Report]) -> str:
+    """Return when the last of some reports was started, in UTC, to the minute."""
+    started = max(report.header.started for report in reports)
+    return f"{datetime.datetime.fromtimestamp(started, datetime.UTC):%Y-%m-%d %H:%M}"
+
+
+def store(data: dict[str, Any], file: Path = DATA, before: Path = BEFORE) -> None:
+    """Write the data of a run; those of another run that are there become those of the last one."""
+    if file.exists():
+        text = file.read_text(encoding="utf-8")
+        if json.loads(text)["run"] != data["run"]:
+            before.write_text(text, encoding="utf-8")
+    file.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def main(arguments: list[str]) -> int:
@@ -227,10 +168,18 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--judge"]:
         arguments = arguments[1:]
         judge(Path(arguments[0]))
-    folders = [Path(argument) for argument in arguments]
-    found = {name: verdicts for name in PEERS if (verdicts := _verdicts(name, folders))}
-    data = collect(found)
-    DATA.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    files = {
+        name: [each for folder in arguments if (each := Path(folder) / f"{name}.json").is_file()]
+        for name in PEERS
+    }
+    reports = {
+        name: [Report.read(each) for each in found] for name, found in files.items() if found
+    }
+    if not reports:
+        sys.exit(f"there is no report in {', '.join(arguments) or 'no folder'}; judge with --judge")
+    date = max(_date(found) for found in reports.values())
+    data = collect({name: _verdicts(found) for name, found in reports.items()}, date)
+    store(data)
     unexplained = [each for each in data["violations"] if each["cause"] is None]
     for each in unexplained:
         print("no known cause:", *each.values())

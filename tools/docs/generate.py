@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import api
 import behaviours
+import cause_page
 import evidence
 import figures
-import findings
+import findings_page
 import history
 import operations
 
@@ -107,8 +107,24 @@ def _row(row: Requirement) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _stored(name: str, page: Callable[[Any], str]) -> str:
-    return page(json.loads((DOCS / "data" / name).read_text(encoding="utf-8")))
+def _data(name: str) -> Any:
+    return json.loads((DOCS / "data" / name).read_text(encoding="utf-8"))
+
+
+def _findings() -> dict[Path, str]:
+    """Return the page of findings, and that of each cause that occurs."""
+    now, before = _data("findings.json"), _data("findings-before.json")
+    shown, past = _data("demonstrations.json"), _data("history.json")
+    occurring = findings_page.occurring(now)
+    if missing := [cause for cause in occurring if cause not in shown]:
+        sys.exit(f"not shown yet: run python tools/docs/demonstrate.py {' '.join(missing)}")
+    page = findings_page.findings_page(now, before, shown) + history.section(past["judged"])
+    return {DOCS / "findings.md": page} | {
+        DOCS / "findings" / f"{cause}.md": cause_page.cause_page(
+            cause, now, shown[cause], past["causes"].get(cause, {})
+        )
+        for cause in occurring
+    }
 
 
 def generated() -> dict[Path, str]:
@@ -119,9 +135,8 @@ def generated() -> dict[Path, str]:
         DOCS / "requirements.md": requirement_page(),
         DOCS / "api.md": api.api_page(),
         DOCS / "operations.md": operations.operations_page(),
-        DOCS / "findings.md": _stored("findings.json", findings.page)
-        + _stored("history.json", history.section),
-        DOCS / "behaviours.md": _stored("behaviours.json", behaviours.page),
+        DOCS / "behaviours.md": behaviours.page(_data("behaviours.json")),
+        **_findings(),
     }
     for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))):
         pages.setdefault(path, path.read_text(encoding="utf-8"))

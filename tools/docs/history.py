@@ -3,8 +3,10 @@
 Usage: python tools/docs/history.py --judge DIR   judge what has no report there yet
        python tools/docs/history.py DIR           write the data from the reports there
 
-Writes docs/data/history.json; `generate.py` makes a section of docs/findings.md of it. The
-environments are made by uv.
+Writes docs/data/history.json; `generate.py` makes a section of docs/findings.md of it, and the
+versions on the page of each cause. The environments are made by uv. What has no report keeps its
+data. The scripts of the causes are run in these environments as well, but for the
+versions of docs/data/demonstrations.json, where that is done already.
 """
 
 from __future__ import annotations
@@ -13,17 +15,23 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from causes import CAUSES, Cause
+from demonstrate import DATA as DEMONSTRATIONS
+from demonstrate import deviations, output_of
+
+from conformance.engine.environments import find_interpreter, split_place
 from conformance.report.model import Report
 
 DATA = Path(__file__).parents[2] / "docs" / "data" / "history.json"
 
 _FLAX = ("0.12.1", "0.12.4", "0.12.8")
 _EQUINOX = ("equinox==0.13.0,flax==0.12.1,jax==0.8.1", "0.13.8")
+_TORCH = ("2.13.0", "2.14.1")
 
 VERSIONS = {
     "flax": _FLAX,
@@ -33,6 +41,8 @@ VERSIONS = {
     "equinox-ema": _EQUINOX,
     "haiku": ("0.0.16", "0.0.17"),
     "keras": ("3.8.0", "3.15.1"),
+    "torch-1d": _TORCH,
+    "torch-2d": _TORCH,
     "mlx": ("0.29.0", "0.32.4"),
     "onnx": ("1.17.0", "1.23.2"),
 }
@@ -57,27 +67,64 @@ that the declaration is untrue of it.
 def judge(folder: Path) -> None:
     """Judge what has no report in a folder yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in _names():
-        report = folder / f"{name}.json"
+    for entry, environment in _environments():
+        report = _report(folder, entry, environment)
         if not report.exists():
-            command = [sys.executable, "-m", "conformance", "run", name, "--no-diagnosis", "-q"]
-            command += ["--report", str(report)]
+            command = [sys.executable, "-m", "conformance", "run", f"{entry}@{environment}"]
+            command += ["--no-diagnosis", "-q", "--report", str(report)]
             subprocess.run(command, check=False)  # a violation is a result
 
 
-def collect(folder: Path) -> dict[str, Any]:
-    """Return the outcomes by implementation and version."""
-    data: dict[str, Any] = {}
-    for name in _names():
-        report = Report.read(folder / f"{name}.json")
-        entry, _, environment = name.partition("@")
-        number = environment.partition(",")[0].rpartition("==")[2]
-        outcomes = {verdict.requirement: verdict.outcome.value for verdict in report.verdicts}
-        data.setdefault(entry, {})[number] = {
-            "environment": report.environments[name],
-            "outcomes": {row: end for row, end in outcomes.items() if end != "unsupported"},
-        }
-    return data
+def collect(folder: Path, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the outcomes by implementation and version; those without a report are as known."""
+    judged: dict[str, Any] = {}
+    for entry, environment in _environments():
+        number = _number(environment)
+        report = _report(folder, entry, environment)
+        if report.exists():
+            judged.setdefault(entry, {})[number] = _judged(Report.read(report))
+        elif number in known["judged"].get(entry, {}):
+            judged.setdefault(entry, {})[number] = known["judged"][entry][number]
+    current = json.loads(DEMONSTRATIONS.read_text(encoding="utf-8"))
+    causes = {cause.name: shown(cause, current[cause.name]["versions"]) for cause in CAUSES}
+    return {"judged": judged, "causes": causes}
+
+
+def _judged(report: Report) -> dict[str, Any]:
+    (environment,) = report.environments.values()
+    outcomes = {verdict.requirement: verdict.outcome.value for verdict in report.verdicts}
+    applicable = {row: end for row, end in outcomes.items() if end != "unsupported"}
+    return {"environment": environment, "outcomes": applicable}
+
+
+def shown(cause: Cause, current: Mapping[str, str]) -> dict[str, str]:
+    """Return by version whether the script shows the cause, or how it ends.
+
+    Args:
+        cause: The cause.
+        current: The versions with which it is known to be shown, that of the framework first.
+    """
+    names = map(_base, cause.implementations)
+    entry = next(name for name in names if name in VERSIONS)
+    numbers = {_number(environment): environment for environment in VERSIONS[entry]}
+    newest = next(iter(current.values()))
+    return {
+        number: "present" if number == newest else _shown(cause, f"{entry}@{environment}")
+        for number, environment in numbers.items()
+    }
+
+
+def _shown(cause: Cause, name: str) -> str:
+    python = find_interpreter(split_place(name), on_making=print)
+    try:
+        return "present" if deviations(output_of(cause.name, python)) else "absent"
+    except RuntimeError as error:
+        return str(error).partition(": ")[2]
+
+
+def _base(name: str) -> str:
+    """Return the entry of an implementation: "keras" of "keras, worked around"."""
+    return name.partition(",")[0]
 
 
 def section(data: Mapping[str, Mapping[str, Any]]) -> str:
@@ -107,16 +154,20 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
         ends = old.get(row, "unsupported"), new.get(row, "unsupported")
         if ends[0] != ends[1]:
             moved.setdefault(ends, []).append(row.removeprefix("BN-"))
-    listed = [f"{_joined(rows)} from {a} to {b}" for (a, b), rows in moved.items()]
+    listed = [f"{', '.join(rows)} from {a} to {b}" for (a, b), rows in moved.items()]
     return "; ".join(listed) or "no outcome changed"
 
 
-def _joined(rows: Sequence[str]) -> str:
-    return ", ".join(rows)
+def _environments() -> list[tuple[str, str]]:
+    return [(entry, each) for entry, numbers in VERSIONS.items() for each in numbers]
 
 
-def _names() -> list[str]:
-    return [f"{entry}@{number}" for entry, numbers in VERSIONS.items() for number in numbers]
+def _number(environment: str) -> str:
+    return environment.partition(",")[0].rpartition("==")[2]
+
+
+def _report(folder: Path, entry: str, environment: str) -> Path:
+    return folder / f"{entry}@{environment}.json"
 
 
 def main(arguments: list[str]) -> None:
@@ -124,7 +175,8 @@ def main(arguments: list[str]) -> None:
     if arguments[0] == "--judge":
         arguments = arguments[1:]
         judge(Path(arguments[0]))
-    data = collect(Path(arguments[0]))
+    known = json.loads(DATA.read_text(encoding="utf-8")) if DATA.exists() else {"judged": {}}
+    data = collect(Path(arguments[0]), known)
     DATA.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 

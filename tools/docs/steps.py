@@ -16,6 +16,7 @@ _ALL = ("conformance/**/*.py", "impl/*.py")
 _FAULTS = (*_SUITE, "impl/**/*.py")
 _DIAGNOSIS = ("conformance/**/*.py", "impl/**/*.py", "benchmarks/diagnosis.py")
 _PEERS = (*_SUITE, "tools/docs/causes.py", "tools/docs/keras_workaround.py")
+_FRAMEWORKS = ("equinox", "dm-haiku", "keras", "mlx", "onnx", "torch")
 
 Figure = str | Callable[[str], Any]
 """A pattern whose group is the figure, or a function of the printed text."""
@@ -169,7 +170,23 @@ STEPS = {
         _PEERS,
         output="docs/data/findings.json",
         minutes=12,
-        needs=("equinox", "dm-haiku", "keras", "mlx", "onnx", "torch"),
+        needs=_FRAMEWORKS,
+    ),
+    "causes": Step(
+        "each cause of a violation there, and that the suggested change removes it",
+        ("{python} tools/docs/demonstrate.py",),
+        ("tools/docs/demonstrate.py", "tools/docs/causes.py", "docs/findings/*/*"),
+        output="docs/data/demonstrations.json",
+        minutes=6,
+        needs=("equinox", "dm-haiku", "keras"),
+    ),
+    "history": Step(
+        "several versions of other frameworks",
+        ("{python} tools/docs/history.py --judge {work}/history",),
+        (*_PEERS, "tools/docs/history.py", "docs/findings/*/script.py"),
+        output="docs/data/history.json",
+        minutes=45,
+        needs=("uv",),
     ),
     "behaviours": Step(
         "what implementations do where a MAY row leaves them free",
@@ -177,7 +194,7 @@ STEPS = {
         ("conformance/adapters/**/*.py", "conformance/properties/observations/*.py"),
         output="docs/data/behaviours.json",
         minutes=3,
-        needs=("equinox", "dm-haiku", "keras", "mlx", "onnx", "torch"),
+        needs=_FRAMEWORKS,
     ),
     "startup": Step(
         "seconds of whole commands",
