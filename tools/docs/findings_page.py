@@ -63,7 +63,7 @@ def findings_page(now: Data, before: Data, shown: Data) -> str:
     present = sorted(occurring(now), key=lambda cause: read(cause).rank)
     head = _HEAD.format(conclusion=_conclusion(present, now), versions=versions)
     lines = [head, "## Causes\n", *_causes(present, now, shown), "\n## New since the last run\n"]
-    return "\n".join([*lines, *table(before, now), "\n## Summary\n", *_summary(now)])
+    return "\n".join([*lines, *table(before, now), "\n## Summary\n", *_summary(now), ""])
 
 
 def occurring(run: Data) -> list[str]:

@@ -16,6 +16,7 @@ _ALL = ("conformance/**/*.py", "impl/*.py")
 _FAULTS = (*_SUITE, "impl/**/*.py")
 _DIAGNOSIS = ("conformance/**/*.py", "impl/**/*.py", "benchmarks/diagnosis.py")
 _PEERS = (*_SUITE, "tools/docs/causes.py", "tools/docs/keras_workaround.py")
+_SHOWN = ("script.py", "change.diff", "test.py")
 _FRAMEWORKS = ("equinox", "dm-haiku", "keras", "mlx", "onnx", "torch")
 
 Figure = str | Callable[[str], Any]
@@ -175,7 +176,7 @@ STEPS = {
     "causes": Step(
         "each cause of a violation there, and that the suggested change removes it",
         ("{python} tools/docs/demonstrate.py",),
-        ("tools/docs/demonstrate.py", "tools/docs/causes.py", "docs/findings/*/*"),
+        ("tools/docs/demonstrate.py", *(f"docs/findings/*/{part}" for part in _SHOWN)),
         output="docs/data/demonstrations.json",
         minutes=6,
         needs=("equinox", "dm-haiku", "keras"),
