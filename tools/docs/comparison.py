@@ -77,10 +77,11 @@ def _versions(framework: str, before: Run, now: Run) -> str:
 
 def _listed(found: set[Found], other: Run, note: str) -> tuple[str, ...]:
     """Return findings in words, with a note on those that the other run did not judge."""
-    return tuple(
-        f"{requirement} by {name}" + f" ({note})" * (not _judged(name, requirement, other))
-        for name, requirement in sorted(found)
-    )
+    rows: dict[str, list[str]] = defaultdict(list)
+    for name, requirement in sorted(found):
+        seen = _judged(name, requirement, other)
+        rows[name if seen else f"{name} ({note})"].append(requirement.removeprefix("BN-"))
+    return tuple(f"{', '.join(ids)} by {name}" for name, ids in rows.items())
 
 
 def _judged(name: str, requirement: str, run: Run) -> bool:
@@ -105,10 +106,7 @@ def table(before: Run, now: Run) -> list[str]:
         has_page = each.cause and each.kind != "gone"
         cause = f"[{each.cause}](findings/{each.cause}.md)" if has_page else each.cause
         cells = (each.framework, each.versions, cause or "none is known", each.kind)
-        lines.append(f"| {' | '.join(cells)} | {_cell(each.added)} | {_cell(each.removed)} |")
+        lines.append(
+            f"| {' | '.join(cells)} | {'; '.join(each.added)} | {'; '.join(each.removed)} |"
+        )
     return lines
-
-
-def _cell(found: tuple[str, ...]) -> str:
-    rest = len(found) - 6
-    return "; ".join(found[:6]) + (f"; and {rest} more" if rest > 0 else "")

@@ -229,11 +229,11 @@ def test_what_is_new_gone_and_changed_since_the_last_run():
         ("lib-two", ""): ("gone", "2.0"),
     }
     grows = changes["lib-one", "grows"]
-    assert grows.added == ("BN-C-1 by one (not judged before)",)
-    assert grows.removed == ("BN-B-1 by one",)
+    assert grows.added == ("C-1 by one (not judged before)",)
+    assert grows.removed == ("B-1 by one",)
     assert comparison.unchanged(BEFORE, AFTER) == 1
     back = {each.cause: each for each in comparison.compare(AFTER, BEFORE)}
-    assert back["comes"].removed == ("BN-C-1 by two (not judged now)",)
+    assert back["comes"].removed == ("C-1 by two (not judged now)",)
 
 
 def test_the_table_of_changes_links_causes_that_have_a_page():
