@@ -25,7 +25,7 @@ def raise_for_verdict(verdict: Verdict, *, strict: bool) -> None:
         pytest.fail.Exception: The verdict fails the test.
     """
     if verdict.level is Level.MAY:
-        pytest.skip(f"{verdict.outcome.value}: {verdict.detail}")
+        pytest.skip(f"{verdict.requirement}, {verdict.outcome.value}: {verdict.detail}")
     if verdict.outcome is Outcome.UNSUPPORTED:
         pytest.skip(verdict.detail)
     if verdict.outcome is Outcome.WAIVED:

@@ -40,6 +40,21 @@ def test_a_test_file_takes_objects_and_markers(project: pytest.Pytester):
     result.assert_outcomes(passed=sum(row.family == "EMA" for row in select(REQUIREMENTS)))
 
 
+def test_a_test_file_observes_what_is_left_open(project: pytest.Pytester):
+    """By their level or ids alone; nothing of them passes, and the reason has the observation."""
+    project.makepyfile(
+        test_mine="""
+        from conformance import conformance_tests
+
+        test_level = conformance_tests("impl", level="may", select_only="EPS")
+        test_named = conformance_tests("impl", select_only="BN-EPS-2")
+        """
+    )
+    result = project.runpytest_subprocess("-rs")
+    result.assert_outcomes(skipped=2)
+    result.stdout.fnmatch_lines(["SKIPPED*BN-EPS-2, observed: training gives NaN in that feature*"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -22,6 +22,14 @@ def test_unsupported_verdicts_skip():
         raise_for_verdict(EVERY[3], strict=False)
 
 
+@pytest.mark.parametrize("outcome", [Outcome.OBSERVED, Outcome.UNSUPPORTED, Outcome.ERRORED])
+def test_what_is_left_open_skips(outcome: Outcome):
+    """A MAY neither passes nor fails: the reason says which row it is, and what was observed."""
+    one = verdict("BN-EPS-2", outcome, detail="gives NaN")
+    with pytest.raises(pytest.skip.Exception, match=rf"^BN-EPS-2, {outcome.value}: gives NaN$"):
+        raise_for_verdict(one, strict=True)
+
+
 @pytest.mark.parametrize("one", [EVERY[1], EVERY[4], EVERY[5]], ids=lambda v: v.outcome.value)
 def test_bad_verdicts_fail(one: Verdict):
     """Violated, vacuous and errored verdicts fail with their text."""
