@@ -6,7 +6,7 @@ Imports the standard library only; frameworks are imported when a layer is first
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import InitVar, asdict, dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -136,8 +136,15 @@ class Implementation(ClassConstructors):
     kind: str = "Implementation object"
     construction: Construction | None = field(default=None, compare=False, repr=False)
     recognition: Recognition | None = field(default=None, compare=False, repr=False)
+    state_dtype: InitVar[object] = None  # the name of an earlier version, which is refused
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, state_dtype: object) -> None:
+        if state_dtype is not None:
+            both = (
+                f"Deviation.{kind}_in({state_dtype!r})" for kind in ("parameters", "statistics")
+            )
+            msg = f"state_dtype={state_dtype!r} is now deviations={{{', '.join(both)}}}"
+            raise AdapterError(msg)
         if self.build is None and self.forward is None:
             msg = (
                 f"Implementation(name={self.name!r}) offers nothing to judge: give `build`, a "

@@ -46,7 +46,9 @@ def _entry(name: str, value: Any) -> str:
     parts = [f"## `{name}`", ""]
     if isinstance(value, type) and issubclass(value, Enum):
         rows = [f"| `{each.name}` | {each.value} |" for each in value]
-        return "\n".join([*parts, _text(value), "", "| name | meaning |", "|---|---|", *rows, ""])
+        methods = [_method(name, each) for each in _methods(value)]
+        table = ["| name | meaning |", "|---|---|", *rows, ""]
+        return "\n".join([*parts, _text(value), "", *table, *methods])
     if not isinstance(value, type) or is_dataclass(value):
         parts += [f"```python\n{_signature(name, value)}\n```\n"]
     parts += [_text(value), ""]

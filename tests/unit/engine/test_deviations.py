@@ -120,6 +120,17 @@ def test_a_declaration_of_a_dtype_is_written_as_it_is_called():
         assert pickle.loads(pickle.dumps(deviation)) is deviation
 
 
+def test_the_argument_of_earlier_versions_names_its_replacement():
+    """``state_dtype`` was the dtype of all four arrays; copies of an implementation have none."""
+    with pytest.raises(AdapterError) as refused:
+        replace(reference(), state_dtype="float16")
+    assert str(refused.value) == (
+        "state_dtype='float16' is now "
+        "deviations={Deviation.parameters_in('float16'), Deviation.statistics_in('float16')}"
+    )
+    assert replace(reference(), name="copy").name == "copy"
+
+
 def test_two_dtypes_of_one_kind_are_refused():
     """Only one of them can be true; two kinds are two declarations."""
     half, double = Deviation.output_in("float16"), Deviation.output_in("float64")
