@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from conformance.adapters.errors import AdapterError, wrap_errors
+from conformance.adapters.former_names import describe_renamed
 from conformance.adapters.gallery import find_galleries, load_member
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import COMMAND
@@ -29,12 +30,6 @@ GROUP = "conformance.implementations"
 
 FILE_MODULE_PREFIX = "implementation_"
 """Prefix of the name under which a file is imported as a module."""
-
-
-RENAMED = {
-    f"{name}-wide": name for name in ("flax", "linen", "equinox", "equinox-ema", "haiku", "keras")
-} | {"wide": "variant:wide"}
-"""Registered names of earlier versions, and what they name today."""
 
 
 def find_registered() -> dict[str, EntryPoint]:
@@ -72,13 +67,9 @@ def load(name: str) -> Any:
 
 def _load_registered(name: str) -> Any:
     known = find_registered()
-    if name not in known and name in RENAMED:
-        msg = (
-            f"{name!r} is now {RENAMED[name]!r}: every entry is judged in the whole domain of its "
-            "layer, and -k selects requirements."
-        )
-        raise AdapterError(msg)
     if name not in known:
+        if renamed := describe_renamed(name):
+            raise AdapterError(renamed)
         near = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         msg = (

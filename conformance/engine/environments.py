@@ -22,6 +22,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from conformance.adapters.errors import AdapterError, printable
+from conformance.adapters.former_names import describe_renamed
 from conformance.engine.devices import is_command, split_device
 from conformance.engine.jax_runtime import cache_directory
 
@@ -168,6 +169,8 @@ def _distribution_of(place: Place) -> str:
     registered = find_registered().get(name)
     owner = "" if registered is None or registered.dist is None else registered.dist.name
     found = _OF_NAMES.get(name.partition("-")[0], "") if owner == SUITE else owner
+    if registered is None and (renamed := describe_renamed(f"{name}@{place.environment}")):
+        raise AdapterError(renamed)
     if not found:
         msg = (
             f"{name}@{place.environment}: of which package is {place.environment} the version? "

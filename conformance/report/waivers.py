@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from conformance.adapters.former_names import describe_renamed
 from conformance.requirements.verdict import Outcome, Verdict
 
 
@@ -118,10 +119,12 @@ def describe_unmatched(waivers: Iterable[Waiver], names: Iterable[str]) -> list[
     """Return a sentence for each waiver whose implementation was not judged."""
     judged = set(names)
     shown = ", ".join(sorted(judged))
+    unmatched = [waiver for waiver in waivers if waiver.implementation not in judged]
     return [
-        f"{waiver.title} matches nothing: judged was {shown}."
-        for waiver in waivers
-        if waiver.implementation not in judged
+        f"{each.title} matches nothing: {describe_renamed(each.implementation)}"
+        if describe_renamed(each.implementation)
+        else f"{each.title} matches nothing: judged was {shown}."
+        for each in unmatched
     ]
 
 

@@ -44,6 +44,16 @@ def run_python(folder: Path, body: str, *arguments: str):
     return run(folder, f"{sys.executable} norm.py", "-k", "INIT-1", *arguments)
 
 
+def test_a_deviation_of_an_earlier_version_names_its_replacement(tmp_path):
+    """A program declares what Python calls, as text."""
+    program = ECHO.replace('"protocol": 1', '"protocol": 1, "deviations": ["OUTPUT_IN_FLOAT64"]')
+    (tmp_path / "norm.py").write_text(program.format(body="pass"), encoding="utf-8")
+    done = run(tmp_path, f"{sys.executable} norm.py", "-k", "INIT-1")
+    assert done.returncode == 2
+    message = " ".join(done.stderr.split())
+    assert 'OUTPUT_IN_FLOAT64 is now output_in("float64")' in message
+
+
 @NODE
 @exhaustive
 def test_the_example_conforms(tmp_path):

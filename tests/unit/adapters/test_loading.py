@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from support.written_modules import Write, resolve_error
 
-from conformance.adapters.resolve import RENAMED, find_registered, resolve
+from conformance.adapters.former_names import RENAMED
+from conformance.adapters.resolve import find_registered, resolve
 
 
 def test_unknown_names_are_refused():

@@ -97,7 +97,7 @@ def judge_by_id(implementation: Implementation, requirement: str) -> Verdict:
 
 @pytest.mark.parametrize("name", RENAMED)
 def test_names_of_earlier_versions_name_their_replacement(name: str):
-    """As an attribute, and where a command describes itself; the replacement is a member."""
+    """The message has the call, whose text is the name of a member."""
     with pytest.raises(AttributeError) as refused:
         getattr(Deviation, name)
     assert str(refused.value) == f"Deviation.{name} is now Deviation.{RENAMED[name]}"

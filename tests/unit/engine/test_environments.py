@@ -120,6 +120,12 @@ def test_what_uv_says_is_shown(monkeypatch, tmp_path):
     assert list((tmp_path / "batchnorm-conformance" / "environments").iterdir()) == []
 
 
+def test_a_name_of_an_earlier_version_names_its_replacement():
+    """With its environment, before one is looked for."""
+    with pytest.raises(AdapterError, match=r"'flax-wide@0\.12\.1' is now 'flax@0\.12\.1': every"):
+        find_interpreter(split_place("flax-wide@0.12.1"))
+
+
 def test_flax_that_does_not_work_with_its_jax_is_an_error(tmp_path):
     """A layer is not to blame for it."""
     python = tmp_path / "python"

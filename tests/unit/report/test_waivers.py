@@ -93,6 +93,9 @@ def test_unmatched_and_unselected_entries(tmp_path: Path):
     assert describe_stale(waivers, {}, ["norm.py:Norm"]) == []
     (message,) = describe_stale(waivers, {}, ["impl"])
     assert "matches nothing" in message
+    renamed = read_waivers(file_of(tmp_path, _ENTRY.replace("norm.py:Norm", "flax-wide")))
+    (message,) = describe_stale(renamed, {}, ["flax"])
+    assert "matches nothing: 'flax-wide' is now 'flax': every entry" in message
 
 
 def test_an_unexpected_diagnosis_is_reported(tmp_path: Path):
