@@ -1,14 +1,14 @@
-"""The vocabulary, standard library only: requirement tables by theme, deviations, verdicts.
+"""The vocabulary, standard library only: requirements by theme, editions, deviations, verdicts.
 
 Listing and explaining requirements costs nothing.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-
+from conformance.requirements.editions import newest_edition, rows_of
 from conformance.requirements.requirement import TRANSFORMS, Capability, Level, Requirement
 from conformance.requirements.selection import UnknownRequirement, select
+from conformance.requirements.table import THEMES
 
 __all__ = [
     "REQUIREMENTS",
@@ -22,34 +22,10 @@ __all__ = [
     "select",
 ]
 
-THEMES = (
-    "initialization",
-    "state",
-    "training",
-    "running_stats",
-    "evaluation",
-    "affine",
-    "flags",
-    "robustness",
-    "large",
-    "compilation",
-    "transforms",
-    "gradients",
-    "serialization",
-    "sequences",
-    "dimensions",
-    "masks",
-    "precision",
-    "synchronization",
-)
-"""The modules of ``requirements`` and of ``properties``, in the order of presentation."""
+REQUIREMENTS: dict[str, Requirement] = rows_of(newest_edition())
+"""Every requirement by id, in the order of presentation, as the newest edition has it.
 
-REQUIREMENTS: dict[str, Requirement] = {
-    row.id: row
-    for theme in THEMES
-    for row in import_module(f"conformance.requirements.{theme}").ROWS
-}
-"""Every row by id, in the order of presentation. ``select`` leaves out those of MAY."""
+``select`` leaves out those of MAY."""
 
 
 def families() -> tuple[str, ...]:

@@ -97,6 +97,7 @@ class Requirement:
         source: Where it comes from.
         transforms: The members of ``TRANSFORMS`` that judging it applies to the layer.
         on_word: Judging it takes facts that only the process of the layer can observe.
+        until: The last edition that has it; empty if the next one has it as well.
     """
 
     id: str
@@ -110,6 +111,7 @@ class Requirement:
     source: str
     transforms: tuple[str, ...] = ()
     on_word: bool = False
+    until: str = ""
 
     @property
     def family(self) -> str:

@@ -107,7 +107,7 @@ def test_the_checks_of_the_suite_accept_the_new_requirement(copy: Path):
 def test_the_new_requirement_has_a_script(copy: Path):
     """It is judged, and the script of its violation is written from what the property did."""
     layer, report = "fault:mean-without-sign", copy / "r.json"
-    judging = ("run", layer, "-kBN-SIGN-1", "-j1", "--profile=quick", "--no-diagnosis")
+    judging = ("run", layer, "-kBN-SIGN-1", "-j1", "--profile=quick", "--no-diagnosis", "--strict")
     judged = run_python(copy, "-m", "conformance", *judging, f"--report={report}")
     assert judged.returncode == 1, judged.stdout + judged.stderr
     (verdict,) = json.loads(report.read_text(encoding="utf-8"))["verdicts"]
