@@ -36,6 +36,7 @@ def judge(
     *,
     requirements: str | Iterable[str] = (),
     level: str | None = None,
+    edition: str | None = None,
     profile: str = "default",
     max_examples: int | None = None,
     seed: int | None = None,
@@ -62,6 +63,7 @@ def judge(
             ``Implementation``, or a name as for ``conformance run``.
         requirements: Ids, families or globs; none selects everything.
         level: ``must``, ``should`` or ``may``; None for the first two.
+        edition: The edition of the requirements; None for the newest and what was added since.
         profile: How many cases to generate: ``quick``, ``default`` or ``thorough``.
         max_examples: Cases per property; overrides the profile.
         seed: The seed of the cases; None for 0, or a random one in the thorough profile.
@@ -87,6 +89,7 @@ def judge(
     given = {
         "requirements": wanted,
         "level": level,
+        "edition": edition,
         "profile": profile,
         "seed": seed,
         "max_examples": max_examples,

@@ -116,6 +116,7 @@ class Collection:
             seed=self.run.budget.seed,
             max_examples=self.run.budget.max_examples,
             strict=self.run.strict,
+            edition=self.run.edition,
             strict_reading=self.run.strict_reading,
             implementations=list(self.run.implementations),
             requirements=[row.id for row in self.run.requirements],

@@ -75,6 +75,12 @@ def _check_devices(text: str) -> str:
     return "" if all(map(is_device, devices)) and len(set(devices)) == len(devices) else rule
 
 
+def _check_edition(name: str) -> str:
+    from conformance.requirements.editions import why_unknown  # noqa: PLC0415  reads the tables
+
+    return why_unknown(name)
+
+
 def _check_seed(seed: int) -> str:
     return "" if seed >= 0 else "expected an integer of at least 0"
 
@@ -139,6 +145,14 @@ RUN_OPTIONS = (
         flags=("--level",),
         choices=tuple(level.value for level in Level),
         help="Judge only requirements of this level; of may, observe what is left open.",
+    ),
+    RunOption(
+        name="edition",
+        flags=("--edition",),
+        metavar="EDITION",
+        check=_check_edition,
+        help="Judge by this edition of the requirements, such as 2026.1, or by the draft of the "
+        "next. Default: the newest, with what was added since as a SHOULD.",
     ),
     RunOption(
         name="profile",

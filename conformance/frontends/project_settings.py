@@ -16,8 +16,9 @@ from conformance.frontends.options import RUN_OPTIONS, OptionError, check_values
 OWN_FILE, PROJECT_FILE = "conformance.toml", "pyproject.toml"
 
 _KEYS = (
-    *("implementations", "requirements", "level", "profile", "max_examples", "seed", "max_time"),
-    *("strict", "ignore_declarations", "waivers", "call_timeout", "memory_limit", "devices"),
+    *("implementations", "requirements", "level", "edition", "profile", "max_examples", "seed"),
+    *("max_time", "strict", "ignore_declarations", "waivers", "call_timeout", "memory_limit"),
+    "devices",
 )
 SETTINGS = {option.name: option for option in RUN_OPTIONS if option.name in _KEYS}
 """The options of a run that a project can set, by their keys."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,14 @@ from conformance.engine.sandbox.limits import CALL_LIMIT, GIB, Limits, fair_shar
 from conformance.frontends.device_check import expand_devices
 from conformance.frontends.environment_check import expand_environments
 from conformance.frontends.options import PYTEST, RUN_OPTIONS, OptionError, check_values
+from conformance.frontends.requirement_choice import select_requirements
 from conformance.report.atomic_files import why_unwritable
 from conformance.report.shards import Shard
 from conformance.report.waiver_format import WaiverError, read_waivers
 from conformance.report.waivers import Waiver
-from conformance.requirements import REQUIREMENTS, Level, Requirement, UnknownRequirement, select
-from conformance.requirements.verdict import item_name
+from conformance.requirements import Requirement
+from conformance.requirements.editions import newest_edition
+from conformance.requirements.verdict import Verdict, item_name
 
 if TYPE_CHECKING:
     import pytest
@@ -36,7 +38,8 @@ class RunConfig:
 
     Attributes:
         implementations: Their names, without repetitions.
-        requirements: Those selected, in the order of the table.
+        requirements: Those selected, in the order of the table, as the edition has them.
+        edition: The name of the edition.
         budget: Which cases are generated.
         strict: A violated SHOULD fails the run.
         strict_reading: Declared deviations are ignored.
@@ -55,6 +58,7 @@ class RunConfig:
     implementations: tuple[str, ...]
     requirements: tuple[Requirement, ...]
     budget: Budget
+    edition: str = field(default_factory=lambda: newest_edition().name)
     strict: bool = False
     strict_reading: bool = False
     pairs: frozenset[str] | None = None
@@ -93,7 +97,8 @@ class RunConfig:
         check_values(values, flags)
         _check_shard_seed(values, flags)
         _check_report(values["report"], flags)
-        rows = select_requirements(values["requirements"], values["level"])
+        edition = values["edition"]
+        rows = select_requirements(values["requirements"], values["level"], edition)
         names = tuple(dict.fromkeys(values["implementations"]))
         names = expand_environments(names, values["python"], flags["python"])
         names = expand_devices(names, values["devices"], flags["devices"])
@@ -102,6 +107,7 @@ class RunConfig:
         return cls(
             implementations=names,
             requirements=rows,
+            edition=edition or newest_edition().name,
             budget=_budget(values, hypothesis, hypothesis_seed=hypothesis_seed),
             strict=values["strict"],
             strict_reading=values["ignore_declarations"],
@@ -149,6 +155,11 @@ class RunConfig:
         memory = self.memory_limit or fair_share(workers)
         return Limits(self.call_timeout, memory, self.last)
 
+    def by_edition(self, verdict: Verdict) -> Verdict:
+        """Return a verdict with the level that the edition gives to its requirement."""
+        levels = (row.level for row in self.requirements if row.id == verdict.requirement)
+        return replace(verdict, level=next(levels, verdict.level))
+
     def items(self, rows: Iterable[Requirement] | None = None) -> dict[str, tuple[str, str]]:
         """Return the pairs to judge, requirement and implementation, by the name of their item.
 
@@ -160,36 +171,6 @@ class RunConfig:
         return {
             name: pair for name, pair in pairs.items() if self.pairs is None or name in self.pairs
         }
-
-
-def select_requirements(
-    patterns: tuple[str, ...], level: str | None = None, *, with_may: bool = False
-) -> tuple[Requirement, ...]:
-    """Return the selected requirements, in the order of the table.
-
-    Args:
-        patterns: Ids, families or globs; none selects everything.
-        level: ``must``, ``should`` or ``may``; None for the first two.
-        with_may: Without a level, select MAY rows by all patterns, not by their ids alone.
-
-    Raises:
-        OptionError: A pattern is empty or matches nothing, or nothing of the level is left.
-    """
-    for pattern in patterns:
-        if not pattern.strip(" ,"):
-            msg = f"the filter {pattern!r} is empty"
-            raise OptionError(msg)
-    try:
-        chosen = Level(level) if level else None
-        rows = select(REQUIREMENTS, patterns, chosen, with_may=with_may)
-    except UnknownRequirement as error:
-        raise OptionError(str(error)) from error
-    if not rows:
-        msg = f"the filter {', '.join(patterns)} has no requirement of level {level}"
-        if level is None:
-            msg = f"the filter {', '.join(patterns)} has MAY rows only: add --level may"
-        raise OptionError(msg)
-    return rows
 
 
 def _budget(values: Mapping[str, Any], hypothesis: Any, *, hypothesis_seed: bool) -> Budget:

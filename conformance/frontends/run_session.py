@@ -93,7 +93,8 @@ class Session:
             return goes_on()
 
         with display, closing(pool.judge(task, watch, display.wait)) as results:
-            for judged in results:
+            for found in results:
+                judged = replace(found, verdict=self.run.by_edition(found.verdict))
                 self.collection.take(judged)
                 display.observe(judged.verdict)
                 self._look_at(judged.verdict, pool)
@@ -125,7 +126,7 @@ class Session:
         if not whole:
             return report
         drawn = () if self.run.recorded is not None else answers.smaller
-        smaller = {verdict.pair: verdict for verdict in drawn}
+        smaller = {verdict.pair: self.run.by_edition(verdict) for verdict in drawn}
         verdicts = [smaller.get(verdict.pair, verdict) for verdict in report.verdicts]
         return replace(report, verdicts=verdicts, diagnoses=answers.diagnoses)
 

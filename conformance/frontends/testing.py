@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,8 @@ from conformance.frontends.pytest_plugin.outcomes import raise_for_verdict
 from conformance.report.junit import junit_properties
 from conformance.report.waiver_format import read_waivers
 from conformance.report.waivers import Waiver, describe_mismatch, judge_with_waiver
-from conformance.requirements import REQUIREMENTS, Level, Requirement, select
+from conformance.requirements import Level, Requirement, select
+from conformance.requirements.editions import judged_rows
 from conformance.requirements.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def conformance_tests(
     *,
     select_only: str = "",
     level: str | None = None,
+    edition: str | None = None,
     profile: str = "default",
     max_examples: int | None = None,
     seed: int | None = None,
@@ -47,6 +49,7 @@ def conformance_tests(
             the first item runs.
         select_only: Ids, families or globs, joined by commas; empty for all requirements.
         level: ``must``, ``should`` or ``may``; None for the first two.
+        edition: The edition of the requirements; None for the newest and what was added since.
         profile: How many cases to generate: ``quick``, ``default`` or ``thorough``.
         max_examples: Cases per property; overrides the profile.
         seed: The seed of the cases; None for 0, or a random one in the thorough profile.
@@ -59,6 +62,7 @@ def conformance_tests(
         The test, to be bound to a name that pytest collects.
 
     Raises:
+        UnknownEdition: There is no such edition.
         UnknownRequirement: ``select_only`` matches nothing.
         ValueError: The profile or the level is unknown.
         WaiverError: The file of waivers cannot be used.
@@ -66,10 +70,11 @@ def conformance_tests(
     if profile not in PROFILES:
         msg = f"profile={profile!r}: expected one of {', '.join(PROFILES)}"
         raise ValueError(msg)
-    rows = select(REQUIREMENTS, [select_only], Level(level) if level else None)
+    rows = select(judged_rows(edition), [select_only], Level(level) if level else None)
     chosen = budget(profile, seed=choose_seed(profile, seed), max_examples=max_examples)
     name = implementation if isinstance(implementation, str) else implementation.name
     entries = read_waivers(Path(waivers)) if waivers is not None else ()
+    levels = {row.id: row.level for row in rows}
     waived = {entry.requirement: entry for entry in entries if entry.implementation == name}
 
     @cache
@@ -77,7 +82,7 @@ def conformance_tests(
         subject = _subject(implementation)
         from conformance.frontends.local_judge import LocalJudge  # noqa: PLC0415  imports JAX
 
-        return _Judge(LocalJudge({name: subject}, chosen), name, waived)
+        return _Judge(LocalJudge({name: subject}, chosen), name, waived, levels)
 
     test = _make_test(rows, judge, strict=strict)
     if waivers is None:
@@ -106,16 +111,18 @@ def _make_test(
 
 @dataclass(frozen=True, slots=True)
 class _Judge:
-    """Judges one implementation in this process; ``waivers``: those of the implementation."""
+    """Judges one implementation in this process, with its waivers, at the levels of an edition."""
 
     judge: LocalJudge
     name: str
     waivers: Mapping[str, Waiver]
+    levels: Mapping[str, Level]
 
     def __call__(self, requirement: str) -> tuple[Verdict, str]:
         """Return the verdict, and what is wrong with its waiver, if there is one."""
         waiver = self.waivers.get(requirement)
         verdict = judge_with_waiver(waiver, partial(self.judge.judge, requirement, self.name, None))
+        verdict = replace(verdict, level=self.levels[requirement])
         if waiver is None:
             return verdict, ""
         diagnosis = None

@@ -7,6 +7,7 @@ from html import escape
 from conformance.adapters.errors import printable
 from conformance.report.model import Report
 from conformance.report.summary import Summary, describe_gap, pluralize, summarize
+from conformance.report.text import is_other_edition
 
 _GREEN, _AMBER, _RED = "#2b7a3d", "#8a5a00", "#b3261e"
 _ADVANCE = 6.7
@@ -17,6 +18,8 @@ def badge_texts(report: Report) -> tuple[str, str, str]:
     """Return label, message and color; only a complete run of all requirements is green."""
     sums, why = summarize(report.verdicts), describe_gap(report)
     suite = report.header.environment.get("batchnorm-conformance", "of unknown version")
+    if is_other_edition(report.header):
+        suite += f", edition {report.header.edition}"
     level, colour = _level(sums)
     scopes = report.scopes()
     parts = [why] if why else []

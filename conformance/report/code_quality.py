@@ -8,7 +8,6 @@ import json
 from conformance.adapters.errors import printable
 from conformance.report.model import Report
 from conformance.report.places import Place, describe_failure, fails_run, places
-from conformance.requirements import REQUIREMENTS
 
 
 def to_gitlab(report: Report) -> str:
@@ -23,7 +22,7 @@ def to_gitlab(report: Report) -> str:
             place = found or Place(file=name, line=1)
             for verdict in cause.verdicts:
                 why = f"{cause.sentence}; " if cause.sentence else ""
-                text = f"{verdict.requirement}: {REQUIREMENTS[verdict.requirement].statement} "
+                text = f"{verdict.requirement}: {report.rows[verdict.requirement].statement} "
                 issues.setdefault(
                     verdict.pair,
                     {

@@ -94,7 +94,7 @@ def _check_conditions(named: Sequence[tuple[str, Report]]) -> None:
     first_name, first = named[0]
     for name, report in named[1:]:
         mine, theirs = _conditions(first.header), _conditions(report.header)
-        for key in mine:
+        for key in ("edition", *mine):  # which explains other requirements
             if mine[key] != theirs[key]:
                 msg = (
                     f"{name} was configured differently from {first_name}: {key} is "

@@ -51,15 +51,25 @@ def compare(old: Report, new: Report) -> Comparison:
     found = Comparison(configuration=_configuration(old, new))
     before, after = ({v.pair: v for v in report.verdicts} for report in (old, new))
     for pair in dict.fromkeys((*before, *after)):
-        _note(found, pair, before.get(pair), after.get(pair))
+        earlier, later = before.get(pair), after.get(pair)
+        if earlier is not None and later is None and _was_dropped(earlier.requirement, old, new):
+            found.changed.append(f"{pair}: was {_word(earlier)}, not in edition {new.edition.name}")
+        else:
+            _note(found, pair, earlier, later)
     return found
+
+
+def _was_dropped(requirement: str, old: Report, new: Report) -> bool:
+    """Whether the later report is by an edition that does not have a requirement."""
+    by_other = old.header.edition != new.header.edition
+    return by_other and requirement not in new.edition.rows
 
 
 def _configuration(old: Report, new: Report) -> list[str]:
     """Return the differences between the conditions of the runs, which may explain the rest."""
     lines = [
-        f"{key}: {getattr(old.header, key)} → {getattr(new.header, key)}"
-        for key in ("profile", "seed", "max_examples", "strict", "strict_reading")
+        f"{key}: {_value(old, key)} → {_value(new, key)}"
+        for key in ("edition", "profile", "seed", "max_examples", "strict", "strict_reading")
         if getattr(old.header, key) != getattr(new.header, key)
     ]
     mine, theirs = old.header.environment, new.header.environment
@@ -68,6 +78,11 @@ def _configuration(old: Report, new: Report) -> list[str]:
         for key in dict.fromkeys((*mine, *theirs))
         if mine.get(key) != theirs.get(key)
     ]
+
+
+def _value(report: Report, key: str) -> str:
+    value = getattr(report.header, key)
+    return "none" if value == "" else str(value)
 
 
 def _note(found: Comparison, pair: str, old: Verdict | None, new: Verdict | None) -> None:
@@ -90,6 +105,12 @@ def _note(found: Comparison, pair: str, old: Verdict | None, new: Verdict | None
         found.fixed.append(f"{pair}: {_word(old)} → {_word(new)}")
     elif old.outcome is not new.outcome and (old.outcome.bad or not new.outcome.bad):
         found.changed.append(f"{pair}: {_word(old)} → {_word(new)}")
+    if old.level is not new.level:
+        stricter = new.outcome.bad and new.level is Level.MUST
+        levels = f"{old.level.value.upper()} → {new.level.value.upper()}"
+        (found.newly_failing if stricter else found.changed).append(
+            f"{pair}: {_word(new)}, {levels}"
+        )
     if not (_fails(old) or _fails(new)):  # a violation ends the search early
         _note_evidence(found, pair, old, new)
     if new.seconds > SLOWER * old.seconds and new.seconds - old.seconds > _SHORT:

@@ -70,6 +70,7 @@ def to_grade(run: GradedRun, *, hides_inputs: bool = False) -> dict[str, Any]:
         "conditions": {
             "suite": found.get("batchnorm-conformance", "unknown"),
             "versions": {name: found[name] for name in _PACKAGES if name in found},
+            "edition": header.edition,
             "profile": header.profile,
             "seed": None if hides_inputs else header.seed,
             "max_examples": header.max_examples,
@@ -192,6 +193,8 @@ def _cause(report: Report, name: str, *, hides_inputs: bool) -> dict[str, Any]:
     example = first.example or min(bad, key=lambda v: v.level is not Level.MUST)
     cause = {
         "requirements": [verdict.requirement for verdict in first.verdicts],
-        "hints": hints_on(first, example, hides_inputs=hides_inputs),
+        "hints": hints_on(
+            first, example, report.rows[example.requirement], hides_inputs=hides_inputs
+        ),
     }
     return {"cause": cause, "further_causes": len(found) - 1}

@@ -9,7 +9,7 @@ from typing import Any
 from conformance.adapters.errors import printable
 from conformance.report.causes import Cause
 from conformance.report.text import sentence_of
-from conformance.requirements import REQUIREMENTS
+from conformance.requirements import Requirement
 from conformance.requirements.finding import FindingKind
 from conformance.requirements.verdict import Verdict
 
@@ -44,23 +44,25 @@ _QUANTITIES = (
 """What a hint names as wrong; a quantity of a finding begins with one of these, or is not named."""
 
 
-def hints_on(cause: Cause, example: Verdict, *, hides_inputs: bool) -> list[dict[str, str]]:
+def hints_on(
+    cause: Cause, example: Verdict, row: Requirement, *, hides_inputs: bool
+) -> list[dict[str, str]]:
     """Return three hints: what is wrong, where, and how to correct it.
 
     Args:
         cause: The cause.
         example: A bad verdict that it explains, or is thought to explain.
+        row: What it violates, as the edition of the run has it.
         hides_inputs: Leave out what depends on the suite's cases or is said by the layer.
     """
-    row = REQUIREMENTS[example.requirement]
     remedy = str(cause.diagnosis.get("remedy", ""))
     if hides_inputs:
         remedy = hide_numbers(remedy)
     how = _sentence(remedy) if remedy else f"Classical mistakes: {'; '.join(row.mistakes)}."
-    title = f"{row.id} ({row.level.value.upper()})"
+    title = f"{row.id} ({example.level.value.upper()})"
     texts = {
         "what": f"{title} is not met: {row.statement}{_wrong(example)}",
-        "where": _where(cause, example, hides_inputs=hides_inputs),
+        "where": _where(cause, example, row.formula, hides_inputs=hides_inputs),
         "how": how,
     }
     return [{"level": level, "text": tidy(text)} for level, text in texts.items()]
@@ -75,7 +77,7 @@ def _wrong(example: Verdict) -> str:
     return f" Wrong: {found}." if found else ""
 
 
-def _where(cause: Cause, example: Verdict, *, hides_inputs: bool) -> str:
+def _where(cause: Cause, example: Verdict, formula: str, *, hides_inputs: bool) -> str:
     found = cause.diagnosis
     line = _line(found.get("line"), example.implementation, hides_inputs=hides_inputs)
     if found and not hides_inputs:
@@ -87,7 +89,6 @@ def _where(cause: Cause, example: Verdict, *, hides_inputs: bool) -> str:
     finding = example.violation.finding
     if not hides_inputs:
         return _sentence(finding.sentence())
-    formula = REQUIREMENTS[example.requirement].formula
     return f"{_SEEN[finding.kind]}{line}." + (f" Required: {formula}" if formula else "")
 
 

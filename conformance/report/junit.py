@@ -9,7 +9,7 @@ from conformance.adapters.errors import printable
 from conformance.report.model import Report
 from conformance.report.places import fails_run
 from conformance.report.text import format_violation
-from conformance.requirements import Level
+from conformance.requirements import Level, Requirement
 from conformance.requirements.verdict import Outcome, Verdict
 
 _PASSED, _SKIPPED, _FAILED, _ERROR = "", "skipped", "failure", "error"
@@ -34,7 +34,7 @@ def to_junit(report: Report) -> str:
             timestamp=started.isoformat(timespec="seconds"),
         )
         for verdict, end in zip(verdicts, ends, strict=True):
-            _add_case(suite, verdict, end)
+            _add_case(suite, verdict, end, report.rows.get(verdict.requirement))
     ET.indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
@@ -50,7 +50,7 @@ def _end_of(verdict: Verdict, *, strict: bool) -> str:
     return _FAILED if fails_run(verdict, strict=strict) else _SKIPPED
 
 
-def _add_case(suite: ET.Element, verdict: Verdict, end: str) -> None:
+def _add_case(suite: ET.Element, verdict: Verdict, end: str, row: Requirement | None) -> None:
     name = f"{verdict.requirement}[{verdict.implementation}]"
     case = ET.SubElement(
         suite, "testcase", classname="conformance", name=printable(name), time=str(verdict.seconds)
@@ -59,7 +59,7 @@ def _add_case(suite: ET.Element, verdict: Verdict, end: str) -> None:
     for key, value in junit_properties(verdict):
         ET.SubElement(properties, "property", name=key, value=printable(value))
     if end:
-        text = format_violation(verdict) if verdict.outcome.bad else verdict.detail
+        text = format_violation(verdict, row=row) if verdict.outcome.bad else verdict.detail
         lines = [printable(line) for line in text.splitlines()]
         ET.SubElement(case, end, message=lines[0] if lines else "").text = "\n".join(lines)
 

@@ -34,7 +34,9 @@ def to_markdown(report: Report) -> str:
             f"| {code(name)} | **{counts.word}** | {counts.good}/{counts.applicable} "
             f"| {counts.must} | {counts.should} | {worst} |"
         )
-    lines += ["", *_caution(report), f"{code(report.header.profile)} profile · {code(versions)}"]
+    edition = f"edition {code(report.header.edition)} · " if report.header.edition else ""
+    profile = f"{code(report.header.profile)} profile"
+    lines += ["", *_caution(report), f"{edition}{profile} · {code(versions)}"]
     if trust := describe_trust(report):
         lines += ["", trust]
     lines += _observations(report)

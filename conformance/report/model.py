@@ -11,7 +11,7 @@ import json
 import os
 import platform
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from itertools import product
@@ -22,7 +22,14 @@ from conformance.report.atomic_files import write_text
 from conformance.report.place_differences import by_device, by_environment, differing_outcomes
 from conformance.report.scope import Scope, scope_of
 from conformance.report.validation import ReportError, read_valid_json
-from conformance.requirements import REQUIREMENTS, TRANSFORMS, Level
+from conformance.requirements import REQUIREMENTS, TRANSFORMS, Level, Requirement
+from conformance.requirements.editions import (
+    Edition,
+    edition_named,
+    newest_edition,
+    rows_of,
+    why_unknown,
+)
 from conformance.requirements.verdict import Outcome, Verdict
 
 VERSION = 1
@@ -52,6 +59,7 @@ class Header:
         environment: Versions and environment variables.
         shard: Which part of a run this is, such as ``2/3``; None for all of it.
         strict_reading: Whether declared deviations were ignored.
+        edition: The edition of the requirements; empty in a report from before there were any.
     """
 
     started: float
@@ -65,6 +73,7 @@ class Header:
     environment: dict[str, str]
     shard: str | None = None
     strict_reading: bool = False
+    edition: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +120,17 @@ class Report:
         """Whether every expected verdict is present."""
         return not self.footer.missing and self.footer.expected == self.footer.verdicts
 
+    @property
+    def edition(self) -> Edition:
+        """The edition that was judged by; the newest if this version does not know it."""
+        name = self.header.edition
+        return newest_edition() if why_unknown(name) else edition_named(name)
+
+    @property
+    def rows(self) -> Mapping[str, Requirement]:
+        """Every requirement by id, as the edition of the report has it."""
+        return rows_of(self.edition)
+
     def of(self, implementation: str) -> list[Verdict]:
         """Return the verdicts on one implementation, without what was only observed."""
         found = [v for v in self.verdicts if v.implementation == implementation]
@@ -145,7 +165,7 @@ class Report:
         """Return what demands each judged requirement, or what is left open, by its id."""
         seen = (Outcome.OBSERVED,)
         judged = {v.requirement for v in self.verdicts if v.outcome.judged or v.outcome in seen}
-        return {row.id: row.grounds for row in REQUIREMENTS.values() if row.id in judged}
+        return {row.id: row.grounds for row in self.rows.values() if row.id in judged}
 
     def scopes(self) -> dict[str, Scope]:
         """Return by implementation how much was judged, where its form leaves something out."""
@@ -166,6 +186,8 @@ class Report:
             del header["shard"]
         if not self.header.strict_reading:
             del header["strict_reading"]
+        if not self.header.edition:
+            del header["edition"]
         return {
             "format": FORMAT,
             "version": VERSION,

@@ -98,7 +98,7 @@ def _rows(report: Report, identities: list[str]) -> list[dict[str, Any]]:
     by_pair = {(v.requirement, v.implementation): v for v in report.verdicts}
     texts, rows = _diagnoses(report), []
     for identity in identities:
-        row = REQUIREMENTS.get(identity)
+        row = report.rows.get(identity)
         found = [by_pair.get((identity, name)) for name in report.header.implementations]
         rows.append(
             {

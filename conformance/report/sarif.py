@@ -10,7 +10,7 @@ from urllib.parse import quote
 from conformance.adapters.errors import printable
 from conformance.report.model import Report
 from conformance.report.places import Place, describe_failure, fails_run, places
-from conformance.requirements import REQUIREMENTS
+from conformance.requirements import Requirement
 from conformance.requirements.verdict import Outcome, Verdict
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -36,7 +36,7 @@ def to_sarif(report: Report) -> str:
     driver = {
         "name": "batchnorm-conformance",
         "version": report.header.environment.get("batchnorm-conformance", "unknown"),
-        "rules": [_rule(identity) for identity in used],
+        "rules": [_rule(report.rows[identity]) for identity in used],
     }
     run = {
         "tool": {"driver": driver},
@@ -48,13 +48,12 @@ def to_sarif(report: Report) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def _rule(identity: str) -> dict[str, Any]:
-    row = REQUIREMENTS[identity]
+def _rule(row: Requirement) -> dict[str, Any]:
     return {
-        "id": identity,
+        "id": row.id,
         "shortDescription": {"text": row.statement},
         "fullDescription": {"text": f"{row.statement} {row.why}"},
-        "help": {"text": f"conformance explain {identity}"},
+        "help": {"text": f"conformance explain {row.id}"},
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from conformance.report.model import Report
-from conformance.requirements import REQUIREMENTS, Level, select
+from conformance.requirements import Level, select
 from conformance.requirements.verdict import Outcome, Verdict
 
 
@@ -90,9 +90,10 @@ def describe_gap(report: Report) -> str:
         return "incomplete"
     if report.header.shard is not None:
         return f"shard {report.header.shard}"
-    judged, rows = set(report.header.requirements), {row.id for row in select(REQUIREMENTS)}
-    if not judged >= rows:
-        return f"{len(judged & rows)} of {len(rows)} requirements"
+    judged, there = set(report.header.requirements), report.edition.rows
+    wanted = {row.id for row in select(report.rows) if row.id in there}
+    if not judged >= wanted:
+        return f"{len(judged & wanted)} of {len(wanted)} requirements"
     return ""
 
 

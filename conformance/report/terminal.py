@@ -19,6 +19,7 @@ from conformance.report.text import (
     format_diagnosis,
     format_list,
     format_violation,
+    is_other_edition,
     mined_lines,
     recognition_lines,
     rerun_command,
@@ -149,8 +150,9 @@ def heading_lines(report: Report) -> tuple[str, ...]:
     seed = "Hypothesis' own seed" if header.seed is None else f"seed {header.seed}"
     cases = f"{header.max_examples} cases per property"
     devices = "".join(f" · {device}" for device in dict.fromkeys(report.devices.values()))
+    edition = f"edition {header.edition} · " if is_other_edition(header) else ""
     return (
-        f"{header.profile} profile · {cases} · {seed} · {workers}{devices}",
+        f"{edition}{header.profile} profile · {cases} · {seed} · {workers}{devices}",
         versions,
         *_elsewhere(report),
     )
@@ -218,7 +220,8 @@ def _numbers(members: list[Verdict], outcome: Outcome) -> list[str]:
 
 
 def _render_violation(verdict: Verdict, report: Report, console: Console) -> None:
-    text = format_violation(verdict, rerun_command(verdict, run_options(report.header)))
+    rerun = rerun_command(verdict, run_options(report.header))
+    text = format_violation(verdict, rerun, report.rows.get(verdict.requirement))
     warning = verdict.level is Level.SHOULD and not report.header.strict
     mark = "[yellow]![/]" if warning else "[red]✗[/]"
     first, _, rest = escape(text).partition("\n")

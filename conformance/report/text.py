@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from conformance.engine.budget import MAX_EXAMPLES
-from conformance.requirements import REQUIREMENTS
+from conformance.requirements import REQUIREMENTS, Requirement
+from conformance.requirements.editions import newest_edition
 from conformance.requirements.finding import Finding
 from conformance.requirements.verdict import Outcome, Verdict
 
@@ -24,21 +25,23 @@ _SHOWN_NUMBERS = 48
 """An array of more numbers is shown only as its shape; the JSON report has all of them."""
 
 
-def format_violation(verdict: Verdict, rerun: str | None = None) -> str:
+def format_violation(
+    verdict: Verdict, rerun: str | None = None, row: Requirement | None = None
+) -> str:
     """Return all that a reader needs to act on a bad verdict, in a few lines.
 
     Args:
         verdict: A verdict with a bad outcome.
         rerun: The command that judges this pair again; by default the one without options.
+        row: The requirement as the edition of the run has it; by default the newest.
     """
-    row = REQUIREMENTS[verdict.requirement]
+    row = row or REQUIREMENTS[verdict.requirement]
     title = f"{row.id}  {row.statement}"
     lines = [*textwrap.wrap(title, WIDTH - 6, subsequent_indent=_INDENT)]
     if row.formula:
         lines.append(f"{_INDENT}{row.formula}")
-    lines.append(
-        f"{_INDENT}{verdict.implementation} · {row.level.value.upper()} · {_outcome_word(verdict)}"
-    )
+    level = verdict.level.value.upper()
+    lines.append(f"{_INDENT}{verdict.implementation} · {level} · {_outcome_word(verdict)}")
     if verdict.violation is not None:
         lines += [_INDENT + line for line in format_finding(verdict.violation.finding)]
         lines += _input_lines(verdict.violation.inputs)
@@ -98,7 +101,13 @@ def run_options(header: Header) -> str:
     if header.max_examples != MAX_EXAMPLES.get(header.profile):
         options += f" --max-examples {header.max_examples}"
     options += " --ignore-declarations" * header.strict_reading
+    options += f" --edition {header.edition}" * is_other_edition(header)
     return options
+
+
+def is_other_edition(header: Header) -> bool:
+    """Whether a run was judged by another edition of the requirements than the newest."""
+    return header.edition not in {"", newest_edition().name}
 
 
 def format_finding(finding: Finding) -> list[str]:

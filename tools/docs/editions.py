@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from conformance.requirements.editions.changes import describe_change, disagreements
 from conformance.requirements.editions.edition import (
     DIRECTORY,
     Edition,
@@ -18,7 +19,6 @@ from conformance.requirements.editions.edition import (
     edition_order,
     published_editions,
 )
-from conformance.requirements.editions.history import describe_change, disagreements
 
 ROOT = Path(__file__).parents[2]
 

@@ -29,10 +29,11 @@ _HEAD = """# Requirements
 Generated from `conformance/requirements` by `python tools/docs/generate.py`; do not edit.
 
 The normative text of the suite: <!--requirements-->?<!--/--> requirements, <!--must-->?<!--/-->
-of them MUST and <!--should-->?<!--/--> SHOULD. The meaning of an id never changes; a stricter
-reading gets a new id. "Equal" means within the error bound (see [error bounds](error-bounds.md)).
-"Identical" means the same dtype and the same values. The <!--may-->?<!--/--> rows of the level MAY
-leave something open: what a layer does there is [observed](behaviours.md), and not judged.
+of them MUST and <!--should-->?<!--/--> SHOULD, as the newest [edition](editions.md) has them. The
+meaning of an id never changes; a stricter reading gets a new id. "Equal" means within the error
+bound (see [error bounds](error-bounds.md)). "Identical" means the same dtype and the same values.
+The <!--may-->?<!--/--> rows of the level MAY leave something open: what a layer does there is
+[observed](behaviours.md), and not judged.
 
 Notation: `x` has shape `(N, D)`; μ and v are the mean and the *biased* variance of the batch over
 axis 0; z = (x−μ)/√(v+ε); γ and β are gamma and beta; rm and rv are the running mean and variance;

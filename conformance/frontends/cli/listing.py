@@ -14,19 +14,33 @@ import click
 from conformance.adapters.protocols import PROTOCOL_SCHEMA
 from conformance.adapters.resolve import GROUP, find_registered
 from conformance.frontends.options import OptionError
-from conformance.frontends.run_config import select_requirements
+from conformance.frontends.requirement_choice import select_requirements
 from conformance.report import grade as grades
 from conformance.report.model import SCHEMA, VECTORS_SCHEMA
 from conformance.report.text import WIDTH
 from conformance.requirements import Level, Requirement
+from conformance.requirements.editions import (
+    UnknownEdition,
+    edition_named,
+    history_of,
+    newest_edition,
+)
+from conformance.requirements.pages import page_of
 
 
-def _selected(patterns: tuple[str, ...], level: str | None = None) -> tuple[Requirement, ...]:
+def _selected(
+    patterns: tuple[str, ...], edition: str | None, level: str | None = None
+) -> tuple[Requirement, ...]:
     """Return the selected rows, those of MAY included, or end with a usage error."""
     try:
-        return select_requirements(patterns, level, with_may=True)
-    except OptionError as error:
+        return select_requirements(patterns, level, edition, with_may=True)
+    except (OptionError, UnknownEdition) as error:
         raise click.UsageError(str(error)) from error
+
+
+_edition_option = click.option(
+    "--edition", metavar="EDITION", help="As this edition has it; default: the newest."
+)
 
 
 @click.command("list")
@@ -43,10 +57,13 @@ def _selected(patterns: tuple[str, ...], level: str | None = None) -> tuple[Requ
     type=click.Choice([level.value for level in Level]),
     help="List only rows of this level.",
 )
+@_edition_option
 @click.option("--json", "as_json", is_flag=True, help="Print every field as one JSON array.")
-def list_requirements(patterns: tuple[str, ...], level: str | None, as_json: bool) -> None:
+def list_requirements(
+    patterns: tuple[str, ...], level: str | None, edition: str | None, as_json: bool
+) -> None:
     """List the requirements."""
-    rows = _selected(patterns, level)
+    rows = _selected(patterns, edition, level)
     if as_json:
         fields = [asdict(r) | {"level": r.level.value, "needs": r.needs.value} for r in rows]
         click.echo(json.dumps(fields, indent=1, ensure_ascii=False))
@@ -57,17 +74,24 @@ def list_requirements(patterns: tuple[str, ...], level: str | None, as_json: boo
     left_open = sum(row.level is Level.MAY for row in rows)
     counts = [f"{len(rows) - left_open} requirements"] * (len(rows) > left_open)
     counts += [f"{left_open} left open (MAY)"] * bool(left_open)
-    click.echo(f"{', '.join(counts)}. `conformance explain ID` explains one.")
+    chosen = newest_edition() if edition is None else edition_named(edition)
+    added = sum(row.id not in chosen.rows for row in rows)
+    since = f" and {added} added since" if added else ""
+    click.echo(
+        f"{', '.join(counts)}. Edition {chosen.name}{since}. `conformance explain ID` explains one."
+    )
 
 
 @click.command()
 @click.argument("identity", metavar="ID")
-def explain(identity: str) -> None:
+@_edition_option
+def explain(identity: str, edition: str | None) -> None:
     """Explain one requirement.
 
-    Statement, formula, reason, classical mistakes, and the source of its property.
+    Statement, formula, reason, classical mistakes, history, the address of its page, and the source
+    of its property.
     """
-    rows = _selected((identity,))
+    rows = _selected((identity,), edition)
     for number, row in enumerate(rows):
         if number:
             click.echo()
@@ -88,6 +112,12 @@ def _explain(row: Requirement) -> None:
     for mistake in row.mistakes:
         click.echo(textwrap.fill(mistake, WIDTH, initial_indent="  - ", subsequent_indent="    "))
     click.echo(f"\n  Needs: {row.needs.value}    Source: {row.source}")
+    click.echo("\n  Editions")
+    for change in map(str, history_of(row.id)):
+        click.echo(textwrap.fill(change, WIDTH, initial_indent="    ", subsequent_indent="      "))
+    page = page_of(row.id)
+    where = "" if "://" in page else " of the documentation site"
+    click.echo(f"\n  Page: {page}{where}")
     click.echo(f"\n  How it is {'observed' if row.level is Level.MAY else 'judged'}")
     click.echo(textwrap.indent(property_source(row.id), "    "))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -145,6 +146,7 @@ def _replay(stored: StoredViolation, name: str | None, *, color: bool) -> ExitCo
             click.echo(f"Error: {refusal}", err=True)
             return ExitCode.UNUSABLE
         verdict = supervisor.judge(old.requirement, implementation, values=stored.values)
+        verdict = replace(verdict, level=old.level)  # by the edition of the run
     console = console_of(color=color)
     if verdict.outcome is Outcome.VIOLATES:
         console.print(format_violation(verdict), markup=False, highlight=False, soft_wrap=True)

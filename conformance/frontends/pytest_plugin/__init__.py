@@ -102,7 +102,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     chosen = collector.run.budget
     return (
         f"conformance: judging {', '.join(collector.run.implementations)}; {chosen.profile} "
-        f"profile, {chosen.max_examples} cases per property, seed {chosen.seed}"
+        f"profile, {chosen.max_examples} cases per property, seed {chosen.seed}, "
+        f"edition {collector.run.edition}"
     )
 
 

@@ -89,7 +89,7 @@ class VerdictCollector(Collection):
         if VERDICT in properties:
             self.add(Verdict.from_json(json.loads(str(properties[VERDICT]))))
         elif report.failed and pair not in self.verdicts:
-            self.add(_errored(*pair, str(report.longrepr)))
+            self.add(self.run.by_edition(_errored(*pair, str(report.longrepr))))
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:

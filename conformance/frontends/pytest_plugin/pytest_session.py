@@ -20,7 +20,6 @@ from conformance.frontends.pytest_plugin.items import RequirementItem
 from conformance.frontends.pytest_plugin.protocol import COLLECTOR, PEAK_MEMORY, REFUSAL
 from conformance.frontends.run_config import RunConfig
 from conformance.report.waivers import find_waiver, judge_with_waiver
-from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ class RequirementFile(pytest.File):
         if self.judge is None:
             return  # every implementation was refused, and the controller reports it
         wanted = self.run.items(order_by_power(self.run.requirements))
+        rows = {row.id: row for row in self.run.requirements}
         clock = clock_of(self.run.ends, (row for row, _ in wanted.values()), self._workers)
 
         def group(name: str) -> int:
@@ -55,7 +55,7 @@ class RequirementFile(pytest.File):
             item.side_effects = partial(self.judge.take_effects, implementation)
             item.reading = partial(self.judge.take_reading, implementation)
             item.implementation, item.strict = implementation, self.run.strict
-            item.mark(REQUIREMENTS[requirement])
+            item.mark(rows[requirement])
             yield item
 
     def _judge(
@@ -67,7 +67,10 @@ class RequirementFile(pytest.File):
     ) -> Verdict:
         until = clock.until(share_of(requirement)) if clock is not None else None
         waiver = find_waiver(self.run.waivers, requirement, implementation)
-        return judge_with_waiver(waiver, partial(judge.judge, requirement, implementation, until))
+        verdict = judge_with_waiver(
+            waiver, partial(judge.judge, requirement, implementation, until)
+        )
+        return self.run.by_edition(verdict)
 
     @property
     def _workers(self) -> int:

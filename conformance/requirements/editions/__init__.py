@@ -1,15 +1,18 @@
 """Editions of the requirements, and the history of each requirement; see docs/editions.md."""
 
+from conformance.requirements.editions.changes import Change, history_of
 from conformance.requirements.editions.edition import (
     DRAFT,
     Edition,
     UnknownEdition,
     edition_named,
+    editions_with,
+    judged_rows,
     newest_edition,
     published_editions,
     rows_of,
+    why_unknown,
 )
-from conformance.requirements.editions.history import Change, history_of
 
 __all__ = [
     "DRAFT",
@@ -17,8 +20,11 @@ __all__ = [
     "Edition",
     "UnknownEdition",
     "edition_named",
+    "editions_with",
     "history_of",
+    "judged_rows",
     "newest_edition",
     "published_editions",
     "rows_of",
+    "why_unknown",
 ]

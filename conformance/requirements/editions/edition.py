@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -29,7 +29,7 @@ class UnknownEdition(ValueError):
     """There is no edition of this name; the message lists those that there are."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # its rows are restored once
 class Edition:
     """The requirements of one edition.
 
@@ -98,11 +98,43 @@ def edition_named(name: str) -> Edition:
     Raises:
         UnknownEdition: There is none of this name.
     """
-    there = {edition.name: edition for edition in (*published_editions(), draft_edition())}
-    if name not in there:
-        msg = f"edition {name!r} is unknown to this version of the suite. There are: "
-        raise UnknownEdition(msg + ", ".join(there))
-    return there[name]
+    if problem := why_unknown(name):
+        msg = f"edition {name!r}: {problem}"
+        raise UnknownEdition(msg)
+    return next(edition for edition in _editions() if edition.name == name)
+
+
+def why_unknown(name: str) -> str:
+    """Return that there is no edition of a name, and which there are; empty if there is one."""
+    there = [edition.name for edition in _editions()]
+    rule = f"this version of the suite does not have it. There are: {', '.join(there)}"
+    return "" if name in there else rule
+
+
+def _editions() -> tuple[Edition, ...]:
+    return (*published_editions(), draft_edition())
+
+
+def editions_with(identities: Iterable[str]) -> list[str]:
+    """Return the names of the editions that have any of these requirements."""
+    wanted = set(identities)
+    return [edition.name for edition in _editions() if wanted & edition.rows.keys()]
+
+
+def judged_rows(name: str | None = None) -> dict[str, Requirement]:
+    """Return the rows that a run judges, by id.
+
+    Args:
+        name: The edition, which has exactly these rows; None for those of the newest one and what
+            was added since, as a SHOULD at most.
+
+    Raises:
+        UnknownEdition: There is none of this name.
+    """
+    edition = newest_edition() if name is None else edition_named(name)
+    added = [row.id for row in ROWS_AS_WRITTEN.values() if not row.until] if name is None else []
+    wanted = {*edition.rows, *added}
+    return {identity: row for identity, row in rows_of(edition).items() if identity in wanted}
 
 
 def freeze(row: Requirement) -> Frozen:
@@ -116,6 +148,7 @@ def freeze(row: Requirement) -> Frozen:
     }
 
 
+@cache
 def rows_of(edition: Edition) -> dict[str, Requirement]:
     """Return every row that the suite can judge, with level and text as an edition has them.
 
@@ -132,8 +165,13 @@ def rows_of(edition: Edition) -> dict[str, Requirement]:
 
 def _restored(row: Requirement, frozen: Frozen) -> Requirement:
     """Return a row as published; ``needs`` says what its property needs today."""
-    text = {name: frozen[name] for name in ("statement", "formula", "grounds")}
-    return replace(row, level=Level(frozen["level"]), **text)
+    return replace(
+        row,
+        level=Level(frozen["level"]),
+        statement=frozen["statement"],
+        formula=frozen["formula"],
+        grounds=frozen["grounds"],
+    )
 
 
 def _lowered(row: Requirement) -> Requirement:

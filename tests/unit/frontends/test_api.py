@@ -92,6 +92,7 @@ def test_a_deviation_can_be_declared():
         ({"seed": "1"}, "seed '1': expected an integer"),
         ({"seed": -1}, "seed -1: expected an integer of at least 0"),
         ({"requirements": "EMU"}, "EMU"),
+        ({"edition": "1999.1"}, "edition 1999.1: this version of the suite does not have it"),
         ({"strict": 1}, "strict 1: expected true or false"),
         ({"waivers": "none.toml"}, "none.toml is not a waiver file"),
         ({"jobs": 2}, "jobs 2: it limits worker processes; pass isolated=True as well"),

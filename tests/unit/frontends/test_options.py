@@ -26,6 +26,7 @@ REFUSED = [
     ("max_time", 0.0, "{flag} 0.0: expected a number of seconds greater than 0"),
     ("call_timeout", 86401.0, "{flag} 86401.0: expected a number of seconds greater than 0 "),
     ("memory_limit", float("nan"), "{flag} nan: expected a number of GiB between 2 and 1000000"),
+    ("edition", "1999.1", "{flag} 1999.1: this version of the suite does not have it. There are: "),
     ("shard", "3/2", "shard '3/2': expected i/n with 1 ≤ i ≤ n"),
     ("waivers", Path("none.toml"), "none.toml is not a waiver file"),
     ("report", Path("/"), "{flag} '/': cannot be written: it is a directory"),

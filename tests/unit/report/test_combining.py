@@ -94,6 +94,7 @@ def test_a_whole_run_is_no_part():
         ({"profile": "quick"}, "profile is 'quick', not 'default'"),
         ({"implementations": ["impl"]}, "implementations is ['impl'], not ['impl', 'flax']"),
         ({"environment": {"jax": "0.1"}}, "environment is {"),
+        ({"edition": "2020.1", "requirements": ["BN-EMA-1"]}, "edition is '2020.1', not ''"),
     ],
 )
 def test_parts_under_other_conditions_are_named(changes: dict[str, object], told: str):

@@ -13,6 +13,8 @@ from support.example_reports import report, verdict
 from conformance.frontends.cli import main
 from conformance.report.diff import compare
 from conformance.report.model import Report
+from conformance.requirements import Level
+from conformance.requirements.editions import Edition
 from conformance.requirements.verdict import Outcome, Verdict
 
 GOOD = verdict("BN-EMA-1")
@@ -93,6 +95,38 @@ def test_other_conditions_are_reported():
     new = replace(old, header=replace(old.header, seed=3, environment=there))
     lines = compare(old, new).configuration
     assert lines == ["seed: 0 → 3", f"jax: {old.header.environment['jax']} → 0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "old", "new", "kind"),
+    [
+        (Outcome.VIOLATES, Level.SHOULD, Level.MUST, "newly_failing"),
+        (Outcome.VIOLATES, Level.MUST, Level.SHOULD, "changed"),
+        (Outcome.CONFORMS, Level.SHOULD, Level.MUST, "changed"),
+    ],
+)
+def test_another_level_is_reported(outcome: Outcome, old: Level, new: Level, kind: str):
+    """A violation that has become one of a MUST newly fails; all others are changes."""
+    pair = [verdict(outcome=outcome, level=level) for level in (old, new)]
+    line = f"BN-EMA-1[impl]: {outcome.value}, {old.value.upper()} → {new.value.upper()}"
+    assert changes(*pair) == {kind: [line]}
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+def test_what_another_edition_does_not_have_has_not_vanished(
+    dropped: bool, monkeypatch: pytest.MonkeyPatch
+):
+    """It is a change, which is not worse; other pairs that are missing have vanished."""
+    rows = {"BN-EMA-2": {}} | ({} if dropped else {"BN-EMA-1": {}})
+    other = Edition("2020.1", rows)
+    monkeypatch.setattr(Report, "edition", other)
+    before, after = report(GOOD), report()
+    after = replace(after, header=replace(after.header, edition="2020.1"))
+    found = compare(before, after)
+    assert found.configuration == ["edition: none → 2020.1"]
+    assert found.worse is not dropped
+    wanted = ["BN-EMA-1[impl]: was conforms, not in edition 2020.1"] if dropped else []
+    assert found.changed == wanted
 
 
 # The command

@@ -19,6 +19,7 @@ from support.example_reports import (
 
 from conformance.report.terminal import conclusion_lines, heading_lines
 from conformance.report.text import format_literal, format_violation, rerun_command
+from conformance.requirements.editions import newest_edition
 from conformance.requirements.finding import RESULT, Finding, FindingKind
 from conformance.requirements.verdict import Outcome, Verdict, Violation
 
@@ -123,6 +124,10 @@ def test_the_heading_names_the_conditions():
     first, second = heading_lines(report())
     assert first == "default profile · 100 cases per property · seed 0 · 2 workers"
     assert second.startswith("batchnorm-conformance ")
+    older = replace(report(), header=replace(report().header, edition="2020.1"))
+    assert heading_lines(older)[0].startswith("edition 2020.1 · default profile")
+    newest = replace(report().header, edition=newest_edition().name)
+    assert heading_lines(replace(report(), header=newest))[0].startswith("default profile")
     own = replace(report().header, seed=None, workers=1)
     assert heading_lines(replace(report(), header=own))[0].endswith(
         "· Hypothesis' own seed · 1 worker"
