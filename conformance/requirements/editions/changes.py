@@ -91,6 +91,11 @@ def disagreements(newest: Edition, draft: Edition) -> list[str]:
                 f"{identity} is in edition {newest.name}, but has no row. Keep the row and its "
                 f'property, and mark the row until="{newest.name}".'
             )
+        elif _became_observed(frozen, draft.rows.get(identity)):
+            found.append(
+                f"{identity}: what is observed is not judged, so a level is not changed to MAY or "
+                "from it. Give the new row another id, and drop this one."
+            )
         elif what := describe_change(frozen, draft.rows.get(identity)):
             if not draft.reasons.get(identity):
                 found.append(_unexplained(identity, what, newest))
@@ -103,6 +108,12 @@ def disagreements(newest: Edition, draft: Edition) -> list[str]:
         for identity in draft.reasons
         if identity not in newest.rows
     ]
+
+
+def _became_observed(before: Frozen, after: Frozen | None) -> bool:
+    """Whether a row is a MAY before or after, and not both."""
+    levels = {before["level"], (after or before)["level"]}
+    return len(levels) > 1 and Level.MAY.value in levels
 
 
 def _unexplained(identity: str, what: str, newest: Edition) -> str:

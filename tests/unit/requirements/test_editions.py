@@ -172,6 +172,14 @@ def test_unexplained_changes_are_named_with_the_next_step():
     assert new == "draft.toml has a reason for BN-NEW-1, which edition 2020.1 does not have."
 
 
+@pytest.mark.parametrize(("before", "now"), [("may", "must"), ("must", "may")])
+def test_what_is_observed_does_not_become_a_requirement(before: str, now: str):
+    """Nor the other way: it takes a new id, whatever the reason."""
+    draft = replace(edition("draft", level=now), reasons={MUST: "Why."})
+    (refused,) = disagreements(edition("2020.1", level=before), draft)
+    assert refused.startswith(f"{MUST}: what is observed is not judged")
+
+
 def test_unknown_editions_are_refused():
     """The message lists the editions that there are, the draft among them."""
     there = ", ".join([*(each.name for each in published_editions()), "draft"])
