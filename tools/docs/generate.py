@@ -35,15 +35,24 @@ bound (see [error bounds](error-bounds.md)). "Identical" means the same dtype an
 The <!--may-->?<!--/--> rows of the level MAY leave something open: what a layer does there is
 [observed](behaviours.md), and not judged.
 
-Notation: `x` has shape `(N, D)`; μ and v are the mean and the *biased* variance of the batch over
+The documentation site has a page for each requirement, with its reason, the mistakes that violate
+it, an example that fails, and its history; `conformance explain ID` prints its address.
+
+## Notation
+
+`x` has shape `(N, D)`; μ and v are the mean and the *biased* variance of the batch over
 axis 0; z = (x−μ)/√(v+ε); γ and β are gamma and beta; rm and rv are the running mean and variance;
 a prime marks a value after the call; m is momentum, the weight of the *old* value; w is the
 cotangent of y.
+
+## Grounds
 
 *Grounds* says what demands a MUST: the problem that the suite was written for, read literally, or
 plain mathematics; in the extended domain, what the layer itself declares. A layer that does
 otherwise without contradicting either of them violates a SHOULD at most, whose grounds say what is
 left open, as those of a MAY do.
+
+## Needs
 
 *Needs* is the capability that an implementation must offer for the requirement to apply. Without
 it the verdict is `unsupported`, never `conforms`.

@@ -70,6 +70,16 @@ def _row(start: str) -> Callable[[str], float]:
     return lambda text: max(float(row[1]) for row in table(text) if re.match(start, row[0]))
 
 
+_FINE = 1e-3
+"""A relative error that nearly all comparisons would see."""
+
+
+def _coarse(text: str) -> list[list[str]]:
+    """Return the rows of a table of resolutions that exceed ``_FINE`` anywhere."""
+    head, *rows = table(text)
+    return [head, *(row for row in rows if any(float(cell) > _FINE for cell in row[1:] if cell))]
+
+
 def _missed(text: str) -> int:
     return len(re.findall(r"^missed:", text.split("--max-examples 20")[1], re.MULTILINE))
 
@@ -93,6 +103,13 @@ STEPS = {
         _FAULTS,
         output="benchmarks/results/kill-matrix.json",
         minutes=90,
+    ),
+    "examples": Step(
+        "an example that fails for each requirement",
+        ("{python} tools/docs/examples.py",),
+        (*_FAULTS, "tools/docs/examples.py"),
+        output="docs/data/examples.json",
+        minutes=8,
     ),
     "faults": Step("every listed pair", ("{conformance} faults",), _FAULTS, _PAIRS),
     "modelled_faults": Step(
@@ -163,7 +180,11 @@ STEPS = {
         "which relative errors each requirement still sees",
         ("{python} benchmarks/resolution.py",),
         (*_ALL, "benchmarks/resolution.py"),
-        {"table": table},
+        {
+            "table": _coarse,
+            "requirements": lambda text: len(table(text)) - 1,
+            "fine": lambda _: _FINE,
+        },
     ),
     "peers": Step(
         "the layers of other frameworks",
