@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -104,6 +105,17 @@ def test_help_begins_with_what_newcomers_need():
     assert titles == sorted(titles)
     assert next(iter(SECTIONS["Commands"])) == "run"
     assert sum(map(len, SECTIONS.values())) == len(COMMANDS)
+
+
+def test_the_page_of_usage_has_the_commands_of_help():
+    """In the same order."""
+    page = (Path(__file__).parents[3] / "docs" / "usage.md").read_text("utf-8")
+    table = page.partition("| command |")[2].partition("\n\n")[0]
+    named = [
+        name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])
+    ]
+
+    assert named == [name for section in SECTIONS.values() for name in section]
 
 
 def test_help_lists_every_command():
