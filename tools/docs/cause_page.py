@@ -18,8 +18,8 @@ def cause_page(cause: str, findings: Data, shown: Data, history: Data) -> str:
         cause: The name of its folder.
         findings: What `findings.py` stores.
         shown: What `demonstrate.py` stores for this cause.
-        history: By version of the framework, what the script shows: ``present``, ``absent``, or
-            why it does not run.
+        history: By version of the framework, that of JAX (``jax``) and what the script shows
+            (``shows``): ``present``, ``absent``, or why it does not run.
     """
     text = read(cause)
     framework = next(iter(shown["versions"]))
@@ -47,15 +47,16 @@ def cause_page(cause: str, findings: Data, shown: Data, history: Data) -> str:
 
 def _versions(framework: str, shown: Data, history: Data) -> str:
     """Return in which versions the cause is present, of those that were tried."""
-    seen = [number for number, what in history.items() if what == "present"]
-    seen = list(dict.fromkeys((*seen, shown["versions"][framework])))
-    words = [f"Present in {framework} {_joined(seen)}"]
-    words += [f"absent in {number}" for number, what in history.items() if what == "absent"]
-    words += [
-        f"with {number} the script ends with `{what}`"
-        for number, what in history.items()
-        if what not in {"present", "absent"}
-    ]
+    current = shown["versions"]
+    tried = {**history, current[framework]: {"jax": current["jax"], "shows": "present"}}
+    by_end: dict[str, list[str]] = defaultdict(list)
+    for number, found in tried.items():
+        with_jax = f" (with jax {found['jax']})" if found["jax"] != current["jax"] else ""
+        by_end[found["shows"]].append(number + with_jax)
+    words = [f"Present in {framework} {_joined(by_end.pop('present'))}"]
+    if absent := by_end.pop("absent", []):
+        words.append(f"absent in {_joined(absent)}")
+    words += [f"in {_joined(numbers)} the script ends with `{e}`" for e, numbers in by_end.items()]
     return "; ".join(words) + ". Other versions were not tried."
 
 

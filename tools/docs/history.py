@@ -24,7 +24,7 @@ from causes import CAUSES, Cause
 from demonstrate import DATA as DEMONSTRATIONS
 from demonstrate import deviations, output_of
 
-from conformance.engine.environments import find_interpreter, split_place
+from conformance.engine.environments import find_interpreter, split_place, versions_in
 from conformance.report.model import Report
 
 DATA = Path(__file__).parents[2] / "docs" / "data" / "history.json"
@@ -40,7 +40,7 @@ VERSIONS = {
     "equinox": _EQUINOX,
     "equinox-ema": _EQUINOX,
     "haiku": ("0.0.16", "0.0.17"),
-    "keras": ("3.8.0", "3.15.1"),
+    "keras": ("3.8.0", "3.11.3", "3.12.0", "3.15.1"),
     "torch-1d": _TORCH,
     "torch-2d": _TORCH,
     "mlx": ("0.29.0", "0.32.4"),
@@ -97,29 +97,29 @@ def _judged(report: Report) -> dict[str, Any]:
     return {"environment": environment, "outcomes": applicable}
 
 
-def shown(cause: Cause, current: Mapping[str, str]) -> dict[str, str]:
-    """Return by version whether the script shows the cause, or how it ends.
+def shown(cause: Cause, current: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return by version of the framework that of JAX, and what the script shows.
 
     Args:
         cause: The cause.
         current: The versions with which it is known to be shown, that of the framework first.
     """
-    names = map(_base, cause.implementations)
-    entry = next(name for name in names if name in VERSIONS)
-    numbers = {_number(environment): environment for environment in VERSIONS[entry]}
+    entry = next(name for name in map(_base, cause.implementations) if name in VERSIONS)
+    found = {_number(each): (cause, f"{entry}@{each}") for each in VERSIONS[entry]}
     newest = next(iter(current.values()))
-    return {
-        number: "present" if number == newest else _shown(cause, f"{entry}@{environment}")
-        for number, environment in numbers.items()
-    }
+    known = {"jax": current["jax"], "shows": "present"}
+    return {number: known if number == newest else _shown(*found[number]) for number in found}
 
 
-def _shown(cause: Cause, name: str) -> str:
-    python = find_interpreter(split_place(name), on_making=print)
+def _shown(cause: Cause, name: str) -> dict[str, str]:
+    """Return the version of JAX in an environment, and ``present``, ``absent`` or an error."""
+    place = split_place(name)
+    python = find_interpreter(place, on_making=print)
     try:
-        return "present" if deviations(output_of(cause.name, python)) else "absent"
+        shows = "present" if deviations(output_of(cause.name, python)) else "absent"
     except RuntimeError as error:
-        return str(error).partition(": ")[2]
+        shows = str(error).partition(": ")[2]
+    return {"jax": versions_in(place)["jax"], "shows": shows}
 
 
 def _base(name: str) -> str:
