@@ -18,7 +18,7 @@ DRIVER = shutil.which("chromedriver")
 
 
 class Browser:
-    """One tab of a browser that can reach nothing but files."""
+    """One tab of a browser, for files and what is served on this machine."""
 
     def __init__(self, base: str) -> None:
         self._base = base
@@ -37,7 +37,10 @@ class Browser:
             return json.load(answer)["value"]
 
     def open(self, page: Path) -> None:
-        self._post(f"{self._session}/url", {"url": page.as_uri()})
+        self.visit(page.as_uri())
+
+    def visit(self, address: str) -> None:
+        self._post(f"{self._session}/url", {"url": address})
 
     def run(self, script: str) -> Any:
         """Run a script and return its result."""

@@ -7,12 +7,19 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
 from markdown_it import MarkdownIt
+from support.browser import CHROMIUM, DRIVER, Browser, browser
 from support.sampling import THEME_OF, exhaustive, sample_parameters
 
 from conformance.engine.budget import budget
@@ -122,6 +129,48 @@ def test_the_site_shows_what_a_code_host_shows(site):
         assert [got.get(tag, 0) for tag in tags] == [expected.get(tag, 0) for tag in tags], name
 
 
+def test_a_requirement_is_found_by_its_id_and_by_its_words(site):
+    """Its page comes first, or among the first of those that use the words."""
+    if CHROMIUM is None or DRIVER is None:
+        pytest.skip("needs chromium and chromedriver")
+    with serve(site) as address, browser() as tab:
+        # from another page each time: a browser restores what was typed on the same one
+        assert found(tab, f"{address}usage/", "BN-EMA-4")[0].startswith("BN-EMA-4: ")
+        assert found(tab, f"{address}pytest/", "grad-10")[0].startswith("BN-GRAD-10: ")
+        titles = found(tab, f"{address}api/", "inside root")
+        assert any(title.startswith("BN-EPS-1: ") for title in titles)
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """Serve a folder to this machine; the search of a site needs HTTP."""
+    handler = partial(SilentHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+class SilentHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None: ...
+
+
+def found(tab: Browser, address: str, typed: str) -> list[str]:
+    """Return the titles that the search on a page offers first, when something is typed."""
+    tab.visit(address)
+    tab.run("document.querySelector('label[for=__search]').click()")
+    tab.press(*typed)
+    script = "return [...document.querySelectorAll('.md-search-result h1')].map(e => e.innerText)"
+    last: list[str] = []
+    for _ in range(100):  # until the same titles are there twice
+        time.sleep(0.3)
+        titles = tab.run(script)
+        if titles and titles == last:
+            return list(titles[:5])
+        last = titles
+    pytest.fail(f"no results for {typed}")
+
+
 @exhaustive
 def test_a_broken_link_ends_the_build(tmp_path):
     """So does an anchor that is missing, and a page that the navigation does not have."""
@@ -129,14 +178,15 @@ def test_a_broken_link_ends_the_build(tmp_path):
     shutil.copytree(ROOT / "docs", docs)
     lost = "[a](nowhere.md) [b](usage.md#nowhere) [c](../nowhere.py)\n"
     (docs / "lost.md").write_text(lost, encoding="utf-8")
-    config = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").replace("docs_dir: docs", "")
+    config = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    config = re.sub(r"^watch: .*$", "", config, flags=re.MULTILINE)
     config = config.replace("tools/docs/site_hooks.py", str(ROOT / "tools/docs/site_hooks.py"))
     (tmp_path / "mkdocs.yml").write_text(config, encoding="utf-8")
 
     done = build(tmp_path / "site", "--config-file", str(tmp_path / "mkdocs.yml"))
 
     assert done.returncode == 1
-    for complaint in ("lost.md", "'nowhere.md'", "#nowhere", "nowhere.py"):
+    for complaint in ("- lost.md", "'/nowhere.md'", "'#nowhere'", "'/nowhere.py'"):
         assert complaint in done.stderr, done.stderr
 
 
