@@ -91,7 +91,7 @@ def requirement_page(
         sections += _example(row, example)
     if judge:
         sections.append(
-            f"## How it is judged {{#property}}\n\n"
+            f"## How it is {'judged' if row.mistakes else 'observed'} {{#property}}\n\n"
             f"From {_source(judge.path)}:\n\n{_block(judge.code, 'python')}"
         )
     sections.append(f"## History {{#history}}\n\n{_history(row)}")
