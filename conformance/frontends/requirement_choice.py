@@ -49,4 +49,4 @@ def _elsewhere(patterns: tuple[str, ...]) -> str:
     except UnknownRequirement:
         return ""
     there = ", ".join(editions_with(row.id for row in rows))
-    return f"{', '.join(patterns)}: not all of it is in this edition. --edition: {there}"
+    return f"{', '.join(patterns)}: not all of it is in this edition. Choose one with it: {there}"

@@ -18,7 +18,7 @@ from conformance.frontends.requirement_choice import select_requirements
 from conformance.report import grade as grades
 from conformance.report.model import SCHEMA, VECTORS_SCHEMA
 from conformance.report.text import WIDTH
-from conformance.requirements import Level, Requirement
+from conformance.requirements import REQUIREMENTS, Level, Requirement
 from conformance.requirements.editions import (
     UnknownEdition,
     edition_named,
@@ -91,7 +91,10 @@ def explain(identity: str, edition: str | None) -> None:
     Statement, formula, reason, classical mistakes, history, the address of its page, and the source
     of its property.
     """
-    rows = _selected((identity,), edition)
+    if edition is None and identity.upper() in REQUIREMENTS:  # also what an edition has dropped
+        rows: tuple[Requirement, ...] = (REQUIREMENTS[identity.upper()],)
+    else:
+        rows = _selected((identity,), edition)
     for number, row in enumerate(rows):
         if number:
             click.echo()
