@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from conformance.adapters.implementation import Declaration, Implementation
 from conformance.adapters.operations.executor import Executor
+from conformance.diagnosis.deadline import OutOfTimeError, check_time
 from conformance.diagnosis.experiment import DECOY
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.observe import (
@@ -92,6 +93,7 @@ class Investigation:
         evidence: What the mistakes were sought in: the calls or, if they are right, gradients.
         further: Diagnoses of mistakes that are made besides the first.
         complete: Whether the mistakes reproduce everything that was observed.
+        hurried: Whether the time was up before all known mistakes were tried.
     """
 
     diagnosis: Diagnosis
@@ -100,6 +102,7 @@ class Investigation:
     evidence: Evidence
     further: tuple[Diagnosis, ...] = ()
     complete: bool = True
+    hurried: bool = False
 
 
 def investigate(subject: Subject) -> Investigation:
@@ -109,7 +112,19 @@ def investigate(subject: Subject) -> Investigation:
         unseen = evidence_of([], conventions)
         return Investigation(Diagnosis("none"), (), unseen, unseen)
     calls = evidence_of(observe(subject), conventions)
+    try:
+        return _search(subject, calls)
+    except OutOfTimeError:
+        deviant, tried = len(calls.deviant), len(calls.observations)
+        nothing = Diagnosis("none", deviating=deviant, calls=tried)
+        return Investigation(nothing, (), calls, calls, hurried=True)
+
+
+def _search(subject: Subject, calls: Evidence) -> Investigation:
+    """Look for the mistakes that reproduce what was observed."""
+    conventions = subject.conventions
     evidence, backward = calls, not calls.deviant
+    check_time()
     if backward:
         evidence = evidence_of(observe_gradients(subject), conventions)
     if backward and not evidence.deviant:  # nor is any gradient wrong

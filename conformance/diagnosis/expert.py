@@ -22,6 +22,9 @@ from conformance.engine.sandbox.worker_process import WorkerProcess
 from conformance.properties.support.subject import Subject
 from conformance.requirements.verdict import Verdict
 
+_LOOKING = 0.6
+"""The share of the patience after which no mistake is looked for, so that something is known."""
+
 
 def serve(
     connection: Connection, *, name: str, strictly: bool, diagnose: bool, patience: int
@@ -47,7 +50,8 @@ def serve(
     signal.alarm(patience)
     with closing(WorkerProcess(name, Limits(), strictly=strictly, start=start_quickly)) as worker:
         subject = Subject(worker.receive_declaration(), worker)
-        examined = examine(subject) if diagnose else None
+        until = time.time() + _LOOKING * patience
+        examined = examine(subject, until) if diagnose else None
         signal.alarm(0)
         with suppress(EOFError, OSError):
             if examined is not None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import zip_longest
+from math import inf
 from typing import Any
 
 from conformance.adapters.implementation import Declaration, Implementation
+from conformance.diagnosis.deadline import OutOfTimeError, looking_until
 from conformance.diagnosis.diagnosis import Diagnosis, Investigation, investigate
 from conformance.diagnosis.known_facts import known_facts, where_seen
+from conformance.diagnosis.lines.domain import DOMAIN, find_domain_line
 from conformance.diagnosis.lines.finder import Lines
 from conformance.diagnosis.lines.line import Line
 from conformance.diagnosis.matching import gather
@@ -20,15 +24,21 @@ from conformance.diagnosis.verification import Explained, Trial, try_declaring, 
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS, Level
 from conformance.requirements.deviations import Deviation
+from conformance.requirements.requirement import family_of
 from conformance.requirements.verdict import Verdict
 
 VERIFYING = 30
 """Seconds from the question after which nothing more is verified."""
 
+_TRACED = 2
+"""Violated requirements of the extended domain whose calls are traced."""
+
 _THROUGH = "BN-GRAD-8"
 """The requirement on the gradient through the running statistics."""
 
 _NOTHING = "No known mistake reproduces what it returned."
+_NO_TIME = "There was no time to try all known mistakes."
+_UNTRIED = "Designed calls are for layers with two modes: none was made."
 _RIGHT = "All designed calls return what they should: what is violated shows elsewhere."
 
 
@@ -65,6 +75,9 @@ class Examined:
         lines = [] if dropped else self.lines
         for each, line in zip((data, *data.get("further", ())), lines, strict=False):
             each.update({} if line is None else {"line": line.to_json()})
+        evidence = self.found.evidence
+        if data["kind"] == "none" and (evidence.has_ranks or not evidence.deviant):
+            data |= _domain_line(self.subject, verdicts)
         replaced = find_replaced(self.subject, verdicts)
         if replaced is None:
             return data
@@ -84,10 +97,29 @@ class Examined:
         ]
 
 
-def examine(subject: Subject) -> Examined:
-    """Diagnose an implementation, and find the lines of its mistakes."""
-    found = investigate(subject)
-    return Examined(subject, found, find_lines(subject, found))
+def _domain_line(subject: Subject, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Return the line of what only the extended domain shows, as part of a diagnosis."""
+    ids = [v.requirement for v in verdicts if family_of(v.requirement) in DOMAIN]
+    with suppress(OutOfTimeError):
+        lines = (find_domain_line(subject, identity) for identity in ids[:_TRACED])
+        line = next((line for line in lines if line is not None), None)
+        return {} if line is None else {"line": line.to_json()}
+    return {}
+
+
+def examine(subject: Subject, until: float = inf) -> Examined:
+    """Diagnose an implementation, and find the lines of its mistakes.
+
+    Args:
+        subject: The implementation.
+        until: When to stop looking, in seconds since 1970.
+    """
+    with looking_until(until):
+        found = investigate(subject)
+        try:
+            return Examined(subject, found, find_lines(subject, found))
+        except OutOfTimeError:
+            return Examined(subject, found, [])
 
 
 def find_lines(subject: Subject, found: Investigation) -> list[Line | None]:
@@ -107,12 +139,7 @@ def _explain(
     ordered = sorted(verdicts, key=lambda v: REQUIREMENTS[v.requirement].level is not Level.MUST)
     data = found.diagnosis.to_json()
     if found.diagnosis.kind == "none":
-        facts = known_facts(found.calls, found.evidence)
-        if not facts:
-            return data
-        if not found.evidence.deviant:
-            return data | {"sentence": _RIGHT, "known": [*where_seen(ordered), *facts]}
-        return data | {"sentence": _NOTHING, "known": facts}
+        return data | _unnamed(found, subject, ordered, until)
     further = [each.to_json() for each in found.further]
     if not found.matches or not verdicts:
         return data
@@ -142,6 +169,21 @@ def _explain(
         calls = rest if found.evidence is found.calls else found.calls
         data |= {"partial": True, "known": known_facts(calls, rest)}
     return data | ({"further": further} if further else {})
+
+
+def _unnamed(
+    found: Investigation, subject: Subject, verdicts: list[Verdict], until: float
+) -> dict[str, Any]:
+    """Return what is known without a mistake; nothing if no designed call returned."""
+    known = known_facts(found.calls, found.evidence)
+    if found.calls.observations and not known:
+        return {}
+    if found.hurried:
+        return {"sentence": _NO_TIME, "known": known}
+    if found.evidence.deviant:
+        return {"sentence": _NOTHING, "known": known}
+    known = [*where_seen(subject, verdicts, until), *known]
+    return {"sentence": _RIGHT if found.calls.observations else _UNTRIED, "known": known}
 
 
 def _verified(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
+from conformance.diagnosis.conditions import condition_of, run_trials
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.prediction import error_ratios
 from conformance.diagnosis.scopes import EVERYWHERE, scopes
+from conformance.properties.support.subject import Subject
+from conformance.requirements.finding import Finding
 from conformance.requirements.requirement import family_of
 from conformance.requirements.verdict import Verdict
 
@@ -15,6 +19,12 @@ _ORDER = ("running_mean", "running_var", "y", "gamma", "beta", "x afterwards")
 """Quantities in the order in which a training call computes them; gradients come after them."""
 
 _SHOWN = 4
+
+_EXPERIMENTS = 2
+"""Violated requirements, of different families, that are tried on more cases."""
+
+_EXPERIMENT = 6
+"""Seconds after which no more cases of one are tried."""
 
 _OUTSIDE = 4
 """The fewest calls of a mode that must be right outside a condition, for it to be named."""
@@ -72,19 +82,43 @@ _CONDITIONS = {
 """By family of requirements, the condition under which it judges what others judge, too."""
 
 
-def where_seen(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return under which conditions, that no designed call has, a layer is wrong, and what first.
+def where_seen(subject: Subject, verdicts: Sequence[Verdict], until: float) -> list[str]:
+    """Return what is wrong first, and under which condition, where all designed calls are right.
 
     Args:
+        subject: The implementation.
         verdicts: The violations, those that bind first.
+        until: When to stop trying cases, in seconds since 1970.
     """
-    families = dict.fromkeys(family_of(verdict.requirement) for verdict in verdicts)
-    if not families or not families.keys() <= _CONDITIONS.keys():
-        return []
-    labels = [v.violation.finding.label for v in verdicts if v.violation is not None]
-    quantity = f": first {min(labels, key=_rank_of_label)}" if labels else ""
-    words = " or ".join(_CONDITIONS[family] for family in families)
-    return [f"Wrong only {words}{quantity}."]
+    seen: dict[str, Verdict] = {}
+    for verdict in verdicts:
+        if verdict.violation is not None and not verdict.ended_worker:
+            seen.setdefault(family_of(verdict.requirement), verdict)
+    chosen = [*seen.values()][:_EXPERIMENTS]
+    found = [_where_wrong(subject, each, until) for each in chosen]
+    return list(dict.fromkeys(fact for facts in found for fact in facts))
+
+
+def _where_wrong(subject: Subject, verdict: Verdict, until: float) -> list[str]:
+    """Return what a violated requirement finds wrong first, in which of the cases tried."""
+    assert verdict.violation is not None, "it is violated"  # noqa: S101
+    trials = run_trials(subject, verdict.requirement, min(until, time.time() + _EXPERIMENT))
+    wrong = [trial for trial in trials if trial.finding is not None]
+    findings = [trial.finding for trial in wrong if trial.finding is not None]
+    first = min(findings or [verdict.violation.finding], key=lambda f: _rank_of_label(f.label))
+    under = _CONDITIONS.get(family_of(verdict.requirement), "")
+    where = ", ".join(filter(None, (_words_of(first), under, condition_of(trials))))
+    tried = f"{len(wrong)} of {len(trials)} tries" if wrong else "in a single case"
+    before = [name for trial in wrong if trial.finding is first for name in trial.right]
+    right = [f"Right in that case: {', '.join(before[:_SHOWN])}."] * bool(before)
+    return [f"First wrong: {where} ({tried} of {verdict.requirement}).", *right]
+
+
+def _words_of(finding: Finding) -> str:
+    """Return what is wrong, without the step of a program in which it was seen."""
+    if finding.kind.without_result:
+        return f"{finding.operation or finding.quantity} raises {finding.got}"
+    return finding.quantity
 
 
 def _rank_of_label(label: str) -> int:
@@ -154,7 +188,7 @@ def _wrong_ranks(evidence: Evidence) -> str:
     """Return which quantities are wrong for inputs of several axes, and for which shapes."""
     wrong: dict[str, None] = {}
     shapes: dict[str, None] = {}
-    for (mode, name), index, bad in _compare(evidence):
+    for (mode, name), index, bad in sorted(_compare(evidence), key=lambda each: _rank(each[0])):
         call = evidence.observations[index].call
         if bad and call is not None:
             wrong[f"{name} {mode}"] = None

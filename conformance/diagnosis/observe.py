@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from conformance.adapters.domain import Options
 from conformance.adapters.operations.values import Given
 from conformance.adapters.protocols import STATISTICS, Config
+from conformance.diagnosis.deadline import OutOfTimeError, check_time
 from conformance.diagnosis.experiment import (
     DECOY,
     Call,
@@ -73,10 +75,14 @@ class Observation:
 
 
 def observe(subject: Subject) -> list[Observation]:
-    """Return the observations of all calls, series by series."""
-    with warnings.catch_warnings():
+    """Return the observations of all calls, series by series; the first ones if time is up."""
+    found: list[Observation] = []
+    with warnings.catch_warnings(), suppress(OutOfTimeError):
         warnings.simplefilter("ignore")  # of overflow in a faulty layer, for example
-        return list(_observations(subject))
+        for observation in _observations(subject):
+            found.append(observation)
+            check_time()
+    return found
 
 
 def _observations(subject: Subject) -> Iterator[Observation]:

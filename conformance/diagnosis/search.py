@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from conformance.adapters.calling import ROWS
 from conformance.diagnosis.constants import constants
+from conformance.diagnosis.deadline import check_time
 from conformance.diagnosis.fault_model import Alternative, constant_of
 from conformance.diagnosis.fault_models import ALTERNATIVES
 from conformance.diagnosis.matching import Evidence, gather, tally
@@ -121,6 +122,7 @@ def matches(evidence: Evidence, *, backward: bool = False) -> list[Match]:
 
 
 def _match(evidence: Evidence, alternative: Alternative, where: Sequence[Scope]) -> Match | None:
+    check_time()
     affordable = [s for s in where if cost_of(alternative, s) <= _AFFORDABLE]
     if alternative.remembers and evidence.names is not None:
         return None  # calls of other modes are missing in what it would be replayed on

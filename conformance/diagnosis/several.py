@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, islice
 
+from conformance.diagnosis.deadline import check_time
 from conformance.diagnosis.matching import Evidence, gather
 from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.prediction import Predictor, Quantities, agrees, error_ratios
@@ -210,6 +211,7 @@ def _compatible(chosen: tuple[Match, ...]) -> bool:
 
 def _reproduces(evidence: Evidence, chosen: tuple[Match, ...]) -> bool:
     """Whether mistakes together reproduce every number, the worst calls first."""
+    check_time()
     predicted = _predict(evidence, parts_of(chosen))
     return all(
         agrees(quantities, evidence.seen[index], evidence.observations[index].raised)

@@ -89,6 +89,7 @@ class PropertyRun:
         rejected: Cases that could not be used.
         cut: Cases left out because the time was up.
         until: When to stop, in seconds since 1970; the first cases are executed all the same.
+        palettes: The palettes of shapes from which cases are drawn.
         failure: The case that violated the requirement last.
     """
 
@@ -108,8 +109,8 @@ class PropertyRun:
         self.cases = self.rejected = self.cut = 0
         self.failure: Failure | None = None
         self._replayed = False
-        chosen = palettes or prop.palettes_of(budget.profile) or (_palette(budget),)
-        tests = [_SeedTest(self, palette) for palette in chosen]
+        self.palettes = palettes or prop.palettes_of(budget.profile) or (_palette(budget),)
+        tests = [_SeedTest(self, palette) for palette in self.palettes]
         if prop.mined is not None and not palettes:
             further = prop.mined(subject.implementation.mined)
             cases = MINED_CASES if prop.simplest else 1

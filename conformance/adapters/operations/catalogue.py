@@ -76,7 +76,8 @@ _BY_MODULE = {
         "differentiate_twice",
         "train_masked",
     ),
-    "equations": ("trace_call", "trace_gradient", "trace_forward"),
+    "equations": ("trace_call", "trace_gradient", "trace_forward", "trace_program"),
+    "stopped_gradients": ("unstop_gradient",),
     "growth": ("measure_growth",),
 }
 
@@ -117,6 +118,8 @@ ON_TRUST = frozenset(
         "trace_call",
         "trace_gradient",
         "trace_forward",
+        "trace_program",
+        "unstop_gradient",
     }
 )
 """Operations whose facts rest on the word of the process that imports the implementation."""

@@ -92,7 +92,8 @@ def describe(
     known |= dict(zip(outputs, results, strict=True))
     uses = Counter(id(var) for eqn in eqns for var in eqn.invars)
     uses.update(map(id, jaxpr.outvars))
-    for frames, group in groupby(eqns, _frames_of):
+    origins: dict[core.Var, tuple[Frame, ...]] = {}
+    for frames, group in groupby(eqns, frames_of):
         together = list(group)
         for eqn in together:
             for inner, inner_consts in _called(eqn):
@@ -100,14 +101,57 @@ def describe(
                 yield from describe(inner, inner_consts, operands, without)
         inside = Counter(id(var) for eqn in together for var in eqn.invars)
         computed = [
-            np.asarray(known[var])
+            _plain(known[var])
             for eqn in together
             for var in eqn.outvars
             if uses[id(var)] > inside[id(var)] and eqn.primitive.name not in _MOVES
         ]
         values = [value for value in computed if value.size <= _MOST_NUMBERS]
-        if values and frames and frames[0] not in without and (place := _expression(*frames[0])):
-            yield {**place, "values": values}
+        used = [v for v in _used(together) if v in origins and v.aval.size <= _MOST_NUMBERS]
+        if values and frames and frames[0] not in without and (place := place_of(*frames[0])):
+            yield {
+                **place,
+                "values": values,
+                "operands": [_plain(known[var]) for var in used],
+                "handed": [_handing(frames, origins[var]) for var in used],
+                "constants": _constants(together),
+            }
+        origins |= {var: frames for eqn in together for var in eqn.outvars}
+
+
+def _used(together: Sequence[core.JaxprEqn]) -> set[core.Var]:
+    """Return the arrays that equations use and do not compute."""
+    own = {var for eqn in together for var in eqn.outvars}
+    return {v for eqn in together for v in eqn.invars if not isinstance(v, core.Literal)} - own
+
+
+def _constants(together: Sequence[core.JaxprEqn]) -> list[Any]:
+    """Return the numbers in equations that JAX does not compute."""
+    operands = (operand for eqn in together for operand in eqn.invars)
+    return [np.asarray(each.val) for each in operands if isinstance(each, core.Literal)]
+
+
+def _handing(frames: tuple[Frame, ...], origin: tuple[Frame, ...]) -> dict[str, Any]:
+    """Return where the innermost function that has both an expression and its operand uses it.
+
+    Args:
+        frames: The frames of the expression, the innermost first.
+        origin: The frames of the operand.
+    """
+    common: Frame | None = None
+    for frame, other in zip(reversed(frames), reversed(origin), strict=False):
+        if frame[0] is not other[0]:
+            break
+        common = frame
+        if frame != other:
+            break
+    return place_of(*common) if common and _is_own(common[0].co_filename) else {}
+
+
+def _plain(value: Any) -> np.ndarray[Any, Any]:
+    """Return an array in a dtype of NumPy: those of bfloat16 become float32."""
+    array = np.asarray(value)
+    return array if array.dtype.kind in "biuf" else array.astype(np.float32)
 
 
 def _called(eqn: core.JaxprEqn) -> Iterator[tuple[core.Jaxpr, Sequence[Any]]]:
@@ -122,7 +166,7 @@ def _called(eqn: core.JaxprEqn) -> Iterator[tuple[core.Jaxpr, Sequence[Any]]]:
             return
 
 
-def _frames_of(eqn: core.JaxprEqn) -> tuple[Frame, ...]:
+def frames_of(eqn: core.JaxprEqn) -> tuple[Frame, ...]:
     """Return where an equation is from: the innermost frame of the implementation, and its callers.
 
     Empty if there is none, or only outside the call.
@@ -132,16 +176,21 @@ def _frames_of(eqn: core.JaxprEqn) -> tuple[Frame, ...]:
         return ()
     frames: list[Frame] = [*zip(*traced.raw_frames(), strict=True)]
     for at, (code, _) in enumerate(frames):
-        file = code.co_filename
-        if file.startswith(_SUITE):
+        if code.co_filename.startswith(_SUITE):
             return ()
-        unknown = file.startswith("<") and file not in linecache.cache  # no cell of IPython
-        if not (unknown or file.startswith(_LIBRARIES) or "-packages" in file):
+        if _is_own(code.co_filename):
             return tuple(frames[at:])
     return ()
 
 
-def _expression(code: CodeType, instruction: int) -> dict[str, Any]:
+def _is_own(file: str) -> bool:
+    """Return whether a file is neither of the suite nor of a library."""
+    unknown = file.startswith("<") and file not in linecache.cache  # no cell of IPython
+    return not (unknown or file.startswith((_SUITE, *_LIBRARIES)) or "-packages" in file)
+
+
+def place_of(code: CodeType, instruction: int) -> dict[str, Any]:
+    """Return where an instruction is in its source, and the source; nothing if that is unknown."""
     line, end_line, column, end_column = [*code.co_positions()][instruction // 2]
     if line is None or end_line is None or column is None or end_column is None:
         return {}
@@ -161,7 +210,7 @@ def _expression(code: CodeType, instruction: int) -> dict[str, Any]:
 def innermost_frames(jaxpr: core.Jaxpr) -> Iterator[Frame]:
     """Yield where the equations of a function, and of those that it calls, are from."""
     for eqn in jaxpr.eqns:
-        yield from _frames_of(eqn)[:1]
+        yield from frames_of(eqn)[:1]
         for value in eqn.params.values():
             inner = value.jaxpr if isinstance(value, core.ClosedJaxpr) else value
             if isinstance(inner, core.Jaxpr):

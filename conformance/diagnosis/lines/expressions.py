@@ -34,10 +34,21 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """An evaluated expression, and the arrays that others use of it."""
+    """An evaluated expression.
+
+    Attributes:
+        place: Where it is.
+        values: The arrays that others use of it.
+        operands: The arrays of others that it uses.
+        handed: For each of them, where the innermost function that has both passes it on.
+        constants: The numbers in it that JAX does not compute, as text: NaN equals NaN.
+    """
 
     place: Place
     values: tuple[Float64, ...]
+    operands: tuple[Float64, ...] = ()
+    handed: tuple[Place | None, ...] = ()
+    constants: tuple[str, ...] = ()
 
 
 def read_expressions(reported: Any) -> list[Expression]:
@@ -51,17 +62,39 @@ _NUMBERS = ("line", "column", "end_line", "end_column")
 
 def _read(reported: Any) -> Expression | None:
     """Return an expression from a process that is not trusted; None if it is something else."""
+    place = _place(reported)
+    if place is None or not isinstance(reported.get("values"), list):
+        return None
+    values, operands, constants = (
+        _numbers(reported.get(name)) for name in ("values", "operands", "constants")
+    )
+    handed = reported.get("handed")
+    places = tuple(map(_place, handed)) if isinstance(handed, list) else ()
+    return Expression(
+        place,
+        values,
+        operands,
+        places if len(places) == len(operands) else (None,) * len(operands),
+        tuple(str(float(each)) for each in constants if each.size == 1),
+    )
+
+
+def _place(reported: Any) -> Place | None:
     if not isinstance(reported, dict):
         return None
     file, text = reported.get("file"), reported.get("text")
-    numbers = [reported.get(name) for name in _NUMBERS]
-    values = reported.get("values")
-    if not isinstance(file, str) or not isinstance(text, str) or not isinstance(values, list):
+    if not isinstance(file, str) or not isinstance(text, str):
         return None
+    numbers = [reported.get(name) for name in _NUMBERS]
     line, column, end_line, end_column = (n if type(n) is int else 0 for n in numbers)
-    place = Place(printable(file, ""), line, column, end_line, end_column, printable(text, ""))
-    arrays = [v for v in values if isinstance(v, np.ndarray) and v.dtype.kind in "fiub"]
-    return Expression(place, tuple(a.astype(np.float64) for a in arrays))
+    return Place(printable(file, ""), line, column, end_line, end_column, printable(text, ""))
+
+
+def _numbers(arrays: Any) -> tuple[Float64, ...]:
+    if not isinstance(arrays, list):
+        return ()
+    numeric = (a for a in arrays if isinstance(a, np.ndarray) and a.dtype.kind in "fiub")
+    return tuple(a.astype(np.float64) for a in numeric)
 
 
 def tolerance(predicted: Approximate) -> Float64 | None:

@@ -10,21 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from conformance.adapters.operations.executor import ExecutorLost
 from conformance.adapters.protocols import Config
+from conformance.diagnosis.deadline import check_time
 from conformance.diagnosis.diagnosis import Investigation
 from conformance.diagnosis.experiment import Call
 from conformance.diagnosis.lines import hand_written_backward as backward
 from conformance.diagnosis.lines.expressions import Expression, align
-from conformance.diagnosis.lines.implied import Implied, find_implied
-from conformance.diagnosis.lines.line import Line, make_line
-from conformance.diagnosis.lines.steps import ORDER, STATISTICS, Wrong, find_wrong
-from conformance.diagnosis.lines.tracing import trace
+from conformance.diagnosis.lines.first import first_implied, first_wrong, imply
+from conformance.diagnosis.lines.line import Line
+from conformance.diagnosis.lines.steps import ORDER, Wrong, find_wrong, quantities
+from conformance.diagnosis.lines.stopped import find_stopping
+from conformance.diagnosis.lines.tracing import trace, trace_later
+from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.scopes import Part
 from conformance.diagnosis.search import parts_of
@@ -72,20 +75,77 @@ class Lines:
         parts = parts_of(found.matches)
         deviant = (found.evidence.observations[index] for index in found.evidence.deviant)
         seen = [*filter(_is_traceable, deviant)]
-        return [self._find_one(parts, at, seen) for at in range(len(parts))]
+        lines = [self._find_one(parts, at, seen) for at in range(len(parts))]
+        if lines == [None]:
+            return [self._find_stopping(seen)]
+        return [
+            None if line and self._is_acquitted(line, found.evidence, seen) else line
+            for line in lines
+        ]
 
     def find_unnamed(self, found: Investigation) -> Line | None:
         """Return the line of the first wrong quantity where no mistake is named."""
         evidence = found.calls if found.calls.deviant else found.evidence
-        deviant = (evidence.observations[index] for index in evidence.deviant)
+        deviant = [evidence.observations[index] for index in evidence.deviant]
         conventions = self.subject.conventions
-        seen = [o for o in filter(_is_traceable, deviant) if _imply(o, conventions)]
+        seen = [o for o in filter(_is_traceable, deviant) if imply(o, conventions)]
         tried = sorted(seen, key=_rank)[:_TRACED]
         lines = [line for call in tried for line in self._locate_implied(call)]
-        if not lines or len({line.place for line in lines}) > 1:
+        if not lines:
+            return self._find_stopping([*filter(_is_traceable, deviant)])
+        if len({line.place for line in lines}) > 1:
+            return None
+        if self._is_acquitted(lines[0], evidence, seen):
             return None
         simple = (each for o in self._simple_calls(tried[0]) for each in self._locate_implied(o))
         return next((line for line in simple if line.place == lines[0].place), lines[0])
+
+    def _is_acquitted(self, line: Line, evidence: Evidence, seen: Sequence[Observation]) -> bool:
+        """Return whether a mistake is not in an expression, but in when or with what it is used."""
+        elsewhere = self._is_right_elsewhere(line, evidence, seen)
+        return elsewhere or self._changes_with_calls(line, seen)
+
+    def _changes_with_calls(self, line: Line, seen: Sequence[Observation]) -> bool:
+        """Return whether an expression has other numbers in a later call.
+
+        Then what is wrong is decided where these numbers are.
+        """
+        observation = min(seen, key=_rank)
+        if observation.before is None or observation.gradients is not None:
+            return False
+        with suppress(ViolationFound, ExecutorLost):
+            later = trace_later(self.subject, observation)
+            here, there = (
+                [each.constants for each in expressions if line.is_at(each.place)]
+                for expressions in (self._trace(observation)[1], later)
+            )
+            return bool(there) and here != there
+        return False
+
+    def _is_right_elsewhere(
+        self, line: Line, evidence: Evidence, seen: Sequence[Observation]
+    ) -> bool:
+        """Return whether the same expression is right in the other mode, where all is right.
+
+        Then it is not wrong, but used where another one should be. An expression with other
+        constants is another one.
+        """
+        deviant = [evidence.observations[index].call for index in evidence.deviant]
+        observation = min(seen, key=_rank)
+        call = observation.call
+        if call is None or any(o and o.training != call.training for o in deviant):
+            return False
+        flag = float(call.training) if observation.before is None else call.training
+        other = replace(observation, call=replace(call, flag=flag))
+        here, there = (
+            [each for each in self._trace(o)[1] if line.is_at(each.place)]
+            for o in (observation, other)
+        )
+        find = quantities if other.gradients is None else backward.backward_quantities
+        truth = find((), self.subject.conventions, other).values()
+        same = {each.constants for each in here}
+        values = [value for each in there if each.constants in same for value in each.values]
+        return any(align(value, right) is not None for value in values for right in truth)
 
     def _find_one(
         self, parts: tuple[Part, ...], at: int, seen: Sequence[Observation]
@@ -111,6 +171,17 @@ class Lines:
         )
         return next((line for line in simple if line.place == first.place), first)
 
+    def _find_stopping(self, seen: Sequence[Observation]) -> Line | None:
+        """Return the line that stops a gradient; None where it is wrong for another reason."""
+        tried = sorted((o for o in seen if o.gradients is not None), key=_rank)[:_TRACED]
+        with suppress(ViolationFound, ExecutorLost):
+            if not (lines := find_stopping(self.subject, tried)):
+                return None
+            simple = self._simple_calls(tried[0])
+            shown = (line for call in simple for line in find_stopping(self.subject, [call]))
+            return next((line for line in shown if line.place == lines[0].place), lines[0])
+        return None
+
     def _simple_calls(self, like: Observation) -> Iterator[Observation]:
         """Yield calls of the kind of another one whose numbers are easy to follow."""
         config = self.subject.implementation.design.configured(_CONFIG)
@@ -130,44 +201,14 @@ class Lines:
         if _find_wrong(parts, others, self.subject.conventions, call):
             made, expressions = self._trace(call)
             wrong = _find_wrong(parts, others, self.subject.conventions, made)
-            yield from self._first(expressions, made, wrong)
+            yield from (line for _, line in first_wrong(self.subject, expressions, made, wrong))
 
     def _locate_implied(self, call: Observation) -> Iterator[Line]:
         """Yield the first expression in one call with a value that a wrong result implies."""
         made, expressions = self._trace(call)
-        values = [value for expression in expressions for value in expression.values]
-        for implied in _imply(made, self.subject.conventions):
-            known = [align(value, each) for value in values for each in implied.after]
-            if implied.after and all(each is None for each in known):
-                return
-            for line in self._first(expressions, made, [implied.wrong]):
-                yield line
-                return
-
-    def _first(
-        self, expressions: Sequence[Expression], call: Observation, wrong: Sequence[Wrong]
-    ) -> Iterator[Line]:
-        """Yield the first expression with a wrong value.
-
-        Where a wrong statistic is found at no expression, those after it are not to blame.
-        """
-        found: list[tuple[int, Wrong, float]] = []
-        for each in wrong:
-            places = (
-                (at, float(got[each.index]))
-                for at, expression in enumerate(expressions)
-                for value in expression.values
-                if (got := align(value, each.predicted)) is not None
-            )
-            place = next(places, None)
-            if place is not None:
-                found.append((place[0], each, place[1]))
-            elif each.name in STATISTICS:
-                break
-        if found:
-            at, each, number = min(found, key=lambda one: one[0])
-            name = self.subject.implementation.name
-            yield make_line(expressions[at].place, name, call, each, number)
+        line = first_implied(self.subject, expressions, made)
+        if line is not None:
+            yield line
 
     def _trace(self, call: Observation) -> tuple[Observation, list[Expression]]:
         """Make a call anew, and return its observation and its expressions; none if it raises."""
@@ -177,6 +218,7 @@ class Lines:
         arrays = made.x, () if made.cotangent is None else made.cotangent, *before
         key = call.config, made.flag, made.seed, *(np.asarray(each).tobytes() for each in arrays)
         if key not in self.traced:
+            check_time()
             self.traced[key] = call, []
             with suppress(ViolationFound, ExecutorLost):
                 self.traced[key] = trace(self.subject, call)
@@ -198,12 +240,6 @@ def _find_wrong(
 ) -> list[Wrong]:
     find = find_wrong if call.gradients is None else backward.find_wrong_gradients
     return find(parts, others, conventions, call)
-
-
-def _imply(call: Observation, conventions: Conventions) -> list[Implied]:
-    if call.gradients is None:
-        return find_implied(call, conventions)
-    return [Implied(each) for each in backward.find_implied_gradients(call, conventions)]
 
 
 def _rank(observation: Observation) -> tuple[bool, int]:

@@ -47,8 +47,10 @@ def find_wrong_gradients(
         conventions: What the implementation declares.
         observation: The call that is differentiated, and the state before it.
     """
-    made, right, truth = (_quantities(p, conventions, observation) for p in (parts, others, ()))
-    other = _quantities((), conventions, _in_other_mode(observation))
+    made, right, truth = (
+        backward_quantities(p, conventions, observation) for p in (parts, others, ())
+    )
+    other = backward_quantities((), conventions, _in_other_mode(observation))
     known = [*inputs(observation).values(), *right.values(), *truth.values(), *other.values()]
     return [*clearly_wrong(ORDER, made, right, known, _is_mixed_up)]
 
@@ -60,7 +62,7 @@ def find_implied_gradients(observation: Observation, conventions: Conventions) -
         observation: The call that is differentiated, and its gradients.
         conventions: What the implementation declares.
     """
-    truth = _quantities((), conventions, observation)
+    truth = backward_quantities((), conventions, observation)
     found, call, before = observation.gradients, observation.call, observation.before
     if not truth or found is None or call is None or before is None:
         return []
@@ -70,7 +72,7 @@ def find_implied_gradients(observation: Observation, conventions: Conventions) -
         if name in truth
         and (value := np.asarray(found[given], np.float64)).shape == truth[name].shape
     }
-    other = _quantities((), conventions, _in_other_mode(observation))
+    other = backward_quantities((), conventions, _in_other_mode(observation))
     known = [*inputs(observation).values(), *truth.values(), *other.values()]
     with np.errstate(all="ignore"):
         implied = dict(seen)
@@ -91,10 +93,16 @@ def _is_mixed_up(name: str, wrong: Wrong | None) -> bool:
     return wrong is not None and name in _STEPS and bool(np.ptp(wrong.predicted.value))
 
 
-def _quantities(
+def backward_quantities(
     parts: Sequence[Part], conventions: Conventions, observation: Observation
 ) -> Quantities:
-    """Return what a backward pass computes by name; nothing if the model cannot."""
+    """Return what a backward pass computes by name; nothing if the model cannot.
+
+    Args:
+        parts: The mistakes that the model makes.
+        conventions: What the implementation declares.
+        observation: The call that is differentiated, and the state before it.
+    """
     call, before = observation.call, observation.before
     assert call is not None, "a call is differentiated"  # noqa: S101
     assert call.cotangent is not None, "a call is differentiated"  # noqa: S101

@@ -6,7 +6,7 @@ results. An expression with exactly that value computes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,24 +41,36 @@ class Implied:
     after: tuple[Approximate, ...] = ()
 
 
-def find_implied(observation: Observation, conventions: Conventions) -> list[Implied]:
+def find_implied(
+    observation: Observation, conventions: Conventions, others: Iterable[Approximate] = ()
+) -> list[Implied]:
     """Return what the first wrong result of a call implies, in the order of computation.
 
     Args:
         observation: The call of a layer, the state before it, and its results.
         conventions: What the implementation declares.
+        others: Values that are right for something else, besides those of the call.
     """
     truth = quantities((), conventions, observation)
     if not truth:
         return []
-    known = [*inputs(observation).values(), *truth.values()]
+    known = [*inputs(observation).values(), *truth.values(), *others]
+    found: list[Implied] = []
     with np.errstate(all="ignore"):
-        return [
-            Implied(wrong, tuple(truth[each] for each in after if each in truth))
-            for name, value, after in _back(observation, conventions, truth)
-            if (wrong := compare(name, value, truth.get(name))) is not None
-            and not is_known(wrong.predicted, known)
-        ]
+        for name, value, after in _back(observation, conventions, truth):
+            wrong = compare(name, value, truth.get(name))
+            if wrong is not None and is_known(wrong.predicted, known):
+                break  # what is computed from it is not to blame
+            if wrong is not None:
+                found.append(Implied(wrong, tuple(truth[each] for each in after if each in truth)))
+    return found
+
+
+def is_wrong(observation: Observation, conventions: Conventions) -> bool:
+    """Return whether a result of a call is clearly wrong."""
+    truth = quantities((), conventions, observation)
+    with np.errstate(all="ignore"):
+        return bool(truth) and any(True for _ in _back(observation, conventions, truth))
 
 
 _Back = Iterator[tuple[str, Approximate, tuple[str, ...]]]

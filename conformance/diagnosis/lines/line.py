@@ -65,6 +65,12 @@ class Line:
         """Where the expression is."""
         return self.file, self.line, self.column, self.end_line, self.end_column
 
+    def is_at(self, place: Place) -> bool:
+        """Return whether the expression is at a place, in a file with this name."""
+        same = place.line, place.column, place.end_line, place.end_column, place.text
+        own = self.line, self.column, self.end_line, self.end_column, self.text
+        return same == own and Path(place.file).name == Path(self.file).name
+
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
         return asdict(self)

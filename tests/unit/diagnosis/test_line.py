@@ -252,6 +252,23 @@ def test_the_line_of_a_backward_pass_is_in_its_function(find: Find):
     assert "w" in line.given
 
 
+def test_what_stops_a_gradient_is_shown(find: Find):
+    """The gradient is right without it, and wrong with it alone."""
+    method = """
+    def moments(self, x):
+        mean = jax.lax.stop_gradient(x.mean(0))
+        return mean, jnp.square(x - mean).mean(0)
+    """
+    stored = """
+    def moved(self, old, new):
+        return self.momentum * old + (1 - self.momentum) * jax.lax.stop_gradient(new)
+    """
+    (line,) = find(method, stored, name="line_that_stops")
+    assert line is not None
+    assert line.text == "jax.lax.stop_gradient(x.mean(0))" == source_at(line)
+    assert line.got != line.expected
+
+
 def test_the_line_of_a_forward_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A layer that is a function has a line, too: here of a mean that is wrong."""
     monkeypatch.chdir(tmp_path)
