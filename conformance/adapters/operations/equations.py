@@ -29,9 +29,8 @@ def trace_call(layer: Layer, x: Any, flag: bool) -> list[dict[str, Any]]:
     Returns:
         By expression, as computed: ``file``, ``line``, ``column``, ``end_line``, ``end_column``
         (from 1, the end excluded), ``text``, its source, ``values``, what it hands to others:
-        arrays of at most 64 numbers, ``operands``, what others have computed for it, ``handed``,
-        for each of these where it is passed on by the function that has both, and ``constants``,
-        the numbers in it.
+        arrays of at most 64 numbers, ``operands``, what others have computed for it, and
+        ``constants``, the numbers in it.
     """
 
     def trace() -> Iterator[dict[str, Any]]:
@@ -103,17 +102,13 @@ def trace_forward(
     return _attempt(trace)
 
 
-def trace_program(
-    layer: WideLayer, x: Any, mask: Any, lanes: list[Any] | None, flag: bool
-) -> list[dict[str, Any]]:
+def trace_program(layer: WideLayer, x: Any, mask: Any, flag: bool) -> list[dict[str, Any]]:
     """Return what each expression of a layer of the extended domain computes, as trace_call does.
 
     Args:
         layer: The layer.
-        x: The batch, in the layout of the layer; (S, n, D) with lanes.
+        x: The batch, in the layout of the layer.
         mask: The elements that count, in a shape that broadcasts; None for all.
-        lanes: Name of the axis, number of shards, and whether they are on devices, which are
-            treated as lanes of ``jax.vmap`` here; None for none.
         flag: The value of ``use_running_average``.
     """
 
@@ -121,12 +116,8 @@ def trace_program(
         def call(arrays: Any, x: Any, mask: Any) -> Any:
             return layer.pure(arrays, x, flag, mask)
 
-        function = call
-        if lanes is not None:
-            axes = None, 0, None if mask is None else 0
-            function = jax.vmap(call, in_axes=axes, axis_name=lanes[0])
         given = layer.arrays, jnp.asarray(x), None if mask is None else jnp.asarray(mask)
-        closed = jax.make_jaxpr(function)(*given)
+        closed = jax.make_jaxpr(call)(*given)
         yield from describe(closed.jaxpr, closed.consts, jax.tree.leaves(given))
 
     return _attempt(trace)

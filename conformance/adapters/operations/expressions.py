@@ -92,7 +92,7 @@ def describe(
     known |= dict(zip(outputs, results, strict=True))
     uses = Counter(id(var) for eqn in eqns for var in eqn.invars)
     uses.update(map(id, jaxpr.outvars))
-    origins: dict[core.Var, tuple[Frame, ...]] = {}
+    made: set[core.Var] = set()
     for frames, group in groupby(eqns, frames_of):
         together = list(group)
         for eqn in together:
@@ -107,16 +107,15 @@ def describe(
             if uses[id(var)] > inside[id(var)] and eqn.primitive.name not in _MOVES
         ]
         values = [value for value in computed if value.size <= _MOST_NUMBERS]
-        used = [v for v in _used(together) if v in origins and v.aval.size <= _MOST_NUMBERS]
+        used = [v for v in _used(together) if v in made and v.aval.size <= _MOST_NUMBERS]
         if values and frames and frames[0] not in without and (place := place_of(*frames[0])):
             yield {
                 **place,
                 "values": values,
                 "operands": [_plain(known[var]) for var in used],
-                "handed": [_handing(frames, origins[var]) for var in used],
                 "constants": _constants(together),
             }
-        origins |= {var: frames for eqn in together for var in eqn.outvars}
+        made |= {var for eqn in together for var in eqn.outvars}
 
 
 def _used(together: Sequence[core.JaxprEqn]) -> set[core.Var]:
@@ -129,23 +128,6 @@ def _constants(together: Sequence[core.JaxprEqn]) -> list[Any]:
     """Return the numbers in equations that JAX does not compute."""
     operands = (operand for eqn in together for operand in eqn.invars)
     return [np.asarray(each.val) for each in operands if isinstance(each, core.Literal)]
-
-
-def _handing(frames: tuple[Frame, ...], origin: tuple[Frame, ...]) -> dict[str, Any]:
-    """Return where the innermost function that has both an expression and its operand uses it.
-
-    Args:
-        frames: The frames of the expression, the innermost first.
-        origin: The frames of the operand.
-    """
-    common: Frame | None = None
-    for frame, other in zip(reversed(frames), reversed(origin), strict=False):
-        if frame[0] is not other[0]:
-            break
-        common = frame
-        if frame != other:
-            break
-    return place_of(*common) if common and _is_own(common[0].co_filename) else {}
 
 
 def _plain(value: Any) -> np.ndarray[Any, Any]:

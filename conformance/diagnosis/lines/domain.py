@@ -1,26 +1,26 @@
-"""The line of a mistake that only masks, axes, shards or inputs of 16 bits show.
+"""The line of a mistake that only masks, several axes or inputs of 16 bits show.
 
 The rows that count, and the statistics before and after them, are a call like any other. What its
-results imply is sought among the expressions of the call on the masked, folded or split batch.
+results imply is sought among the expressions of the call on the masked or folded batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from hypothesis.errors import UnsatisfiedAssumption
 
-from conformance.adapters.domain import Lanes, Options, Results
+from conformance.adapters.domain import Options, Results
 from conformance.adapters.operations.executor import ExecutorLost
 from conformance.adapters.operations.values import Given
 from conformance.diagnosis.approximate import Approximate, exact
 from conformance.diagnosis.conditions import draw_cases
 from conformance.diagnosis.experiment import Call
-from conformance.diagnosis.lines.expressions import Expression, read_expressions
+from conformance.diagnosis.lines.expressions import read_expressions
 from conformance.diagnosis.lines.first import first_implied
 from conformance.diagnosis.lines.implied import is_wrong
 from conformance.diagnosis.lines.line import Line
@@ -30,12 +30,11 @@ from conformance.properties.masks import shape_mask, shape_rows
 from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.domain_checks import DomainLayer, call, domain_of, start
 from conformance.properties.support.subject import Subject
-from conformance.properties.synchronization import lanes_of, mask_of, spread
 from conformance.strategies.case import Case
-from conformance.strategies.domain_cases import Folded, Masked, Spread, fold, unfold
+from conformance.strategies.domain_cases import Folded, Masked, fold, unfold
 from conformance.strategies.precision_cases import Half, PulledHalf
 
-DOMAIN = ("MASK", "ND", "SYNC", "TYPE")
+DOMAIN = ("MASK", "ND", "TYPE")
 """The families of requirements whose cases are traced."""
 
 _CASES = 24
@@ -56,7 +55,6 @@ class _Input:
         x: The batch in the layout of the layer.
         w: A cotangent in that layout, which makes the program one that was compiled before.
         mask: The mask as the layer takes it.
-        lanes: How the batch is split.
         axis: The feature axis of x.
     """
 
@@ -66,7 +64,6 @@ class _Input:
     x: Any
     w: Any = None
     mask: Any = None
-    lanes: Lanes | None = None
     axis: int = -1
 
 
@@ -91,20 +88,16 @@ def _lines_of(subject: Subject, drawn: dict[str, Any]) -> Iterator[Line]:
     given = _input_of(subject, value)
     if given is None or given.case.x.size > _LARGEST:
         return
-    results = call(given.layer, given.x, given.w, given.mask, given.lanes)
-    for observation, lane in _observe(given, results):
-        made = observation.call
-        assert made is not None, "it was made"  # noqa: S101
+    results = call(given.layer, given.x, given.w, given.mask)
+    for observation in _observe(given, results):
         if not is_wrong(observation, subject.conventions):
             continue
-        lanes = given.lanes and list(given.lanes)
-        if lanes and not made.training:
-            return  # no axis is bound
-        asked = given.layer.ref, given.x, given.mask, lanes, made.flag
+        made = observation.call
+        assert made is not None, "it was made"  # noqa: S101
+        asked = given.layer.ref, given.x, given.mask, made.flag
         reported = subject.session.ask("trace_program", *asked, label="tracing a call")
-        expressions = [_in_lane(each, lane, given.lanes) for each in read_expressions(reported)]
-        others, sums = [*_others(given)], [*_sums_of_shards(given)]
-        line = first_implied(subject, expressions, observation, others, sums)
+        expressions = read_expressions(reported)
+        line = first_implied(subject, expressions, observation, [*_others(given)])
         yield from () if line is None else (line,)
         return  # what comes later may be wrong for the same reason
 
@@ -124,12 +117,6 @@ def _input_of(subject: Subject, drawn: Any) -> _Input | None:
         layer = start(subject, config, state, options)
         x, w = (fold(rows, drawn.around, axis) for rows in (case.x, drawn.w))
         return _Input(case, every, layer, x, w, axis=axis)
-    if isinstance(drawn, Spread) and not drawn.on_devices:
-        lanes = lanes_of(drawn)
-        layer = start(subject, config, state, Options(axis_name=lanes.axis_name))
-        mask = None if drawn.kept.all() else mask_of(subject, drawn)
-        x, w = (spread(drawn, rows) for rows in (case.x, drawn.w))
-        return _Input(case, drawn.kept, layer, x, w, mask, lanes)
     if isinstance(drawn, Half | PulledHalf):
         taken = [p for p in domain_of(subject).narrowed_precisions if p.x == drawn.dtype]
         if taken:
@@ -139,53 +126,21 @@ def _input_of(subject: Subject, drawn: Any) -> _Input | None:
     return None
 
 
-def _observe(given: _Input, results: Results) -> Iterator[tuple[Observation, int | None]]:
-    """Yield the calls on the rows that count, as if there were no others, and their lane."""
+def _observe(given: _Input, results: Results) -> Iterator[Observation]:
+    """Yield the calls on the rows that count, as if there were no others."""
     before, case = given.layer.state, given.case.with_x(given.case.x[given.kept])
-    lanes = range(given.lanes.shards) if given.lanes else (None,)
     shape = np.shape(given.x.value if isinstance(given.x, Given) else given.x)
     for flag, y in ((False, results.y), (True, results.evaluated)):
-        if y.size != given.case.x.size or (not given.lanes and y.shape != shape):
-            continue
-        rows = np.asarray(unfold(y, given.axis), np.float64)[given.kept]
-        for lane in lanes:
-            after = results.after if lane is None else _lane_of(results.after, lane)
-            state = before if flag else State(**after)
-            yield Observation(0, case.config, Call(case.x, flag), before, rows, state), lane
-
-
-def _lane_of(arrays: dict[str, Any], lane: int) -> dict[str, Any]:
-    return {name: array[lane] for name, array in arrays.items()}
-
-
-def _in_lane(expression: Expression, lane: int | None, lanes: Lanes | None) -> Expression:
-    """Return an expression with the values that it has in one lane besides those in all."""
-    if lane is None or lanes is None:
-        return expression
-
-    def own(array: Any) -> Any:
-        return array[lane] if array.ndim and len(array) == lanes.shards else array
-
-    values = (*expression.values, *map(own, expression.values))
-    return replace(expression, values=values, operands=tuple(map(own, expression.operands)))
-
-
-def _sums_of_shards(given: _Input) -> Iterator[Approximate]:
-    """Yield what shards may share: the sums over the rows of each, and how many they are."""
-    if given.lanes is None:
-        return
-    x = np.where(given.kept[:, None], given.case.x.astype(np.float64), 0)
-    shards = np.array_split(np.arange(len(x)), given.lanes.shards)
-    for rows in shards:
-        yield exact(x[rows].sum(axis=0))
-        yield exact(np.float64(given.kept[rows].sum()))
+        if y.shape == shape:
+            rows = np.asarray(unfold(y, given.axis), np.float64)[given.kept]
+            state = before if flag else State(**results.after)
+            yield Observation(0, case.config, Call(case.x, flag), before, rows, state)
 
 
 def _others(given: _Input) -> Iterator[Approximate]:
     """Yield the statistics of other rows: what has their value averages correctly."""
     x, kept = given.case.x.astype(np.float64), given.kept
-    shards = np.array_split(x, given.lanes.shards) if given.lanes else []
     left_out = [x[~kept]] * (not kept.all())
-    for rows in (x, *left_out, *shards):
+    for rows in (x, *left_out):
         yield exact(rows.mean(axis=0))
         yield exact(rows.var(axis=0))

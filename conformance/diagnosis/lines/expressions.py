@@ -40,14 +40,12 @@ class Expression:
         place: Where it is.
         values: The arrays that others use of it.
         operands: The arrays of others that it uses.
-        handed: For each of them, where the innermost function that has both passes it on.
         constants: The numbers in it that JAX does not compute, as text: NaN equals NaN.
     """
 
     place: Place
     values: tuple[Float64, ...]
     operands: tuple[Float64, ...] = ()
-    handed: tuple[Place | None, ...] = ()
     constants: tuple[str, ...] = ()
 
 
@@ -68,15 +66,8 @@ def _read(reported: Any) -> Expression | None:
     values, operands, constants = (
         _numbers(reported.get(name)) for name in ("values", "operands", "constants")
     )
-    handed = reported.get("handed")
-    places = tuple(map(_place, handed)) if isinstance(handed, list) else ()
-    return Expression(
-        place,
-        values,
-        operands,
-        places if len(places) == len(operands) else (None,) * len(operands),
-        tuple(str(float(each)) for each in constants if each.size == 1),
-    )
+    numbers = tuple(str(float(each)) for each in constants if each.size == 1)
+    return Expression(place, values, operands, numbers)
 
 
 def _place(reported: Any) -> Place | None:

@@ -116,7 +116,7 @@ class Lines:
         with suppress(ViolationFound, ExecutorLost):
             later = trace_later(self.subject, observation)
             here, there = (
-                [each.constants for each in expressions if line.is_at(each.place)]
+                [each.constants for each in expressions if line.contains(each.place)]
                 for expressions in (self._trace(observation)[1], later)
             )
             return bool(there) and here != there

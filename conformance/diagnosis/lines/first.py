@@ -21,7 +21,6 @@ def first_implied(
     expressions: Sequence[Expression],
     call: Observation,
     others: Sequence[Approximate] = (),
-    operands: Sequence[Approximate] = (),
 ) -> Line | None:
     """Return the first expression of a call with a value that a wrong result implies.
 
@@ -30,9 +29,8 @@ def first_implied(
         expressions: Those of the call.
         call: The call and its results.
         others: Values that are computed correctly for something else.
-        operands: Values that a correct layer may compute on the way, besides those of the model.
     """
-    known = [*usual_operands(call, subject.conventions), *others, *operands]
+    known = [*usual_operands(call, subject.conventions), *others]
     values = [value for expression in expressions for value in expression.values]
     for implied in imply(call, subject.conventions, others):
         before = [align(value, each) for value in values for each in implied.after]

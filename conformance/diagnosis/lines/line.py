@@ -67,9 +67,15 @@ class Line:
 
     def is_at(self, place: Place) -> bool:
         """Return whether the expression is at a place, in a file with this name."""
-        same = place.line, place.column, place.end_line, place.end_column, place.text
-        own = self.line, self.column, self.end_line, self.end_column, self.text
-        return same == own and Path(place.file).name == Path(self.file).name
+        ends = (place.end_line, place.end_column) == (self.end_line, self.end_column)
+        starts = (place.line, place.column) == (self.line, self.column)
+        return starts and ends and self.contains(place)
+
+    def contains(self, place: Place) -> bool:
+        """Return whether a place is in the expression, in a file with this name."""
+        inside = (self.line, self.column) <= (place.line, place.column)
+        inside &= (place.end_line, place.end_column) <= (self.end_line, self.end_column)
+        return inside and Path(place.file).name == Path(self.file).name
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
