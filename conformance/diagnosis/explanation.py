@@ -14,9 +14,9 @@ from conformance.adapters.implementation import Declaration, Implementation
 from conformance.diagnosis.deadline import OutOfTimeError, looking_until
 from conformance.diagnosis.diagnosis import Diagnosis, Investigation, investigate
 from conformance.diagnosis.known_facts import known_facts, where_seen
-from conformance.diagnosis.lines.domain import DOMAIN, find_domain_line
 from conformance.diagnosis.lines.finder import Lines
 from conformance.diagnosis.lines.line import Line
+from conformance.diagnosis.lines.masked_and_folded import DOMAIN, find_domain_line
 from conformance.diagnosis.matching import gather
 from conformance.diagnosis.replaced import find_replaced
 from conformance.diagnosis.search import parts_of

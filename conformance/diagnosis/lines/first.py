@@ -9,7 +9,7 @@ from conformance.diagnosis.lines import hand_written_backward as backward
 from conformance.diagnosis.lines.expressions import Expression, align
 from conformance.diagnosis.lines.implied import Implied, find_implied
 from conformance.diagnosis.lines.line import Line, make_line
-from conformance.diagnosis.lines.operands import uses_right_values, usual_operands
+from conformance.diagnosis.lines.right_operands import uses_right_values, usual_operands
 from conformance.diagnosis.lines.steps import STATISTICS, Wrong, is_known
 from conformance.diagnosis.observe import Observation
 from conformance.numerics.conventions import Conventions
