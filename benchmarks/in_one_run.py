@@ -139,7 +139,7 @@ def measure(group: str, name: str, command: list[str], before: str, cache: Path)
             measure_command(command, cache)
         found = measure_command(command, cache)
     accusing = re.search(r"(\d+) accusations", found.text)
-    name += f" (accuses it {accusing[1]} times)" if accusing else ""
+    name += f" (accusations: {accusing[1]})" if accusing else ""
     return Row(group, name, found.cpu, found.wall, found.memory, cases_in(found.text))
 
 
