@@ -133,11 +133,13 @@ def shared_cause(verdict: Verdict) -> str:
 
 def format_ids(verdicts: Iterable[Verdict]) -> str:
     """Return the ids of verdicts by family, such as ``EMA 1, 2; INIT 8``."""
-    families: dict[str, list[str]] = {}
+    families: dict[str, list[int]] = {}
     for verdict in verdicts:
         row = REQUIREMENTS[verdict.requirement]
-        families.setdefault(row.family, []).append(str(row.number))
-    return "; ".join(f"{family} {', '.join(numbers)}" for family, numbers in families.items())
+        families.setdefault(row.family, []).append(row.number)
+    return "; ".join(
+        f"{family} {', '.join(map(str, sorted(numbers)))}" for family, numbers in families.items()
+    )
 
 
 def _size(verdict: Verdict) -> tuple[bool, bool, int]:
