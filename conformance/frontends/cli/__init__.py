@@ -60,7 +60,7 @@ def main() -> None:
     """Judge Batch Normalization layers for flax NNX.
 
     \b
-    conformance run                          the reference and flax's own layers
+    conformance run                          the reference and flax's own layer
     conformance run my_norm.py:MyBatchNorm   a class in a file
     conformance explain BN-EMA-1             what a requirement says, and why
 

@@ -77,9 +77,8 @@ def list_requirements(
     chosen = newest_edition() if edition is None else edition_named(edition)
     added = sum(row.id not in chosen.rows for row in rows)
     since = f" and {added} added since" if added else ""
-    click.echo(
-        f"{', '.join(counts)}. Edition {chosen.name}{since}. `conformance explain ID` explains one."
-    )
+    click.echo(f"{', '.join(counts)}. Edition {chosen.name}{since}.")
+    click.echo("`conformance explain ID` explains one.")
 
 
 @click.command()
