@@ -30,11 +30,13 @@ class Settings:
 
     Attributes:
         source: The file, and the table if it has several; empty without one.
+        directory: That of the file; None without one.
         values: Values by the names of their options; paths as seen from the working directory.
     """
 
     source: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
+    directory: Path | None = None
 
 
 def read_settings(start: Path | None = None) -> Settings:
@@ -87,18 +89,23 @@ def _checked(source: str, table: Any, directory: Path) -> Settings:
     }
     check_values(values, {key: f"{source}: {key} =" for key in SETTINGS})
     if "waivers" in values:
-        values["waivers"] = _seen_from_here(directory / values["waivers"])
+        values["waivers"] = _path_from_here(directory / values["waivers"])
     if "implementations" in values:
         names = values["implementations"]
-        values["implementations"] = tuple(_rebase(name, directory) for name in names)
-    return Settings(source, values)
+        values["implementations"] = tuple(seen_from_here(name, directory) for name in names)
+    return Settings(source, values, directory)
 
 
-def _rebase(name: str, directory: Path) -> str:
-    """Return a name whose file is found from the working directory."""
+def seen_from_here(name: str, directory: Path) -> str:
+    """Return a name of an implementation whose file is found from the working directory.
+
+    Args:
+        name: The name, whose file is seen from the directory.
+        directory: The directory.
+    """
     place, colon, rest = name.partition(".py:")
-    return f"{_seen_from_here(directory / place)}{colon}{rest}" if colon else name
+    return f"{_path_from_here(directory / place)}{colon}{rest}" if colon else name
 
 
-def _seen_from_here(path: Path) -> str:
+def _path_from_here(path: Path) -> str:
     return os.path.relpath(path)

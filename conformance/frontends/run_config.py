@@ -14,6 +14,7 @@ from conformance.engine.sandbox.limits import CALL_LIMIT, GIB, Limits, fair_shar
 from conformance.frontends.device_check import expand_devices
 from conformance.frontends.environment_check import expand_environments
 from conformance.frontends.options import PYTEST, RUN_OPTIONS, OptionError, check_values
+from conformance.frontends.project_settings import seen_from_here
 from conformance.frontends.requirement_choice import select_requirements
 from conformance.report.atomic_files import why_unwritable
 from conformance.report.shards import Shard
@@ -85,7 +86,8 @@ class RunConfig:
 
         Args:
             given: Values by the name of the option; absent ones have their defaults. With
-                "shared_waivers", waivers of other implementations are left out.
+                "shared_waivers", waivers of other implementations are left out; "waivers_from" is
+                the directory that their paths are seen from.
             flags: How messages name the options: ``COMMAND_LINE`` or ``PYTEST``.
             hypothesis: The ``hypothesis.settings`` that the user loaded, if any.
             hypothesis_seed: Whether Hypothesis's option decides the seed.
@@ -115,11 +117,7 @@ class RunConfig:
             ends=None if seconds is None else time.time() + seconds,
             last=None if seconds is None else time.time() + seconds + grace(seconds),
             shard=shard,
-            waivers=tuple(
-                waiver
-                for waiver in _read_waivers(values["waivers"])
-                if waiver.implementation in names or not values.get("shared_waivers")
-            ),
+            waivers=_waivers(values, names),
             call_timeout=values["call_timeout"],
             memory_limit=None if memory is None else round(memory * GIB),
             in_process=values["in_process"],
@@ -204,6 +202,21 @@ def _parse_shard(text: str | None) -> Shard | None:
         return None if text is None else Shard.parse(text)
     except ValueError as error:
         raise OptionError(str(error)) from error
+
+
+def _waivers(values: Mapping[str, Any], names: tuple[str, ...]) -> tuple[Waiver, ...]:
+    """Return the waivers; those of a project are for a file, however a command spells its path."""
+    found = _read_waivers(values["waivers"])
+    if (directory := values.get("waivers_from")) is not None:
+        spelled = {seen_from_here(name, Path.cwd()): name for name in names}
+        places = [seen_from_here(waiver.implementation, directory) for waiver in found]
+        found = tuple(
+            replace(waiver, implementation=spelled.get(place, place))
+            for waiver, place in zip(found, places, strict=True)
+        )
+    if values.get("shared_waivers"):
+        found = tuple(waiver for waiver in found if waiver.implementation in names)
+    return found
 
 
 def _read_waivers(path: str | Path | None) -> tuple[Waiver, ...]:

@@ -54,7 +54,7 @@ def _use_settings(context: click.Context, parameter: click.Parameter, ignored: b
         settings = read_settings()
     except OptionError as error:
         raise click.UsageError(printable(str(error))) from error
-    context.meta["settings"] = settings.source
+    context.meta["settings"] = settings
     context.default_map = {**settings.values}
 
 

@@ -106,11 +106,12 @@ def run(
     report = options["report"]
     shows_all = verbose or any((fail_fast, report, html, junit, form in {"json", "junit"}))
     project = context.default_map or {}
+    waived = context.get_parameter_source("waivers") is ParameterSource.DEFAULT_MAP
     chosen = {
         "implementations": names or project.get("implementations") or DEFAULT,
         "first_violation": not shows_all,
-        "shared_waivers": bool(names)
-        and context.get_parameter_source("waivers") is ParameterSource.DEFAULT_MAP,
+        "shared_waivers": bool(names) and waived,
+        "waivers_from": context.meta["settings"].directory if waived else None,
     }
     try:
         config = RunConfig.from_options(options | chosen, COMMAND_LINE)
@@ -119,7 +120,7 @@ def run(
         raise click.UsageError(printable(str(error))) from error
     different_files(report=report, grade=grade, **renderings)
     if project:
-        source = printable(os.path.relpath(context.meta["settings"].partition(" [")[0]))
+        source = printable(os.path.relpath(context.meta["settings"].source.partition(" [")[0]))
         click.echo(f"{source} sets {', '.join(project)}", err=True)
     from conformance.frontends.cli.grading import GradeFile  # noqa: PLC0415  imports Rich
     from conformance.frontends.cli.presentation import Presentation  # noqa: PLC0415

@@ -117,3 +117,27 @@ def test_a_run_says_what_the_settings_decide(tmp_path: Path, monkeypatch: pytest
     assert told.exit_code == silent.exit_code == graded.exit_code == 2
     assert "conformance.toml sets seed, level\n" in told.stderr
     assert "sets" not in silent.stderr + graded.stderr
+
+
+@pytest.mark.parametrize("spelled", ["../a/n.py:N", "../a/../a/n.py:N", "{}/a/n.py:N"])
+def test_waivers_of_a_project_are_for_files(
+    spelled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A path in them is seen from the settings, whatever the working directory and the spelling."""
+    (tmp_path / "known.toml").write_text(
+        '[[waiver]]\nrequirement = "BN-EPS-1"\nreason = "r"\nissue = "i"\n'
+        'implementation = "a/n.py:N"\n'
+    )
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    name = spelled.format(tmp_path)
+    given = {
+        "implementations": (name,),
+        "waivers": "../known.toml",
+        "waivers_from": tmp_path,
+        "shared_waivers": True,
+    }
+
+    assert [
+        waiver.implementation for waiver in RunConfig.from_options(given, COMMAND_LINE).waivers
+    ] == [name]
