@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from whole_process import machine, measure_command
+from whole_process import machine, measure_command, wait_for_orphans
 
 from conformance.mutation.mutants import mutants_of
 
@@ -133,12 +133,13 @@ def grade_all(folder: Path, sources: list[str], *, diagnose: bool) -> str:
         seconds.append(cpu_of(service.pid) - before)
         wall.append(time.monotonic() - started)
         if "grade" not in answer:
-            failures.add(answer["error"][:80])
+            failures.add(answer["error"].replace(f"{folder}{os.sep}", "")[:60])
             continue
         (grade,) = answer["grade"]["grades"]
         passed += grade["passed"]
     service.terminate()
     service.wait()
+    wait_for_orphans()  # whose time would be counted with the next command
     mean = statistics.mean(seconds)
     slowest = sorted(seconds)[min(len(seconds) - 1, int(0.99 * len(seconds)))]
     name = "with the causes and hints" if diagnose else "outcome and score"

@@ -60,6 +60,12 @@ def _wait_for_all() -> Iterator[tuple[int, int, resource.struct_rusage]]:
             yield os.wait4(-1, 0)
 
 
+def wait_for_orphans() -> None:
+    """Wait for all processes that earlier children have left behind."""
+    for _ in _wait_for_all():
+        pass
+
+
 def machine() -> str:
     """Return what the figures were taken on."""
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
