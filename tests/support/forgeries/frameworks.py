@@ -12,7 +12,7 @@ import pytest
 from flax import nnx
 from hypothesis.internal.conjecture.engine import ConjectureRunner
 
-from conformance.engine import runner
+from conformance.engine import runner, seed_test
 from conformance.properties.support import checks
 from conformance.strategies import bytestream
 from support.forgeries import submission
@@ -63,7 +63,7 @@ def hypothesis_runs_nothing():
         return decorate
 
     hypothesis.given = given
-    runner.given = given
+    seed_test.given = given
     runner.PropertyRun.cases = property(lambda self: 16, lambda self, value: None)
 
 
@@ -78,7 +78,7 @@ def the_easiest_case_each_time():
     """Expands every seed to zeros, which stand for the simplest case."""
     easy = lambda seed, number=0: bytes(bytestream.SIZE)  # noqa: E731
     bytestream.expand_seed = easy
-    runner.expand_seed = easy
+    seed_test.expand_seed = easy
 
 
 @submission(Unbiased)

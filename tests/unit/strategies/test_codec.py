@@ -68,8 +68,8 @@ def test_replaying_draws_nothing(monkeypatch: pytest.MonkeyPatch):
         trial()
     found = trial.violation
     assert found is not None
-    monkeypatch.setattr("conformance.engine.runner.expand_seed", None)
-    monkeypatch.setattr("conformance.engine.runner.draw_from_bytes", None)
+    monkeypatch.setattr("conformance.engine.seed_test.expand_seed", None)
+    monkeypatch.setattr("conformance.engine.seed_test.draw_from_bytes", None)
 
     again = PropertyRun(PROPERTIES["BN-EPS-1"], subject, budget(minimize=False))
     with pytest.raises(ViolationFound) as raised:
