@@ -186,7 +186,8 @@ def observe_gradients(subject: Subject) -> list[Observation]:
     The model predicts those of calls in which the batch normalizes, in float32.
     """
     conventions = subject.conventions
-    design, narrow = subject.implementation.design, conventions.output_dtype() is not None
+    design = subject.implementation.design
+    narrow = conventions.output_dtype() is not None or conventions.gradient_roundoff() > 0
     offered = Capability.NNX_GRAD in subject.implementation.capabilities
     if not offered or narrow or conventions.normalises_with_average():
         return []

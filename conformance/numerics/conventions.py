@@ -193,6 +193,10 @@ class Conventions:
         dtypes = dict.fromkeys(PARAMETERS, next(declared, "float32"))
         return dtypes | dict.fromkeys(STATISTICS, self.statistics_dtype() or "float32")
 
+    def gradient_roundoff(self) -> float:
+        """Return u of dγ and dβ where that of γ and β is larger than that of float32, else 0."""
+        return _narrow_roundoff(self.stored_dtypes()["gamma"])
+
     def stored_roundoff(self) -> float:
         """Return u of the running statistics where it is larger than that of float32, else 0."""
         return _narrow_roundoff(self.statistics_dtype())

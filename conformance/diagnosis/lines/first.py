@@ -39,7 +39,8 @@ def first_implied(
         if is_known(implied.wrong.predicted, known):
             return None
         for at, line in first_wrong(subject, expressions, call, [implied.wrong]):
-            return line if uses_right_values(expressions[at], known, call) else None
+            right = uses_right_values(expressions[at], known, call, expressions)
+            return line if right else None
     return None
 
 

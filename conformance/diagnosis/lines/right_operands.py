@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from conformance.diagnosis.approximate import Approximate, exact
+from conformance.diagnosis.approximate import Approximate, Float64, exact
 from conformance.diagnosis.lines.expressions import Expression, align
 from conformance.diagnosis.lines.steps import inputs, quantities
 from conformance.diagnosis.observe import Observation
@@ -14,24 +14,46 @@ from conformance.numerics.conventions import Conventions
 
 
 def uses_right_values(
-    expression: Expression, known: Sequence[Approximate], call: Observation
+    expression: Expression,
+    known: Sequence[Approximate],
+    call: Observation,
+    others: Sequence[Expression] = (),
 ) -> bool:
     """Return whether an expression computes something wrong from what is right.
 
+    The parts of its own text are to blame with it, so what counts is what these are computed from.
     Where some rows do not count, arrays of all rows are not looked at.
 
     Args:
         expression: The expression.
         known: Values that are right: (N, D), (D,) or without axes.
         call: The call in which it is evaluated.
+        others: All expressions of the call.
     """
     assert call.call is not None, "a call is traced"  # noqa: S101
     sizes = call.config.features, call.call.x.size
+    parts = [each for each in others if _is_part(each, expression)]
+
+    def is_right(operand: Float64) -> bool:
+        if any(align(operand, each) is not None for each in known):
+            return True
+        made_by = [part for part in parts if any(np.array_equal(operand, v) for v in part.values)]
+        return any(uses_right_values(part, known, call, parts) for part in made_by)
+
     return all(
-        any(align(operand, each) is not None for each in known)
+        is_right(operand)
         for operand in expression.operands
         if operand.size <= sizes[0] or operand.size == sizes[1]
     )
+
+
+def _is_part(inner: Expression, outer: Expression) -> bool:
+    """Return whether the text of an expression is a part of that of another."""
+    a, b = inner.place, outer.place
+    if a.file != b.file or a == b:
+        return False
+    starts = (b.line, b.column) <= (a.line, a.column)
+    return starts and (a.end_line, a.end_column) <= (b.end_line, b.end_column)
 
 
 def usual_operands(call: Observation, conventions: Conventions) -> Iterator[Approximate]:
