@@ -21,6 +21,8 @@ def first_implied(
     expressions: Sequence[Expression],
     call: Observation,
     others: Sequence[Approximate] = (),
+    *,
+    parts: bool = True,
 ) -> Line | None:
     """Return the first expression of a call with a value that a wrong result implies.
 
@@ -29,6 +31,8 @@ def first_implied(
         expressions: Those of the call.
         call: The call and its results.
         others: Values that are computed correctly for something else.
+        parts: Whether parts of the expression may be wrong, if they use what is right. What has
+            its axes in another order cannot be told from what is right.
     """
     known = [*usual_operands(call, subject.conventions), *others]
     values = [value for expression in expressions for value in expression.values]
@@ -39,7 +43,8 @@ def first_implied(
         if is_known(implied.wrong.predicted, known):
             return None
         for at, line in first_wrong(subject, expressions, call, [implied.wrong]):
-            right = uses_right_values(expressions[at], known, call, expressions)
+            within = expressions if parts else ()
+            right = uses_right_values(expressions[at], known, call, within)
             return line if right else None
     return None
 

@@ -97,7 +97,7 @@ def _lines_of(subject: Subject, drawn: dict[str, Any]) -> Iterator[Line]:
         asked = given.layer.ref, given.x, given.mask, made.flag
         reported = subject.session.ask("trace_program", *asked, label="tracing a call")
         expressions = read_expressions(reported)
-        line = first_implied(subject, expressions, observation, [*_others(given)])
+        line = first_implied(subject, expressions, observation, [*_others(given)], parts=False)
         yield from () if line is None else (line,)
         return  # what comes later may be wrong for the same reason
 
