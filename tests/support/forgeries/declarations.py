@@ -18,11 +18,25 @@ def all_conventions_of_y():
     return Implementation.nnx(EpsOutside, deviations=excuses)
 
 
+_OF_NO_LAYER = {Deviation.TRUTHY_FLAG, Deviation.ALWAYS_EVALUATES, Deviation.ALWAYS_TRAINS}
+"""What no layer with two modes can declare."""
+
+
 @submission(Always42)
 def all_deviations_at_once():
     """Declares whatever a layer with two modes can declare."""
-    others = {Deviation.TRUTHY_FLAG, Deviation.ALWAYS_EVALUATES, Deviation.ALWAYS_TRAINS}
-    return Implementation.nnx(Always42, deviations=set(Deviation) - others)
+    others = {
+        dtypes(dtype)
+        for dtypes in (Deviation.statistics_in, Deviation.parameters_in, Deviation.output_in)
+        for dtype in ("bfloat16", "float64")
+    }
+    return Implementation.nnx(Always42, deviations=set(Deviation) - _OF_NO_LAYER - others)
+
+
+@submission(Always42, end=End.RUN)
+def deviations_that_exclude_each_other():
+    """Declares three dtypes of the same arrays."""
+    return Implementation.nnx(Always42, deviations=set(Deviation) - _OF_NO_LAYER)
 
 
 @submission(SwappedMomentum)
