@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from flax import nnx
 
-from conformance.adapters.domain import AT_LEAST_FLOAT32, Wider
+from conformance.adapters.domain import FLAX_DOMAIN
 from conformance.adapters.implementation import Implementation
 from conformance.requirements.deviations import Deviation
-
-_DOMAIN = Wider(
-    ndim=True,
-    axis="axis",
-    mask="mask",
-    dtype="dtype",
-    precisions=AT_LEAST_FLOAT32,
-    axis_name="axis_name",
-)
-"""As documented: statistics are computed and stored in at least float32."""
 
 
 def two_pass() -> Implementation:
@@ -43,6 +33,6 @@ def _make(
         running_var="var",
         arguments=arguments,
         deviations=deviations,
-        wider=_DOMAIN,
+        wider=FLAX_DOMAIN,
         kind="flax-shaped nnx.Module",
     )

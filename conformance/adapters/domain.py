@@ -149,3 +149,14 @@ class Lanes(NamedTuple):
     axis_name: str
     shards: int
     on_devices: bool
+
+
+FLAX_DOMAIN = Wider(
+    ndim=True,
+    axis="axis",
+    mask="mask",
+    dtype="dtype",
+    precisions=AT_LEAST_FLOAT32,
+    axis_name="axis_name",
+)
+"""That of flax's layers, as documented: statistics are computed and stored in at least float32."""

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from conformance.adapters.domain import AT_LEAST_FLOAT32, Options, Precision, Wider
+from conformance.adapters.domain import FLAX_DOMAIN, Options, Precision, Wider
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.protocols import Config, Layer
@@ -43,15 +43,7 @@ _POLICIES = (
 
 def linen() -> Implementation:
     """Return ``flax.linen.BatchNorm`` with its defaults, which declares its one-pass variance."""
-    wider = Wider(
-        ndim=True,
-        axis="axis",
-        mask="mask",
-        dtype="dtype",
-        precisions=AT_LEAST_FLOAT32,
-        axis_name="axis_name",
-    )
-    return _peer("linen", "flax", "flax.linen.BatchNorm", _FAST, wider=wider)
+    return _peer("linen", "flax", "flax.linen.BatchNorm", _FAST, wider=FLAX_DOMAIN)
 
 
 def equinox() -> Implementation:

@@ -6,7 +6,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,18 @@ class Settings:
     """What a project sets.
 
     Attributes:
-        source: The file, and the table if it has several; empty without one.
-        directory: That of the file; None without one.
+        file: The file; None without one.
         values: Values by the names of their options; paths as seen from the working directory.
     """
 
-    source: str = ""
+    file: Path | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
-    directory: Path | None = None
+
+    @property
+    def source(self) -> str:
+        """The file, and the table if it has several; empty without one."""
+        table = " [tool.conformance]" * (self.file is not None and self.file.name == PROJECT_FILE)
+        return f"{self.file or ''}{table}"
 
 
 def read_settings(start: Path | None = None) -> Settings:
@@ -56,9 +60,9 @@ def read_settings(start: Path | None = None) -> Settings:
             msg = f"{own} and [tool.conformance] in {project} both have settings. Keep one of them."
             raise OptionError(msg)
         if own.is_file():
-            return _checked(str(own), _load(own), directory)
+            return _checked(Settings(own), _load(own))
         if table is not None:
-            return _checked(f"{project} [tool.conformance]", table, directory)
+            return _checked(Settings(project), table)
     return Settings()
 
 
@@ -70,7 +74,10 @@ def _load(path: Path) -> dict[str, Any]:
         raise OptionError(msg) from error
 
 
-def _checked(source: str, table: Any, directory: Path) -> Settings:
+def _checked(found: Settings, table: Any) -> Settings:
+    """Return the settings with the values of a table, after a look at each."""
+    assert found.file is not None, "the table is from a file"  # noqa: S101
+    source, directory = found.source, found.file.parent
     if not isinstance(table, dict):
         msg = f"{source}: expected a table, found {table!r:.40}"
         raise OptionError(msg)
@@ -89,11 +96,11 @@ def _checked(source: str, table: Any, directory: Path) -> Settings:
     }
     check_values(values, {key: f"{source}: {key} =" for key in SETTINGS})
     if "waivers" in values:
-        values["waivers"] = _path_from_here(directory / values["waivers"])
+        values["waivers"] = os.path.relpath(directory / values["waivers"])
     if "implementations" in values:
         names = values["implementations"]
         values["implementations"] = tuple(seen_from_here(name, directory) for name in names)
-    return Settings(source, values, directory)
+    return replace(found, values=values)
 
 
 def seen_from_here(name: str, directory: Path) -> str:
@@ -104,8 +111,4 @@ def seen_from_here(name: str, directory: Path) -> str:
         directory: The directory.
     """
     place, colon, rest = name.partition(".py:")
-    return f"{_path_from_here(directory / place)}{colon}{rest}" if colon else name
-
-
-def _path_from_here(path: Path) -> str:
-    return os.path.relpath(path)
+    return f"{os.path.relpath(directory / place)}{colon}{rest}" if colon else name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -185,12 +185,15 @@ class Conventions:
 
     def statistics_dtype(self) -> str | None:
         """Return the declared dtype of the running statistics, None if none is declared."""
-        return next((dtype for each, dtype in _STORED.items() if each in self.deviations), None)
+        return self._declared(_STORED)
+
+    def _declared(self, dtypes: Mapping[Deviation, str]) -> str | None:
+        """Return the dtype of the only deviation that is declared of these, if one is."""
+        return next((dtype for each, dtype in dtypes.items() if each in self.deviations), None)
 
     def stored_dtypes(self) -> dict[str, str]:
         """Return the dtype of each of the four arrays: float32 unless another is declared."""
-        declared = (dtype for each, dtype in _PARAMETERS.items() if each in self.deviations)
-        dtypes = dict.fromkeys(PARAMETERS, next(declared, "float32"))
+        dtypes = dict.fromkeys(PARAMETERS, self._declared(_PARAMETERS) or "float32")
         return dtypes | dict.fromkeys(STATISTICS, self.statistics_dtype() or "float32")
 
     def gradient_roundoff(self) -> float:
@@ -211,7 +214,7 @@ class Conventions:
 
     def output_dtype(self) -> str | None:
         """Return the declared dtype of y, None if none is declared."""
-        return next((dtype for each, dtype in _OUTPUT.items() if each in self.deviations), None)
+        return self._declared(_OUTPUT)
 
     def output_roundoff(self) -> float:
         """Return u of y where it is larger than that of float32, else 0."""

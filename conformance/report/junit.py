@@ -19,7 +19,7 @@ def to_junit(report: Report) -> str:
     """Return the report as JUnit XML: a suite for each implementation, a case for each verdict."""
     root = ET.Element("testsuites", name="conformance")
     for name in report.header.implementations:
-        verdicts = [verdict for verdict in report.verdicts if verdict.implementation == name]
+        verdicts = report.answers_of(name)
         ends = [_end_of(verdict, strict=report.header.strict) for verdict in verdicts]
         started = datetime.datetime.fromtimestamp(report.header.started, datetime.UTC)
         suite = ET.SubElement(

@@ -40,7 +40,7 @@ def to_markdown(report: Report) -> str:
     if trust := describe_trust(report):
         lines += ["", trust]
     lines += _observations(report)
-    bad = [v for name in report.header.implementations for v in report.of(name) if v.outcome.bad]
+    bad = [verdict for verdict in report.judgements if verdict.outcome.bad]
     waived = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.WAIVED]
     lines += _folded("not conforming", bad) + _folded("waived", waived)
     return "\n".join(lines) + "\n"

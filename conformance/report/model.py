@@ -133,8 +133,16 @@ class Report:
 
     def of(self, implementation: str) -> list[Verdict]:
         """Return the verdicts on one implementation, without what was only observed."""
-        found = [v for v in self.verdicts if v.implementation == implementation]
-        return [v for v in found if v.level is not Level.MAY]
+        return [v for v in self.answers_of(implementation) if v.level is not Level.MAY]
+
+    def answers_of(self, implementation: str) -> list[Verdict]:
+        """Return the verdicts on one implementation, and what was observed of it."""
+        return [v for v in self.verdicts if v.implementation == implementation]
+
+    @property
+    def judgements(self) -> list[Verdict]:
+        """The verdicts by implementation, without what was only observed."""
+        return [verdict for name in self.header.implementations for verdict in self.of(name)]
 
     def observations(self) -> dict[str, dict[str, list[str]]]:
         """Return by MAY row the answers, each with the implementations that give it."""

@@ -68,11 +68,7 @@ def summarize(verdicts: list[Verdict]) -> Summary:
 
 def summarize_each(report: Report) -> list[tuple[str, Summary]]:
     """Return each implementation of a report with its counts, in the order of the header."""
-    verdicts = report.verdicts
-    return [
-        (name, summarize([v for v in verdicts if v.implementation == name]))
-        for name in report.header.implementations
-    ]
+    return [(name, summarize(report.answers_of(name))) for name in report.header.implementations]
 
 
 def describe_trust(report: Report) -> str:

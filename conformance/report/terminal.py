@@ -79,8 +79,7 @@ def render_findings(report: Report, console: Console, printed: Verdict | None = 
             for line in [*lines, *mined_lines(report.mined.get(implementation))]:
                 console.print(escape(f"  {line}"), highlight=False, soft_wrap=True)
             _render_families(verdicts, console)
-    judged = [verdict for name in report.header.implementations for verdict in report.of(name)]
-    _render_bad([verdict for verdict in judged if verdict != printed], report, console)
+    _render_bad([verdict for verdict in report.judgements if verdict != printed], report, console)
     _render_waived(report, console)
 
 

@@ -115,16 +115,14 @@ FORWARD_SWEEP = tuple(
 program for each size. On both axes a size lies between any two powers of two up to 1024, and any of
 them divides a size and leaves a tail of another."""
 
-FORWARD_SWEEP_THOROUGH = (
-    *FORWARD_SWEEP,
-    *(
-        Entry(rows, features, *_FUNCTION)
-        for rows, features in (
-            *zip(BOUNDARIES, reversed(BOUNDARIES_LARGE + DIVISIBLE), strict=False),
-            *zip(BOUNDARIES_LARGE, BOUNDARIES, strict=False),
-        )
-    ),
+_AROUND_BLOCKS = (
+    Entry(rows, features, *_FUNCTION)
+    for rows, features in (
+        *zip(BOUNDARIES, reversed(BOUNDARIES_LARGE + DIVISIBLE), strict=False),
+        *zip(BOUNDARIES_LARGE, BOUNDARIES, strict=False),
+    )
 )
+FORWARD_SWEEP_THOROUGH = tuple(dict.fromkeys((*FORWARD_SWEEP, *_AROUND_BLOCKS)))
 
 COMPILED = (
     Entry(2, 1, 0.75, 1e-5),

@@ -166,9 +166,9 @@ def frames_of(eqn: core.JaxprEqn) -> tuple[Frame, ...]:
 
 
 def _is_own(file: str) -> bool:
-    """Return whether a file is neither of the suite nor of a library."""
+    """Return whether a file is not of a library."""
     unknown = file.startswith("<") and file not in linecache.cache  # no cell of IPython
-    return not (unknown or file.startswith((_SUITE, *_LIBRARIES)) or "-packages" in file)
+    return not (unknown or file.startswith(_LIBRARIES) or "-packages" in file)
 
 
 def place_of(code: CodeType, instruction: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def config(context: click.Context, /, names: tuple[str, ...], **options: Any) ->
     Settings are in conformance.toml or in [tool.conformance] of pyproject.toml, in the working
     directory or the nearest one above it; options override them.
     """
-    source = context.meta["settings"].source if "settings" in context.meta else ""
+    source = context.meta["settings"].source
     project = context.default_map or {}
     chosen = names or project.get("implementations") or DEFAULT
     origin = "arguments" if names else source if "implementations" in project else "default"

@@ -11,7 +11,7 @@ import click
 
 from conformance.adapters.errors import printable
 from conformance.frontends.options import RUN_OPTIONS, OptionError, RunOption, check_values
-from conformance.frontends.project_settings import SETTINGS, read_settings
+from conformance.frontends.project_settings import SETTINGS, Settings, read_settings
 from conformance.report.atomic_files import why_unwritable
 from conformance.report.detail import Detail
 
@@ -49,6 +49,7 @@ def _use_settings(context: click.Context, parameter: click.Parameter, ignored: b
     """
     del parameter
     if ignored or context.params.get("grade"):
+        context.meta["settings"] = Settings()
         return
     try:
         settings = read_settings()

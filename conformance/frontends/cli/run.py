@@ -34,6 +34,7 @@ from conformance.frontends.cli.publishing import (
     summarize_job,
 )
 from conformance.frontends.options import COMMAND_LINE, OptionError
+from conformance.frontends.project_settings import Settings
 from conformance.frontends.run_config import RunConfig
 
 
@@ -105,13 +106,14 @@ def run(
     renderings = {"junit": junit, "html": html, "markdown": markdown, "badge": badge}
     report = options["report"]
     shows_all = verbose or any((fail_fast, report, html, junit, form in {"json", "junit"}))
-    project = context.default_map or {}
+    settings: Settings = context.meta["settings"]
+    project = settings.values
     waived = context.get_parameter_source("waivers") is ParameterSource.DEFAULT_MAP
     chosen = {
         "implementations": names or project.get("implementations") or DEFAULT,
         "first_violation": not shows_all,
         "shared_waivers": bool(names) and waived,
-        "waivers_from": context.meta["settings"].directory if waived else None,
+        "waivers_from": settings.file.parent if waived and settings.file is not None else None,
     }
     try:
         config = RunConfig.from_options(options | chosen, COMMAND_LINE)
@@ -119,9 +121,9 @@ def run(
     except OptionError as error:
         raise click.UsageError(printable(str(error))) from error
     different_files(report=report, grade=grade, **renderings)
-    if project:
-        source = printable(os.path.relpath(context.meta["settings"].source.partition(" [")[0]))
-        click.echo(f"{source} sets {', '.join(project)}", err=True)
+    if project and settings.file is not None:
+        file = printable(os.path.relpath(settings.file))
+        click.echo(f"{file} sets {', '.join(project)}", err=True)
     from conformance.frontends.cli.grading import GradeFile  # noqa: PLC0415  imports Rich
     from conformance.frontends.cli.presentation import Presentation  # noqa: PLC0415
     from conformance.frontends.cli.run_report import judge_and_show  # noqa: PLC0415

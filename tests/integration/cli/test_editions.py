@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,8 +18,8 @@ from typing import Any
 import pytest
 from support.command_line import conformance as run_command
 from support.projects import NORMS, read
+from support.suite_copies import copy_suite, variables_of
 
-import conformance
 from conformance.requirements.editions.edition import Edition, draft_edition
 
 LAYERS = """
@@ -44,18 +43,10 @@ raised, dropped, added = wrong("gamma", 2), wrong("beta", 1), wrong("running_mea
 OLD, NEW = ("--edition", "2020.1"), ("--edition", "2020.2")
 
 
-def environment(copy: Path) -> dict[str, str]:
-    """Variables with which the copy is imported."""
-    return {"XDG_CACHE_HOME": str(copy / "cache"), "PYTHONPATH": str(copy)}
-
-
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the suite with two invented editions, and layers that violate a row each."""
-    folder, source = tmp_path_factory.mktemp("copy"), Path(conformance.__file__).parent.parent
-    for package in ("conformance", "impl"):
-        unfinished = shutil.ignore_patterns("*.pyc.*")  # what another test process is writing
-        shutil.copytree(source / package, folder / package, ignore=unfinished)
+    folder = copy_suite(tmp_path_factory.mktemp("copy"))
     editions = folder / "conformance/requirements/editions"
     for published in editions.glob("*.json"):
         published.unlink()
@@ -77,7 +68,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def command(copy: Path) -> Callable[..., Any]:
     """The command line of the copy."""
-    return partial(run_command, cwd=copy, **environment(copy))
+    return partial(run_command, cwd=copy, **variables_of(copy))
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +162,7 @@ def test_settings_and_pytest_choose_an_edition(judge, copy: Path):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen],
         cwd=copy,
-        env=os.environ | environment(copy),
+        env=os.environ | variables_of(copy),
         capture_output=True,
         text=True,
         check=False,

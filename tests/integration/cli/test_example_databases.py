@@ -20,10 +20,8 @@ from pathlib import Path
 
 import pytest
 from support.sampling import exhaustive
+from support.suite_copies import copy_suite
 
-import conformance
-
-PACKAGES = Path(conformance.__file__).parent.parent
 REDIS = shutil.which("redis-server")
 
 TEST = """
@@ -48,8 +46,7 @@ FIRST = {"reuse": (0, 1)}
 def explore(place: Path, database: str) -> dict[str, tuple[int, int]]:
     """Explore with a copy of suite and project; return how many passed and failed, by phase."""
     place.mkdir()
-    for package in ("conformance", "impl"):
-        shutil.copytree(PACKAGES / package, place / "suite" / package)
+    copy_suite(place / "suite")
     (place / "project").mkdir()
     (place / "project" / "test_norm.py").write_text(TEST.format(database=database))
     environment = os.environ | {

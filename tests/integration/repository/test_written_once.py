@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from support.sampling import exhaustive
-
-import conformance
+from support.suite_copies import copy_suite, variables_of
 
 TESTS = Path(__file__).parent.parent.parent
 
@@ -66,10 +64,7 @@ class MeanWithoutSign(StepwiseBatchNorm):
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the source with one more requirement, written in three places."""
-    folder, source = tmp_path_factory.mktemp("copy"), Path(conformance.__file__).parent.parent
-    for package in ("conformance", "impl"):
-        unfinished = shutil.ignore_patterns("*.pyc.*")  # what another test process is writing
-        shutil.copytree(source / package, folder / package, ignore=unfinished)
+    folder = copy_suite(tmp_path_factory.mktemp("copy"))
     rows = folder / "conformance/requirements/running_stats.py"
     text = rows.read_text(encoding="utf-8")
     assert text.endswith("    ),\n)\n")
@@ -83,11 +78,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_python(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run Python where the copy is imported."""
-    cache = {"XDG_CACHE_HOME": str(copy / "cache"), "PYTHONPATH": str(copy)}
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=copy,
-        env={**os.environ, **cache},
+        env=os.environ | variables_of(copy),
         capture_output=True,
         text=True,
         check=False,

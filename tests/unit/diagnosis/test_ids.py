@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from support.sampling import exhaustive
+from support.suite_copies import copy_suite
 
-import conformance
 from conformance.diagnosis.fault_models import ALTERNATIVES
 from impl.faulty import FAULTS
 from impl.faulty.record import fault
@@ -85,10 +84,7 @@ def test_a_fault_breaks_requirements_that_exist():
 
 def copy_with(folder: Path, added: dict[str, str]) -> dict[str, str]:
     """Copy both packages, add files, and return the environment in which they are imported."""
-    source = Path(conformance.__file__).parent.parent
-    for package in ("conformance", "impl"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(source / package, folder / package, ignore=ignored)
+    copy_suite(folder)
     for path, text in added.items():
         (folder / path).write_text(text.lstrip(), encoding="utf-8")
     return {**os.environ, "PYTHONPATH": str(folder)}
