@@ -1,9 +1,11 @@
 """What judging costs beside what else one could run, and how it grows: a table, a picture.
 
 Every row is a separate process with its children, on flax's own layer unless it says otherwise,
-with compiled programs of a run before unless the cache is empty. The suite *before* is that of an
-earlier commit, run from a temporary work tree with today's packages. *4 workers* are as many
-processes, on however many cores there are. Batches are those of BN-LARGE-1, one case of each size.
+with compiled programs of a run before unless the cache is empty. Today's suite judges all that this
+layer offers; that before, free shapes and the shape grid judge batches of rows. The suite *before*
+is that of an earlier commit, run from a temporary work tree with today's packages. *4 workers* are
+as many processes, on however many cores there are. Batches are those of BN-LARGE-1, one case of
+each size.
 
 Usage: python benchmarks/in_one_run.py [--before dbfaed4] [--picture FILE] [--only GROUP] [--brief]
 """

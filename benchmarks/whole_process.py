@@ -29,7 +29,10 @@ class Measured(NamedTuple):
 
 
 def measure_command(command: list[str], cache: Path) -> Measured:
-    """Run a command that keeps its compiled programs below ``cache``; leave if it fails."""
+    """Run a command that keeps its compiled programs below ``cache``; leave if it fails.
+
+    A violation is a result of ``conformance``, and exit code 1 of anything else an error.
+    """
     environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
     with tempfile.TemporaryFile("w+") as output:
         started = time.perf_counter()
@@ -42,7 +45,7 @@ def measure_command(command: list[str], cache: Path) -> Measured:
                 process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         text = output.read()
-    if process.returncode not in {0, 1}:  # a violation is a result
+    if process.returncode not in ({0, 1} if command[1:3] == ["-m", "conformance"] else {0}):
         sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{text}")
     cpu = sum(usage.ru_utime + usage.ru_stime for usage in usages)
     return Measured(wall, cpu, max(usage.ru_maxrss for usage in usages) / 1024, text)
