@@ -11,7 +11,8 @@ from typing import Any
 
 from hypothesis.errors import Flaky, UnsatisfiedAssumption
 
-from conformance.engine.runner import Failure, PropertyRun
+from conformance.engine.case_run import Failure
+from conformance.engine.runner import PropertyRun
 from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.declared_cases import by_design
 from conformance.requirements.verdict import Violation

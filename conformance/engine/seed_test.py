@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import seed as with_seed
@@ -13,15 +12,10 @@ from hypothesis.errors import UnsatisfiedAssumption
 
 from conformance.adapters.operations.executor import ExecutorLost
 from conformance.engine.budget import Budget
+from conformance.engine.case_run import BegunCase, CaseRun, Palette
 from conformance.properties.support.checks import ViolationFound
 from conformance.requirements import Requirement
 from conformance.strategies.bytestream import SEEDS, draw_from_bytes, expand_seed
-from conformance.strategies.shape_grid import Entry
-
-if TYPE_CHECKING:
-    from conformance.engine.runner import BegunCase, PropertyRun
-
-Palette = tuple[Entry, ...]
 
 CASES_PER_SEED = 10
 """Cases that are expanded from one of Hypothesis's seeds: what it does for each seed, drawing and
@@ -34,7 +28,7 @@ _TRIES = 10
 class SeedTest:
     """The Hypothesis test of one palette: each seed stands for several cases."""
 
-    def __init__(self, run: PropertyRun, palette: Palette, wanted: int = 0) -> None:
+    def __init__(self, run: CaseRun, palette: Palette, wanted: int = 0) -> None:
         self.run = run
         self.palette = palette
         self.strategies = run.strategies(palette)
@@ -120,7 +114,7 @@ _MOST_NUMBERS = 60_000
 """Numbers of a seed to choose one from; ``expand_seed`` has a few more."""
 
 
-def _drawn_number(run: PropertyRun, palette: Palette) -> int:
+def _drawn_number(run: CaseRun, palette: Palette) -> int:
     """Return which case of the zero seed takes the place of the simplest one in a run."""
     text = f"{run.budget.seed} {run.property.requirement.id} {palette}"
     return 1 + int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) % _MOST_NUMBERS

@@ -53,7 +53,7 @@ def reason_unusable(subject: Subject) -> str:
         reading = _reading_problem(subject)
         return reading or _writing_problem(subject) or _calling_problem(subject, layer.ref)
     except (ViolationFound, TypeError, ValueError, KeyError):
-        return ""  # which is a matter of the requirements, as are results that are no results
+        return ""  # which is a matter of the requirements, as are results of the wrong type
 
 
 def _build(subject: Subject) -> None:

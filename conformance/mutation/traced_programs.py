@@ -64,7 +64,7 @@ def _parts(
         traced = function_of(layer, flag)
         if traced is None:
             raise TypeError("the layer is not a function of arrays")
-        call, state = traced
+        call, state, _ = traced
         x = jnp.zeros(shape, jnp.float32)
 
         def pull(state: Any, x: Any, call: Any = call) -> Any:

@@ -50,7 +50,7 @@ def gamma_and_beta_act_per_feature(
     check_training(subject, layer, layer.usable_state, case, x)
 
 
-@requirement("BN-AFF-2", share=0.4, drawn=rewritten_cases, training=lambda _: integers(0, 1))
+@requirement("BN-AFF-2", share=0.3, drawn=rewritten_cases, training=lambda _: integers(0, 1))
 def a_change_from_outside_is_seen(subject: Subject, drawn: Rewritten, training: int) -> None:
     """call, change γ and β, call: the second result follows the change"""
     case, other = drawn

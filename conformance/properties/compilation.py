@@ -45,7 +45,7 @@ def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> 
         check_trained(subject, case, before, y, after, what="y under jit")
 
 
-@requirement("BN-JIT-2", share=0.4, drawn=lambda _: streams(COMPILED))
+@requirement("BN-JIT-2", share=0.2, drawn=lambda _: streams(COMPILED))
 def updates_leave_the_jitted_function(subject: Subject, drawn: Stream) -> Iterator[None]:
     """n compiled calls are n steps of the recursion"""
     layer, before, _ = subject.start(drawn.case)
@@ -97,7 +97,7 @@ def one_trace_per_mode(subject: Subject, drawn: Stream) -> None:
 
 @requirement(
     "BN-JIT-4",
-    share=0.4,
+    share=0.2,
     drawn=lambda _: rewritten_cases(COMPILED),
     evaluate=lambda _: integers(0, 1),
 )

@@ -34,7 +34,7 @@ def evaluation_uses_what_is_stored(subject: Subject, case: Case) -> None:
     check_evaluation(layer, case, x)
 
 
-@requirement("BN-EVAL-2", share=0.4, case=cases, trained=lambda _: integers(0, 1), poison=strangers)
+@requirement("BN-EVAL-2", share=0.2, case=cases, trained=lambda _: integers(0, 1), poison=strangers)
 def evaluation_writes_nothing(
     subject: Subject, case: Case, trained: int, poison: int
 ) -> Iterator[None]:
@@ -65,7 +65,7 @@ def _read_extra(subject: Subject, layer: LayerHandle) -> dict[str, AnyArray]:
     return {name: leaf_at(leaves, path_of[name]) for name in names}
 
 
-@requirement("BN-EVAL-3", share=0.3, case=cases, row=lambda _: integers(0, 39), poison=strangers)
+@requirement("BN-EVAL-3", share=0.2, case=cases, row=lambda _: integers(0, 39), poison=strangers)
 def rows_are_independent(subject: Subject, case: Case, row: int, poison: int) -> Iterator[None]:
     """y(x)[i] = y(x[i:i+1])[0], whatever stands in the other rows"""
     i = row % len(case.x)
@@ -81,7 +81,7 @@ def rows_are_independent(subject: Subject, case: Case, row: int, poison: int) ->
     check_within(f"y of row {i} beside others{where}", y[i : i + 1], expected, bound + bound)
 
 
-@requirement("BN-EVAL-4", share=0.3, case=cases)
+@requirement("BN-EVAL-4", share=0.1, case=cases)
 def the_first_evaluation_is_finite(subject: Subject, case: Case) -> Iterator[None]:
     """fresh layer: y = x/√(1+ε)"""
     y = subject.build(case.config).evaluate(subject.input(case))
@@ -91,7 +91,7 @@ def the_first_evaluation_is_finite(subject: Subject, case: Case) -> Iterator[Non
     check_evaluated(case.config, State.fresh(case.config.features), case.x, y, subject.conventions)
 
 
-@requirement("BN-EVAL-5", share=0.3, case=cases)
+@requirement("BN-EVAL-5", share=0.2, case=cases)
 def evaluation_is_repeatable(subject: Subject, case: Case) -> Iterator[None]:
     """the same call twice gives the same result"""
     layer, before, x = subject.start(case)

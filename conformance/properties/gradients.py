@@ -152,7 +152,7 @@ def value_and_grad_returns_two_leaves_and_one_update(
     check_trained(subject, case, before, None, after)
 
 
-@requirement("BN-GRAD-8", share=0.4, drawn=lambda _: pulled_cases(STEPS))
+@requirement("BN-GRAD-8", share=0.2, drawn=lambda _: pulled_cases(STEPS))
 def statistics_carry_no_gradient(subject: Subject, drawn: Pulled) -> None:
     """∂(rm', rv')/∂x = 0"""
     case, w, _ = drawn
@@ -199,7 +199,7 @@ def each_backward_pass_has_its_own_residuals(
 
 @requirement(
     "BN-GRAD-7",
-    share=0.4,
+    share=0.2,
     drawn=lambda _: pulled_cases(STEPS),
     rate=lambda _: integers(0, len(RATES) - 1),
 )

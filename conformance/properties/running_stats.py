@@ -51,7 +51,7 @@ def running_var_keeps_share_momentum_of_itself(subject: Subject, case: Case) -> 
     check_within("running_var", after.running_var, expected, bound)
 
 
-@requirement("BN-EMA-3", share=0.6, drawn=lambda palette: streams(palette, fresh_from=OFTEN_FRESH))
+@requirement("BN-EMA-3", share=0.4, drawn=lambda palette: streams(palette, fresh_from=OFTEN_FRESH))
 def each_call_is_one_update(subject: Subject, drawn: Stream) -> Iterator[None]:
     """k calls are k steps of the recursion"""
     layer, before, _ = subject.start(drawn.case)
@@ -67,7 +67,7 @@ def each_call_is_one_update(subject: Subject, drawn: Stream) -> Iterator[None]:
         model.check_statistics(state)
 
 
-@requirement("BN-EMA-4", share=0.4, case=lambda palette: cases_at_momentum(palette, 1.0))
+@requirement("BN-EMA-4", share=0.2, case=lambda palette: cases_at_momentum(palette, 1.0))
 def momentum_one_keeps_the_statistics(subject: Subject, case: Case) -> Iterator[None]:
     """m = 1: rm' = rm, rv' = rv"""
     layer, before, x = subject.start(case)
@@ -78,7 +78,7 @@ def momentum_one_keeps_the_statistics(subject: Subject, case: Case) -> Iterator[
     check_trained(subject, case, before, None, after)
 
 
-@requirement("BN-EMA-5", share=0.4, case=lambda palette: cases_at_momentum(palette, 0.0))
+@requirement("BN-EMA-5", share=0.2, case=lambda palette: cases_at_momentum(palette, 0.0))
 def momentum_zero_replaces(subject: Subject, case: Case) -> Iterator[None]:
     """m = 0: rm' = μ, rv' = v"""
     layer, before, x = subject.start(case)
@@ -115,7 +115,7 @@ def a_constant_stream_converges(subject: Subject, case: Case) -> None:
 _ANOTHER_EPS = 0.5
 
 
-@requirement("BN-EMA-7", share=0.4, drawn=lambda palette: permuted_cases(palette[::5]))
+@requirement("BN-EMA-7", share=0.2, drawn=lambda palette: permuted_cases(palette[::5]))
 def the_update_sees_x_only(subject: Subject, drawn: Permuted) -> None:
     """rm', rv' are the same for other γ, β, ε and row orders"""
     case = drawn.case

@@ -1,7 +1,7 @@
 """SEQ: whole programs of calls, writes and copies, against a NumPy model.
 
 After every step the output, the state of every live layer, the inputs and the earlier outputs
-are checked. On layers that are no ``nnx.Module`` a jitted call is a plain one, and copies are
+are checked. On layers that are not an ``nnx.Module`` a jitted call is a plain one, and copies are
 left out.
 """
 

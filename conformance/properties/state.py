@@ -10,6 +10,7 @@ from conformance.adapters.protocols import ARRAYS, COUNT, PARAMETERS, STATISTICS
 from conformance.numerics import bounds, oracle
 from conformance.properties.support.checks import (
     check_identical,
+    check_members,
     check_same,
     check_true,
     check_within,
@@ -58,7 +59,7 @@ def statistics_are_variables_but_not_params(subject: Subject, case: Case) -> Non
     for name in STATISTICS:
         found = held[name]
         right = is_statistic(found)
-        wanted = "an nnx.Variable that is no nnx.Param"
+        wanted = "an nnx.Variable, and not an nnx.Param"
         check_true(name, right, got=found["title"], expected=wanted)
 
 
@@ -78,13 +79,13 @@ def split_yields_exactly_the_four(subject: Subject, case: Case, trained: int) ->
     }
     path_of = paths_of(layer)
     wanted = {group: as_paths([path_of[n] for n in held]) for group, held in groups.items()}
-    check_same("leaves of nnx.split", list_leaves(layer), wanted[ARRAYS])
+    check_members("leaves of nnx.split", list_leaves(layer), wanted[ARRAYS])
     if subject.conventions.always_evaluates():
         return  # nothing in it is trained, whatever its type
     params = list_leaves(layer, "parameters")
-    check_same("leaves selected by nnx.Param", params, wanted[PARAMETERS])
+    check_members("leaves selected by nnx.Param", params, wanted[PARAMETERS])
     rest = list_leaves(layer, "others")
-    check_same("leaves that are not nnx.Param", rest, wanted[STATISTICS])
+    check_members("leaves that are not nnx.Param", rest, wanted[STATISTICS])
 
 
 @requirement("BN-STATE-4", share=0.25, case=cases, other=lambda _: integers(1, 99))
@@ -101,7 +102,7 @@ def hyperparameters_are_no_leaves(subject: Subject, case: Case, other: int) -> N
         check_identical(name, leaf_at(there, path), leaf_at(here, path), rule=rule)
 
 
-@requirement("BN-STATE-5", share=0.5, case=cases, evaluate=lambda _: integers(0, 1))
+@requirement("BN-STATE-5", share=0.3, case=cases, evaluate=lambda _: integers(0, 1))
 def a_call_moves_nothing_but_statistics(
     subject: Subject, case: Case, evaluate: int
 ) -> Iterator[None]:

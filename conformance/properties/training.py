@@ -64,7 +64,7 @@ def training_ignores_the_running_statistics(subject: Subject, drawn: Rewritten) 
     check_within("y with other running statistics", again, y, bound + bound)
 
 
-@requirement("BN-TRAIN-3", share=0.5, drawn=replaced_columns)
+@requirement("BN-TRAIN-3", share=0.2, drawn=replaced_columns)
 def features_are_independent(subject: Subject, drawn: Poisoned) -> None:
     """y[:, k] and rm'[k], rv'[k] are the same for all k ≠ j, whatever stands in column j"""
     case, column, replacement = drawn
@@ -113,7 +113,7 @@ def permutations_go_through(subject: Subject, drawn: Permuted) -> Iterator[None]
         )
 
 
-@requirement("BN-TRAIN-5", share=0.4, case=stackable_cases)
+@requirement("BN-TRAIN-5", share=0.3, case=stackable_cases)
 def stacking_the_batch_changes_nothing(subject: Subject, case: Case) -> Iterator[None]:
     """y([x; x]) = [y(x); y(x)], rm', rv' as for x"""
     layer, before, x = subject.start(case)
@@ -134,7 +134,7 @@ def stacking_the_batch_changes_nothing(subject: Subject, case: Case) -> Iterator
         check_within(f"{name} of the stacked batch", got, wanted, limit)
 
 
-@requirement("BN-TRAIN-6", share=0.4, drawn=shifted_cases)
+@requirement("BN-TRAIN-6", share=0.2, drawn=shifted_cases)
 def an_offset_changes_nothing(subject: Subject, drawn: Shifted) -> None:
     """y(x + c) = y(x)"""
     case, shift = drawn
@@ -165,7 +165,7 @@ def _shifted(subject: Subject, state: State, shift: AnyArray, case: Case) -> tup
     return state.replace(running_mean=mean.astype(np.float32)), rounding
 
 
-@requirement("BN-TRAIN-7", share=0.4, drawn=lambda palette: scaled_cases(palette[::7]))
+@requirement("BN-TRAIN-7", share=0.2, drawn=lambda palette: scaled_cases(palette[::7]))
 def scaling_x_and_eps_together_changes_nothing(subject: Subject, drawn: Scaled) -> Iterator[None]:
     """y(c·x; c²·ε) = y(x; ε)"""
     case, factor = drawn
@@ -187,7 +187,7 @@ def scaling_x_and_eps_together_changes_nothing(subject: Subject, drawn: Scaled) 
     check_within("y of the scaled batch", y_scaled, y, one + two)
 
 
-@requirement("BN-TRAIN-8", share=0.4, case=lambda palette: cases_with(palette, rows=1))
+@requirement("BN-TRAIN-8", share=0.2, case=lambda palette: cases_with(palette, rows=1))
 def a_single_row_gives_beta(subject: Subject, case: Case) -> Iterator[None]:
     """N = 1: y = β"""
     layer, before, x = subject.start(case)
@@ -211,7 +211,7 @@ def _of_constants(subject: Subject, case: Case, before: State) -> AnyArray:
     return np.tile(before.beta.astype(np.float64), (len(case.x), 1))
 
 
-@requirement("BN-TRAIN-9", share=0.4, case=constant_cases)
+@requirement("BN-TRAIN-9", share=0.2, case=constant_cases)
 def a_constant_feature_gives_beta(subject: Subject, case: Case) -> Iterator[None]:
     """x = c: y is finite and equals β"""
     layer, before, x = subject.start(case)

@@ -44,7 +44,12 @@ RESTRICTIONS = (
         *(f"EMA-{number}" for number in range(1, 10)),
     ),
     _restriction(
-        "the mode is no argument of the call", "flag", "FLAG-4", "FLAG-5", "FLAG-6", "FLAG-8"
+        "the mode is not a boolean argument of the call",
+        "flag",
+        "FLAG-4",
+        "FLAG-5",
+        "FLAG-6",
+        "FLAG-8",
     ),
 )
 

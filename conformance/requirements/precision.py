@@ -101,7 +101,7 @@ ROWS = (
         id="BN-TYPE-7",
         statement="A complex64 input may be refused, cut to its real part, or taken in any way.",
         level=Level.MAY,
-        why="The mean of (x−μ)² is no variance of complex numbers, and a cast drops half of x.",
+        why="The mean of (x−μ)² is not a complex variance, and a cast drops half of x.",
         grounds="left open: the problem says nothing of dtypes",
         source="Trabelsi et al. 2018, arXiv:1705.09792: complex batch normalization",
     ),

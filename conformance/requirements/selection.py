@@ -22,7 +22,7 @@ def select(
 ) -> tuple[Requirement, ...]:
     """Return the requirements that match any of the patterns, in the order of the table.
 
-    A MAY row is no requirement: it is chosen by its level or its id, and by no other pattern.
+    A MAY row is not a requirement: it is chosen by its level or its id, and by no other pattern.
 
     Args:
         table: Requirements by id.

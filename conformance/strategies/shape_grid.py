@@ -105,15 +105,17 @@ _FUNCTION = (0.9, 1e-5)
 FORWARD_SWEEP = tuple(
     Entry(rows, features, *_FUNCTION)
     for rows, features in (
-        *_BOTH,
-        *((4, 129), (31, 513), (7, 1025), (16, 1024), (65, 257)),
-        *((513, 8), (1023, 31), (1024, 7), (1025, 16)),
-        *((50, 100), (840, 12), (4097, 1), (65537, 1)),
+        *((1, 1), (1, 2), (2, 1), (3, 3), (33, 1), (4, 9)),
+        *((4, 129), (7, 1025), (16, 1024), (31, 513), (65, 257)),
+        *((33, 33), (129, 33), (257, 65), (513, 8), (1024, 7), (1025, 31)),
+        *((50, 100), (840, 12)),
+        *((4097, 1), (65537, 1)),
     )
 )
 """Sizes for the forward function, which is not compiled, so that each of its operations costs a
-program for each size. On both axes a size lies between any two powers of two up to 1024, and any of
-them divides a size and leaves a tail of another."""
+program for each size: the first ones are in the grid, and cost none. On both axes a size lies
+between any two powers of two up to 1024, and any of them divides a size and leaves a tail of
+another."""
 
 _AROUND_BLOCKS = (
     Entry(rows, features, *_FUNCTION)

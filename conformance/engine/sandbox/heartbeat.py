@@ -1,7 +1,7 @@
 """A page of a file by which a worker reports progress, at a microsecond a report.
 
 The worker maps the page. The supervisor reads the file instead, because the implementation can
-write to it and truncate it, too: what lacks is no report. It does so only while it waits.
+write to it and truncate it, too: a missing report is not one. It does so only while it waits.
 """
 
 from __future__ import annotations

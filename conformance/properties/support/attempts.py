@@ -1,6 +1,6 @@
 """Calls on large batches, for which a layer may have no time or no memory.
 
-That is no violation, because the problem sets no limit of either: the size is left out, and so are
+The problem sets no limit of either, so that is not a violation: the size is left out, and so are
 larger ones. But a layer that does not return from large batches is not to pass as one that is right
 there. So the first line of the screen counts such verdicts, the verdict names the size and what was
 lacking, and it is vacuous unless some large batch was judged. Where programs grow so much with the
@@ -28,8 +28,8 @@ LONGEST = 60.0
 """Seconds that the calls of one case may take, as far as those on a smaller batch tell."""
 
 LARGE = 4097
-"""Rows, or features, from which on a limit that is reached is no violation; some such batch has to
-be judged. A layer that unrolls its rows, or compares all pairs of them, can do that many."""
+"""Rows, or features, from which on reaching a limit is not a violation; some such batch has to be
+judged. A layer that unrolls its rows, or compares all pairs of them, can do that many."""
 
 _TIMED = 4096
 """The size from which the time of calls says something about that of others."""

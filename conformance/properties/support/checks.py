@@ -7,6 +7,7 @@ that a verdict can say how much it rests on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -71,6 +72,30 @@ def check_same(quantity: str, got: Any, expected: Any) -> None:
     count(1)
     if got != expected:
         violation(quantity, got, expected, Comparison("same", got, expected))
+
+
+def check_members(quantity: str, got: Sequence[Any], expected: Sequence[Any]) -> None:
+    """Check that two lists have the same members; a violation says which are too many or lack.
+
+    Args:
+        quantity: The name of the lists.
+        got: The paths of the implementation, in order.
+        expected: The required paths, in order.
+    """
+    count(1)
+    if got != expected:
+        parts = (
+            ("besides", [each for each in got if each not in expected]),
+            ("without", [each for each in expected if each not in got]),
+        )
+        shown = [f"{word} {', '.join(map(_dotted, found))}" for word, found in parts if found]
+        text = " and ".join(shown) or "an array more than once"
+        wanted = f"{', '.join(map(_dotted, expected)) or 'nothing'}, and no other"
+        violation(quantity, text, wanted, Comparison("same", got, expected))
+
+
+def _dotted(path: Sequence[Any]) -> str:
+    return ".".join(map(str, path))
 
 
 def check_true(quantity: str, holds: bool, *, got: Any, expected: Any) -> None:

@@ -58,7 +58,7 @@ def as_row(leaf: Any) -> Any:
 
 @formula
 def is_statistic(holder: dict[str, Any]) -> bool:
-    """Return whether an array is in an nnx.Variable that is no nnx.Param."""
+    """Return whether an array is in an nnx.Variable, and not an nnx.Param."""
     return bool(holder["is_variable"] and not holder["is_param"])
 
 

@@ -175,7 +175,7 @@ def test_what_is_no_such_program_is_an_error(tmp_path, program, message):
     ],
 )
 def test_what_a_program_does_later_is_judged(tmp_path, body, message):
-    """It hangs, ends, refuses, or answers what is no array: a violation that says so."""
+    """It hangs, ends, refuses, or answers with no array: a violation that says so."""
     done = run_python(tmp_path, body, "--call-timeout", "1")
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode in {1, 2}, said

@@ -91,7 +91,7 @@ def test_a_device_that_is_not_there(place):
 
 
 def test_devices_side_by_side():
-    """Devices have their own names, and a requirement that one does not reach is no difference."""
+    """Devices have their own names, and one not reaching a requirement is no difference."""
     ends = {"cpu": Outcome.CONFORMS, "gpu": Outcome.VACUOUS}
     verdicts = [
         Verdict(

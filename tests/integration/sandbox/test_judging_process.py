@@ -87,7 +87,7 @@ def test_an_answer_that_is_none_costs_the_process(supervisor: Supervisor, answer
 
 @exhaustive
 def test_an_answer_that_does_not_end_is_not_waited_for(supervisor: Supervisor):
-    """A part of a message is no progress."""
+    """A part of a message is not progress."""
     verdict = supervisor.judge("BN-EVAL-1", "support.hostile.garbage:part")
     assert verdict.outcome is Outcome.VIOLATES, verdict
     assert verdict.violation.finding.kind is FindingKind.TIMED_OUT

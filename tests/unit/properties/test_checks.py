@@ -12,6 +12,7 @@ from conformance.properties.support.checks import (
     ViolationFound,
     check_finite,
     check_identical,
+    check_members,
     check_nan,
     check_same,
     check_shape,
@@ -270,3 +271,21 @@ def test_violations_are_assertions_with_a_finding():
     with pytest.raises(AssertionError, match=r"^y: got 1\.5, expected 2$") as found:
         violation("y", 1.5, 2)
     assert (found.value.finding.got, found.value.finding.expected) == (1.5, "2")
+
+
+@pytest.mark.parametrize(
+    ("got", "text"),
+    [
+        ([("a", "b"), ("c",), ("d",)], "besides c"),
+        ([("a", "b")], "without d"),
+        ([("c",), ("d",)], "besides c and without a.b"),
+        ([("a", "b"), ("a", "b"), ("d",)], "an array more than once"),
+    ],
+)
+def test_members_that_are_too_many_or_lack_are_named(got, text):
+    """A violation does not repeat what is right, and says what is required."""
+    with pytest.raises(ViolationFound) as raised:
+        check_members("leaves", got, [("a", "b"), ("d",)])
+    assert raised.value.finding.got == text
+    assert raised.value.finding.expected == "a.b, d, and no other"
+    check_members("leaves", [("a", "b"), ("d",)], [("a", "b"), ("d",)])

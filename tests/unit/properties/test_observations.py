@@ -184,7 +184,7 @@ def test_an_argument_that_a_layer_fixes_is_not_tried():
     ],
 )
 def test_an_odd_result_ends_no_run(result: object, outcome: Outcome, detail: str):
-    """What is no array is an answer; what fits nothing is said to be beyond description."""
+    """What is not an array is an answer; what fits nothing is said to be beyond description."""
 
     class Odd(MyBatchNorm):
         def __call__(self, x, use_running_average):
