@@ -24,8 +24,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from conformance.adapters.implementation import Implementation
-from conformance.diagnosis.diagnosis import Diagnosis, investigate
+from conformance.diagnosis.diagnosis import investigate
 from conformance.diagnosis.fault_models import ALTERNATIVES
+from conformance.diagnosis.record import Diagnosis
 from conformance.engine.jax_runtime import remember_compilations, share_lowering_contexts
 from conformance.properties.support.subject import Subject
 

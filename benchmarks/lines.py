@@ -7,9 +7,9 @@ A fault belongs to the held-out quarter if the SHA-256 of its name is divisible 
 were not looked at while lines were developed. The line of a fault that overrides methods of a
 correct class is right if it lies in a function of the fault's class or in a helper of its module,
 and wrong if it lies elsewhere; a fault without such functions, or in the constructor alone, has
-nothing to compare with ("shown"). Correct layers must get no line. Examples (``line_examples.py``)
-say which line is wrong; those with an odd SHA-256 are held out. All are diagnosed in this
-process, one after the other.
+nothing to compare with ("shown"). Correct layers must get no line. Examples (``line_examples.py``,
+``line_layers.py`` and ``line_backwards.py``) say which line is wrong; those whose SHA-256 has an
+odd last byte are held out. All are diagnosed in this process, one after the other.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import line_backwards
 import line_examples
+import line_layers
 from diagnosis import choose
-from line_examples import FUNCTIONS, LAYERS
 
 from conformance.adapters.implementation import Implementation
 from conformance.diagnosis.diagnosis import Investigation, investigate
@@ -36,6 +37,8 @@ from conformance.properties.support.subject import Subject
 
 _FAULTY = ".faulty."
 PARTS = ("design", "held-out", "all", "correct", "examples", "examples-held-out")
+FUNCTIONS = (*line_examples.FUNCTIONS, *line_layers.FUNCTIONS)
+LAYERS = (*line_examples.LAYERS, *line_layers.LAYERS, *line_backwards.LAYERS)
 EXAMPLES = {each.__name__: each for each in (*LAYERS, *FUNCTIONS)}
 _CONSTRUCTING = ("__init__", "create", "start_")
 
@@ -79,19 +82,24 @@ def _example(name: str) -> Implementation:
     return Implementation.nnx(EXAMPLES[name], name=name)
 
 
-def marked_line(name: str) -> int:
-    """Return the line that the source of an example calls wrong; 0 if it makes no mistake.
+def marked_lines(name: str) -> set[int]:
+    """Return the lines that the source of an example calls wrong; none if it makes no mistake.
 
     A class is preceded by the backward pass that it uses.
     """
-    source = inspect.getsource(line_examples).splitlines()
-    marks = [number for number, text in enumerate(source, 1) if text.endswith("# wrong")]
-    starts = [f"class {name}(", f"def {name}("]
-    at = next(n for n, text in enumerate(source, 1) if text.startswith(tuple(starts)))
-    if source[at - 1].startswith("def"):
-        return min(mark for mark in marks if mark > at)
-    before = max((n for n in range(1, at) if source[n - 1].startswith("class ")), default=0)
-    return max((mark for mark in marks if before < mark < at), default=0)
+    example = EXAMPLES[name]
+    module = inspect.getmodule(example)
+    assert module is not None
+    source = inspect.getsource(module).splitlines()
+    lines, first = inspect.getsourcelines(example)
+    if inspect.isclass(example):
+        classes = [each for each in vars(module).values() if inspect.isclass(each)]
+        own = [each for each in classes if each.__module__ == module.__name__]
+        ends = [start + len(text) for text, start in map(inspect.getsourcelines, own)]
+        first, last = max((end for end in ends if end <= first), default=1), first + len(lines)
+    else:
+        last = first + len(lines)
+    return {at for at in range(first, last) if source[at - 1].endswith("# wrong")}
 
 
 def grade(implementation: Implementation, found: Investigation, lines: list[Line | None]) -> str:
@@ -100,9 +108,8 @@ def grade(implementation: Implementation, found: Investigation, lines: list[Line
     if not places:
         return "none" if found.calls.deviant else "undiagnosed"
     if implementation.name in EXAMPLES:
-        return (
-            "right" if {at for _, at in places} == {marked_line(implementation.name)} else "wrong"
-        )
+        marked = marked_lines(implementation.name)
+        return "right" if {at for _, at in places} <= marked else "wrong"
     own = own_lines(implementation)
     return "shown" if not own else "right" if places <= own else "wrong"
 

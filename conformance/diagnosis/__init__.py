@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conformance.diagnosis.diagnosis import Diagnosis, diagnose
+    from conformance.diagnosis.diagnosis import diagnose
+    from conformance.diagnosis.record import Diagnosis
 
 __all__ = ["Diagnosis", "diagnose"]
 

@@ -2,69 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
 
 from conformance.adapters.implementation import Declaration, Implementation
 from conformance.adapters.operations.executor import Executor
 from conformance.diagnosis.deadline import OutOfTimeError, check_time
 from conformance.diagnosis.experiment import DECOY
 from conformance.diagnosis.matching import Evidence
-from conformance.diagnosis.observe import (
-    Observation,
-    changes_its_input,
-    differing,
-    observe,
-    observe_gradients,
-    observe_ranks,
-)
+from conformance.diagnosis.observe import observe, observe_gradients, observe_ranks
+from conformance.diagnosis.observed_facts import find_dtype, find_fact
+from conformance.diagnosis.record import Diagnosis
 from conformance.diagnosis.search import Match, evidence_of, matches, without_raised
 from conformance.diagnosis.several import Combination, find_several
 from conformance.properties.support.subject import Subject
 
-_ALIKE = 5
+ALIKE = 5
 """The largest number of matching mistakes for which the first is named."""
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """The most likely mistake of an implementation.
-
-    Attributes:
-        kind: "alternative" if a known mistake reproduces every number, "observed" if an observed
-            fact suffices, "none" if nothing can be said.
-        id: The id of the alternative, with its scope after an @, or of the fact.
-        sentence: What is wrong.
-        formula: What the layer computes.
-        figure: The evidence, as a sentence.
-        remedy: What to do.
-        convention: Where it is legitimate, and how to declare or convert it.
-        constants: The constants that were recovered from the numbers.
-        explained: How many calls contradict the reference model and are reproduced.
-        deviating: How many calls contradict the reference model.
-        calls: How many calls were made.
-        also: The sentences of mistakes that fit as well as the first.
-    """
-
-    kind: Literal["alternative", "observed", "none"]
-    id: str = ""
-    sentence: str = ""
-    formula: str = ""
-    figure: str = ""
-    remedy: str = ""
-    convention: str = ""
-    constants: tuple[float, ...] = ()
-    explained: int = 0
-    deviating: int = 0
-    calls: int = 0
-    also: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values; empty ones are left out."""
-        found = {name: value for name, value in asdict(self).items() if value or name == "kind"}
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()}
 
 
 def diagnose(
@@ -134,23 +87,23 @@ def _search(subject: Subject, calls: Evidence) -> Investigation:
     found = found or matches(without_raised(evidence), backward=backward)
     if all(o.raised for o in evidence.observations):
         found = []
-    elif found and len(found) <= _ALIKE:
-        figure = _reproduces(evidence, f"{found[0].explained} of which deviate")
-        return Investigation(_name(found, evidence, figure), (found[0],), calls, evidence)
-    fact = None if found else _find_fact(calls)
+    elif found and len(found) <= ALIKE:
+        figure = reproduces(evidence, f"{found[0].explained} of which deviate")
+        return Investigation(name_match(found, evidence, figure), (found[0],), calls, evidence)
+    fact = None if found else find_fact(calls)
     if fact is None and not found and not evidence.has_ranks:
         several = find_several(evidence, backward=backward)
         if several.matches:
             return _name_several(several, calls, evidence)
     nothing = Diagnosis("none", deviating=len(evidence.deviant), calls=len(evidence.observations))
-    return Investigation(fact or nothing, (), calls, evidence)
+    return Investigation(fact or find_dtype(calls) or nothing, (), calls, evidence)
 
 
 def _name_several(several: Combination, calls: Evidence, evidence: Evidence) -> Investigation:
-    whole = _reproduces(evidence, f"together with {len(several.matches) - 1} more")
+    whole = reproduces(evidence, f"together with {len(several.matches) - 1} more")
     part = "reproduces one quantity in all calls, of which it explains"
     first, *further = (
-        _name([match], evidence, whole if several.complete else f"{part} {match.explained}")
+        name_match([match], evidence, whole if several.complete else f"{part} {match.explained}")
         for match in several.matches
     )
     return Investigation(
@@ -158,14 +111,14 @@ def _name_several(several: Combination, calls: Evidence, evidence: Evidence) -> 
     )
 
 
-def _reproduces(evidence: Evidence, share: str) -> str:
+def reproduces(evidence: Evidence, share: str) -> str:
     """Return how many calls a mistake reproduces."""
     raised = sum(bool(o.raised) for o in evidence.observations)
     apart = f"; {raised} more raise" if raised else ""
     return f"reproduces all {len(evidence.observations) - raised} calls tried, {share}{apart}"
 
 
-def _name(found: list[Match], evidence: Evidence, figure: str) -> Diagnosis:
+def name_match(found: list[Match], evidence: Evidence, figure: str) -> Diagnosis:
     """Return the diagnosis of the first of some mistakes that fit equally well."""
     first, *others = found
     alternative = first.alternative
@@ -182,49 +135,6 @@ def _name(found: list[Match], evidence: Evidence, figure: str) -> Diagnosis:
         deviating=len(evidence.deviant),
         calls=len(evidence.observations),
         also=tuple(sentence(other) for other in others),
-    )
-
-
-def _find_fact(evidence: Evidence) -> Diagnosis | None:
-    """Return a fact that needs no model of the mistake, or None."""
-    spoiled = sum(map(changes_its_input, evidence.observations))
-    if spoiled:
-        return Diagnosis(
-            "observed",
-            "input-changed",
-            "the array that the caller hands over is written to",
-            figure=f"{spoiled} of {len(evidence.observations)} calls changed their input",
-            remedy="copy before writing into an array that was given",
-        )
-    varying = differing(evidence.observations)
-    if varying:
-        return Diagnosis(
-            "observed",
-            "varies",
-            "the same call from the same state gives different results",
-            figure=f"{varying} repeated calls differed from the first",
-            remedy="look for random numbers, or for memory outside the four arrays",
-        )
-    return _find_exception(evidence.observations)
-
-
-def _find_exception(observations: Sequence[Observation]) -> Diagnosis | None:
-    """Return the exception that most layers raise, or None."""
-    tried = len({o.series for o in observations})
-    ended = {o.series: (o.raised, o.operation) for o in observations if o.operation}
-    if not ended:
-        return None
-    raised, _ = Counter(raised for raised, _ in ended.values()).most_common(1)[0]
-    where = [operation for other, operation in ended.values() if other == raised]
-    if len(where) <= tried / 2:
-        return None
-    step, _ = Counter(where).most_common(1)[0]
-    return Diagnosis(
-        "observed",
-        "raises",
-        f"{step} raises {raised}",
-        figure=f"{len(where)} of {tried} layers that were tried ended so",
-        remedy="if the layer is driven by an adapter, `conformance smoke` goes through its steps",
     )
 
 

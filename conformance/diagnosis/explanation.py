@@ -12,12 +12,14 @@ from typing import Any
 
 from conformance.adapters.implementation import Declaration, Implementation
 from conformance.diagnosis.deadline import OutOfTimeError, looking_until
-from conformance.diagnosis.diagnosis import Diagnosis, Investigation, investigate
+from conformance.diagnosis.diagnosis import Investigation, investigate
+from conformance.diagnosis.gradients_besides import add_gradients
 from conformance.diagnosis.known_facts import known_facts, where_seen
 from conformance.diagnosis.lines.finder import Lines
 from conformance.diagnosis.lines.line import Line
 from conformance.diagnosis.lines.masked_and_folded import DOMAIN, find_domain_line
 from conformance.diagnosis.matching import gather
+from conformance.diagnosis.record import Diagnosis
 from conformance.diagnosis.replaced import find_replaced
 from conformance.diagnosis.search import parts_of
 from conformance.diagnosis.verification import Explained, Trial, try_declaring, verify
@@ -70,7 +72,8 @@ class Examined:
             ``partial``, if what it names is not all; ``known``, sentences on what was observed and
             is not named; ``line``, the expression that computes what is wrong, if it was found.
         """
-        data = _explain(self.found, self.subject, verdicts, until)
+        found = add_gradients(self.subject, self.found, verdicts)
+        data = _explain(found, self.subject, verdicts, until)
         dropped = data["kind"] != self.found.diagnosis.kind
         lines = [] if dropped else self.lines
         for each, line in zip((data, *data.get("further", ())), lines, strict=False):

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from conformance.diagnosis.conditions import condition_of, run_trials
 from conformance.diagnosis.matching import Evidence
-from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.prediction import error_ratios
 from conformance.diagnosis.scopes import EVERYWHERE, scopes
+from conformance.diagnosis.several import mode_of
 from conformance.properties.support.subject import Subject
 from conformance.requirements.finding import Finding
 from conformance.requirements.requirement import family_of
@@ -144,27 +144,26 @@ def _right(order: list[Place], wrong: set[Place]) -> list[str]:
 def _compare(calls: Evidence) -> Iterator[tuple[Place, int, bool]]:
     """Yield each quantity of each call, and whether it is wrong."""
     for index, observation in enumerate(calls.observations):
-        truth = calls.truth[index]
+        mode, truth = _MODES[mode_of(observation)], calls.truth[index]
         if truth is None or observation.raised:
-            yield (_mode(observation), "the call returns"), index, truth is not None
+            yield (mode, "whether the call returns"), index, truth is not None
             continue
         for name, ratio in error_ratios(truth, calls.seen[index]).items():
-            yield (_mode(observation), name), index, bool((ratio > 1).any())
+            yield (mode, name), index, bool((ratio > 1).any())
 
 
-def _mode(observation: Observation) -> str:
-    if observation.call is None:
-        return "of a fresh layer"
-    if observation.before is None:
-        return "of the forward function"
-    return "in training" if observation.call.training else "in evaluation"
+_MODES = {
+    "fresh": "of a fresh layer",
+    "training": "in training",
+    "evaluation": "in evaluation",
+    "forward": "of the forward function",
+}
+"""Words for what ``mode_of`` returns, in the order of reports."""
 
 
 def _rank(place: Place) -> tuple[int, int]:
     mode, name = place
-    modes = ("of a fresh layer", "in training", "in evaluation")
-    first = modes.index(mode) if mode in modes else len(modes)
-    return first, _ORDER.index(name) if name in _ORDER else len(_ORDER)
+    return [*_MODES.values()].index(mode), _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
 def _describe(calls: Evidence, place: Place, wrong: list[int], seen: list[int]) -> str:

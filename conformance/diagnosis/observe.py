@@ -181,15 +181,16 @@ def _form_of(flag: Any) -> Any:
 
 
 def observe_gradients(subject: Subject) -> list[Observation]:
-    """Return the gradients of an NNX layer; nothing if it cannot be differentiated.
+    """Return the gradients of a layer; nothing if it cannot be differentiated.
 
-    The model predicts those of calls in which the batch normalizes, in float32.
+    The model predicts those of calls in which the batch normalizes, in float32. What remains of an
+    update after a gradient is a matter of modules whose state changes.
     """
     conventions = subject.conventions
     design = subject.implementation.design
     narrow = conventions.output_dtype() is not None or conventions.gradient_roundoff() > 0
-    offered = Capability.NNX_GRAD in subject.implementation.capabilities
-    if not offered or narrow or conventions.normalises_with_average():
+    offered = subject.implementation.capabilities
+    if Capability.GRAD not in offered or narrow or conventions.normalises_with_average():
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -198,6 +199,7 @@ def observe_gradients(subject: Subject) -> list[Observation]:
             for number, series in enumerate(gradient_series())
             for call in series.calls
             if call.kind != "through" or not conventions.follows_gradient_through_averages()
+            if call.kind != "update" or Capability.NNX_GRAD in offered
         ]
 
 

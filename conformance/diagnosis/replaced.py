@@ -8,8 +8,8 @@ import numpy as np
 
 from conformance.adapters.errors import printable
 from conformance.adapters.protocols import STATISTICS, Config
-from conformance.diagnosis.diagnosis import Diagnosis
 from conformance.diagnosis.lines.line import shorten
+from conformance.diagnosis.record import Diagnosis
 from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.subject import Subject
 from conformance.requirements.requirement import family_of

@@ -95,9 +95,10 @@ def causes(report: Report, name: str) -> list[Cause]:
     found += [Cause(verdicts=unchecked, diagnosis={}, unchecked=True)] * bool(unchecked)
     must = any(verdict.level is Level.MUST for verdict in bad)
 
-    def rank(cause: Cause) -> tuple[bool, bool]:
+    def rank(cause: Cause) -> tuple[bool, bool, bool]:
         verified = not cause.diagnosis or "explains" in cause.diagnosis
-        return cause.unchecked, must and verified and not cause.binding
+        unjudged = all(v.outcome is Outcome.ERRORED for v in cause.verdicts) and cause.shared
+        return cause.unchecked, must and verified and not cause.binding, unjudged
 
     return sorted(found, key=rank)
 

@@ -11,7 +11,7 @@ from conformance.report.causes import Cause
 from conformance.report.text import sentence_of
 from conformance.requirements import Requirement
 from conformance.requirements.finding import FindingKind
-from conformance.requirements.verdict import Verdict
+from conformance.requirements.verdict import Outcome, Verdict
 
 LONGEST = 300
 """Characters of a text in a grade."""
@@ -19,7 +19,7 @@ LONGEST = 300
 _PLAIN = frozenset({"alternative"})
 """Kinds of diagnosis whose sentence consists of words of the suite and of numbers."""
 
-_FACTS = frozenset({"input-changed", "varies"})
+_FACTS = frozenset({"input-changed", "stored-dtype", "varies"})
 """Ids of other diagnoses of which that is true."""
 
 _NUMBER = re.compile(r"(?<![\w.])[-−]?(?![0-2](?!\d|\.\d|e[-+\d]))\d+(?:\.\d+)?(?:e[-+]?\d+)?")
@@ -61,11 +61,15 @@ def hints_on(
     how = _sentence(remedy) if remedy else f"Classical mistakes: {'; '.join(row.mistakes)}."
     title = f"{row.id} ({example.level.value.upper()})"
     texts = {
-        "what": f"{title} is not met: {row.statement}{_wrong(example)}",
+        "what": f"{title} {_state(example)}: {row.statement}{_wrong(example)}",
         "where": _where(cause, example, row.formula, hides_inputs=hides_inputs),
         "how": how,
     }
     return [{"level": level, "text": tidy(text)} for level, text in texts.items()]
+
+
+def _state(example: Verdict) -> str:
+    return "could not be judged" if example.outcome is Outcome.ERRORED else "is not met"
 
 
 def _wrong(example: Verdict) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from rich.console import Console
@@ -39,6 +40,9 @@ from conformance.requirements.verdict import Outcome, Verdict
 
 _CAUSES = 3
 """Causes that are shown; the others are counted."""
+
+_MOST = 40
+"""Lines of an answer."""
 
 _INDENT = "    "
 
@@ -119,16 +123,25 @@ def answer_lines(
     lines += [f" {line}" for line in mined_lines(report.mined.get(name))] * bool(sums.applicable)
     found = causes(report, name)
     lines += _unknown(report.diagnoses.get(name, {}))
-    several = sum(bool(cause.diagnosis) for cause in found)
-    for number, cause in enumerate(found[:_CAUSES], 1):
-        room = _ROOM[min(several, _CAUSES) or 1]
-        lines += ["", *_cause_lines(cause, number, len(found), printed, room)]
-    if hidden := [v for cause in found[_CAUSES:] for v in cause.verdicts]:
-        lines.append(f" Besides: {len(hidden)} violations with other causes.")
-    lines += [""] * bool(found) + _remarks(verdicts, sums)
+    last = [""] * bool(found) + _remarks(verdicts, sums)
     bad = [v for v in (cause.example for cause in found) if v is not None]
     if bad and commands:
-        lines += _commands(bad[0], report)
+        last += _commands(bad[0], report)
+    return [*lines, *_shown_causes(found, printed, _MOST - len(lines) - len(last)), *last]
+
+
+def _shown_causes(found: list[Cause], printed: Verdict | None, most: int) -> list[str]:
+    """Return the causes in the most detail that fits, and the number of those left out."""
+    several = sum(bool(cause.diagnosis) for cause in found)
+    lines: list[str] = []
+    for shown, room in product(range(_CAUSES, 0, -1), _ROOMS[max(1, min(several, _CAUSES)) - 1 :]):
+        lines = []
+        for number, cause in enumerate(found[:shown], 1):
+            lines += ["", *_cause_lines(cause, number, len(found), printed, room)]
+        if hidden := [v for cause in found[shown:] for v in cause.verdicts]:
+            lines.append(f" Besides: {len(hidden)} violations with other causes.")
+        if len(lines) <= most:
+            break
     return lines
 
 
@@ -154,8 +167,8 @@ class _Room:
     example: int
 
 
-_ROOM = {1: _Room(9, 4, 6), 2: _Room(5, 3, 4), 3: _Room(2, 2, 3)}
-"""By the number of named mistakes, so that all of them fit on a screen."""
+_ROOMS = _Room(9, 4, 6), _Room(5, 3, 4), _Room(2, 2, 3), _Room(1, 1, 2)
+"""The first for one named mistake, the next ones for more, or where an answer would be too long."""
 
 
 def _cause_lines(
@@ -166,7 +179,7 @@ def _cause_lines(
     lines: list[str] = []
     if cause.diagnosis:
         lines += _wrap(_capitalize(sentence_of(cause.diagnosis)) + ".", lead, 4)
-        brief = room != _ROOM[1]
+        brief = room != _ROOMS[0]
         lines += diagnosis_facts(cause.diagnosis, brief=brief, most=room.facts)
         if cause.verdicts:
             ids = format_ids(cause.verdicts)

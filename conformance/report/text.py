@@ -181,7 +181,9 @@ def line_facts(line: Mapping[str, Any] | None) -> list[str]:
     if "got" not in line:  # where no number is wrong
         return [_cut(f"{_INDENT}{place}  {line['text']}")]
     mode = "" if line["training"] else " in evaluation"
-    numbers = f"{_INDENT}  {line['got']:.7g} where {line['expected']:.7g} is expected{mode}, for "
+    uses = f", by the {line['uses']}," if line.get("uses") else ""
+    expected = f"{line['expected']:.7g} is expected{mode}"
+    numbers = f"{_INDENT}  {line['got']:.7g}{uses} where {expected}, for "
     given = [f"{name} = {format_literal(each)}" for name, each in line["given"].items()]
     while len(given) > 1 and len(numbers + ", ".join(given)) > WIDTH:
         given.pop()

@@ -77,7 +77,7 @@ _BY_MODULE = {
         "train_masked",
     ),
     "equations": ("trace_call", "trace_gradient", "trace_forward", "trace_program"),
-    "stopped_gradients": ("unstop_gradient",),
+    "stopped_gradients": ("stop_gradient", "unstop_gradient"),
     "growth": ("measure_growth",),
 }
 
@@ -119,6 +119,7 @@ ON_TRUST = frozenset(
         "trace_gradient",
         "trace_forward",
         "trace_program",
+        "stop_gradient",
         "unstop_gradient",
     }
 )

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend import core, linear_util
 
 from conformance.adapters.implementation import Implementation
-from conformance.adapters.operations.expressions import describe, function_of, innermost_frames
+from conformance.adapters.operations.call_programs import (
+    BackwardProgram,
+    CallProgram,
+    program_of_call,
+    program_of_gradient,
+)
+from conformance.adapters.operations.evaluation import Evaluation
+from conformance.adapters.operations.expressions import describe, function_of
+from conformance.adapters.operations.values import numbers
 from conformance.adapters.protocols import Layer
 from conformance.adapters.wide import WideLayer
 
+Repairs = Sequence[Sequence[Sequence[Any]]]
+"""Attempts: for each the number of a value and an array that takes its place, in pairs."""
 
-def trace_call(layer: Layer, x: Any, flag: bool) -> list[dict[str, Any]]:
+
+def trace_call(layer: Layer, x: Any, flag: bool, repairs: Repairs | None) -> Any:
     """Return what each expression of the implementation computes in a call on x, (N, D).
 
     The call is traced without its own jit, so that no equation is from an earlier trace. The
@@ -25,64 +35,51 @@ def trace_call(layer: Layer, x: Any, flag: bool) -> list[dict[str, Any]]:
         layer: The layer.
         x: The batch, (N, D).
         flag: The value of ``use_running_average``.
+        repairs: For each attempt the numbers of some values, and arrays in their place, in pairs;
+            None to trace.
 
     Returns:
-        By expression, as computed: ``file``, ``line``, ``column``, ``end_line``, ``end_column``
-        (from 1, the end excluded), ``text``, its source, ``values``, what it hands to others:
-        arrays of at most 64 numbers, ``operands``, what others have computed for it, and
-        ``constants``, the numbers in it.
+        ``results``, y and the arrays after the call, by name; and ``expressions``, as computed:
+        ``file``, ``line``, ``column``, ``end_line``, ``end_column`` (from 1, the end excluded),
+        ``text``, its source, ``values``, what it hands to others: arrays of at most 4096 numbers,
+        ``numbers``, by which repairs name them, ``operands``, the arrays that it uses, ``sources``,
+        the positions of the expressions that have computed these (-1 for none), ``constants``, the
+        numbers in it, ``callers``, the places of the calls around it, and ``reaches``, the names of
+        the results that depend on it. With repairs: the results of each attempt, as a list, where
+        everything that depends on the replaced values is computed from them.
     """
 
-    def trace() -> Iterator[dict[str, Any]]:
-        traced = function_of(layer, flag)
-        if traced is None:
-            return
-        function, state = traced
-        closed = jax.make_jaxpr(function)(state, jnp.asarray(x))
-        given = jax.tree.leaves((state, jnp.asarray(x)))
-        yield from describe(closed.jaxpr, closed.consts, given)
+    def trace() -> CallProgram | None:
+        traced = function_of(layer, flag, marked=True)
+        return traced and program_of_call(traced, jnp.asarray(x))
 
-    return _attempt(trace)
+    return _attempt(trace, repairs)
 
 
-def trace_gradient(layer: Layer, x: Any, w: Any, flag: bool) -> list[dict[str, Any]]:
+def trace_gradient(layer: Layer, x: Any, w: Any, flag: bool, repairs: Repairs | None) -> Any:
     """Return what each expression of a backward pass written by hand computes, as trace_call does.
 
     Expressions that the call itself evaluates are left out: what JAX derives from them is its own.
+    The results are the gradients of Σ w·y with respect to x and the arrays, by name.
 
     Args:
         layer: The layer.
         x: The batch, (N, D).
         w: The cotangent of y, (N, D).
         flag: The value of ``use_running_average``.
+        repairs: See trace_call.
     """
 
-    def trace() -> Iterator[dict[str, Any]]:
-        traced = function_of(layer, flag)
-        if traced is None:
-            return
-        function, state = traced
-        batch, cotangent = jnp.asarray(x), jnp.asarray(w)
-        forward = jax.make_jaxpr(lambda s, b: function(s, b)[0])(state, batch)
+    def trace() -> CallProgram | BackwardProgram | None:
+        traced = function_of(layer, flag, marked=True)
+        return traced and program_of_gradient(traced, jnp.asarray(x), jnp.asarray(w))
 
-        def pull(state: Any, batch: Any, cotangent: Any) -> Any:
-            y, pullback = jax.vjp(lambda s, b: function(s, b)[0], state, batch)
-            return pullback(cotangent.reshape(y.shape).astype(y.dtype))
-
-        given = jax.tree.leaves((state, batch))
-        closed = jax.make_jaxpr(pull)(state, batch, cotangent)
-        derived = frozenset(innermost_frames(forward.jaxpr))
-        yield from describe(closed.jaxpr, closed.consts, [*given, cotangent], derived)
-        for backward, operands in _backward_passes(forward, given, cotangent):
-            made = jax.make_jaxpr(backward)(*operands)
-            yield from describe(made.jaxpr, made.consts, operands)
-
-    return _attempt(trace)
+    return _attempt(trace, repairs)
 
 
 def trace_forward(
-    implementation: Implementation, seed: Any, x: Any, flag: Any
-) -> list[dict[str, Any]]:
+    implementation: Implementation, seed: Any, x: Any, flag: Any, repairs: Repairs | None
+) -> Any:
     """Return what each expression of the forward function computes, as trace_call does.
 
     Args:
@@ -90,19 +87,18 @@ def trace_forward(
         seed: The seed.
         x: The batch, (N, D).
         flag: The value of ``use_running_average``.
+        repairs: See trace_call.
     """
 
-    def trace() -> Iterator[dict[str, Any]]:
+    def trace() -> CallProgram:
         forward = implementation.forward
         assert forward is not None, "gated by Capability.FORWARD"  # noqa: S101
-        batch = jnp.asarray(x)
-        closed = jax.make_jaxpr(lambda batch: forward(seed, batch, flag))(batch)
-        yield from describe(closed.jaxpr, closed.consts, [batch])
+        return CallProgram.of(lambda b: {"y": forward(seed, b, flag)}, jnp.asarray(x))
 
-    return _attempt(trace)
+    return _attempt(trace, repairs)
 
 
-def trace_program(layer: WideLayer, x: Any, mask: Any, flag: bool) -> list[dict[str, Any]]:
+def trace_program(layer: WideLayer, x: Any, mask: Any, flag: bool) -> Any:
     """Return what each expression of a layer of the extended domain computes, as trace_call does.
 
     Args:
@@ -112,49 +108,39 @@ def trace_program(layer: WideLayer, x: Any, mask: Any, flag: bool) -> list[dict[
         flag: The value of ``use_running_average``.
     """
 
-    def trace() -> Iterator[dict[str, Any]]:
-        def call(arrays: Any, x: Any, mask: Any) -> Any:
-            return layer.pure(arrays, x, flag, mask)
-
+    def trace() -> CallProgram:
         given = layer.arrays, jnp.asarray(x), None if mask is None else jnp.asarray(mask)
-        closed = jax.make_jaxpr(call)(*given)
-        yield from describe(closed.jaxpr, closed.consts, jax.tree.leaves(given))
+        return CallProgram.of(lambda a, b, m: {"y": layer.pure(a, b, flag, m)[0]}, *given)
 
-    return _attempt(trace)
+    return _attempt(trace, None)
 
 
-def _attempt(trace: Callable[[], Iterator[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the expressions that are traced; none where JAX cannot trace them."""
+def _attempt(
+    trace: Callable[[], CallProgram | BackwardProgram | None], repairs: Repairs | None
+) -> Any:
+    """Return the expressions that are traced, or what repairs change; nothing without a trace."""
     try:
         with jax.disable_jit():
-            return [*trace()]
+            program = trace()
+            if program is None:
+                return {}
+            done = program.evaluate({})
+            if repairs is None:
+                expressions = [*describe(done, program.derived)]
+                return {"expressions": expressions, "results": _plain(done.results)}
+            return [_repair(program, done, each) for each in repairs]
     except Exception:  # noqa: BLE001  what cannot be traced has no equations
-        return []
+        return {}
 
 
-def _backward_passes(
-    forward: core.ClosedJaxpr, given: Sequence[Any], cotangent: Any
-) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
-    """Return the backward functions that a call uses, with their arguments.
+def _repair(
+    program: CallProgram | BackwardProgram, done: Evaluation, replaced: Sequence[Sequence[Any]]
+) -> dict[str, Any]:
+    try:
+        return _plain(program.evaluate(dict(map(tuple, replaced)), done).results)
+    except Exception:  # noqa: BLE001  what cannot be replaced
+        return {}
 
-    JAX says of their equations that they are from the call: so they are traced by themselves.
-    """
-    found: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
 
-    def note(eqn: core.JaxprEqn) -> core.JaxprEqn:
-        backward = eqn.params.get("bwd")
-        if backward is None:
-            return eqn
-
-        def noted(*operands: Any) -> Any:
-            found.append((backward.call_wrapped, operands))
-            return backward.call_wrapped(*operands)
-
-        wrapped = linear_util.wrap_init(noted, debug_info=backward.debug_info)
-        return eqn.replace(params={**eqn.params, "bwd": wrapped})
-
-    jaxpr = forward.jaxpr.replace(eqns=[note(eqn) for eqn in forward.jaxpr.eqns])
-    function = core.jaxpr_as_fun(core.ClosedJaxpr(jaxpr, forward.consts))
-    (y,), pull = jax.vjp(function, *given)
-    pull([cotangent.reshape(y.shape).astype(y.dtype)])
-    return found
+def _plain(results: dict[str, Any]) -> dict[str, Any]:
+    return {name: numbers(array) for name, array in results.items()}

@@ -7,7 +7,7 @@ from typing import Any, cast
 import jax
 import numpy as np
 
-from conformance.adapters.operations.expressions import CALLS
+from conformance.adapters.operations.evaluation import CALLS
 from conformance.adapters.operations.pullbacks import prepare_call
 from conformance.adapters.protocols import Layer
 

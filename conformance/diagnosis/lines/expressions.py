@@ -31,6 +31,12 @@ class Place:
     end_column: int
     text: str
 
+    def contains(self, other: Place) -> bool:
+        """Return whether another place is in this one."""
+        inside = (self.line, self.column) <= (other.line, other.column)
+        inside &= (other.end_line, other.end_column) <= (self.end_line, self.end_column)
+        return inside and self.file == other.file
+
 
 @dataclass(frozen=True, slots=True)
 class Expression:
@@ -41,12 +47,20 @@ class Expression:
         values: The arrays that others use of it.
         operands: The arrays of others that it uses.
         constants: The numbers in it that JAX does not compute, as text: NaN equals NaN.
+        numbers: By which repairs name its values.
+        sources: The positions of the expressions that compute its operands, -1 for none.
+        callers: The calls around it, the innermost first.
+        reaches: The names of the results that depend on it.
     """
 
     place: Place
     values: tuple[Float64, ...]
     operands: tuple[Float64, ...] = ()
     constants: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
+    sources: tuple[int, ...] = ()
+    callers: tuple[Place, ...] = ()
+    reaches: frozenset[str] = frozenset()
 
 
 def read_expressions(reported: Any) -> list[Expression]:
@@ -66,8 +80,25 @@ def _read(reported: Any) -> Expression | None:
     values, operands, constants = (
         _numbers(reported.get(name)) for name in ("values", "operands", "constants")
     )
-    numbers = tuple(str(float(each)) for each in constants if each.size == 1)
-    return Expression(place, values, operands, numbers)
+    callers = map(_place, _list(reported.get("callers")))
+    return Expression(
+        place,
+        values,
+        operands,
+        constants=tuple(str(float(each)) for each in constants if each.size == 1),
+        numbers=_whole(reported.get("numbers")),
+        sources=_whole(reported.get("sources")),
+        callers=tuple(each for each in callers if each is not None),
+        reaches=frozenset(each for each in _list(reported.get("reaches")) if type(each) is str),
+    )
+
+
+def _list(reported: Any) -> list[Any]:
+    return reported if isinstance(reported, list) else []
+
+
+def _whole(reported: Any) -> tuple[int, ...]:
+    return tuple(each for each in _list(reported) if type(each) is int)
 
 
 def _place(reported: Any) -> Place | None:
@@ -82,9 +113,7 @@ def _place(reported: Any) -> Place | None:
 
 
 def _numbers(arrays: Any) -> tuple[Float64, ...]:
-    if not isinstance(arrays, list):
-        return ()
-    numeric = (a for a in arrays if isinstance(a, np.ndarray) and a.dtype.kind in "fiub")
+    numeric = (a for a in _list(arrays) if isinstance(a, np.ndarray) and a.dtype.kind in "fiub")
     return tuple(a.astype(np.float64) for a in numeric)
 
 
@@ -117,13 +146,13 @@ def align(value: Float64, predicted: Approximate) -> Float64 | None:
     if limit is None:
         return None
     for candidate in (value, value.T):
-        found = _reshape(candidate, predicted.shape)
+        found = reshape(candidate, predicted.shape)
         if found is not None and (np.abs(found - predicted.value) <= limit).all():
             return found
     return None
 
 
-def _reshape(value: Float64, shape: tuple[int, ...]) -> Float64 | None:
+def reshape(value: Float64, shape: tuple[int, ...]) -> Float64 | None:
     """Return an array in another shape, with equal numbers or rows instead of axes."""
     size = int(np.prod(shape))
     if value.size == 1:

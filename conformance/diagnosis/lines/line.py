@@ -46,6 +46,7 @@ class Line:
         expected: The number in its place without the mistake.
         training: Whether it is a training call.
         given: The batch x, (N, D), and the other numbers that matter, by name.
+        uses: What it uses that is right for something else, if it does.
     """
 
     file: str
@@ -59,30 +60,21 @@ class Line:
     expected: float
     training: bool
     given: dict[str, Any]
+    uses: str = ""
 
     @property
     def place(self) -> tuple[str, int, int, int, int]:
         """Where the expression is."""
         return self.file, self.line, self.column, self.end_line, self.end_column
 
-    def is_at(self, place: Place) -> bool:
-        """Return whether the expression is at a place, in a file with this name."""
-        ends = (place.end_line, place.end_column) == (self.end_line, self.end_column)
-        starts = (place.line, place.column) == (self.line, self.column)
-        return starts and ends and self.contains(place)
-
-    def contains(self, place: Place) -> bool:
-        """Return whether a place is in the expression, in a file with this name."""
-        inside = (self.line, self.column) <= (place.line, place.column)
-        inside &= (place.end_line, place.end_column) <= (self.end_line, self.end_column)
-        return inside and Path(place.file).name == Path(self.file).name
-
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
-        return asdict(self)
+        """Return the fields as JSON values; empty ones are left out."""
+        return {name: value for name, value in asdict(self).items() if value != ""}
 
 
-def make_line(place: Place, name: str, call: Observation, wrong: Wrong, got: float) -> Line:
+def make_line(
+    place: Place, name: str, call: Observation, wrong: Wrong, got: float, uses: str = ""
+) -> Line:
     """Return the line of an expression.
 
     Args:
@@ -91,11 +83,13 @@ def make_line(place: Place, name: str, call: Observation, wrong: Wrong, got: flo
         call: The call in which it computes a wrong value.
         wrong: That value.
         got: Its first wrong number.
+        uses: What it uses that is right for something else.
     """
     assert call.call is not None, "a call is traced"  # noqa: S101
     training, pulled = call.call.training, call.call.cotangent
     w = {} if pulled is None else {"w": pulled.tolist()}
     return Line(
+        uses=uses,
         file=shorten(place.file, name),
         line=place.line,
         column=place.column,

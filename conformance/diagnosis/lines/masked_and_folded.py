@@ -96,8 +96,8 @@ def _lines_of(subject: Subject, drawn: dict[str, Any]) -> Iterator[Line]:
         assert made is not None, "it was made"  # noqa: S101
         asked = given.layer.ref, given.x, given.mask, made.flag
         reported = subject.session.ask("trace_program", *asked, label="tracing a call")
-        expressions = read_expressions(reported)
-        line = first_implied(subject, expressions, observation, [*_others(given)], parts=False)
+        expressions = read_expressions(reported and reported.get("expressions"))
+        line = first_implied(subject, expressions, observation, [*_others(given)])
         yield from () if line is None else (line,)
         return  # what comes later may be wrong for the same reason
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from conformance.diagnosis.approximate import Approximate, Float64, exact
-from conformance.diagnosis.lines.expressions import Expression, align
+from conformance.diagnosis.lines.expressions import Expression
+from conformance.diagnosis.lines.known_values import KnownValues, is_number
 from conformance.diagnosis.lines.steps import inputs, quantities
 from conformance.diagnosis.observe import Observation
 from conformance.numerics.conventions import Conventions
@@ -15,45 +16,49 @@ from conformance.numerics.conventions import Conventions
 
 def uses_right_values(
     expression: Expression,
-    known: Sequence[Approximate],
+    known: KnownValues,
     call: Observation,
     others: Sequence[Expression] = (),
+    within: Sequence[Expression] | None = None,
 ) -> bool:
     """Return whether an expression computes something wrong from what is right.
 
     The parts of its own text are to blame with it, so what counts is what these are computed from.
-    Where some rows do not count, arrays of all rows are not looked at.
+    Without parts, arrays that are neither (D,) nor (N, D) are not looked at: of such a size are
+    those of all rows, where some do not count.
 
     Args:
         expression: The expression.
-        known: Values that are right: (N, D), (D,) or without axes.
+        known: Values that are right.
         call: The call in which it is evaluated.
         others: All expressions of the call.
+        within: Those among which its parts are; by default all.
     """
     assert call.call is not None, "a call is traced"  # noqa: S101
     sizes = call.config.features, call.call.x.size
-    parts = [each for each in others if _is_part(each, expression)]
+    parts = [each for each in within or others if _is_part(each, expression)]
 
-    def is_right(operand: Float64) -> bool:
-        if any(align(operand, each) is not None for each in known):
+    def is_right(operand: Float64, source: int) -> bool:
+        name = known.find(operand)
+        if name is not None and (operand.size == 1 or not is_number(name) or is_constant(source)):
             return True
         made_by = [part for part in parts if any(np.array_equal(operand, v) for v in part.values)]
-        return any(uses_right_values(part, known, call, parts) for part in made_by)
+        return any(uses_right_values(part, known, call, others, parts) for part in made_by)
 
+    def is_constant(source: int) -> bool:
+        return 0 <= source < len(others) and not others[source].operands
+
+    sources = expression.sources or (-1,) * len(expression.operands)
     return all(
-        is_right(operand)
-        for operand in expression.operands
-        if operand.size <= sizes[0] or operand.size == sizes[1]
+        is_right(operand, source)
+        for operand, source in zip(expression.operands, sources, strict=False)
+        if others or operand.size <= sizes[0] or operand.size == sizes[1]
     )
 
 
 def _is_part(inner: Expression, outer: Expression) -> bool:
     """Return whether the text of an expression is a part of that of another."""
-    a, b = inner.place, outer.place
-    if a.file != b.file or a == b:
-        return False
-    starts = (b.line, b.column) <= (a.line, a.column)
-    return starts and (a.end_line, a.end_column) <= (b.end_line, b.end_column)
+    return inner.place != outer.place and outer.place.contains(inner.place)
 
 
 def usual_operands(call: Observation, conventions: Conventions) -> Iterator[Approximate]:

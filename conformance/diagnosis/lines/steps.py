@@ -36,43 +36,6 @@ _STEPS: dict[str, tuple[str, ...]] = {
 }
 """The names of what each step of the model returns."""
 
-ORDER = (
-    "x as used",
-    "batch mean",
-    "√(batch variance)",
-    "batch variance",
-    "mean in use",
-    "variance in use",
-    "stored mean",
-    "stored variance",
-    "new mean",
-    "running mean",
-    "new variance",
-    "running variance",
-    "x − mean",
-    "v",
-    "v + ε",
-    "√(v+ε)",
-    "1/√(v+ε)",
-    "z",
-    "z as scaled",
-    "γ·z + β",
-    "y",
-)
-"""All quantities and their forms, in the order in which a call computes them."""
-
-STATISTICS = frozenset(
-    {"x as used", "batch mean", "batch variance", "mean in use", "variance in use", "w as used"}
-)
-"""Quantities that a layer computes before the others."""
-
-_TERMS = frozenset(ORDER) - frozenset(name for names in _STEPS.values() for name in names)
-"""Quantities that a layer need not compute on the way to the others."""
-
-
-_SAME = 1e-9
-"""The largest relative difference of two predictions without a mistake between them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
@@ -89,63 +52,6 @@ class Wrong:
     predicted: Approximate
     index: tuple[int, ...]
     expected: float
-
-
-def find_wrong(
-    parts: Sequence[Part],
-    others: Sequence[Part],
-    conventions: Conventions,
-    observation: Observation,
-) -> list[Wrong]:
-    """Return the values that a mistake changes, in order, up to one that is mixed up or not clear.
-
-    Args:
-        parts: All mistakes.
-        others: The mistakes without the one.
-        conventions: What the implementation declares.
-        observation: The call, and the state before it.
-    """
-    made, right, truth = (quantities(p, conventions, observation) for p in (parts, others, ()))
-    known = [*inputs(observation).values(), *right.values(), *truth.values()]
-
-    def hides_others(name: str, wrong: Wrong | None) -> bool:
-        return name not in _TERMS and (wrong is not None or not is_same(made[name], right[name]))
-
-    return [*clearly_wrong(ORDER, made, right, known, hides_others)]
-
-
-def clearly_wrong(
-    order: Iterable[str],
-    made: Quantities,
-    right: Quantities,
-    known: Sequence[Approximate],
-    hides_others: Callable[[str, Wrong | None], bool],
-) -> Iterator[Wrong]:
-    """Yield the wrong values that are right for no other quantity.
-
-    Args:
-        order: The names of the quantities, as they are computed.
-        made: What is computed.
-        right: What should be.
-        known: Values that are computed correctly somewhere.
-        hides_others: Is asked about each quantity that is not clearly wrong; if it returns True,
-            those after it are not to blame.
-    """
-    for name in order:
-        if name not in made or name not in right:
-            continue
-        wrong = compare(name, made[name], right[name])
-        if wrong is not None and not is_known(wrong.predicted, known):
-            yield wrong
-        elif hides_others(name, wrong):
-            return
-
-
-def is_same(one: Approximate, other: Approximate) -> bool:
-    """Return whether two predictions are one value, apart from the rounding of the prediction."""
-    if one.shape != other.shape:
-        return False
-    return np.allclose(one.value, other.value, _SAME, 0, equal_nan=True)
 
 
 def is_known(value: Approximate, known: Iterable[Approximate]) -> bool:

@@ -49,6 +49,7 @@ class Blueprint:
         usual: It is constructed, called, read and written as a user would, without an adapter.
         arguments: Further arguments of its constructor, as source text.
         driven: It is a class of a framework or a pure function, which the suite drives.
+        configured: Its constructor takes a configuration object, which the suite makes.
         options: The layer's names of the optional arguments, by those of ``Options``.
         mask: The layer's name of a mask.
         adapter: The module of the suite that drives the layer; empty for others.
@@ -67,6 +68,7 @@ class Blueprint:
     usual: bool = True
     arguments: dict[str, str] = field(default_factory=dict)
     driven: bool = False
+    configured: bool = False
     options: dict[str, str] = field(default_factory=dict)
     mask: str = ""
     adapter: str = ""
@@ -105,7 +107,9 @@ def blueprint_of(implementation: Implementation) -> Blueprint:
         known |= {"adapter": f"conformance.adapters.{adapter}"}
         known |= {"adapter_arguments": {name: repr(value) for name, value in arguments.items()}}
     elif (made := implementation.construction) is not None:
-        literal = all(map(_has_literal, made.arguments.values()))
+        configured = any("." in name for name in (*made.keywords.values(), *made.arguments))
+        literal = not configured and all(map(_has_literal, made.arguments.values()))
+        known |= {"configured": configured}
         known |= {"layer": _place(made.module, typed) if literal else None}
         known |= {"keywords": dict(made.keywords), "attributes": dict(made.attributes)}
         known |= {"arguments": {name: repr(value) for name, value in made.arguments.items()}}

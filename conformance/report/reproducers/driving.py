@@ -38,9 +38,13 @@ def call_source(calling: Calling, bundle: Bundle) -> str:
 def _mode(calling: Calling) -> tuple[str, str, str]:
     """Return the statement before the call, the argument in it, and the statement after it."""
     value = "not use_running_average" if calling.inverted else "use_running_average"
+    training = repr(calling.inverted)
+    if calling.values is not None:
+        training, evaluation = map(repr, calling.values)
+        value = f"{evaluation} if use_running_average else {training}"
     if calling.flag is None:
         return "", "", ""
-    if calling.takes_flag:
+    if calling.takes_argument:
         return "", f", {calling.flag}={value}", ""
     if calling.methods is not None:
         train, evaluate = calling.methods
@@ -48,9 +52,9 @@ def _mode(calling: Calling) -> tuple[str, str, str]:
         return choice, "", f"layer.{train}()"
     if calling.setter is not None:
         setter, argument = calling.setter
-        after = f"layer.{setter}({argument}={calling.inverted})"
+        after = f"layer.{setter}({argument}={training})"
         return f"layer.{setter}({argument}={value})", "", after
-    return f"layer{calling.flag} = {value}", "", f"layer{calling.flag} = {calling.inverted}"
+    return f"layer{calling.flag} = {value}", "", f"layer{calling.flag} = {training}"
 
 
 def _back(layout: Layout) -> Iterator[str]:

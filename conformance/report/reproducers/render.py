@@ -227,6 +227,11 @@ def _reading(writer: Writer) -> Iterator[str]:
             "from conformance.adapters.frameworks import as_implementation", "as_implementation"
         )
         yield f"implementation = as_implementation({own.whole.name!r}, found)"
+    elif own.configured and own.whole is not None:
+        writer.bundle.add_import(
+            "from conformance.adapters.recognition import recognize", "recognize"
+        )
+        yield f"implementation = recognize({own.whole.name!r}, found)"
     else:
         yield 'implementation = found if hasattr(found, "build") else found()'
 

@@ -32,7 +32,7 @@ class Writer:
         blueprint: How the implementation is constructed.
         recording: What happened.
         plain: Whether layers are the modules themselves, without an adapter.
-        taken: Names that are no names of variables.
+        taken: Names that variables cannot have.
     """
 
     def __init__(

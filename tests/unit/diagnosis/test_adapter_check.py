@@ -136,7 +136,7 @@ def test_a_count_that_is_read_and_written_has_no_problem():
 
 
 def test_a_sound_adapter_has_no_step_that_fails():
-    """Arrays that are kept and moved are no mistake."""
+    """Arrays that are kept and moved are not a mistake."""
     assert find_problems(KeepsWhatItIsGiven) == []
 
 

@@ -51,6 +51,16 @@ def test_what_is_declared_is_nothing_to_explain(name: str):
     assert [gradients.observations[i] for i in gradients.deviant] == []
 
 
+@pytest.mark.parametrize("name", [name for name, variant in VARIANTS.items() if variant.pure])
+def test_gradients_of_layers_that_are_no_modules_are_observed(name: str):
+    """Those of correct ones are what the model predicts."""
+    _, gradients = evidence(VARIANTS[name])
+
+    kinds = {o.call.kind for o in gradients.observations if o.call is not None}
+    assert kinds == {"gradient", "through"}
+    assert [gradients.observations[i] for i in gradients.deviant] == []
+
+
 @exhaustive
 def test_without_its_declaration_there_is_something_to_explain():
     """The same calls deviate where nothing is declared."""

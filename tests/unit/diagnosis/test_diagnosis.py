@@ -43,6 +43,8 @@ def diagnose_fault(name: str) -> Diagnosis:
         ("running-var-zeros", "running-var-zeros"),
         ("gamma-missing-under-jit", "gamma-unused@compiled"),
         ("flag-truthy", "flag-truthy"),
+        ("functional-mean-stopped", "backward-without-centring"),
+        ("running-var-float16", "stored-dtype"),
         pytest.param(
             "backward-without-projection", "backward-without-projection", marks=exhaustive
         ),
@@ -57,7 +59,7 @@ def test_a_known_mistake_is_named(fault: str, identity: str):
     """The first answer is the mistake, and it rests on several calls."""
     found = diagnose_fault(fault)
 
-    kind = "observed" if identity == "varies" else "alternative"
+    kind = "observed" if identity in {"varies", "stored-dtype"} else "alternative"
     assert (found.kind, found.id) == (kind, identity)
     assert found.figure
     assert found.sentence

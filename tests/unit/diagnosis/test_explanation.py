@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import jax
 import numpy as np
 
 from conformance.adapters.implementation import Declaration, Implementation
@@ -18,6 +19,7 @@ from conformance.engine.judge import judge_requirement
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
 from impl.faulty import FAULTS
+from impl.stepwise import Array, StepwiseBatchNorm
 
 _CHOSEN = ("BN-EMA-1", "BN-EMA-2", "BN-EPS-1", "BN-TRAIN-1", "BN-AFF-1")
 
@@ -111,3 +113,26 @@ def test_nothing_is_said_of_calls_that_all_raise():
     found = explained(Implementation(name="r", build=lambda c: Raising(c, ())), "BN-EMA-1")
     assert found["kind"] == "observed"
     assert "KeyError" in found["sentence"]
+
+
+class _Scaled(StepwiseBatchNorm):
+    """Evaluation takes ε twice."""
+
+    def evaluate(self, x: Any) -> Array:
+        return self.output(x, self.running_mean[...], self.running_var[...] + self.eps)
+
+
+class _AndStopped(_Scaled):
+    """And the batch mean is a constant for the backward pass of training."""
+
+    def batch_mean(self, x: Any) -> Array:
+        return jax.lax.stop_gradient(super().batch_mean(x))
+
+
+def test_wrong_gradients_of_a_mode_that_is_right_are_named_besides():
+    """A mistake in evaluation does not hide one in the backward pass of training."""
+    found = explained(Implementation.nnx(_AndStopped), "BN-EVAL-1", "BN-GRAD-3")
+    assert (found["id"], found["explains"]) == ("eps-twice@evaluation", ["BN-EVAL-1"])
+    (besides,) = found["further"]
+    assert (besides["id"], besides["explains"]) == ("backward-without-centring", ["BN-GRAD-3"])
+    assert "further" not in explained(Implementation.nnx(_Scaled), "BN-EVAL-1", "BN-GRAD-4")

@@ -16,7 +16,7 @@ from impl.faulty import FAULTS
 from impl.faulty.record import fault
 from impl.stepwise import StepwiseBatchNorm
 
-FACTS = {"input-changed", "raises", "varies"}
+FACTS = {"input-changed", "raises", "stored-dtype", "varies"}
 """What a diagnosis of kind "observed" names."""
 
 NEW_FAULT = '''

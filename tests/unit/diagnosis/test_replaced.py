@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import jax.numpy as jnp
 from flax import nnx
+from jsonschema import validate
 
 from conformance import Implementation
 from conformance.diagnosis.replaced import find_replaced
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
 from conformance.properties.support.subject import Subject
+from conformance.report.model import SCHEMA
 from conformance.requirements import REQUIREMENTS
 from impl import reference
 
@@ -52,6 +55,9 @@ def test_a_replaced_variable_is_named_with_its_line():
     assert (found["explains"], found["unchecked"]) == (["BN-STATE-5"], ["BN-SCAN-1"])
     assert found["line"]["text"].startswith("self.running_mean = m * self.running_mean")
     assert found["line"]["file"].endswith("test_replaced.py")
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    diagnosis = schema["properties"]["diagnoses"]["additionalProperties"]["properties"]
+    validate(found["line"], diagnosis["line"])
 
 
 def test_nothing_is_said_of_a_layer_that_keeps_its_variables():

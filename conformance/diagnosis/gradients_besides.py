@@ -1,0 +1,65 @@
+"""Names a mistake in the gradients besides those in what calls return.
+
+The gradients of a mode can be compared with the known mistakes if y is right in all of its calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+
+from conformance.diagnosis.deadline import OutOfTimeError
+from conformance.diagnosis.diagnosis import ALIKE, Investigation, name_match, reproduces
+from conformance.diagnosis.matching import Evidence
+from conformance.diagnosis.observe import observe_gradients
+from conformance.diagnosis.prediction import error_ratios
+from conformance.diagnosis.search import evidence_of, matches
+from conformance.diagnosis.several import mode_of
+from conformance.properties.support.subject import Subject
+from conformance.requirements.verdict import Verdict
+
+_MODES = ("training", "evaluation")
+
+
+def add_gradients(
+    subject: Subject, found: Investigation, verdicts: Iterable[Verdict]
+) -> Investigation:
+    """Return an investigation with the mistake in the gradients, if there is one and it is known.
+
+    Args:
+        subject: The implementation.
+        found: What is known by its calls.
+        verdicts: The violations; only wrong gradients of a mode whose y is right are looked into.
+    """
+    modes = _violated(verdicts) - _wrong(found.calls)
+    if not modes or not found.matches or not found.complete or found.evidence is not found.calls:
+        return found
+    observed = (o for o in observe_gradients(subject) if o.call and o.call.kind == "gradient")
+    evidence = evidence_of([o for o in observed if mode_of(o) in modes], subject.conventions)
+    with suppress(OutOfTimeError):
+        matched = matches(evidence, backward=True)
+        if matched and len(matched) <= ALIKE:
+            figure = reproduces(evidence, f"{matched[0].explained} of which deviate")
+            named = name_match(matched, evidence, figure)
+            return replace(
+                found, matches=(*found.matches, matched[0]), further=(*found.further, named)
+            )
+    return found
+
+
+def _violated(verdicts: Iterable[Verdict]) -> set[str]:
+    """Return the modes of which a gradient is wrong."""
+    labels = [v.violation.finding.label for v in verdicts if v.violation is not None]
+    wrong = [label for label in labels if label.startswith("the gradient of ")]
+    return {mode for mode in _MODES for label in wrong if label.endswith(f" in {mode}")}
+
+
+def _wrong(calls: Evidence) -> set[str]:
+    """Return the modes in which y is wrong, or a call raises."""
+    found = set()
+    for observation, truth, seen in zip(calls.observations, calls.truth, calls.seen, strict=True):
+        y = None if truth is None or observation.raised else error_ratios(truth, seen).get("y")
+        if observation.call is not None and (y is None or (y > 1).any()):
+            found.add(mode_of(observation))
+    return found
