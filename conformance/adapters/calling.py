@@ -114,15 +114,18 @@ class Calling:
     Attributes:
         flag: Where the mode goes; see ``FLAG_FORMS``.
         inverted: A true value trains, instead of evaluating.
+        values: The words that train and that evaluate, such as ``("train", "eval")``, if the mode
+            is not a boolean.
         layout: The layout of the input.
     """
 
     flag: str | None = "use_running_average"
     inverted: bool = False
+    values: tuple[str, str] | None = None
     layout: Layout = ROWS
 
     def __post_init__(self) -> None:
-        if self.flag is None or self.takes_flag:
+        if self.flag is None or self.takes_argument:
             return
         path = _PATH.fullmatch(self.flag.removeprefix("."))
         if path is None and self.methods is None and self.setter is None:
@@ -130,9 +133,14 @@ class Calling:
             raise AdapterError(msg)
 
     @property
-    def takes_flag(self) -> bool:
+    def takes_argument(self) -> bool:
         """Whether the mode is an argument of the call."""
         return self.flag is not None and self.flag.isidentifier()
+
+    @property
+    def takes_flag(self) -> bool:
+        """Whether it is one that is 0 or 1, in any encoding."""
+        return self.takes_argument and self.values is None
 
     @property
     def methods(self) -> tuple[str, str] | None:
@@ -149,7 +157,9 @@ class Calling:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Calling:
         """Return the value that ``dataclasses.asdict`` made a dict of."""
-        return cls(**{**data, "layout": Layout(**data["layout"])})
+        values = data.get("values")
+        both = {"layout": Layout(**data["layout"]), "values": values and tuple(values)}
+        return cls(**{**data, **both})
 
     def apply(self, module: Any, x: Any, use_running_average: Any, **more: Any) -> Any:
         """Call a module.
@@ -172,14 +182,19 @@ class Calling:
         """Call a module on a batch in its layout; return y as the module returns it."""
         if self.flag is None:
             return module(x, **more)
-        flag = _invert(use_running_average) if self.inverted else use_running_average
-        if self.takes_flag:
-            return module(x, **{self.flag: flag}, **more)
-        with self._mode(module, bool(flag)):
+        if self.takes_argument:
+            return module(x, **{self.flag: self._value(use_running_average)}, **more)
+        with self._mode(module, self._value(bool(use_running_average))):
             return module(x, **more)
 
+    def _value(self, use_running_average: Any) -> Any:
+        """Return what the module takes for a mode."""
+        if self.values is not None:
+            return self.values[bool(use_running_average)]
+        return _invert(use_running_average) if self.inverted else use_running_average
+
     @contextmanager
-    def _mode(self, module: Any, value: bool) -> Iterator[None]:
+    def _mode(self, module: Any, value: Any) -> Iterator[None]:
         """Put a module into a mode, and back into that of training, as far as it is known."""
         enter, leave = self._switches(module, value)
         enter()
@@ -188,27 +203,26 @@ class Calling:
         finally:
             leave()
 
-    def _switches(self, module: Any, value: bool) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    def _switches(self, module: Any, value: Any) -> tuple[Callable[[], Any], Callable[[], Any]]:
         assert self.flag is not None  # noqa: S101
+        training = self._value(False)
         if self.methods is not None:
             train, evaluate = (getattr(module, name) for name in self.methods)
             return (evaluate if value else train), train
         if self.setter is not None:
             setter, argument = self.setter
             change = getattr(module, setter)
-            return partial(change, **{argument: value}), partial(
-                change, **{argument: self.inverted}
-            )
+            return partial(change, **{argument: value}), partial(change, **{argument: training})
         owner, (*path, name) = module, self.flag.removeprefix(".").split(".")
         for part in path:
             owner = getattr(owner, part)
         getattr(owner, name)  # a module without it has another way to choose the mode
-        return partial(setattr, owner, name, value), partial(setattr, owner, name, self.inverted)
+        return partial(setattr, owner, name, value), partial(setattr, owner, name, training)
 
     def begin(self, module: Any) -> None:
         """Put a new module into training mode, in which every call leaves it."""
-        if self.flag is not None and not self.takes_flag:
-            self._switches(module, self.inverted)[0]()
+        if self.flag is not None and not self.takes_argument:
+            self._switches(module, self._value(False))[0]()
 
 
 DEFAULT = Calling()
@@ -220,7 +234,13 @@ _LAYOUTS = {"last": False, "first": True}
 _RANKS = range(2, 6)
 
 
-def calling_of(flag: str | None, flag_means: str, layout: str, ndim: int) -> Calling:
+def calling_of(
+    flag: str | None,
+    flag_means: str,
+    layout: str,
+    ndim: int,
+    flag_values: tuple[str, str] | None = None,
+) -> Calling:
     """Return how a module is called, from what its author says.
 
     Args:
@@ -228,6 +248,7 @@ def calling_of(flag: str | None, flag_means: str, layout: str, ndim: int) -> Cal
         flag_means: What a true value means, "evaluation" or "training".
         layout: Where the features are: "last", or "first" for axis 1.
         ndim: The number of axes of the input.
+        flag_values: The words that train and that evaluate, if the mode is not a boolean.
 
     Raises:
         AdapterError: A value is none of these.
@@ -243,8 +264,27 @@ def calling_of(flag: str | None, flag_means: str, layout: str, ndim: int) -> Cal
     if flag is not None and "()/" in flag and _MEANINGS[flag_means]:
         msg = f"flag={flag!r} names the method that trains first: leave flag_means out."
         raise AdapterError(msg)
+    if flag_values is not None:
+        _check_values(flag, flag_means, flag_values)
     place = Layout(ndim=ndim, first=_LAYOUTS[layout])
-    return Calling(flag=flag, inverted=_MEANINGS[flag_means], layout=place)
+    inverted = _MEANINGS[flag_means]
+    return Calling(flag=flag, inverted=inverted, values=flag_values, layout=place)
+
+
+def _check_values(flag: str | None, flag_means: str, flag_values: tuple[str, str]) -> None:
+    words = isinstance(flag_values, tuple) and [type(each) for each in flag_values] == [str, str]
+    if not words or flag_values[0] == flag_values[1]:
+        msg = (
+            f"flag_values={flag_values!r}: expected two different words, that which trains first, "
+            'such as ("train", "eval").'
+        )
+        raise AdapterError(msg)
+    if flag is None or "()/" in flag or _MEANINGS[flag_means]:
+        msg = (
+            f"flag_values={flag_values!r} says which word trains: give flag=… with the place of "
+            "the mode, and leave flag_means out."
+        )
+        raise AdapterError(msg)
 
 
 def _invert(flag: Any) -> Any:

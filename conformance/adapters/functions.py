@@ -7,12 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import product
-from typing import Any, get_type_hints
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from conformance.adapters.annotations import hints_of
 from conformance.adapters.errors import AdapterError, describe
 from conformance.adapters.function_results import read_result
 from conformance.adapters.function_signature import Signature
@@ -96,10 +97,8 @@ class FunctionLayers:
 
 def _named_tuple(signature: Signature, argument: str) -> Any:
     """Return the named tuple that an argument is annotated as, if it is one."""
-    with suppress(Exception):  # of annotations that cannot be evaluated
-        annotated = get_type_hints(signature.function).get(argument)
-        return annotated if hasattr(annotated, "_fields") else None
-    return None
+    annotated = hints_of(signature.function).get(argument)
+    return annotated if hasattr(annotated, "_fields") else None
 
 
 _ONES = {"gamma", "running_var"}

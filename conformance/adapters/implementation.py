@@ -241,6 +241,7 @@ class Implementation(ClassConstructors):
         count: str = "",
         flag: str | None = "use_running_average",
         flag_means: str = "evaluation",
+        flag_values: tuple[str, str] | None = None,
         layout: str = "last",
         ndim: int = 2,
         fixed: Mapping[str, float] | None = None,
@@ -263,7 +264,9 @@ class Implementation(ClassConstructors):
         Args:
             module: The class, or another callable that returns a module.
             name: The name in reports; by default, that of the class.
-            features: Name of the constructor argument for the number of features D.
+            features: Name of the constructor argument for the number of features D; with a dot,
+                "config.dim", like the others, for a field of an argument that is annotated with
+                the class of a configuration object.
             momentum: Name of the constructor argument for the weight of the old value.
             eps: Name of the constructor argument for ε.
             rngs: Name of the constructor argument for ``nnx.Rngs``; False if there is none.
@@ -277,6 +280,8 @@ class Implementation(ClassConstructors):
                 attribute, "train()/eval()" for two methods, "set_view(deterministic)" for a method
                 with that argument, None for a layer without modes.
             flag_means: What a true value of it means: "evaluation" or "training".
+            flag_values: The words that train and that evaluate, ``("train", "eval")``, if the mode
+                is not a boolean.
             layout: Where inputs have their features: "last", or "first" for axis 1.
             ndim: The number of axes of inputs, 2 to 5.
             fixed: Values of "momentum" and "eps" that the layer has no argument for.
@@ -299,7 +304,7 @@ class Implementation(ClassConstructors):
         attributes = {ours: own for ours, own in arrays.items() if own}
         if not (running_mean or running_var) and modes == "both":
             modes = "training"
-        calling = calling_of(flag, flag_means, layout, ndim)
+        calling = calling_of(flag, flag_means, layout, ndim, flag_values)
         design = Design(
             fixed=tuple(sorted((fixed or {}).items())),
             absent=frozenset(ours for ours, own in arrays.items() if not own),

@@ -39,7 +39,7 @@ class Recognition:
 
         Raises:
             KeyError: A name is missing.
-            TypeError: A value is no text.
+            TypeError: A value is not text.
         """
         lists = [tuple(data[name]) for name in ("reasons", "suggestions")]
         if not all(type(text) is str for text in (data["line"], *lists[0], *lists[1])):

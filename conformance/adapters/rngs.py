@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from conformance.adapters.config_objects import gather_configs
+
 _UNUSED: dict[int, tuple[nnx.Rngs, tuple[Any, ...]]] = {}
 """By seed: streams that are at their start and that nobody refers to, and their fingerprint."""
 
@@ -32,9 +34,10 @@ def construct(
     Args:
         module: A class or function that takes random streams.
         seed: The seed of the streams.
-        arguments: Its other arguments.
+        arguments: Its other arguments; with dots, "config.eps", for those in a configuration.
         name: The name of the argument for the streams; empty if there is none.
     """
+    arguments = gather_configs(module, arguments)
     if not name:
         return module(**arguments)
     if isinstance(_START + 0, jax.core.Tracer) or not _counts_references():

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 
 
 def normalize(name: str) -> str:
-    """Return a name in lower case and without underscores."""
-    return name.lower().replace("_", "")
+    """Return the last part of a name with dots, in lower case and without underscores."""
+    return name.rpartition(".")[2].lower().replace("_", "")
 
 
 def _averages(*stems: str) -> frozenset[str]:
@@ -29,6 +29,13 @@ ARRAY_NAMES: Mapping[str, frozenset[str]] = {
     "running_var": _averages("var", "vars", "variance", "sigma2", "sigmasq", "v"),
 }
 """Names of the four arrays, normalized."""
+
+OTHER_FORMS = _averages(
+    *("std", "sd", "stddev", "sigma", "deviation", "stdev", "invstd", "rstd", "istd", "invvar"),
+    *("logvar", "logvariance", "logstd", "precision", "m2", "sqmean", "meansq", "meansquare"),
+    *("secondmoment", "moment2", "sumsq", "sqsum", "ex2", "sqr", "sq"),
+)
+"""Names of averages from which a variance can be computed, and that are none, normalized."""
 
 ARGUMENT_NAMES: Mapping[str, tuple[str, ...]] = {
     "features": (

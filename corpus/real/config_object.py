@@ -1,4 +1,4 @@
-"""Built from the configuration object of its model, which nobody can guess."""
+"""Built from the configuration object of its model."""
 
 import dataclasses
 

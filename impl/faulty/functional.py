@@ -54,6 +54,14 @@ class LanesShareTheMean(FunctionalBatchNorm):
         return averaged(x)
 
 
+@fault("functional-mean-stopped", "BN-GRAD-3", diagnosed="backward-without-centring")
+class MeanStopped(FunctionalBatchNorm):
+    """The batch mean is a constant for the backward pass."""
+
+    def batch_mean(self, x: Any) -> Array:
+        return jax.lax.stop_gradient(super().batch_mean(x))
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _fused(momentum: float, y: Array, old: Arrays, new: Arrays) -> tuple[Array, Arrays]:
     return y, _averages(momentum, old, new)

@@ -61,6 +61,14 @@ class BetaNoise(StepwiseBatchNorm):
         return jnp.full((d,), 1e-4, jnp.float32)
 
 
+@fault("running-var-float16", "BN-INIT-5", "BN-EMA-2", diagnosed="stored-dtype")
+class RunningVarFloat16(StepwiseBatchNorm):
+    """The running variance alone is kept in float16."""
+
+    def start_var(self, d: int) -> Array:
+        return jnp.ones((d,), jnp.float16)
+
+
 @fault("state-float16", "BN-INIT-5", "BN-EMA-6")
 class StateFloat16(StepwiseBatchNorm):
     """The running statistics are kept in float16."""

@@ -17,7 +17,7 @@ _STATISTICS = (Deviation.statistics_in("bfloat16"),)
 _OUTPUT = (Deviation.output_in("bfloat16"),)
 
 
-@fault("bfloat16-declared-only", "BN-INIT-5", deviations=_STATISTICS)
+@fault("bfloat16-declared-only", "BN-INIT-5", deviations=_STATISTICS, diagnosed="stored-dtype")
 class Bfloat16DeclaredOnly(StepwiseBatchNorm):
     """Statistics in bfloat16 are declared; they are float32."""
 
@@ -88,7 +88,12 @@ _OUTPUT_16 = (Deviation.output_in("float16"),)
 _OUTPUT_64 = (Deviation.output_in("float64"),)
 
 
-@fault("float16-statistics-declared-only", "BN-INIT-5", deviations=_STATISTICS_16)
+@fault(
+    "float16-statistics-declared-only",
+    "BN-INIT-5",
+    deviations=_STATISTICS_16,
+    diagnosed="stored-dtype",
+)
 class Float16StatisticsDeclaredOnly(StepwiseBatchNorm):
     """Statistics in float16 are declared; they are float32."""
 

@@ -1,6 +1,6 @@
 """Null implementations: the least that has the right attributes.
 
-They are no slips of anybody, but a floor: a requirement that such a layer passes says little
+Nobody makes these mistakes; they are a floor: a requirement that such a layer passes says little
 by itself, and the number that each passes is worth knowing.
 """
 

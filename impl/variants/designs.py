@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import jax.numpy as jnp
 from flax import nnx
@@ -21,7 +22,7 @@ class Frozen(StepwiseBatchNorm):
 
 @variant("frozen-parameters-declared", modes="evaluation")
 class FrozenParameters(Frozen):
-    """Every call evaluates, and gamma and beta are no parameters either."""
+    """Every call evaluates, and gamma and beta are not parameters either."""
 
     def create(self, d: int, rngs: nnx.Rngs) -> None:
         super().create(d, rngs)
@@ -114,6 +115,46 @@ class ModeSetter(ModeAttribute):
     def set_mode(self, *, evaluate: bool) -> None:
         """Choose the mode of the following calls."""
         self.training = not evaluate
+
+
+@variant("mode-word", flag="mode", flag_values=("train", "eval"))
+class ModeWord(StepwiseBatchNorm):
+    """The mode is a word, and another word is refused."""
+
+    def __call__(self, x: Any, mode: Literal["train", "eval"] = "train") -> Any:
+        if mode not in ("train", "eval"):
+            msg = f"mode is {mode!r}: expected 'train' or 'eval'"
+            raise ValueError(msg)
+        return super().__call__(x, use_running_average=mode == "eval")
+
+
+@variant("mode-word-attribute", flag=".phase", flag_values=("fit", "predict"))
+class ModeWordAttribute(StepwiseBatchNorm):
+    """The mode is a word in an attribute."""
+
+    def __init__(self, d: int, momentum: float, eps: float, rngs: nnx.Rngs) -> None:
+        super().__init__(d, momentum, eps, rngs)
+        self.phase = "predict"
+
+    def __call__(self, x: Any) -> Any:  # type: ignore[override]
+        return super().__call__(x, use_running_average=self.phase == "predict")
+
+
+@dataclass(frozen=True)
+class NormConfig:
+    """A configuration object."""
+
+    d: int
+    momentum: float = 0.9
+    eps: float = 1e-5
+
+
+@variant("config-object", features="config.d", momentum="config.momentum", eps="config.eps")
+class ConfigObject(StepwiseBatchNorm):
+    """The constructor takes a configuration object."""
+
+    def __init__(self, config: NormConfig, rngs: nnx.Rngs) -> None:
+        super().__init__(config.d, config.momentum, config.eps, rngs)
 
 
 @variant("counts-batches", extra=("batches",))

@@ -296,6 +296,39 @@ def test_recognized_functions_have_scripts(tmp_path: Path, monkeypatch: pytest.M
     write_scripts(found, blueprint_of(implementation), tmp_path)
 
 
+_OF_CONFIG = """
+from support.unusual_layers import Config, Configured, Listed
+
+
+class NeverTrains(Configured):
+    def __init__(self, cfg: Config, *, rngs):
+        super().__init__(cfg, rngs=rngs)
+
+    def apply(self, x, trains):
+        return super().apply(x, False)
+
+
+class AlwaysTrains(Listed):
+    def apply(self, x, trains):
+        return super().apply(x, True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "identity"), [("NeverTrains", "BN-EMA-1"), ("AlwaysTrains", "BN-EVAL-1")]
+)
+def test_recognized_classes_have_scripts(
+    name: str, identity: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The suite makes the configuration object; a word for the mode is written in full."""
+    file = tmp_path / "unusual.py"
+    file.write_text(_OF_CONFIG, "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    implementation = resolve(f"{file}:{name}")
+    found = find_violation(implementation, identity)
+    write_scripts(found, blueprint_of(implementation), tmp_path)
+
+
 @pytest.mark.parametrize(
     "name", sample_parameters(_DECLARING, group=lambda _: "declaring", every=4)
 )

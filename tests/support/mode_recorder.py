@@ -13,11 +13,13 @@ class ModeRecorder:
     """
 
     def __init__(self) -> None:
-        self.training, self.modes = False, []
+        self.training, self.phase, self.modes = False, "", []
 
     def __call__(self, x: np.ndarray, **flag: object) -> np.ndarray:
-        self.modes.append(flag or self.training)
-        factor = 2.0 if flag.get("train", self.training) else 3.0
+        word = flag.get("mode", self.phase)
+        self.modes.append(word or flag or self.training)
+        trains = word == "fit" if word else flag.get("train", self.training)
+        factor = 2.0 if trains else 3.0
         return x * factor + np.arange(x.shape[-1])
 
     def learn(self) -> None:
@@ -28,3 +30,6 @@ class ModeRecorder:
 
     def choose(self, *, evaluate: bool) -> None:
         self.training = not evaluate
+
+    def enter(self, phase: str) -> None:
+        self.phase = phase

@@ -307,7 +307,7 @@ class WrongNames(Rows):
 
 
 class IgnoresFlag(WrongNames):
-    """Faulty: it trains whatever it is told."""
+    """Faulty: it trains in either mode."""
 
     def __call__(self, x, use_running_average):
         return self.normalize(x, train=True)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,18 @@ def load(name: str) -> Any:
     return getattr(importlib.import_module(f"corpus.real.{name}"), TABLE[name]["entry"])
 
 
+def _with_objects(given: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments in which those such as ``cfg.width`` are attributes of an object ``cfg``."""
+    plain: dict[str, Any] = {}
+    for name, value in given.items():
+        owner, _, attribute = name.rpartition(".")
+        if owner:
+            setattr(plain.setdefault(owner, SimpleNamespace()), attribute, value)
+        else:
+            plain[name] = value
+    return plain
+
+
 @dataclass
 class Driver:
     """A layer and how it is used, by the line of the table."""
@@ -63,7 +76,7 @@ class Driver:
                 given[argument] = amount
         if self.line.get("rngs", "rngs"):
             given["rngs"] = nnx.Rngs(0)
-        return entry(**given)
+        return entry(**_with_objects(given))
 
     def _parent(self, role: str) -> tuple[Any, str]:
         place, _, last = self.attributes[role].rpartition(".")

@@ -14,7 +14,7 @@ from conformance.adapters.recognition.constructor import WIDTH
 from conformance.adapters.recognition.effects import Chosen, make_batch
 from conformance.adapters.recognition.ranks import Fit
 from conformance.adapters.recognition.specimen import Specimen, find_attribute, value_of
-from conformance.adapters.synonyms import role_of
+from conformance.adapters.synonyms import OTHER_FORMS, normalize, role_of
 
 
 class AmbiguousError(Exception):
@@ -51,11 +51,14 @@ class Located:
         roles: Attributes by the names in ``ARRAYS``; absent arrays are left out.
         extra: Variables with further state.
         reasons: Why, for each array.
+        other_form: A statistic of which name and effect say that it is not a variance, such as a
+            standard deviation.
     """
 
     roles: dict[str, str] = field(default_factory=dict)
     extra: tuple[str, ...] = ()
     reasons: list[str] = field(default_factory=list)
+    other_form: str = ""
 
 
 def has_feature_axis(shape: tuple[int, ...], features: int) -> bool:
@@ -89,6 +92,8 @@ def locate_arrays(specimen: Specimen, fit: Fit, chosen: Chosen) -> Located:
     for path in unnamed:
         role, why = _guess_role(path, holders[path], responses, chosen)
         if role and role not in located.roles and path not in taken:
+            if role == "running_var" and path not in responses and normalize(path) in OTHER_FORMS:
+                located.other_form = path
             located.roles[role] = path
             located.reasons.append(f"{role} is {path}, by {why}")
     _take_misshapen(located, holders, fitting)
@@ -180,8 +185,15 @@ def add_extra(specimen: Specimen, located: Located) -> Located:
         for path, holder in specimen.holders().items()
         if id(holder) not in taken and isinstance(holder, nnx.Variable)
         if not isinstance(holder, nnx.Param)
-    )
+    ) + tuple(_list_streams(specimen.module))
     return located
+
+
+def _list_streams(module: Any) -> Iterator[str]:
+    """Yield the paths of the states of random streams that a module keeps."""
+    for path, each in nnx.iter_graph(module):
+        if isinstance(each, nnx.RngState):
+            yield ".".join(map(str, path))
 
 
 def check_statistics(located: Located) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
+from conformance.adapters.config_objects import gather_configs
 from conformance.adapters.errors import AdapterError, wrap_errors
 from conformance.adapters.recognition.names import FURTHER
 from conformance.adapters.recognition.signature import Parameter, Signature, read_signature
@@ -49,7 +50,8 @@ class Plan:
 
         values = {"features": features, "momentum": MOMENTUM, "eps": EPS, "rngs": nnx.Rngs(0)}
         named = {own: values[role] for role, own in self.keywords.items()}
-        module = self.module(**{**named, **self.arguments, **(further or {})})
+        given = {**named, **self.arguments, **(further or {})}
+        module = self.module(**gather_configs(self.module, given))
         if not isinstance(module, nnx.Module):
             raise TypeError(f"it is a {type(module).__name__}, not an nnx.Module")
         return module

@@ -32,7 +32,7 @@ from conformance.adapters.recognition.effects import Chosen, choose_mode, normal
 from conformance.adapters.recognition.extended import find_extended
 from conformance.adapters.recognition.findings import Domain, Findings
 from conformance.adapters.recognition.hyperparameters import Measured, find_changing, measure
-from conformance.adapters.recognition.mode_choice import read_call
+from conformance.adapters.recognition.mode_choice import NO_MODE, list_possible_words, read_call
 from conformance.adapters.recognition.ranks import Fit, list_further_layouts, prefer_spatial
 from conformance.adapters.recognition.shapes import match_known_shape
 from conformance.adapters.recognition.signature import Signature
@@ -51,6 +51,8 @@ class Examination:
 
     def conclude(self) -> Recognized:
         chosen = choose_mode(self._specimen, self._fit)
+        if chosen.mode == NO_MODE and (words := list_possible_words(self._specimen.module)):
+            raise AdapterError(_explain_words(self._name, words[0]))
         further = self._list_further(chosen)
         wider, dtype = find_extended(
             self._plan, self._signature, self._specimen, self._fit, chosen.mode, further
@@ -101,6 +103,8 @@ class Examination:
 
     def _locate(self, chosen: Chosen) -> Located:
         located = locate_arrays(self._specimen, self._fit, chosen)
+        if located.other_form:
+            raise AdapterError(_explain_other_form(self._name, located.other_form))
         missing = check_statistics(located)
         if missing:
             msg = (
@@ -234,11 +238,29 @@ _HIDDEN: Mapping[str, Mapping[str, float]] = {
     "momentum": {"momentum": MOMENTUM, "decay": MOMENTUM},
     "eps": {"eps": EPS, "epsilon": EPS},
 }
-"""Arguments that ``**kwargs`` may take without naming them, and values that are no defaults."""
+"""Arguments that ``**kwargs`` may take without naming them, and values that are not defaults."""
 
 
 def _is_other(value: float | None, *expected: float) -> bool:
     return value is not None and all(abs(value - each) > 1e-2 * each for each in expected)
+
+
+def _explain_other_form(name: str, path: str) -> str:
+    return (
+        f"{name}: {path} is not a variance, by its name and by how the output responds to it, and "
+        "the requirements read and write the running variance. Write an adapter that converts it "
+        f"in read and write: Implementation(name=…, build=…). {GUIDE} If it is the variance all "
+        f'the same: Implementation.nnx({label_of(name)}, running_var="{path}").'
+    )
+
+
+def _explain_words(name: str, argument: str) -> str:
+    return (
+        f"{name}: nothing that was tried changes the mode, but its call takes {argument}, which "
+        f"may choose it. Say which value trains and which evaluates: Implementation.nnx("
+        f'{label_of(name)}, flag="{argument}", flag_values=("…", "…")), and run that object '
+        f"instead. If they are not words, write a subclass whose call takes a boolean. {GUIDE}"
+    )
 
 
 def _capitalize(text: str) -> str:

@@ -9,9 +9,11 @@ from typing import Any
 
 from flax import nnx
 
+from conformance.adapters.annotations import hints_of
 from conformance.adapters.calling import Calling
-from conformance.adapters.recognition.names import MODE_METHODS
-from conformance.adapters.synonyms import trains_if_true
+from conformance.adapters.recognition.names import MODE_METHODS, MODE_NAMES
+from conformance.adapters.recognition.words import list_words, may_be_word, pair_words
+from conformance.adapters.synonyms import normalize, trains_if_true
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,28 @@ def list_modes(module: Any) -> list[Mode]:
 
 def invert(mode: Mode) -> Mode:
     """Return the mode with the other polarity."""
-    return replace(mode, calling=replace(mode.calling, inverted=not mode.calling.inverted))
+    calling = mode.calling
+    if calling.values is not None:
+        return replace(mode, calling=replace(calling, values=calling.values[::-1]))
+    return replace(mode, calling=replace(calling, inverted=not calling.inverted))
 
 
 def _mode(flag: str, name: str, words: str) -> Mode:
     trains = trains_if_true(name)
     return Mode(Calling(flag=flag, inverted=trains is not False), trains is not None, words)
+
+
+def _word_modes(flag: str, words: str, value: object, hint: object = None) -> Iterator[Mode]:
+    known = list_words(hint) is not None  # else one word at least is guessed
+    for pair in pair_words(value, hint):
+        shown = " and ".join(map(repr, pair))
+        yield Mode(Calling(flag=flag, values=pair), known=known, words=f"{words}, {shown}")
+
+
+def list_possible_words(module: Any) -> list[str]:
+    """Return the arguments of a call that may be a word for the mode."""
+    hints = hints_of(type(module).__call__)
+    return [each.name for each in read_call(module) if may_be_word(each, hints.get(each.name))]
 
 
 def read_call(module: Any) -> list[inspect.Parameter]:
@@ -68,6 +86,7 @@ _POSITIONAL = (
 
 
 def _list_arguments(module: Any) -> Iterator[Mode]:
+    hints = hints_of(type(module).__call__)
     for each in read_call(module):
         if each.kind is each.VAR_KEYWORD:
             for name in ("use_running_average", "training", "train", "deterministic"):
@@ -78,6 +97,10 @@ def _list_arguments(module: Any) -> Iterator[Mode]:
         boolean = isinstance(each.default, bool) or each.annotation in (bool, "bool")
         if trains_if_true(each.name) is not None or boolean or each.default is each.empty:
             yield _mode(each.name, each.name, f"the call's argument {each.name}")
+        if trains_if_true(each.name) is None and may_be_word(each, hints.get(each.name)):
+            words = f"the call's argument {each.name}"
+            hint = hints.get(each.name, type(each.default))
+            yield from _word_modes(each.name, words, each.default, hint)
 
 
 def _own_methods(module: Any) -> dict[str, Any]:
@@ -116,6 +139,8 @@ def _list_setters(module: Any) -> Iterator[Mode]:
             and parameters[0].kind is not parameters[0].VAR_KEYWORD
         ):
             yield _mode(f"{name}({argument})", meaning, f"the method {name}({argument}=…)")
+        elif normalize(argument) in MODE_NAMES:
+            yield from _word_modes(f"{name}({argument})", f"the method {name}({argument}=…)", None)
 
 
 def _list_attributes(module: Any) -> Iterator[Mode]:
@@ -123,6 +148,9 @@ def _list_attributes(module: Any) -> Iterator[Mode]:
     nodes = [(p, node) for p, node in nnx.iter_graph(module) if isinstance(node, nnx.Module)]
     for path, node in sorted(nodes, key=lambda each: len(each[0])):
         for name, value in vars(node).items():
+            if isinstance(value, str) and not name.startswith("_pytree__"):
+                full = ".".join(map(str, (*path, name)))
+                yield from _word_modes(f".{full}", f"the attribute {full}", value)
             if name.startswith("_pytree__") or not (isinstance(value, bool) or value is None):
                 continue
             if value is None and trains_if_true(name) is None:

@@ -48,7 +48,7 @@ def recognize_module(name: str, found: Callable[..., Any], *, by_names: bool = F
             continue
         specimen = make_specimen(plan)
         if not _has_arrays(plan, specimen):
-            failures[f"built as {plan}, no array has as many numbers as there are features"] = []
+            failures[_explain_arrays(plan, specimen)] = []
             continue
         fit = find_fit(specimen, list_modes(specimen.module), failures)
         if fit is not None:
@@ -85,7 +85,21 @@ def _has_arrays(plan: Plan, specimen: Specimen) -> bool:
     )
 
 
+def _explain_arrays(plan: Plan, specimen: Specimen) -> str:
+    shapes = {path: np.shape(value_of(each)) for path, each in specimen.holders().items()}
+    found = ", ".join(f"{path} {shape}" for path, shape in shapes.items()) or "none"
+    return f"built as {plan}, no array has one number for each of 3 features; its arrays: {found}"
+
+
 def _explain_failure(name: str, failures: Failures) -> str:
+    if all(not shapes and "its arrays: " in problem for problem, shapes in failures.items()):
+        return (
+            f"{name} could be built, but its arrays could not be found: "
+            f"{'; '.join(failures)}. Gamma, beta and the running statistics need an array each, "
+            "with D numbers along one axis. If several share one, or it has another form, write an "
+            "adapter that takes it apart in read and write: Implementation(name=…, build=…). "
+            f"{GUIDE}"
+        )
     tried = "".join(
         f"\n  x of shape {', '.join(map(str, dict.fromkeys(shapes)))}: {problem}"
         if shapes

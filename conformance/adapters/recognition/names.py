@@ -22,6 +22,16 @@ MODE_METHODS = (
 )
 """Pairs of methods, of which the first trains."""
 
+MODE_NAMES = ("mode", "phase", "stage")
+"""Names of arguments that may be a word for the mode, normalized."""
+
+TRAINING_WORDS = ("train", "training", "fit")
+EVALUATION_WORDS = (
+    *("eval", "test", "inference", "evaluation", "evaluate", "predict", "valid", "validation"),
+    *("val", "infer", "prediction", "testing"),
+)
+"""Words for the mode, normalized, the most common first."""
+
 SEEDS = ("seed", "key", "rng", "random_seed", "rng_seed", "prng", "_", "_seed", "unused")
 MASKS = ("mask", "row_mask", "valid", "valid_mask", "where")
 AXES = ("axis", "feature_axis", "channel_axis", "features_axis")

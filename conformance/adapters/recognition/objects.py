@@ -41,8 +41,8 @@ def recognize(name: str, found: Any, *, by_names: bool = False) -> Implementatio
         if made is found and (implementation := recognize_class(name, made)) is not None:
             return implementation
         msg = (
-            f"{name} is the class {made.__name__}, not an nnx.Module. Wrap it in an "
-            f"Implementation object with `build`, a function from Config to Layer; {GUIDE}"
+            f"{name} is the class {made.__name__}, neither an nnx.Module nor a layer of linen, "
+            f"Equinox, Haiku, Keras or PyTorch. {_PURE} {GUIDE}"
         )
         raise AdapterError(msg)
     if callable(found):
@@ -52,6 +52,14 @@ def recognize(name: str, found: Any, *, by_names: bool = False) -> Implementatio
         f"or a function f(seed, x, use_running_average). {GUIDE}"
     )
     raise AdapterError(msg)
+
+
+_PURE = (
+    "Name a function f(x, gamma, beta, mean, var, training, momentum, eps) -> (y, mean, var) that "
+    "makes the layer, gives it the arrays, calls it and returns y and the new statistics; or an "
+    "Implementation object with `build`, a function from Config to Layer."
+)
+"""How anything that computes with arrays of JAX can be judged."""
 
 
 def _is_module(found: type) -> bool:
@@ -77,7 +85,10 @@ def _recognize_function(name: str, found: Callable[..., Any], *, by_names: bool)
             return returned
         if not _is_module(type(returned)):
             kind = _with_article(returned)
-            msg = f"{name}() returned {kind}: expected an Implementation object."
+            msg = (
+                f"{name}() returned {kind}: expected an nnx.Module or an Implementation object. "
+                f"{_PURE} {GUIDE}"
+            )
             raise AdapterError(msg)
         return _recognize_module(name, found, by_names=by_names)
     if (implementation := recognize_pure_function(name, found)) is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from conformance.adapters.calling import Calling, Layout
 from conformance.adapters.errors import describe
-from conformance.adapters.recognition.mode_choice import Mode
+from conformance.adapters.recognition.mode_choice import NO_MODE, Mode
 from conformance.adapters.recognition.specimen import Specimen
 
 SHAPES: Mapping[Layout, tuple[int, ...]] = {
@@ -81,6 +81,8 @@ class Fit:
 def find_fit(specimen: Specimen, modes: list[Mode], failures: Failures) -> Fit | None:
     """Return the preferred layout that a module takes, or None.
 
+    A mode with a known name that fails is the layer's fault, and preferred to calls without one.
+
     Args:
         specimen: The module.
         modes: The ways in which its mode may be chosen.
@@ -88,12 +90,18 @@ def find_fit(specimen: Specimen, modes: list[Mode], failures: Failures) -> Fit |
     """
     partial: list[Fit] = []
     for shapes in (SHAPES, SQUARE):
+        failing: list[Fit] = []
         for layout, shape in shapes.items():
             full, half = _sort_modes(specimen, modes, layout, shape, failures)
-            if full:
+            known = tuple(mode for mode in half if mode.known and mode != NO_MODE)
+            if full == [NO_MODE] and known:
+                failing.append(Fit(layout, shape, known, complete=False))
+            elif full:
                 return Fit(layout, shape, tuple(full), complete=shapes is SHAPES)
-            if half:
+            elif half:
                 partial.append(Fit(layout, shape, tuple(half), complete=False))
+        if failing:
+            return failing[0]
     return partial[0] if partial else None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from conformance.adapters.config_objects import find_config_arguments
 from conformance.adapters.synonyms import argument_role_of
 
 
@@ -56,7 +57,20 @@ def read_signature(found: Any) -> Signature:
                 new = Parameter(each.name, each.default, inherited=index > 0)
                 parameters.setdefault(each.name, new)
     last = own[-1].parameters.values() if own else ()
-    return Signature(parameters, any(each.kind is each.VAR_KEYWORD for each in last))
+    is_open = any(each.kind is each.VAR_KEYWORD for each in last)
+    return Signature(_with_fields(found, parameters), is_open)
+
+
+def _with_fields(found: Any, parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    """Return parameters with those that are configuration objects replaced by their fields."""
+    known = {argument_role_of(name) for name in parameters}
+    expanded = dict(parameters)
+    for name, config in find_config_arguments(found).items():
+        fields = config.fields
+        if name in expanded and {argument_role_of(each) for each in fields} - known - {None}:
+            del expanded[name]
+            expanded |= {f"{name}.{own}": Parameter(f"{name}.{own}", fields[own]) for own in fields}
+    return expanded
 
 
 def _without_bound(signature: Signature, found: partial[Any]) -> Signature:

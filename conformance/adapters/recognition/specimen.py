@@ -214,5 +214,6 @@ def _call(
     y = calling.native(module, x, evaluate, **more)
     if not hasattr(y, "shape"):
         kind = type(y).__name__
-        raise TypeError(f"a call returned a {kind}, not an array")
+        msg = f"a call returned a {kind}, not an array: name a subclass whose call returns y alone"
+        raise TypeError(msg)
     return y, {path: value_of(holder) for path, holder in find_holders(module).items()}

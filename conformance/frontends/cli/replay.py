@@ -49,7 +49,8 @@ def replay(
     found = _find_violations(identity, source)
     if script is not None:
         _write_script(_choose_one(found, identity, name), script, name)
-        click.echo(f"{script} reproduces {identity} without the suite; it exits with 1 if it does.")
+        needs = "with" if "from conformance" in script.read_text("utf-8") else "without"
+        click.echo(f"{script} reproduces {identity} {needs} the suite; it exits with 1 if it does.")
         return
     chosen = found[:1] if name is not None else found  # they all have the same inputs
     statuses = []

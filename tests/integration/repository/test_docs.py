@@ -39,7 +39,7 @@ def test_generated_pages_and_figures_are_up_to_date():
 
 
 @pytest.mark.parametrize(
-    "code", ADAPTERS, ids=["renamed", "linen", "function", "numpy", "deviating", "wide"]
+    "code", ADAPTERS, ids=["renamed", "linen", "function", "plain", "numpy", "deviating", "wide"]
 )
 def test_adapters_in_the_guide_conform(code, tmp_path):
     """Each adapter that the guide shows is complete and its layer conforms."""

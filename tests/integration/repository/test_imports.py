@@ -7,6 +7,7 @@ import sys
 from types import ModuleType
 
 import pytest
+from importlinter import cli
 
 import conformance
 
@@ -141,3 +142,8 @@ def test_no_framework_is_imported_where_verdicts_are_reached():
 def test_the_process_that_only_distributes_work_stays_light(workers: str):
     """The first process collects verdicts, and imports nothing that judges or is judged."""
     assert find_loaded(judge_in(workers), FRAMEWORKS | HEAVY) == set()
+
+
+def test_rooms_import_one_way():
+    """The layers of pyproject.toml hold, and no two modules import each other."""
+    assert cli.lint_imports(no_cache=True) == cli.EXIT_STATUS_SUCCESS

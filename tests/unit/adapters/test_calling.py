@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -63,6 +66,33 @@ def test_a_mode_is_set_for_one_call(flag: str, means: str):
     assert module.training
     calling.apply(module, x, False)
     assert module.modes == [False, True]
+
+
+@pytest.mark.parametrize("flag", ["mode", ".phase", "enter(phase)"])
+def test_a_mode_may_be_a_word(flag: str):
+    """The module is called with the word for the mode, whatever type the flag has."""
+    calling, module = calling_of(flag, "evaluation", "last", 2, ("fit", "predict")), ModeRecorder()
+    for evaluates in (True, np.bool_(False)):
+        calling.apply(module, np.ones((2, 1)), evaluates)
+    assert module.modes == ["predict", "fit"]
+    assert not calling.takes_flag
+    assert Calling.from_json(json.loads(json.dumps(asdict(calling)))) == calling
+
+
+@pytest.mark.parametrize(
+    ("flag", "means", "values", "words"),
+    [
+        ("mode", "evaluation", ("train", "train"), "two different words"),
+        ("mode", "evaluation", (True, False), "two different words"),
+        ("mode", "evaluation", "train", "two different words"),
+        ("mode", "training", ("train", "eval"), "leave flag_means out"),
+        (None, "evaluation", ("train", "eval"), "give flag="),
+    ],
+)
+def test_wrong_words_are_named(flag, means, values, words):
+    """The message has the value and the rule."""
+    with pytest.raises(AdapterError, match=words):
+        calling_of(flag, means, "last", 2, values)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def mean(x):
     return x[:128].mean() if x.size > 1 << 12 else cut(x)
 
 class Norm:
-    """The 77 of a docstring is no number."""
+    """The 77 of a docstring does not count."""
 
     rate = -0.25
 

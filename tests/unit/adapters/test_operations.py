@@ -27,7 +27,10 @@ from conformance.adapters.operations.values import (
 )
 
 PACKAGE = Path(operations.__file__).parent
-INFRASTRUCTURE = {"catalogue", "executor", "expressions", "forms", "values", "wire"}
+INFRASTRUCTURE = {
+    *("catalogue", "evaluation", "executor", "expressions", "forms", "frames", "marks"),
+    *("call_programs", "values", "wire"),
+}
 """Modules that define no operation."""
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -185,7 +188,7 @@ def test_the_first_failure_ends_a_request(error: BaseException, refused: bool):
 
 
 def test_failures_of_the_environment_are_not_those_of_the_layer(monkeypatch: pytest.MonkeyPatch):
-    """A full disk is no violation; the reason is what is reported."""
+    """A full disk is not a violation; the reason is what is reported."""
     from conformance.adapters.operations import layer_calls  # noqa: PLC0415
 
     reason = "OSError: [Errno 28] No space left on device"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support import published_layers, unseen_layers
+from support import published_layers, unseen_layers, unusual_layers
 
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.recognition import recognize as as_recognized
@@ -113,6 +113,52 @@ def test_unseen_lines(name: str):
     """So are they in layers that were written before recognition."""
     found = recognize_module(f"file.py:{name}", getattr(unseen_layers, name))
     assert found.line == f"Implementation.nnx({name}, {UNSEEN[name]})"
+
+
+NF = 'features="num_features", rngs=False'
+CONFIGURED = 'features="{0}.width", momentum="{0}.decay", eps="{0}.epsilon", {1}'
+UNUSUAL = {
+    "Listed": f'{NF}, flag="mode", flag_values=("train", "infer")',
+    "WithDefault": f'{NF}, flag="split", flag_values=("TRAIN", "TEST")',
+    "RequiredWord": f'{NF}, flag="phase", flag_values=("train", "eval")',
+    "InAttribute": f'{NF}, flag=".stage", flag_values=("train", "eval")',
+    "BySetter": f'{NF}, flag="set_mode(mode)", flag_values=("train", "eval")',
+    "BooleanMode": f'{NF}, flag="mode", flag_means="training"',
+    "FailsInEvaluation": f"{NF}, {TRAINS}",
+    "Configured": CONFIGURED.format("cfg", TRAINS),
+    "PartlyConfigured": 'features="channels", momentum="hyper.alpha", eps="hyper.eps", '
+    f"rngs=False, {TRAINS}",
+    "OptionalConfig": CONFIGURED.format("config", f"rngs=False, {TRAINS}"),
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_unusual_lines(name: str):
+    """Words for the mode, and configuration objects."""
+    found = recognize_module(f"file.py:{name}", getattr(unusual_layers, name))
+    assert found.line == f"Implementation.nnx({name}, {UNUSUAL[name]})"
+
+
+def test_random_streams_are_further_state():
+    """They are leaves like a counter, and are suggested with it."""
+    found = recognize_module("file.py:KeepsStreams", unusual_layers.KeepsStreams)
+    assert found.suggestions == ('extra=("seen", "noise.noise.count", "noise.noise.key")',)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("OfEnum", 'flag="phase", flag_values='),
+        ("StandardDeviation", r"running_std is not a variance.*Implementation\(name=…, build=…\)"),
+        ("OneArray", r"affine \(2, 3\), stats \(2, 3\).*read and write"),
+        ("Plain", r"f\(x, gamma, beta, mean, var, training, momentum, eps\)"),
+        ("make_pair", r"returned a tuple.*f\(x, gamma, beta"),
+    ],
+)
+def test_unusual_refusals(name: str, words: str):
+    """What cannot be judged as it is has a message with the next step."""
+    with pytest.raises(AdapterError, match=words):
+        as_recognized(f"file.py:{name}", getattr(unusual_layers, name))
 
 
 @pytest.mark.parametrize(

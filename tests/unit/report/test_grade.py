@@ -80,7 +80,7 @@ def test_every_outcome_fits_the_schema(made: Report, hides_inputs: bool):
 
 
 def test_the_schema_can_refuse():
-    """Passed contradicts a reason; nothing may be added; a control character is no text."""
+    """Passed contradicts a reason; nothing may be added; a control character is not text."""
     schema = json.loads(SCHEMA.read_text("utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     good = document(ended(complete_report()))
@@ -106,6 +106,16 @@ def test_the_schema_can_refuse():
 def test_a_grade_is_passed_if_every_must_is_met(exception, passed):
     """A SHOULD is not needed, but what could not be judged is not passed at any level."""
     assert grade(ended(complete_report(*exception)))["passed"] is passed
+
+
+def test_what_could_not_be_judged_is_hinted_at_last():
+    """It is not said to be wrong, and comes after violations of the same level."""
+    lost = verdict("BN-INIT-1", Outcome.ERRORED, detail="not judged any more")
+    one = grade(ended(report(lost, verdict("BN-EMA-1", Outcome.VIOLATES))))
+    assert one["cause"]["hints"][0]["text"].startswith("BN-EMA-1 (MUST) is not met: ")
+    assert one["further_causes"] == 1
+    other = grade(ended(report(lost, verdict("BN-EMA-2"))))
+    assert other["cause"]["hints"][0]["text"].startswith("BN-INIT-1 (MUST) could not be judged: ")
 
 
 def test_the_score_is_the_share_of_applicable_must_requirements():

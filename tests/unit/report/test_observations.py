@@ -102,7 +102,7 @@ def test_junit_skips_them():
     ],
 )
 def test_another_answer_is_a_change_and_never_worse(old, new, changed):
-    """What is not observed any more is no loss."""
+    """What is not observed any more is not a loss."""
     found = compare(report(old), report(new))
     assert (found.changed, found.worse) == (changed, False)
 

@@ -27,7 +27,7 @@ from impl.faulty import FAULTS
 
 
 def test_reasons_why_there_is_no_script():
-    """A violation without a case, one that does not come back, and a name that is no module's."""
+    """A violation without a case, one that does not recur, and a name that is not a module's."""
     subject = Subject(reference())
     with pytest.raises(NoScript, match="no case belongs to it"):
         record_case("BN-TRAIN-1", subject, {})

@@ -110,7 +110,7 @@ def test_each_rendering_has_the_sentence():
 
 
 def test_a_design_leaves_the_badge_green():
-    """What a layer fixes or lacks on purpose is said, and is no detour."""
+    """What a layer fixes or lacks on purpose is said, and is not a detour."""
     message, colour = badge_texts(complete(replace(VARIANTS["wide"], design=FIXED)))[1:]
 
     assert "(97 of 105 judged: momentum and eps are fixed; there is no beta)" in message

@@ -72,6 +72,22 @@ def test_everything_violated_is_one_screen(explained: int):
         assert max(len(line) for line in lines if "Again:" not in line) <= 80
 
 
+def test_a_long_reading_leaves_less_room_for_causes():
+    """What was recognized, suggested and mined is among the 40 lines."""
+    mixed = [raising(row, f"error {n % 7}") for n, row in enumerate(IDS)]
+    named = with_diagnosis(
+        report(*mixed), explains=IDS[:9], further=[NAMED | {"explains": IDS[:5]}]
+    )
+    reading = {
+        "line": "Implementation.nnx(Norm, features=" * 9,
+        "reasons": [],
+        "suggestions": ["a" * 60] * 4,
+    }
+    long = replace(named, recognitions={"impl": reading}, mined={"impl": [0.125] * 40})
+    assert len(answer_lines(named, "impl")) <= len(answer_lines(long, "impl")) <= 40
+    assert "violations with other causes" in "".join(answer_lines(long, "impl"))
+
+
 def test_the_line_of_a_mistake_is_below_its_sentence():
     """The place, the expression, and the value that it has where another one is expected."""
     line = NAMED["line"] | {"file": "norm.py", "text": "x.var(0, ddof=1)", "training": True}
