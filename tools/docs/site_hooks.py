@@ -128,7 +128,7 @@ def _filled(entry: Any) -> Any:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are no files in docs."""
+    """Add the pages that are not files in docs."""
     for name, page in ROOT_PAGES.items():
         files.append(File.generated(config, page, abs_src_path=str(ROOT / name)))
     for name, text in requirement_pages.pages(examples.read()).items():
