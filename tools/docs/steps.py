@@ -141,7 +141,7 @@ STEPS = {
     ),
     "false_positives": Step(
         "random cases on correct variants",
-        ("{python} benchmarks/false_alarms.py --out {work}/false_alarms.jsonl",),
+        ("{python} benchmarks/false_alarms.py --seeds 10 --out {work}/false_alarms.jsonl",),
         (*_FAULTS, "benchmarks/false_alarms.py"),
         {
             "variants": r"(\d+) implementations",
@@ -151,12 +151,12 @@ STEPS = {
             "worst": _largest,
             "table": table,
         },
-        minutes=240,
+        minutes=35,
     ),
     "correct_layers": Step(
         "correct layers written from a seed",
         (
-            "{python} benchmarks/correct_layers.py --part 12 --cases 3"
+            "{python} benchmarks/correct_layers.py --sample 150 --part 12 --cases 3"
             " --out {work}/correct_layers.jsonl",
         ),
         (*_SUITE, "benchmarks/correct_layers.py", "benchmarks/generated/*.py"),
@@ -167,7 +167,7 @@ STEPS = {
             "statistics": _row("running"),
             "gradients": _row("gradient"),
         },
-        minutes=240,
+        minutes=35,
     ),
     "diagnosis": Step(
         "the first diagnosis of each fault and variant",
