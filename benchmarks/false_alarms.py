@@ -79,6 +79,8 @@ def judge_seed(subject: Any, seed: int) -> dict[str, Any]:
     from hypothesis.errors import UnsatisfiedAssumption
 
     from conformance.engine.budget import budget
+    from conformance.engine.deviations import is_set_aside
+    from conformance.engine.judge import unsupported
     from conformance.engine.runner import PropertyRun
     from conformance.properties import PROPERTIES
     from conformance.properties.support.checks import ViolationFound
@@ -90,17 +92,18 @@ def judge_seed(subject: Any, seed: int) -> dict[str, Any]:
     entries = shape_grid.draw_palette(seed // SEEDS_PER_PALETTE)
     largest: dict[str, float] = {}
     alarms, cases, comparisons = [], 0, 0
-    offered = subject.implementation.capabilities
     fitting = [
         identity
         for identity, prop in PROPERTIES.items()
-        if prop.strategies and prop.requirement.needs in offered
+        if prop.strategies and unsupported(prop.requirement, subject) is None
     ]
     for identity in fitting:
         if rng.randrange(SHARE):
             continue
         prop = PROPERTIES[identity]
         run = PropertyRun(prop, subject, budget(minimize=False))
+        if is_set_aside(run):
+            continue
         for drawn in cases_of(prop, entries, rng):
             with taking_notes() as notes:
                 try:

@@ -74,7 +74,7 @@ def drive_class(framework: str, make: Callable[..., Any], options: ClassOptions)
         build=build,
         build_wide=partial(_build_wide, driver, described) if pure else None,
         pure=pure,
-        absent=frozenset(ARRAYS) - paths.keys(),
+        absent=frozenset(ARRAYS).difference(paths),
         fixed=fixed,
         flag_argument=described.calling.takes_flag and not described.flag_in_constructor,
         layout=described.calling.layout,
@@ -110,7 +110,7 @@ def drive_function(function: Callable[..., Any], options: FunctionOptions) -> Dr
     return Driven(
         build=layers.build,
         pure=not layers.with_numpy,
-        absent=frozenset(ARRAYS) - paths.keys(),
+        absent=frozenset(ARRAYS).difference(paths),
         fixed=fixed,
         flag_argument=signature.calling.takes_flag,
         layout=signature.calling.layout,

@@ -85,7 +85,8 @@ FLAG_MEANINGS: Mapping[str, str] = {
         (
             "train", "training", "istrain", "istraining", "trainmode", "trainingmode", "intraining",
             "trainning", "usebatchstats", "usebatchstatistics", "updatestats", "updatestatistics",
-            "learning", "islearning", "fit",
+            "updateaverages", "updaterunningstats", "updaterunningaverages", "update", "updating",
+            "doupdate", "learning", "islearning", "fit",
         ),
         "training",
     ),

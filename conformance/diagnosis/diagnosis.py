@@ -61,9 +61,6 @@ class Investigation:
 def investigate(subject: Subject) -> Investigation:
     """Find the most likely mistakes; nothing is named if no call that matters returned."""
     conventions = subject.conventions
-    if not conventions.moves_statistics():  # the mistakes are those of layers with two modes
-        unseen = evidence_of([], conventions)
-        return Investigation(Diagnosis("none"), (), unseen, unseen)
     calls = evidence_of(observe(subject), conventions)
     try:
         return _search(subject, calls)

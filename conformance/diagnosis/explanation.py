@@ -40,7 +40,7 @@ _THROUGH = "BN-GRAD-8"
 
 _NOTHING = "No known mistake reproduces what it returned."
 _NO_TIME = "There was no time to try all known mistakes."
-_UNTRIED = "Designed calls are for layers with two modes: none was made."
+_UNTRIED = "No designed call was made."
 _RIGHT = "All designed calls return what they should: what is violated shows elsewhere."
 
 

@@ -52,6 +52,7 @@ class Observation:
         x_after: The caller's array after the call, (N, D).
         raised: The exception; then nothing else was observed.
         operation: The operation that raised it.
+        place: File and line where it was raised.
         earlier: The number of earlier training calls of this layer.
         gradients: The computed gradients, by name.
     """
@@ -65,6 +66,7 @@ class Observation:
     x_after: Array | None = None
     raised: str = ""
     operation: str = ""
+    place: str = ""
     earlier: int = 0
     gradients: Mapping[str, Array] | None = None
 
@@ -156,7 +158,8 @@ def _failed(
         raised, operation = str(error.finding.got), error.finding.operation
     else:
         raised, operation = str(error), ""
-    return Observation(number, config, call, before, raised=raised, operation=operation)
+    place = ", ".join(getattr(error, "__notes__", ()))
+    return Observation(number, config, call, before, None, None, None, raised, operation, place)
 
 
 def _forward(subject: Subject, number: int, series: Series) -> Iterator[Observation]:
@@ -198,6 +201,7 @@ def observe_gradients(subject: Subject) -> list[Observation]:
             _observe_gradient(subject, number, design.configured(series.config), call)
             for number, series in enumerate(gradient_series())
             for call in series.calls
+            if call.kind not in {"through", "update"} or conventions.moves_statistics()
             if call.kind != "through" or not conventions.follows_gradient_through_averages()
             if call.kind != "update" or Capability.NNX_GRAD in offered
         ]

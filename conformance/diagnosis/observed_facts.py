@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.observe import Observation, changes_its_input, differing
@@ -60,18 +60,22 @@ def find_dtype(evidence: Evidence) -> Diagnosis | None:
 def _find_exception(observations: Sequence[Observation]) -> Diagnosis | None:
     """Return the exception that most layers raise, or None."""
     tried = len({o.series for o in observations})
-    ended = {o.series: (o.raised, o.operation) for o in observations if o.operation}
+    ended = {o.series: o for o in observations if o.operation}
     if not ended:
         return None
-    raised, _ = Counter(raised for raised, _ in ended.values()).most_common(1)[0]
-    where = [operation for other, operation in ended.values() if other == raised]
+    raised = _most_common(o.raised for o in ended.values())
+    where = [o for o in ended.values() if o.raised == raised]
     if len(where) <= tried / 2:
         return None
-    step, _ = Counter(where).most_common(1)[0]
+    step, place = (_most_common(getattr(o, name) for o in where) for name in ("operation", "place"))
     return Diagnosis(
         "observed",
         "raises",
-        f"{step} raises {raised}",
+        f"{step} raises {raised}" + f" ({place})" * bool(place),
         figure=f"{len(where)} of {tried} layers that were tried ended so",
         remedy="if the layer is driven by an adapter, `conformance smoke` goes through its steps",
     )
+
+
+def _most_common(texts: Iterable[str]) -> str:
+    return Counter(texts).most_common(1)[0][0]

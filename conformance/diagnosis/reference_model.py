@@ -83,6 +83,8 @@ class ReferenceModel(ModelState):
 
     def evaluates(self, flag: Any) -> bool:
         """Return whether a flag selects evaluation."""
+        if not self.conventions.moves_statistics():  # the mode is fixed
+            return self.conventions.always_evaluates()
         return bool(self.conventions.evaluates(flag))
 
     def take_input(self, x: Float64) -> Approximate:
@@ -138,6 +140,8 @@ class ReferenceModel(ModelState):
     def update(self, x: Approximate, mean: Approximate, var: Approximate) -> None:
         """Store the new running statistics."""
         del x
+        if not self.conventions.moves_statistics():
+            return
         moved = self.moved_mean(self.running_mean, mean), self.moved_var(self.running_var, var)
         self.running_mean, self.running_var = moved
 

@@ -140,7 +140,7 @@ def find_source(name: str, implementation: Implementation, folder: Path) -> Laye
 
 def _returns_adapter(found: Any) -> bool:
     """Return whether an object is a function without arguments that returns an adapter."""
-    if isinstance(found, type) or not callable(found):
+    if isinstance(unwrap(found), type) or not callable(found):
         return False
     return takes_nothing(inspect.signature(found)) and isinstance(found(), Implementation)
 

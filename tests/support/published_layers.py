@@ -73,6 +73,20 @@ class Opaque(Rows):
         return self.normalize(z, train=live)
 
 
+class OpaqueProduct(Opaque):
+    """Multiplies by the mean, so that a fresh layer evaluates to zeros, as if it centred them."""
+
+    names = ("p", "q", "mean", "var")
+
+    def normalize(self, x, *, train):
+        mean, var = (getattr(self, name) for name in self.names[2:])
+        m, v = (x.mean(0), x.var(0)) if train else (mean[...], var[...])
+        if train:
+            self.update(mean, m)
+            self.update(var, v)
+        return x * m / jnp.sqrt(v + self.hyper_e)
+
+
 class OpaqueInverted(Opaque):
     def __call__(self, z, quiet=False):
         return self.normalize(z, train=not quiet)

@@ -146,11 +146,20 @@ def _observe_both(specimen: Specimen, fit: Fit, mode: Mode) -> Chosen:
 
 
 def _is_confirmed(found: Chosen) -> bool:
-    return found.train.trains and not found.evaluate.trains and not found.evaluate.failure
+    return _trains_alone(found.train, found.evaluate)
 
 
 def _is_opposite(found: Chosen) -> bool:
-    return found.evaluate.trains and not found.train.trains and not found.train.failure
+    return _trains_alone(found.evaluate, found.train)
+
+
+def _trains_alone(one: Effect, other: Effect) -> bool:
+    """Whether one of two calls trains; what moves arrays does, whatever its output looks like."""
+    if other.failure:
+        return False
+    if bool(one.moved) != bool(other.moved):
+        return bool(one.moved)
+    return one.trains and not other.trains
 
 
 def explain_square(name: str, specimen: Specimen, fit: Fit, failures: Failures) -> str:

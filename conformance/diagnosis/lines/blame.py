@@ -13,6 +13,8 @@ from conformance.diagnosis.lines.expressions import Expression, Place
 from conformance.diagnosis.lines.known_values import KnownValues
 from conformance.diagnosis.lines.repairs import Repair, Repairs
 
+_Way = Callable[[Repair], Iterator[Place]]
+
 
 @dataclass(frozen=True, slots=True)
 class Blame:
@@ -42,9 +44,15 @@ class Blame:
             found = [each for each in found if not any(map(self._is_of_other_mode, each))]
             return next(((self._place(each[0]), each) for each in found), None)
         first = sorted(found, key=lambda repairs: min(each.at for each in repairs))
-        ways = [(self._itself, found), (self._around(found), found), (self._operands, found)]
-        ways += [(self._callers, first)]  # what a call returns is passed to those after it
-        ways += [] if self.exchanged else [(self._mixing, found)]
+        ways: list[tuple[_Way, Sequence[Repairs]]] = [
+            (self._itself, found),
+            (self._operands, found),
+        ]
+        if not self.exchanged:
+            ways.append((self._around(found), found))
+        ways.append((self._callers, first))  # what a call returns is passed to those after it
+        if not self.exchanged:
+            ways.append((self._mixing, found))
         return next(
             (
                 (place, repairs)
@@ -85,7 +93,7 @@ class Blame:
         callers += [place for each in self._sources(repair) for place in each.callers]
         yield from self._apart(callers)
 
-    def _around(self, found: Sequence[Repairs]) -> Callable[[Repair], Iterator[Place]]:
+    def _around(self, found: Sequence[Repairs]) -> _Way:
         """Return a way: the expression that has all others in its text, if they are several."""
         places = [self._place(each) for repairs in found for each in repairs]
 

@@ -175,7 +175,8 @@ class Lines:
         only = KnownValues(_without(elsewhere.all, right.all))
         deviant = [evidence.observations[index].call for index in evidence.deviant]
         there: Sequence[Expression] = ()
-        if call.call and all(each and each.training == call.call.training for each in deviant):
+        same = all(each and call.call and each.training == call.call.training for each in deviant)
+        if same and self.subject.conventions.moves_statistics():
             there = self._trace(in_other_mode(call)).expressions
         exchanged = returns_as(self._target(in_other_mode(call), others), first)
         blame = Blame(first.expressions, there, KnownValues(elsewhere.all), only, exchanged)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from enum import Enum
+from itertools import chain, combinations, islice, product
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from conformance.properties.support.subject import Subject
 
 _MOST = 400
 """Attempts in one call."""
+
+_NOISE = 1e-6
+"""The rounding of a difference, relative to the largest number that it is computed from."""
 
 _FAR = 4
 """By how many bounds a result must be wrong, for its repair to prove anything."""
@@ -43,6 +47,14 @@ _SCALES = frozenset(
     }
 )
 """What may be wrong together where wrong statistics are used."""
+
+
+class Kind(Enum):
+    """What an expression computes that may be wrong, in the order in which it is tried."""
+
+    UNKNOWN = "what no correct layer computes"
+    FORM = "what some correct layers compute: it may need to be completed"
+    STEP = "what all correct layers compute, but not there"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,11 +101,11 @@ def find_repairs(
         elsewhere: Values that are right for something else.
     """
     wrong = wrong_results(target, traced)
-    stages = (False,) if traced.call.gradients is not None else (False, True)
+    stages = (Kind.UNKNOWN,) if traced.call.gradients is not None else tuple(Kind)
     left: list[tuple[Repair, set[str]]] = []
-    for usual in stages:
-        candidates = _candidates(traced, right, elsewhere, wrong, usual=usual)
-        tried = [*islice(candidates, _MOST)]
+    tried: list[Repair] = []
+    for kind in stages:
+        tried = [*islice(_candidates(traced, right, elsewhere, wrong, kind), _MOST)]
         results = repair(subject, traced, [{each.number: each.right} for each in tried])
         rest = (_wrong_in(target, found) for found in results)
         here = [*zip(tried, rest, strict=False)]
@@ -101,7 +113,8 @@ def find_repairs(
         if whole and whole[0][0].clean:
             return whole
         left = left or here
-    together = [*islice(_combinations(left, wrong), _MOST)]
+    exchanges = _exchanges(tried) if len(stages) > 1 else ()
+    together = [*islice(chain(exchanges, _combinations(left, wrong)), _MOST)]
     return [*_repairing(subject, traced, target, together), *_whole(left)]
 
 
@@ -203,10 +216,22 @@ def _combinations(left: Sequence[tuple[Repair, set[str]]], wrong: set[str]) -> I
             yield tuple(dict.fromkeys([*sorted((one, other), key=lambda r: r.at), *apart]))
 
 
+def _exchanges(steps: Sequence[Repair]) -> Iterator[Repairs]:
+    """Yield pairs of steps that have each other's value."""
+    for one, other in combinations(steps, 2):
+        exchanged = _is_same(one.right, other.value) and _is_same(other.right, one.value)
+        if one.at != other.at and exchanged:
+            yield one, other
+
+
+def _is_same(right: Float64, value: Float64) -> bool:
+    return right.size == value.size and np.allclose(right.ravel(), value.ravel(), rtol=1e-5)
+
+
 def _candidates(
-    traced: Traced, right: RightValues, elsewhere: RightValues, wrong: set[str], *, usual: bool
+    traced: Traced, right: RightValues, elsewhere: RightValues, wrong: set[str], kind: Kind
 ) -> Iterator[Repair]:
-    """Yield replacements of what is computed from right values and is none itself.
+    """Yield replacements of what is computed from right values.
 
     What is right for something else is used as if it were right: then which one is used is wrong.
 
@@ -215,7 +240,7 @@ def _candidates(
         right: What is right in it.
         elsewhere: What is right for something else.
         wrong: The names of the wrong results.
-        usual: Yield what some correct layers compute instead: it may need to be completed.
+        kind: Of what to yield.
     """
     every = right.all
     here, anywhere = KnownValues(every), KnownValues({**elsewhere.all, **every})
@@ -226,7 +251,10 @@ def _candidates(
         if each.reaches.isdisjoint(names):
             continue
         unknown = [value for value in each.values if not _is_step(value, each, steps)]
-        if all((forms.find(value) is None) is usual for value in unknown):
+        if kind is Kind.STEP and (unknown or not _computes(each, steps)):
+            continue
+        usual = kind is Kind.FORM
+        if kind is not Kind.STEP and all((forms.find(v) is None) is usual for v in unknown):
             continue
         if uses_right_values(each, anywhere, call, expressions):
             clean = uses_right_values(each, here, call, expressions)
@@ -240,18 +268,26 @@ def _is_step(value: Float64, expression: Expression, steps: KnownValues) -> bool
     return name is not None and (name not in GIVEN or kept or not expression.operands)
 
 
+def _computes(expression: Expression, steps: KnownValues) -> bool:
+    """Return whether an expression computes steps, rather than reading what is given."""
+    names = {steps.find(value) for value in expression.values}
+    return bool(expression.operands) and names.isdisjoint(GIVEN)
+
+
 _Replacement = tuple[int, tuple[str, ...], Float64, Float64]
 """The number of a value, the names of the right one, and both."""
 
 
 def _replacements(expression: Expression, right: Quantities) -> Iterator[_Replacement]:
     """Yield right values in the place of those of an expression, each once."""
+    rounding = _NOISE * max((np.abs(o).max(initial=0) for o in expression.operands), default=0)
     for value, number in zip(expression.values, expression.numbers, strict=False):
         names: dict[bytes, list[str]] = {}
         found: dict[bytes, Float64] = {}
         for name, each in right.items():
             fits = each.value.size == value.size or (each.value.ndim == 1 and value.size == 1)
-            if fits and tolerance(each) is not None and _differs(value, each.value):
+            least = rounding if "−" in name else 0.0
+            if fits and tolerance(each) is not None and _differs(value, each.value, least):
                 key = each.value.tobytes()
                 names.setdefault(key, []).append(name)
                 found.setdefault(key, each.value)
@@ -260,11 +296,12 @@ def _replacements(expression: Expression, right: Quantities) -> Iterator[_Replac
             yield number, tuple(names[key]), value, shaped.T if turned else shaped
 
 
-def _differs(value: Float64, right: Float64) -> bool:
-    """Return whether a value is not the right one, in whatever shape."""
+def _differs(value: Float64, right: Float64, rounding: float) -> bool:
+    """Return whether a value is not the right one, in whatever shape, by more than rounding."""
     like = value.T if value.shape == right.shape[::-1] else value
     like = like.reshape(right.shape) if like.size == right.size else np.full(right.shape, like)
-    return bool(is_clear(Approximate(like), Approximate(right)).any())
+    clear = is_clear(Approximate(like), Approximate(right))
+    return bool((clear & (np.abs(like - right) > rounding)).any())
 
 
 def _wrong_in(target: Quantities, results: Results, bounds: float = 1) -> set[str]:

@@ -11,8 +11,10 @@ from support.sampling import exhaustive
 from support.written_modules import SEED_SHAPED
 
 from conformance.adapters.errors import AdapterError
+from conformance.adapters.implementation import Implementation
 from conformance.engine.sandbox.limits import Limits
 from conformance.mutation.edit_worker import EditWorker
+from conformance.mutation.edited_source import find_source
 from conformance.mutation.mutants import mutants_of
 from conformance.mutation.results import ENDED, EditOutcome, Original
 
@@ -164,3 +166,17 @@ def test_what_is_not_caught_of_the_reference_changes_nothing(tmp_path):
     assert found["unreached"] == []
     assert len(left) < 15
     assert seen == {("jnp.square(x - mean)", "jnp.square(mean - x)")}
+
+
+def test_a_partial_of_a_class_is_edited(tmp_path):
+    """The class behind it is, which has arguments that the partial leaves open."""
+    layer = (
+        "import functools\nfrom flax import nnx\n\n\nclass Norm(nnx.Module):\n"
+        "    def __init__(self, d, momentum=0.9):\n        self.momentum = momentum\n\n\n"
+        "norm = functools.partial(Norm, momentum=0.5)\n"
+    )
+    (tmp_path / "norms.py").write_text(layer, "utf-8")
+    name = f"{tmp_path}/norms.py:norm"
+    source = find_source(name, Implementation(name=name, build=abs), tmp_path)
+
+    assert source.definitions == ("Norm",)

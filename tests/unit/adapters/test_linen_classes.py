@@ -180,6 +180,13 @@ def test_wrong_input_is_explained(found, options, words):
     assert [word for word in words if word not in str(caught.value)] == []
 
 
+def test_what_is_declared_can_be_a_key():
+    """What is predicted of a layer is looked up by its conventions."""
+    made = recognized(Written)
+
+    assert isinstance(hash(made.design), int)
+
+
 def test_classes_of_no_framework_are_left_alone():
     """A plain class and an ``nnx.Module`` are for others to recognize."""
     assert recognize_class("int", int) is None

@@ -25,6 +25,8 @@ LINES = {
     "Train": f"{NAMED}, {TRAINS}",
     "Deterministic": DETERMINISTIC,
     "Opaque": f'{OPAQUE}, flag="live", flag_means="training"',
+    "OpaqueProduct": 'features="k", momentum="keep", eps="floor", rngs=False, gamma=None, '
+    'beta=None, running_mean="mean", running_var="var", flag="live", flag_means="training"',
     "OpaqueInverted": f'{OPAQUE}, flag="quiet"',
     "Required": 'features="k", momentum="keep", eps="floor", rngs=False, flag="training", '
     'flag_means="training"',

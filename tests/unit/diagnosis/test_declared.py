@@ -5,14 +5,18 @@ from __future__ import annotations
 from contextlib import closing
 
 import jax
+import jax.numpy as jnp
 import pytest
 from flax import nnx
 from support.numpy_norm import NumpyNorm, implementation
 from support.sampling import exhaustive
 
 from conformance.adapters.implementation import Implementation
+from conformance.adapters.recognition import recognize
 from conformance.diagnosis import diagnose
 from conformance.diagnosis.client import ExpertProcess
+from conformance.diagnosis.diagnosis import investigate
+from conformance.diagnosis.explanation import find_lines
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.observe import observe, observe_gradients
 from conformance.diagnosis.search import evidence_of
@@ -26,10 +30,7 @@ FEW = (
     "zero-debiased-declared",
     "float16-averaging-declared",
 )
-ONE_MODE = {Deviation.ALWAYS_EVALUATES, Deviation.ALWAYS_TRAINS}
-"""What is declared of layers with one mode, of which a diagnosis says nothing."""
-
-DECLARED = [name for name, variant in VARIANTS.items() if variant.deviations - ONE_MODE]
+DECLARED = [name for name, variant in VARIANTS.items() if variant.deviations]
 
 
 def evidence(made: Implementation) -> tuple[Evidence, Evidence]:
@@ -112,14 +113,38 @@ def test_what_is_raised_everywhere_is_reported_as_such():
     found = diagnose(implementation(Unwritable))
 
     assert (found.kind, found.id) == ("observed", "raises")
-    assert found.sentence == "writing the state raises KeyError: 'weights'"
+    assert found.sentence.startswith("writing the state raises KeyError: 'weights' (test_")
     assert "conformance smoke" in found.remedy
 
 
 def test_a_frozen_layer_is_not_advised_to_train():
-    """What a mistake computes is known for layers with two modes alone."""
+    """Running statistics that move are not a known mistake of a layer with one mode."""
     frozen = FAULTS["frozen-moves"].implementation
     assert diagnose(frozen).kind == "none"
+
+
+class Inference(nnx.Module):
+    """Adds the running mean, and has no other mode."""
+
+    def __init__(self, d: int):
+        self.gamma, self.beta = nnx.Param(jnp.ones(d)), nnx.Param(jnp.zeros(d))
+        self.running_mean = nnx.BatchStat(jnp.zeros(d))
+        self.running_var = nnx.BatchStat(jnp.ones(d))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        z = (x + self.running_mean[...]) / jnp.sqrt(self.running_var[...] + 1e-5)
+        return self.gamma[...] * z + self.beta[...]
+
+
+def test_the_mistake_of_a_layer_with_one_mode_is_named():
+    """Its calls are predicted as evaluations, whatever the flag."""
+    subject = Subject(recognize("inference", Inference))
+    found = investigate(subject)
+    (line,) = find_lines(subject, found)
+
+    assert found.diagnosis.id == "evaluation-mean-negated"
+    assert line is not None
+    assert line.text == "x + self.running_mean[...]"
 
 
 def test_values_that_are_fixed_are_nothing_to_explain():
