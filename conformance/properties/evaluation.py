@@ -9,7 +9,6 @@ import numpy as np
 from conformance.numerics import bounds
 from conformance.numerics.state import AnyArray, State
 from conformance.properties.support.checks import (
-    check_finite,
     check_identical,
     check_same,
     check_shape,
@@ -87,7 +86,6 @@ def the_first_evaluation_is_finite(subject: Subject, case: Case) -> Iterator[Non
     y = subject.build(case.config).evaluate(subject.input(case))
     yield
 
-    check_finite("y of a fresh layer", y)
     check_evaluated(case.config, State.fresh(case.config.features), case.x, y, subject.conventions)
 
 

@@ -148,6 +148,7 @@ STEPS = {
             "seeds": r"to (\d+) seeds",
             "cases": r"([\d,]+) cases",
             "comparisons": r"([\d,]+) numbers compared",
+            "alarms": r"(\d+) alarms",
             "worst": _largest,
             "table": table,
         },

@@ -263,7 +263,10 @@ def ema_error(
 def averaging_error(
     momentum: float, size: Float64, u: float, count: Any, conventions: Conventions = STRICT
 ) -> Float64:
-    """Return what the averaging of exact numbers up to ``size`` adds, see ``ema_error``, (D,)."""
+    """Return what the averaging of exact numbers up to ``size`` adds, see ``ema_error``, (D,).
+
+    It is infinite where a declared dtype may overflow.
+    """
     roundings = conventions.roundings(momentum, count) * max(u, conventions.stored_roundoff())
     error: Float64 = roundings * size + 2 * conventions.stored_spacing()
-    return error
+    return np.where(size > conventions.largest_stored(), np.inf, error)

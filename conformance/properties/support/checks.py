@@ -214,7 +214,8 @@ def check_within(
     if got.shape != expected.shape:
         check_shape(quantity, comparison.got, expected.shape)
     unlimited = np.broadcast_to(np.isinf(bound.allowed), expected.shape)
-    measured = np.where(unlimited, expected, got.astype(np.float64))
+    expected = np.where(unlimited, 0, expected)  # in a relation it may be infinite there
+    measured = np.where(unlimited, 0, got.astype(np.float64))
     notes = count(1 + got.size - int(unlimited.sum()), sighted=False)
     notes.resolve(quantity, expected if scale is None else scale, bound.allowed)
     wrong = ~np.isfinite(measured)
