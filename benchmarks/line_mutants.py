@@ -4,9 +4,10 @@
 
 The layers are those of ``corpus/real`` that conform, and each is edited in one place outside its
 constructor, drawn with the seed (``conformance.mutation``). The line is right if it belongs to the
-statement that was edited, "caller" if it calls the function in which the edit is, and wrong if it
-is elsewhere. Edits that change no number, or that let the layer raise, are counted apart. Files
-with an odd last byte of the SHA-256 of their name are held out.
+statement that was edited, "next" if it uses what that computes, or calls the function in which it
+is, and wrong if it is elsewhere. Where calls raise, the line of the exception counts; what changes
+no number, or is no layer any more, is counted apart. Files with an odd last byte of the SHA-256 of
+their name are held out.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import ast
 import hashlib
+import re
 import sys
 import tempfile
 import tomllib
@@ -86,17 +88,28 @@ def _put(text: str, node: Any, replacement: str) -> str:
 
 
 def places(text: str, edit: Mutant) -> tuple[set[int], set[int]]:
-    """Return the lines of the edited statement, and those that call its function."""
+    """Return the lines of the edited statement, and those that use what it computes."""
     module = ast.parse(text)
     nodes = [reached(module.body[edit.top], edit.path[:d]) for d in range(len(edit.path) + 1)]
     statement = [each for each in nodes if isinstance(each, ast.stmt)][-1]
-    ends = statement.body[0].lineno - 1 if hasattr(statement, "body") else statement.end_lineno
-    assert ends is not None
-    own = set(range(statement.lineno, ends + 1))
-    function = [each for each in nodes if isinstance(each, ast.FunctionDef)][-1].name
+    function = [each for each in nodes if isinstance(each, ast.FunctionDef)][-1]
+    stored = {n.id for n in ast.walk(statement) if _is_name(n, ast.Store)}
     calls = [each for each in ast.walk(module) if isinstance(each, ast.Call)]
-    callers = {each.lineno for each in calls if ast.unparse(each.func).endswith(function)}
-    return own, callers
+    using = {c.lineno for c in calls if ast.unparse(c.func).endswith(function.name)}
+    for other in (each for each in ast.walk(function) if isinstance(each, ast.stmt)):
+        if any(_is_name(n, ast.Load) and n.id in stored for n in ast.walk(other)):
+            using |= _lines_of(other)
+    return _lines_of(statement), using
+
+
+def _is_name(node: ast.AST, context: type[ast.expr_context]) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, context)
+
+
+def _lines_of(statement: Any) -> set[int]:
+    """Return the lines of a statement, without those of the statements in it."""
+    inner = getattr(statement, "body", None)
+    return set(range(statement.lineno, inner[0].lineno if inner else statement.end_lineno + 1))
 
 
 def judge(source: LayerSource, edit: Mutant) -> tuple[str, str]:
@@ -109,16 +122,17 @@ def judge(source: LayerSource, edit: Mutant) -> tuple[str, str]:
         found = investigate(subject)
     except AdapterError as error:
         return "refused", str(error).splitlines()[0]
-    except Exception as error:  # noqa: BLE001  an edited layer may raise anything
-        return "raised", repr(error)[:100]
     if not _is_wrong(found):
         return "no wrong number", ""
     lines = [each for each in find_lines(subject, found) if each is not None]
     said = "; ".join(f"{each.line}: {each.text}" for each in lines)
-    own, callers = places(text, edit)
     at = {each.line for each in lines}
-    grade = "right" if at <= own else "caller" if at <= own | callers else "wrong"
-    return (grade if lines else "none"), f"{found.diagnosis.id or 'not named'}  {said}"
+    raised = re.search(r"\(\S+, line (\d+)\)$", found.diagnosis.sentence)
+    if raised and found.diagnosis.id == "raises":
+        at, said = {int(raised[1])}, found.diagnosis.sentence
+    own, using = places(text, edit)
+    grade = "right" if at <= own else "next" if at <= own | using else "wrong"
+    return (grade if at else "none"), f"{found.diagnosis.id or 'not named'}  {said}"
 
 
 def _is_wrong(found: Investigation) -> bool:

@@ -49,9 +49,14 @@ _SCALES = frozenset(
 """What may be wrong together where wrong statistics are used."""
 
 
+_READ = GIVEN | {"batch mean", "batch variance"}
+"""Arrays that may be taken for each other."""
+
+
 class Kind(Enum):
     """What an expression computes that may be wrong, in the order in which it is tried."""
 
+    READ = "what is read, or passed on, instead of another array"
     UNKNOWN = "what no correct layer computes"
     FORM = "what some correct layers compute: it may need to be completed"
     STEP = "what all correct layers compute, but not there"
@@ -101,10 +106,10 @@ def find_repairs(
         elsewhere: Values that are right for something else.
     """
     wrong = wrong_results(target, traced)
-    stages = (Kind.UNKNOWN,) if traced.call.gradients is not None else tuple(Kind)
+    forward = traced.call.gradients is None
     left: list[tuple[Repair, set[str]]] = []
     tried: list[Repair] = []
-    for kind in stages:
+    for kind in Kind if forward else (Kind.UNKNOWN,):
         tried = [*islice(_candidates(traced, right, elsewhere, wrong, kind), _MOST)]
         results = repair(subject, traced, [{each.number: each.right} for each in tried])
         rest = (_wrong_in(target, found) for found in results)
@@ -112,8 +117,8 @@ def find_repairs(
         whole = _whole(here)
         if whole and whole[0][0].clean:
             return whole
-        left = left or here
-    exchanges = _exchanges(tried) if len(stages) > 1 else ()
+        left = left or (here if kind is not Kind.READ else [])
+    exchanges = _exchanges(tried) if forward else ()
     together = [*islice(chain(exchanges, _combinations(left, wrong)), _MOST)]
     return [*_repairing(subject, traced, target, together), *_whole(left)]
 
@@ -250,22 +255,38 @@ def _candidates(
     for at, each in enumerate(expressions):
         if each.reaches.isdisjoint(names):
             continue
-        unknown = [value for value in each.values if not _is_step(value, each, steps)]
-        if kind is Kind.STEP and (unknown or not _computes(each, steps)):
-            continue
-        usual = kind is Kind.FORM
-        if kind is not Kind.STEP and all((forms.find(v) is None) is usual for v in unknown):
+        if not _is_of_kind(each, kind, steps, forms):
             continue
         if uses_right_values(each, anywhere, call, expressions):
             clean = uses_right_values(each, here, call, expressions)
-            yield from (Repair(at, *one, clean=clean) for one in _replacements(each, every))
+            given = {n: v for n, v in every.items() if kind is not Kind.READ or n in _READ}
+            yield from (Repair(at, *one, clean=clean) for one in _replacements(each, given))
+
+
+def _is_of_kind(expression: Expression, kind: Kind, steps: KnownValues, forms: KnownValues) -> bool:
+    if kind is Kind.READ:
+        return all(_is_read(value, expression, steps) for value in expression.values)
+    unknown = [value for value in expression.values if not _is_step(value, expression, steps)]
+    if kind is Kind.STEP:
+        return not unknown and _computes(expression, steps)
+    usual = kind is Kind.FORM
+    return not all((forms.find(value) is None) is usual for value in unknown)
+
+
+def _is_read(value: Float64, expression: Expression, steps: KnownValues) -> bool:
+    """Return whether a value is an array that others can be taken for, and is only passed on."""
+    return steps.find(value) in _READ and _keeps(expression, value)
+
+
+def _keeps(expression: Expression, value: Float64) -> bool:
+    kept = (np.array_equal(value.ravel(), each.ravel()) for each in expression.operands)
+    return any(kept) or not expression.operands
 
 
 def _is_step(value: Float64, expression: Expression, steps: KnownValues) -> bool:
     """Return whether a value is a step of the model; what is given is not computed from others."""
     name = steps.find(value)
-    kept = any(np.array_equal(value.ravel(), each.ravel()) for each in expression.operands)
-    return name is not None and (name not in GIVEN or kept or not expression.operands)
+    return name is not None and (name not in GIVEN or _keeps(expression, value))
 
 
 def _computes(expression: Expression, steps: KnownValues) -> bool:
