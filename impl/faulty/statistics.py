@@ -43,6 +43,17 @@ class BothAxes(StepwiseBatchNorm):
         return jnp.full((x.shape[1],), jnp.mean(x))
 
 
+@fault("both-axes-by-var", "BN-TRAIN-3", "BN-TRAIN-1")
+class BothAxesByVar(StepwiseBatchNorm):
+    """One mean for all features, while the variance is that of each."""
+
+    def batch_mean(self, x: Any) -> Array:
+        return jnp.full((x.shape[1],), jnp.mean(x))
+
+    def batch_var(self, x: Any, _: Array) -> Array:
+        return jnp.var(x, axis=0)
+
+
 @fault("unbiased-normalization", "BN-TRAIN-1", "BN-TRAIN-5", "BN-TRAIN-10")
 class UnbiasedNormalization(StepwiseBatchNorm):
     """The batch is normalised with the unbiased variance, N/(N−1)."""

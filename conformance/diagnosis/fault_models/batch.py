@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from conformance.diagnosis.approximate import Approximate, average, exact, rearrange, total
-from conformance.diagnosis.fault_model import alternative
+from conformance.diagnosis.fault_model import ALTERNATIVES, alternative
 from conformance.diagnosis.reference_model import ReferenceModel
 
 _mean, _var, _statistics = (
@@ -178,3 +178,23 @@ alternative(
         _var(m, x, mean) * (float(x.shape[0]) / float(_padded(x).shape[0]))
     ),
 )
+
+
+def _of_its_own(m: ReferenceModel, x: Approximate, mean: Approximate) -> Approximate:
+    """Return the variance about the mean of the batch, whatever mean is used elsewhere."""
+    del mean
+    return _var(m, x, _mean(m, x))
+
+
+for _identity in (
+    *("both-axes", "last-axis-when-square", "sum-for-mean", "mean-bessel", "mean-plus-one"),
+    *("mean-by-features", "median", "not-centred", "first-row-left-out", "last-row-left-out"),
+):
+    _base = ALTERNATIVES[_identity]
+    alternative(
+        f"{_identity}-by-var",
+        f"{_base.sentence}; the variance is that of the batch",
+        remedy=_base.remedy,
+        batch_mean=_base.steps(float("nan"))["batch_mean"],
+        batch_var=_of_its_own,
+    )
