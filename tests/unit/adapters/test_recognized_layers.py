@@ -25,8 +25,9 @@ LINES = {
     "Train": f"{NAMED}, {TRAINS}",
     "Deterministic": DETERMINISTIC,
     "Opaque": f'{OPAQUE}, flag="live", flag_means="training"',
-    "OpaqueProduct": 'features="k", momentum="keep", eps="floor", rngs=False, gamma=None, '
-    'beta=None, running_mean="mean", running_var="var", flag="live", flag_means="training"',
+    "OpaqueProduct": 'features="k", momentum="keep", rngs=False, gamma="p", beta="q", '
+    'running_mean="mean", running_var="var", flag="live", flag_means="training", '
+    'fixed={"eps": 1e-05}',  # an evaluation to zeros shows no ε
     "OpaqueInverted": f'{OPAQUE}, flag="quiet"',
     "Required": 'features="k", momentum="keep", eps="floor", rngs=False, flag="training", '
     'flag_means="training"',
