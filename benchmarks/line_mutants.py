@@ -130,7 +130,7 @@ def judge(source: LayerSource, edit: Mutant) -> tuple[str, str]:
     raised = re.search(r"\(\S+, line (\d+)\)$", found.diagnosis.sentence)
     if raised and found.diagnosis.id == "raises":
         at, said = {int(raised[1])}, found.diagnosis.sentence
-    own, using = places(text, edit)
+    own, using = places(source.text, edit)  # of a statement that is left out, too
     grade = "right" if at <= own else "next" if at <= own | using else "wrong"
     return (grade if at else "none"), f"{found.diagnosis.id or 'not named'}  {said}"
 

@@ -19,7 +19,7 @@ from conformance.diagnosis.backward_model import (
     updated_statistics,
 )
 from conformance.diagnosis.observe import Observation
-from conformance.diagnosis.reference_model import IMPOSSIBLE, RaisesError
+from conformance.diagnosis.reference_model import IMPOSSIBLE, RaisesError, ReferenceModel
 from conformance.diagnosis.scopes import Part, steps_of
 from conformance.numerics.conventions import Conventions
 
@@ -161,7 +161,8 @@ def _predict_gradients(model: BackwardModel, observation: Observation, x: Float6
     call = observation.call
     assert call is not None, "called for gradients"  # noqa: S101
     assert call.cotangent is not None, "called for gradients"  # noqa: S101
-    if call.training:
+    training = not ReferenceModel.evaluates(model, call.flag)  # the mode may be fixed
+    if training:
         model.refuse_single_row(x.shape[0])
     w = call.cotangent.astype(np.float64)
     if call.kind == "update":
@@ -169,6 +170,6 @@ def _predict_gradients(model: BackwardModel, observation: Observation, x: Float6
     if call.kind == "through":
         leaked = through_statistics(model, x, w[0], w[1])
         return {"gradient through the statistics": leaked}
-    found = gradients(model, x, w, training=call.training)
+    found = gradients(model, x, w, training=training)
     absent = {f"gradient of {name}" for name in model.conventions.design.absent}
     return {name: gradient for name, gradient in found.items() if name not in absent}
