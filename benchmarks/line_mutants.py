@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import argparse
 import ast
-import hashlib
 import re
 import sys
 import tempfile
-import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from lines import in_other_half
 
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.resolve import resolve
@@ -33,16 +33,15 @@ from conformance.mutation.edit_pool import draw_sample
 from conformance.mutation.edited_source import LayerSource, find_source
 from conformance.mutation.mutants import Mutant, mutants_of, reached
 from conformance.properties.support.subject import Subject
+from corpus import REAL_VERDICTS
 
 REAL = Path(__file__).parents[1] / "corpus" / "real"
 
 
 def layers(*, apart: bool) -> Iterator[str]:
     """Yield the names of the layers of one half."""
-    table = tomllib.loads((REAL / "verdicts.toml").read_text(encoding="utf-8"))
-    for name, entry in table.items():
-        odd = hashlib.sha256(name.encode()).digest()[-1] % 2
-        if entry["verdict"] == "conforms" and odd == apart:
+    for name, entry in REAL_VERDICTS.items():
+        if entry["verdict"] == "conforms" and in_other_half(name) == apart:
             yield f"{REAL / name}.py:{entry['entry']}"
 
 

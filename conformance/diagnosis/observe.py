@@ -159,7 +159,9 @@ def _failed(
     else:
         raised, operation = str(error), ""
     place = ", ".join(getattr(error, "__notes__", ()))
-    return Observation(number, config, call, before, None, None, None, raised, operation, place)
+    return Observation(
+        number, config, call, before, raised=raised, operation=operation, place=place
+    )
 
 
 def _forward(subject: Subject, number: int, series: Series) -> Iterator[Observation]:

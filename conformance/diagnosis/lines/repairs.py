@@ -189,7 +189,7 @@ def _repairing(
 ) -> Iterator[Repairs]:
     """Yield those that make all results right."""
     attempts = [{each.number: each.right for each in chosen} for chosen in tried]
-    results = repair(subject, traced, attempts) if attempts else []
+    results = repair(subject, traced, attempts)
     for chosen, found in zip(tried, results, strict=False):
         if not _wrong_in(target, found):
             yield chosen

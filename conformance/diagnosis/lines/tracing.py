@@ -76,6 +76,8 @@ def repair(
         traced: The call.
         attempts: Arrays by the numbers of the values that they replace.
     """
+    if not attempts:
+        return []
     repairs = [[[number, array] for number, array in each.items()] for each in attempts]
     reported, _ = _ask(subject, traced.call, traced.history, repairs)
     given = reported if isinstance(reported, list) else []
