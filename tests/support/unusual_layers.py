@@ -32,6 +32,19 @@ class _Base(nnx.Module):
         return self.gamma[...] * (x - mean) / jnp.sqrt(var + self.eps) + self.beta[...]
 
 
+class KeepsMean(_Base):
+    """No call moves the mean, so that momentum, taken from a dict, shows in the variance alone."""
+
+    def __init__(self, num_features: int, **options: float):
+        super().__init__(num_features, options.get("momentum", 0.9), options.get("eps", 1e-5))
+
+    def __call__(self, x, train):
+        mean = self.running_mean[...]
+        y = self.apply(x, train)
+        self.running_mean[...] = mean
+        return y
+
+
 class Listed(_Base):
     """All words are in the annotation, and others are refused."""
 

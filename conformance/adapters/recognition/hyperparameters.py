@@ -137,16 +137,37 @@ def _statistics(fit: Fit, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
 def _measure_weight(
     fit: Fit, x: np.ndarray, after: Mapping[str, np.ndarray], roles: Mapping[str, str]
 ) -> tuple[float | None, bool]:
+    """Return the weight of the old averages, and whether the running variance is unbiased.
+
+    The running mean shows it, or the running variance if a call leaves the mean as it was or
+    moves it elsewhere.
+    """
     mean, var, count = _statistics(fit, x)
-    weights = (after[roles["running_mean"]].ravel() - mean) / (_MEAN - mean)
-    if weights.shape != (3,) or not np.ptp(weights) < _SPREAD:
-        return None, False
-    weight = float(np.median(weights))
-    if abs(1 - weight) < 1e-6:
-        return weight, False
-    target = (after[roles["running_var"]].ravel() - weight * _VAR) / (1 - weight)
-    unbiased = np.allclose(target, var * count / (count - 1), rtol=1e-3)
-    return weight, bool(unbiased and not np.allclose(target, var, rtol=1e-3))
+    unbiased = var * count / (count - 1)
+    new_var = after[roles["running_var"]].ravel()
+    weight = _weight_between(_MEAN, mean, after[roles["running_mean"]].ravel())
+    if weight is None or _is_one(weight):
+        by_var = {
+            follows: _weight_between(_VAR, target, new_var)
+            for follows, target in ((False, var), (True, unbiased))
+        }
+        moved = [(w, follows) for follows, w in by_var.items() if w is not None and not _is_one(w)]
+        return moved[0] if moved else (weight, False)
+    target = (new_var - weight * _VAR) / (1 - weight)
+    follows = np.allclose(target, unbiased, rtol=1e-3) and not np.allclose(target, var, rtol=1e-3)
+    return weight, bool(follows)
+
+
+def _weight_between(old: np.ndarray, batch: np.ndarray, new: np.ndarray) -> float | None:
+    """Return the weight w of w·old + (1−w)·batch that is the same in all features, or None."""
+    if new.shape != old.shape:
+        return None
+    weights = (new - batch) / (old - batch)
+    return float(np.median(weights)) if np.ptp(weights) < _SPREAD else None
+
+
+def _is_one(weight: float) -> bool:
+    return abs(1 - weight) < 1e-6
 
 
 def _measure_eps(

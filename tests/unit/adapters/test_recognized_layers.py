@@ -131,13 +131,14 @@ UNUSUAL = {
     "Configured": CONFIGURED.format("cfg", TRAINS),
     "PartlyConfigured": 'features="channels", momentum="hyper.alpha", eps="hyper.eps", '
     f"rngs=False, {TRAINS}",
+    "KeepsMean": f"{NF}, {TRAINS}",
     "OptionalConfig": CONFIGURED.format("config", f"rngs=False, {TRAINS}"),
 }
 
 
 @pytest.mark.parametrize("name", UNUSUAL)
 def test_unusual_lines(name: str):
-    """Words for the mode, and configuration objects."""
+    """Words for the mode, configuration objects, options in a dict."""
     found = recognize_module(f"file.py:{name}", getattr(unusual_layers, name))
     assert found.line == f"Implementation.nnx({name}, {UNUSUAL[name]})"
 
