@@ -139,8 +139,19 @@ def clock_of(ends: float | None, requirements: Iterable[str], processes: int) ->
     return None if ends is None else Clock(ends, sum(map(share_of, requirements)) / processes)
 
 
+def cases_of(share: float, max_examples: int) -> int:
+    """Return how many cases a property of some share gets on each of its palettes."""
+    return max(1, round(max_examples * share))
+
+
+def has_more_cases(requirement: str, max_examples: int, budget: Budget) -> bool:
+    """Return whether a requirement has more cases in a budget than with fewer examples."""
+    share = share_of(requirement)
+    return cases_of(share, max_examples) < cases_of(share, budget.max_examples)
+
+
 def share_of(requirement: str) -> float:
-    """Return the share of a requirement in the cases of a run; needed for a clock only."""
+    """Return the share of a requirement in the cases of a run; imports all properties."""
     from conformance.properties import PROPERTIES  # noqa: PLC0415  imports NumPy and Hypothesis
 
     return PROPERTIES[requirement].share

@@ -25,7 +25,7 @@ from conformance.engine.sandbox.process_start import (
 )
 from conformance.engine.sandbox.waiting import LongWait
 from conformance.engine.scheduling import deal, group_by_programs
-from conformance.engine.tasks import PREPARE, Judged, Pair, Refused, Task
+from conformance.engine.tasks import PREPARE, Judged, Pair, Refused, Task, Turn
 from conformance.requirements import REQUIREMENTS
 from conformance.requirements.verdict import Outcome, Verdict
 
@@ -45,8 +45,8 @@ class _Member:
 
     def __init__(self, stop: Path) -> None:
         self._stop = stop
-        self.queue: deque[Pair] = deque()
-        self.current: Pair | None = None
+        self.queue: deque[Turn] = deque()
+        self.current: Turn | None = None
         self.losses = 0
         self._start()
 
@@ -154,14 +154,14 @@ class JudgePool:
             member.losses = 0
             if not member.is_alive:
                 member.restart()
-        parts = deal(task.ordered(), len(self._members), lambda pair: group_by_programs(pair[0]))
+        parts = deal(task.turns(), len(self._members), lambda turn: group_by_programs(turn.pair[0]))
         for member, part in zip(self._members, parts, strict=True):
             member.queue.extend(part)
             member.connection.send((task, len(self._members)))
         self._hand_out()
 
     def _hand_out(self) -> None:
-        """Let each idle process judge the next of its pairs, or the last of another's."""
+        """Let each idle process judge the next of its turns, or the last of another's."""
         idle = self.shares_cores and any(each.is_alive for each in self._members[1:])
         for member in self._members[idle:]:
             queue = member.queue or max((m.queue for m in self._members), key=len)
@@ -174,25 +174,33 @@ class JudgePool:
         self, member: _Member, task: Task, on_wait: Callable[[LongWait], None]
     ) -> Iterator[Judged]:
         assert member.current is not None, "it was waited for"  # noqa: S101
-        pair, member.current = member.current, None
+        turn, member.current = member.current, None
         try:
             found: Judged | Refused | LongWait | None = member.connection.recv()
         except (EOFError, OSError):
-            found = Judged(verdict=_lost(pair))
+            found = Judged(verdict=_lost(turn.pair))
             member.losses += 1
             if member.losses < _MOST_LOSSES:
                 member.restart()
                 member.connection.send((task, len(self._members)))
         if isinstance(found, LongWait):
-            member.current = pair
+            member.current = turn
             on_wait(found)
             return
         if found is None:
             return  # the task was cancelled
         if isinstance(found, Refused):
             raise AdapterError(found.reason)
+        if turn.glance and not found.glance:
+            self._drop(Turn(turn.pair))
         yield found  # whoever takes it may cancel the task
         self._hand_out()
+
+    def _drop(self, turn: Turn) -> None:
+        """Judge no more what is known: there are no more cases, or the process was lost."""
+        for member in self._members:
+            with suppress(ValueError):
+                member.queue.remove(turn)
 
     def _finish(self) -> None:
         """Wait until nothing is judged any more."""

@@ -21,7 +21,7 @@ from conformance.engine.sandbox.supervisor import Supervisor
 from conformance.engine.sandbox.waiting import RunCancelled
 from conformance.engine.sandbox.worker_lost import WorkerLost
 from conformance.engine.sandbox.worker_process import WorkerProcess
-from conformance.engine.tasks import PREPARE, Refused, Task, judge_pair
+from conformance.engine.tasks import PREPARE, Refused, Task, judge_turn
 
 _REFERENCE = "impl"
 """The implementation that warms up a worker: its programs are those that most layers need."""
@@ -34,8 +34,8 @@ def serve(connection: Connection, stop: Path) -> None:
     """Judge until the connection is closed.
 
     Args:
-        connection: Where a task and the size of the pool, pairs of it, and None at its end come
-            from, or ``PREPARE``. Each pair is answered by ``Judged`` or ``Refused``, or by None if
+        connection: Where a task and the size of the pool, turns of it, and None at its end come
+            from, or ``PREPARE``. Each turn is answered by ``Judged`` or ``Refused``, or by None if
             the task is cancelled.
         stop: A file whose existence cancels the task.
     """
@@ -70,16 +70,16 @@ def _serve_task(
     }
     judged: list[str] = []
     with closing(Supervisor(task.budget, task.limits, **options)) as supervisor:
-        while (pair := connection.recv()) is not None:
+        while (turn := connection.recv()) is not None:
             try:
                 if not judged and (refusal := supervisor.refusal_of_all(task.implementations)):
                     connection.send(Refused(refusal))
                     continue
-                judged.append(pair[0])
-                connection.send(judge_pair(supervisor, pair, task, clock))
+                judged.append(turn.pair[0])
+                connection.send(judge_turn(supervisor, turn, task, clock))
             except RunCancelled:
                 connection.send(None)
-    preparation.requirements = judged or preparation.requirements
+    preparation.requirements = list(dict.fromkeys(judged)) or preparation.requirements
 
 
 class Preparation:

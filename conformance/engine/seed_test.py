@@ -11,7 +11,7 @@ from hypothesis import seed as with_seed
 from hypothesis.errors import UnsatisfiedAssumption
 
 from conformance.adapters.operations.executor import ExecutorLost
-from conformance.engine.budget import Budget
+from conformance.engine.budget import Budget, cases_of
 from conformance.engine.case_run import BegunCase, CaseRun, Palette
 from conformance.properties.support.checks import ViolationFound
 from conformance.requirements import Requirement
@@ -32,7 +32,7 @@ class SeedTest:
         self.run = run
         self.palette = palette
         self.strategies = run.strategies(palette)
-        self.wanted = wanted or max(1, round(run.budget.max_examples * run.property.share))
+        self.wanted = wanted or cases_of(run.property.share, run.budget.max_examples)
         self.left = self.wanted
         self.first = 0 if run.property.simplest else _drawn_number(run, palette)
         self.failed: bytes | None = None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from conformance.engine.budget import Budget, Clock, share_of
+from conformance.engine.budget import Budget, Clock, has_more_cases, share_of
 from conformance.engine.sandbox.limits import Limits
 from conformance.engine.scheduling import order_by_power
 from conformance.requirements import REQUIREMENTS
@@ -28,6 +28,19 @@ def judge_by_all_cases(pair: Pair, judge: Judge) -> Verdict:
     return judge(None)
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a process judges at a time.
+
+    Attributes:
+        pair: The requirement and the implementation.
+        glance: Judge it by the first few cases; all of them have a turn of their own.
+    """
+
+    pair: Pair
+    glance: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What to judge.
@@ -39,6 +52,8 @@ class Task:
         strictly: Ignore declared deviations.
         ends: When judging should be over, in seconds since 1970; None for no limit.
         decide: Returns the verdict on a pair; it is called in the process that judges.
+        glance: Cases per property by which every pair is judged before one of them is judged by
+            all cases; 0 for none. Most violations show in them, whichever requirement has them.
     """
 
     pairs: tuple[Pair, ...]
@@ -47,6 +62,7 @@ class Task:
     strictly: bool = False
     ends: float | None = None
     decide: Callable[[Pair, Judge], Verdict] = judge_by_all_cases
+    glance: int = 0
 
     @property
     def implementations(self) -> tuple[str, ...]:
@@ -62,6 +78,12 @@ class Task:
         by_name = [(row.id, name) for name in self.implementations for row in rows]
         return [pair for pair in by_name if pair in wanted]
 
+    def turns(self) -> list[Turn]:
+        """Return what to judge, in order."""
+        pairs = self.ordered()
+        some = self.ends is None and 0 < self.glance < self.budget.max_examples
+        return [Turn(pair, glance=True) for pair in pairs if some] + list(map(Turn, pairs))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
@@ -72,12 +94,14 @@ class Judged:
         effects: The process-wide state that the implementation has changed since the last one.
         reading: What was read of the implementation, once.
         peaks: The largest resident memory of the processes of each implementation, in bytes.
+        glance: There are more cases, which have not been judged yet.
     """
 
     verdict: Verdict
     effects: list[str] = field(default_factory=list)
     reading: dict[str, Any] | None = None
     peaks: dict[str, int] = field(default_factory=dict)
+    glance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +124,7 @@ class PairJudge(Protocol):
         name: str,
         until: float | None = None,
         values: Mapping[str, Any] | None = None,
+        max_examples: int = 0,
     ) -> Verdict:
         """Return the verdict on one requirement and one implementation."""
 
@@ -113,24 +138,26 @@ class PairJudge(Protocol):
         """Return the largest resident memory of the processes of each implementation, in bytes."""
 
 
-def judge_pair(judge: PairJudge, pair: Pair, task: Task, clock: Clock | None) -> Judged:
+def judge_turn(judge: PairJudge, turn: Turn, task: Task, clock: Clock | None) -> Judged:
     """Judge one pair of a task.
 
     Args:
         judge: Who judges.
-        pair: The pair.
+        turn: The pair, and by how many cases.
         task: The task.
         clock: Divides the time of the run; None if it has no limit.
     """
-    requirement, name = pair
+    requirement, name = turn.pair
+    few = task.glance if turn.glance else 0
     until = None if clock is None else clock.until(share_of(requirement))
 
     def judge_values(values: Mapping[str, Any] | None) -> Verdict:
-        return judge.judge(requirement, name, until, values)
+        return judge.judge(requirement, name, until, values, few)
 
     return Judged(
-        verdict=task.decide(pair, judge_values),
+        verdict=task.decide(turn.pair, judge_values),
         effects=judge.take_effects(name),
         reading=judge.take_reading(name),
         peaks=judge.peak_memory(),
+        glance=few > 0 and has_more_cases(requirement, few, task.budget),
     )

@@ -58,12 +58,16 @@ class Collection:
 
     def take(self, judged: Judged) -> None:
         """Store what a pool has found out about a pair."""
+        self.take_besides(judged)
+        self.add(judged.verdict)
+
+    def take_besides(self, judged: Judged) -> None:
+        """Store what a pool has found out beside the verdict."""
         name = judged.verdict.implementation
         if judged.effects:
             self.add_effects(name, judged.effects)
         self.add_reading(name, judged.reading or {})
         self.add_peaks(judged.peaks)
-        self.add(judged.verdict)
 
     def add_effects(self, name: str, effects: list[str]) -> None:
         """Store the process-wide state that an implementation has changed."""

@@ -17,7 +17,7 @@ from conformance.engine.devices import describe_device, split_device, using_devi
 from conformance.engine.environments import split_place
 from conformance.engine.judge import judge_requirement
 from conformance.engine.sandbox.waiting import LongWait
-from conformance.engine.tasks import Judged, Task, judge_pair
+from conformance.engine.tasks import Judged, Task, judge_turn
 from conformance.engine.usability import reason_unusable
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS
@@ -62,6 +62,7 @@ class LocalJudge:
         name: str,
         until: float | None = None,
         values: Mapping[str, Any] | None = None,
+        max_examples: int = 0,
     ) -> Verdict:
         """Return the verdict on one requirement and one implementation.
 
@@ -70,10 +71,12 @@ class LocalJudge:
             name: The name of the implementation.
             until: When to stop generating cases, in seconds since 1970.
             values: A stored case, on which alone it is judged.
+            max_examples: Cases per property; 0 for those of the budget.
         """
+        budget = replace(self._budget, max_examples=max_examples or self._budget.max_examples)
         row, subject = REQUIREMENTS[requirement], self._subjects[name]
         with using_device(split_device(name)[1]):
-            return judge_requirement(row, subject, self._budget, values, until=until)
+            return judge_requirement(row, subject, budget, values, until=until)
 
     def take_effects(self, name: str) -> list[str]:
         """Return nothing: changes of process-wide state are not observed here."""
@@ -139,7 +142,7 @@ class LocalPool:
         del on_wait
         judge = LocalJudge(self._subjects, task.budget)
         clock = clock_of(task.ends, (requirement for requirement, _ in task.pairs), 1)
-        for pair in task.ordered():
-            yield judge_pair(judge, pair, task, clock)
+        for turn in task.turns():
+            yield judge_turn(judge, turn, task, clock)
             if self._cancelled or not goes_on():
                 return

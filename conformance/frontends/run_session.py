@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from conformance.engine.budget import MAX_EXAMPLES
 from conformance.engine.sandbox.waiting import LongWait
 from conformance.engine.tasks import Judge, Judged, Pair, Task
 from conformance.frontends.collection import Collection
@@ -55,7 +56,8 @@ class Session:
     Args:
         run: What is judged, and how.
         experts: Who diagnoses.
-        fail_fast: Stop at the first violation.
+        fail_fast: Stop at the first violation, for which few cases of each requirement are judged
+            before many of any.
 
     Attributes:
         collection: What is known.
@@ -86,6 +88,7 @@ class Session:
         self.collection.expected = set(pairs)
         self.collection.workers = len(pool)
         task = task_of(self.run, pairs, len(pool))
+        task = replace(task, glance=MAX_EXAMPLES["quick"] if self._fail_fast else 0)
 
         def watch() -> bool:
             display.name(self._experts.likely())
@@ -95,6 +98,9 @@ class Session:
         with display, closing(pool.judge(task, watch, display.wait)) as results:
             for found in results:
                 judged = replace(found, verdict=self.run.by_edition(found.verdict))
+                if judged.glance and not self._fails(judged.verdict):
+                    self.collection.take_besides(judged)
+                    continue
                 self.collection.take(judged)
                 display.observe(judged.verdict)
                 self._look_at(judged.verdict, pool)
@@ -104,12 +110,15 @@ class Session:
             self._experts.begin(verdict)
         if not (self._fail_fast or self.on_first) or self.first is not None:
             return
-        if exit_code_of([verdict], strict=self.run.strict) is ExitCode.FAILED:
+        if self._fails(verdict):
             self.first = verdict
             if self.on_first is not None:
                 self.on_first(verdict)
             if self._fail_fast:
                 pool.cancel()
+
+    def _fails(self, verdict: Verdict) -> bool:
+        return exit_code_of([verdict], strict=self.run.strict) is ExitCode.FAILED
 
     def consult(self, report: Report, console: Console) -> Report:
         """Add the mistakes to the report of a whole run, and small examples of what is shown.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,7 @@ class Supervisor:
         name: str,
         until: float | None = None,
         values: Mapping[str, object] | None = None,
+        max_examples: int = 0,
     ) -> Verdict:
         """Return the verdict on one requirement, also if the worker is lost.
 
@@ -129,7 +130,9 @@ class Supervisor:
             name: The implementation.
             until: When to stop, in seconds since 1970.
             values: An encoded case; judge this one alone.
+            max_examples: Cases per property; 0 for those of the budget.
         """
+        budget = replace(self.budget, max_examples=max_examples or self.budget.max_examples)
         record = self._record(name)
         if len(record.losses) >= MAX_WORKER_LOSSES:
             times, where = len(record.losses), ", ".join(record.losses)
@@ -139,7 +142,7 @@ class Supervisor:
             return self._errored(requirement, name, f"{TIME_UP} before it was judged")
         self._requirement = requirement
         try:
-            return self._judge(requirement, name, until, values)
+            return self._judge(requirement, name, budget, until, values)
         except TimeIsUp as up:
             self._current = None
             return self._errored(requirement, name, f"{TIME_UP} during {up.doing or 'its start'}")
@@ -148,6 +151,7 @@ class Supervisor:
         self,
         requirement: str,
         name: str,
+        budget: Budget,
         until: float | None,
         values: Mapping[str, object] | None,
     ) -> Verdict:
@@ -156,7 +160,7 @@ class Supervisor:
             return self._errored(requirement, name, record.refusal or "")
         subject = Subject(record.declaration, worker, record.too_large)
         row = REQUIREMENTS[requirement]
-        verdict = judge_requirement(row, subject, self.budget, values, until=until)
+        verdict = judge_requirement(row, subject, budget, values, until=until)
         record.peak_memory = max(record.peak_memory, worker.measure_memory())
         if not worker.is_lost:
             with suppress(WorkerLost):  # which counts as a loss, below

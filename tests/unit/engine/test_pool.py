@@ -64,3 +64,21 @@ def test_one_process_can_be_left_idle():
         pool.shares_cores = True
         assert sorted(each.verdict.requirement for each in pool.judge(task)) == [*ROWS]
         assert pool._members[0].current is None
+
+
+def test_a_glance_comes_before_all_cases():
+    """What a few cases decide is judged once; a glance at the rest does not replace a verdict."""
+    task = Task(
+        pairs=tuple((row, "impl") for row in ROWS), budget=budget(max_examples=20), glance=5
+    )
+    with JudgePool(1) as pool:
+        found = [
+            (each.verdict.requirement, each.glance, each.verdict.cases) for each in pool.judge(task)
+        ]
+    glanced = [name for name, glance, _ in found if glance]
+    assert glanced, "some have more than a few cases"
+    assert [name for name, _, _ in found[: len(ROWS)]] == [name for name, _ in task.ordered()]
+    assert sorted(name for name, glance, _ in found if not glance) == [*ROWS]
+    for name in glanced:
+        few, many = (cases for other, _, cases in found if other == name)
+        assert few < many
