@@ -197,7 +197,7 @@ class JudgePool:
         self._hand_out()
 
     def _drop(self, turn: Turn) -> None:
-        """Judge no more what is known: there are no more cases, or the process was lost."""
+        """Judge no more what is known: a violation, or the verdict by all cases."""
         for member in self._members:
             with suppress(ValueError):
                 member.queue.remove(turn)

@@ -10,7 +10,7 @@ from conformance.engine.budget import Budget, Clock, has_more_cases, share_of
 from conformance.engine.sandbox.limits import Limits
 from conformance.engine.scheduling import order_by_power
 from conformance.requirements import REQUIREMENTS
-from conformance.requirements.verdict import Verdict
+from conformance.requirements.verdict import Outcome, Verdict
 
 Pair = tuple[str, str]
 """The id of a requirement, and the name of an implementation."""
@@ -94,7 +94,7 @@ class Judged:
         effects: The process-wide state that the implementation has changed since the last one.
         reading: What was read of the implementation, once.
         peaks: The largest resident memory of the processes of each implementation, in bytes.
-        glance: There are more cases, which have not been judged yet.
+        glance: No violation was found yet, and there are more cases to judge.
     """
 
     verdict: Verdict
@@ -154,10 +154,12 @@ def judge_turn(judge: PairJudge, turn: Turn, task: Task, clock: Clock | None) ->
     def judge_values(values: Mapping[str, Any] | None) -> Verdict:
         return judge.judge(requirement, name, until, values, few)
 
+    verdict = task.decide(turn.pair, judge_values)
+    found = verdict.outcome is Outcome.VIOLATES
     return Judged(
-        verdict=task.decide(turn.pair, judge_values),
+        verdict=verdict,
         effects=judge.take_effects(name),
         reading=judge.take_reading(name),
         peaks=judge.peak_memory(),
-        glance=few > 0 and has_more_cases(requirement, few, task.budget),
+        glance=few > 0 and not found and has_more_cases(requirement, few, task.budget),
     )

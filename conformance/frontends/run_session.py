@@ -56,13 +56,13 @@ class Session:
     Args:
         run: What is judged, and how.
         experts: Who diagnoses.
-        fail_fast: Stop at the first violation, for which few cases of each requirement are judged
-            before many of any.
+        fail_fast: Stop at the first violation that fails the run. A few cases of every
+            requirement are judged before all cases of any.
 
     Attributes:
         collection: What is known.
-        on_first: Receives the first violation, as soon as it is found.
-        first: The violation that was passed to ``on_first``, or that ended the run.
+        on_first: Receives the first violation of any level, as soon as it is found.
+        first: The violation that was passed to ``on_first``.
     """
 
     def __init__(self, run: RunConfig, experts: Experts, *, fail_fast: bool = False) -> None:
@@ -98,7 +98,7 @@ class Session:
         with display, closing(pool.judge(task, watch, display.wait)) as results:
             for found in results:
                 judged = replace(found, verdict=self.run.by_edition(found.verdict))
-                if judged.glance and not self._fails(judged.verdict):
+                if judged.glance:
                     self.collection.take_besides(judged)
                     continue
                 self.collection.take(judged)
@@ -108,14 +108,13 @@ class Session:
     def _look_at(self, verdict: Verdict, pool: Pool) -> None:
         if self.run.shard is None:
             self._experts.begin(verdict)
-        if not (self._fail_fast or self.on_first) or self.first is not None:
-            return
-        if self._fails(verdict):
+        fails = self._fails(verdict)
+        if fails and self._fail_fast:
+            pool.cancel()
+        violated = fails or verdict.outcome is Outcome.VIOLATES
+        if violated and self.first is None and self.on_first is not None:
             self.first = verdict
-            if self.on_first is not None:
-                self.on_first(verdict)
-            if self._fail_fast:
-                pool.cancel()
+            self.on_first(verdict)
 
     def _fails(self, verdict: Verdict) -> bool:
         return exit_code_of([verdict], strict=self.run.strict) is ExitCode.FAILED
