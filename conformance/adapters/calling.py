@@ -117,12 +117,14 @@ class Calling:
         values: The words that train and that evaluate, such as ``("train", "eval")``, if the mode
             is not a boolean.
         layout: The layout of the input.
+        takes_numpy: NumPy arrays are passed as they are, and not made JAX arrays before.
     """
 
     flag: str | None = "use_running_average"
     inverted: bool = False
     values: tuple[str, str] | None = None
     layout: Layout = ROWS
+    takes_numpy: bool = True
 
     def __post_init__(self) -> None:
         if self.flag is None or self.takes_argument:
@@ -180,6 +182,8 @@ class Calling:
 
     def native(self, module: Any, x: Any, use_running_average: Any, **more: Any) -> Any:
         """Call a module on a batch in its layout; return y as the module returns it."""
+        if not self.takes_numpy:
+            x, more = _on_device(x), {name: _on_device(each) for name, each in more.items()}
         if self.flag is None:
             return module(x, **more)
         if self.takes_argument:
@@ -225,6 +229,12 @@ class Calling:
             self._switches(module, self._value(False))[0]()
 
 
+def _on_device(value: Any) -> Any:
+    import jax.numpy as jnp  # noqa: PLC0415  only layers that refuse NumPy arrays need it
+
+    return jnp.asarray(value) if hasattr(value, "shape") else value
+
+
 DEFAULT = Calling()
 """Rows, and the argument ``use_running_average``."""
 
@@ -240,6 +250,8 @@ def calling_of(
     layout: str,
     ndim: int,
     flag_values: tuple[str, str] | None = None,
+    *,
+    takes_numpy: bool = True,
 ) -> Calling:
     """Return how a module is called, from what its author says.
 
@@ -249,6 +261,7 @@ def calling_of(
         layout: Where the features are: "last", or "first" for axis 1.
         ndim: The number of axes of the input.
         flag_values: The words that train and that evaluate, if the mode is not a boolean.
+        takes_numpy: Whether it can be called with NumPy arrays.
 
     Raises:
         AdapterError: A value is none of these.
@@ -268,7 +281,9 @@ def calling_of(
         _check_values(flag, flag_means, flag_values)
     place = Layout(ndim=ndim, first=_LAYOUTS[layout])
     inverted = _MEANINGS[flag_means]
-    return Calling(flag=flag, inverted=inverted, values=flag_values, layout=place)
+    return Calling(
+        flag=flag, inverted=inverted, values=flag_values, layout=place, takes_numpy=takes_numpy
+    )
 
 
 def _check_values(flag: str | None, flag_means: str, flag_values: tuple[str, str]) -> None:

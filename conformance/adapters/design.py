@@ -34,6 +34,7 @@ class Design:
         extra: The names of attributes with further state.
         flag_argument: The mode is an argument of the call.
         layout: The layout in which it takes a batch.
+        takes_numpy: It can be called with NumPy arrays.
 
     Raises:
         AdapterError: A name or a value is none of these.
@@ -44,6 +45,7 @@ class Design:
     extra: tuple[str, ...] = ()
     flag_argument: bool = True
     layout: Layout = ROWS
+    takes_numpy: bool = True
 
     def __post_init__(self) -> None:
         for name, value in self.fixed:
@@ -62,8 +64,8 @@ class Design:
     @property
     def without(self) -> frozenset[str]:
         """What the layer does not have; see ``conformance.requirements.designs.Restriction``."""
-        flag = () if self.flag_argument else ("flag",)
-        return self.absent.union(dict(self.fixed), flag)
+        has = {"flag": self.flag_argument, "numpy": self.takes_numpy}
+        return self.absent.union(dict(self.fixed), {name for name, it in has.items() if not it})
 
     def configured(self, config: Config) -> Config:
         """Return a configuration with the fixed values in place of others."""
@@ -79,6 +81,7 @@ class Design:
             "flag_argument": self.flag_argument,
             "ndim": self.layout.ndim,
             "features_first": self.layout.first,
+            "takes_numpy": self.takes_numpy,
         }
 
     @classmethod
@@ -93,15 +96,17 @@ class Design:
         absent, extra, flag = (data[name] for name in ("absent", "extra", "flag_argument"))
         if not set(absent) <= set(ARRAYS) or not all(type(each) is str for each in extra):
             raise TypeError("a name is none that a design can have")
-        ndim, first = data["ndim"], data["features_first"]
-        if (type(flag), type(ndim), type(first)) != (bool, int, bool):
-            raise TypeError("flag_argument, ndim or features_first has another type")
+        ndim, first, numpy = (data[name] for name in ("ndim", "features_first", "takes_numpy"))
+        if (type(flag), type(ndim), type(first), type(numpy)) != (bool, int, bool, bool):
+            msg = "flag_argument, ndim, features_first or takes_numpy has another type"
+            raise TypeError(msg)
         return cls(
             fixed=tuple(sorted(dict(data["fixed"]).items())),
             absent=frozenset(absent),
             extra=tuple(extra),
             flag_argument=flag,
             layout=Layout(ndim=ndim, first=first),
+            takes_numpy=numpy,
         )
 
 

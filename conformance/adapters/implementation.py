@@ -255,6 +255,7 @@ class Implementation(ClassConstructors):
         forward_mode: bool = True,
         twice_differentiable: bool = True,
         wider: Wider | None = None,
+        takes_numpy: bool = True,
     ) -> Implementation:
         """Return the implementation for an ``nnx.Module`` class.
 
@@ -296,6 +297,7 @@ class Implementation(ClassConstructors):
             forward_mode: False for a layer with a ``jax.custom_vjp``, which refuses ``jax.jvp``.
             twice_differentiable: False for one whose backward pass JAX cannot differentiate.
             wider: Names of the arguments for masks, axes, dtypes and named axes.
+            takes_numpy: False for a layer that refuses NumPy arrays; x is then a JAX array.
 
         Raises:
             AdapterError: A value is none of those that are listed here.
@@ -304,13 +306,14 @@ class Implementation(ClassConstructors):
         attributes = {ours: own for ours, own in arrays.items() if own}
         if not (running_mean or running_var) and modes == "both":
             modes = "training"
-        calling = calling_of(flag, flag_means, layout, ndim, flag_values)
+        calling = calling_of(flag, flag_means, layout, ndim, flag_values, takes_numpy=takes_numpy)
         design = Design(
             fixed=tuple(sorted((fixed or {}).items())),
             absent=frozenset(ours for ours, own in arrays.items() if not own),
             extra=tuple(extra),
             flag_argument=calling.takes_flag,
             layout=calling.layout,
+            takes_numpy=takes_numpy,
         )
         keywords = {"features": features, "momentum": momentum, "eps": eps, "rngs": rngs or ""}
         construction = Construction(

@@ -13,7 +13,7 @@ class Restriction:
     Attributes:
         words: The reason in a report.
         without: What the layer does not have: names of arrays, "momentum" and "eps" for arguments
-            of its constructor, "flag" for an argument of its call.
+            of its constructor, "flag" for an argument of its call, "numpy" for NumPy arrays.
         ids: The requirements.
     """
 
@@ -51,6 +51,7 @@ RESTRICTIONS = (
         "FLAG-6",
         "FLAG-8",
     ),
+    _restriction("it is given JAX arrays alone", "numpy", "SHAPE-2"),
 )
 
 

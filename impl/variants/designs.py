@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -222,3 +223,14 @@ class RowArrays(Images):
     """Arrays of shape (1, D)."""
 
     ndim = 2
+
+
+@variant("jax-arrays-only", takes_numpy=False)
+class JaxArraysOnly(StepwiseBatchNorm):
+    """Arrays of NumPy are refused, as by annotations that are checked."""
+
+    def __call__(self, x: Any, use_running_average: Any) -> Any:
+        if not isinstance(x, jax.Array):
+            msg = f"x is a {type(x).__name__}"
+            raise TypeError(msg)
+        return super().__call__(x, use_running_average)

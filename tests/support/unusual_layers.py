@@ -45,6 +45,25 @@ class KeepsMean(_Base):
         return y
 
 
+class Typed(_Base):
+    """Arrays of NumPy are refused."""
+
+    def __call__(self, x, train):
+        if not isinstance(x, jax.Array):
+            raise TypeError(x)
+        return self.apply(x, train)
+
+
+class Indexed(_Base):
+    """Rows are taken by an index that is traced, which arrays of NumPy refuse."""
+
+    def __call__(self, x, train):
+        if train:
+            first = jax.lax.fori_loop(0, 1, lambda i, total: total + x[i], jnp.zeros(x.shape[1]))
+            x = x.at[0].set(first)
+        return self.apply(x, train)
+
+
 class Listed(_Base):
     """All words are in the annotation, and others are refused."""
 

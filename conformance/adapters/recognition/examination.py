@@ -87,6 +87,7 @@ class Examination:
             located=located,
             measured=measured,
             refuses_single_row=self._refuses_single_row(chosen),
+            takes_numpy=self._takes_numpy(chosen),
             dtypes=self._list_dtypes(chosen, located),
             domain=domain,
             ignored=self._list_ignored(chosen, domain.wider),
@@ -218,6 +219,16 @@ class Examination:
             declare(*dtypes)
             for declare, dtypes in found.items()
             if len(dtypes) == 1 and dtypes <= {*DTYPES}
+        )
+
+    def _takes_numpy(self, chosen: Chosen) -> bool:
+        """Whether calls with NumPy arrays work, too, where those with JAX arrays do."""
+        if not self._fit.complete or not self._specimen.is_traceable:
+            return True
+        calling = self._fit.with_layout(chosen.mode)
+        return not any(
+            self._specimen.refuses_numpy(calling, self._fit.shape, evaluate=evaluate)
+            for evaluate in (False, True)
         )
 
     def _refuses_single_row(self, chosen: Chosen) -> bool:

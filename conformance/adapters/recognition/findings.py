@@ -33,6 +33,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "modes": "both",
     "arguments": {},
     "wider": None,
+    "takes_numpy": True,
 }
 
 _WITHOUT_AVERAGES = 1.0
@@ -71,6 +72,7 @@ class Findings:
         measured: What calls show about momentum and ε.
         domain: What else it takes.
         refuses_single_row: Training on a single row raises.
+        takes_numpy: Calls with NumPy arrays work.
         dtypes: Declarations of the dtypes that are not float32.
         ignored: Arguments of the call with defaults, of which nothing is known.
     """
@@ -84,6 +86,7 @@ class Findings:
     measured: Measured
     domain: Domain
     refuses_single_row: bool
+    takes_numpy: bool
     dtypes: frozenset[Deviation]
     ignored: tuple[str, ...]
 
@@ -131,6 +134,7 @@ class Findings:
             "modes": self.modes,
             "arguments": dict(self.plan.arguments),
             "wider": self.domain.wider,
+            "takes_numpy": self.takes_numpy,
         }
         return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
 
@@ -155,6 +159,8 @@ class Findings:
         yield f"x has {self.fit.layout.ndim} axes, the features on {_place(self.fit.layout)}" + (
             "." if self.fit.complete else ", and only some shapes or modes work: to be judged."
         )
+        if not self.takes_numpy:
+            yield "A call with a NumPy array raises, so x is made a JAX array before."
         for layout in self.domain.further:
             yield f"x may have {layout.ndim} axes as well, the features on {_place(layout)}."
         yield from (f"{reason}." for reason in self.located.reasons)

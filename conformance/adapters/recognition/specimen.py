@@ -123,6 +123,15 @@ class Specimen:
         except _UNTRACEABLE:
             return self._call_eagerly(calling, np.ones(shape, np.float32), evaluate, {}, more)
 
+    def refuses_numpy(self, calling: Calling, shape: tuple[int, ...], *, evaluate: bool) -> bool:
+        """Whether a call that takes a JAX array of this shape raises for one of NumPy."""
+        call, x = self._function(calling, evaluate=evaluate), np.ones(shape, np.float32)
+        try:
+            jax.eval_shape(lambda state: call(state, {}, x, {}), self._state)
+        except Exception:  # noqa: BLE001  a call may raise anything
+            return True
+        return False
+
     def run(
         self,
         calling: Calling,

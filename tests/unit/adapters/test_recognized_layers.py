@@ -132,13 +132,15 @@ UNUSUAL = {
     "PartlyConfigured": 'features="channels", momentum="hyper.alpha", eps="hyper.eps", '
     f"rngs=False, {TRAINS}",
     "KeepsMean": f"{NF}, {TRAINS}",
+    "Typed": f"{NF}, {TRAINS}, takes_numpy=False",
+    "Indexed": f"{NF}, {TRAINS}, takes_numpy=False",
     "OptionalConfig": CONFIGURED.format("config", f"rngs=False, {TRAINS}"),
 }
 
 
 @pytest.mark.parametrize("name", UNUSUAL)
 def test_unusual_lines(name: str):
-    """Words for the mode, configuration objects, options in a dict."""
+    """Words for the mode, configuration objects, options in a dict, JAX arrays alone."""
     found = recognize_module(f"file.py:{name}", getattr(unusual_layers, name))
     assert found.line == f"Implementation.nnx({name}, {UNUSUAL[name]})"
 
