@@ -33,7 +33,13 @@ from conformance.diagnosis.lines.repairs import (
 from conformance.diagnosis.lines.right_values import RightValues, in_other_mode, right_values
 from conformance.diagnosis.lines.steps import Quantities, Wrong
 from conformance.diagnosis.lines.stopped import find_leaking, find_stopping
-from conformance.diagnosis.lines.traced_calls import calls_before, is_traceable, rank, simple_call
+from conformance.diagnosis.lines.traced_calls import (
+    calls_before,
+    is_traceable,
+    rank,
+    simple_call,
+    with_largest,
+)
 from conformance.diagnosis.lines.tracing import Traced, trace, trace_later
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.observe import Observation
@@ -105,7 +111,7 @@ class Lines:
         first: Traced | None = None
         found: list[Repairs] = []
         confirmed = searched = 0
-        for call in seen[:_TRACED]:
+        for call in with_largest(seen, _SEARCHED)[:_TRACED]:
             traced = self._trace_wrong(call, others, evidence)
             if traced is None:
                 continue
@@ -117,7 +123,8 @@ class Lines:
                 again = self._repeat(traced, others, first, found)
                 found = [each for each, same in zip(found, again, strict=True) if same]
                 confirmed += 1
-            if (found and confirmed == _CONFIRMED) or (not found and searched >= _SEARCHED):
+            refuted = not found and (first is not None or searched >= _SEARCHED)
+            if refuted or (found and confirmed == _CONFIRMED):
                 break
         if first is None or not found:
             return None

@@ -18,6 +18,9 @@ _LARGEST = 4096
 _FEWEST_ROWS = 3
 """Fewer rows have a variance of zero, or deviations from the mean of one size."""
 
+_MANY = 64
+"""The most rows of a call with many: a loop over more of them may be too long to trace."""
+
 _VISIBLE = 1e-4
 """The smallest ε, and weight of a statistic, that shows in a sum with numbers near 1."""
 
@@ -72,3 +75,17 @@ def rank(observation: Observation) -> tuple[bool, int, int]:
     alike = sum(bool((array == array[:1]).all()) for array in arrays)
     faint = (config.eps < _VISIBLE) + (not _VISIBLE < config.momentum < 1 - _VISIBLE)
     return rows < _FEWEST_ROWS or features == 1, alike + faint, rows * features
+
+
+def with_largest(seen: Sequence[Observation], place: int) -> list[Observation]:
+    """Return calls with one of many rows in a place among the first.
+
+    A loop over blocks of rows has no turn in a small batch, and what it begins with is the result.
+    """
+    largest = max((each for each in seen if _rows(each) <= _MANY), key=_rows, default=None)
+    others = [each for each in seen if each is not largest]
+    return others if largest is None else [*others[:place], largest, *others[place:]]
+
+
+def _rows(observation: Observation) -> int:
+    return 0 if observation.call is None else len(observation.call.x)
