@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,10 +21,9 @@ from conformance.diagnosis.matching import gather
 from conformance.diagnosis.record import Diagnosis
 from conformance.diagnosis.replaced import find_replaced
 from conformance.diagnosis.search import parts_of
-from conformance.diagnosis.verification import Explained, Trial, try_declaring, verify
+from conformance.diagnosis.verification import Explained, Trial, suggested_by, try_declaring, verify
 from conformance.properties.support.subject import Subject
 from conformance.requirements import REQUIREMENTS, Level
-from conformance.requirements.deviations import Deviation
 from conformance.requirements.requirement import family_of
 from conformance.requirements.verdict import Verdict
 
@@ -150,7 +148,8 @@ def _explain(
     named = (found.diagnosis, *found.further)
     trial = _try_declaring(named, subject, ordered, until)
     if trial is not None:
-        checked[0] = _credit(checked[0], trial)
+        at = next(i for i, each in enumerate(named) if suggested_by([each]))
+        checked[at] = _credit(checked[at], trial)
         if trial.effective:
             suggests = (each for each in (data, *further) if _names_any(each, trial.names))
             next(suggests)["declaring"] = trial.to_json()
@@ -195,13 +194,13 @@ def _verified(
     verdicts: list[Verdict],
     until: float,
 ) -> list[Explained | None]:
-    """Return what each mistake explains; None if no layer in NumPy makes it."""
+    """Return what each mistake explains; None if it claims too little for a layer to make it."""
     deviant = [found.evidence.observations[index].call for index in found.evidence.deviant]
     if all(call is not None and call.kind == "through" for call in deviant):
         return [Explained([v.requirement for v in verdicts if v.requirement == _THROUGH])]
-    if any(match.alternative.widens for match in found.matches):
-        return [None for _ in found.matches]
-    return [*verify(found.matches, declared, verdicts, until)]
+    exact = [match for match in found.matches if not match.alternative.widens]
+    checked = iter(verify(exact, declared, verdicts, until) if exact else ())
+    return [None if each.alternative.widens else next(checked) for each in found.matches]
 
 
 def _is_credible(explained: Explained, verdicts: Sequence[Verdict]) -> bool:
@@ -217,8 +216,7 @@ def _try_declaring(
     named: Sequence[Diagnosis], subject: Subject, verdicts: list[Verdict], until: float
 ) -> Trial | None:
     """Try what a diagnosis suggests to declare; None if it suggests nothing."""
-    words = {word for each in named for word in re.findall(r"[A-Z][A-Z_]+", each.convention)}
-    suggested = frozenset(d for d in Deviation if d.name in words)
+    suggested = suggested_by(named)
     if not suggested or suggested <= subject.implementation.deviations:
         return None
     return try_declaring(subject, suggested, verdicts, until)

@@ -32,6 +32,13 @@ class Parameter:
 
 _TERMS = "dx = γ·r·(w − mean(w) − z·mean(w·z))"
 
+_PLAIN = {
+    "gamma_gradient": "dγ = Σ w·z",
+    "beta_gradient": "dβ = Σ w",
+    "evaluation_gradient": "dx = γ·r·w in evaluation",
+}
+"""What steps should compute that are not those of dx in training."""
+
 ANY_SIZE = Parameter(tuple(10.0**k for k in range(-14, 10)))
 """Constants of any size."""
 
@@ -143,7 +150,9 @@ def backward(identity: str, sentence: str, formula: str = "", **steps: Step) -> 
         ValueError: The id is taken, or a step is unknown.
     """
     replaced: dict[str, Any] = steps
-    alternative(identity, sentence, formula, remedy=_TERMS, needs=2, **replaced)
+    plain = [text for step, text in _PLAIN.items() if step in steps]
+    remedy = ", ".join(plain) if len(plain) == len(steps) else _TERMS
+    alternative(identity, sentence, formula, remedy=remedy, needs=2, **replaced)
 
 
 def family(

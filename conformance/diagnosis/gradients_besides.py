@@ -1,6 +1,7 @@
 """Names a mistake in the gradients besides those in what calls return.
 
-The gradients of a mode can be compared with the known mistakes if y is right in all of its calls.
+The gradients of a mode can be compared with the known mistakes if y is right in all of its calls,
+or would be if what was named were declared.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from conformance.diagnosis.observe import observe_gradients
 from conformance.diagnosis.prediction import error_ratios
 from conformance.diagnosis.search import evidence_of, matches
 from conformance.diagnosis.several import mode_of
+from conformance.diagnosis.verification import declaring, suggested_by
 from conformance.properties.support.subject import Subject
 from conformance.requirements.verdict import Verdict
 
@@ -32,11 +34,15 @@ def add_gradients(
         found: What is known by its calls.
         verdicts: The violations; only wrong gradients of a mode whose y is right are looked into.
     """
-    modes = _violated(verdicts) - _wrong(found.calls)
+    calls, conventions = found.calls, subject.conventions
+    if found.matches and all(match.alternative.widens for match in found.matches):
+        conventions = declaring(subject, suggested_by([found.diagnosis])).conventions
+        calls = evidence_of([*calls.observations], conventions)
+    modes = _violated(verdicts) - _wrong(calls)
     if not modes or not found.matches or not found.complete or found.evidence is not found.calls:
         return found
     observed = (o for o in observe_gradients(subject) if o.call and o.call.kind == "gradient")
-    evidence = evidence_of([o for o in observed if mode_of(o) in modes], subject.conventions)
+    evidence = evidence_of([o for o in observed if mode_of(o) in modes], conventions)
     with suppress(OutOfTimeError):
         matched = matches(evidence, backward=True)
         if matched and len(matched) <= ALIKE:

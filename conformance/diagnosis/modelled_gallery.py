@@ -26,6 +26,7 @@ _BY_FAMILY = {
     "forwarding": "BN-FLAG-2",
     "guards": "BN-NUM-3",
     "layouts": "BN-SHAPE-1",
+    "loops": "BN-SHAPE-1",
     "modes": "BN-FLAG-4",
     "momentum": "BN-INIT-8",
     "precision": "BN-EVAL-1",

@@ -7,6 +7,7 @@ violation, and explains those that it violates with the same number of the same 
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from conformance.adapters.implementation import Declaration, Implementation
 from conformance.diagnosis.approximate import Float64
 from conformance.diagnosis.modelled_layer import ModelledForward, ModelledLayer
 from conformance.diagnosis.modelled_operations import executor_of
+from conformance.diagnosis.record import Diagnosis
 from conformance.diagnosis.search import Match, parts_of
 from conformance.engine.budget import budget
 from conformance.engine.judge import judge_requirement
@@ -58,7 +60,7 @@ def verify(
     """Judge mistakes by the requirements that an implementation violates.
 
     Args:
-        matches: The mistakes, which are made together.
+        matches: The mistakes, which are made together, as exactly as a model makes them.
         declared: What the implementation declares.
         verdicts: The violations.
         until: When to stop, in seconds since 1970.
@@ -68,9 +70,6 @@ def verify(
         has those, too, that none of them causes alone.
     """
     found = [Explained() for _ in matches]
-    if any(match.alternative.widens for match in matches):
-        found[0].unchecked += [verdict.requirement for verdict in verdicts]
-        return found
     all_of_them = _Model(matches, declared)
     each = [_Model([match], declared) for match in matches] if len(matches) > 1 else []
     for verdict in verdicts:
@@ -186,6 +185,18 @@ class Trial:
         return {"names": self.names, "tried": tried, "remaining": self.remaining}
 
 
+def suggested_by(named: Iterable[Diagnosis]) -> frozenset[Deviation]:
+    """Return the deviations that diagnoses say may be declared."""
+    words = {word for each in named for word in re.findall(r"[A-Z][A-Z_]+", each.convention)}
+    return frozenset(each for each in Deviation if each.name in words)
+
+
+def declaring(subject: Subject, deviations: frozenset[Deviation]) -> Subject:
+    """Return an implementation as if it declared deviations besides."""
+    all_of_them = subject.implementation.deviations | deviations
+    return Subject(replace(subject.implementation, deviations=all_of_them), subject.executor)
+
+
 def try_declaring(
     subject: Subject,
     suggested: frozenset[Deviation],
@@ -200,13 +211,12 @@ def try_declaring(
         verdicts: The violations.
         until: When to stop, in seconds since 1970.
     """
-    deviations = subject.implementation.deviations | suggested
-    declaring = Subject(replace(subject.implementation, deviations=deviations), subject.executor)
+    declared = declaring(subject, suggested)
     trial = Trial(sorted(each.name for each in suggested), [], [], [])
     for verdict in verdicts:
         if time.time() > until:
             trial.untried.append(verdict.requirement)
-        elif _still_violates(declaring, verdict):
+        elif _still_violates(declared, verdict):
             trial.remaining.append(verdict.requirement)
         else:
             trial.solved.append(verdict.requirement)

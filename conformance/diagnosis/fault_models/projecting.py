@@ -45,6 +45,50 @@ backward(
     projection_term=lambda m, w: _projection(m, w) * float(w.shape[0]),
 )
 backward(
+    "backward-centring-averaged-twice",
+    "the term through the mean is divided by N twice",
+    centring_term=lambda m, w: average(w, 0)[0] / float(w.shape[0]),
+)
+backward(
+    "backward-projection-averaged-twice",
+    "the term through the variance is divided by N twice",
+    projection_term=lambda m, w: _projection(m, w) / float(w.shape[0]),
+)
+backward(
+    "backward-terms-averaged-twice",
+    "both terms through the statistics are divided by N twice",
+    centring_term=lambda m, w: average(w, 0)[0] / float(w.shape[0]),
+    projection_term=lambda m, w: _projection(m, w) / float(w.shape[0]),
+)
+backward(
+    "backward-cotangent-averaged",
+    "the cotangent itself is divided by N: in a bracket that is, it lacks the factor N",
+    input_gradient=lambda m, w: (
+        _scale(m) * (w / float(w.shape[0]) - m.centring_term(w) - _projection(m, w))
+    ),
+)
+backward(
+    "backward-projection-of-plain-mean",
+    "mean(w) stands where mean(w·z) belongs",
+    projection_term=lambda m, w: m.z * average(w, 0)[0],
+)
+backward(
+    "backward-centring-of-projection",
+    "mean(w·z) stands where mean(w) belongs",
+    centring_term=lambda m, w: average(w * m.z, 0)[0],
+)
+backward(
+    "backward-means-exchanged",
+    "mean(w) and mean(w·z) are exchanged",
+    centring_term=lambda m, w: average(w * m.z, 0)[0],
+    projection_term=lambda m, w: m.z * average(w, 0)[0],
+)
+backward(
+    "backward-projection-without-z",
+    "the term through the variance is not multiplied by z",
+    projection_term=lambda m, w: average(w * m.z, 0)[0],
+)
+backward(
     "backward-projection-to-the-fourth",
     "the term through the variance has one power of 1/√(v+ε) too many",
     projection_term=lambda m, w: _projection(m, w) * m.r,

@@ -7,9 +7,10 @@ place. Of several mistakes each is sought among results that the others predict.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,10 @@ from conformance.diagnosis.lines.steps import Quantities, Wrong
 from conformance.diagnosis.lines.stopped import find_leaking, find_stopping
 from conformance.diagnosis.lines.traced_calls import (
     calls_before,
+    divide_by_rows,
     is_traceable,
     rank,
     simple_call,
-    with_largest,
 )
 from conformance.diagnosis.lines.tracing import Traced, trace, trace_later
 from conformance.diagnosis.matching import Evidence
@@ -53,10 +54,10 @@ _SEARCHED = 2
 """Calls in which all repairs are tried, until there is one."""
 
 _CONFIRMED = 2
-"""Further calls in which a repair is confirmed, if there are as many."""
+"""Further calls in which a repair is confirmed, if there are as many: one of them has many rows."""
 
 _TRACED = 6
-"""The most calls that are traced for one mistake."""
+"""The most calls of few rows that are traced for one mistake."""
 
 _ALTERNATIVES = 8
 """Ways to repair a call of which the others are confirmed."""
@@ -108,27 +109,27 @@ class Lines:
         self, others: tuple[Part, ...], evidence: Evidence, seen: Sequence[Observation]
     ) -> Line | None:
         """Return the line of the expression whose right value makes all results right."""
-        first: Traced | None = None
-        found: list[Repairs] = []
-        confirmed = searched = 0
-        for call in with_largest(seen, _SEARCHED)[:_TRACED]:
-            traced = self._trace_wrong(call, others, evidence)
-            if traced is None:
-                continue
-            if first is None:
-                searched += 1
-                found = self._search(traced, others)[:_ALTERNATIVES]
-                first = traced if found else None
-            else:
-                again = self._repeat(traced, others, first, found)
-                found = [each for each, same in zip(found, again, strict=True) if same]
-                confirmed += 1
-            refuted = not found and (first is not None or searched >= _SEARCHED)
-            if refuted or (found and confirmed == _CONFIRMED):
+        small, large = divide_by_rows(seen)
+        calls = self._trace_all(small[:_TRACED], others, evidence)
+        for first in islice(calls, _SEARCHED):
+            if found := self._search(first, others)[:_ALTERNATIVES]:
                 break
-        if first is None or not found:
+        else:
             return None
+        further = chain(islice(calls, 1), self._trace_all(large, others, evidence), calls)
+        for traced in islice(further, _CONFIRMED):
+            again = self._repeat(traced, others, first, found)
+            found = [each for each, same in zip(found, again, strict=True) if same]
+            if not found:
+                return None
         return self._show(first, found, others, evidence)
+
+    def _trace_all(
+        self, calls: Sequence[Observation], others: tuple[Part, ...], evidence: Evidence
+    ) -> Iterator[Traced]:
+        """Trace calls one after the other, and yield what is wrong in the trace, too."""
+        traced = (self._trace_wrong(call, others, evidence) for call in calls)
+        return (each for each in traced if each is not None)
 
     def _trace_wrong(
         self, call: Observation, others: tuple[Part, ...], evidence: Evidence

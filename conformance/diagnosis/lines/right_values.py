@@ -102,6 +102,7 @@ def _on_the_way(
         yield "γ·x/√(v+ε)", given["x"] * scale
         yield "x/√(v+ε)", given["x"] * found["1/√(v+ε)"]
         yield "mean/√(v+ε)", mean * found["1/√(v+ε)"]
+    if "x − mean" in found:
         yield "γ·(x − mean)", gamma * found["x − mean"]
     if "z" in found:
         yield "γ·z", gamma * found["z"]

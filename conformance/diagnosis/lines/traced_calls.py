@@ -18,8 +18,14 @@ _LARGEST = 4096
 _FEWEST_ROWS = 3
 """Fewer rows have a variance of zero, or deviations from the mean of one size."""
 
+_BLOCK = 16
+"""The rows of a block: a call of many has more."""
+
 _MANY = 64
 """The most rows of a call with many: a loop over more of them may be too long to trace."""
+
+_NEAR = 10
+"""Standard deviations between zero and a mean that is near to it."""
 
 _VISIBLE = 1e-4
 """The smallest ε, and weight of a statistic, that shows in a sum with numbers near 1."""
@@ -77,15 +83,26 @@ def rank(observation: Observation) -> tuple[bool, int, int]:
     return rows < _FEWEST_ROWS or features == 1, alike + faint, rows * features
 
 
-def with_largest(seen: Sequence[Observation], place: int) -> list[Observation]:
-    """Return calls with one of many rows in a place among the first.
+def divide_by_rows(
+    seen: Sequence[Observation],
+) -> tuple[list[Observation], list[Observation]]:
+    """Return calls without one of many rows, and that one, if there is any.
 
     A loop over blocks of rows has no turn in a small batch, and what it begins with is the result.
     """
-    largest = max((each for each in seen if _rows(each) <= _MANY), key=_rows, default=None)
-    others = [each for each in seen if each is not largest]
-    return others if largest is None else [*others[:place], largest, *others[place:]]
+    large = max(filter(_rows, seen), key=_clarity, default=None)
+    small = [each for each in seen if each is not large]
+    return small, [] if large is None else [large]
 
 
 def _rows(observation: Observation) -> int:
-    return 0 if observation.call is None else len(observation.call.x)
+    """Return the number of rows, if it is that of a call with many."""
+    rows = 0 if observation.call is None else len(observation.call.x)
+    return rows if _BLOCK < rows <= _MANY else 0
+
+
+def _clarity(observation: Observation) -> tuple[bool, int]:
+    """Return a key: near zero, where a variance in one pass is right, and then the rows."""
+    assert observation.call is not None, "it has rows"  # noqa: S101
+    x = observation.call.x.astype(np.float64)
+    return bool((np.abs(x.mean(0)) <= _NEAR * x.std(0)).all()), len(x)
