@@ -44,9 +44,10 @@ def trace_call(layer: Layer, x: Any, flag: bool, repairs: Repairs | None) -> Any
         ``text``, its source, ``values``, what it hands to others: arrays of at most 4096 numbers,
         ``numbers``, by which repairs name them, ``operands``, the arrays that it uses, ``sources``,
         the positions of the expressions that have computed these (-1 for none), ``constants``, the
-        numbers in it, ``callers``, the places of the calls around it, and ``reaches``, the names of
-        the results that depend on it. With repairs: the results of each attempt, as a list, where
-        everything that depends on the replaced values is computed from them.
+        numbers in it, ``callers``, the places of the calls around it, ``uses``, the places of the
+        names that it is assigned to, and whether a place ``passes`` them on as they are, and
+        ``reaches``, the names of the results that depend on it. With repairs: the results of each
+        attempt, as a list, where everything that depends on the replaced values is computed anew.
     """
 
     def trace() -> CallProgram | None:

@@ -16,6 +16,7 @@ from conformance.adapters.nnx import NnxLayer
 from conformance.adapters.operations.evaluation import Evaluation, Step
 from conformance.adapters.operations.frames import Frame, place_of
 from conformance.adapters.operations.marks import mark
+from conformance.adapters.operations.name_flow import uses_of
 from conformance.adapters.protocols import Layer
 from conformance.adapters.pure import PureLayer
 
@@ -99,6 +100,7 @@ def describe(done: Evaluation, without: Collection[Frame] = ()) -> Iterator[dict
             "sources": [expression_of.get(done.root(each), -1) for each in used],
             "constants": _constants(together),
             "callers": [each for frame in frames[1:] if (each := place_of(*frame))],
+            "uses": uses_of(place),
             "reaches": sorted(frozenset[str]().union(*(reached[each] for each in handed))),
         }
         expression_of |= dict.fromkeys(computed, position)

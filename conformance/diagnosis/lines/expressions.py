@@ -39,6 +39,26 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """Where a name is used that has the value of an expression.
+
+    Attributes:
+        place: Where it is; the text is that of the statement.
+        passes: Whether the value is only handed on there.
+        lines: The first and the last line of the statement.
+    """
+
+    place: Place
+    passes: bool
+    lines: tuple[int, ...]
+
+    def surrounds(self, other: Place) -> bool:
+        """Return whether a place is in the statement."""
+        inside = self.lines[:1] <= (other.line,) and (other.end_line,) <= self.lines[1:]
+        return inside and other.file == self.place.file
+
+
+@dataclass(frozen=True, slots=True)
 class Expression:
     """An evaluated expression.
 
@@ -51,6 +71,7 @@ class Expression:
         sources: The positions of the expressions that compute its operands, -1 for none.
         callers: The calls around it, the innermost first.
         reaches: The names of the results that depend on it.
+        uses: Where the names are used that it is assigned to.
     """
 
     place: Place
@@ -61,6 +82,7 @@ class Expression:
     sources: tuple[int, ...] = ()
     callers: tuple[Place, ...] = ()
     reaches: frozenset[str] = frozenset()
+    uses: tuple[Use, ...] = ()
 
 
 def read_expressions(reported: Any) -> list[Expression]:
@@ -90,6 +112,11 @@ def _read(reported: Any) -> Expression | None:
         sources=_whole(reported.get("sources")),
         callers=tuple(each for each in callers if each is not None),
         reaches=frozenset(each for each in _list(reported.get("reaches")) if type(each) is str),
+        uses=tuple(
+            Use(place, each.get("passes") is True, _whole(each.get("lines")))
+            for each in _list(reported.get("uses"))
+            if (place := _place(each)) is not None
+        ),
     )
 
 

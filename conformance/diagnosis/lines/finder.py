@@ -23,6 +23,7 @@ from conformance.diagnosis.lines.blame import Blame
 from conformance.diagnosis.lines.expressions import Expression, Place, is_clear
 from conformance.diagnosis.lines.known_values import KnownValues
 from conformance.diagnosis.lines.line import Line, make_line
+from conformance.diagnosis.lines.passed_on import where_passed
 from conformance.diagnosis.lines.repairs import (
     Repair,
     Repairs,
@@ -192,6 +193,9 @@ class Lines:
         if shown is None or self._changes_with_calls(shown[0], first):
             return None
         place, repairs = shown
+        passed = self._passed(place, first, repairs, others, there)
+        if passed is not None:
+            return passed
         named = KnownValues(_without(elsewhere.steps, right.all))
         computed = (repairs[0].value, *first.expressions[repairs[0].at].operands)
         uses = next(filter(None, map(named.find, computed)), "")
@@ -201,6 +205,31 @@ class Lines:
             if again:
                 return self._line(place, simple.call, again[0], uses)
         return self._line(place, call, repairs[0], uses)
+
+    def _passed(
+        self,
+        place: Place,
+        first: Traced,
+        repairs: Repairs,
+        others: tuple[Part, ...],
+        there: Sequence[Expression],
+    ) -> Line | None:
+        """Return the line where a value is passed on in the place of another, if it is clear."""
+        if place != first.expressions[repairs[0].at].place:
+            return None
+        right = self._values(first.call, others)[0].steps
+        passed = where_passed(first.expressions, repairs[0], right, there)
+        if passed is None:
+            return None
+        call = first.call
+        simple = self._trace(simple_call(self.subject, call))
+        if simple.results:
+            (again,) = self._repeat(simple, others, first, [repairs])
+            right = self._values(simple.call, others)[0].steps
+            seen = where_passed(simple.expressions, again[0], right, there) if again else None
+            if seen is not None and seen[0] == passed[0]:
+                call, passed = simple.call, seen
+        return self._line(passed[0], call, passed[1], "")
 
     def _line(self, place: Place, call: Observation, repair: Repair, uses: str) -> Line:
         right = np.ravel(repair.right)

@@ -1,0 +1,106 @@
+"""Where a value was passed on that an expression uses in the place of another one.
+
+The expression is right, and so is the value, but not for this use: what is to blame is the
+statement that gives the value another name, or hands it to another function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from conformance.diagnosis.approximate import Float64
+from conformance.diagnosis.lines.expressions import Expression, Place
+from conformance.diagnosis.lines.repairs import Repair
+from conformance.diagnosis.lines.steps import Quantities
+
+_NEAR = 1e-4
+"""The largest relative difference of two numbers that are the same."""
+
+
+def where_passed(
+    expressions: Sequence[Expression],
+    wrong: Repair,
+    right: Quantities,
+    there: Sequence[Expression] = (),
+) -> tuple[Place, Repair] | None:
+    """Return the only place that can have passed a wrong operand, and that operand.
+
+    Args:
+        expressions: The expressions of the call.
+        wrong: The value that repairs it.
+        right: What its steps should compute.
+        there: The expressions of the call in the other mode, if all is right there.
+
+    Returns:
+        None if the expression has the operand under the name that its value was given first, if no
+        other operand would make it right, or if several places pass the value on.
+    """
+    whole = expressions[wrong.at]
+    for user, got, expected in _comparisons(expressions, wrong, right):
+        for operand, source in zip(user.operands, user.sources, strict=False):
+            origin = expressions[source] if source >= 0 else None
+            if origin is None or any(whole.place.contains(use.place) for use in origin.uses):
+                continue
+            fits = (n for n, r in right.items() if _makes_right(got, expected, operand, r.value))
+            name = next(fits, None)
+            passing = [*_passing(expressions, source, there)]
+            if name is not None and len(passing) == 1:
+                found = Repair(source, 0, (name,), operand, right[name].value, clean=wrong.clean)
+                return passing[0], found
+    return None
+
+
+_Comparison = tuple[Expression, Float64, Float64]
+"""An expression, its value, and what this may have to be."""
+
+
+def _comparisons(
+    expressions: Sequence[Expression], wrong: Repair, right: Quantities
+) -> Iterator[_Comparison]:
+    """Yield the wrong expression, and those in its text with each step that they may compute."""
+    whole = expressions[wrong.at]
+    yield whole, wrong.value, wrong.right
+    for part in expressions[: wrong.at]:
+        if whole.place.contains(part.place):
+            yield from ((part, value, r.value) for value in part.values for r in right.values())
+
+
+def _passing(
+    expressions: Sequence[Expression], source: int, there: Sequence[Expression]
+) -> list[Place]:
+    """Return where a value is handed on, but nothing is computed from it, one place per line."""
+    here = [each.place for each in expressions]
+    computing = [each.place for each in expressions if source in each.sources]
+    found = {}
+    for use in expressions[source].uses:
+        computes = any(place.contains(use.place) for place in computing)
+        left_out = any(use.surrounds(each.place) and each.place not in here for each in there)
+        if use.passes and not computes and not left_out:
+            found[use.place.file, use.place.line] = use.place
+    return [*found.values()]
+
+
+def _makes_right(got: Float64, right: Float64, operand: Float64, other: Float64) -> bool:
+    """Return whether an expression is right that is linear in an operand, with another one."""
+    if operand.size != other.size or got.size != right.size:
+        return False
+    expected = right.reshape(got.shape)
+    try:
+        here, there = (
+            np.broadcast_to(each.reshape(operand.shape), got.shape) for each in (operand, other)
+        )
+    except ValueError:
+        return False
+    if np.allclose(here, there, rtol=_NEAR):
+        return False
+    size = np.abs(np.stack([got, expected, here, there])).max()
+    return any(
+        np.allclose(one, two, rtol=_NEAR, atol=_NEAR * size)
+        for one, two in (
+            (got * there / size, expected * here / size),
+            (got - here, expected - there),
+            (got + here, expected + there),
+        )
+    )
