@@ -47,6 +47,7 @@ class Investigation:
         further: Diagnoses of mistakes that are made besides the first.
         complete: Whether the mistakes reproduce everything that was observed.
         hurried: Whether the time was up before all known mistakes were tried.
+        gradients: What the last mistake was sought in, if it was found besides those in calls.
     """
 
     diagnosis: Diagnosis
@@ -56,6 +57,7 @@ class Investigation:
     further: tuple[Diagnosis, ...] = ()
     complete: bool = True
     hurried: bool = False
+    gradients: Evidence | None = None
 
 
 def investigate(subject: Subject) -> Investigation:

@@ -73,7 +73,7 @@ class Examined:
         found = add_gradients(self.subject, self.found, verdicts)
         data = _explain(found, self.subject, verdicts, until)
         dropped = data["kind"] != self.found.diagnosis.kind
-        lines = [] if dropped else self.lines
+        lines = [] if dropped else [*self.lines, *_gradient_line(self.subject, found)]
         for each, line in zip((data, *data.get("further", ())), lines, strict=False):
             each.update({} if line is None else {"line": line.to_json()})
         evidence = self.found.evidence
@@ -96,6 +96,13 @@ class Examined:
             {"sentence": each.sentence} | ({} if line is None else {"line": line.to_json()})
             for each, line in zip_longest(named, self.lines[: len(named)])
         ]
+
+
+def _gradient_line(subject: Subject, found: Investigation) -> list[Line | None]:
+    """Return the line of a mistake in the gradients besides those in calls, if there is one."""
+    with suppress(OutOfTimeError):
+        return [] if found.gradients is None else [Lines(subject).find_in_gradients(found)]
+    return []
 
 
 def _domain_line(subject: Subject, verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -49,7 +49,10 @@ def add_gradients(
             figure = reproduces(evidence, f"{matched[0].explained} of which deviate")
             named = name_match(matched, evidence, figure)
             return replace(
-                found, matches=(*found.matches, matched[0]), further=(*found.further, named)
+                found,
+                matches=(*found.matches, matched[0]),
+                further=(*found.further, named),
+                gradients=evidence,
             )
     return found
 

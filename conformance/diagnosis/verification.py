@@ -99,6 +99,7 @@ class _Model:
         conventions = Conventions(declared.deviations, declared.design)
         self._declared, self._errors = declared, list[Float64]()
         steps = {name: step for part in parts for name, step in part.steps.items()}
+        self._is_backward = all(match.alternative.backward for match in matches)
         remembers = any(match.alternative.remembers for match in matches) and "forward" not in steps
         scoped = any(match.scope.id for match in matches)
         self._made = Implementation(
@@ -121,7 +122,9 @@ class _Model:
             return None
         if judged.violation is not None and _alike(judged.violation.finding, found.finding):
             return True
-        return None if "gradient" in found.finding.label else self._amplifies(found.finding)
+        if "gradient" in found.finding.label:
+            return None
+        return not self._is_backward and self._amplifies(found.finding)
 
     def finding(self, verdict: Verdict) -> Finding | None:
         """Return what contradicts a requirement by the inputs of a violation, if anything does."""

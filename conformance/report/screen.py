@@ -267,5 +267,5 @@ _SYMBOLS = ("dx", "x", "y", "z", "rm", "rv")
 
 
 def _capitalize(text: str) -> str:
-    symbol = not text[:1].isascii() or text.partition(" ")[0] in _SYMBOLS  # ε is not Ε
+    symbol = not text[:2].isascii() or text.partition(" ")[0] in _SYMBOLS  # ε is not Ε
     return text if symbol else text[:1].upper() + text[1:]

@@ -86,6 +86,10 @@ class Lines:
         others = [parts[:at] + parts[at + 1 :] for at in range(len(parts))]
         return [self._find_one(each, evidence) for each in others]
 
+    def find_in_gradients(self, found: Investigation) -> Line | None:
+        """Return the line of the mistake that was found in gradients besides those in calls."""
+        return None if found.gradients is None else self._find_one((), found.gradients)
+
     def find_unnamed(self, found: Investigation) -> Line | None:
         """Return the line of what is wrong where no mistake is named."""
         return self._find_one((), found.calls if found.calls.deviant else found.evidence)

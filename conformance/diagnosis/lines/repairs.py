@@ -6,7 +6,7 @@ a call, carries the mistake: what comes before it is right, and so is all that c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain, combinations, islice, product
@@ -20,6 +20,7 @@ from conformance.diagnosis.lines.right_operands import uses_right_values
 from conformance.diagnosis.lines.right_values import GIVEN, RightValues
 from conformance.diagnosis.lines.steps import Quantities
 from conformance.diagnosis.lines.tracing import Results, Traced, repair
+from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.prediction import error_ratios
 from conformance.properties.support.subject import Subject
 
@@ -51,6 +52,10 @@ _SCALES = frozenset(
 
 _READ = GIVEN | {"batch mean", "batch variance"}
 """Arrays that may be taken for each other."""
+
+
+_GRADIENTS = frozenset({"dx", "dγ", "dβ"})
+"""What a backward pass returns; a form of another one may be returned in its place."""
 
 
 class Kind(Enum):
@@ -109,7 +114,7 @@ def find_repairs(
     forward = traced.call.gradients is None
     left: list[tuple[Repair, set[str]]] = []
     tried: list[Repair] = []
-    for kind in Kind if forward else (Kind.UNKNOWN,):
+    for kind in Kind if forward else (Kind.UNKNOWN, Kind.FORM):
         tried = [*islice(_candidates(traced, right, elsewhere, wrong, kind), _MOST)]
         results = repair(subject, traced, [{each.number: each.right} for each in tried])
         rest = (_wrong_in(target, found) for found in results)
@@ -259,8 +264,15 @@ def _candidates(
             continue
         if uses_right_values(each, anywhere, call, expressions):
             clean = uses_right_values(each, here, call, expressions)
-            given = {n: v for n, v in every.items() if kind is not Kind.READ or n in _READ}
+            given = {n: v for n, v in every.items() if n in _fitting(kind, call, every)}
             yield from (Repair(at, *one, clean=clean) for one in _replacements(each, given))
+
+
+def _fitting(kind: Kind, call: Observation, every: Quantities) -> Collection[str]:
+    """Return the names of what may be right where an expression of a kind is wrong."""
+    if kind is Kind.READ:
+        return _READ
+    return _GRADIENTS if kind is Kind.FORM and call.gradients is not None else every
 
 
 def _is_of_kind(expression: Expression, kind: Kind, steps: KnownValues, forms: KnownValues) -> bool:
