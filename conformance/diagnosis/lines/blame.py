@@ -26,6 +26,7 @@ class Blame:
         right_there: What is right there.
         elsewhere: What only the call in the other mode should compute.
         exchanged: Whether the results are those of the other mode: then the mode is wrong.
+        stores: Whether only running statistics are wrong, and none should be stored.
     """
 
     expressions: Sequence[Expression]
@@ -33,6 +34,7 @@ class Blame:
     right_there: KnownValues
     elsewhere: KnownValues
     exchanged: bool
+    stores: bool = False
 
     def find(self, found: Sequence[Repairs]) -> tuple[Place, Repairs] | None:
         """Return the place to blame, and what repairs it; None if none is shown to be wrong.
@@ -52,7 +54,7 @@ class Blame:
             ways.append((self._around(found), found))
         ways.append((self._callers, first))  # what a call returns is passed to those after it
         if not self.exchanged:
-            ways.append((self._mixing, found))
+            ways.append((self._mixing, first[::-1] if self.stores else found))
         return next(
             (
                 (place, repairs)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.operations.executor import ExecutorLost
+from conformance.adapters.protocols import STATISTICS
 from conformance.diagnosis.approximate import Approximate
 from conformance.diagnosis.deadline import check_time
 from conformance.diagnosis.diagnosis import Investigation
@@ -192,7 +193,10 @@ class Lines:
         if same and self.subject.conventions.moves_statistics():
             there = self._trace(in_other_mode(call)).expressions
         exchanged = returns_as(self._target(in_other_mode(call), others), first)
-        blame = Blame(first.expressions, there, KnownValues(elsewhere.all), only, exchanged)
+        wrong = wrong_results(self._target(call, others), first)
+        stores = wrong <= {*STATISTICS} and call.call is not None and not call.call.training
+        known = KnownValues(elsewhere.all)
+        blame = Blame(first.expressions, there, known, only, exchanged, stores)
         shown = blame.find(found)
         if shown is None or self._changes_with_calls(shown[0], first):
             return None

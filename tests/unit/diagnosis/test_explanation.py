@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from conformance.adapters.implementation import Declaration, Implementation
@@ -136,3 +137,23 @@ def test_wrong_gradients_of_a_mode_that_is_right_are_named_besides():
     (besides,) = found["further"]
     assert (besides["id"], besides["explains"]) == ("backward-without-centring", ["BN-GRAD-3"])
     assert "further" not in explained(Implementation.nnx(_Scaled), "BN-EVAL-1", "BN-GRAD-4")
+
+
+class _OnePassAndStopped(StepwiseBatchNorm):
+    """The variance is E[x²] − E[x]², and the batch mean a constant for the backward pass."""
+
+    def batch_mean(self, x: Any) -> Array:
+        return jax.lax.stop_gradient(jnp.mean(x, axis=0))
+
+    def batch_var(self, x: Any, mean: Array) -> Array:
+        del mean
+        return jnp.mean(x * x, axis=0) - jnp.square(jnp.mean(x, axis=0))
+
+
+def test_a_variance_in_one_pass_does_not_hide_wrong_gradients():
+    """What would be right if it were declared is right; each violation has its own cause."""
+    found = explained(Implementation.nnx(_OnePassAndStopped), "BN-NUM-1", "BN-GRAD-3")
+    assert (found["id"], found["explains"]) == ("one-pass-variance", ["BN-NUM-1"])
+    (besides,) = found["further"]
+    assert (besides["id"], besides["explains"]) == ("backward-without-centring", ["BN-GRAD-3"])
+    assert "stop_gradient" in besides["line"]["text"]

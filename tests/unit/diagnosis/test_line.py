@@ -2,51 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.lines import Find, source_at
 from support.sampling import exhaustive
 
 from conformance.adapters.resolve import resolve
 from conformance.diagnosis.diagnosis import investigate
 from conformance.diagnosis.explanation import find_lines
-from conformance.diagnosis.lines.line import Line
 from conformance.properties.support.subject import Subject
-
-_BASE = """
-import jax
-import jax.numpy as jnp
-import numpy as np
-from flax import nnx
-
-
-class Base(nnx.Module):
-    def __init__(self, d, momentum, eps, rngs):
-        self.momentum, self.eps = momentum, eps
-        self.gamma, self.beta = nnx.Param(jnp.ones(d)), nnx.Param(jnp.zeros(d))
-        self.running_mean = nnx.Variable(jnp.zeros(d))
-        self.running_var = nnx.Variable(jnp.ones(d))
-
-    def __call__(self, x, use_running_average):
-        if use_running_average:
-            mean, var = self.running_mean[...], self.running_var[...]
-        else:
-            mean, var = self.moments(x)
-            self.running_mean[...] = self.moved(self.running_mean[...], mean)
-            self.running_var[...] = self.moved(self.running_var[...], var)
-        return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
-
-    def moments(self, x):
-        return x.mean(0), x.var(0)
-
-    def moved(self, old, new):
-        return self.momentum * old + (1 - self.momentum) * new
-
-    def normalize(self, x, mean, var):
-        return (x - mean) / jnp.sqrt(var + self.eps)
-"""
 
 _HELPER = """
 import jax.numpy as jnp
@@ -67,31 +32,6 @@ _OUTSIDE = """
 def normalize(self, x, mean, var):
     return (x - mean) / (jnp.sqrt(var) + self.eps)
 """
-
-Find = Callable[..., list[Line | None]]
-
-
-@pytest.fixture
-def find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Find:
-    """Return a function that finds the lines of a class with some methods."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def find_in(*methods: str, name: str) -> list[Line | None]:
-        body = "\n".join(textwrap.indent(textwrap.dedent(each), "    ") for each in methods)
-        Path(f"{name}.py").write_text(f"{_BASE}\n\nclass Norm(Base):\n{body}", encoding="utf-8")
-        subject = Subject(resolve(f"{name}.py:Norm"))
-        return find_lines(subject, investigate(subject))
-
-    return find_in
-
-
-def source_at(line: Line) -> str:
-    """Return what the file has at the place of a line, on one line."""
-    rows = Path(line.file).read_text(encoding="utf-8").splitlines()[line.line - 1 : line.end_line]
-    rows[-1] = rows[-1][: line.end_column - 1]
-    rows[0] = rows[0][line.column - 1 :]
-    return " ".join(" ".join(rows).split())
 
 
 @pytest.mark.parametrize(
@@ -232,61 +172,6 @@ def test_the_first_wrong_quantity_has_a_line_where_no_mistake_is_named(find: Fin
 def test_no_line_is_shown_without_an_expression_to_blame(find: Find, name: str, method: str):
     """Nothing computes a wrong value, or it is not known which expression does."""
     assert not any(find(method, name=name))
-
-
-@pytest.mark.parametrize(
-    ("name", "method", "text", "uses"),
-    [
-        (
-            "line_of_receiver",  # both modes evaluate every expression
-            """
-            def __call__(self, x, use_running_average):
-                mean, var = self.moments(x)
-                if use_running_average:
-                    var = self.running_var[...]
-                else:
-                    self.running_mean[...] = self.moved(self.running_mean[...], mean)
-                    self.running_var[...] = self.moved(self.running_var[...], var)
-                return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
-            """,
-            "x - mean",
-            "x − mean",
-        ),
-        (
-            "line_of_operand",  # only the wrong mode reads these
-            """
-            def __call__(self, x, use_running_average):
-                if use_running_average:
-                    mean, var = self.running_var[...], self.running_mean[...]
-                    return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
-                return super().__call__(x, False)
-            """,
-            "self.running_var[...]",
-            "",
-        ),
-        pytest.param(
-            "line_of_call",  # only the wrong mode makes this call
-            """
-            def __call__(self, x, use_running_average):
-                y = super().__call__(x, use_running_average)
-                if use_running_average:
-                    mean, var = self.moments(x)
-                    y = self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
-                return y
-            """,
-            "self.moments(x)",
-            "batch mean",
-            marks=exhaustive,
-        ),
-    ],
-)
-def test_where_a_wrong_statistic_is_chosen_is_shown(
-    find: Find, name: str, method: str, text: str, uses: str
-):
-    """An expression that is right in the other mode is to blame only if nothing else differs."""
-    (line,) = find(method, name=name)
-    assert line is not None
-    assert (line.text, line.uses, line.training) == (text, uses, False)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,137 @@
+"""The line of a right value that is used in the place of another one."""
+
+from __future__ import annotations
+
+import pytest
+from support.lines import Find, source_at
+from support.sampling import exhaustive
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "text", "uses"),
+    [
+        (
+            "line_of_receiver",  # both modes evaluate every expression
+            """
+            def __call__(self, x, use_running_average):
+                mean, var = self.moments(x)
+                if use_running_average:
+                    var = self.running_var[...]
+                else:
+                    self.running_mean[...] = self.moved(self.running_mean[...], mean)
+                    self.running_var[...] = self.moved(self.running_var[...], var)
+                return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+            """,
+            "x - mean",
+            "x − mean",
+        ),
+        (
+            "line_of_operand",  # only the wrong mode reads these
+            """
+            def __call__(self, x, use_running_average):
+                if use_running_average:
+                    mean, var = self.running_var[...], self.running_mean[...]
+                    return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+                return super().__call__(x, False)
+            """,
+            "self.running_var[...]",
+            "",
+        ),
+        pytest.param(
+            "line_of_call",  # only the wrong mode makes this call
+            """
+            def __call__(self, x, use_running_average):
+                y = super().__call__(x, use_running_average)
+                if use_running_average:
+                    mean, var = self.moments(x)
+                    y = self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+                return y
+            """,
+            "self.moments(x)",
+            "batch mean",
+            marks=exhaustive,
+        ),
+    ],
+)
+def test_where_a_wrong_statistic_is_chosen_is_shown(
+    find: Find, name: str, method: str, text: str, uses: str
+):
+    """An expression that is right in the other mode is to blame only if nothing else differs."""
+    (line,) = find(method, name=name)
+    assert line is not None
+    assert (line.text, line.uses, line.training) == (text, uses, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "text"),
+    [
+        (
+            "line_of_alias",
+            """
+            def __call__(self, x, use_running_average):
+                mu = x.mean(0)
+                centre = mu
+                var = self.running_var[...]
+                if not use_running_average:
+                    _, var = self.moments(x)
+                    self.running_mean[...] = self.moved(self.running_mean[...], mu)
+                    self.running_var[...] = self.moved(self.running_var[...], var)
+                return self.gamma[...] * self.normalize(x, centre, var) + self.beta[...]
+            """,
+            "centre = mu",
+        ),
+        (
+            "line_of_dict",
+            """
+            def __call__(self, x, use_running_average):
+                if use_running_average:
+                    return super().__call__(x, True)
+                mean, var = self.moments(x)
+                std = jnp.sqrt(var)
+                batch = {"mean": mean, "var": std}
+                self.running_mean[...] = self.moved(self.running_mean[...], batch["mean"])
+                self.running_var[...] = self.moved(self.running_var[...], batch["var"])
+                return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+            """,
+            'batch = {"mean": mean, "var": std}',
+        ),
+        pytest.param(
+            "line_of_return",
+            """
+            def __call__(self, x, use_running_average):
+                batch_var = x.var(0)
+                def evaluate():
+                    return self.running_mean[...], batch_var
+                def train():
+                    mean = x.mean(0)
+                    self.running_mean[...] = self.moved(self.running_mean[...], mean)
+                    self.running_var[...] = self.moved(self.running_var[...], batch_var)
+                    return 1.0 * mean, batch_var
+                mean, var = evaluate() if use_running_average else train()
+                return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+            """,
+            "return self.running_mean[...], batch_var",
+            marks=exhaustive,
+        ),
+    ],
+)
+def test_where_a_value_is_passed_on_is_shown(find: Find, name: str, method: str, text: str):
+    """The statement that gives a right value to what needs another one is to blame."""
+    (line,) = filter(None, find(method, name=name))
+    assert line.text == text
+    assert source_at(line) in text
+    assert line.got != line.expected
+
+
+def test_a_wrong_formula_is_not_blamed_on_its_argument(find: Find):
+    """A value is passed to one function only, and what this computes from it is wrong."""
+    method = """
+    def normalize(self, x, mean, var):
+        def root(value):
+            return jnp.sqrt(value) + self.eps
+        spread = 1.0 * var
+        return (x - mean) / root(spread)
+    """
+    (line,) = find(method, name="line_of_formula")
+    assert line is not None
+    assert line.text == "jnp.sqrt(value) + self.eps"
