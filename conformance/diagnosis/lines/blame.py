@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from conformance.diagnosis.lines.candidates import Repair
 from conformance.diagnosis.lines.expressions import Expression, Place
 from conformance.diagnosis.lines.known_values import KnownValues
-from conformance.diagnosis.lines.repairs import Repair, Repairs
+from conformance.diagnosis.lines.repairs import Repairs
 
 _Way = Callable[[Repair], Iterator[Place]]
 

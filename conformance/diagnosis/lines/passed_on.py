@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from conformance.diagnosis.approximate import Float64
+from conformance.diagnosis.lines.candidates import Repair
 from conformance.diagnosis.lines.expressions import Expression, Place
-from conformance.diagnosis.lines.repairs import Repair
 from conformance.diagnosis.lines.steps import Quantities
 
 _NEAR = 1e-4

@@ -101,8 +101,9 @@ def _rows(observation: Observation) -> int:
     return rows if _BLOCK < rows <= _MANY else 0
 
 
-def _clarity(observation: Observation) -> tuple[bool, int]:
-    """Return a key: near zero, where a variance in one pass is right, and then the rows."""
+def _clarity(observation: Observation) -> tuple[bool, int, int]:
+    """Return a key: near zero, where a variance in one pass is right, numbers that differ, rows."""
     assert observation.call is not None, "it has rows"  # noqa: S101
     x = observation.call.x.astype(np.float64)
-    return bool((np.abs(x.mean(0)) <= _NEAR * x.std(0)).all()), len(x)
+    _, alike, _ = rank(observation)
+    return bool((np.abs(x.mean(0)) <= _NEAR * x.std(0)).all()), -alike, len(x)

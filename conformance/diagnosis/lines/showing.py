@@ -1,0 +1,128 @@
+"""The place to show for values whose replacement makes all results right, and its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from conformance.adapters.protocols import STATISTICS
+from conformance.diagnosis.approximate import Approximate
+from conformance.diagnosis.lines.blame import Blame
+from conformance.diagnosis.lines.candidates import Repair
+from conformance.diagnosis.lines.expressions import Expression, Place, is_clear
+from conformance.diagnosis.lines.known_values import KnownValues
+from conformance.diagnosis.lines.line import Line, make_line
+from conformance.diagnosis.lines.passed_on import where_passed
+from conformance.diagnosis.lines.repairs import Repairs, returns_as, wrong_results
+from conformance.diagnosis.lines.right_values import in_other_mode
+from conformance.diagnosis.lines.steps import Quantities, Wrong
+from conformance.diagnosis.lines.traced_calls import simple_call
+from conformance.diagnosis.lines.traces import Traces
+from conformance.diagnosis.lines.tracing import Traced, trace_later
+from conformance.diagnosis.matching import Evidence
+from conformance.diagnosis.observe import Observation
+from conformance.diagnosis.scopes import Part
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """Shows the line of one mistake.
+
+    Attributes:
+        traces: The traced calls.
+        others: The mistakes that are made besides.
+        evidence: The calls in which the mistake was found.
+    """
+
+    traces: Traces
+    others: tuple[Part, ...]
+    evidence: Evidence
+
+    def show(
+        self,
+        first: Traced,
+        found: Sequence[Repairs],
+    ) -> Line | None:
+        """Return the line of a repair, on numbers that are easy to follow if it is seen there."""
+        call = first.call
+        right, elsewhere = self.traces.values(call, self.others)
+        only = KnownValues(_without(elsewhere.all, right.all))
+        deviant = [self.evidence.observations[index].call for index in self.evidence.deviant]
+        there: Sequence[Expression] = ()
+        same = all(each and call.call and each.training == call.call.training for each in deviant)
+        if same and self.traces.subject.conventions.moves_statistics():
+            there = self.traces.trace(in_other_mode(call)).expressions
+        exchanged = returns_as(self.traces.target(in_other_mode(call), self.others), first)
+        wrong = wrong_results(self.traces.target(call, self.others), first)
+        stores = wrong <= {*STATISTICS} and call.call is not None and not call.call.training
+        known = KnownValues(elsewhere.all)
+        blame = Blame(first.expressions, there, known, only, exchanged, stores)
+        shown = blame.find(found)
+        if shown is None or self._changes_with_calls(shown[0], first):
+            return None
+        place, repairs = shown
+        passed = self._passed(place, first, repairs, there)
+        if passed is not None:
+            return passed
+        named = KnownValues(_without(elsewhere.steps, right.all))
+        computed = (repairs[0].value, *first.expressions[repairs[0].at].operands)
+        uses = next(filter(None, map(named.find, computed)), "")
+        simple = self.traces.trace(simple_call(self.traces.subject, call))
+        if simple.results:
+            (again,) = self.traces.repeat(simple, self.others, first, [repairs])
+            if again:
+                return self._line(place, simple.call, again[0], uses)
+        return self._line(place, call, repairs[0], uses)
+
+    def _passed(
+        self,
+        place: Place,
+        first: Traced,
+        repairs: Repairs,
+        there: Sequence[Expression],
+    ) -> Line | None:
+        """Return the line where a value is passed on in the place of another, if it is clear."""
+        if place != first.expressions[repairs[0].at].place:
+            return None
+        right = self.traces.values(first.call, self.others)[0].steps
+        passed = where_passed(first.expressions, repairs[0], right, there)
+        if passed is None:
+            return None
+        call = first.call
+        simple = self.traces.trace(simple_call(self.traces.subject, call))
+        if simple.results:
+            (again,) = self.traces.repeat(simple, self.others, first, [repairs])
+            right = self.traces.values(simple.call, self.others)[0].steps
+            seen = where_passed(simple.expressions, again[0], right, there) if again else None
+            if seen is not None and seen[0] == passed[0]:
+                call, passed = simple.call, seen
+        return self._line(passed[0], call, passed[1], "")
+
+    def _line(self, place: Place, call: Observation, repair: Repair, uses: str) -> Line:
+        right = np.ravel(repair.right)
+        value = np.broadcast_to(np.ravel(repair.value), right.shape)
+        index = int(np.argmax(is_clear(Approximate(value), Approximate(right))))
+        expected, got = float(right[index]), float(value[index])
+        wrong = Wrong(repair.names[0], Approximate(value), (index,), expected)
+        return make_line(place, self.traces.subject.implementation.name, call, wrong, got, uses)
+
+    def _changes_with_calls(self, place: Place, first: Traced) -> bool:
+        """Return whether an expression has other numbers in a later call.
+
+        Then what is wrong is decided where these numbers are.
+        """
+        if first.call.before is None or first.call.gradients is not None or first.history:
+            return False
+        here, there = (
+            [each.constants for each in expressions if place.contains(each.place)]
+            for expressions in (first.expressions, trace_later(self.traces.subject, first.call))
+        )
+        return bool(there) and here != there
+
+
+def _without(values: Quantities, others: Quantities) -> Quantities:
+    """Return values but those that are among others."""
+    arrays = {(each.shape, each.value.tobytes()) for each in others.values()}
+    return {n: v for n, v in values.items() if (v.shape, v.value.tobytes()) not in arrays}
