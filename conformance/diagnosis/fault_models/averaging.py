@@ -106,6 +106,12 @@ _way(
     formula="m²·old + (1−m²)·new",
 )
 _way(
+    "parentheses-missing",
+    "is moved without the parentheses around 1 − m",
+    lambda m, old, new: m.momentum * old + 1 - m.momentum * new,
+    formula="m·old + 1 − m·new",
+)
+_way(
     "momentum-rooted",
     "is moved by √m instead of m",
     lambda m, old, new: _moved(m, old, new, m.momentum**0.5),

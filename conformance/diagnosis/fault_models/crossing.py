@@ -49,26 +49,42 @@ alternative(
     remedy=_REMEDY,
     moved_mean=lambda m, old, new: _moved(m, m.running_var, new),
 )
-_ONE_PASS = (
-    ("mean-not-squared", "the mean, not its square, is subtracted", "v = mean(x²) − μ", False),
-    ("mean-squared-added", "the square of the mean is added", "v = mean(x²) + μ²", False),
-    (
-        "mean-not-squared-floored",
+_Subtracted = Callable[[Approximate, Approximate], Approximate]
+_ONE_PASS: dict[str, tuple[str, str, _Subtracted]] = {
+    "mean-not-squared": (
         "the mean, not its square, is subtracted",
-        "v = max(mean(x²) − μ, 0)",
-        True,
+        "v = mean(x²) − μ",
+        lambda x, mean: mean,
     ),
+    "mean-squared-added": (
+        "the square of the mean is added",
+        "v = mean(x²) + μ²",
+        lambda x, mean: -(mean * mean),
+    ),
+    "sum-squared": (
+        "the square of the sum is divided by N once",
+        "v = mean(x²) − N·μ²",
+        lambda x, mean: float(x.shape[0]) * (mean * mean),
+    ),
+}
+for _name, (_words, _formula, _subtracted) in _ONE_PASS.items():
+    for _floored in (False, True)[: 1 if _name == "mean-squared-added" else 2]:  # never negative
+        alternative(
+            f"{_name}{'-floored' * _floored}",
+            f"{_words} in the variance in one pass" + ", which is cut at zero" * _floored,
+            _formula,
+            remedy="v = mean(x²) − μ², or better two passes, mean((x−μ)²)",
+            batch_var=lambda m, x, mean, term=_subtracted, floored=_floored: _in_one_pass(
+                x, term(x, mean), floored=floored
+            ),
+        )
+alternative(
+    "momentum-and-eps-exchanged",
+    "momentum and ε are exchanged",
+    remedy="pass each by its name",
+    weight_of_old=lambda m: m.eps,
+    epsilon=lambda m: m.momentum,
 )
-for _name, _words, _formula, _floored in _ONE_PASS:
-    alternative(
-        _name,
-        f"{_words} in the variance in one pass",
-        _formula,
-        remedy="v = mean(x²) − μ², or better two passes, mean((x−μ)²)",
-        batch_var=lambda m, x, mean, name=_name, floored=_floored: _in_one_pass(
-            x, mean if "not-squared" in name else -(mean * mean), floored=floored
-        ),
-    )
 
 _Fold = Callable[[ReferenceModel, Approximate, Approximate], Approximate]
 _FOLDS: dict[str, tuple[str, str, _Fold]] = {

@@ -89,6 +89,16 @@ backward(
     projection_term=lambda m, w: average(w * m.z, 0)[0],
 )
 backward(
+    "backward-projection-without-gamma",
+    "the term through the variance is not multiplied by γ",
+    input_gradient=lambda m, w: _scale(m) * (w - m.centring_term(w)) - m.r * _projection(m, w),
+)
+backward(
+    "backward-centring-without-gamma",
+    "the term through the mean is not multiplied by γ",
+    input_gradient=lambda m, w: _scale(m) * (w - _projection(m, w)) - m.r * m.centring_term(w),
+)
+backward(
     "backward-projection-to-the-fourth",
     "the term through the variance has one power of 1/√(v+ε) too many",
     projection_term=lambda m, w: _projection(m, w) * m.r,

@@ -24,8 +24,9 @@ _READ = GIVEN | {"batch mean", "batch variance"}
 """Arrays that may be taken for each other."""
 
 
-_GRADIENTS = frozenset({"dx", "dγ", "dβ"})
-"""What a backward pass returns; a form of another one may be returned in its place."""
+_GRADIENTS = frozenset({"dγ", "dβ"})
+"""What a backward pass returns in the same way in both modes: a form of another gradient is wrong
+in its place."""
 
 
 class Kind(Enum):

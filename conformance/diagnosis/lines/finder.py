@@ -62,7 +62,10 @@ class Lines:
         parts = parts_of(found.matches)
         evidence = found.evidence
         others = [parts[:at] + parts[at + 1 :] for at in range(len(parts))]
-        return [self._find_one(each, evidence) for each in others]
+        return [
+            None if part.steps.keys() <= {"initial_state"} else self._find_one(each, evidence)
+            for part, each in zip(parts, others, strict=True)
+        ]
 
     def find_in_gradients(self, found: Investigation) -> Line | None:
         """Return the line of the mistake that was found in gradients besides those in calls."""

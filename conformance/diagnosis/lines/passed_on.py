@@ -15,8 +15,12 @@ from conformance.diagnosis.lines.candidates import Repair
 from conformance.diagnosis.lines.expressions import Expression, Place
 from conformance.diagnosis.lines.steps import Quantities
 
-_NEAR = 1e-4
+_NEAR = 1e-5
 """The largest relative difference of two numbers that are the same."""
+
+
+_FAINT = 1e-3
+"""The largest part of the others' size that shows too little in a sum with them."""
 
 
 def where_passed(
@@ -93,14 +97,20 @@ def _makes_right(got: Float64, right: Float64, operand: Float64, other: Float64)
         )
     except ValueError:
         return False
-    if np.allclose(here, there, rtol=_NEAR):
-        return False
-    size = np.abs(np.stack([got, expected, here, there])).max()
+    alike = ((here, there), (here, got), (here, expected), (there, got), (there, expected))
+    faint = np.abs(there) <= _FAINT * (np.abs(got) + np.abs(here) + np.abs(expected))
+    if faint.any() or any(_are_equal(*pair) for pair in alike):
+        return False  # no number shows what the operand is used for
     return any(
-        np.allclose(one, two, rtol=_NEAR, atol=_NEAR * size)
-        for one, two in (
-            (got * there / size, expected * here / size),
+        _are_equal(*pair)
+        for pair in (
+            (got * there, expected * here),
             (got - here, expected - there),
             (got + here, expected + there),
         )
     )
+
+
+def _are_equal(one: Float64, two: Float64) -> bool:
+    size = np.abs(one) + np.abs(two)
+    return bool((np.abs(one - two) <= _NEAR * size).all())
