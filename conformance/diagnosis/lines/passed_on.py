@@ -99,7 +99,7 @@ def _makes_right(got: Float64, right: Float64, operand: Float64, other: Float64)
         return False
     alike = ((here, there), (here, got), (here, expected), (there, got), (there, expected))
     faint = np.abs(there) <= _FAINT * (np.abs(got) + np.abs(here) + np.abs(expected))
-    if faint.any() or any(_are_equal(*pair) for pair in alike):
+    if faint.all() or any(_are_equal(*pair) for pair in alike):
         return False  # no number shows what the operand is used for
     return any(
         _are_equal(*pair)

@@ -84,6 +84,8 @@ def _numbers(call: Observation) -> _Named:
     x = call.call.x.astype(np.float64)
     for number in (0, 1, len(x), len(x) - 1, 1 / len(x), x.size):
         yield f"{number:g}", exact(np.full(x.shape[1], np.float64(number)))
+    for weight in (1, 1 / len(x)):
+        yield f"{weight:g} for each row", exact(np.full(len(x), np.float64(weight)))
 
 
 def _on_the_way(
