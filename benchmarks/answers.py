@@ -1,11 +1,12 @@
 """How often the answer of a run is right, and what it costs: answers, lines, output and seconds.
 
-    python benchmarks/answers.py gallery|pairs|corpus|correct [--held-out] [--runs N] [names …]
+    python benchmarks/answers.py gallery|pairs|corpus|marked|correct [--held-out] [--runs N] [names …]
 
 Each layer is judged by every requirement as ``conformance run --profile quick`` does and diagnosed;
 the answer is verified on what it violates. Graded is what is said then: all mistakes are named
 ("right"), some of them or one in part ("partly"), something else ("wrong"), or none ("silent").
-The right names are in the records of the gallery. The authors of the corpus describe mistakes in
+The right names are in the records of the gallery, and, as they were read, in
+``corpus/marked/labels.json``, where the authors also say which lines are wrong. The other authors of the corpus describe mistakes in
 words: whether answers agree with them is in ``results/corpus-answers.json`` ("unread" if not).
 A line is right if it lies in the code of the mistake (see ``lines.py``). ``--runs N`` also runs
 the command line on every N-th layer, and reports its seconds.
@@ -31,19 +32,23 @@ from typing import Any
 
 from pool import answers, prepare
 
-PARTS = ("gallery", "pairs", "corpus", "correct")
+PARTS = ("gallery", "pairs", "corpus", "marked", "correct")
+MARKED = Path(__file__).parents[1] / "corpus" / "marked"
+BESIDES = ("one-pass-variance",)
+"""What some layers of ``corpus/marked`` do besides, on purpose."""
+
 LABELS = Path(__file__).parent / "results" / "corpus-answers.json"
 LIMIT = 240.0
 """Seconds after which a layer has no answer."""
 
-STEPS = ("BN-TRAIN-1", "BN-EMA-1", "BN-EMA-2", "BN-EVAL-1", "BN-AFF-1", "BN-GRAD-1", "BN-GRAD-8")
+STEPS = ("BN-TRAIN-1", "BN-EMA-1", "BN-EMA-2", "BN-EVAL-1", "BN-AFF-1", *(f"BN-GRAD-{n}" for n in (1, 2, 3, 8)))
 
 Row = dict[str, Any]
 
 _COMMAND_LINE = {"gallery": "fault", "pairs": "combined", "corpus": "blind", "correct": "variant"}
 
 
-def choose(part: str) -> dict[str, tuple[Any, Any]]:
+def choose(part: str, wanted: str | None = None) -> dict[str, tuple[Any, Any]]:
     """Return implementations by name, each with the right ids of its mistakes if recorded."""
     import diagnosis
 
@@ -51,6 +56,17 @@ def choose(part: str) -> dict[str, tuple[Any, Any]]:
         from corpus import FAULTY
 
         return {name: (fault.implementation, None) for name, fault in FAULTY.items()}
+    if part == "marked":
+        from conformance.adapters.resolve import resolve
+
+        return {
+            name: (
+                resolve(f"{MARKED / name}.py:{marked['class']}"),
+                [tuple(each["ids"]) for each in marked["mistakes"]],
+            )
+            for name, marked in _marks().items()
+            if wanted is None or name == wanted
+        }
     if part == "pairs":
         chosen = [diagnosis.choose(each, []) for each in ("combined", "combined-held-out")]
         return {**chosen[0], **chosen[1]}
@@ -68,8 +84,9 @@ def answer(part: str, name: str, recorded: bool = False) -> Row:
     from conformance.requirements import REQUIREMENTS, select
 
     share_lowering_contexts()
-    implementation, mistakes = choose(part)[name]
-    implementation = replace(implementation, name=f"{_COMMAND_LINE[part]}:{name}")
+    implementation, mistakes = choose(part, name)[name]
+    if part != "marked":
+        implementation = replace(implementation, name=f"{_COMMAND_LINE[part]}:{name}")
     subject = Subject(implementation)
     started = time.process_time()
     chosen = budget("quick", minimize=False)
@@ -87,7 +104,7 @@ def answer(part: str, name: str, recorded: bool = False) -> Row:
         "name": name,
         "ids": [each["id"] for each in named],
         "grade": grade(found, mistakes, _labels().get(name, {})),
-        "line": grade_line(implementation, _lines_of(found)),
+        "line": grade_line(implementation, _lines_of(found), _marks().get(name)),
         "violated": len(bad),
         "explained": len({v for each in named for v in each.get("explains", ())}),
         "printed": count_lines(implementation.name, verdicts, found),
@@ -112,7 +129,8 @@ def _named(found: Row) -> list[Row]:
 
 
 def _lines_of(found: Row) -> list[Row]:
-    return [each["line"] for each in (found, *found.get("further", ())) if "line" in each]
+    all_of_them = (found, *found.get("further", ()))
+    return [each["line"] for each in all_of_them if "line" in each and each["id"] not in BESIDES]
 
 
 def _labels() -> dict[str, dict[str, str]]:
@@ -125,21 +143,31 @@ def _labels() -> dict[str, dict[str, str]]:
 def grade(found: Row, mistakes: Any, labels: Mapping[str, str]) -> str:
     """Return "right", "partly", "wrong", "silent", or "unread" where nobody has read the answer."""
     named = [each["id"] for each in _named(found)]
-    if not named:
+    if not any(named) or (mistakes and set(named) <= {*BESIDES}):
         return "silent"
     if mistakes is None:
         return labels.get("+".join(named), "unread")
-    if not all(any(identity in right for right in mistakes) for identity in named):
+    right_ids = {*BESIDES}.union(*mistakes)
+    if not set(named) <= right_ids:
         return "wrong"
     whole = all(set(named).intersection(right) for right in mistakes) and "partial" not in found
     return "right" if whole else "partly"
 
 
-def grade_line(implementation: Any, lines: list[Row]) -> str:
+def _marks() -> Row:
+    marks: Row = json.loads((MARKED / "labels.json").read_text(encoding="utf-8"))
+    return marks
+
+
+def grade_line(implementation: Any, lines: list[Row], marked: Row | None = None) -> str:
     """Return "right", "wrong", "none", or "shown" where there is nothing to compare with."""
     from lines import own_lines
 
-    own = own_lines(implementation)
+    if marked is None:
+        own = own_lines(implementation)
+    else:
+        file = (MARKED / lines[0]["file"]).resolve() if lines else MARKED
+        own = {(file, line) for each in marked["mistakes"] for line in each["lines"]}
     places = {(Path(line["file"]).resolve(), line["line"]) for line in lines}
     if not places:
         return "none"
