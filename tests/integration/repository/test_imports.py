@@ -118,14 +118,14 @@ from threading import Thread
 
 from conformance.engine.budget import budget
 from conformance.engine.pool_member import serve
-from conformance.engine.tasks import Task
+from conformance.engine.tasks import Task, Turn
 
 ours, theirs = Pipe()
 pair = "BN-INIT-1", "impl"
-for message in ((Task(pairs=(pair,), budget=budget(max_examples=2)), 1), pair, None):
+for message in ((Task(pairs=(pair,), budget=budget(max_examples=2)), 1), Turn(pair), None):
     ours.send(message)
 found = []
-Thread(target=lambda: (found.append(ours.recv()), ours.close())).start()
+Thread(target=lambda: (found.append(ours.recv()), ours.close()), daemon=True).start()
 serve(theirs, Path("does not exist"))
 assert found[0].verdict.outcome.value == "conforms", found
 """
