@@ -1,13 +1,16 @@
 """How often the answer of a run is right, and what it costs: answers, lines, output and seconds.
 
-    python benchmarks/answers.py gallery|pairs|corpus|marked|correct [--held-out] [--runs N] [names …]
+    python benchmarks/answers.py PART [--held-out] [--recorded] [--runs N] [names …]
+
+The parts are gallery, pairs, corpus, marked and correct.
 
 Each layer is judged by every requirement as ``conformance run --profile quick`` does and diagnosed;
 the answer is verified on what it violates. Graded is what is said then: all mistakes are named
 ("right"), some of them or one in part ("partly"), something else ("wrong"), or none ("silent").
 The right names are in the records of the gallery, and, as they were read, in
-``corpus/marked/labels.json``, where the authors also say which lines are wrong. The other authors of the corpus describe mistakes in
-words: whether answers agree with them is in ``results/corpus-answers.json`` ("unread" if not).
+``corpus/marked/labels.json``, where the authors also say which lines are wrong. The other authors
+of the corpus describe mistakes in words: whether answers agree with them is in
+``results/corpus-answers.json`` ("unread" if not).
 A line is right if it lies in the code of the mistake (see ``lines.py``). ``--runs N`` also runs
 the command line on every N-th layer, and reports its seconds.
 ``--held-out`` takes the quarter of the names whose SHA-256 is divisible by four. ``--recorded``
@@ -34,14 +37,17 @@ from pool import answers, prepare
 
 PARTS = ("gallery", "pairs", "corpus", "marked", "correct")
 MARKED = Path(__file__).parents[1] / "corpus" / "marked"
-BESIDES = ("one-pass-variance",)
+BESIDES = ("one-pass-variance", "statistics-carry-gradient")
 """What some layers of ``corpus/marked`` do besides, on purpose."""
 
 LABELS = Path(__file__).parent / "results" / "corpus-answers.json"
 LIMIT = 240.0
 """Seconds after which a layer has no answer."""
 
-STEPS = ("BN-TRAIN-1", "BN-EMA-1", "BN-EMA-2", "BN-EVAL-1", "BN-AFF-1", *(f"BN-GRAD-{n}" for n in (1, 2, 3, 8)))
+STEPS = (
+    *("BN-TRAIN-1", "BN-EMA-1", "BN-EMA-2", "BN-EVAL-1", "BN-AFF-1"),
+    *(f"BN-GRAD-{number}" for number in (1, 2, 3, 8)),
+)
 
 Row = dict[str, Any]
 
@@ -129,8 +135,8 @@ def _named(found: Row) -> list[Row]:
 
 
 def _lines_of(found: Row) -> list[Row]:
-    all_of_them = (found, *found.get("further", ()))
-    return [each["line"] for each in all_of_them if "line" in each and each["id"] not in BESIDES]
+    named = [each for each in (found, *found.get("further", ())) if each.get("id") not in BESIDES]
+    return [each["line"] for each in named if "line" in each]
 
 
 def _labels() -> dict[str, dict[str, str]]:
