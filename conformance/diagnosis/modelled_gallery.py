@@ -58,10 +58,6 @@ _BY_ID = {
     "memory-order-unless-c": "BN-FWD-1",
     "not-flat": "BN-FWD-1",
     "seed-not-cut": "BN-FWD-4",
-    **dict.fromkeys(
-        (f"{which}-updated-in-the-other-mode" for which in ("statistics", "mean", "variance")),
-        "BN-SEQ-1",
-    ),
 }
 """The requirement that a mistake violates, where it is not that of its family."""
 

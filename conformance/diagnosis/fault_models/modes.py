@@ -4,10 +4,8 @@ from __future__ import annotations
 
 # Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG001, ARG005
-from collections.abc import Sequence
 from typing import Any
 
-from conformance.adapters.protocols import STATISTICS
 from conformance.diagnosis.approximate import Approximate
 from conformance.diagnosis.fault_model import alternative
 from conformance.diagnosis.reference_model import ReferenceModel
@@ -123,41 +121,6 @@ alternative("evaluation-updates-mean", "evaluation moves the running mean", eval
 alternative(
     "evaluation-updates-variance", "evaluation moves the running variance", evaluate=_update_var
 )
-_OTHER_MODE = "move the running statistics in training, and only there"
-_true_update = ReferenceModel.update
-
-
-def _updates_in_evaluation(*names: str) -> dict[str, Any]:
-    """Return steps by which some running statistics move in evaluation instead of in training."""
-
-    def moved(m: ReferenceModel, x: Approximate, arrays: Sequence[str]) -> None:
-        kept = {name: getattr(m, name) for name in STATISTICS if name not in arrays}
-        _true_update(m, x, *m.stored_statistics(x, *m.statistics(x)))
-        for name, array in kept.items():
-            setattr(m, name, array)
-
-    def update(m: ReferenceModel, x: Approximate, *_: Approximate) -> None:
-        moved(m, x, [name for name in STATISTICS if name not in names])
-
-    def evaluate(m: ReferenceModel, x: Approximate) -> Approximate:
-        y = _evaluate(m, x)
-        moved(m, x, names)
-        return y
-
-    return {"update": update, "evaluate": evaluate}
-
-
-for _name, _words, _arrays in (
-    ("statistics", "the running statistics move", STATISTICS),
-    ("mean", "the running mean moves", STATISTICS[:1]),
-    ("variance", "the running variance moves", STATISTICS[1:]),
-):
-    alternative(
-        f"{_name}-updated-in-the-other-mode",
-        f"{_words} in evaluation, and not in training",
-        remedy=_OTHER_MODE,
-        **_updates_in_evaluation(*_arrays),
-    )
 
 
 def _forgets(m: ReferenceModel, x: Approximate) -> Approximate:
