@@ -24,6 +24,7 @@ from pathlib import Path
 from detection import MAX_EXAMPLES
 
 from conformance.engine.budget import budget
+from conformance.engine.budget import cases_of as budgeted
 from conformance.properties import PROPERTIES
 
 ALLOWED = 1e-3
@@ -31,7 +32,7 @@ ALLOWED = 1e-3
 
 def cases_of(identity: str, max_examples: int) -> int:
     """Return how many cases a requirement gets, on each of its palettes."""
-    return max(1, round(max_examples * PROPERTIES[identity].share))
+    return budgeted(PROPERTIES[identity].share, max_examples)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,17 +38,17 @@ for _name, _at in (("first", 0), ("last", -1)):
         )
 
 
-def _of_full_blocks(block: float, *steps: str) -> Steps:
+def _of_full_blocks(*steps: str) -> Callable[[float], Steps]:
     """Return steps whose sums end with the last full block, and are divided by N all the same."""
-    replaced: Steps = {
-        "batch_mean": lambda m, x: _divided(_full(x, block), x),
-        "batch_var": lambda m, x, mean: _divided(_full((x - mean) * (x - mean), block), x),
-    }
-    return {f"batch_{step}": replaced[f"batch_{step}"] for step in steps}
 
+    def replaced(block: float) -> Steps:
+        both: Steps = {
+            "batch_mean": lambda m, x: _divided(_full(x, block), x),
+            "batch_var": lambda m, x, mean: _divided(_full((x - mean) * (x - mean), block), x),
+        }
+        return {f"batch_{step}": both[f"batch_{step}"] for step in steps}
 
-def _with_full_blocks(*steps: str) -> Callable[[float], Steps]:
-    return lambda block: _of_full_blocks(block, *steps)
+    return replaced
 
 
 def _full(rows: Approximate, block: float) -> Approximate:
@@ -64,7 +64,7 @@ for _steps, _words in (
         f"tail-not-summed-{'-and-'.join(_steps)}",
         f"the sums of {_words} end with the last full block of {{c}} rows, and are divided by N",
         Parameter((2, *BLOCKS), threshold=True),
-        _with_full_blocks(*_steps),
+        _of_full_blocks(*_steps),
         remedy="handle the ragged last block",
         needs=1,
     )

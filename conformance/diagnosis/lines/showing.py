@@ -40,11 +40,7 @@ class Showing:
     others: tuple[Part, ...]
     evidence: Evidence
 
-    def show(
-        self,
-        first: Traced,
-        found: Sequence[Repairs],
-    ) -> Line | None:
+    def show(self, first: Traced, found: Sequence[Repairs]) -> Line | None:
         """Return the line of a repair, on numbers that are easy to follow if it is seen there."""
         call = first.call
         right, elsewhere = self.traces.values(call, self.others)
@@ -63,41 +59,43 @@ class Showing:
         if shown is None or self._changes_with_calls(shown[0], first):
             return None
         place, repairs = shown
-        passed = self._passed(place, first, repairs, there)
-        if passed is not None:
-            return passed
+        simple, again = self._on_simple_numbers(first, repairs)
+        if place == first.expressions[repairs[0].at].place:
+            passed = self._passed((first, repairs), (simple, again), there)
+            if passed is not None:
+                return passed
         named = KnownValues(_without(elsewhere.steps, right.all))
         computed = (repairs[0].value, *first.expressions[repairs[0].at].operands)
         uses = next(filter(None, map(named.find, computed)), "")
-        simple = self.traces.trace(simple_call(self.traces.subject, call))
-        if simple.results:
-            (again,) = self.traces.repeat(simple, self.others, first, [repairs])
-            if again:
-                return self._line(place, simple.call, again[0], uses)
-        return self._line(place, call, repairs[0], uses)
+        seen, best = (simple, again) if again else (first, repairs)
+        return self._line(place, seen.call, best[0], uses)
+
+    def _on_simple_numbers(self, first: Traced, repairs: Repairs) -> tuple[Traced, Repairs]:
+        """Return a call that is easy to follow with the same repairs; none if it has others."""
+        simple = self.traces.trace(simple_call(self.traces.subject, first.call))
+        if not simple.results:
+            return simple, ()
+        (again,) = self.traces.repeat(simple, self.others, first, [repairs])
+        return simple, again or ()
 
     def _passed(
         self,
-        place: Place,
-        first: Traced,
-        repairs: Repairs,
+        found: tuple[Traced, Repairs],
+        simple: tuple[Traced, Repairs],
         there: Sequence[Expression],
     ) -> Line | None:
         """Return the line where a value is passed on in the place of another, if it is clear."""
-        if place != first.expressions[repairs[0].at].place:
-            return None
-        right = self.traces.values(first.call, self.others)[0].steps
-        passed = where_passed(first.expressions, repairs[0], right, there)
+
+        def passed_in(traced: Traced, repairs: Repairs) -> tuple[Place, Repair] | None:
+            right = self.traces.values(traced.call, self.others)[0].steps
+            return where_passed(traced.expressions, repairs[0], right, there)
+
+        passed, call = passed_in(*found), found[0].call
         if passed is None:
             return None
-        call = first.call
-        simple = self.traces.trace(simple_call(self.traces.subject, call))
-        if simple.results:
-            (again,) = self.traces.repeat(simple, self.others, first, [repairs])
-            right = self.traces.values(simple.call, self.others)[0].steps
-            seen = where_passed(simple.expressions, again[0], right, there) if again else None
-            if seen is not None and seen[0] == passed[0]:
-                call, passed = simple.call, seen
+        again = passed_in(*simple) if simple[1] else None
+        if again is not None and again[0] == passed[0]:
+            passed, call = again, simple[0].call
         return self._line(passed[0], call, passed[1], "")
 
     def _line(self, place: Place, call: Observation, repair: Repair, uses: str) -> Line:
