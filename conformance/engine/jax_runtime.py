@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -107,7 +108,13 @@ _MAPPINGS = Path("/proc/self/maps")
 _MAPPINGS_ALLOWED = Path("/proc/sys/vm/max_map_count")
 
 
-def unload_programs_if_many(share: float = 0.4) -> bool:
+_PAUSE = 1.0
+"""Seconds in which a process adds few mappings; counting them takes as long as some ten calls."""
+
+_counted = -_PAUSE
+
+
+def unload_programs_if_many(share: float = 0.4, pause: float = _PAUSE) -> bool:
     """Drop the compiled programs of this process if they use up the memory mappings.
 
     Each program takes some three memory mappings. A process that has judged hundreds of
@@ -116,10 +123,16 @@ def unload_programs_if_many(share: float = 0.4) -> bool:
 
     Args:
         share: The share of the mappings that Linux allows, from which on they are dropped.
+        pause: Seconds after the last count in which they are not counted again.
 
     Returns:
         Whether they were dropped; other systems have no such limit.
     """
+    global _counted  # noqa: PLW0603
+    jax: Any = sys.modules.get("jax")
+    if jax is None or time.monotonic() < _counted + pause:
+        return False
+    _counted = time.monotonic()
     try:
         allowed = int(_MAPPINGS_ALLOWED.read_text())
         taken = _MAPPINGS.read_bytes().count(b"\n")
@@ -127,9 +140,6 @@ def unload_programs_if_many(share: float = 0.4) -> bool:
         return False
     if taken < share * allowed:
         return False
-    jax: Any = sys.modules.get("jax")
-    if jax is None:
-        return False  # these are the mappings of something else
     jax.clear_caches()
     return True
 
@@ -182,6 +192,17 @@ def share_lowering_contexts() -> None:
         return shared[0]
 
     mlir.make_ir_context = make_ir_context
+
+
+def keep_tracebacks_whole() -> None:
+    """Leave JAX's own frames in the tracebacks of exceptions; removing them takes milliseconds.
+
+    The suite reads of a traceback where the implementation raised, and a layer is to refuse many
+    inputs. Only for processes of this suite.
+    """
+    import jax  # noqa: PLC0415
+
+    jax.config.update("jax_traceback_filtering", "off")
 
 
 _NEXT_PHASE = {

@@ -30,8 +30,10 @@ Float64 = npt.NDArray[np.float64]
 
 
 def float64(array: Any) -> Any:
-    """The same numbers in float64."""
-    return array.astype(np.float64) if is_sourced(array) else np.asarray(array, np.float64)
+    """The same numbers in float64, a feature after the other: so they are added up much faster."""
+    if is_sourced(array):
+        return array.astype(np.float64)
+    return np.asarray(array, np.float64, order="F")
 
 
 @formula

@@ -29,7 +29,7 @@ from conformance.strategies.shape_grid import COMPILED, TRANSFORMED
 
 
 @requirement(
-    "BN-JIT-1", share=0.5, case=lambda _: cases(COMPILED), evaluate=lambda _: integers(0, 1)
+    "BN-JIT-1", share=0.3, case=lambda _: cases(COMPILED), evaluate=lambda _: integers(0, 1)
 )
 def jit_gives_the_right_results(subject: Subject, case: Case, evaluate: int) -> Iterator[None]:
     """jit(layer)(x) meets BN-TRAIN-1, BN-EMA-1, BN-EMA-2 and BN-EVAL-1"""

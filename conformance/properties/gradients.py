@@ -61,7 +61,7 @@ from conformance.strategies.cotangents import (
 
 @requirement(
     "BN-GRAD-1",
-    share=0.5,
+    share=0.4,
     drawn=lambda _: pulled_cases(GRADIENT, EAGER),
     evaluate=lambda _: integers(0, 1),
 )

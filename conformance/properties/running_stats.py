@@ -51,7 +51,7 @@ def running_var_keeps_share_momentum_of_itself(subject: Subject, case: Case) -> 
     check_within("running_var", after.running_var, expected, bound)
 
 
-@requirement("BN-EMA-3", share=0.4, drawn=lambda palette: streams(palette, fresh_from=OFTEN_FRESH))
+@requirement("BN-EMA-3", share=0.28, drawn=lambda palette: streams(palette, fresh_from=OFTEN_FRESH))
 def each_call_is_one_update(subject: Subject, drawn: Stream) -> Iterator[None]:
     """k calls are k steps of the recursion"""
     layer, before, _ = subject.start(drawn.case)
@@ -99,7 +99,7 @@ _STEPS = {0.9: 160, 0.97: 280, 0.99: 400}
 _LONG = tuple(Entry(5, 3, momentum, 1e-5) for momentum in _STEPS)
 
 
-@requirement("BN-EMA-6", share=0.05, case=lambda _: cases(_LONG))
+@requirement("BN-EMA-6", share=0.03, case=lambda _: cases(_LONG))
 def a_constant_stream_converges(subject: Subject, case: Case) -> None:
     """rm_k − μ = mᵏ·(rm_0 − μ); rv_k − v = mᵏ·(rv_0 − v), for k up to 400"""
     layer, before, x = subject.start(case)

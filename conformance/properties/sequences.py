@@ -212,7 +212,7 @@ class Run:
             call = Call(mode == "evaluate", self.buffers[batch], batch)
             trained = self._call(call)
             if step.kind in {"alternate", "interleave"}:
-                self.check(trained)  # a call is judged at the state as it was seen before it
+                self._check_states(trained)  # a call is judged at the state as seen before it
                 trained = None
             if step.kind == "interleave":
                 self._switch()
@@ -240,6 +240,10 @@ class Run:
 
     def check(self, trained: Live | None) -> None:
         """Check everything that is not an output of the step."""
+        self._check_states(trained)
+        self._check_untouched()
+
+    def _check_states(self, trained: Live | None) -> None:
         session = self.subject.session
         for live in self.live:
             if live is trained:
@@ -247,6 +251,10 @@ class Run:
             else:
                 beside = "" if live is self.current else " of another layer"
                 session.later(partial(_check_still, live, live.layer.state, beside))
+
+    def _check_untouched(self) -> None:
+        """Check inputs, and the outputs of the last calls."""
+        session = self.subject.session
         kept = [*self.buffers, *(y for y, _ in self.outputs)]
         answer = session.request("reread", kept, label="reading x and earlier y again")
         inputs = [batch.copy() for batch in self.inputs]

@@ -153,7 +153,7 @@ GIVEN = (ARRAYS, *((name,) for name in ARRAYS), PARAMETERS, STATISTICS)
 
 @requirement(
     "BN-SER-4",
-    share=0.2,
+    share=0.1,
     drawn=lambda _: replaced_cases(TRANSFORMED),
     which=lambda _: integers(0, len(GIVEN) - 1),
 )

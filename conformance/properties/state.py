@@ -102,7 +102,7 @@ def hyperparameters_are_no_leaves(subject: Subject, case: Case, other: int) -> N
         check_identical(name, leaf_at(there, path), leaf_at(here, path), rule=rule)
 
 
-@requirement("BN-STATE-5", share=0.3, case=cases, evaluate=lambda _: integers(0, 1))
+@requirement("BN-STATE-5", share=0.22, case=cases, evaluate=lambda _: integers(0, 1))
 def a_call_moves_nothing_but_statistics(
     subject: Subject, case: Case, evaluate: int
 ) -> Iterator[None]:
@@ -120,7 +120,7 @@ def a_call_moves_nothing_but_statistics(
     check_kept(after, before, "as before the call", names=kept)
 
 
-@requirement("BN-STATE-6", share=0.3, case=cases)
+@requirement("BN-STATE-6", share=0.12, case=cases)
 def split_carries_the_new_statistics(subject: Subject, case: Case) -> None:
     """split(train(layer)) holds rm', rv'"""
     layer, before, x = subject.start(case)

@@ -88,7 +88,7 @@ def features_are_independent(subject: Subject, drawn: Poisoned) -> None:
         check_within(f"{name} of the other features", got, wanted, (limit + limit)[others])
 
 
-@requirement("BN-TRAIN-4", share=0.4, drawn=permuted_cases)
+@requirement("BN-TRAIN-4", share=0.3, drawn=permuted_cases)
 def permutations_go_through(subject: Subject, drawn: Permuted) -> Iterator[None]:
     """y(PxQ; sQ) = P·y(x; s)·Q, and the statistics follow Q"""
     case, rows, columns = drawn

@@ -93,7 +93,7 @@ ROUNDS = 50
 
 @requirement(
     "BN-SCAN-1",
-    share=0.2,
+    share=0.12,
     drawn=lambda _: streams(TRANSFORMED, min_size=4, max_size=4),
     long=lambda _: integers(0, 4),
 )
@@ -119,7 +119,7 @@ def a_scan_is_a_loop(subject: Subject, drawn: Stream, long: int) -> None:
     check_evaluation(layer, case, subject.input(case))
 
 
-@requirement("BN-REMAT-1", share=0.2, drawn=lambda _: pulled_cases(TRANSFORMED))
+@requirement("BN-REMAT-1", share=0.12, drawn=lambda _: pulled_cases(TRANSFORMED))
 def rematerialization_changes_nothing(subject: Subject, drawn: Pulled) -> None:
     """the gradient of a rematerialised call: the gradients of BN-GRAD-1 and 2, and one update"""
     case, w = drawn.case, drawn.w
@@ -136,7 +136,7 @@ def rematerialization_changes_nothing(subject: Subject, drawn: Pulled) -> None:
     model.check_statistics(layer.state)
 
 
-@requirement("BN-SHARED-1", share=0.2, case=lambda _: cases(TRANSFORMED))
+@requirement("BN-SHARED-1", share=0.12, case=lambda _: cases(TRANSFORMED))
 def a_shared_layer_updates_at_each_use(subject: Subject, case: Case) -> None:
     """y = layer(layer(x)): two steps of the recursion, the second with the first y"""
     layer, before, x = subject.start(case)
@@ -180,7 +180,7 @@ def the_layer_exists_abstractly(subject: Subject, case: Case) -> None:
 
 @requirement(
     "BN-SHARED-2",
-    share=0.2,
+    share=0.12,
     drawn=lambda _: interleaved_cases(STEPS[:1]),
     rate=lambda _: integers(0, len(RATES) - 1),
 )

@@ -21,6 +21,7 @@ from conformance.adapters.operations.executor import LocalExecutor
 from conformance.engine.devices import use_device
 from conformance.engine.garbage import collect_rarely
 from conformance.engine.jax_runtime import (
+    keep_tracebacks_whole,
     offer_host_devices,
     remember_compilations,
     report_phases,
@@ -91,6 +92,7 @@ class Worker:
         import conformance.adapters.operations.transformed_calls  # noqa: PLC0415, F401  imports JAX
 
         share_lowering_contexts()
+        keep_tracebacks_whole()
         report_phases(self._heartbeat.phase)
         while content is not None:
             self._number = content.pop(NUMBER)

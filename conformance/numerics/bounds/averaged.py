@@ -35,7 +35,7 @@ def averaged_gradient(
         w: The cotangent of y, (N, D).
         conventions: The conventions that the layer declares.
     """
-    x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
+    x64, w64 = oracle.float64(x), oracle.float64(w)
     truth = oracle.train(config, state, x64, conventions)
     limits = forward.train(config, state, x64, conventions)
     gamma = np.abs(state.gamma.astype(np.float64))

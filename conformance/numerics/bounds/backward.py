@@ -95,7 +95,7 @@ def training_gradient(
         conventions: The conventions that the layer declares.
         errors: The bounds for mean and variance, (D,), if not those of ``statistics``.
     """
-    x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
+    x64, w64 = oracle.float64(x), oracle.float64(w)
     mean, var = oracle.statistics(x64)
     e_mean, e_var = errors or statistics(x64, conventions)
     gamma = np.abs(state.gamma.astype(np.float64))
@@ -129,7 +129,7 @@ def evaluation_gradient(
         x: The batch, (N, D).
         w: The cotangent of y, (N, D).
     """
-    x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
+    x64, w64 = oracle.float64(x), oracle.float64(w)
     mean, var = state.running_mean.astype(np.float64), state.running_var.astype(np.float64)
     exact = np.zeros_like(mean)
     batch = batch_of(x64, w64, mean, var, exact, exact, config.eps)

@@ -50,7 +50,7 @@ import numpy.typing as npt
 
 from conformance.numerics import oracle
 from conformance.numerics.bounds.accuracy import Bound, U
-from conformance.numerics.bounds.moments import moments, statistics
+from conformance.numerics.bounds.moments import errors_of, moments
 from conformance.numerics.conventions import STRICT, Conventions
 
 FLAT, PAIRED, LATE, OFFSET = range(4)
@@ -67,9 +67,10 @@ def exact_statistics(
         kinds: The kinds of its columns, (D,).
         conventions: They say whether a variance in one pass is admitted.
     """
-    x64 = np.asarray(x, np.float64)
+    x64 = oracle.float64(x)
     h, cancels = len(x64) - 1, np.isin(kinds, (FLAT, PAIRED))
-    of, (any_mean, any_var) = moments(x64), statistics(x64, conventions)
+    of = moments(x64)
+    any_mean, any_var = errors_of(of, conventions)
     beside = is_beside_a_power_of_two(len(x64))
     flat, paired = (8192, h / 8 + 1024) if beside else (h / 2 + 8192, h + 8)
     roundings = np.where(kinds == FLAT, flat, paired)
@@ -98,7 +99,7 @@ def sharp_statistics(x: npt.ArrayLike, kinds: npt.NDArray[np.int64]) -> tuple[Bo
         x: The batch, (N, D).
         kinds: The kinds of its columns, (D,).
     """
-    x64 = np.asarray(x, np.float64)
+    x64 = oracle.float64(x)
     h = len(x64) - 1
     mean, var = oracle.statistics(x64)
     size, spread = np.abs(x64).mean(axis=0), np.abs(x64 - mean).mean(axis=0)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from conformance.adapters.protocols import Config
 from conformance.numerics import oracle
 from conformance.numerics.bounds.accuracy import FLUSHED, Bound, Float64, U
-from conformance.numerics.bounds.moments import statistics
+from conformance.numerics.bounds.moments import errors_of, moments, statistics
 from conformance.numerics.conventions import STRICT, Conventions
 from conformance.numerics.state import State
 
@@ -55,13 +55,16 @@ def train(
         errors: The bounds for mean and variance, (D,), if not those of ``statistics``.
         u: The unit roundoff of the arithmetic.
     """
-    x64 = np.asarray(x, np.float64)
+    x64 = oracle.float64(x)
     if conventions.always_evaluates():
         return _train_frozen(config, state, x64, conventions, u)
-    truth = oracle.train(config, state, x64, conventions)
-    e_mean_bound, e_var_bound = errors or statistics(x64, conventions, u=u)
+    if errors:
+        mean, var = oracle.statistics(x64)
+    else:
+        of = moments(x64)
+        (mean, var), errors = (of.mean, of.var), errors_of(of, conventions, u)
+    e_mean_bound, e_var_bound = errors
     e_mean, strict, wider = e_mean_bound.strict, e_var_bound.strict, e_var_bound.allowed
-
     share = conventions.share_stored(len(x64))
 
     def running(old: npt.ArrayLike, new: Float64, e_new: Float64) -> Float64:
@@ -69,22 +72,22 @@ def train(
         return ema_error(config.momentum, exact, e_new, old, new, state.count, conventions, u=u)
 
     def running_var(e_var: Float64) -> Float64:
-        return running(state.running_var, truth.var * share, e_var * share)
+        return running(state.running_var, var * share, e_var * share)
 
     def output(e_var: Float64) -> Float64:
         if not conventions.normalises_with_average():
-            used = (truth.mean, truth.var, e_mean, e_var)
-            return output_error(x64, *used, config.eps, state, conventions, u=u)
-        error = running(state.running_mean, truth.mean, e_mean)
+            return output_error(x64, mean, var, e_mean, e_var, config.eps, state, conventions, u=u)
+        truth = oracle.train(config, state, x64, conventions)
+        error = running(state.running_mean, mean, e_mean)
         average = (truth.running_mean, truth.running_var, error, running_var(e_var))
         return output_error(x64, *average, config.eps, state, conventions, u=u)
 
     def of_both(error: Callable[[Float64], Float64]) -> Bound:
         return Bound.of(error(strict), None if wider is strict else error(wider))
 
-    unmoved = Bound.of(np.zeros_like(truth.mean))
+    unmoved = Bound.of(np.zeros_like(mean))
     moves = conventions.moves_statistics()
-    of_mean = Bound.of(running(state.running_mean, truth.mean, e_mean)) if moves else unmoved
+    of_mean = Bound.of(running(state.running_mean, mean, e_mean)) if moves else unmoved
     return TrainingBounds(
         mean=e_mean_bound,
         var=e_var_bound,
@@ -118,7 +121,7 @@ def evaluate(
     """
     if conventions.always_trains():
         return train(config, state, x, conventions, u=u).y
-    x64 = np.asarray(x, np.float64)
+    x64 = oracle.float64(x)
     mean = state.running_mean.astype(np.float64)
     var = state.running_var.astype(np.float64)
     exact = np.zeros_like(mean)

@@ -29,7 +29,13 @@ def statistics(
         conventions: They say whether a variance in one pass is admitted.
         u: The unit roundoff of the arithmetic.
     """
-    of = moments(np.asarray(x, np.float64))
+    return errors_of(moments(oracle.float64(x)), conventions, u)
+
+
+def errors_of(
+    of: Moments, conventions: Conventions = STRICT, u: float = U
+) -> tuple[Bound, Bound]:
+    """Return the bounds for the batch mean and the batch variance, each (D,), from the moments."""
     strict = _variance_error(of, u)
     e_mean = Bound.of(_mean_error(of, u))
     if not conventions.admits_one_pass():

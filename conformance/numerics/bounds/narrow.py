@@ -90,7 +90,7 @@ def narrowed_gradient(
     Returns:
         The bound, (N, D), and where it applies, (N, D).
     """
-    x64, w64 = np.asarray(x, np.float64), np.asarray(w, np.float64)
+    x64, w64 = oracle.float64(x), oracle.float64(w)
     mean, var = oracle.statistics(x64)
     e_mean, e_var = statistics(x64, conventions)
     batch = batch_of(x64, w64, mean, var, e_mean.strict, e_var.allowed, config.eps)
@@ -143,7 +143,7 @@ def train_in_float64(
         averages = (truth.running_mean, truth.running_var, running_mean.allowed)
         strict, wider = (
             forward.output_error(
-                np.asarray(x, np.float64),
+                oracle.float64(x),
                 *averages,
                 e,
                 config.eps,

@@ -131,7 +131,7 @@ def second_gradients(
         conventions: The conventions that the layer declares.
         evaluate: Whether the call evaluates.
     """
-    w64 = np.asarray(w, np.float64)
+    w64 = oracle.float64(w)
     gamma = np.abs(state.gamma.astype(np.float64))
 
     def of_gamma(batch: Batch, x64: Float64, lost: npt.NDArray[np.bool_]) -> Float64:
@@ -177,7 +177,7 @@ def _bounds(
     evaluate: bool,
 ) -> Bound:
     """Return the bound that an error amounts to, without and with declared deviations."""
-    x64, t64 = np.asarray(x, np.float64), np.asarray(t, np.float64)
+    x64, t64 = oracle.float64(x), oracle.float64(t)
     if evaluate:
         mean, var = state.running_mean.astype(np.float64), state.running_var.astype(np.float64)
         exact = np.zeros_like(mean)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.numerics.bounds import Bound
+from conformance.numerics.oracle import float64
 from conformance.properties.support.notes import count
 from conformance.requirements.finding import FINITE_NUMBER, Finding, FindingKind
 
@@ -213,14 +214,18 @@ def check_within(
     got, expected = np.asarray(got), np.asarray(expected)  # which may be lazy
     if got.shape != expected.shape:
         check_shape(quantity, comparison.got, expected.shape)
-    unlimited = np.broadcast_to(np.isinf(bound.allowed), expected.shape)
-    expected = np.where(unlimited, 0, expected)  # in a relation it may be infinite there
-    measured = np.where(unlimited, 0, got.astype(np.float64))
-    notes = count(1 + got.size - int(unlimited.sum()), sighted=False)
+    measured, compared = float64(got), got.size
+    unlimited = np.isinf(bound.allowed)
+    if unlimited.any():
+        unlimited = np.broadcast_to(unlimited, expected.shape)
+        expected = np.where(unlimited, 0, expected)  # in a relation it may be infinite there
+        measured = np.where(unlimited, 0, measured)
+        compared -= int(unlimited.sum())
+    notes = count(1 + compared, sighted=False)
     notes.resolve(quantity, expected if scale is None else scale, bound.allowed)
-    wrong = ~np.isfinite(measured)
-    if wrong.any():
-        index = tuple(int(i) for i in np.argwhere(wrong)[0])
+    finite = np.isfinite(measured)
+    if not finite.all():
+        index = tuple(int(i) for i in np.argwhere(~finite)[0])
         limit = float(np.broadcast_to(bound.allowed, measured.shape)[index])
         found, wanted = float(measured[index]), _wanted(expected[index])
         kind = FindingKind.NON_FINITE
@@ -228,13 +233,17 @@ def check_within(
             comparison = Comparison("finite", comparison.got)
         violation(quantity, found, wanted, comparison, index=index, bound=limit, kind=kind)
     error = np.abs(measured - expected)
-    ratio = np.where(np.isnan(error), np.inf, error / bound.allowed)
+    ratio = error / bound.allowed
+    unequal = np.isnan(error)  # in a relation the other value may be NaN
+    if unequal.any():
+        ratio = np.where(unequal, np.inf, ratio)
     worst = np.unravel_index(int(ratio.argmax()), ratio.shape)
     if ratio[worst] > 1:
         finding = _measured(quantity, worst, measured, expected, bound, ratio)
         raise ViolationFound(finding, comparison)
     notes.measured = True
-    notes.worst_strict = max(notes.worst_strict, float((error / bound.strict).max()))
+    of_strict = ratio if bound.strict is bound.allowed else error / bound.strict
+    notes.worst_strict = max(notes.worst_strict, float(of_strict.max()))
     largest = max(float(ratio[worst]), notes.by_quantity.get(quantity, 0.0))
     notes.by_quantity[quantity] = largest
     if ratio[worst] >= notes.worst:

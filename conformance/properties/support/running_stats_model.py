@@ -137,7 +137,7 @@ class RunningStatsModel:
             found = bounds.train(self.config, state, x, self.conventions)
             return oracle.train(self.config, state, x, self.conventions).y, found.y
         eps, mean, var = self.config.eps, self.mean, self.var
-        x64 = np.asarray(x, np.float64)
+        x64 = oracle.float64(x)
         used = state.replace(running_mean=mean.value, running_var=var.value)
         y = oracle.evaluate(self.config, used, x64)
 

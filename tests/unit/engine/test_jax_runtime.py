@@ -80,9 +80,9 @@ def test_programs_are_unloaded_only_if_there_are_many():
     chex.clear_trace_counter()
     doubled = jax.jit(chex.assert_max_traces(lambda x: 2 * x, n=1))
     assert doubled(jnp.ones(3)).sum() == 6
-    assert not unload_programs_if_many(share=1.0)
+    assert not unload_programs_if_many(share=1.0, pause=0)
     assert doubled(jnp.ones(3)).sum() == 6  # the program is still there
-    assert unload_programs_if_many(share=0.0)
+    assert unload_programs_if_many(share=0.0, pause=0)
     with pytest.raises(AssertionError, match="traced > 1 times"):
         doubled(jnp.ones(3))
     chex.clear_trace_counter()
