@@ -140,9 +140,11 @@ class _Model:
 
     def _amplifies(self, seen: Finding) -> bool:
         """Return whether the mistake makes rounding errors as large as the one that was seen."""
-        if not seen.quantity.startswith("y") or not isinstance(seen.got, float | int):
+        if not seen.quantity.startswith("y"):
             return False
-        gap = abs(seen.got - float(seen.expected))
+        if not (isinstance(seen.got, float | int) and isinstance(seen.expected, float | int)):
+            return False
+        gap = abs(seen.got - seen.expected)
         index = seen.index or ()
         return any(
             error.ndim == len(index)

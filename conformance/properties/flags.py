@@ -25,7 +25,11 @@ from conformance.strategies.lookalikes import (
 )
 from conformance.strategies.mined import mined_sizes_of_functions, mined_values
 from conformance.strategies.palette_cases import cases
-from conformance.strategies.shape_grid import FORWARD_SWEEP, FORWARD_SWEEP_THOROUGH
+from conformance.strategies.shape_grid import (
+    FORWARD_SWEEP,
+    FORWARD_SWEEP_QUICK,
+    FORWARD_SWEEP_THOROUGH,
+)
 from conformance.strategies.targeted import plain_or_mined
 
 MOMENTUM, EPS = 0.9, 1e-5
@@ -169,7 +173,10 @@ def the_function_has_no_memory(subject: Subject, case: Case, flag: int) -> Itera
     "BN-FWD-6",
     share=0.01,
     palettes=tuple((entry,) for entry in FORWARD_SWEEP),
-    by_profile={"thorough": tuple((entry,) for entry in FORWARD_SWEEP_THOROUGH)},
+    by_profile={
+        "quick": tuple((entry,) for entry in FORWARD_SWEEP_QUICK),
+        "thorough": tuple((entry,) for entry in FORWARD_SWEEP_THOROUGH),
+    },
     mined=mined_sizes_of_functions,
     case=cases,
 )

@@ -46,7 +46,7 @@ from conformance.strategies.palette_cases import (
     mixed_streams,
     streams,
 )
-from conformance.strategies.shape_grid import EAGER, SWEEP, Entry, runs_eagerly
+from conformance.strategies.shape_grid import EAGER, SWEEP, SWEEP_QUICK, Entry, runs_eagerly
 from conformance.strategies.targeted import extreme_or_mined, offset_cases, scale_cases
 
 
@@ -186,6 +186,7 @@ def what_is_not_finite_stays_where_it_is(
     "BN-SHAPE-1",
     share=0.02,
     palettes=tuple((entry,) for entry in (*SWEEP, *EAGER)),
+    by_profile={"quick": tuple((entry,) for entry in (*SWEEP_QUICK, *EAGER))},
     mined=mined_sizes,
     case=lambda palette: cases(palette, fresh_from=NEVER_FRESH),
 )

@@ -94,6 +94,9 @@ Each entry costs a compilation, so the sizes of one axis are paired with those o
 smallest number of rows with the largest number of features, and so on.
 """
 
+SWEEP_QUICK = (*SWEEP[: len(_BOTH)], *SWEEP[len(_BOTH) :: 2])
+"""Every second pair, and so on either axis sizes between any two powers of two, and tails."""
+
 EAGER = tuple(
     Entry(rows, features, *EAGERLY) for rows, features in ((1, 257), (65, 40), (300, 3), (1025, 1))
 )
@@ -116,6 +119,15 @@ FORWARD_SWEEP = tuple(
 program for each size: the first ones are in the grid, and cost none. On both axes a size lies
 between any two powers of two up to 1024, and any of them divides a size and leaves a tail of
 another."""
+
+FORWARD_SWEEP_QUICK = tuple(
+    Entry(rows, features, *_FUNCTION)
+    for rows, features in (
+        *((1, 1), (1, 2), (2, 1), (3, 3), (4, 9)),
+        *((33, 33), (65, 257), (7, 1025), (840, 12), (1025, 31)),
+    )
+)
+"""Those that are in the grid, and a few others."""
 
 _AROUND_BLOCKS = (
     Entry(rows, features, *_FUNCTION)

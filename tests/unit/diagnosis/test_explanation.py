@@ -157,3 +157,19 @@ def test_a_variance_in_one_pass_does_not_hide_wrong_gradients():
     (besides,) = found["further"]
     assert (besides["id"], besides["explains"]) == ("backward-without-centring", ["BN-GRAD-3"])
     assert "stop_gradient" in besides["line"]["text"]
+
+
+class _OnePassAndShifted(StepwiseBatchNorm):
+    """The variance is E[x²] − E[x]², which may be negative, and γ multiplies β, too."""
+
+    def batch_var(self, x: Any, mean: Array) -> Array:
+        return jnp.mean(x * x, axis=0) - jnp.square(mean)
+
+    def output(self, x: Any, mean: Array, var: Array) -> Array:
+        return self.gamma[...] * ((x - mean) / jnp.sqrt(var + self.eps) + self.beta[...])
+
+
+def test_a_number_that_is_not_finite_hides_no_mistake():
+    """Where y is NaN, there is no number to compare with that of the mistakes."""
+    found = explained(Implementation.nnx(_OnePassAndShifted), "BN-TRAIN-1", "BN-TRAIN-4")
+    assert "BN-TRAIN-1" in found["explains"]

@@ -42,6 +42,17 @@ def test_sizes_of_both_axes_are_swept_together():
     assert any(entry.features % 12 == 0 for entry in shape_grid.SWEEP)
 
 
+@pytest.mark.parametrize("block", [2**n for n in range(3, 11)])
+@pytest.mark.parametrize("axis", ["rows", "features"])
+def test_quick_sweeps_have_tails(block: int, axis: str):
+    """In a quick run sizes of both axes divide into blocks, and leave a tail, too."""
+    sizes = {getattr(each, axis) for each in (*shape_grid.SWEEP_QUICK, *shape_grid.EAGER)}
+    assert any(block // 2 < size <= block for size in sizes)
+    assert any(size > block and size % block for size in sizes)
+    largest = max(getattr(entry, axis) for entry in shape_grid.FORWARD_SWEEP_QUICK)
+    assert largest > block
+
+
 def test_large_sizes_are_also_run_eagerly():
     """Rows and features beyond 256 occur where nothing is compiled as a whole, too."""
     assert max(entry.rows for entry in shape_grid.EAGER) > 1024
