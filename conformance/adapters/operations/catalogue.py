@@ -77,6 +77,7 @@ _BY_MODULE = {
         "train_masked",
     ),
     "equations": ("trace_call", "trace_gradient", "trace_forward", "trace_program"),
+    "name_trials": ("try_names",),
     "stopped_gradients": ("stop_gradient", "unstop_gradient"),
     "growth": ("measure_growth",),
 }
@@ -119,6 +120,7 @@ ON_TRUST = frozenset(
         "trace_gradient",
         "trace_forward",
         "trace_program",
+        "try_names",
         "stop_gradient",
         "unstop_gradient",
     }

@@ -45,15 +45,15 @@ def frames_of(eqn: core.JaxprEqn) -> tuple[Frame, ...]:
     for code, instruction in [] if traced is None else zip(*traced.raw_frames(), strict=True):
         if code.co_filename.startswith(_SUITE) and code.co_filename != _MARKING:
             break
-        if _is_own(code.co_filename) and code.co_filename != _MARKING:
+        if is_own(code.co_filename):
             found.append((code, instruction))
     return tuple(found[:_MOST_FRAMES])
 
 
-def _is_own(file: str) -> bool:
-    """Return whether a file is not of a library."""
+def is_own(file: str) -> bool:
+    """Return whether a file is of an implementation, neither of a library nor of the suite."""
     unknown = file.startswith("<") and file not in linecache.cache  # no cell of IPython
-    return not (unknown or file.startswith(_LIBRARIES) or "-packages" in file)
+    return not (unknown or file.startswith((_SUITE, *_LIBRARIES)) or "-packages" in file)
 
 
 def place_of(code: CodeType, instruction: int) -> dict[str, Any]:

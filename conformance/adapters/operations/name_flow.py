@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +29,57 @@ def uses_of(place: dict[str, Any]) -> list[dict[str, Any]]:
     """
     columns = place["column"] - 1, place["end_column"] - 1
     return _uses(place["file"], (place["line"], columns[0], place["end_line"], columns[1]))
+
+
+def expression_at(place: Mapping[str, Any]) -> ast.expr | None:
+    """Return the expression at a place, as ``place_of`` describes it; None if there is none."""
+    if not place:
+        return None
+    span = place["line"], place["column"] - 1, place["end_line"], place["end_column"] - 1
+    try:
+        nodes = ast.walk(_parse(place["file"]))
+    except (SyntaxError, ValueError):
+        return None
+    return next(
+        (
+            each
+            for each in nodes
+            if isinstance(each, ast.expr)
+            and _span(each) == span
+            and not isinstance(getattr(each, "ctx", None), ast.Store)
+        ),
+        None,
+    )
+
+
+def statement_at(file: str, line: int, end_line: int) -> ast.stmt | None:
+    """Return the innermost statement around some lines."""
+    try:
+        nodes = ast.walk(_parse(file))
+    except (SyntaxError, ValueError):
+        return None
+    around = (
+        each
+        for each in nodes
+        if isinstance(each, ast.stmt)
+        and each.lineno <= line
+        and end_line <= (each.end_lineno or each.lineno)
+    )
+    return max(around, key=lambda each: (each.lineno, each.col_offset), default=None)
+
+
+def describe_node(node: ast.expr | ast.stmt, file: str) -> dict[str, Any]:
+    """Return the place of an expression or of a statement, as ``place_of`` describes it."""
+    line, column, end_line, end_column = _span(node)
+    text = ast.get_source_segment("".join(linecache.getlines(file)), node) or ""
+    return {
+        "file": file,
+        "line": line,
+        "column": column + 1,
+        "end_line": end_line,
+        "end_column": end_column + 1,
+        "text": " ".join(text.split())[:_LONGEST_TEXT],
+    }
 
 
 @lru_cache(1000)

@@ -96,13 +96,13 @@ _NUMBERS = ("line", "column", "end_line", "end_column")
 
 def _read(reported: Any) -> Expression | None:
     """Return an expression from a process that is not trusted; None if it is something else."""
-    place = _place(reported)
+    place = read_place(reported)
     if place is None or not isinstance(reported.get("values"), list):
         return None
     values, operands, constants = (
         _numbers(reported.get(name)) for name in ("values", "operands", "constants")
     )
-    callers = map(_place, _list(reported.get("callers")))
+    callers = map(read_place, _list(reported.get("callers")))
     return Expression(
         place,
         values,
@@ -115,7 +115,7 @@ def _read(reported: Any) -> Expression | None:
         uses=tuple(
             Use(place, each.get("passes") is True, _whole(each.get("lines")))
             for each in _list(reported.get("uses"))
-            if (place := _place(each)) is not None
+            if (place := read_place(each)) is not None
         ),
     )
 
@@ -128,7 +128,8 @@ def _whole(reported: Any) -> tuple[int, ...]:
     return tuple(each for each in _list(reported) if type(each) is int)
 
 
-def _place(reported: Any) -> Place | None:
+def read_place(reported: Any) -> Place | None:
+    """Return a place from a process that is not trusted; None if it is something else."""
     if not isinstance(reported, dict):
         return None
     file, text = reported.get("file"), reported.get("text")

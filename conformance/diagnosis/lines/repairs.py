@@ -71,7 +71,8 @@ def find_repairs(
     forward = traced.call.gradients is None
     left: list[tuple[Repair, set[str]]] = []
     tried: list[Repair] = []
-    for kind in Kind if forward else (Kind.UNKNOWN, Kind.FORM):
+    read: list[Repair] = []
+    for kind in Kind if forward else (Kind.UNKNOWN, Kind.FORM, Kind.STEP):
         tried = [*islice(candidates(traced, right, elsewhere, wrong, kind), _MOST)]
         results = repair(subject, traced, [{each.number: each.right} for each in tried])
         rest = (_wrong_in(target, found) for found in results)
@@ -79,8 +80,11 @@ def find_repairs(
         whole = _whole(here)
         if whole and whole[0][0].clean:
             return whole
-        left = left or (here if kind is not Kind.READ else [])
-    exchanges = _exchanges(tried) if forward else ()
+        if kind is Kind.READ:
+            read = tried
+        else:
+            left = left or here
+    exchanges = chain(_exchanges(read), _exchanges(tried))
     together = [*islice(chain(exchanges, _combinations(left, wrong)), _MOST)]
     return [*_repairing(subject, traced, target, together), *_whole(left)]
 

@@ -11,6 +11,7 @@ from conformance.adapters.protocols import STATISTICS
 from conformance.diagnosis.approximate import Approximate
 from conformance.diagnosis.lines.blame import Blame
 from conformance.diagnosis.lines.candidates import Repair
+from conformance.diagnosis.lines.chosen import where_chosen
 from conformance.diagnosis.lines.expressions import Expression, Place, is_clear
 from conformance.diagnosis.lines.known_values import KnownValues
 from conformance.diagnosis.lines.line import Line, make_line
@@ -86,14 +87,20 @@ class Showing:
     ) -> Line | None:
         """Return the line where a value is passed on in the place of another, if it is clear."""
 
-        def passed_in(traced: Traced, repairs: Repairs) -> tuple[Place, Repair] | None:
-            right = self.traces.values(traced.call, self.others)[0].steps
-            return where_passed(traced.expressions, repairs[0], right, there)
+        def passed_in(
+            traced: Traced, repairs: Repairs, name: str = ""
+        ) -> tuple[Place, Repair] | None:
+            here, other = (each.steps for each in self.traces.values(traced.call, self.others))
+            known = KnownValues({**other, **here}).find(repairs[0].value) is not None
+            chosen = where_chosen(
+                self.traces.subject, traced, repairs, here, right_elsewhere=known, name=name
+            )
+            return chosen or where_passed(traced.expressions, repairs[0], here, there)
 
         passed, call = passed_in(*found), found[0].call
         if passed is None:
             return None
-        again = passed_in(*simple) if simple[1] else None
+        again = passed_in(*simple, passed[1].names[0]) if simple[1] else None
         if again is not None and again[0] == passed[0]:
             passed, call = again, simple[0].call
         return self._line(passed[0], call, passed[1], "")

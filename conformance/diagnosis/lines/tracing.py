@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from conformance.adapters.protocols import ARRAYS
-from conformance.diagnosis.approximate import Approximate, exact
-from conformance.diagnosis.lines.expressions import Expression, read_expressions
+from conformance.diagnosis.approximate import Approximate, Float64, exact
+from conformance.diagnosis.lines.expressions import (
+    Expression,
+    Place,
+    read_expressions,
+    read_place,
+)
 from conformance.diagnosis.observe import Observation
+from conformance.numerics.state import State
 from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.subject import Subject
 
@@ -84,6 +90,71 @@ def repair(
     return [_read_results(each, traced.call) for each in given]
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A place that chose the value of a name.
+
+    Attributes:
+        place: The statement or the call.
+        name: The quantity that the value should be.
+        value: What the name has.
+        right: What it should have.
+        position: Its position among the results that a call returns, if it is one of several.
+    """
+
+    place: Place
+    name: str
+    value: Float64
+    right: Float64
+    position: int = -1
+
+
+def try_names(
+    subject: Subject,
+    traced: Traced,
+    place: Place,
+    values: tuple[Float64, Float64 | None],
+    others: Mapping[str, Any],
+) -> list[Chosen]:
+    """Make a call, and evaluate an expression in it with other values of its names.
+
+    Args:
+        subject: The implementation.
+        traced: The call.
+        place: The expression.
+        values: What it computes, and what it should compute; see the operation.
+        others: The values to try, by the names of quantities.
+    """
+    call = traced.call.call
+    assert call is not None, "a call is traced"  # noqa: S101
+    layer, _ = _prepare(subject, traced.call, traced.history)
+    given = asdict(place), *values, dict(others)
+    reported = layer.ask("try_names", call.x, bool(call.flag), *given, label=_LABEL)
+    subject.session.finish()
+    found = map(_read_chosen, reported if isinstance(reported, list) else [])
+    return [each for each in found if each is not None]
+
+
+def _read_chosen(reported: Any) -> Chosen | None:
+    """Return what a process that is not trusted has found; None if it is something else."""
+    place = read_place(reported)
+    if place is None:
+        return None
+    name, value, right = (reported.get(each) for each in ("name", "value", "right"))
+    if not (isinstance(value, np.ndarray) and isinstance(right, np.ndarray)):
+        return None
+    if not isinstance(name, str) or value.size != right.size or not right.size:
+        return None
+    position = reported.get("position")
+    return Chosen(
+        place,
+        name,
+        value.astype(np.float64),
+        right.astype(np.float64),
+        position if type(position) is int else -1,
+    )
+
+
 def trace_later(subject: Subject, call: Observation) -> Sequence[Expression]:
     """Make a call of a layer as ``trace`` does, after some training calls on the same batch."""
     assert call.call is not None, "a call is traced"  # noqa: S101
@@ -105,12 +176,7 @@ def _ask(
         reported = subject.session.ask("trace_forward", *seeded, label=_LABEL)
         subject.session.finish()
         return reported, None
-    layer, flag = subject.build(observation.config, observation.before), bool(call.flag)
-    for earlier in history:
-        _repeat(layer, earlier)
-    if history:
-        layer.write(observation.before)
-    written = layer.state
+    (layer, written), flag = _prepare(subject, observation, history), bool(call.flag)
     if call.cotangent is None:
         reported = layer.ask("trace_call", call.x, flag, repairs, label=_LABEL)
     else:
@@ -118,6 +184,19 @@ def _ask(
         reported = layer.ask("trace_gradient", *given, label=_LABEL)
     subject.session.finish()
     return reported, written
+
+
+def _prepare(
+    subject: Subject, observation: Observation, history: Sequence[Observation]
+) -> tuple[LayerHandle, State]:
+    """Return a layer after some calls, in the state before another call, and this state."""
+    assert observation.before is not None, "a layer has a state"  # noqa: S101
+    layer = subject.build(observation.config, observation.before)
+    for earlier in history:
+        _repeat(layer, earlier)
+    if history:
+        layer.write(observation.before)
+    return layer, layer.state
 
 
 def _repeat(layer: LayerHandle, earlier: Observation) -> None:

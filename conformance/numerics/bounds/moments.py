@@ -32,9 +32,7 @@ def statistics(
     return errors_of(moments(oracle.float64(x)), conventions, u)
 
 
-def errors_of(
-    of: Moments, conventions: Conventions = STRICT, u: float = U
-) -> tuple[Bound, Bound]:
+def errors_of(of: Moments, conventions: Conventions = STRICT, u: float = U) -> tuple[Bound, Bound]:
     """Return the bounds for the batch mean and the batch variance, each (D,), from the moments."""
     strict = _variance_error(of, u)
     e_mean = Bound.of(_mean_error(of, u))

@@ -29,7 +29,7 @@ from conformance.adapters.operations.values import (
 PACKAGE = Path(operations.__file__).parent
 INFRASTRUCTURE = {
     *("catalogue", "evaluation", "executor", "expressions", "forms", "frames", "marks"),
-    *("call_programs", "name_flow", "values", "wire"),
+    *("call_programs", "name_flow", "name_origins", "values", "wire"),
 }
 """Modules that define no operation."""
 
