@@ -68,6 +68,20 @@ def statement_at(file: str, line: int, end_line: int) -> ast.stmt | None:
     return max(around, key=lambda each: (each.lineno, each.col_offset), default=None)
 
 
+def function_at(file: str, line: int) -> ast.FunctionDef | None:
+    """Return the function whose definition, or whose first decorator, begins at a line."""
+    try:
+        nodes = ast.walk(_parse(file))
+    except (SyntaxError, ValueError):
+        return None
+    for each in nodes:
+        if isinstance(each, ast.FunctionDef):
+            decorators = [decorator.lineno for decorator in each.decorator_list]
+            if line == min([each.lineno, *decorators]):
+                return each
+    return None
+
+
 def describe_node(node: ast.expr | ast.stmt, file: str) -> dict[str, Any]:
     """Return the place of an expression or of a statement, as ``place_of`` describes it."""
     line, column, end_line, end_column = _span(node)

@@ -18,12 +18,14 @@ _NEAR = 1e-5
 
 
 def plain(value: Any) -> np.ndarray[Any, Any] | None:
-    """Return a number or an array in float64; None of anything else."""
+    """Return a number or an array in float64, of a batched one all lanes; None of anything else."""
+    while isinstance(value, jax.core.Tracer):
+        value = getattr(value, "val", None)
     if not isinstance(value, int | float | np.ndarray | np.generic | jax.Array):
         return None
     try:
         return np.asarray(value, np.float64)
-    except Exception:  # noqa: BLE001  a tracer, or no numbers
+    except Exception:  # noqa: BLE001  no numbers
         return None
 
 
@@ -36,6 +38,23 @@ def are_alike(one: Any, two: Any) -> bool:
     return bool((np.abs(one.ravel() - two.ravel()) <= limit).all())
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Binding:
+    """A value that a name got.
+
+    Attributes:
+        name: The name.
+        value: The value.
+        line: The line at which it got it; None for an argument.
+        before: How many bindings of the function there were before.
+    """
+
+    name: str
+    value: Any
+    line: int | None
+    before: int
+
+
 @dataclass(slots=True, eq=False)
 class Execution:
     """One execution of a function of the implementation.
@@ -45,95 +64,132 @@ class Execution:
         caller: The execution of the function that called it, if that is of the implementation.
         site: The place of the call in it, as ``place_of`` describes it.
         line: The line that is being executed; None before the first.
-        values: The values of its names.
-        before: The values that names had before those.
-        bound: The lines at which names got their values; None for arguments.
+        bindings: The values that its names got so far.
     """
 
     code: CodeType
     caller: Execution | None
     site: Mapping[str, Any] = field(default_factory=dict)
     line: int | None = None
-    values: dict[str, Any] = field(default_factory=dict)
-    before: dict[str, Any] = field(default_factory=dict)
-    bound: dict[str, int | None] = field(default_factory=dict)
+    bindings: list[Binding] = field(default_factory=list)
+    _values: dict[str, Any] = field(default_factory=dict)
 
     def note(self, names: Mapping[str, Any]) -> None:
         """Note the values of all names after a line."""
+        before = len(self.bindings)
         for name, value in names.items():
-            if name not in self.values or self.values[name] is not value:
-                if name in self.values:
-                    self.before[name] = self.values[name]
-                self.values[name], self.bound[name] = value, self.line
+            if name not in self._values or self._values[name] is not value:
+                self._values[name] = value
+                self.bindings.append(Binding(name, value, self.line, before))
+
+    def last(self, name: str, before: int | None = None) -> Binding | None:
+        """Return the last binding of a name, or the last one before others."""
+        earlier = reversed(self.bindings[:before])
+        return next((each for each in earlier if each.name == name), None)
 
 
-def find_origin(
-    execution: Execution, name: str, right: Any, *, certain: bool = False
-) -> dict[str, Any] | None:
-    """Return the place that chose the value of a name; None if it was computed for the name.
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Seeks the place that chose a value.
 
-    Args:
-        execution: Where the name is used.
-        name: The name.
-        right: The value that it should have.
-        certain: Only a number that is written there counts, and a call if the name had the right
-            value before, or another of its results is the right one. That one has a ``position``.
+    Attributes:
+        right: The value that should be there.
+        exchanged: Whether the right value is where this one should be: then a call that returns
+            both is followed by a statement that takes them in the wrong order.
     """
-    if name in execution.code.co_freevars:
-        around = execution.caller
-        while around is not None and name not in around.code.co_cellvars:
-            around = around.caller
-        return None if around is None else find_origin(around, name, right, certain=certain)
-    line = execution.bound.get(name)
-    if line is None:
-        return None if certain else _find_argument(execution, name, right)
-    statement = statement_at(execution.code.co_filename, line, line)
-    value = _value_of(statement, name)
-    if statement is None or value is None:
-        return None
-    described = describe_node(statement, execution.code.co_filename)
-    if _is_number(value):
-        return described
-    if isinstance(value, ast.Call):
-        if are_alike(execution.before.get(name), right):
+
+    right: Any
+    exchanged: bool = False
+
+    def of_name(
+        self, execution: Execution, name: str, *, certain: bool = False
+    ) -> dict[str, Any] | None:
+        """Return the place that chose the value of a name; None if it was computed for the name.
+
+        Args:
+            execution: Where the name is used.
+            name: The name.
+            certain: Only a number that is written there counts, and a call that took the place of
+                the right value.
+        """
+        around: Execution | None = execution
+        if name in execution.code.co_freevars:
+            while around is not None and name not in around.code.co_cellvars:
+                around = around.caller
+        bound = None if around is None else around.last(name)
+        if around is None or bound is None:
+            return None
+        return self._of_binding(around, bound, certain=certain)
+
+    def _of_binding(
+        self, execution: Execution, bound: Binding, *, certain: bool
+    ) -> dict[str, Any] | None:
+        if bound.line is None:
+            return None if certain else self._of_argument(execution, bound.name)
+        file = execution.code.co_filename
+        statement = statement_at(file, bound.line, bound.line)
+        value = _value_of(statement, bound.name)
+        if statement is None or value is None:
+            return None
+        described = describe_node(statement, file)
+        if _is_number(value):
             return described
-        beside = [execution.values[each] for each, at in execution.bound.items() if at == line]
-        if any(are_alike(each, right) for each in beside):
-            return {**described, "position": _position_of(statement, name)}
-    inner = None
-    if isinstance(value, ast.Name) and value.id in execution.bound:
-        inner = find_origin(execution, value.id, right, certain=certain)
-    chosen = isinstance(value, ast.Name | ast.IfExp) or _is_part(value)
-    return inner or (described if chosen and not certain else None)
+        if isinstance(value, ast.Call) and self._was_there(execution, bound):
+            return {**described, "position": _position_of(statement, bound.name)}
+        passed = _passed_by(execution, bound, value)
+        inner = passed and self._of_binding(execution, passed, certain=certain)
+        counted = isinstance(bound.value, int | float)  # by Python, not by JAX
+        chosen = counted or isinstance(value, ast.Name | ast.IfExp) or _is_part(value)
+        return inner or (described if chosen and not certain else None)
+
+    def _was_there(self, execution: Execution, bound: Binding) -> bool:
+        """Return whether the name had the right value before, or if another result has it."""
+        earlier = execution.last(bound.name, bound.before)
+        if earlier is not None and are_alike(earlier.value, self.right):
+            return True
+        beside = (each for each in execution.bindings if each.line == bound.line)
+        return self.exchanged and any(are_alike(each.value, self.right) for each in beside)
+
+    def _of_argument(self, execution: Execution, name: str) -> dict[str, Any] | None:
+        """Return the call that passed an argument, or the statement with the number passed."""
+        caller, call = execution.caller, expression_at(execution.site)
+        if caller is None or not isinstance(call, ast.Call) or not _passes(call, execution.code):
+            return None
+        argument = argument_of(call, execution.code, name)
+        inner = None
+        if isinstance(argument, ast.Name):
+            inner = self.of_name(caller, argument.id, certain=True)
+        return inner or describe_node(call, caller.code.co_filename)
 
 
-def _find_argument(execution: Execution, name: str, right: Any) -> dict[str, Any] | None:
-    """Return the call that passed an argument, or the statement with the number passed."""
-    caller, call = execution.caller, expression_at(execution.site)
-    if caller is None or not isinstance(call, ast.Call):
-        return None
-    argument = _argument_of(call, execution.code, name)
-    if argument is None:
-        return None
-    inner = None
-    if isinstance(argument, ast.Name) and argument.id in caller.bound:
-        inner = find_origin(caller, argument.id, right, certain=True)
-    return inner or describe_node(call, caller.code.co_filename)
+def _passed_by(execution: Execution, bound: Binding, value: ast.expr) -> Binding | None:
+    """Return the binding of another name whose value an expression passes on as it is."""
+    names = dict.fromkeys(each.id for each in ast.walk(value) if isinstance(each, ast.Name))
+    earlier = (execution.last(name, bound.before) for name in names)
+    same = [each for each in earlier if each and are_alike(each.value, bound.value)]
+    return same[0] if len(same) == 1 else None
 
 
-def _argument_of(call: ast.Call, code: CodeType, name: str) -> ast.expr | None:
+def _names_of(code: CodeType) -> tuple[str, ...]:
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return names[names[:1] in {("self",), ("cls",)} :]
+
+
+def _passes(call: ast.Call, code: CodeType) -> bool:
+    """Return whether the arguments of a call are those of a function, in its order."""
+    if any(isinstance(each, ast.Starred) for each in call.args):
+        return False
+    if getattr(call.func, "attr", getattr(call.func, "id", "")) == code.co_name:
+        return True  # not a function of JAX, which passes what it likes
+    return len(call.args) + len(call.keywords) == len(_names_of(code))
+
+
+def argument_of(call: ast.Call, code: CodeType, name: str) -> ast.expr | None:
     """Return the expression that a call passes as an argument; None for a default."""
-    for keyword in call.keywords:
-        if keyword.arg == name:
-            return keyword.value
-    names = code.co_varnames[: code.co_argcount]
-    names = names[names[:1] in {("self",), ("cls",)} :]
-    by_another = getattr(call.func, "attr", getattr(call.func, "id", "")) != code.co_name
-    if by_another and len(call.args) + len(call.keywords) != len(names):
-        return None  # such as a function of JAX that passes what it likes
-    if any(isinstance(each, ast.Starred) for each in call.args) or name not in names:
-        return None
-    return dict(zip(names, call.args, strict=False)).get(name)
+    for each in call.keywords:
+        if each.arg == name:
+            return each.value
+    return dict(zip(_names_of(code), call.args, strict=False)).get(name)
 
 
 def _value_of(statement: ast.stmt | None, name: str) -> ast.expr | None:
@@ -172,9 +228,8 @@ def _is_number(value: ast.expr) -> bool:
 def _is_part(value: ast.expr) -> bool:
     """Return whether an expression takes a value out of a container of results."""
     if isinstance(value, ast.Subscript):
-        return isinstance(value.slice, ast.Constant | ast.Name) and isinstance(
-            value.value, ast.Name
-        )
-    return isinstance(value, ast.Attribute) and (
-        isinstance(value.value, ast.Name) and value.value.id != "self" and value.attr != "value"
-    )
+        key, container = value.slice, value.value
+        return isinstance(key, ast.Constant | ast.Name) and isinstance(container, ast.Name)
+    if not isinstance(value, ast.Attribute) or not isinstance(value.value, ast.Name):
+        return False
+    return value.value.id != "self" and value.attr != "value"

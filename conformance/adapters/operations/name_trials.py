@@ -6,6 +6,7 @@ import ast
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from itertools import combinations, product
 from types import CodeType, FrameType
 from typing import Any
@@ -14,10 +15,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from conformance.adapters.operations.attribute_origins import find_attribute
 from conformance.adapters.operations.frames import is_own, place_of
 from conformance.adapters.operations.name_flow import expression_at, statement_at
-from conformance.adapters.operations.name_origins import Execution, are_alike, find_origin, plain
+from conformance.adapters.operations.name_origins import Execution, Search, are_alike, plain
 from conformance.adapters.protocols import Layer
+
+_SELF = "self."
+"""How names begin that stand for attributes of the module."""
 
 _MOST = 8
 """Names of one expression that are tried."""
@@ -113,6 +118,7 @@ class _Trials:
     def __init__(self, node: ast.expr, got: Any, right: Any, others: Mapping[str, Any]) -> None:
         self.found: list[dict[str, Any]] = []
         self._got, self._right, self._others = got, right, others
+        node = _Attributes().visit(deepcopy(node))
         self._code = compile(ast.Expression(node), "<expression>", "eval")
         names = (each.id for each in ast.walk(node) if isinstance(each, ast.Name))
         self._names = [*dict.fromkeys(names)][:_MOST]
@@ -120,16 +126,19 @@ class _Trials:
     def make(self, execution: Execution, frame: FrameType) -> None:
         """Try all values, just before the statement of the expression is executed."""
         names = {**frame.f_globals, **frame.f_locals}
-        local = [name for name in self._names if name in frame.f_locals]
+        owned = (name for name in self._names if name.startswith(_SELF))
+        with suppress(AttributeError):
+            names |= {name: getattr(names.get("self"), name[len(_SELF) :]) for name in owned}
+        local = [name for name in self._names if name in frame.f_locals or name.startswith(_SELF)]
         if self._right is None:
-            held = [name for name in local if are_alike(names[name], self._got)]
+            held = [name for name in local if are_alike(names.get(name), self._got)]
             wanted = next(iter(self._others.items()))
             self._add(execution, names, dict.fromkeys(held, wanted))
         elif not self.found and are_alike(self._evaluate(names, {}), self._got):
             self._try(execution, names, local)
 
     def _try(self, execution: Execution, names: dict[str, Any], local: list[str]) -> None:
-        fitting = {name: [*self._fitting(names[name])] for name in local}
+        fitting = {name: [*self._fitting(names.get(name))] for name in local}
         for name in local:
             for other in fitting[name]:
                 if self._is_right(names, {name: other}):
@@ -172,12 +181,26 @@ class _Trials:
         self, execution: Execution, names: dict[str, Any], changed: dict[str, tuple[str, Any]]
     ) -> None:
         for name, (other, value) in changed.items():
-            origin = find_origin(execution, name, value)
+            if name.startswith(_SELF):
+                origin = find_attribute(type(names["self"]), name[len(_SELF) :])
+            else:
+                origin = Search(value, exchanged=self._right is None).of_name(execution, name)
             if origin is not None:
                 values = {"value": plain(names[name]), "right": plain(value)}
                 self.found.append({**origin, **values, "name": other})
 
 
+class _Attributes(ast.NodeTransformer):
+    """Turns the attributes of a module that an expression uses into names."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        self.generic_visit(node)
+        if not isinstance(node.value, ast.Name) or node.value.id != "self":
+            return node
+        return ast.copy_location(ast.Name(_SELF + node.attr, ast.Load()), node)
+
+
 def _bound_together(execution: Execution, one: str, two: str) -> bool:
-    line = execution.bound.get(two)
-    return line is not None and execution.bound.get(one) == line
+    """Return whether two names got their values by one statement."""
+    lines = {each and each.line for each in map(execution.last, (one, two))}
+    return len(lines) == 1 and None not in lines

@@ -64,18 +64,19 @@ _Found = list[tuple[Place, Repair]]
 
 def _of_operands(subject: Subject, traced: Traced, wrong: Repair, right: Quantities) -> _Found:
     """Return the places that chose operands with which the expression is wrong."""
-    config = traced.call.config
+    config, call = traced.call.config, traced.call.call
+    assert call is not None, "a call is traced"  # noqa: S101
     others: Mapping[str, Float64 | np.float64] = {
         **{name: each.value for name, each in right.items() if name in _CHOSEN},
         "momentum": np.float64(config.momentum),
         "ε": np.float64(config.eps),
+        "N": np.float64(len(call.x)),
     }
     place = traced.expressions[wrong.at].place
     tried = try_names(subject, traced, place, (wrong.value, wrong.right), others)
     return [
         (each.place, Repair(wrong.at, 0, (each.name,), each.value, each.right, clean=wrong.clean))
         for each in tried
-        if each.position < 0  # what else was returned may be right for something else
     ]
 
 

@@ -121,6 +121,8 @@ def repairs_as_before(
         same = _evaluations(traced, before.expressions[each.at].place)
         turn = _evaluations(before, before.expressions[each.at].place).index(each.at)
         if turn >= len(same):
+            if len(repairs) > 1:  # the other mode may need some of them
+                continue
             return ()
         expression = traced.expressions[same[turn]]
         if not _uses_right(expression, traced, right if each.clean else {**other, **right}):

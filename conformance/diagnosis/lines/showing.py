@@ -65,6 +65,7 @@ class Showing:
             passed = self._passed((first, repairs), (simple, again), there)
             if passed is not None:
                 return passed
+            place = self._site(first, repairs) or place
         named = KnownValues(_without(elsewhere.steps, right.all))
         computed = (repairs[0].value, *first.expressions[repairs[0].at].operands)
         uses = next(filter(None, map(named.find, computed)), "")
@@ -86,24 +87,46 @@ class Showing:
         there: Sequence[Expression],
     ) -> Line | None:
         """Return the line where a value is passed on in the place of another, if it is clear."""
-
-        def passed_in(
-            traced: Traced, repairs: Repairs, name: str = ""
-        ) -> tuple[Place, Repair] | None:
-            here, other = (each.steps for each in self.traces.values(traced.call, self.others))
-            known = KnownValues({**other, **here}).find(repairs[0].value) is not None
-            chosen = where_chosen(
-                self.traces.subject, traced, repairs, here, right_elsewhere=known, name=name
-            )
-            return chosen or where_passed(traced.expressions, repairs[0], here, there)
-
-        passed, call = passed_in(*found), found[0].call
+        passed = self._chosen(*found)
+        if passed is not None:
+            again = self._chosen(*simple, passed[1].names[0]) if simple[1] else passed
+            if again is not None and again[0] == passed[0]:
+                call = simple[0].call if simple[1] else found[0].call
+                return self._line(again[0], call, again[1], "")
+        passed, call = self._handed_on(*found, there), found[0].call
         if passed is None:
             return None
-        again = passed_in(*simple, passed[1].names[0]) if simple[1] else None
+        again = self._handed_on(*simple, there) if simple[1] else None
         if again is not None and again[0] == passed[0]:
             passed, call = again, simple[0].call
         return self._line(passed[0], call, passed[1], "")
+
+    def _chosen(
+        self, traced: Traced, repairs: Repairs, name: str = ""
+    ) -> tuple[Place, Repair] | None:
+        here, other = (each.steps for each in self.traces.values(traced.call, self.others))
+        known = KnownValues({**other, **here}).find(repairs[0].value) is not None
+        return where_chosen(
+            self.traces.subject, traced, repairs, here, right_elsewhere=known, name=name
+        )
+
+    def _handed_on(
+        self, traced: Traced, repairs: Repairs, there: Sequence[Expression]
+    ) -> tuple[Place, Repair] | None:
+        right = self.traces.values(traced.call, self.others)[0].steps
+        return where_passed(traced.expressions, repairs[0], right, there)
+
+    def _site(self, traced: Traced, repairs: Repairs) -> Place | None:
+        """Return the call of a function that is right where another call evaluates it."""
+        repaired = {each.at for each in repairs}
+        wrong = traced.expressions[repairs[0].at]
+        others = [
+            each
+            for at, each in enumerate(traced.expressions)
+            if each.place == wrong.place and at not in repaired
+        ]
+        callers = {place for each in others for place in each.callers}
+        return next((each for each in wrong.callers if others and each not in callers), None)
 
     def _line(self, place: Place, call: Observation, repair: Repair, uses: str) -> Line:
         right = np.ravel(repair.right)
