@@ -17,6 +17,7 @@ from flax import nnx
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.nnx import NnxLayer, to_numpy
 from conformance.adapters.nnx_transforms import merged_call, path_at, path_of
+from conformance.adapters.operations.attribute_origins import find_attribute
 from conformance.adapters.operations.values import Live, numbers
 from conformance.adapters.protocols import ARRAYS, Config
 
@@ -126,6 +127,21 @@ def _assignments(tree: ast.AST, names: set[str]) -> Iterator[ast.stmt]:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 if any(isinstance(each, ast.Attribute) and each.attr in names for each in targets):
                     yield node
+
+
+def locate_initial(layer: NnxLayer, array: str) -> dict[str, Any] | None:
+    """Return the only statement of a constructor that assigns an array, as the line of a mistake.
+
+    Args:
+        layer: The layer.
+        array: The name of the array among those of the suite.
+
+    Returns:
+        ``file``, ``line``, ``column``, ``end_line``, ``end_column`` and ``text``, or None.
+    """
+    *path, name = layer.attributes.get(array, "").split(".")
+    owner = layer.held_at(".".join(path)) if path else layer.module
+    return find_attribute(type(owner), name)
 
 
 def keep_graph(layer: NnxLayer) -> Live:

@@ -13,6 +13,7 @@ from itertools import chain, islice
 
 from conformance.adapters.operations.executor import ExecutorLost
 from conformance.diagnosis.diagnosis import Investigation
+from conformance.diagnosis.lines.initial import find_initial
 from conformance.diagnosis.lines.line import Line
 from conformance.diagnosis.lines.repairs import (
     Repairs,
@@ -63,7 +64,9 @@ class Lines:
         evidence = found.evidence
         others = [parts[:at] + parts[at + 1 :] for at in range(len(parts))]
         return [
-            None if part.steps.keys() <= {"initial_state"} else self._find_one(each, evidence)
+            find_initial(self.subject, each, evidence)
+            if part.steps.keys() <= {"initial_state"}
+            else self._find_one(each, evidence)
             for part, each in zip(parts, others, strict=True)
         ]
 
