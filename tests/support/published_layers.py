@@ -51,6 +51,20 @@ class Train(Rows):
         return self.normalize(x, train=train)
 
 
+class Shown(Train):
+    """The statistics have the usual names only to be read."""
+
+    names = ("gamma", "beta", "_mean", "_var")
+
+    @property
+    def running_mean(self):
+        return self._mean[...]
+
+    @property
+    def running_var(self):
+        return self._var[...]
+
+
 class Deterministic(Rows):
     names = ("weight", "bias", "moving_mean", "moving_variance")
 

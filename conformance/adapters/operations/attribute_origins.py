@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.adapters.operations.frames import is_own
 from conformance.adapters.operations.name_flow import describe_node, function_at
-from conformance.adapters.operations.name_origins import argument_of
+from conformance.adapters.operations.name_origins import argument_of, value_of
 
 
 def find_attribute(owner: type, attribute: str) -> dict[str, Any] | None:
@@ -25,19 +25,20 @@ def find_attribute(owner: type, attribute: str) -> dict[str, Any] | None:
         (number, each)
         for number, (function, _) in enumerate(constructors)
         for each in ast.walk(function)
-        if isinstance(each, ast.Assign | ast.AnnAssign) and _assigns(each, attribute)
+        if isinstance(each, ast.Assign | ast.AnnAssign) and value_of(each, attribute)
     ]
     if len(found) != 1:
         return None
     number, statement = found[0]
     code = constructors[number][1]
-    given = statement.value
+    given = value_of(statement, attribute)
     if not isinstance(given, ast.Name) or given.id not in code.co_varnames[: code.co_argcount]:
-        return describe_node(statement, code.co_filename)
+        chosen = _default_in(constructors[number][0], given)
+        return describe_node(chosen or statement, code.co_filename)
     if number == 0:
         return None if given.id == attribute else describe_node(statement, code.co_filename)
     outer, around = constructors[number - 1]
-    calls = [e for e in ast.walk(outer) if isinstance(e, ast.Call) and _name_of(e) == "__init__"]
+    calls = _outer_calls(outer)
     if len(calls) != 1:
         return None
     passed = argument_of(calls[0], code, given.id)
@@ -46,20 +47,34 @@ def find_attribute(owner: type, attribute: str) -> dict[str, Any] | None:
 
 
 def _constructors(owner: type) -> Iterator[tuple[ast.FunctionDef, Any]]:
-    """Yield the constructors of a class and of its bases, and their code, in the order of calls."""
+    """Yield the constructors that run, each with its code, in the order of calls."""
     for each in owner.__mro__:
         code = getattr(vars(each).get("__init__"), "__code__", None)
         if code is not None and is_own(code.co_filename):
             function = function_at(code.co_filename, code.co_firstlineno)
-            if function is not None:
-                yield function, code
+            if function is None:
+                return
+            yield function, code
+            if not _outer_calls(function):
+                return
 
 
-def _assigns(statement: ast.Assign | ast.AnnAssign, attribute: str) -> bool:
-    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    flat = [part for each in targets for part in getattr(each, "elts", [each])]
-    return any(isinstance(each, ast.Attribute) and each.attr == attribute for each in flat)
+def _outer_calls(function: ast.FunctionDef) -> list[ast.Call]:
+    """Return the calls of the constructor of a base."""
+    calls = (each for each in ast.walk(function) if isinstance(each, ast.Call))
+    return [each for each in calls if getattr(each.func, "attr", "") == "__init__"]
 
 
-def _name_of(call: ast.Call) -> str:
-    return getattr(call.func, "attr", "")
+def _default_in(function: ast.FunctionDef, given: ast.expr | None) -> ast.expr | None:
+    """Return the default that chooses how an array is made, if an expression uses only one."""
+    arguments = function.args
+    several = [*arguments.posonlyargs, *arguments.args]
+    pairs = [
+        *zip(several[::-1], arguments.defaults[::-1], strict=False),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    used = {each.id for each in ast.walk(given or function) if isinstance(each, ast.Name)}
+    chosen = [default for argument, default in pairs if argument.arg in used and default]
+    named = [each for each in chosen if not isinstance(each, ast.Constant) or each.value]
+    makers = [each for each in named if not isinstance(getattr(each, "value", ""), int | float)]
+    return makers[0] if len(makers) == 1 else None

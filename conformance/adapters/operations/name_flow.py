@@ -68,6 +68,12 @@ def statement_at(file: str, line: int, end_line: int) -> ast.stmt | None:
     return max(around, key=lambda each: (each.lineno, each.col_offset), default=None)
 
 
+def stored_at(place: Mapping[str, Any]) -> ast.expr | None:
+    """Return the expression that the statement at a place assigns; None if it assigns none."""
+    statement = statement_at(place["file"], place["line"], place["end_line"])
+    return statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+
+
 def function_at(file: str, line: int) -> ast.FunctionDef | None:
     """Return the function whose definition, or whose first decorator, begins at a line."""
     try:

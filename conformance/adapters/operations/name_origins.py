@@ -109,8 +109,8 @@ class Search:
         Args:
             execution: Where the name is used.
             name: The name.
-            certain: Only a number that is written there counts, and a call that took the place of
-                the right value.
+            certain: Only a number that is written there counts, another name, and a call that took
+                the place of the right value.
         """
         around: Execution | None = execution
         if name in execution.code.co_freevars:
@@ -128,7 +128,7 @@ class Search:
             return None if certain else self._of_argument(execution, bound.name)
         file = execution.code.co_filename
         statement = statement_at(file, bound.line, bound.line)
-        value = _value_of(statement, bound.name)
+        value = value_of(statement, bound.name)
         if statement is None or value is None:
             return None
         described = describe_node(statement, file)
@@ -139,8 +139,8 @@ class Search:
         passed = _passed_by(execution, bound, value)
         inner = passed and self._of_binding(execution, passed, certain=certain)
         counted = isinstance(bound.value, int | float)  # by Python, not by JAX
-        chosen = counted or isinstance(value, ast.Name | ast.IfExp) or _is_part(value)
-        return inner or (described if chosen and not certain else None)
+        chosen = not certain and (counted or isinstance(value, ast.IfExp) or _is_part(value))
+        return inner or (described if chosen or isinstance(value, ast.Name) else None)
 
     def _was_there(self, execution: Execution, bound: Binding) -> bool:
         """Return whether the name had the right value before, or if another result has it."""
@@ -156,10 +156,31 @@ class Search:
         if caller is None or not isinstance(call, ast.Call) or not _passes(call, execution.code):
             return None
         argument = argument_of(call, execution.code, name)
+        if isinstance(argument, ast.Name) and argument.id == name:
+            return self.of_name(caller, name)  # passed as what it is, so chosen before
         inner = None
         if isinstance(argument, ast.Name):
             inner = self.of_name(caller, argument.id, certain=True)
+        if isinstance(argument, ast.Subscript):
+            inner = _in_display(caller, argument)
         return inner or describe_node(call, caller.code.co_filename)
+
+
+def _in_display(execution: Execution, part: ast.Subscript) -> dict[str, Any] | None:
+    """Return the statement with a dict in which a key has the value of another name."""
+    container, key = part.value, part.slice
+    bound = execution.last(container.id) if isinstance(container, ast.Name) else None
+    if bound is None or bound.line is None or not isinstance(key, ast.Constant):
+        return None
+    statement = statement_at(execution.code.co_filename, bound.line, bound.line)
+    display = value_of(statement, bound.name)
+    if statement is None or not isinstance(display, ast.Dict):
+        return None
+    for each, value in zip(display.keys, display.values, strict=True):
+        same = isinstance(each, ast.Constant) and each.value == key.value
+        if same and isinstance(value, ast.Name) and value.id != key.value:
+            return describe_node(statement, execution.code.co_filename)
+    return None
 
 
 def _passed_by(execution: Execution, bound: Binding, value: ast.expr) -> Binding | None:
@@ -192,8 +213,8 @@ def argument_of(call: ast.Call, code: CodeType, name: str) -> ast.expr | None:
     return dict(zip(_names_of(code), call.args, strict=False)).get(name)
 
 
-def _value_of(statement: ast.stmt | None, name: str) -> ast.expr | None:
-    """Return the expression that a statement assigns to a name."""
+def value_of(statement: ast.AST | None, name: str) -> ast.expr | None:
+    """Return the expression that a statement assigns to a name, or to an attribute."""
     pairs: list[tuple[ast.expr, ast.expr]]
     if isinstance(statement, ast.AnnAssign) and statement.value is not None:
         pairs = [(statement.target, statement.value)]
@@ -202,7 +223,7 @@ def _value_of(statement: ast.stmt | None, name: str) -> ast.expr | None:
     else:
         return None
     for target, value in pairs:
-        if isinstance(target, ast.Name) and target.id == name:
+        if name == getattr(target, "id", getattr(target, "attr", "")):
             return value
         if isinstance(target, ast.Tuple | ast.List):
             if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts):

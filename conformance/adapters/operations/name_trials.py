@@ -17,7 +17,7 @@ import numpy as np
 
 from conformance.adapters.operations.attribute_origins import find_attribute
 from conformance.adapters.operations.frames import is_own, place_of
-from conformance.adapters.operations.name_flow import expression_at, statement_at
+from conformance.adapters.operations.name_flow import expression_at, statement_at, stored_at
 from conformance.adapters.operations.name_origins import Execution, Search, are_alike, plain
 from conformance.adapters.protocols import Layer
 
@@ -55,7 +55,7 @@ def try_names(
         ``name``, that of the value tried, ``value``, what the name has instead of it, ``right``,
         and where it got that, described as a place is.
     """
-    node = expression_at(place)
+    node = expression_at(place) or stored_at(place)
     if node is None:
         return []
     watch = _Watch(place, _Trials(node, plain(got), plain(right), others))

@@ -57,7 +57,10 @@ def match_known_shape(plan: Plan, module: Any) -> KnownShape | None:
 
 
 def _has(module: Any, attribute: str) -> bool:
-    return getattr(module, attribute, None) is not None
+    """Return whether a module has an attribute, and not a property that only shows an array."""
+    held = getattr(module, attribute, None)
+    shown = isinstance(getattr(type(module), attribute, None), property)
+    return held is not None and (isinstance(held, nnx.Variable) or not shown)
 
 
 def _find_inside(module: Any) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from conformance.diagnosis.lines.candidates import Repair
 from conformance.diagnosis.lines.expressions import Expression, Place
 from conformance.diagnosis.lines.known_values import KnownValues
-from conformance.diagnosis.lines.repairs import Repairs
+from conformance.diagnosis.lines.repairs import Repairs, is_same
 
 _Way = Callable[[Repair], Iterator[Place]]
 
@@ -44,7 +44,7 @@ class Blame:
             found: The values whose replacement makes all results right, the best first.
         """
         if not self.other:  # what is right in the other mode may be in the wrong one
-            found = [each for each in found if not any(map(self._is_of_other_mode, each))]
+            found = [each for each in found if not any(map(self._may_be_of_other_mode, each))]
             return next(((self._place(each[0]), each) for each in found), None)
         first = sorted(found, key=lambda repairs: min(each.at for each in repairs))
         ways: list[tuple[_Way, Sequence[Repairs]]] = [
@@ -72,6 +72,12 @@ class Blame:
 
     def _is_of_other_mode(self, repair: Repair) -> bool:
         return self.elsewhere.find(repair.value) is not None
+
+    def _may_be_of_other_mode(self, repair: Repair) -> bool:
+        """Return whether a value may belong to the other mode, with no right one among operands."""
+        operands = self.expressions[repair.at].operands
+        left = any(is_same(repair.right, each) for each in operands)
+        return self._is_of_other_mode(repair) and not left
 
     def _itself(self, repair: Repair) -> Iterator[Place]:
         """Yield the place of an expression unless, with the same constants, it is right there."""

@@ -14,14 +14,10 @@ from conformance.diagnosis.approximate import Float64
 from conformance.diagnosis.lines.candidates import Repair
 from conformance.diagnosis.lines.expressions import Place
 from conformance.diagnosis.lines.repairs import Repairs
-from conformance.diagnosis.lines.right_values import GIVEN
+from conformance.diagnosis.lines.right_values import CHOSEN
 from conformance.diagnosis.lines.steps import Quantities
 from conformance.diagnosis.lines.tracing import Traced, try_names
 from conformance.properties.support.subject import Subject
-
-_CHOSEN = GIVEN | {"batch mean", "batch variance", "mean in use", "variance in use"}
-"""Arrays that may be taken for each other; what is computed from them may not."""
-
 
 _USUAL = {"batch mean": 0, "mean in use": 0, "batch variance": 1, "variance in use": 1}
 """The order of results: a statement that takes them in this order is right, what returns is not."""
@@ -67,7 +63,7 @@ def _of_operands(subject: Subject, traced: Traced, wrong: Repair, right: Quantit
     config, call = traced.call.config, traced.call.call
     assert call is not None, "a call is traced"  # noqa: S101
     others: Mapping[str, Float64 | np.float64] = {
-        **{name: each.value for name, each in right.items() if name in _CHOSEN},
+        **{name: each.value for name, each in right.items() if name in CHOSEN},
         "momentum": np.float64(config.momentum),
         "ε": np.float64(config.eps),
         "N": np.float64(len(call.x)),

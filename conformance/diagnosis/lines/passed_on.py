@@ -6,13 +6,14 @@ statement that gives the value another name, or hands it to another function.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from conformance.diagnosis.approximate import Float64
 from conformance.diagnosis.lines.candidates import Repair
 from conformance.diagnosis.lines.expressions import Expression, Place
+from conformance.diagnosis.lines.right_values import CHOSEN
 from conformance.diagnosis.lines.steps import Quantities
 
 _NEAR = 1e-5
@@ -42,33 +43,21 @@ def where_passed(
         other operand would make it right, or if several places pass the value on.
     """
     whole = expressions[wrong.at]
-    for user, got, expected in _comparisons(expressions, wrong, right):
-        for operand, source in zip(user.operands, user.sources, strict=False):
-            origin = expressions[source] if source >= 0 else None
-            if origin is None or any(whole.place.contains(use.place) for use in origin.uses):
-                continue
-            fits = (n for n, r in right.items() if _makes_right(got, expected, operand, r.value))
-            name = next(fits, None)
-            passing = [*_passing(expressions, source, there)]
-            if name is not None and len(passing) == 1:
-                found = Repair(source, 0, (name,), operand, right[name].value, clean=wrong.clean)
-                return passing[0], found
+    for operand, source in zip(whole.operands, whole.sources, strict=False):
+        origin = expressions[source] if source >= 0 else None
+        if origin is None or any(whole.place.contains(use.place) for use in origin.uses):
+            continue
+        fits = (
+            name
+            for name, each in right.items()
+            if name in CHOSEN and _makes_right(wrong.value, wrong.right, operand, each.value)
+        )
+        name = next(fits, None)
+        passing = [*_passing(expressions, source, there)]
+        if name is not None and len(passing) == 1:
+            found = Repair(source, 0, (name,), operand, right[name].value, clean=wrong.clean)
+            return passing[0], found
     return None
-
-
-_Comparison = tuple[Expression, Float64, Float64]
-"""An expression, its value, and what this may have to be."""
-
-
-def _comparisons(
-    expressions: Sequence[Expression], wrong: Repair, right: Quantities
-) -> Iterator[_Comparison]:
-    """Yield the wrong expression, and those in its text with each step that they may compute."""
-    whole = expressions[wrong.at]
-    yield whole, wrong.value, wrong.right
-    for part in expressions[: wrong.at]:
-        if whole.place.contains(part.place):
-            yield from ((part, value, r.value) for value in part.values for r in right.values())
 
 
 def _passing(

@@ -196,12 +196,13 @@ def _combinations(left: Sequence[tuple[Repair, set[str]]], wrong: set[str]) -> I
 def _exchanges(steps: Sequence[Repair]) -> Iterator[Repairs]:
     """Yield pairs of steps that have each other's value."""
     for one, other in combinations(steps, 2):
-        exchanged = _is_same(one.right, other.value) and _is_same(other.right, one.value)
+        exchanged = is_same(one.right, other.value) and is_same(other.right, one.value)
         if one.at != other.at and exchanged:
             yield one, other
 
 
-def _is_same(right: Float64, value: Float64) -> bool:
+def is_same(right: Float64, value: Float64) -> bool:
+    """Return whether two arrays have the same numbers, but for rounding."""
     return right.size == value.size and np.allclose(right.ravel(), value.ravel(), rtol=1e-5)
 
 

@@ -66,6 +66,9 @@ _OLD = {"running_mean": "old running mean", "running_var": "old running variance
 GIVEN = frozenset({"gamma", "beta", *_OLD.values()})
 """Names of what a call is given, and does not compute."""
 
+CHOSEN = GIVEN | {"batch mean", "batch variance", "mean in use", "variance in use"}
+"""Names of arrays that may be taken for each other; what is computed from them may not."""
+
 _Named = Iterator[tuple[str, Approximate]]
 
 

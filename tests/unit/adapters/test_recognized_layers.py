@@ -23,6 +23,7 @@ DETERMINISTIC += 'running_mean="moving_mean", running_var="moving_variance", fla
 
 LINES = {
     "Train": f"{NAMED}, {TRAINS}",
+    "Shown": f'{NAMED}, running_mean="_mean", running_var="_var", {TRAINS}',
     "Deterministic": DETERMINISTIC,
     "Opaque": f'{OPAQUE}, flag="live", flag_means="training"',
     "OpaqueProduct": 'features="k", momentum="keep", rngs=False, gamma="p", beta="q", '

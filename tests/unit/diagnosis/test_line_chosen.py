@@ -66,6 +66,95 @@ def test_where_a_wrong_statistic_is_chosen_is_shown(
     ("name", "method", "text"),
     [
         (
+            "line_of_number",  # what uses it is right for any number
+            """
+        def moved(self, old, new):
+            kept = 0.9
+            return kept * old + (1 - kept) * new
+        """,
+            "kept = 0.9",
+        ),
+        (
+            "line_of_argument",  # the function is right for other arguments
+            """
+        def __call__(self, x, use_running_average):
+            if use_running_average:
+                return super().__call__(x, True)
+            mean, var = self.moments(x)
+            self.running_mean[...] = self.moved(self.running_mean[...], mean)
+            self.running_var[...] = self.moved(self.running_mean[...], var)
+            return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+        """,
+            "self.moved(self.running_mean[...], var)",
+        ),
+        (
+            "line_of_constructor",
+            """
+        def __init__(self, d, momentum, eps, rngs):
+            super().__init__(d, eps, momentum, rngs)
+        """,
+            "super().__init__(d, eps, momentum, rngs)",
+        ),
+        (
+            "line_of_initial_value",
+            """
+        def __init__(self, d, momentum, eps, rngs):
+            self.momentum, self.eps = momentum, eps
+            self.gamma, self.beta = nnx.Param(jnp.ones(d)), nnx.Param(jnp.zeros(d))
+            self.running_mean = nnx.Variable(jnp.zeros(d))
+            self.running_var = nnx.Variable(jnp.zeros(d))
+        """,
+            "self.running_var = nnx.Variable(jnp.zeros(d))",
+        ),
+        (
+            "line_of_results",  # they are taken in the wrong order, and used rightly
+            """
+        def __call__(self, x, use_running_average):
+            if use_running_average:
+                return super().__call__(x, True)
+            mean, var = self.moments(x)
+            new_mean = self.moved(self.running_mean[...], mean)
+            self.store((new_mean, self.moved(self.running_var[...], var)))
+            return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+
+        def store(self, new):
+            var, mean = new
+            self.running_mean[...] = mean
+            self.running_var[...] = var
+        """,
+            "var, mean = new",
+        ),
+        (
+            "line_of_selection",  # both are right, for one of the modes
+            """
+        def moved(self, old, new):
+            return jnp.where(self.evaluating, super().moved(old, new), old)
+
+        def __call__(self, x, use_running_average):
+            self.evaluating = use_running_average
+            mean, var = self.moments(x)
+            self.running_var[...] = self.moved(self.running_var[...], var)
+            if use_running_average:
+                mean, var = self.running_mean[...], self.running_var[...]
+            else:
+                self.running_mean[...] = super().moved(self.running_mean[...], mean)
+            return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+        """,
+            "jnp.where(self.evaluating, super().moved(old, new), old)",
+        ),
+    ],
+)
+def test_where_an_operand_got_a_wrong_value_is_shown(find: Find, name: str, method: str, text: str):
+    """What would be right with another value of a name is not to blame."""
+    lines = [line for line in find(method, name=name) if line is not None]
+    assert {line.text for line in lines} == {text}
+    assert all(line.got != line.expected for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "text"),
+    [
+        (
             "line_of_alias",
             """
             def __call__(self, x, use_running_average):
