@@ -32,7 +32,8 @@ def find_attribute(owner: type, attribute: str) -> dict[str, Any] | None:
     number, statement = found[0]
     code = constructors[number][1]
     given = value_of(statement, attribute)
-    if not isinstance(given, ast.Name) or given.id not in code.co_varnames[: code.co_argcount]:
+    arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    if not isinstance(given, ast.Name) or given.id not in arguments:
         chosen = _default_in(constructors[number][0], given)
         return describe_node(chosen or statement, code.co_filename)
     if number == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
@@ -94,11 +94,13 @@ class Search:
 
     Attributes:
         right: The value that should be there.
+        of_attribute: Returns the place that chose the value of an attribute of a class.
         exchanged: Whether the right value is where this one should be: then a call that returns
             both is followed by a statement that takes them in the wrong order.
     """
 
     right: Any
+    of_attribute: Callable[[type, str], dict[str, Any] | None]
     exchanged: bool = False
 
     def of_name(
@@ -139,6 +141,9 @@ class Search:
         passed = _passed_by(execution, bound, value)
         inner = passed and self._of_binding(execution, passed, certain=certain)
         counted = isinstance(bound.value, int | float)  # by Python, not by JAX
+        if counted and isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name):
+            owner = execution.last(value.value.id)
+            return None if owner is None else self.of_attribute(type(owner.value), value.attr)
         chosen = not certain and (counted or isinstance(value, ast.IfExp) or _is_part(value))
         return inner or (described if chosen or isinstance(value, ast.Name) else None)
 

@@ -184,7 +184,8 @@ class _Trials:
             if name.startswith(_SELF):
                 origin = find_attribute(type(names["self"]), name[len(_SELF) :])
             else:
-                origin = Search(value, exchanged=self._right is None).of_name(execution, name)
+                search = Search(value, find_attribute, exchanged=self._right is None)
+                origin = search.of_name(execution, name)
             if origin is not None:
                 values = {"value": plain(names[name]), "right": plain(value)}
                 self.found.append({**origin, **values, "name": other})

@@ -96,6 +96,18 @@ def test_where_a_wrong_statistic_is_chosen_is_shown(
             "super().__init__(d, eps, momentum, rngs)",
         ),
         (
+            "line_of_keywords",  # of an attribute that has another name where it is used
+            """
+            def __init__(self, d, momentum, eps, rngs):
+                super().__init__(d, momentum=eps, eps=momentum, rngs=rngs)
+
+            def moved(self, old, new):
+                m = self.momentum
+                return m * old + (1 - m) * new
+            """,
+            "super().__init__(d, momentum=eps, eps=momentum, rngs=rngs)",
+        ),
+        (
             "line_of_initial_value",
             """
         def __init__(self, d, momentum, eps, rngs):
