@@ -144,7 +144,7 @@ class Search:
         if counted and isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name):
             owner = execution.last(value.value.id)
             return None if owner is None else self.of_attribute(type(owner.value), value.attr)
-        chosen = not certain and (counted or isinstance(value, ast.IfExp) or _is_part(value))
+        chosen = not certain and (counted or _is_choice(value) or _is_part(value))
         return inner or (described if chosen or isinstance(value, ast.Name) else None)
 
     def _was_there(self, execution: Execution, bound: Binding) -> bool:
@@ -249,6 +249,13 @@ def _is_number(value: ast.expr) -> bool:
     if isinstance(value, ast.UnaryOp):
         value = value.operand
     return isinstance(value, ast.Constant) and isinstance(value.value, int | float)
+
+
+def _is_choice(value: ast.expr) -> bool:
+    """Return whether an expression chooses one of two values, and not of two functions."""
+    if not isinstance(value, ast.IfExp):
+        return False
+    return not any(isinstance(each, ast.Call) for each in (value.body, value.orelse))
 
 
 def _is_part(value: ast.expr) -> bool:
