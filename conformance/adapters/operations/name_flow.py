@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -36,14 +37,10 @@ def expression_at(place: Mapping[str, Any]) -> ast.expr | None:
     if not place:
         return None
     span = place["line"], place["column"] - 1, place["end_line"], place["end_column"] - 1
-    try:
-        nodes = ast.walk(_parse(place["file"]))
-    except (SyntaxError, ValueError):
-        return None
     return next(
         (
             each
-            for each in nodes
+            for each in _nodes(place["file"])
             if isinstance(each, ast.expr)
             and _span(each) == span
             and not isinstance(getattr(each, "ctx", None), ast.Store)
@@ -54,13 +51,9 @@ def expression_at(place: Mapping[str, Any]) -> ast.expr | None:
 
 def statement_at(file: str, line: int, end_line: int) -> ast.stmt | None:
     """Return the innermost statement around some lines."""
-    try:
-        nodes = ast.walk(_parse(file))
-    except (SyntaxError, ValueError):
-        return None
     around = (
         each
-        for each in nodes
+        for each in _nodes(file)
         if isinstance(each, ast.stmt)
         and each.lineno <= line
         and end_line <= (each.end_lineno or each.lineno)
@@ -76,11 +69,7 @@ def stored_at(place: Mapping[str, Any]) -> ast.expr | None:
 
 def function_at(file: str, line: int) -> ast.FunctionDef | None:
     """Return the function whose definition, or whose first decorator, begins at a line."""
-    try:
-        nodes = ast.walk(_parse(file))
-    except (SyntaxError, ValueError):
-        return None
-    for each in nodes:
+    for each in _nodes(file):
         if isinstance(each, ast.FunctionDef):
             decorators = [decorator.lineno for decorator in each.decorator_list]
             if line == min([each.lineno, *decorators]):
@@ -90,16 +79,8 @@ def function_at(file: str, line: int) -> ast.FunctionDef | None:
 
 def describe_node(node: ast.expr | ast.stmt, file: str) -> dict[str, Any]:
     """Return the place of an expression or of a statement, as ``place_of`` describes it."""
-    line, column, end_line, end_column = _span(node)
     text = ast.get_source_segment("".join(linecache.getlines(file)), node) or ""
-    return {
-        "file": file,
-        "line": line,
-        "column": column + 1,
-        "end_line": end_line,
-        "end_column": end_column + 1,
-        "text": " ".join(text.split())[:_LONGEST_TEXT],
-    }
+    return _described(node, text, file)
 
 
 @lru_cache(1000)
@@ -118,6 +99,12 @@ def _uses(file: str, span: _Span) -> list[dict[str, Any]]:
         for name, passes in _loads(statement, names)
         if (name.lineno, name.col_offset) >= span[2:]
     ]
+
+
+def _nodes(file: str) -> Iterator[ast.AST]:
+    """Yield what a file consists of; nothing if it is no Python."""
+    with suppress(SyntaxError, ValueError):
+        yield from ast.walk(_parse(file))
 
 
 @lru_cache(8)
@@ -169,14 +156,18 @@ def _loads(node: ast.AST, names: set[str], passes: bool = True) -> Iterator[tupl
 
 
 def _place_of(name: ast.Name, statement: ast.stmt, file: str) -> dict[str, Any]:
-    line, column, end_line, end_column = _span(name)
     lines = linecache.getlines(file)[statement.lineno - 1 : statement.end_lineno]
+    ends = [statement.lineno, statement.end_lineno or statement.lineno]
+    return {**_described(name, "".join(lines), file), "lines": ends}
+
+
+def _described(node: ast.AST, text: str, file: str) -> dict[str, Any]:
+    line, column, end_line, end_column = _span(node)
     return {
         "file": file,
         "line": line,
         "column": column + 1,
         "end_line": end_line,
         "end_column": end_column + 1,
-        "text": " ".join("".join(lines).split())[:_LONGEST_TEXT],
-        "lines": [statement.lineno, statement.end_lineno or statement.lineno],
+        "text": " ".join(text.split())[:_LONGEST_TEXT],
     }

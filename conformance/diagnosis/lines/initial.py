@@ -37,24 +37,23 @@ def find_initial(subject: Subject, others: tuple[Part, ...], evidence: Evidence)
     wrong = [n for n, each in error_ratios(right, found).items() if each.max(initial=0) > 1]
     with suppress(ViolationFound, ExecutorLost):
         layer = subject.build(made.config)
-        places = {name: layer.ask("locate_initial", name, label=_LABEL) for name in wrong}
-        name = next((name for name in wrong if read_place(places[name])), "")
-        place = read_place(places.get(name))
-        if place is None:
-            return None
-        off = np.abs(found[name].value - right[name].value)
-        index = int(np.argmax(off))
-        return Line(
-            file=shorten(place.file, subject.implementation.name),
-            line=place.line,
-            column=place.column,
-            end_line=place.end_line,
-            end_column=place.end_column,
-            text=place.text,
-            quantity=name,
-            got=float(found[name].value[index]),
-            expected=float(right[name].value[index]),
-            training=True,
-            given={"D": made.config.features},
-        )
+        for name in wrong:
+            place = read_place(layer.ask("locate_initial", name, label=_LABEL))
+            if place is None:
+                continue
+            got, expected = found[name].value, right[name].value
+            index = int(np.argmax(np.abs(got - expected)))
+            return Line(
+                file=shorten(place.file, subject.implementation.name),
+                line=place.line,
+                column=place.column,
+                end_line=place.end_line,
+                end_column=place.end_column,
+                text=place.text,
+                quantity=name,
+                got=float(got[index]),
+                expected=float(expected[index]),
+                training=True,
+                given={"D": made.config.features},
+            )
     return None
