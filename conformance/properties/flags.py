@@ -189,7 +189,7 @@ def the_function_is_right_at_every_size(subject: Subject, case: Case) -> None:
     check_forward(subject, case.x, evaluated, evaluates=True)
 
 
-@requirement("BN-FWD-7", share=0.4, drawn=reordered_cases, evaluate=lambda _: integers(0, 1))
+@requirement("BN-FWD-7", share=0.25, drawn=reordered_cases, evaluate=lambda _: integers(0, 1))
 def rows_in_another_order_are_the_same_rows(
     subject: Subject, drawn: Reordered, evaluate: int
 ) -> None:
@@ -221,7 +221,7 @@ def batches_that_resemble_each_other_are_told_apart(
 
 @requirement(
     "BN-FWD-9",
-    share=0.2,
+    share=0.12,
     case=cases,
     flag=lambda _: integers(0, 1),
 )
@@ -234,7 +234,7 @@ def containers_do_not_matter_to_the_function(subject: Subject, case: Case, flag:
 
 @requirement(
     "BN-FWD-10",
-    share=0.2,
+    share=0.12,
     case=cases,
     seed=lambda _: integers(0, 9999),
     flag=lambda _: integers(0, 1),

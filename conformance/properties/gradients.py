@@ -261,7 +261,7 @@ def one_linear_map_moves_along_all_tangents(
 
 @requirement(
     "BN-GRAD-12",
-    share=0.4,
+    share=0.25,
     drawn=lambda _: twice_pulled_cases(SECOND),
     evaluate=lambda _: integers(0, 1),
 )

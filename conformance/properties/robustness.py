@@ -146,7 +146,7 @@ def nothing_is_clipped_or_rounded(subject: Subject, case: Case) -> None:
     check_evaluation(layer, case, x)
 
 
-@requirement("BN-NUM-4", share=0.5, case=cases, place=lambda _: integers(0, 999), poison=not_finite)
+@requirement("BN-NUM-4", share=0.3, case=cases, place=lambda _: integers(0, 999), poison=not_finite)
 def what_is_not_finite_stays_where_it_is(
     subject: Subject, case: Case, place: int, poison: int
 ) -> Iterator[None]:

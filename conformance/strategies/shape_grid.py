@@ -73,8 +73,10 @@ DEFAULT = tuple(
     for shift in (0, 5)
 )
 
-BOUNDARIES = (7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
-BOUNDARIES_LARGE = (255, 256, 257, 511, 512, 513, 1023, 1024, 1025)
+BOUNDARIES = (7, 8, 9, 15, 17, 31, 32, 63, 65, 127, 128, 129)
+BOUNDARIES_LARGE = (255, 257, 511, 512, 513, 1023, 1024, 1025)
+"""For each power of two from 8 to 1024 a multiple of it, and sizes one above and one below one."""
+
 DIVISIBLE = (12, 50, 100, 840)
 """Multiples of unusual block sizes: 840 is divisible by every number up to 8, and by 10 and 12."""
 
@@ -88,7 +90,7 @@ SWEEP = tuple(
     Entry(rows, features, *SWEPT)
     for rows, features in (*_BOTH, *zip(SIZES, reversed(SIZES), strict=True))
 )
-"""Every size next to a block boundary, for rows and for features; iterated over, not drawn.
+"""Sizes next to the boundaries of every block, rows and features; iterated over, not drawn.
 
 Each entry costs a compilation, so the sizes of one axis are paired with those of the other: the
 smallest number of rows with the largest number of features, and so on.
@@ -108,26 +110,26 @@ _FUNCTION = (0.9, 1e-5)
 FORWARD_SWEEP = tuple(
     Entry(rows, features, *_FUNCTION)
     for rows, features in (
-        *((1, 1), (1, 2), (2, 1), (3, 3), (4, 9)),
-        *((7, 1025), (16, 1024), (31, 513), (65, 257)),
-        *((33, 33), (129, 129), (257, 65), (513, 8), (1024, 7), (1025, 31)),
-        *((50, 100), (840, 12)),
-        *((4097, 1), (65537, 1)),
+        *((1, 1), (1, 2), (2, 1), (3, 3), (4097, 4)),
+        *((entry.rows, entry.features) for entry in EAGER),
+        *((31, 1024), (33, 513), (129, 1025), (513, 33), (840, 129), (1024, 31)),
+        *((50, 100), (65537, 1)),
     )
 )
 """Sizes for the forward function, which is not compiled, so that each of its operations costs a
-program for each size: the first ones are in the grid, and cost none. On both axes a size lies
-between any two powers of two up to 1024, and any of them divides a size and leaves a tail of
-another."""
+program for each size: layers are called with the first ones, too, so these cost none. Together
+with the grid a size of both axes lies between any two powers of two up to 1024, and any of them
+divides a size and leaves a tail of another."""
 
 FORWARD_SWEEP_QUICK = tuple(
     Entry(rows, features, *_FUNCTION)
     for rows, features in (
-        *((1, 1), (1, 2), (2, 1), (3, 3), (4, 9)),
-        *((33, 33), (65, 257), (7, 1025), (840, 12), (1025, 31)),
+        *((1, 1), (1, 2), (2, 1), (3, 3)),
+        *((entry.rows, entry.features) for entry in EAGER),
+        *((33, 513), (129, 1025), (840, 129)),
     )
 )
-"""Those that are in the grid, and a few others."""
+"""Those that cost nothing, and a few others."""
 
 _AROUND_BLOCKS = (
     Entry(rows, features, *_FUNCTION)

@@ -187,13 +187,12 @@ def output_error(
     total: Float64 = np.abs(z) * (gamma * ((rho + 3 * u) * (1 + 4 * u) + 2 * u))
     total += 2 * u * np.abs(y)
     total += np.abs(x) * (2 * of_fused)
-    total += gamma * (e_mean * r * (1 + rho) * (1 + 4 * u) + r * FLUSHED)
-    total += 4 * u * beta + 3 * of_fused * np.abs(mean)
+    of_feature = gamma * (e_mean * r * (1 + rho) * (1 + 4 * u) + r * FLUSHED)
+    total += of_feature + 4 * u * beta + 3 * of_fused * np.abs(mean)
     if conventions.output_roundoff() or conventions.output_spacing():
         total += narrow_error(z, gamma, beta, y, conventions)
-    beyond = may_overflow(z, gamma, beta, total, conventions)
-    unlimited: Float64 = np.where(beyond, np.inf, total)
-    return unlimited
+    total[may_overflow(z, gamma, beta, total, conventions)] = np.inf
+    return total
 
 
 def narrow_error(
@@ -213,8 +212,10 @@ def may_overflow(
     z: Float64, gamma: Float64, beta: Float64, error: Float64, conventions: Conventions = STRICT
 ) -> npt.NDArray[np.bool_]:
     """Return where y of a declared dtype, or an operand of it, may overflow, given its error."""
-    largest = np.maximum(np.abs(z), 1) * np.maximum(gamma, 1) + beta + error
-    beyond: npt.NDArray[np.bool_] = largest > conventions.largest_output()
+    size, gain, limit = np.abs(z), np.maximum(gamma, 1), conventions.largest_output()
+    if max(size.max(), 1) * gain.max() + beta.max() + error.max() <= limit:
+        return np.zeros(error.shape, np.bool_)  # the usual case, and much faster
+    beyond: npt.NDArray[np.bool_] = np.maximum(size, 1) * gain + beta + error > limit
     return beyond
 
 

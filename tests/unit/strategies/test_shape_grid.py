@@ -11,15 +11,18 @@ from conformance.strategies.shape_grid import DEFAULT
 
 
 @pytest.mark.parametrize("block", [8, 16, 32, 64, 128, 256, 512, 1024])
-def test_block_boundaries_are_swept(block: int):
-    """A block, one row less and one row more are all in the sweep."""
-    assert {block - 1, block, block + 1} <= {entry.rows for entry in shape_grid.SWEEP}
+@pytest.mark.parametrize("axis", ["rows", "features"])
+def test_block_boundaries_are_swept(block: int, axis: str):
+    """Whole blocks, one element less and one more, and less than a block are in the sweep."""
+    sizes = {getattr(entry, axis) for entry in shape_grid.SWEEP}
+    assert {0, 1, block - 1} <= {size % block for size in sizes if size >= block - 1}
+    assert any(block // 2 < size < block for size in sizes)
 
 
 def test_widths_are_swept():
     """The sweep has widths around every usual number of lanes, and square batches."""
     widths = {entry.features for entry in shape_grid.SWEEP}
-    assert {7, 9, 31, 33, 127, 129, 255, 257} <= widths
+    assert {7, 9, 31, 65, 127, 129, 255, 257} <= widths
     assert any(entry.rows == entry.features > 1 for entry in shape_grid.SWEEP)
 
 
