@@ -172,6 +172,15 @@ def diagnosis_facts(diagnosis: dict[str, Any], *, brief: bool = False, most: int
     return lines
 
 
+_CORRECTED = {
+    "instead": "all calls tried are right with {}",
+    "also": "all calls tried are right if this follows: {}",
+    "in training": "all calls tried are right if only training executes {}",
+    "without": "all calls tried are right without it",
+}
+"""What an edit shows, by how it changes the place."""
+
+
 def line_facts(line: Mapping[str, Any] | None) -> list[str]:
     """Return where a mistake is, and the numbers that show it if there are any, as lines."""
     if line is None:
@@ -180,6 +189,11 @@ def line_facts(line: Mapping[str, Any] | None) -> list[str]:
     place = place if len(place) <= _LONGEST_PLACE else "…" + place[1 - _LONGEST_PLACE :]
     if "got" not in line:  # where no number is wrong
         return [_cut(f"{_INDENT}{place}  {line['text']}")]
+    if line.get("how"):
+        wrapped = {"initial_indent": f"{_INDENT}  ", "subsequent_indent": f"{_INDENT}    "}
+        corrected = _CORRECTED[line["how"]].format(line.get("new", ""))
+        more = textwrap.wrap(corrected, WIDTH, max_lines=3, placeholder=" …", **wrapped)
+        return [_cut(f"{_INDENT}{place}  {line['text']}"), *more]
     mode = "" if line["training"] else " in evaluation"
     uses = f", by the {line['uses']}," if line.get("uses") else ""
     expected = f"{line['expected']:.7g} is expected{mode}"

@@ -79,6 +79,7 @@ _BY_MODULE = {
     ),
     "equations": ("trace_call", "trace_gradient", "trace_forward", "trace_program"),
     "name_trials": ("try_names",),
+    "edit_trials": ("list_edits", "try_edits"),
     "stopped_gradients": ("stop_gradient", "unstop_gradient"),
     "growth": ("measure_growth",),
 }
@@ -123,6 +124,8 @@ ON_TRUST = frozenset(
         "trace_forward",
         "trace_program",
         "try_names",
+        "list_edits",
+        "try_edits",
         "stop_gradient",
         "unstop_gradient",
     }

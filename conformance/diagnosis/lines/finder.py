@@ -13,6 +13,7 @@ from itertools import chain, islice
 
 from conformance.adapters.operations.executor import ExecutorLost
 from conformance.diagnosis.diagnosis import Investigation
+from conformance.diagnosis.lines.edited import Edits
 from conformance.diagnosis.lines.initial import find_initial
 from conformance.diagnosis.lines.line import Line
 from conformance.diagnosis.lines.repairs import (
@@ -88,11 +89,31 @@ class Lines:
         deviant = [evidence.observations[at] for at in evidence.deviant]
         seen = sorted(filter(is_traceable, deviant), key=rank)
         with suppress(ViolationFound, ExecutorLost):
+            edits = self._edits(others, evidence, seen)
+            if edits is not None and (line := edits.find(usual=True)):
+                return line
             line = self._find_repaired(others, evidence, seen)
             if line is None and not others:
                 line = self._find_stopping(seen) or self._find_leaking(deviant)
-            return line
+            return edits.find(usual=False) if line is None and edits is not None else line
         return None
+
+    def _edits(
+        self, others: tuple[Part, ...], evidence: Evidence, seen: Sequence[Observation]
+    ) -> Edits | None:
+        """Return edits of the source, if a call of a layer is wrong."""
+        wrong = [each for each in seen if each.call is not None and each.before is not None]
+        if not wrong:
+            return None
+        deviant = {id(evidence.observations[at]) for at in evidence.deviant}
+        right = [
+            each
+            for each in evidence.observations
+            if id(each) not in deviant and is_traceable(each) and each.before is not None
+        ]
+        modes = {each.call.training for each in wrong[:1] if each.call is not None}
+        right.sort(key=lambda each: (each.call is None or each.call.training in modes, rank(each)))
+        return Edits(self.subject, wrong, right, lambda call: self.traces.target(call, others))
 
     def _find_repaired(
         self, others: tuple[Part, ...], evidence: Evidence, seen: Sequence[Observation]

@@ -47,6 +47,9 @@ class Line:
         training: Whether it is a training call.
         given: The batch x, (N, D), and the other numbers that matter, by name.
         uses: What it uses that is right for something else, if it does.
+        how: How an edit changes the place to make all calls right, if that shows it: by what is
+            there ``instead``, or ``also``, a condition ``in training``, or ``without`` it.
+        new: What is there after the edit.
     """
 
     file: str
@@ -61,6 +64,8 @@ class Line:
     training: bool
     given: dict[str, Any]
     uses: str = ""
+    how: str = ""
+    new: str = ""
 
     @property
     def place(self) -> tuple[str, int, int, int, int]:

@@ -75,7 +75,7 @@ def find_repairs(
     for kind in Kind if forward else (Kind.UNKNOWN, Kind.FORM, Kind.STEP):
         tried = [*islice(candidates(traced, right, elsewhere, wrong, kind), _MOST)]
         results = repair(subject, traced, [{each.number: each.right} for each in tried])
-        rest = (_wrong_in(target, found) for found in results)
+        rest = (wrong_in(target, found) for found in results)
         here = [*zip(tried, rest, strict=False)]
         whole = _whole(here)
         if whole and whole[0][0].clean:
@@ -146,14 +146,14 @@ def _evaluations(traced: Traced, place: Place) -> list[int]:
 
 def returns_as(target: Quantities, traced: Traced) -> bool:
     """Return whether a call returns what another one should."""
-    return "y" in target and not _wrong_in({"y": target["y"]}, traced.results or {})
+    return "y" in target and not wrong_in({"y": target["y"]}, traced.results or {})
 
 
 def wrong_results(target: Quantities, traced: Traced) -> set[str]:
     """Return the names of the wrong results of a call; none if they are wrong by too little."""
-    if not traced.results or not _wrong_in(target, traced.results, _FAR):
+    if not traced.results or not wrong_in(target, traced.results, _FAR):
         return set()
-    return _wrong_in(target, traced.results)
+    return wrong_in(target, traced.results)
 
 
 def _repairing(
@@ -163,7 +163,7 @@ def _repairing(
     attempts = [{each.number: each.right for each in chosen} for chosen in tried]
     results = repair(subject, traced, attempts)
     for chosen, found in zip(tried, results, strict=False):
-        if not _wrong_in(target, found):
+        if not wrong_in(target, found):
             yield chosen
 
 
@@ -206,7 +206,7 @@ def is_same(right: Float64, value: Float64) -> bool:
     return right.size == value.size and np.allclose(right.ravel(), value.ravel(), rtol=1e-5)
 
 
-def _wrong_in(target: Quantities, results: Results, bounds: float = 1) -> set[str]:
+def wrong_in(target: Quantities, results: Results, bounds: float = 1) -> set[str]:
     """Return the names of the results that are wrong by more than some bounds."""
     ratios = error_ratios(target, dict(results))
     return {name for name, ratio in ratios.items() if ratio.max(initial=0) > bounds}

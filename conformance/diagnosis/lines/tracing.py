@@ -60,7 +60,7 @@ def trace(subject: Subject, call: Observation, history: Sequence[Observation] = 
     reported, written = _ask(subject, call, history)
     if not isinstance(reported, dict) or not reported:
         return Traced(call)
-    found = _read_results(reported.get("results"), call)
+    found = read_results(reported.get("results"), call)
     arrays = {name: each.value for name, each in found.items()}
     made = replace(call, before=written, raised="")
     if call.gradients is not None:
@@ -87,7 +87,7 @@ def repair(
     repairs = [[[number, array] for number, array in each.items()] for each in attempts]
     reported, _ = _ask(subject, traced.call, traced.history, repairs)
     given = reported if isinstance(reported, list) else []
-    return [_read_results(each, traced.call) for each in given]
+    return [read_results(each, traced.call) for each in given]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ def _repeat(layer: LayerHandle, earlier: Observation) -> None:
         layer.call(earlier.call.x, bool(earlier.call.flag))
 
 
-def _read_results(reported: Any, call: Observation) -> Results:
+def read_results(reported: Any, call: Observation) -> Results:
     """Return the results from a process that is not trusted, by the names of predictions."""
     if not isinstance(reported, dict):
         return {}

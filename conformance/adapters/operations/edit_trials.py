@@ -1,0 +1,227 @@
+"""The operations that make a call with a small edit of the source of the implementation."""
+
+from __future__ import annotations
+
+import ast
+import gc
+import linecache
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache, lru_cache
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from conformance.adapters.implementation import Implementation
+from conformance.adapters.operations.expressions import function_of
+from conformance.adapters.operations.frames import is_own
+from conformance.adapters.operations.name_flow import describe_node
+from conformance.adapters.operations.source_edits import GUESSED, IN_TRAINING, Edit, edits_of
+from conformance.adapters.operations.values import numbers
+from conformance.adapters.protocols import ARRAYS, STATISTICS, Config, Layer
+
+_Names = tuple[tuple[str, str], ...]
+_Key = tuple[str, int]
+
+
+def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the edits of what a call executes, the most usual first.
+
+    Args:
+        implementation: What is judged.
+        made: The call: ``features``, ``momentum``, ``eps`` and ``seed`` of the layer; ``arrays``,
+            its state, by name; ``x``, the batch, (N, D); ``flag``, ``use_running_average``;
+            ``training``, whether it trains; and ``w``, the cotangent of y, (N, D), to differentiate
+            it, or None.
+
+    Returns:
+        The edits in the rules of derivatives if it has any, else in all that is executed; those
+        that are guessed in rules only. The place of each edit, as ``place_of`` describes it, ``number``, by which ``try_edits``
+        knows it together with the file, ``rank``, ``how`` it changes that place, and the ``new``
+        text.
+    """
+    executed, forward = (_executed(implementation, each) for each in (made, {**made, "w": None}))
+    names = _statistics(implementation, made)
+    found = []
+    for file, lines in executed.items():
+        rules = lines - forward[file]
+        only = rules or lines
+        for number, edit in enumerate(_edits(file, names)):
+            if edit.statement is None:
+                continue
+            among = rules if edit.rank >= GUESSED else only
+            if edit.scope and among.isdisjoint(_lines_of(edit.statement)):
+                continue
+            place = describe_node(edit.shown, file)
+            more = {"number": number, "rank": edit.rank, "how": edit.how, "new": edit.text}
+            found.append({**place, **more})
+    return sorted(found, key=lambda each: each["rank"])
+
+
+def try_edits(
+    implementation: Implementation, made: dict[str, Any], chosen: list[Any]
+) -> list[dict[str, Any]]:
+    """Make a call with one edit at a time.
+
+    Args:
+        implementation: What is judged.
+        made: The call; see ``list_edits``.
+        chosen: The file and the number of each edit; no file for none.
+
+    Returns:
+        For each, y and the arrays after the call by name, or the gradients of Σ w·y with respect to
+        x and the arrays; nothing if the call raises, or the edit changes nothing.
+    """
+    names = _statistics(implementation, made)
+    functions = _functions({file for file, _ in chosen})
+    results = []
+    for file, number in chosen:
+        edits = _edits(file, names) if file else []
+        edit = edits[number] if number < len(edits) else None
+        if edit is None or (edit.how == IN_TRAINING and made["training"]):
+            results.append(_results(implementation, made))
+            continue
+        with _edited(file, names, edit, functions[file]) as changed:
+            results.append(_results(implementation, made) if changed else {})
+    return results
+
+
+def _results(implementation: Implementation, made: Mapping[str, Any]) -> dict[str, Any]:
+    with jax.disable_jit(), suppress(Exception):  # what an edit makes it raise is no answer
+        layer = _build(implementation, made)
+        layer.write(made["arrays"])
+        x, flag, w = jnp.asarray(made["x"]), bool(made["flag"]), made["w"]
+        if w is None:
+            y, after = layer(x, flag), layer.read()
+            return {"y": numbers(y), **{name: numbers(after[name]) for name in ARRAYS}}
+        traced = function_of(layer, flag)
+        if traced is None:
+            return {}
+        y, pull = jax.vjp(lambda state, batch: traced.call(state, batch)[0], traced.state, x)
+        of_state, of_x = pull(jnp.asarray(w).reshape(y.shape).astype(y.dtype))
+        of_arrays = traced.read(of_state)
+        found = {name: numbers(of_arrays[name]) for name in ARRAYS if name in of_arrays}
+        return {**found, "x": numbers(of_x)}
+    return {}
+
+
+def _build(implementation: Implementation, made: Mapping[str, Any]) -> Layer:
+    assert implementation.build is not None, "gated by Capability.LAYER"  # noqa: S101
+    given = {name: made[name] for name in ("features", "momentum", "eps", "seed")}
+    return implementation.build(Config(**given))
+
+
+def _statistics(implementation: Implementation, made: Mapping[str, Any]) -> _Names:
+    """Return the attributes of the running statistics, each with that of the other."""
+    own: Mapping[str, str] = getattr(_build(implementation, made), "attributes", {})
+    one, two = (own.get(name, name).rpartition(".")[2] for name in STATISTICS)
+    return ((one, two), (two, one)) if one != two else ()
+
+
+@lru_cache(8)
+def _parse(file: str) -> ast.Module:
+    return ast.parse("".join(linecache.getlines(file)))
+
+
+@lru_cache(8)
+def _edits(file: str, names: _Names) -> list[Edit]:
+    return edits_of(_parse(file), dict(names))
+
+
+def _lines_of(statement: ast.stmt) -> range:
+    return range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+
+
+def _executed(
+    implementation: Implementation, made: Mapping[str, Any]
+) -> defaultdict[str, set[int]]:
+    """Return the lines of the implementation that a call executes, by file."""
+    lines = defaultdict[str, set[int]](set)
+    own = cache(is_own)
+
+    def step(frame: FrameType, event: str, _: Any) -> Any:
+        file = frame.f_code.co_filename
+        if not own(file):
+            return None
+        lines[file].add(frame.f_lineno)
+        return step
+
+    before = sys.gettrace()
+    sys.settrace(step)
+    try:
+        _results(implementation, made)
+    finally:
+        sys.settrace(before)
+    return lines
+
+
+def _functions(files: set[str]) -> dict[str, list[FunctionType]]:
+    """Return the functions of files, whatever holds them."""
+    found: dict[str, list[FunctionType]] = {file: [] for file in files}
+    for each in gc.get_objects():
+        if type(each) is FunctionType and each.__code__.co_filename in found:
+            found[each.__code__.co_filename].append(each)
+    return found
+
+
+@contextmanager
+def _edited(
+    file: str, names: _Names, edit: Edit, functions: Sequence[FunctionType]
+) -> Iterator[bool]:
+    """Let the functions and the names of a file be as an edit makes them; yield whether they are.
+
+    Functions keep their identity, so whatever wraps them is the same; jit must be disabled, or
+    what was compiled before is executed.
+    """
+    tree = _parse(file)
+    with edit.made():
+        try:
+            code = compile(tree, file, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError):
+            yield False
+            return
+        if not edit.scope and edit.statement is not None and functions:
+            with _assigned(edit.statement, functions[0].__globals__, file) as changed:
+                yield changed
+            return
+    codes = {(each.co_qualname, each.co_firstlineno): each for each in _codes(code)}
+    before = [(each, each.__code__) for each in functions]
+    changed = False
+    try:
+        for each, old in before:
+            new = codes.get((old.co_qualname, old.co_firstlineno))
+            if new is not None and new != old and new.co_freevars == old.co_freevars:
+                each.__code__, changed = new, True
+        yield changed
+    finally:
+        for each, old in before:
+            each.__code__ = old
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield each
+            yield from _codes(each)
+
+
+@contextmanager
+def _assigned(statement: ast.stmt, names: dict[str, Any], file: str) -> Iterator[bool]:
+    """Execute an assignment of a module anew, for a while."""
+    if not isinstance(statement, ast.Assign):
+        yield False
+        return
+    targets = [each.id for each in statement.targets if isinstance(each, ast.Name)]
+    before = {name: names[name] for name in targets if name in names}
+    try:
+        with suppress(Exception):  # what an edit makes it raise is no answer
+            exec(compile(ast.Module([statement], []), file, "exec"), names)  # noqa: S102
+            yield True
+            return
+        yield False
+    finally:
+        names.update(before)
