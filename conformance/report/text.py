@@ -189,11 +189,9 @@ def line_facts(line: Mapping[str, Any] | None) -> list[str]:
     place = place if len(place) <= _LONGEST_PLACE else "…" + place[1 - _LONGEST_PLACE :]
     if "got" not in line:  # where no number is wrong
         return [_cut(f"{_INDENT}{place}  {line['text']}")]
-    if line.get("how"):
-        wrapped = {"initial_indent": f"{_INDENT}  ", "subsequent_indent": f"{_INDENT}    "}
-        corrected = _CORRECTED[line["how"]].format(line.get("new", ""))
-        more = textwrap.wrap(corrected, WIDTH, max_lines=3, placeholder=" …", **wrapped)
-        return [_cut(f"{_INDENT}{place}  {line['text']}"), *more]
+    corrected = _corrected(line)
+    if not line.get("shown", True):
+        return [_cut(f"{_INDENT}{place}  {line['text']}"), *corrected]
     mode = "" if line["training"] else " in evaluation"
     uses = f", by the {line['uses']}," if line.get("uses") else ""
     expected = f"{line['expected']:.7g} is expected{mode}"
@@ -201,7 +199,22 @@ def line_facts(line: Mapping[str, Any] | None) -> list[str]:
     given = [f"{name} = {format_literal(each)}" for name, each in line["given"].items()]
     while len(given) > 1 and len(numbers + ", ".join(given)) > WIDTH:
         given.pop()
-    return [_cut(f"{_INDENT}{place}  {line['text']}"), _cut(numbers + ", ".join(given))]
+    shown = _cut(numbers + ", ".join(given))
+    return [_cut(f"{_INDENT}{place}  {line['text']}"), shown, *corrected]
+
+
+def _corrected(line: Mapping[str, Any]) -> list[str]:
+    """Return the edit that makes all calls right, if one was found, as lines."""
+    if not line.get("how"):
+        return []
+    return textwrap.wrap(
+        _CORRECTED[line["how"]].format(line.get("new", "")),
+        WIDTH,
+        initial_indent=f"{_INDENT}  ",
+        subsequent_indent=f"{_INDENT}    ",
+        max_lines=3,
+        placeholder=" …",
+    )
 
 
 def _cut(text: str) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 from conformance.diagnosis.lines.line import Line
 
 BASE = """
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -27,7 +27,7 @@ def find_attribute(owner: type, attribute: str) -> dict[str, Any] | None:
         for each in ast.walk(function)
         if isinstance(each, ast.Assign | ast.AnnAssign) and value_of(each, attribute)
     ]
-    if len(found) != 1:
+    if len(found) != 1 or _is_assigned_by_method(owner, attribute):
         return None
     number, statement = found[0]
     code = constructors[number][1]
@@ -60,6 +60,20 @@ def _constructors(owner: type) -> Iterator[tuple[ast.FunctionDef, Any]]:
                 return
 
 
+def _is_assigned_by_method(owner: type, attribute: str) -> bool:
+    """Return whether a method other than a constructor assigns an attribute."""
+    for name, method in (pair for each in owner.__mro__ for pair in vars(each).items()):
+        code = getattr(method, "__code__", None)
+        if name == "__init__" or code is None or not is_own(code.co_filename):
+            continue
+        function = function_at(code.co_filename, code.co_firstlineno)
+        statements = [] if function is None else [*ast.walk(function)]
+        assigned = (each for each in statements if isinstance(each, ast.Assign | ast.AnnAssign))
+        if any(value_of(each, attribute) for each in assigned):
+            return True
+    return False
+
+
 def _outer_calls(function: ast.FunctionDef) -> list[ast.Call]:
     """Return the calls of the constructor of a base."""
     calls = (each for each in ast.walk(function) if isinstance(each, ast.Call))
@@ -74,8 +88,13 @@ def _default_in(function: ast.FunctionDef, given: ast.expr | None) -> ast.expr |
         *zip(several[::-1], arguments.defaults[::-1], strict=False),
         *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
     ]
+    calls = [each.func for each in ast.walk(given or function) if isinstance(each, ast.Call)]
+    makers = {each.id for each in calls if isinstance(each, ast.Name)}
+    for argument, default in pairs:
+        if argument.arg in makers and default is not None:
+            return default
     used = {each.id for each in ast.walk(given or function) if isinstance(each, ast.Name)}
     chosen = [default for argument, default in pairs if argument.arg in used and default]
     named = [each for each in chosen if not isinstance(each, ast.Constant) or each.value]
-    makers = [each for each in named if not isinstance(getattr(each, "value", ""), int | float)]
-    return makers[0] if len(makers) == 1 else None
+    others = [each for each in named if not isinstance(getattr(each, "value", ""), int | float)]
+    return others[0] if len(others) == 1 else None

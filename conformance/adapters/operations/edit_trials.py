@@ -20,7 +20,8 @@ from conformance.adapters.implementation import Implementation
 from conformance.adapters.operations.expressions import function_of
 from conformance.adapters.operations.frames import is_own
 from conformance.adapters.operations.name_flow import describe_node
-from conformance.adapters.operations.source_edits import GUESSED, IN_TRAINING, Edit, edits_of
+from conformance.adapters.operations.other_expressions import Rank
+from conformance.adapters.operations.source_edits import IN_TRAINING, Edit, edits_of
 from conformance.adapters.operations.values import numbers
 from conformance.adapters.protocols import ARRAYS, STATISTICS, Config, Layer
 
@@ -34,31 +35,33 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
     Args:
         implementation: What is judged.
         made: The call: ``features``, ``momentum``, ``eps`` and ``seed`` of the layer; ``arrays``,
-            its state, by name; ``x``, the batch, (N, D); ``flag``, ``use_running_average``;
+            its state, by name; ``x``, the batch, (N, D), or None if the layer is only constructed;
+            ``flag``, ``use_running_average``;
             ``training``, whether it trains; and ``w``, the cotangent of y, (N, D), to differentiate
-            it, or None.
+            it, or None; ``history``, the calls of the layer before, with the same fields.
 
     Returns:
         The edits in the rules of derivatives if it has any, else in all that is executed; those
-        that are guessed in rules only. The place of each edit, as ``place_of`` describes it, ``number``, by which ``try_edits``
-        knows it together with the file, ``rank``, ``how`` it changes that place, and the ``new``
-        text.
+        that are guessed in rules only. Of each the place, as ``place_of`` describes it, ``number``,
+        by which ``try_edits`` knows it together with the file, ``rank``, ``how`` it changes that
+        place, the ``new`` text, and whether it is ``local`` to a function or a class.
     """
     executed, forward = (_executed(implementation, each) for each in (made, {**made, "w": None}))
     names = _statistics(implementation, made)
     found = []
     for file, lines in executed.items():
-        rules = lines - forward[file]
+        rules = (lines - forward[file]) | (lines & _lines_of_rules(_parse(file)))
+        rules = rules if made["w"] is not None else set()
         only = rules or lines
         for number, edit in enumerate(_edits(file, names)):
             if edit.statement is None:
                 continue
-            among = rules if edit.rank >= GUESSED else only
+            among = rules if edit.rank >= Rank.FACTOR else only
             if edit.scope and among.isdisjoint(_lines_of(edit.statement)):
                 continue
             place = describe_node(edit.shown, file)
-            more = {"number": number, "rank": edit.rank, "how": edit.how, "new": edit.text}
-            found.append({**place, **more})
+            more = {"number": number, "rank": int(edit.rank), "how": edit.how, "new": edit.text}
+            found.append({**place, **more, "local": bool(edit.scope)})
     return sorted(found, key=lambda each: each["rank"])
 
 
@@ -85,7 +88,7 @@ def try_edits(
         if edit is None or (edit.how == IN_TRAINING and made["training"]):
             results.append(_results(implementation, made))
             continue
-        with _edited(file, names, edit, functions[file]) as changed:
+        with _edited(file, edit, functions[file]) as changed:
             results.append(_results(implementation, made) if changed else {})
     return results
 
@@ -93,20 +96,27 @@ def try_edits(
 def _results(implementation: Implementation, made: Mapping[str, Any]) -> dict[str, Any]:
     with jax.disable_jit(), suppress(Exception):  # what an edit makes it raise is no answer
         layer = _build(implementation, made)
+        if made["x"] is None:
+            return _arrays(layer.read())
+        for earlier in made["history"]:
+            layer.write(earlier["arrays"])
+            layer(jnp.asarray(earlier["x"]), bool(earlier["flag"]))
         layer.write(made["arrays"])
         x, flag, w = jnp.asarray(made["x"]), bool(made["flag"]), made["w"]
         if w is None:
             y, after = layer(x, flag), layer.read()
-            return {"y": numbers(y), **{name: numbers(after[name]) for name in ARRAYS}}
+            return {"y": numbers(y), **_arrays(after)}
         traced = function_of(layer, flag)
         if traced is None:
             return {}
         y, pull = jax.vjp(lambda state, batch: traced.call(state, batch)[0], traced.state, x)
         of_state, of_x = pull(jnp.asarray(w).reshape(y.shape).astype(y.dtype))
-        of_arrays = traced.read(of_state)
-        found = {name: numbers(of_arrays[name]) for name in ARRAYS if name in of_arrays}
-        return {**found, "x": numbers(of_x)}
+        return {**_arrays(traced.read(of_state)), "x": numbers(of_x)}
     return {}
+
+
+def _arrays(held: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: numbers(held[name]) for name in ARRAYS if name in held}
 
 
 def _build(implementation: Implementation, made: Mapping[str, Any]) -> Layer:
@@ -132,6 +142,15 @@ def _edits(file: str, names: _Names) -> list[Edit]:
     return edits_of(_parse(file), dict(names))
 
 
+def _lines_of_rules(tree: ast.Module) -> set[int]:
+    """Return the lines of the functions that are given as rules of a derivative."""
+    calls = [each for each in ast.walk(tree) if isinstance(each, ast.Call)]
+    rules = [each for each in calls if getattr(each.func, "attr", "") in {"defvjp", "defjvp"}]
+    names = {getattr(given, "id", "") for each in rules for given in each.args}
+    functions = (each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef))
+    return {line for each in functions if each.name in names for line in _lines_of(each)}
+
+
 def _lines_of(statement: ast.stmt) -> range:
     return range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
 
@@ -143,7 +162,7 @@ def _executed(
     lines = defaultdict[str, set[int]](set)
     own = cache(is_own)
 
-    def step(frame: FrameType, event: str, _: Any) -> Any:
+    def step(frame: FrameType, _event: str, _argument: Any) -> Any:
         file = frame.f_code.co_filename
         if not own(file):
             return None
@@ -169,9 +188,7 @@ def _functions(files: set[str]) -> dict[str, list[FunctionType]]:
 
 
 @contextmanager
-def _edited(
-    file: str, names: _Names, edit: Edit, functions: Sequence[FunctionType]
-) -> Iterator[bool]:
+def _edited(file: str, edit: Edit, functions: Sequence[FunctionType]) -> Iterator[bool]:
     """Let the functions and the names of a file be as an edit makes them; yield whether they are.
 
     Functions keep their identity, so whatever wraps them is the same; jit must be disabled, or

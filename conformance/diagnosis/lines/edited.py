@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from conformance.adapters.errors import printable
+from conformance.adapters.operations.other_expressions import Rank
 from conformance.diagnosis.approximate import Approximate
 from conformance.diagnosis.deadline import check_time
 from conformance.diagnosis.lines.expressions import Place, read_place
-from conformance.diagnosis.lines.line import Line, make_line
+from conformance.diagnosis.lines.line import Line, make_initial_line, make_line
 from conformance.diagnosis.lines.repairs import wrong_in
 from conformance.diagnosis.lines.steps import Quantities, Wrong
 from conformance.diagnosis.lines.traced_calls import simple_call
@@ -26,14 +28,14 @@ from conformance.diagnosis.lines.tracing import Results, read_results
 from conformance.diagnosis.observe import Observation
 from conformance.properties.support.subject import Subject
 
-USUAL = 0
-"""The rank of edits of arguments; see ``source_edits``."""
+_LIKELY = Rank.VALUE
+"""The rank up to which edits are more likely than that a value is used wrongly."""
 
 _LABEL = "editing the source"
 _TOGETHER = 40
 """Edits that are tried between two looks at the time."""
 
-_MOST = 200
+_MOST = 250
 """Edits that are tried of one mistake."""
 
 _CONFIRMED = 2
@@ -55,6 +57,7 @@ class _Edit:
     place: Place
     how: str
     new: str
+    local: bool
 
 
 @dataclass(slots=True)
@@ -63,86 +66,126 @@ class Edits:
 
     Attributes:
         subject: The implementation.
-        wrong: Calls of layers with wrong results, the first of which tells values apart best.
+        wrong: Calls of layers, or layers that were only constructed, with wrong results; the first
+            one tells values apart best.
         right: Calls with right ones.
+        later: Calls after others, each with these: an edit must not be right in a first call only.
         target: Returns what the results of a call should be.
     """
 
     subject: Subject
     wrong: Sequence[Observation]
     right: Sequence[Observation]
+    later: Sequence[tuple[Observation, Sequence[Observation]]]
     target: Callable[[Observation], Quantities]
     _listed: list[_Edit] | None = field(default=None, repr=False)
 
-    def find(self, *, usual: bool) -> Line | None:
-        """Return the place of the most usual edit that makes all calls right, or leaves them so.
+    def refine(self, line: Line | None) -> Line | None:
+        """Return a line with the edit that corrects it, or the place of one that explains it.
 
-        Args:
-            usual: Whether to try only those of arguments, or only others.
+        A value is replaced where it is used: the call that should pass another one is to blame, or
+        what should have computed another one.
         """
+        usual = [each for each in self._list() if each.rank == Rank.CALL]
+        if line is None:
+            return self._find(usual)
+        likely = [each for each in self._list() if each.rank <= _LIKELY]
+        if there := self._find([each for each in likely if _meets(each.place, line)]):
+            inside = _contains(there, line)
+            return replace(line, how=there.how, new=there.new) if inside else line
+        pulled = self.wrong[0].gradients is not None  # what a rule keeps is right for another use
+        chosen = (e for e in likely if e.local and (pulled or e.rank <= Rank.CHOICE))
+        return self._find([*dict.fromkeys((*usual, *chosen))]) or line
+
+    def find_other(self) -> Line | None:
+        """Return the place of any other edit."""
+        return self._find([each for each in self._list() if each.rank > Rank.CALL])
+
+    def _find(self, chosen: Sequence[_Edit]) -> Line | None:
+        """Return the place of the most usual edit that makes all calls right, or leaves them so."""
         first, *further = self.wrong
-        further = [*further[:_CONFIRMED], *self.right[:_KEPT]]
-        chosen = [each for each in self._list() if (each.rank == USUAL) is usual]
+        calls = [(each, ()) for each in (*further[:_CONFIRMED], *self.right[:_KEPT])]
         for _, alike in groupby(chosen[:_MOST], key=lambda each: each.rank):
-            left = [*self._correcting(first, [*alike])]
-            for call in further:
-                left = [*self._correcting(call, left)]
+            left = [*self._correcting(first, (), [*alike])]
+            for call in (*calls, *self.later):
+                left = [*self._correcting(*call, left)]
             if left:
                 return self._line(first, left[0])
         return None
 
     def _list(self) -> list[_Edit]:
+        first = self.wrong[0]
+        if self._listed is None and not wrong_in(self.target(first), self._try(first, [None])[0]):
+            self._listed = []  # it is wrong after other calls only
         if self._listed is None:
-            reported = self.subject.session.ask("list_edits", _made(self.wrong[0]), label=_LABEL)
+            reported = self.subject.session.ask("list_edits", _made(first), label=_LABEL)
             self.subject.session.finish()
             found = map(_read, reported if isinstance(reported, list) else [])
             self._listed = [each for each in found if each is not None]
         return self._listed
 
-    def _correcting(self, call: Observation, edits: Sequence[_Edit]) -> Iterator[_Edit]:
+    def _correcting(
+        self, call: Observation, history: Sequence[Observation], edits: Sequence[_Edit]
+    ) -> Iterator[_Edit]:
         """Yield the edits with which the results of a call are right."""
         right = self.target(call)
         for at in range(0, len(edits), _TOGETHER):
             check_time()
             some = edits[at : at + _TOGETHER]
-            for each, results in zip(some, self._try(call, some), strict=False):
+            for each, results in zip(some, self._try(call, some, history), strict=False):
                 if results and not wrong_in(right, results):
                     yield each
 
-    def _try(self, call: Observation, edits: Sequence[_Edit | None]) -> list[Results]:
+    def _try(
+        self,
+        call: Observation,
+        edits: Sequence[_Edit | None],
+        history: Sequence[Observation] = (),
+    ) -> list[Results]:
         chosen = [["", 0] if each is None else [each.file, each.number] for each in edits]
-        reported = self.subject.session.ask("try_edits", _made(call), chosen, label=_LABEL)
+        reported = self.subject.session.ask("try_edits", _made(call, history), chosen, label=_LABEL)
         self.subject.session.finish()
         return [read_results(each, call) for each in reported or () if isinstance(reported, list)]
 
     def _line(self, first: Observation, edit: _Edit) -> Line | None:
         """Return the place with a wrong result, on numbers that are easy to follow if they are."""
         name = self.subject.implementation.name
-        for call in (simple_call(self.subject, first), first):
+        calls = [] if first.call is None else [simple_call(self.subject, first)]
+        for call in (*calls, first):
             (results,) = self._try(call, [None])
             right = self.target(call)
             for quantity in sorted(wrong_in(right, results), key=lambda each: each != "y"):
                 value, expected = (np.ravel(each[quantity].value) for each in (results, right))
                 at = int(np.argmax(np.abs(value - expected)))
                 wrong = Wrong(quantity, Approximate(value), (at,), float(expected[at]))
-                line = make_line(edit.place, name, call, wrong, float(value[at]))
-                return replace(line, how=edit.how, new=edit.new)
+                make = make_line if call.call is not None else make_initial_line
+                line = make(edit.place, name, call, wrong, float(value[at]))
+                return replace(line, how=edit.how, new=edit.new, shown=False)
         return None
 
 
-def _made(observation: Observation) -> dict[str, Any]:
-    """Return a call as the operations take it."""
+def _meets(place: Place, line: Line) -> bool:
+    """Return whether a place has a line of text in common with a line."""
+    apart = place.end_line < line.line or line.end_line < place.line
+    return not apart and Path(place.file).name == Path(line.file).name
+
+
+def _contains(around: Line, line: Line) -> bool:
+    """Return whether a line is in the text of another one."""
+    starts, ends = (around.line, around.column), (around.end_line, around.end_column)
+    inside = starts <= (line.line, line.column) and (line.end_line, line.end_column) <= ends
+    return inside and around.file == line.file
+
+
+def _made(observation: Observation, history: Sequence[Observation] = ()) -> dict[str, Any]:
+    """Return a call, and those before it, as the operations take it."""
     call, config, before = observation.call, observation.config, observation.before
-    assert call is not None, "a call is made"  # noqa: S101
-    assert before is not None, "a layer has a state"  # noqa: S101
-    return {
-        **{name: getattr(config, name) for name in ("features", "momentum", "eps", "seed")},
-        "arrays": dict(before.arrays()),
-        "x": call.x,
-        "flag": bool(call.flag),
-        "training": bool(call.training),
-        "w": call.cotangent,
-    }
+    given = {name: getattr(config, name) for name in ("features", "momentum", "eps", "seed")}
+    given["history"] = [*map(_made, history)]
+    if call is None or before is None:
+        return {**given, "arrays": {}, "x": None, "flag": False, "training": True, "w": None}
+    more = {"x": call.x, "flag": bool(call.flag), "training": bool(call.training)}
+    return {**given, **more, "arrays": dict(before.arrays()), "w": call.cotangent}
 
 
 def _read(reported: Any) -> _Edit | None:
@@ -153,4 +196,5 @@ def _read(reported: Any) -> _Edit | None:
     number, rank, how, new = (reported.get(name) for name in ("number", "rank", "how", "new"))
     if not (type(number) is int and type(rank) is int and how in _WAYS and isinstance(new, str)):
         return None
-    return _Edit(reported["file"], number, rank, place, how, printable(new, ""))
+    local = reported.get("local") is True
+    return _Edit(reported["file"], number, rank, place, how, printable(new, ""), local)

@@ -23,6 +23,7 @@ from conformance.diagnosis.lines.repairs import (
 from conformance.diagnosis.lines.showing import Showing
 from conformance.diagnosis.lines.stopped import find_leaking, find_stopping
 from conformance.diagnosis.lines.traced_calls import (
+    calls_before,
     divide_by_rows,
     is_traceable,
     rank,
@@ -46,6 +47,9 @@ _CONFIRMED = 2
 _TRACED = 6
 """The most calls of few rows that are traced for one mistake."""
 
+_EARLIER = 3
+"""The calls that are made before a later one."""
+
 _ALTERNATIVES = 8
 """Ways to repair a call of which the others are confirmed."""
 
@@ -65,7 +69,7 @@ class Lines:
         evidence = found.evidence
         others = [parts[:at] + parts[at + 1 :] for at in range(len(parts))]
         return [
-            find_initial(self.subject, each, evidence)
+            self._find_initial(each, evidence)
             if part.steps.keys() <= {"initial_state"}
             else self._find_one(each, evidence)
             for part, each in zip(parts, others, strict=True)
@@ -89,20 +93,29 @@ class Lines:
         deviant = [evidence.observations[at] for at in evidence.deviant]
         seen = sorted(filter(is_traceable, deviant), key=rank)
         with suppress(ViolationFound, ExecutorLost):
-            edits = self._edits(others, evidence, seen)
-            if edits is not None and (line := edits.find(usual=True)):
-                return line
             line = self._find_repaired(others, evidence, seen)
+            edits = self._edits(others, evidence, seen)
+            line = line if edits is None else edits.refine(line)
             if line is None and not others:
                 line = self._find_stopping(seen) or self._find_leaking(deviant)
-            return edits.find(usual=False) if line is None and edits is not None else line
+            return edits.find_other() if line is None and edits is not None else line
         return None
+
+    def _find_initial(self, others: tuple[Part, ...], evidence: Evidence) -> Line | None:
+        """Return the place that gives an array a wrong initial value."""
+        line = find_initial(self.subject, others, evidence)
+        made = [evidence.observations[at] for at in evidence.deviant]
+        with suppress(ViolationFound, ExecutorLost):
+            edits = self._edits(others, evidence, [each for each in made if each.call is None])
+            if line is None and edits is not None:
+                return edits.find_other()
+        return line
 
     def _edits(
         self, others: tuple[Part, ...], evidence: Evidence, seen: Sequence[Observation]
     ) -> Edits | None:
-        """Return edits of the source, if a call of a layer is wrong."""
-        wrong = [each for each in seen if each.call is not None and each.before is not None]
+        """Return edits of the source, if a layer is wrong, and not a forward function."""
+        wrong = [each for each in seen if each.before is not None or each.call is None]
         if not wrong:
             return None
         deviant = {id(evidence.observations[at]) for at in evidence.deviant}
@@ -113,7 +126,11 @@ class Lines:
         ]
         modes = {each.call.training for each in wrong[:1] if each.call is not None}
         right.sort(key=lambda each: (each.call is None or each.call.training in modes, rank(each)))
-        return Edits(self.subject, wrong, right, lambda call: self.traces.target(call, others))
+        repeated = [each for each in (*seen, *right) if each.earlier and each.gradients is None]
+        repeated.sort(key=lambda each: each.call is None or not each.call.training)
+        observed = evidence.observations
+        later = [(each, calls_before(each, observed)[-_EARLIER:]) for each in repeated[:1]]
+        return Edits(self.subject, wrong, right, later, lambda c: self.traces.target(c, others))
 
     def _find_repaired(
         self, others: tuple[Part, ...], evidence: Evidence, seen: Sequence[Observation]

@@ -9,7 +9,8 @@ import numpy as np
 from conformance.adapters.operations.executor import ExecutorLost
 from conformance.diagnosis.approximate import exact
 from conformance.diagnosis.lines.expressions import read_place
-from conformance.diagnosis.lines.line import Line, shorten
+from conformance.diagnosis.lines.line import Line, make_initial_line
+from conformance.diagnosis.lines.steps import Wrong
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.prediction import Predictor, error_ratios
 from conformance.diagnosis.scopes import Part
@@ -43,17 +44,7 @@ def find_initial(subject: Subject, others: tuple[Part, ...], evidence: Evidence)
                 continue
             got, expected = found[name].value, right[name].value
             index = int(np.argmax(np.abs(got - expected)))
-            return Line(
-                file=shorten(place.file, subject.implementation.name),
-                line=place.line,
-                column=place.column,
-                end_line=place.end_line,
-                end_column=place.end_column,
-                text=place.text,
-                quantity=name,
-                got=float(got[index]),
-                expected=float(expected[index]),
-                training=True,
-                given={"D": made.config.features},
-            )
+            wrong_value = Wrong(name, exact(got), (index,), float(expected[index]))
+            named = subject.implementation.name
+            return make_initial_line(place, named, made, wrong_value, float(got[index]))
     return None

@@ -50,6 +50,7 @@ class Line:
         how: How an edit changes the place to make all calls right, if that shows it: by what is
             there ``instead``, or ``also``, a condition ``in training``, or ``without`` it.
         new: What is there after the edit.
+        shown: Whether its numbers are those of the place, and not of a result.
     """
 
     file: str
@@ -66,6 +67,7 @@ class Line:
     uses: str = ""
     how: str = ""
     new: str = ""
+    shown: bool = True
 
     @property
     def place(self) -> tuple[str, int, int, int, int]:
@@ -74,7 +76,8 @@ class Line:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values; empty ones are left out."""
-        return {name: value for name, value in asdict(self).items() if value != ""}
+        found = {name: value for name, value in asdict(self).items() if value != ""}
+        return {name: value for name, value in found.items() if name != "shown" or not value}
 
 
 def make_line(
@@ -106,6 +109,23 @@ def make_line(
         expected=wrong.expected,
         training=training,
         given={"x": call.call.x.tolist(), **w, **_given(call, wrong.name, training=training)},
+    )
+
+
+def make_initial_line(place: Place, name: str, made: Observation, wrong: Wrong, got: float) -> Line:
+    """Return the line of what gives an array a wrong initial value; see ``make_line``."""
+    return Line(
+        file=shorten(place.file, name),
+        line=place.line,
+        column=place.column,
+        end_line=place.end_line,
+        end_column=place.end_column,
+        text=place.text,
+        quantity=wrong.name,
+        got=got,
+        expected=wrong.expected,
+        training=True,
+        given={"D": made.config.features},
     )
 
 

@@ -123,8 +123,10 @@ def _on_the_way(
     yield "Σ x²", rows * (var + mean * mean)
     kept = conventions.weight_of_old(call.config.momentum, state_of(call).count)
     for name in ("mean", "variance"):
-        old, new = given[f"old running {name}"], found[f"stored {name}"]
+        old, new = given[f"old running {name}"], found.get(f"stored {name}")
         yield f"momentum · running {name}", kept * old
+        if new is None:  # evaluation, which normalises with the batch and stores nothing
+            continue
         yield f"(1 − momentum) · {name}", (1 - kept) * new
         yield f"{name} − running {name}", new - old
         yield f"running {name} − {name}", old - new

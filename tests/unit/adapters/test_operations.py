@@ -30,7 +30,7 @@ PACKAGE = Path(operations.__file__).parent
 INFRASTRUCTURE = {
     *("catalogue", "evaluation", "executor", "expressions", "forms", "frames", "marks"),
     *("call_programs", "name_flow", "name_origins", "values", "wire"),
-    *("attribute_origins", "source_edits"),
+    *("attribute_origins", "other_expressions", "source_edits"),
 }
 """Modules that define no operation."""
 

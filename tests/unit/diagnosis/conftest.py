@@ -21,9 +21,11 @@ def find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Find:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
 
-    def find_in(*methods: str, name: str) -> list[Line | None]:
+    def find_in(*methods: str, name: str, before: str = "") -> list[Line | None]:
         body = "\n".join(textwrap.indent(textwrap.dedent(each), "    ") for each in methods)
-        Path(f"{name}.py").write_text(f"{BASE}\n\nclass Norm(Base):\n{body}", encoding="utf-8")
+        Path(f"{name}.py").write_text(
+            f"{BASE}\n{before}\n\nclass Norm(Base):\n{body}", encoding="utf-8"
+        )
         subject = Subject(resolve(f"{name}.py:Norm"))
         return find_lines(subject, investigate(subject))
 

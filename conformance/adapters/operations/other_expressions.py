@@ -1,0 +1,236 @@
+"""Expressions that one would write in the place of a wrong one."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from enum import IntEnum
+from itertools import combinations, product
+from math import inf
+from typing import Any
+
+
+class Rank(IntEnum):
+    """How usual an edit is; the most usual first."""
+
+    CALL = 0
+    """Arguments are exchanged, one is left out, or a reshaping transposes."""
+    CHOICE = 1
+    """A comparison, a condition, or a choice is another one."""
+    VALUE = 2
+    """A constant, a dtype or a count is another one, results are exchanged, a test is negated."""
+    OPERATION = 3
+    """An operator is another one, or lacks an operand."""
+    GUARD = 4
+    """Where the mode is known, a statement is executed in training only."""
+    GUARDS = 5
+    """Elsewhere, or several statements are."""
+    SIBLING = 6
+    """What is done for one statistic is done for the other."""
+    SHORTER = 7
+    """A call is left out."""
+    ABSENT = 8
+    """A statement is left out."""
+    FACTOR = 9
+    """There is a constant factor, or a count. From here on edits are guessed."""
+    PRODUCT = 10
+    """There is another factor."""
+    NAME = 11
+    """There is another name."""
+    QUOTIENT = 12
+    """There is a divisor."""
+
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+_Others = Iterator[tuple[Rank, ast.expr]]
+_OTHER_OPERATOR = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
+_OTHER_COMPARISON = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+_OTHER_ATTRIBUTE = {
+    **dict.fromkeys(("bfloat16", "float16"), "float32"),
+    "zeros": "ones",
+    "ones": "zeros",
+    "zeros_init": "ones_init",
+    "ones_init": "zeros_init",
+}
+_SHAPES = {"shape", "ndim", "size", "dtype"}
+_MOST_ARGUMENTS = 5
+
+
+def alternatives(
+    node: ast.expr, field: str, function: Function | None, statement: ast.stmt | None
+) -> _Others:
+    """Yield expressions in the place of another one, each with the rank of the edit.
+
+    Args:
+        node: The expression.
+        field: The field in which it is.
+        function: The function around it.
+        statement: The statement around it.
+    """
+    if isinstance(node, ast.Call):
+        yield from _other_calls(node)
+    elif isinstance(node, ast.Tuple):
+        for one, two in combinations(range(len(node.elts[:_MOST_ARGUMENTS])), 2):
+            yield Rank.VALUE, ast.Tuple(_exchanged(node.elts, one, two), ast.Load())
+    elif isinstance(node, ast.BinOp | ast.UnaryOp):
+        yield from _other_operations(node)
+    elif isinstance(node, ast.IfExp | ast.BoolOp | ast.Compare):
+        yield from _other_choices(node)
+    elif isinstance(node, ast.Constant):
+        yield from ((Rank.VALUE, ast.Constant(each)) for each in _other_constants(node.value))
+    elif isinstance(node, ast.Attribute):
+        yield from _other_attributes(node)
+    elif isinstance(node, ast.Name) and function is not None:
+        names = (each for each in names_in(function, node.lineno) if each != node.id)
+        yield from ((Rank.NAME, ast.Name(each, ast.Load())) for each in names)
+    if field == "test" and not isinstance(node, ast.UnaryOp):
+        yield Rank.VALUE, ast.UnaryOp(ast.Not(), node)
+    if field == "value" and isinstance(statement, ast.Assign | ast.Return):
+        yield from _with_factors(node, function)
+
+
+def _other_choices(
+    node: ast.IfExp | ast.BoolOp | ast.Compare,
+) -> _Others:
+    if isinstance(node, ast.IfExp):
+        yield Rank.CHOICE, ast.IfExp(node.test, node.orelse, node.body)
+    elif isinstance(node, ast.BoolOp):
+        yield (
+            Rank.CHOICE,
+            ast.BoolOp(ast.Or() if isinstance(node.op, ast.And) else ast.And(), node.values),
+        )
+        yield from ((Rank.CHOICE, each) for each in node.values)
+    elif type(node.ops[0]) in _OTHER_COMPARISON:
+        other = _OTHER_COMPARISON[type(node.ops[0])]()
+        yield Rank.CHOICE, ast.Compare(node.left, [other, *node.ops[1:]], node.comparators)
+
+
+def _other_attributes(node: ast.Attribute) -> _Others:
+    if node.attr in _OTHER_ATTRIBUTE:
+        yield Rank.VALUE, ast.Attribute(node.value, _OTHER_ATTRIBUTE[node.attr], ast.Load())
+    if node.attr == "size":
+        shape = ast.Attribute(node.value, "shape", ast.Load())
+        yield Rank.VALUE, ast.Subscript(shape, ast.Constant(0), ast.Load())
+
+
+def _other_calls(node: ast.Call) -> _Others:
+    args, keywords = node.args, node.keywords
+    if not any(isinstance(each, ast.Starred) for each in args):
+        for one, two in combinations(range(len(args[:_MOST_ARGUMENTS])), 2):
+            yield Rank.CALL, ast.Call(node.func, _exchanged(args, one, two), keywords)
+    for one, two in combinations(range(len(keywords)), 2):
+        others = [ast.keyword(each.arg, each.value) for each in keywords]
+        others[one].value, others[two].value = keywords[two].value, keywords[one].value
+        yield Rank.CALL, ast.Call(node.func, args, others)
+    if getattr(node.func, "id", "") == "range":
+        for at, operator in product(range(len(args)), (ast.Add(), ast.Sub())):
+            near = ast.BinOp(args[at], operator, ast.Constant(1))
+            yield Rank.VALUE, ast.Call(node.func, [*args[:at], near, *args[at + 1 :]], keywords)
+    for each in keywords:
+        yield (
+            Rank.CALL,
+            ast.Call(node.func, args, [other for other in keywords if other is not each]),
+        )
+    if isinstance(node.func, ast.Attribute) and node.func.attr in {"reshape", "transpose"}:
+        yield Rank.CALL, ast.Attribute(node.func.value, "T", ast.Load())
+    if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
+        yield Rank.SHORTER, node.func.value
+    elif isinstance(node.func, ast.Attribute) and node.func.attr == "astype":
+        yield Rank.VALUE, node.func.value
+    if args and not isinstance(args[0], ast.Starred):
+        yield Rank.SHORTER, args[0]
+
+
+def _other_operations(node: ast.BinOp | ast.UnaryOp) -> _Others:
+    if isinstance(node, ast.UnaryOp):
+        yield Rank.CHOICE if isinstance(node.op, ast.Not) else Rank.OPERATION, node.operand
+        return
+    if not isinstance(node.op, ast.Add | ast.Mult):
+        yield Rank.OPERATION, ast.BinOp(node.right, node.op, node.left)
+    if type(node.op) in _OTHER_OPERATOR:
+        yield Rank.OPERATION, ast.BinOp(node.left, _OTHER_OPERATOR[type(node.op)](), node.right)
+    yield Rank.OPERATION, node.left
+    yield Rank.OPERATION, node.right
+
+
+def _other_constants(value: Any) -> Iterator[float]:
+    if isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int):
+        near = dict.fromkeys((0, 1, -1, 2, value + 1, value - 1))
+        yield from (each for each in near if each != value)
+    elif isinstance(value, float):
+        others = dict.fromkeys((0.0, 1.0, 0.5, 2.0, 1 - value, -value))
+        factors = {value, value / 2, 2 * value}  # which may as well be missing elsewhere
+        yield from (each for each in others if each not in factors)
+
+
+def _with_factors(node: ast.expr, function: Function | None) -> _Others:
+    """Yield an expression, or each part of a tuple, with a factor."""
+    if isinstance(node, ast.Tuple):
+        for at, part in enumerate(node.elts):
+            for rank, new in _with_factors(part, function):
+                yield rank, ast.Tuple([*node.elts[:at], new, *node.elts[at + 1 :]], ast.Load())
+        return
+    for name in _counts(function):
+        for operator in (ast.Div(), ast.Mult()):
+            yield Rank.FACTOR, ast.BinOp(node, operator, ast.Name(name, ast.Load()))
+    for factor in (2, 0.5, -1):
+        yield Rank.FACTOR, ast.BinOp(ast.Constant(factor), ast.Mult(), node)
+    for rank, operator in ((Rank.PRODUCT, ast.Mult()), (Rank.QUOTIENT, ast.Div())):
+        for each in _values_in(function, node.lineno):
+            yield rank, ast.BinOp(node, operator, each)
+
+
+def _values_in(function: Function | None, before: int) -> list[ast.expr]:
+    """Return what a function names before a line: its variables, and parts of them."""
+    if function is None:
+        return []
+    names = names_in(function, before)
+    found: dict[str, ast.expr] = {name: ast.Name(name, ast.Load()) for name in names}
+    for each in ast.walk(function):
+        if isinstance(each, ast.Attribute | ast.Subscript) and not is_target(each):
+            known = getattr(each.value, "id", "") in names
+            if known and getattr(each, "attr", "") not in _SHAPES:
+                found.setdefault(ast.unparse(each), deepcopy(each))
+    return [*found.values()]
+
+
+def _counts(function: Function | None) -> Iterator[str]:
+    """Yield the names of a function that are numbers of rows or of features."""
+    assigned = (each for each in ast.walk(function or ast.Pass()) if isinstance(each, ast.Assign))
+    for each in assigned:
+        sizes = (getattr(n, "attr", "") or getattr(n, "id", "") for n in ast.walk(each.value))
+        if not {"shape", "len"}.isdisjoint(sizes):
+            names = (n for target in each.targets for n in ast.walk(target))
+            yield from (n.id for n in names if isinstance(n, ast.Name))
+
+
+def _exchanged(items: Sequence[Any], one: int, two: int) -> list[Any]:
+    found = [*items]
+    found[one], found[two] = items[two], items[one]
+    return found
+
+
+def names_in(function: Function, before: float = inf) -> list[str]:
+    """Return the names that arguments and variables have before a line, but that of the module."""
+    arguments = function.args
+    names = [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    stored = (each for each in ast.walk(function) if isinstance(each, ast.Name))
+    names += [e.id for e in stored if isinstance(e.ctx, ast.Store) and e.lineno < before]
+    return [name for name in dict.fromkeys(names) if name not in {"self", "cls"}]
+
+
+def is_target(node: ast.expr) -> bool:
+    """Return whether an expression is assigned to, or deleted."""
+    return isinstance(getattr(node, "ctx", None), ast.Store | ast.Del)

@@ -1,0 +1,75 @@
+"""Edits of a source, and what they leave alone."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from conformance.adapters.operations.other_expressions import Rank
+from conformance.adapters.operations.source_edits import edits_of
+
+SOURCE = """
+class Norm:
+    def __call__(self, x, training):
+        mean = jnp.mean(x, axis=0, keepdims=True)
+        if training and self.track:
+            self.mean[...] = 0.9 * self.mean[...] + 0.1 * mean
+        return x - mean
+"""
+NAMES = {"mean": "var", "var": "mean"}
+
+
+def _texts(source: str, rank: Rank) -> set[str]:
+    return {edit.text for edit in edits_of(ast.parse(source), NAMES) if edit.rank == rank}
+
+
+@pytest.mark.parametrize(
+    ("rank", "text"),
+    [
+        (Rank.CALL, "jnp.mean(x, axis=0)"),
+        (Rank.CHOICE, "training or self.track"),
+        (Rank.CHOICE, "self.track"),
+        (Rank.VALUE, "jnp.mean(x, axis=1, keepdims=True)"),
+        (Rank.OPERATION, "mean - x"),
+        (Rank.OPERATION, "x + mean"),
+        (Rank.GUARD, "self.mean[...] = 0.9 * self.mean[...] + 0.1 * mean"),
+        (Rank.SIBLING, "self.var[...] = 0.9 * self.var[...] + 0.1 * var"),
+        (Rank.FACTOR, "2 * (x - mean)"),
+        (Rank.NAME, "training - mean"),
+    ],
+)
+def test_edits_have_a_rank_and_a_text(rank: Rank, text: str):
+    """The text is that of what is shown, after the edit."""
+    texts = _texts(SOURCE, rank)
+    assert any(text in each or each == text for each in texts), texts
+
+
+def test_the_source_is_as_before():
+    """Edits are made for a while only, and the usual ones come first."""
+    tree = ast.parse(SOURCE)
+    before = ast.dump(tree)
+    edits = edits_of(tree, NAMES)
+    for edit in edits:
+        with edit.made():
+            assert ast.dump(tree) != before, edit.text
+        assert ast.dump(tree) == before
+    assert [edit.rank for edit in edits] == sorted(edit.rank for edit in edits)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(x):\n    while x > 1:\n        x -= 1\n    return x\n",
+        "def f(x):\n    return lax.while_loop(lambda x: x > 1, lambda x: x - 1, x)\n",
+    ],
+)
+def test_loops_that_may_never_end_are_left_alone(source: str):
+    """Neither their conditions nor what these depend on are edited."""
+    assert edits_of(ast.parse(source), NAMES) == []
+
+
+@pytest.mark.parametrize("call", ["os.remove(a, b)", "open(a, 'w')", "subprocess.run(a, b)"])
+def test_what_reaches_out_is_left_alone(call: str):
+    """No other file is removed, and no other program is run."""
+    assert edits_of(ast.parse(f"def f(a, b):\n    {call}\n"), NAMES) == []

@@ -1,0 +1,248 @@
+"""Lines of mistakes that a small edit of the source corrects."""
+
+from __future__ import annotations
+
+import pytest
+from support.lines import Find, source_at
+
+exhaustive = pytest.mark.exhaustive
+
+_RULE = """
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def {name}(x, eps):
+    return {name}_forward(x, eps)[0]
+
+
+def {name}_forward(x, eps):
+    mean, r = x.mean(0), 1 / jnp.sqrt(x.var(0) + eps)
+    z = (x - mean) * r
+    return z, {kept}
+
+
+def {name}_backward(eps, kept, w):
+    z, r = kept
+    {step}
+    return (dx,)
+
+
+{name}.defvjp({name}_forward, {name}_backward)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "methods", "text", "how", "new"),
+    [
+        pytest.param(
+            "edit_arguments",
+            """
+            def moved(self, new, old):
+                return self.momentum * old + (1 - self.momentum) * new
+
+            def __call__(self, x, use_running_average):
+                if not use_running_average:
+                    mean, var = self.moments(x)
+                    self.running_mean[...] = self.moved(mean, self.running_mean[...])
+                    self.running_var[...] = self.moved(self.running_var[...], var)
+                    return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+                return super().__call__(x, True)
+            """,
+            "self.moved(self.running_var[...], var)",
+            "instead",
+            "self.moved(var, self.running_var[...])",
+        ),
+        (
+            "edit_in_numpy",
+            """
+            def moments(self, x):
+                x = np.asarray(x)
+                return x.mean(0), x.var(0, ddof=1)
+            """,
+            "x.var(0, ddof=1)",
+            "instead",
+            "x.var(0)",
+        ),
+        (
+            "edit_of_flag",
+            """
+            def __call__(self, x, use_running_average):
+                return super().__call__(x, not use_running_average)
+            """,
+            "super().__call__(x, not use_running_average)",
+            "instead",
+            "super().__call__(x, use_running_average)",
+        ),
+        (
+            "edit_of_missing",
+            """
+            def __call__(self, x, use_running_average):
+                if not use_running_average:
+                    mean, var = self.moments(x)
+                    self.running_mean[...] = self.moved(self.running_mean[...], mean)
+                    return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+                return super().__call__(x, True)
+            """,
+            "self.running_mean[...] = self.moved(self.running_mean[...], mean)",
+            "also",
+            "self.running_var[...] = self.moved(self.running_var[...], var)",
+        ),
+        pytest.param(
+            "edit_of_guard",
+            """
+            def store(self, mean, var):
+                self.running_mean[...] = self.moved(self.running_mean[...], mean)
+                self.running_var[...] = self.moved(self.running_var[...], var)
+
+            def __call__(self, x, use_running_average):
+                mean, var = batch = self.moments(x)
+                if use_running_average:
+                    mean, var = self.running_mean[...], self.running_var[...]
+                self.store(*batch)
+                return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+            """,
+            "self.store(*batch)",
+            "in training",
+            "self.store(*batch)",
+            marks=exhaustive,
+        ),
+        pytest.param(
+            "edit_of_branches",
+            """
+            def __call__(self, x, use_running_average):
+                kept = self.running_mean[...], self.running_var[...]
+                mean, var = jax.lax.cond(
+                    use_running_average, lambda: self.moments(x), lambda: kept
+                )
+                if not use_running_average:
+                    super().__call__(x, False)
+                return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+            """,
+            "jax.lax.cond( use_running_average, lambda: self.moments(x), lambda: kept )",
+            "instead",
+            "jax.lax.cond(use_running_average, lambda: kept, lambda: self.moments(x))",
+            marks=exhaustive,
+        ),
+        pytest.param(
+            "edit_of_condition",
+            """
+            def store(self, x, mean, var):
+                if len(x) > 1:
+                    self.running_mean[...] = self.moved(self.running_mean[...], mean)
+                    self.running_var[...] = self.moved(self.running_var[...], var)
+
+            def __call__(self, x, use_running_average):
+                if use_running_average:
+                    return super().__call__(x, True)
+                mean, var = self.moments(x)
+                self.store(x, mean, var)
+                return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+            """,
+            "len(x) > 1",
+            "instead",
+            "len(x) >= 1",
+            marks=exhaustive,
+        ),
+        pytest.param(
+            "edit_of_cast",
+            """
+            def moments(self, x):
+                x = x.astype(jnp.bfloat16)
+                return x.mean(0).astype(jnp.float32), x.var(0).astype(jnp.float32)
+            """,
+            "x.astype(jnp.bfloat16)",
+            "instead",
+            "x",
+            marks=exhaustive,
+        ),
+        pytest.param(
+            "edit_of_count",
+            """
+            def moments(self, x):
+                n = x.size
+                mean = x.sum(0) / n
+                return mean, ((x - mean) ** 2).sum(0) / n
+            """,
+            "n = x.size",
+            "instead",
+            "n = x.shape[0]",
+            marks=exhaustive,
+        ),
+    ],
+)
+def test_an_edit_that_makes_all_calls_right_is_shown(
+    find: Find, name: str, methods: str, text: str, how: str, new: str
+):
+    """The place of the edit, and what is there then."""
+    line = find(methods, name=name)[0]
+    assert line is not None
+    assert (line.text, line.how, line.new) == (text, how, new)
+    assert source_at(line) == text
+    assert line.got != line.expected
+
+
+@pytest.mark.parametrize(
+    ("name", "kept", "step", "text", "new"),
+    [
+        (
+            "exchanged",
+            "(r, z)",
+            "dx = r * (w - w.mean(0) - z * (w * z).mean(0))",
+            "r, z",
+            "(z, r)",
+        ),
+        pytest.param(
+            "multiplied",
+            "(z, r)",
+            "dz = w\n    dx = dz - dz.mean(0) - z * (dz * z).mean(0)",
+            "w",
+            "w * r",
+            marks=exhaustive,
+        ),
+    ],
+)
+def test_a_rule_for_gradients_is_edited(
+    find: Find, name: str, kept: str, step: str, text: str, new: str
+):
+    """What a rule keeps, and a factor that it lacks."""
+    rule = _RULE.format(name=name, kept=kept, step=step)
+    method = f"""
+        def __call__(self, x, use_running_average):
+            y = super().__call__(x, use_running_average)
+            if use_running_average:
+                return y
+            return self.gamma[...] * {name}(x, self.eps) + self.beta[...]
+    """
+    (line,) = find(method, name=f"edit_{name}", before=rule)
+    assert line is not None
+    assert (line.text, line.how, line.new) == (text, "instead", new)
+
+
+def test_an_initial_value_is_edited_where_it_is_made(find: Find):
+    """It need not be in the constructor."""
+    (line,) = find(
+        """
+        def __init__(self, d, momentum, eps, rngs):
+            super().__init__(d, momentum, eps, rngs)
+            self.start(d)
+
+        def start(self, d):
+            self.running_var = nnx.Variable(jnp.zeros(d))
+        """,
+        name="edit_of_initial",
+    )
+    assert line is not None
+    assert (line.how, line.new) == ("instead", "jnp.ones(d)")
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        (
+            "edit_of_correct",
+            "def moments(self, x):\n    return x.mean(0), jnp.square(x - x.mean(0)).mean(0)",
+        ),
+        ("edit_of_unknown", "def moments(self, x):\n    return x.mean(0), jnp.sort(x, 0)[0]"),
+    ],
+)
+def test_no_edit_is_shown_where_none_is_right(find: Find, name: str, method: str):
+    """Neither of a correct layer, nor where nothing small helps."""
+    assert not any(line.how for line in find(method, name=name) if line)
