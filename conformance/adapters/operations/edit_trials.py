@@ -44,7 +44,7 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
         The edits in the rules of derivatives if it has any, else in all that is executed; those
         that are guessed in rules only. Of each the place, as ``place_of`` describes it, ``number``,
         by which ``try_edits`` knows it together with the file, ``rank``, ``how`` it changes that
-        place, the ``new`` text, and whether it is ``local`` to a function or a class.
+        place, the ``new`` text, and the ``scope``, the classes and functions around it.
     """
     executed, forward = (_executed(implementation, each) for each in (made, {**made, "w": None}))
     names = _statistics(implementation, made)
@@ -61,7 +61,7 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
                 continue
             place = describe_node(edit.shown, file)
             more = {"number": number, "rank": int(edit.rank), "how": edit.how, "new": edit.text}
-            found.append({**place, **more, "local": bool(edit.scope)})
+            found.append({**place, **more, "scope": ".".join(edit.scope)})
     return sorted(found, key=lambda each: each["rank"])
 
 

@@ -17,7 +17,7 @@ class Rank(IntEnum):
     CALL = 0
     """Arguments are exchanged, one is left out, or a reshaping transposes."""
     CHOICE = 1
-    """A comparison, a condition, or a choice is another one."""
+    """A comparison, a condition or a choice is another one; so is the order of results."""
     VALUE = 2
     """A constant, a dtype or a count is another one, results are exchanged, a test is negated."""
     OPERATION = 3
@@ -81,7 +81,7 @@ def alternatives(
         yield from _other_calls(node)
     elif isinstance(node, ast.Tuple):
         for one, two in combinations(range(len(node.elts[:_MOST_ARGUMENTS])), 2):
-            yield Rank.VALUE, ast.Tuple(_exchanged(node.elts, one, two), ast.Load())
+            yield Rank.VALUE, ast.Tuple(exchanged(node.elts, one, two), ast.Load())
     elif isinstance(node, ast.BinOp | ast.UnaryOp):
         yield from _other_operations(node)
     elif isinstance(node, ast.IfExp | ast.BoolOp | ast.Compare):
@@ -127,7 +127,7 @@ def _other_calls(node: ast.Call) -> _Others:
     args, keywords = node.args, node.keywords
     if not any(isinstance(each, ast.Starred) for each in args):
         for one, two in combinations(range(len(args[:_MOST_ARGUMENTS])), 2):
-            yield Rank.CALL, ast.Call(node.func, _exchanged(args, one, two), keywords)
+            yield Rank.CALL, ast.Call(node.func, exchanged(args, one, two), keywords)
     for one, two in combinations(range(len(keywords)), 2):
         others = [ast.keyword(each.arg, each.value) for each in keywords]
         others[one].value, others[two].value = keywords[two].value, keywords[one].value
@@ -216,7 +216,8 @@ def _counts(function: Function | None) -> Iterator[str]:
             yield from (n.id for n in names if isinstance(n, ast.Name))
 
 
-def _exchanged(items: Sequence[Any], one: int, two: int) -> list[Any]:
+def exchanged(items: Sequence[Any], one: int, two: int) -> list[Any]:
+    """Return items with two of them in each other's place."""
     found = [*items]
     found[one], found[two] = items[two], items[one]
     return found

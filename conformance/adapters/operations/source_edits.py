@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from conformance.adapters.operations.other_expressions import (
     Function,
     Rank,
     alternatives,
+    exchanged,
     is_target,
     names_in,
 )
@@ -134,6 +136,21 @@ def _visit(node: ast.AST, around: _Around, statistics: Mapping[str, str]) -> Ite
                     yield _of_expression(rank, item, new, (node, field, value, after), inside)
             if isinstance(item, ast.AST):
                 yield from _visit(item, inside, statistics)
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple | ast.List):
+        yield from _unpacked(node, node.targets[0], inside)
+
+
+def _unpacked(
+    statement: ast.Assign, target: ast.Tuple | ast.List, around: _Around
+) -> Iterator[Edit]:
+    """Yield the edits that take results in another order."""
+    names = target.elts
+    for one, two in combinations(range(len(names)), 2):
+        change = target, "elts", names, exchanged(names, one, two)
+        edit = Edit(Rank.CHOICE, statement, INSTEAD, "", *change, statement, around.scope)
+        with edit.made():
+            text = ast.unparse(statement)
+        yield Edit(Rank.CHOICE, statement, INSTEAD, text, *change, statement, around.scope)
 
 
 def _reaches_out(statement: ast.stmt) -> bool:

@@ -57,7 +57,7 @@ class _Edit:
     place: Place
     how: str
     new: str
-    local: bool
+    scope: str
 
 
 @dataclass(slots=True)
@@ -94,8 +94,12 @@ class Edits:
             inside = _contains(there, line)
             return replace(line, how=there.how, new=there.new) if inside else line
         pulled = self.wrong[0].gradients is not None  # what a rule keeps is right for another use
-        chosen = (e for e in likely if e.local and (pulled or e.rank <= Rank.CHOICE))
+        chosen = (e for e in likely if e.scope and (pulled or e.rank <= Rank.CHOICE))
         return self._find([*dict.fromkeys((*usual, *chosen))]) or line
+
+    def find_likely(self) -> Line | None:
+        """Return the place of a likely edit."""
+        return self._find([each for each in self._list() if each.rank <= _LIKELY])
 
     def find_other(self) -> Line | None:
         """Return the place of any other edit."""
@@ -110,7 +114,7 @@ class Edits:
             for call in (*calls, *self.later):
                 left = [*self._correcting(*call, left)]
             if left:
-                return self._line(first, left[0])
+                return self._line(first, _choose(left))
         return None
 
     def _list(self) -> list[_Edit]:
@@ -164,6 +168,16 @@ class Edits:
         return None
 
 
+def _choose(left: Sequence[_Edit]) -> _Edit:
+    """Return the first of some edits; of guessed ones, the first of the last function.
+
+    A factor that a backward pass lacks may be put into what the forward pass keeps for it as well.
+    """
+    guessed = left[0].rank >= Rank.FACTOR
+    last = max(left, key=lambda each: each.place.line).scope
+    return next(each for each in left if not guessed or each.scope == last)
+
+
 def _meets(place: Place, line: Line) -> bool:
     """Return whether a place has a line of text in common with a line."""
     apart = place.end_line < line.line or line.end_line < place.line
@@ -196,5 +210,5 @@ def _read(reported: Any) -> _Edit | None:
     number, rank, how, new = (reported.get(name) for name in ("number", "rank", "how", "new"))
     if not (type(number) is int and type(rank) is int and how in _WAYS and isinstance(new, str)):
         return None
-    local = reported.get("local") is True
-    return _Edit(reported["file"], number, rank, place, how, printable(new, ""), local)
+    scope = str(reported.get("scope", ""))
+    return _Edit(reported["file"], number, rank, place, how, printable(new, ""), scope)

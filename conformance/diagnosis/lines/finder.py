@@ -67,6 +67,8 @@ class Lines:
         """Return the line of each mistake; None where no expression is shown to make it."""
         parts = parts_of(found.matches)
         evidence = found.evidence
+        if len(parts) > 1 and (line := self._find_single(evidence)):
+            return [line] * len(parts)
         others = [parts[:at] + parts[at + 1 :] for at in range(len(parts))]
         return [
             self._find_initial(each, evidence)
@@ -99,6 +101,14 @@ class Lines:
             if line is None and not others:
                 line = self._find_stopping(seen) or self._find_leaking(deviant)
             return edits.find_other() if line is None and edits is not None else line
+        return None
+
+    def _find_single(self, evidence: Evidence) -> Line | None:
+        """Return the place of a likely edit that corrects all that is named."""
+        deviant = (evidence.observations[at] for at in evidence.deviant)
+        with suppress(ViolationFound, ExecutorLost):
+            edits = self._edits((), evidence, sorted(filter(is_traceable, deviant), key=rank))
+            return None if edits is None else edits.find_likely()
         return None
 
     def _find_initial(self, others: tuple[Part, ...], evidence: Evidence) -> Line | None:

@@ -186,16 +186,8 @@ def test_an_edit_that_makes_all_calls_right_is_shown(
             "exchanged",
             "(r, z)",
             "dx = r * (w - w.mean(0) - z * (w * z).mean(0))",
-            "r, z",
-            "(z, r)",
-        ),
-        pytest.param(
-            "multiplied",
-            "(z, r)",
-            "dz = w\n    dx = dz - dz.mean(0) - z * (dz * z).mean(0)",
-            "w",
-            "w * r",
-            marks=exhaustive,
+            "z, r = kept",
+            "r, z = kept",
         ),
     ],
 )
@@ -211,8 +203,7 @@ def test_a_rule_for_gradients_is_edited(
                 return y
             return self.gamma[...] * {name}(x, self.eps) + self.beta[...]
     """
-    (line,) = find(method, name=f"edit_{name}", before=rule)
-    assert line is not None
+    line = next(filter(None, find(method, name=f"edit_{name}", before=rule)))
     assert (line.text, line.how, line.new) == (text, "instead", new)
 
 
