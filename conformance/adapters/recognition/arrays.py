@@ -78,7 +78,7 @@ def locate_arrays(specimen: Specimen, fit: Fit, chosen: Chosen) -> Located:
     ]
     named: dict[str, list[str]] = {role: [] for role in ARRAYS}
     for path in fitting:
-        role = role_of(path.rpartition(".")[2])
+        role = _role_by_owner(path, fitting) or role_of(path.rpartition(".")[2])
         if role is not None:
             named[role].append(path)
     located = Located()
@@ -98,6 +98,15 @@ def locate_arrays(specimen: Specimen, fit: Fit, chosen: Chosen) -> Located:
             located.reasons.append(f"{role} is {path}, by {why}")
     _take_misshapen(located, holders, fitting)
     return add_extra(specimen, located)
+
+
+def _role_by_owner(path: str, paths: list[str]) -> str:
+    """Return which statistic an array is by the name of what holds it, if others share its own."""
+    owner, _, name = path.rpartition(".")
+    alike = [each for each in paths if each.rpartition(".")[2] == name]
+    words = {"running_mean": "mean", "running_var": "var"}
+    found = [role for role, word in words.items() if word in normalize(owner.rpartition(".")[2])]
+    return found[0] if len(alike) == len(STATISTICS) and len(found) == 1 else ""
 
 
 def _take_named(

@@ -86,20 +86,20 @@ class Edits:
         A value is replaced where it is used: the call that should pass another one is to blame, or
         what should have computed another one.
         """
-        usual = [each for each in self._list() if each.rank == Rank.CALL]
+        likely = [each for each in self._list() if each.rank <= _LIKELY]
+        usual = [each for each in likely if each.rank == Rank.CALL]
         if line is None:
             return self._find(usual)
-        likely = [each for each in self._list() if each.rank <= _LIKELY]
         if there := self._find([each for each in likely if _meets(each.place, line)]):
-            inside = _contains(there, line)
-            return replace(line, how=there.how, new=there.new) if inside else line
+            return _with_edit(line, there)
         pulled = self.wrong[0].gradients is not None  # what a rule keeps is right for another use
         chosen = (e for e in likely if e.scope and (pulled or e.rank <= Rank.CHOICE))
         return self._find([*dict.fromkeys((*usual, *chosen))]) or line
 
-    def find_likely(self) -> Line | None:
-        """Return the place of a likely edit."""
-        return self._find([each for each in self._list() if each.rank <= _LIKELY])
+    def find_likely(self, line: Line | None) -> Line | None:
+        """Return the place of a likely edit; the numbers are those of a line if that is inside."""
+        found = self._find([each for each in self._list() if each.rank <= _LIKELY])
+        return found if found is None or line is None else _with_edit(line, found, found)
 
     def find_other(self) -> Line | None:
         """Return the place of any other edit."""
@@ -182,6 +182,12 @@ def _meets(place: Place, line: Line) -> bool:
     """Return whether a place has a line of text in common with a line."""
     apart = place.end_line < line.line or line.end_line < place.line
     return not apart and Path(place.file).name == Path(line.file).name
+
+
+def _with_edit(line: Line, edit: Line, other: Line | None = None) -> Line:
+    """Return a line with an edit of what contains it; else the line, or another one."""
+    inside = _contains(edit, line)
+    return replace(line, how=edit.how, new=edit.new) if inside else other or line
 
 
 def _contains(around: Line, line: Line) -> bool:

@@ -68,7 +68,7 @@ class Lines:
         parts = parts_of(found.matches)
         evidence = found.evidence
         if len(parts) > 1 and (line := self._find_single(evidence)):
-            return [line] * len(parts)
+            return [line, *(None for _ in parts[1:])]
         others = [parts[:at] + parts[at + 1 :] for at in range(len(parts))]
         return [
             self._find_initial(each, evidence)
@@ -108,7 +108,7 @@ class Lines:
         deviant = (evidence.observations[at] for at in evidence.deviant)
         with suppress(ViolationFound, ExecutorLost):
             edits = self._edits((), evidence, sorted(filter(is_traceable, deviant), key=rank))
-            return None if edits is None else edits.find_likely()
+            return None if edits is None else edits.find_likely(None)
         return None
 
     def _find_initial(self, others: tuple[Part, ...], evidence: Evidence) -> Line | None:
@@ -117,8 +117,8 @@ class Lines:
         made = [evidence.observations[at] for at in evidence.deviant]
         with suppress(ViolationFound, ExecutorLost):
             edits = self._edits(others, evidence, [each for each in made if each.call is None])
-            if line is None and edits is not None:
-                return edits.find_other()
+            if edits is not None:
+                return edits.find_likely(line) or line or edits.find_other()
         return line
 
     def _edits(
