@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.adapters.errors import printable
 from conformance.report.causes import Cause
-from conformance.report.text import sentence_of
+from conformance.report.text import describe_edit, sentence_of
 from conformance.requirements import Requirement
 from conformance.requirements.finding import FindingKind
 from conformance.requirements.verdict import Outcome, Verdict
@@ -59,6 +59,8 @@ def hints_on(
     if hides_inputs:
         remedy = hide_numbers(remedy)
     how = _sentence(remedy) if remedy else f"Classical mistakes: {'; '.join(row.mistakes)}."
+    edit = "" if hides_inputs else describe_edit(cause.diagnosis.get("line", {}))
+    how = _sentence(edit) if edit and not remedy else how + f" {_sentence(edit)}" * bool(edit)
     title = f"{row.id} ({example.level.value.upper()})"
     texts = {
         "what": f"{title} {_state(example)}: {row.statement}{_wrong(example)}",

@@ -203,12 +203,14 @@ def line_facts(line: Mapping[str, Any] | None) -> list[str]:
     return [_cut(f"{_INDENT}{place}  {line['text']}"), shown, *corrected]
 
 
+def describe_edit(line: Mapping[str, Any]) -> str:
+    """Return with which edit all calls are right, if one was found."""
+    return _CORRECTED[line["how"]].format(line.get("new", "")) if line.get("how") else ""
+
+
 def _corrected(line: Mapping[str, Any]) -> list[str]:
-    """Return the edit that makes all calls right, if one was found, as lines."""
-    if not line.get("how"):
-        return []
     return textwrap.wrap(
-        _CORRECTED[line["how"]].format(line.get("new", "")),
+        describe_edit(line),
         WIDTH,
         initial_indent=f"{_INDENT}  ",
         subsequent_indent=f"{_INDENT}    ",

@@ -404,6 +404,39 @@ class FrozenInside(Rows):
         return self.normalize(x, train=False)
 
 
+class Average(nnx.Module):
+    """A running average, which does not know of what."""
+
+    def __init__(self, width, momentum):
+        self.average, self.momentum = nnx.BatchStat(jnp.zeros(width)), momentum
+
+    def update(self, value):
+        self.average[...] = STOP(self.momentum * self.average[...] + (1 - self.momentum) * value)
+
+
+class Averages(nnx.Module):
+    """The statistics have one name, and start alike, which is wrong; what holds them says which."""
+
+    def __init__(self, num_features, momentum=0.9, eps=1e-5):
+        self.scale, self.offset = (
+            nnx.Param(jnp.ones(num_features)),
+            nnx.Param(jnp.zeros(num_features)),
+        )
+        self.mean_ema, self.var_ema = (
+            Average(num_features, momentum),
+            Average(num_features, momentum),
+        )
+        self.eps = eps
+
+    def __call__(self, x, use_running_average):
+        mean, var = self.mean_ema.average[...], self.var_ema.average[...]
+        if not use_running_average:
+            mean, var = x.mean(0), x.var(0)
+            self.mean_ema.update(mean)
+            self.var_ema.update(var)
+        return (x - mean) / jnp.sqrt(var + self.eps) * self.scale[...] + self.offset[...]
+
+
 class OneOfTwo(Stacked):
     """The second layer is not used."""
 

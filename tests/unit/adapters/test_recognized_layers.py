@@ -55,6 +55,8 @@ LINES = {
     "Inference": f'{NAMED}, flag=None, fixed={{"momentum": 1.0}}, modes="evaluation", '
     "wider=Wider(ndim=True)",
     "AlwaysTrains": f"{NAMED}, flag=None",
+    "Averages": f'{NAMED}, gamma="scale", beta="offset", running_mean="mean_ema.average", '
+    'running_var="var_ema.average"',
     "Nested": 'features="width", momentum="ema", gamma="inner.scale", beta="inner.bias", '
     'running_mean="inner.mean", running_var="inner.var", flag=".inner.use_running_average", '
     'fixed={"eps": 1e-05}, wider=Wider(ndim=True)',

@@ -37,6 +37,8 @@ NAMED = {
         "expected": 14 / 3,
         "training": False,
         "given": {"x": [[0.0], [1.0], [5.0]], "running_mean": [0.25] * 20},
+        "how": "instead",
+        "new": "x.var(0, ddof=0) " * 20,
     },
 }
 
@@ -96,6 +98,24 @@ def test_the_line_of_a_mistake_is_below_its_sentence():
     at = shown.index(" 1. Wrong.") if " 1. Wrong." in shown else shown.index(" Wrong.")
     assert shown[at + 1] == "    norm.py:14:36  x.var(0, ddof=1)"
     assert shown[at + 2] == "      7 where 4.666667 is expected, for x = [[0], [1], [5]]"
+    assert shown[at + 3].startswith("      all calls tried are right with x.var(0, ddof=0)")
+
+
+@pytest.mark.parametrize(
+    ("how", "text"),
+    [
+        ("instead", "all calls tried are right with x.var(0)"),
+        ("also", "all calls tried are right if this follows: x.var(0)"),
+        ("in training", "all calls tried are right if only training executes x.var(0)"),
+        ("without", "all calls tried are right without it"),
+    ],
+)
+def test_an_edit_that_corrects_a_mistake_is_below_its_line(how: str, text: str):
+    """A line without numbers of its own has the edit only."""
+    line = NAMED["line"] | {"file": "norm.py", "how": how, "new": "x.var(0)", "shown": False}
+    shown = answer_lines(with_diagnosis(report(violated("BN-EMA-1")), line=line), "impl")
+    at = next(at for at, each in enumerate(shown) if "norm.py:14:36" in each)
+    assert shown[at + 1] == f"      {text}"
 
 
 def test_a_cause_claims_what_it_was_verified_to_explain():
