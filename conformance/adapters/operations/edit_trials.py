@@ -46,12 +46,14 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
         by which ``try_edits`` knows it together with the file, ``rank``, ``how`` it changes that
         place, the ``new`` text, and the ``scope``, the classes and functions around it.
     """
-    executed, forward = (_executed(implementation, each) for each in (made, {**made, "w": None}))
+    executed = _executed(implementation, made)
+    pulled = made["w"] is not None
+    forward = _executed(implementation, {**made, "w": None}) if pulled else executed
     names = _statistics(implementation, made)
     found = []
     for file, lines in executed.items():
         rules = (lines - forward[file]) | (lines & _lines_of_rules(_parse(file)))
-        rules = rules if made["w"] is not None else set()
+        rules = rules if pulled else set()
         only = rules or lines
         for number, edit in enumerate(_edits(file, names)):
             if edit.statement is None:
@@ -80,7 +82,7 @@ def try_edits(
         x and the arrays; nothing if the call raises, or the edit changes nothing.
     """
     names = _statistics(implementation, made)
-    functions = _functions({file for file, _ in chosen})
+    functions = _functions(frozenset(file for file, _ in chosen))
     results = []
     for file, number in chosen:
         edits = _edits(file, names) if file else []
@@ -178,8 +180,12 @@ def _executed(
     return lines
 
 
-def _functions(files: set[str]) -> dict[str, list[FunctionType]]:
-    """Return the functions of files, whatever holds them."""
+@lru_cache(4)
+def _functions(files: frozenset[str]) -> dict[str, list[FunctionType]]:
+    """Return the functions of files, whatever holds them; looking for them takes as long as a call.
+
+    Those that a function makes whenever it is called are made of its own code.
+    """
     found: dict[str, list[FunctionType]] = {file: [] for file in files}
     for each in gc.get_objects():
         if type(each) is FunctionType and each.__code__.co_filename in found:

@@ -130,6 +130,8 @@ class Search:
             return None if certain else self._of_argument(execution, bound.name)
         file = execution.code.co_filename
         statement = statement_at(file, bound.line, bound.line)
+        if isinstance(statement, ast.For) and isinstance(statement.iter, ast.Tuple | ast.List):
+            return describe_node(statement.iter, file)
         value = value_of(statement, bound.name)
         if statement is None or value is None:
             return None

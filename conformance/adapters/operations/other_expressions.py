@@ -21,7 +21,7 @@ class Rank(IntEnum):
     VALUE = 2
     """A constant, a dtype or a count is another one, results are exchanged, a test is negated."""
     OPERATION = 3
-    """An operator is another one, or lacks an operand."""
+    """An operator is another one, or lacks an operand; statements are in another order."""
     GUARD = 4
     """Where the mode is known, a statement is executed in training only."""
     GUARDS = 5

@@ -203,6 +203,10 @@ def _of_block(
 ) -> Iterator[_Change]:
     """Yield other statements in the place of those of a block."""
     for at, each in enumerate(block):
+        if at + 1 < len(block) and _has_order(each) and _has_order(block[at + 1]):
+            ordered = _exchange(each, block[at + 1])
+            after = [*block[:at], *ordered, *block[at + 2 :]]
+            yield Rank.OPERATION, each, INSTEAD, _text(ordered), after
         if not _has_effect(each):
             continue
         for end in range(at + 1, min(at + _MOST_GUARDED, len(block)) + 1):
@@ -235,6 +239,20 @@ def _has_effect(statement: ast.stmt) -> bool:
         return isinstance(statement.value, ast.Call)
     stored = ast.Attribute | ast.Subscript
     return isinstance(statement, ast.Assign) and isinstance(statement.targets[0], stored)
+
+
+def _exchange(one: ast.stmt, two: ast.stmt) -> list[ast.stmt]:
+    """Return two statements in the other order; what is returned stays the last."""
+    if not (isinstance(one, ast.Assign) and isinstance(two, ast.Return) and two.value):
+        return [two, one]
+    before = ast.copy_location(ast.Assign(one.targets, two.value), one)
+    return [before, ast.copy_location(ast.Return(one.value), two)]
+
+
+def _has_order(statement: ast.stmt) -> bool:
+    """Return whether it may matter what comes before a statement."""
+    ordered = isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr | ast.If | ast.Return)
+    return ordered and not _reaches_out(statement)
 
 
 def _siblings(

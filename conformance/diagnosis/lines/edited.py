@@ -185,9 +185,9 @@ def _meets(place: Place, line: Line) -> bool:
 
 
 def _with_edit(line: Line, edit: Line, other: Line | None = None) -> Line:
-    """Return a line with an edit of what contains it; else the line, or another one."""
-    inside = _contains(edit, line)
-    return replace(line, how=edit.how, new=edit.new) if inside else other or line
+    """Return a line with an edit of its text, or of what is around; else another line, or it."""
+    same = _contains(edit, line) or _contains(line, edit)
+    return replace(line, how=edit.how, new=edit.new) if same else other or line
 
 
 def _contains(around: Line, line: Line) -> bool:

@@ -65,7 +65,7 @@ class Showing:
             passed = self._passed((first, repairs), (simple, again), there)
             if passed is not None:
                 return passed
-            place = self._site(first, repairs) or place
+            place = self._site(first, repairs, there) or place
         named = KnownValues(_without(elsewhere.steps, right.all))
         computed = (repairs[0].value, *first.expressions[repairs[0].at].operands)
         uses = next(filter(None, map(named.find, computed)), "")
@@ -116,15 +116,12 @@ class Showing:
         right = self.traces.values(traced.call, self.others)[0].steps
         return where_passed(traced.expressions, repairs[0], right, there)
 
-    def _site(self, traced: Traced, repairs: Repairs) -> Place | None:
+    def _site(self, traced: Traced, repairs: Repairs, there: Sequence[Expression]) -> Place | None:
         """Return the call of a function that is right where another call evaluates it."""
         repaired = {each.at for each in repairs}
         wrong = traced.expressions[repairs[0].at]
-        others = [
-            each
-            for at, each in enumerate(traced.expressions)
-            if each.place == wrong.place and at not in repaired
-        ]
+        here = (each for at, each in enumerate(traced.expressions) if at not in repaired)
+        others = [each for each in (*here, *there) if each.place == wrong.place]
         callers = {place for each in others for place in each.callers}
         return next((each for each in wrong.callers if others and each not in callers), None)
 

@@ -45,6 +45,20 @@ def test_edits_have_a_rank_and_a_text(rank: Rank, text: str):
     assert any(text in each or each == text for each in texts), texts
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("z = z + b\n    z = z * g\n    return z", "z = z * g; z = z + b"),
+        ("z = z + b\n    return z * g", "z = z * g; return z + b"),
+        ("b, g = f(z)\n    return z", "g, b = f(z)"),
+    ],
+)
+def test_statements_are_exchanged(body: str, text: str):
+    """And so are the names that results are given to; what is returned stays the last."""
+    edits = edits_of(ast.parse(f"def f(z, b, g):\n    {body}\n"), NAMES)
+    assert text in {edit.text for edit in edits}
+
+
 def test_the_source_is_as_before():
     """Edits are made for a while only, and the usual ones come first."""
     tree = ast.parse(SOURCE)

@@ -74,6 +74,42 @@ def test_where_a_wrong_statistic_is_chosen_is_shown(
         """,
             "kept = 0.9",
         ),
+        pytest.param(
+            "line_of_loop",
+            """
+        def __call__(self, x, use_running_average):
+            if use_running_average:
+                return super().__call__(x, True)
+            mean, var = self.moments(x)
+            std = jnp.sqrt(var + self.eps)
+            for held, value in ((self.running_mean, mean), (self.running_var, std)):
+                held[...] = self.moved(held[...], value)
+            return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+        """,
+            "((self.running_mean, mean), (self.running_var, std))",
+            marks=exhaustive,
+        ),
+        pytest.param(
+            "line_of_complement",
+            """
+        def moved(self, old, new):
+            step = self.momentum
+            return old + step * (new - old)
+        """,
+            "step = self.momentum",
+            marks=exhaustive,
+        ),
+        pytest.param(
+            "line_of_site",  # the function is right where the other mode calls it
+            """
+        def __call__(self, x, use_running_average):
+            if use_running_average:
+                return self.normalize(x, self.running_mean[...], self.running_var[...])
+            return super().__call__(x, False)
+        """,
+            "self.normalize(x, self.running_mean[...], self.running_var[...])",
+            marks=exhaustive,
+        ),
         (
             "line_of_argument",  # the function is right for other arguments
             """

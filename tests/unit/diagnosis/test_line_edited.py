@@ -154,6 +154,26 @@ def {name}_backward(eps, kept, w):
             marks=exhaustive,
         ),
         pytest.param(
+            "edit_of_order",
+            """
+            def scale(self, z):
+                z = z + self.beta[...]
+                return z * self.gamma[...]
+
+            def __call__(self, x, use_running_average):
+                if use_running_average:
+                    mean, var = self.running_mean[...], self.running_var[...]
+                else:
+                    mean, var = self.moments(x)
+                    super().__call__(x, False)
+                return self.scale(self.normalize(x, mean, var))
+            """,
+            "z = z + self.beta[...]",
+            "instead",
+            "z = z * self.gamma[...]; return z + self.beta[...]",
+            marks=exhaustive,
+        ),
+        pytest.param(
             "edit_of_count",
             """
             def moments(self, x):
