@@ -40,7 +40,6 @@ PARTS = ("design", "held-out", "all", "correct", "examples", "examples-held-out"
 FUNCTIONS = (*line_examples.FUNCTIONS, *line_layers.FUNCTIONS)
 LAYERS = (*line_examples.LAYERS, *line_layers.LAYERS, *line_backwards.LAYERS)
 EXAMPLES = {each.__name__: each for each in (*LAYERS, *FUNCTIONS)}
-_CONSTRUCTING = ("__init__", "create", "start_")
 
 
 def own_lines(implementation: Implementation) -> set[tuple[Path, int]]:
@@ -62,7 +61,7 @@ def _is_from(member: object, module: str) -> bool:
 
 def _lines_of(member: object) -> Iterator[tuple[Path, int]]:
     function = inspect.unwrap(getattr(member, "__func__", member))
-    if inspect.isfunction(function) and not function.__name__.startswith(_CONSTRUCTING):
+    if inspect.isfunction(function):
         source, first = inspect.getsourcelines(function)
         file = Path(function.__code__.co_filename).resolve()
         yield from ((file, first + at) for at in range(len(source)))

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
+from itertools import count
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
@@ -30,7 +31,7 @@ _Key = tuple[str, int]
 
 
 def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the edits of what a call executes, the most usual first.
+    """Return the edits of what a call executes, the most usual first, and then the first executed.
 
     Args:
         implementation: What is judged.
@@ -52,9 +53,9 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
     names = _statistics(implementation, made)
     found = []
     for file, lines in executed.items():
-        rules = (lines - forward[file]) | (lines & _lines_of_rules(_parse(file)))
+        rules = (lines.keys() - forward[file]) | (lines.keys() & _lines_of_rules(_parse(file)))
         rules = rules if pulled else set()
-        only = rules or lines
+        only = rules or lines.keys()
         for number, edit in enumerate(_edits(file, names)):
             if edit.statement is None:
                 continue
@@ -63,8 +64,12 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
                 continue
             place = describe_node(edit.shown, file)
             more = {"number": number, "rank": int(edit.rank), "how": edit.how, "new": edit.text}
-            found.append({**place, **more, "scope": ".".join(edit.scope)})
-    return sorted(found, key=lambda each: each["rank"])
+            reported = {**place, **more, "scope": ".".join(edit.scope)}
+            first = min(
+                (lines[each] for each in _lines_of(edit.statement) if each in lines), default=0
+            )
+            found.append((edit.rank, first, number, reported))
+    return [reported for *_, reported in sorted(found, key=lambda each: each[:3])]
 
 
 def try_edits(
@@ -159,16 +164,17 @@ def _lines_of(statement: ast.stmt) -> range:
 
 def _executed(
     implementation: Implementation, made: Mapping[str, Any]
-) -> defaultdict[str, set[int]]:
-    """Return the lines of the implementation that a call executes, by file."""
-    lines = defaultdict[str, set[int]](set)
+) -> defaultdict[str, dict[int, int]]:
+    """Return the lines of the implementation that a call executes, by file, in their order."""
+    lines = defaultdict[str, dict[int, int]](dict)
+    turns = count()
     own = cache(is_own)
 
     def step(frame: FrameType, _event: str, _argument: Any) -> Any:
         file = frame.f_code.co_filename
         if not own(file):
             return None
-        lines[file].add(frame.f_lineno)
+        lines[file].setdefault(frame.f_lineno, next(turns))
         return step
 
     before = sys.gettrace()

@@ -23,9 +23,9 @@ class Rank(IntEnum):
     OPERATION = 3
     """An operator is another one, or lacks an operand; statements are in another order."""
     GUARD = 4
-    """Where the mode is known, a statement is executed in training only."""
+    """A statement is executed in training only."""
     GUARDS = 5
-    """Elsewhere, or several statements are."""
+    """Several statements are."""
     SIBLING = 6
     """What is done for one statistic is done for the other."""
     SHORTER = 7

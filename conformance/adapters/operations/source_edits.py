@@ -203,8 +203,7 @@ def _of_block(
 ) -> Iterator[_Change]:
     """Yield other statements in the place of those of a block."""
     for at, each in enumerate(block):
-        if at + 1 < len(block) and _has_order(each) and _has_order(block[at + 1]):
-            ordered = _exchange(each, block[at + 1])
+        if at + 1 < len(block) and (ordered := _exchange(each, block[at + 1])):
             after = [*block[:at], *ordered, *block[at + 2 :]]
             yield Rank.OPERATION, each, INSTEAD, _text(ordered), after
         if not _has_effect(each):
@@ -213,8 +212,7 @@ def _of_block(
             if not all(map(_has_effect, block[at:end])):
                 break
             guarded = [*block[:at], ast.copy_location(ast.Pass(), each), *block[end:]]
-            known = around.function is not None and around.function.name == "__call__"
-            rank = Rank.GUARD if known and end == at + 1 else Rank.GUARDS
+            rank = Rank.GUARD if end == at + 1 else Rank.GUARDS
             yield rank, each, IN_TRAINING, _text(block[at:end]), guarded
         for new in _siblings(each, around, statistics):
             yield Rank.SIBLING, each, ALSO, _text([new]), [*block[: at + 1], new, *block[at + 1 :]]
@@ -242,17 +240,17 @@ def _has_effect(statement: ast.stmt) -> bool:
 
 
 def _exchange(one: ast.stmt, two: ast.stmt) -> list[ast.stmt]:
-    """Return two statements in the other order; what is returned stays the last."""
-    if not (isinstance(one, ast.Assign) and isinstance(two, ast.Return) and two.value):
-        return [two, one]
-    before = ast.copy_location(ast.Assign(one.targets, two.value), one)
-    return [before, ast.copy_location(ast.Return(one.value), two)]
+    """Return two statements in the other order, nothing if they have none.
 
-
-def _has_order(statement: ast.stmt) -> bool:
-    """Return whether it may matter what comes before a statement."""
-    ordered = isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr | ast.If | ast.Return)
-    return ordered and not _reaches_out(statement)
+    What is returned stays the last: then the values are exchanged.
+    """
+    if _reaches_out(one) or _reaches_out(two):
+        return []
+    if isinstance(one, ast.Assign) and isinstance(two, ast.Return) and two.value is not None:
+        before = ast.copy_location(ast.Assign(one.targets, two.value), one)
+        return [before, ast.copy_location(ast.Return(one.value), two)]
+    ordered = ast.Assign | ast.AugAssign | ast.Expr
+    return [two, one] if isinstance(one, ordered) and isinstance(two, ordered) else []
 
 
 def _siblings(
