@@ -11,8 +11,8 @@ The right names are in the records of the gallery, and, as they were read, in
 ``corpus/marked/labels.json``, where the authors also say which lines are wrong. The other authors
 of the corpus describe mistakes in words: whether answers agree with them is in
 ``results/corpus-answers.json`` ("unread" if not).
-A line is right if it lies in the code of the mistake (see ``lines.py``). ``--runs N`` also runs
-the command line on every N-th layer, and reports its seconds.
+A line is right if its expression has a line of the code of the mistake (see ``lines.py``).
+``--runs N`` also runs the command line on every N-th layer, and reports its seconds.
 ``--held-out`` takes the quarter of the names whose SHA-256 is divisible by four. ``--recorded``
 judges only the requirements that the record of a fault names, and a few of every step: it takes a
 third of the time, and what is printed is shorter.
@@ -174,10 +174,15 @@ def grade_line(implementation: Any, lines: list[Row], marked: Row | None = None)
     else:
         file = (MARKED / lines[0]["file"]).resolve() if lines else MARKED
         own = {(file, line) for each in marked["mistakes"] for line in each["lines"]}
-    places = {(Path(line["file"]).resolve(), line["line"]) for line in lines}
-    if not places:
+    if not lines:
         return "none"
-    return "shown" if not own else "right" if places <= own else "wrong"
+    return "shown" if not own else "right" if all(_meets(line, own) for line in lines) else "wrong"
+
+
+def _meets(line: Row, own: set[tuple[Path, int]]) -> bool:
+    """Return whether an expression, which may take several lines of text, has one of some lines."""
+    file, end = Path(line["file"]).resolve(), line.get("end_line", line["line"])
+    return any((file, number) in own for number in range(line["line"], end + 1))
 
 
 def count_lines(name: str, verdicts: list[Any], found: Row) -> int:

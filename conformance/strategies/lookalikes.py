@@ -18,7 +18,7 @@ MOST = 8.0
 rows the sums of columns and of their squares are exact in float32, whatever the order."""
 
 
-_ELIDED = Entry(513, 8, 0.9, 1e-5)
+_ELIDED = Entry(65, 40, 0.9, 1e-5)
 """More than the thousand elements that NumPy prints; a shape of ``FORWARD_SWEEP``."""
 
 

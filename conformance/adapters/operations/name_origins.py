@@ -145,8 +145,7 @@ class Search:
         counted = isinstance(bound.value, int | float)  # by Python, not by JAX
         if counted and isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name):
             owner = execution.last(value.value.id)
-            chosen = owner and self.of_attribute(type(owner.value), value.attr)
-            return chosen or described  # the attribute is right, but not for this
+            return None if owner is None else self.of_attribute(type(owner.value), value.attr)
         decided = not certain and (counted or _is_choice(value) or _is_part(value))
         return inner or (described if decided or isinstance(value, ast.Name) else None)
 

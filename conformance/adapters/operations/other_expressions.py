@@ -153,6 +153,8 @@ def _other_calls(node: ast.Call) -> _Others:
 
 def _other_operations(node: ast.BinOp | ast.UnaryOp) -> _Others:
     if isinstance(node, ast.UnaryOp):
+        if isinstance(getattr(node.operand, "value", None), int):
+            yield Rank.VALUE, ast.Constant(0)  # instead of −0
         yield Rank.CHOICE if isinstance(node.op, ast.Not) else Rank.OPERATION, node.operand
         return
     if not isinstance(node.op, ast.Add | ast.Mult):

@@ -65,7 +65,6 @@ def _of_operands(subject: Subject, traced: Traced, wrong: Repair, right: Quantit
     others: Mapping[str, Float64 | np.float64] = {
         **{name: each.value for name, each in right.items() if name in CHOSEN},
         "momentum": np.float64(config.momentum),
-        "1 − momentum": np.float64(1 - config.momentum),
         "ε": np.float64(config.eps),
         "N": np.float64(len(call.x)),
     }

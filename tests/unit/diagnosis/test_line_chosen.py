@@ -90,16 +90,6 @@ def test_where_a_wrong_statistic_is_chosen_is_shown(
             marks=exhaustive,
         ),
         pytest.param(
-            "line_of_complement",
-            """
-        def moved(self, old, new):
-            step = self.momentum
-            return old + step * (new - old)
-        """,
-            "step = self.momentum",
-            marks=exhaustive,
-        ),
-        pytest.param(
             "line_of_site",  # the function is right where the other mode calls it
             """
         def __call__(self, x, use_running_average):

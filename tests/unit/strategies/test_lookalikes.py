@@ -9,15 +9,15 @@ from conformance.strategies.lookalikes import lookalike_cases, reordered_cases
 
 
 def test_reordered_batches_have_equal_sums_in_float32() -> None:
-    differing = 0
-    for drawn in draw_for("BN-FWD-7", {"drawn": reordered_cases}):
+    differing, all_drawn = 0, [*draw_for("BN-FWD-7", {"drawn": reordered_cases})]
+    for drawn in all_drawn:
         case, order = drawn["drawn"]
         x = case.x
         assert sorted(order) == list(range(len(x)))
         for values in (x, np.square(x)):
             assert np.array_equal(values.sum(axis=0), values[order].sum(axis=0))
         differing += not np.array_equal(x, x[order])
-    assert differing > 20
+    assert differing > len(all_drawn) / 2
 
 
 def test_lookalikes_share_what_poor_keys_are_made_of() -> None:
