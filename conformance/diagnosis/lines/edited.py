@@ -41,9 +41,6 @@ _MOST = 250
 _CONFIRMED = 2
 """Further wrong calls that an edit must make right."""
 
-_KEPT = 3
-"""Right calls that an edit must leave right."""
-
 _WAYS = {"instead", "also", "in training", "without"}
 
 
@@ -68,7 +65,7 @@ class Edits:
         subject: The implementation.
         wrong: Calls of layers, or layers that were only constructed, with wrong results; the first
             one tells values apart best.
-        right: Calls with right ones.
+        right: Calls with right ones, which an edit must leave right.
         later: Calls after others, each with these: an edit must not be right in a first call only.
         target: Returns what the results of a call should be.
     """
@@ -108,7 +105,7 @@ class Edits:
     def _find(self, chosen: Sequence[_Edit]) -> Line | None:
         """Return the place of the most usual edit that makes all calls right, or leaves them so."""
         first, *further = self.wrong
-        calls = [(each, ()) for each in (*further[:_CONFIRMED], *self.right[:_KEPT])]
+        calls = [(each, ()) for each in (*further[:_CONFIRMED], *self.right)]
         for _, alike in groupby(chosen[:_MOST], key=lambda each: each.rank):
             left = [*self._correcting(first, (), [*alike])]
             for call in (*calls, *self.later):

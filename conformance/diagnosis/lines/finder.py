@@ -47,6 +47,9 @@ _CONFIRMED = 2
 _TRACED = 6
 """The most calls of few rows that are traced for one mistake."""
 
+_KEPT = 2
+"""Right calls of each mode that an edit must leave right."""
+
 _EARLIER = 3
 """The calls that are made before a later one."""
 
@@ -134,8 +137,9 @@ class Lines:
             for each in evidence.observations
             if id(each) not in deviant and is_traceable(each) and each.before is not None
         ]
-        modes = {each.call.training for each in wrong[:1] if each.call is not None}
-        right.sort(key=lambda each: (each.call is None or each.call.training in modes, rank(each)))
+        right.sort(key=rank)
+        modes = [[e for e in right if e.call and e.call.training is mode] for mode in (True, False)]
+        right = [each for calls in modes for each in calls[:_KEPT]]
         repeated = [each for each in (*seen, *right) if each.earlier and each.gradients is None]
         repeated.sort(key=lambda each: each.call is None or not each.call.training)
         observed = evidence.observations

@@ -65,7 +65,8 @@ class Showing:
             passed = self._passed((first, repairs), (simple, again), there)
             if passed is not None:
                 return passed
-            place = self._site(first, repairs, there) or place
+            complete = KnownValues(right.all).find(repairs[0].value) is not None
+            place = self._site(first, repairs, there if complete else ()) or place
         named = KnownValues(_without(elsewhere.steps, right.all))
         computed = (repairs[0].value, *first.expressions[repairs[0].at].operands)
         uses = next(filter(None, map(named.find, computed)), "")
@@ -117,7 +118,14 @@ class Showing:
         return where_passed(traced.expressions, repairs[0], right, there)
 
     def _site(self, traced: Traced, repairs: Repairs, there: Sequence[Expression]) -> Place | None:
-        """Return the call of a function that is right where another call evaluates it."""
+        """Return the call of a function that is right where another call evaluates it.
+
+        Args:
+            traced: The call.
+            repairs: What repairs it.
+            there: The expressions of a right call in the other mode, if the value is right for
+                something else: a function that is wrong for some numbers only is wrong itself.
+        """
         repaired = {each.at for each in repairs}
         wrong = traced.expressions[repairs[0].at]
         here = (each for at, each in enumerate(traced.expressions) if at not in repaired)
