@@ -58,9 +58,9 @@ def hints_on(
     remedy = str(cause.diagnosis.get("remedy", ""))
     if hides_inputs:
         remedy = hide_numbers(remedy)
-    how = _sentence(remedy) if remedy else f"Classical mistakes: {'; '.join(row.mistakes)}."
     edit = "" if hides_inputs else describe_edit(cause.diagnosis.get("line", {}))
-    how = _sentence(edit) if edit and not remedy else how + f" {_sentence(edit)}" * bool(edit)
+    known = " ".join(_sentence(each) for each in (remedy, edit) if each)
+    how = known or f"Classical mistakes: {'; '.join(row.mistakes)}."
     title = f"{row.id} ({example.level.value.upper()})"
     texts = {
         "what": f"{title} {_state(example)}: {row.statement}{_wrong(example)}",

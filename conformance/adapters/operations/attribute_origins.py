@@ -24,8 +24,7 @@ def find_attribute(owner: type, attribute: str) -> dict[str, Any] | None:
     found = [
         (number, each)
         for number, (function, _) in enumerate(constructors)
-        for each in ast.walk(function)
-        if isinstance(each, ast.Assign | ast.AnnAssign) and value_of(each, attribute)
+        for each in _assignments(function, attribute)
     ]
     if len(found) != 1 or _is_assigned_by_method(owner, attribute):
         return None
@@ -67,11 +66,16 @@ def _is_assigned_by_method(owner: type, attribute: str) -> bool:
         if name == "__init__" or code is None or not is_own(code.co_filename):
             continue
         function = function_at(code.co_filename, code.co_firstlineno)
-        statements = [] if function is None else [*ast.walk(function)]
-        assigned = (each for each in statements if isinstance(each, ast.Assign | ast.AnnAssign))
-        if any(value_of(each, attribute) for each in assigned):
+        if function is not None and any(_assignments(function, attribute)):
             return True
     return False
+
+
+def _assignments(function: ast.FunctionDef, attribute: str) -> Iterator[ast.Assign | ast.AnnAssign]:
+    """Yield the statements of a function that assign an attribute."""
+    for each in ast.walk(function):
+        if isinstance(each, ast.Assign | ast.AnnAssign) and value_of(each, attribute):
+            yield each
 
 
 def _outer_calls(function: ast.FunctionDef) -> list[ast.Call]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import gc
-import linecache
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from functools import cache, lru_cache
 from itertools import count
 from types import CodeType, FrameType, FunctionType
@@ -20,14 +20,14 @@ import jax.numpy as jnp
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.operations.expressions import function_of
 from conformance.adapters.operations.frames import is_own
-from conformance.adapters.operations.name_flow import describe_node
+from conformance.adapters.operations.layer_calls import build
+from conformance.adapters.operations.name_flow import describe_node, parse
 from conformance.adapters.operations.other_expressions import Rank
 from conformance.adapters.operations.source_edits import IN_TRAINING, Edit, edits_of
 from conformance.adapters.operations.values import numbers
-from conformance.adapters.protocols import ARRAYS, STATISTICS, Config, Layer
+from conformance.adapters.protocols import ARRAYS, STATISTICS, Layer
 
 _Names = tuple[tuple[str, str], ...]
-_Key = tuple[str, int]
 
 
 def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dict[str, Any]]:
@@ -37,9 +37,9 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
         implementation: What is judged.
         made: The call: ``features``, ``momentum``, ``eps`` and ``seed`` of the layer; ``arrays``,
             its state, by name; ``x``, the batch, (N, D), or None if the layer is only constructed;
-            ``flag``, ``use_running_average``;
-            ``training``, whether it trains; and ``w``, the cotangent of y, (N, D), to differentiate
-            it, or None; ``history``, the calls of the layer before, with the same fields.
+            ``flag``, ``use_running_average``; ``training``, whether it trains; ``w``, the cotangent
+            of y, (N, D), to differentiate it, or None; and ``history``, the calls of the layer
+            before, with the same fields.
 
     Returns:
         The edits in the rules of derivatives if it has any, else in all that is executed; those
@@ -53,10 +53,10 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
     names = _statistics(implementation, made)
     found = []
     for file, lines in executed.items():
-        rules = (lines.keys() - forward[file]) | (lines.keys() & _lines_of_rules(_parse(file)))
+        rules = (lines.keys() - forward[file]) | (lines.keys() & _lines_of_rules(parse(file)))
         rules = rules if pulled else set()
         only = rules or lines.keys()
-        for number, edit in enumerate(_edits(file, names)):
+        for number, edit in enumerate(_edits(file, names)[1]):
             if edit.statement is None:
                 continue
             among = rules if edit.rank >= Rank.FACTOR else only
@@ -90,12 +90,12 @@ def try_edits(
     functions = _functions(frozenset(file for file, _ in chosen))
     results = []
     for file, number in chosen:
-        edits = _edits(file, names) if file else []
+        tree, edits = _edits(file, names) if file else (ast.Module([], []), [])
         edit = edits[number] if number < len(edits) else None
         if edit is None or (edit.how == IN_TRAINING and made["training"]):
             results.append(_results(implementation, made))
             continue
-        with _edited(file, edit, functions[file]) as changed:
+        with _edited(tree, file, edit, functions[file]) as changed:
             results.append(_results(implementation, made) if changed else {})
     return results
 
@@ -127,9 +127,9 @@ def _arrays(held: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _build(implementation: Implementation, made: Mapping[str, Any]) -> Layer:
-    assert implementation.build is not None, "gated by Capability.LAYER"  # noqa: S101
-    given = {name: made[name] for name in ("features", "momentum", "eps", "seed")}
-    return implementation.build(Config(**given))
+    given = (made[name] for name in ("features", "momentum", "eps", "seed"))
+    layer: Layer = build(implementation, *given).value
+    return layer
 
 
 def _statistics(implementation: Implementation, made: Mapping[str, Any]) -> _Names:
@@ -140,13 +140,10 @@ def _statistics(implementation: Implementation, made: Mapping[str, Any]) -> _Nam
 
 
 @lru_cache(8)
-def _parse(file: str) -> ast.Module:
-    return ast.parse("".join(linecache.getlines(file)))
-
-
-@lru_cache(8)
-def _edits(file: str, names: _Names) -> list[Edit]:
-    return edits_of(_parse(file), dict(names))
+def _edits(file: str, names: _Names) -> tuple[ast.Module, list[Edit]]:
+    """Return a source that may be edited, and its edits."""
+    tree = deepcopy(parse(file))
+    return tree, edits_of(tree, dict(names))
 
 
 def _lines_of_rules(tree: ast.Module) -> set[int]:
@@ -200,13 +197,14 @@ def _functions(files: frozenset[str]) -> dict[str, list[FunctionType]]:
 
 
 @contextmanager
-def _edited(file: str, edit: Edit, functions: Sequence[FunctionType]) -> Iterator[bool]:
+def _edited(
+    tree: ast.Module, file: str, edit: Edit, functions: Sequence[FunctionType]
+) -> Iterator[bool]:
     """Let the functions and the names of a file be as an edit makes them; yield whether they are.
 
     Functions keep their identity, so whatever wraps them is the same; jit must be disabled, or
     what was compiled before is executed.
     """
-    tree = _parse(file)
     with edit.made():
         try:
             code = compile(tree, file, "exec", dont_inherit=True)

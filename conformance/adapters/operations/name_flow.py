@@ -86,7 +86,7 @@ def describe_node(node: ast.expr | ast.stmt, file: str) -> dict[str, Any]:
 @lru_cache(1000)
 def _uses(file: str, span: _Span) -> list[dict[str, Any]]:
     try:
-        function = _innermost_function(_parse(file), span)
+        function = _innermost_function(parse(file), span)
     except (SyntaxError, ValueError):
         return []
     if function is None:
@@ -104,11 +104,12 @@ def _uses(file: str, span: _Span) -> list[dict[str, Any]]:
 def _nodes(file: str) -> Iterator[ast.AST]:
     """Yield what a file consists of; nothing if it is no Python."""
     with suppress(SyntaxError, ValueError):
-        yield from ast.walk(_parse(file))
+        yield from ast.walk(parse(file))
 
 
 @lru_cache(8)
-def _parse(file: str) -> ast.Module:
+def parse(file: str) -> ast.Module:
+    """Return the source of a file, which must stay as it is."""
     return ast.parse("".join(linecache.getlines(file)))
 
 

@@ -97,16 +97,8 @@ def make_line(
     training, pulled = call.call.training, call.call.cotangent
     w = {} if pulled is None else {"w": pulled.tolist()}
     return Line(
+        **_fields(place, name, wrong, got),
         uses=uses,
-        file=shorten(place.file, name),
-        line=place.line,
-        column=place.column,
-        end_line=place.end_line,
-        end_column=place.end_column,
-        text=place.text,
-        quantity=wrong.name,
-        got=got,
-        expected=wrong.expected,
         training=training,
         given={"x": call.call.x.tolist(), **w, **_given(call, wrong.name, training=training)},
     )
@@ -114,19 +106,13 @@ def make_line(
 
 def make_initial_line(place: Place, name: str, made: Observation, wrong: Wrong, got: float) -> Line:
     """Return the line of what gives an array a wrong initial value; see ``make_line``."""
-    return Line(
-        file=shorten(place.file, name),
-        line=place.line,
-        column=place.column,
-        end_line=place.end_line,
-        end_column=place.end_column,
-        text=place.text,
-        quantity=wrong.name,
-        got=got,
-        expected=wrong.expected,
-        training=True,
-        given={"D": made.config.features},
-    )
+    fields = _fields(place, name, wrong, got)
+    return Line(**fields, training=True, given={"D": made.config.features})
+
+
+def _fields(place: Place, name: str, wrong: Wrong, got: float) -> dict[str, Any]:
+    found = {**asdict(place), "file": shorten(place.file, name)}
+    return {**found, "quantity": wrong.name, "got": got, "expected": wrong.expected}
 
 
 def _given(call: Observation, quantity: str, *, training: bool) -> dict[str, Any]:
