@@ -155,7 +155,7 @@ class Edits:
         for call in (*calls, first):
             (results,) = self._try(call, [None])
             right = self.target(call)
-            for quantity in sorted(wrong_in(right, results), key=lambda each: each != "y"):
+            for quantity in sorted(wrong_in(right, results), key=[*results].index):
                 value, expected = (np.ravel(each[quantity].value) for each in (results, right))
                 at = int(np.argmax(np.abs(value - expected)))
                 wrong = Wrong(quantity, Approximate(value), (at,), float(expected[at]))
