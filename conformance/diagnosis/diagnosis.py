@@ -47,7 +47,7 @@ class Investigation:
         further: Diagnoses of mistakes that are made besides the first.
         complete: Whether the mistakes reproduce everything that was observed.
         hurried: Whether the time was up before all known mistakes were tried.
-        gradients: What the last mistake was sought in, if it was found besides those in calls.
+        gradients: What mistakes besides those in calls were found in, if there are any.
     """
 
     diagnosis: Diagnosis
@@ -99,15 +99,19 @@ def _search(subject: Subject, calls: Evidence) -> Investigation:
 
 
 def _name_several(several: Combination, calls: Evidence, evidence: Evidence) -> Investigation:
-    whole = reproduces(evidence, f"together with {len(several.matches) - 1} more")
-    part = "reproduces one quantity in all calls, of which it explains"
-    first, *further = (
-        name_match([match], evidence, whole if several.complete else f"{part} {match.explained}")
-        for match in several.matches
-    )
+    figure = explain_share(several, evidence)
+    first, *further = (name_match([match], evidence, figure) for match in several.matches)
     return Investigation(
         first, several.matches, calls, evidence, tuple(further), complete=several.complete
     )
+
+
+def explain_share(several: Combination, evidence: Evidence) -> str:
+    """Return what several mistakes reproduce together, or the first one alone."""
+    if several.complete or not several.matches:
+        return reproduces(evidence, f"together with {len(several.matches) - 1} more")
+    explained = several.matches[0].explained
+    return f"reproduces one quantity in all calls, of which it explains {explained}"
 
 
 def reproduces(evidence: Evidence, share: str) -> str:

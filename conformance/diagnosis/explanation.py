@@ -73,7 +73,7 @@ class Examined:
         found = add_gradients(self.subject, self.found, verdicts)
         data = _explain(found, self.subject, verdicts, until)
         dropped = data["kind"] != self.found.diagnosis.kind
-        lines = [] if dropped else [*self.lines, *_gradient_line(self.subject, found)]
+        lines = [] if dropped else [*self.lines, *_gradient_lines(self.subject, found)]
         for each, line in zip((data, *data.get("further", ())), lines, strict=False):
             each.update({} if line is None else {"line": line.to_json()})
         evidence = self.found.evidence
@@ -98,10 +98,10 @@ class Examined:
         ]
 
 
-def _gradient_line(subject: Subject, found: Investigation) -> list[Line | None]:
-    """Return the line of a mistake in the gradients besides those in calls, if there is one."""
+def _gradient_lines(subject: Subject, found: Investigation) -> list[Line | None]:
+    """Return the lines of mistakes in the gradients besides those in calls."""
     with suppress(OutOfTimeError):
-        return [] if found.gradients is None else [Lines(subject).find_in_gradients(found)]
+        return Lines(subject).find_in_gradients(found)
     return []
 
 

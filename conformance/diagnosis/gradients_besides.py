@@ -1,4 +1,4 @@
-"""Names a mistake in the gradients besides those in what calls return.
+"""Names mistakes in the gradients besides those in what calls return.
 
 The gradients of a mode can be compared with the known mistakes if y is right in all of its calls,
 or would be if what was named were declared.
@@ -6,17 +6,23 @@ or would be if what was named were declared.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from conformance.diagnosis.deadline import OutOfTimeError
-from conformance.diagnosis.diagnosis import ALIKE, Investigation, name_match, reproduces
+from conformance.diagnosis.diagnosis import (
+    ALIKE,
+    Investigation,
+    explain_share,
+    name_match,
+    reproduces,
+)
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.observe import observe_gradients
 from conformance.diagnosis.prediction import error_ratios
-from conformance.diagnosis.search import evidence_of, matches
-from conformance.diagnosis.several import mode_of
+from conformance.diagnosis.search import Match, evidence_of, matches
+from conformance.diagnosis.several import Combination, find_several, mode_of
 from conformance.diagnosis.verification import declaring, suggested_by
 from conformance.properties.support.subject import Subject
 from conformance.requirements.verdict import Verdict
@@ -27,7 +33,7 @@ _MODES = ("training", "evaluation")
 def add_gradients(
     subject: Subject, found: Investigation, verdicts: Iterable[Verdict]
 ) -> Investigation:
-    """Return an investigation with the mistake in the gradients, if there is one and it is known.
+    """Return an investigation with the mistakes in the gradients, if they are known.
 
     Args:
         subject: The implementation.
@@ -44,17 +50,24 @@ def add_gradients(
     observed = (o for o in observe_gradients(subject) if o.call and o.call.kind == "gradient")
     evidence = evidence_of([o for o in observed if mode_of(o) in modes], conventions)
     with suppress(OutOfTimeError):
-        matched = matches(evidence, backward=True)
-        if matched and len(matched) <= ALIKE:
-            figure = reproduces(evidence, f"{matched[0].explained} of which deviate")
-            named = name_match(matched, evidence, figure)
-            return replace(
-                found,
-                matches=(*found.matches, matched[0]),
-                further=(*found.further, named),
-                gradients=evidence,
-            )
+        named, figure = _known(evidence)
+        besides = tuple(name_match([*fitting], evidence, figure) for fitting in named)
+        return replace(
+            found,
+            matches=(*found.matches, *(fitting[0] for fitting in named)),
+            further=(*found.further, *besides),
+            gradients=evidence if named else None,
+        )
     return found
+
+
+def _known(evidence: Evidence) -> tuple[list[Sequence[Match]], str]:
+    """Return the mistakes in gradients, each with those that fit as well, and what they explain."""
+    fitting = matches(evidence, backward=True)
+    if 0 < len(fitting) <= ALIKE:
+        return [fitting], reproduces(evidence, f"{fitting[0].explained} of which deviate")
+    several = find_several(evidence, backward=True) if not fitting else Combination()
+    return [(match,) for match in several.matches], explain_share(several, evidence)
 
 
 def _violated(verdicts: Iterable[Verdict]) -> set[str]:

@@ -56,9 +56,13 @@ def _all(observation: Observation, array: str, value: float) -> bool:
     return state is not None and bool(np.all(state.arrays()[array] == value))
 
 
-_MODES = (
-    Scope("training", "in training only", _training, 1),
-    Scope("evaluation", "in evaluation only", lambda o: not _training(o), 1),
+MODES = {
+    "training": Scope("training", "in training only", _training, 1),
+    "evaluation": Scope("evaluation", "in evaluation only", lambda o: not _training(o), 1),
+}
+
+_KINDS = (
+    *MODES.values(),
     Scope("compiled", "under jit only", lambda o: o.compiled, 1),
     Scope("eager", "outside jit only", lambda o: not o.compiled, 1),
     Scope(
@@ -113,7 +117,7 @@ def scopes(observations: list[Observation], deviant: set[int]) -> Iterator[Scope
     by_size = [_at_most(k, following) for k, following in pairwise(sizes)]
     by_size += [_at_least(k) for k in sizes[1:]] + [_exactly(k) for k in sizes if k > 1]
     by_calls = [_from_call(k) for k in range(2, 13)] + [_until_call(k) for k in (1, 2, 3)]
-    for scope in (EVERYWHERE, *_MODES, *_CONDITIONS, *by_size, *by_calls):
+    for scope in (EVERYWHERE, *_KINDS, *_CONDITIONS, *by_size, *by_calls):
         if all(scope.holds(observations[index]) for index in deviant):
             yield scope
 

@@ -8,15 +8,16 @@ others are sought again. Whatever is named must in the end reproduce every numbe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, islice
 
+from conformance.adapters.protocols import STATISTICS
 from conformance.diagnosis.deadline import check_time
 from conformance.diagnosis.matching import Evidence, gather
 from conformance.diagnosis.observe import Observation
 from conformance.diagnosis.prediction import Predictor, Quantities, agrees, error_ratios
-from conformance.diagnosis.scopes import Part
+from conformance.diagnosis.scopes import EVERYWHERE, MODES, Part
 from conformance.diagnosis.search import Match, matches, parts_of
 
 _PER_QUANTITY = 3
@@ -78,9 +79,17 @@ def _candidates(evidence: Evidence, *, backward: bool) -> list[Match]:
         if not fitting and place == next((p for p in columns if p[1] == "y"), None):
             narrowed = (_column(evidence, *place, holds) for holds in _CONDITIONS)
             fitting = [m for column in narrowed for m in _fitting(column, backward=backward)]
-        for match in fitting:
+        for match in (*fitting, *_in_one_mode(fitting, *place)):
             found.setdefault(match.id, match)
     return list(found.values())
+
+
+def _in_one_mode(fitting: Iterable[Match], mode: str, name: str) -> Iterator[Match]:
+    """Yield mistakes of one mode, which reproduce what a column of that mode cannot tell apart."""
+    if name not in STATISTICS and mode in MODES:
+        for match in fitting:
+            if match.scope is EVERYWHERE:
+                yield replace(match, scope=MODES[mode])
 
 
 def _fitting(column: Evidence, *, backward: bool) -> list[Match]:

@@ -42,10 +42,11 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
             before, with the same fields.
 
     Returns:
-        The edits in the rules of derivatives if it has any, else in all that is executed; those
-        that are guessed in rules only. Of each the place, as ``place_of`` describes it, ``number``,
-        by which ``try_edits`` knows it together with the file, ``rank``, ``how`` it changes that
-        place, the ``new`` text, and the ``scope``, the classes and functions around it.
+        The edits in the rules of derivatives if it is differentiated and has any, else in all that
+        is executed; those that are guessed in rules only, but for names. Of each the place, as
+        ``place_of`` describes it, ``number``, by which ``try_edits`` knows it together with the
+        file, ``rank``, ``how`` it changes that place, the ``new`` text, and the ``scope``, the
+        classes and functions around it.
     """
     executed = _executed(implementation, made)
     pulled = made["w"] is not None
@@ -59,8 +60,11 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
         for number, edit in enumerate(_edits(file, names)[1]):
             if edit.statement is None:
                 continue
-            among = rules if edit.rank >= Rank.FACTOR else only
-            if edit.scope and among.isdisjoint(_lines_of(edit.statement)):
+            among = (
+                rules if edit.rank >= Rank.FACTOR and (pulled or edit.rank != Rank.NAME) else only
+            )
+            inside = edit.scope or edit.rank >= Rank.FACTOR
+            if inside and among.isdisjoint(_lines_of(edit.statement)):
                 continue
             place = describe_node(edit.shown, file)
             more = {"number": number, "rank": int(edit.rank), "how": edit.how, "new": edit.text}
@@ -205,6 +209,10 @@ def _edited(
     Functions keep their identity, so whatever wraps them is the same; jit must be disabled, or
     what was compiled before is executed.
     """
+    if isinstance(edit.holder, ast.arguments):
+        with _defaulting(edit, file, functions) as changed:
+            yield changed
+        return
     with edit.made():
         try:
             code = compile(tree, file, "exec", dont_inherit=True)
@@ -227,6 +235,38 @@ def _edited(
     finally:
         for each, old in before:
             each.__code__ = old
+
+
+@contextmanager
+def _defaulting(edit: Edit, file: str, functions: Sequence[FunctionType]) -> Iterator[bool]:
+    """Let a parameter have another default, for a while; yield whether it has."""
+    assert isinstance(edit.holder, ast.arguments), "a default is edited"  # noqa: S101
+    node, field = edit.statement, f"__{edit.field.replace('kw_', 'kw')}__"
+    pairs = enumerate(zip(edit.before, edit.after, strict=True))
+    at = next(i for i, (old, new) in pairs if old is not new)
+    found = [each for each in functions if _is_of(each.__code__, node) and getattr(each, field)]
+    before = [getattr(each, field) for each in found]
+    try:
+        for each, old in zip(found, before, strict=True):
+            source = compile(ast.Expression(edit.after[at]), file, "eval")
+            value = eval(source, each.__globals__)  # noqa: S307
+            name = edit.holder.kwonlyargs[at].arg if field == "__kwdefaults__" else None
+            new = (*old[:at], value, *old[at + 1 :]) if name is None else {**old, name: value}
+            setattr(each, field, new)
+        yield bool(found)
+    finally:
+        for each, old in zip(found, before, strict=True):
+            setattr(each, field, old)
+
+
+def _is_of(code: CodeType, node: ast.stmt | None) -> bool:
+    """Return whether code is that of a function definition, which starts at its decorators."""
+    if not isinstance(node, ast.FunctionDef):
+        return False
+    return code.co_name == node.name and code.co_firstlineno in {
+        node.lineno,
+        *(each.lineno for each in node.decorator_list),
+    }
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from enum import IntEnum
 from itertools import combinations, product
@@ -21,7 +21,8 @@ class Rank(IntEnum):
     VALUE = 2
     """A constant, a dtype or a count is another one, results are exchanged, a test is negated."""
     OPERATION = 3
-    """An operator is another one, or lacks an operand; statements are in another order."""
+    """An operator is another one, or lacks an operand; statements are in another order, or one
+    keeps what it calls for."""
     GUARD = 4
     """A statement is executed in training only."""
     GUARDS = 5
@@ -62,6 +63,7 @@ _OTHER_ATTRIBUTE = {
     "zeros_init": "ones_init",
     "ones_init": "zeros_init",
 }
+_DTYPES = {"bfloat16", "float16", "half", "float32"}
 _SHAPES = {"shape", "ndim", "size", "dtype"}
 _MOST_ARGUMENTS = 5
 
@@ -97,6 +99,36 @@ def alternatives(
         yield Rank.VALUE, ast.UnaryOp(ast.Not(), node)
     if field == "value" and isinstance(statement, ast.Assign | ast.Return):
         yield from _with_factors(node, function)
+
+
+def defaults_instead(default: ast.expr, alike: Mapping[str, Any]) -> _Others:
+    """Yield other defaults of a parameter, each with the rank of the edit.
+
+    Args:
+        default: The default.
+        alike: What the names of a module are, for names that could stand for each other.
+    """
+    if isinstance(default, ast.Constant):
+        rank = Rank.CHOICE if isinstance(default.value, bool) else Rank.VALUE
+        yield from ((rank, ast.Constant(each)) for each in _other_constants(default.value))
+    elif isinstance(default, ast.Attribute):
+        yield from _other_attributes(default)
+    elif isinstance(default, ast.Name) and default.id in alike:
+        others = (name for name in alike if name != default.id)
+        same = (name for name in others if alike[name] == alike[default.id])
+        yield from ((Rank.CHOICE, ast.Name(name, ast.Load())) for name in same)
+
+
+def kinds_of(tree: ast.Module) -> dict[str, Any]:
+    """Return what kind of thing each name is that a module assigns, or that is its function."""
+    found: dict[str, Any] = {}
+    for each in tree.body:
+        if isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name):
+            made = each.value.func if isinstance(each.value, ast.Call) else None
+            found[each.targets[0].id] = type(each.value), made and ast.unparse(made)
+        elif isinstance(each, ast.FunctionDef):
+            found[each.name] = ast.FunctionDef, len(each.args.args)
+    return found
 
 
 def _other_choices(
@@ -146,9 +178,15 @@ def _other_calls(node: ast.Call) -> _Others:
     if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
         yield Rank.SHORTER, node.func.value
     elif isinstance(node.func, ast.Attribute) and node.func.attr == "astype":
-        yield Rank.VALUE, node.func.value
+        yield Rank.VALUE if _names_dtype(node) else Rank.SHORTER, node.func.value
     if args and not isinstance(args[0], ast.Starred):
         yield Rank.SHORTER, args[0]
+
+
+def _names_dtype(cast: ast.Call) -> bool:
+    """Return whether a cast says itself to which dtype."""
+    said = (getattr(each, "attr", getattr(each, "value", None)) for each in cast.args)
+    return any(each in _DTYPES for each in said)
 
 
 def _other_operations(node: ast.BinOp | ast.UnaryOp) -> _Others:

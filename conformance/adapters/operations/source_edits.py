@@ -6,16 +6,18 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, replace
+from itertools import chain, combinations
 from typing import Any
 
 from conformance.adapters.operations.other_expressions import (
     Function,
     Rank,
     alternatives,
+    defaults_instead,
     exchanged,
     is_target,
+    kinds_of,
     names_in,
 )
 
@@ -34,6 +36,9 @@ _SKIPPED = {
 _ATOMS = ast.Name | ast.Constant | ast.Attribute
 _MOMENTS = ("mean", "var", "variance")
 """Keys of statistics."""
+
+_PAIRS = tuple({"mean": each, each: "mean"} for each in _MOMENTS[1:])
+"""Keys of the mean and of the variance, each by that of the other."""
 
 _OUTSIDE = {
     "eval",
@@ -92,9 +97,25 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class _File:
+    """What is known of a file.
+
+    Attributes:
+        statistics: The attributes of the running mean and variance, each by that of the other.
+        kinds: What the names of the module are.
+        flags: The parameters by which something is decided.
+    """
+
+    statistics: Mapping[str, str]
+    kinds: Mapping[str, Any]
+    flags: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class _Around:
     """What is around a node: names of scopes, function, statement, and expression to show."""
 
+    file: _File
     scope: tuple[str, ...] = ()
     function: Function | None = None
     statement: ast.stmt | None = None
@@ -114,10 +135,18 @@ def edits_of(tree: ast.Module, statistics: Mapping[str, str]) -> list[Edit]:
     names = (getattr(each, "attr", getattr(each, "id", "")) for each in ast.walk(tree))
     if "while_loop" in names or any(isinstance(each, ast.While) for each in ast.walk(tree)):
         return []
-    return sorted(_visit(tree, _Around(), statistics), key=lambda edit: edit.rank)
+    file = _File(statistics, kinds_of(tree), _flags(tree))
+    return sorted(_visit(tree, _Around(file)), key=lambda edit: edit.rank)
 
 
-def _visit(node: ast.AST, around: _Around, statistics: Mapping[str, str]) -> Iterator[Edit]:
+def _flags(tree: ast.Module) -> frozenset[str]:
+    """Return the parameters that conditions name."""
+    tests = (each.test for each in ast.walk(tree) if isinstance(each, ast.If | ast.IfExp))
+    tested = {n.id for test in tests for n in ast.walk(test) if isinstance(n, ast.Name)}
+    return frozenset(tested & {each.arg for each in ast.walk(tree) if isinstance(each, ast.arg)})
+
+
+def _visit(node: ast.AST, around: _Around) -> Iterator[Edit]:
     if isinstance(node, ast.stmt) and not hasattr(node, "body") and _reaches_out(node):
         return
     skipped = next((names for kind, names in _SKIPPED.items() if isinstance(node, kind)), ())
@@ -127,17 +156,58 @@ def _visit(node: ast.AST, around: _Around, statistics: Mapping[str, str]) -> Ite
             continue
         items = value if isinstance(value, list) else [value]
         if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
-            for each in _of_block(value, inside, statistics):
+            for each in _of_block(value, inside):
                 yield _edit(node, field, value, each, inside)
         for at, item in enumerate(items):
             if isinstance(item, ast.expr) and not is_target(item):
-                for rank, new in alternatives(item, field, inside.function, inside.statement):
+                others = alternatives(item, field, inside.function, inside.statement)
+                for rank, new in chain(others, _with_other(item, inside)):
                     after = [*value[:at], new, *value[at + 1 :]] if items is value else new
                     yield _of_expression(rank, item, new, (node, field, value, after), inside)
             if isinstance(item, ast.AST):
-                yield from _visit(item, inside, statistics)
+                yield from _visit(item, inside)
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple | ast.List):
         yield from _unpacked(node, node.targets[0], inside)
+    elif isinstance(node, Function):
+        yield from _defaults(node, inside)
+    elif isinstance(node, ast.If):
+        change = node, "test", node.test, ast.copy_location(ast.Constant(value=False), node.test)
+        text = ast.unparse(node.test)
+        yield Edit(Rank.GUARD, node.test, IN_TRAINING, text, *change, node, inside.scope)
+
+
+def _defaults(function: Function, around: _Around) -> Iterator[Edit]:
+    """Yield the edits that give a parameter another default."""
+    given = function.args
+    named = [*given.posonlyargs, *given.args]
+    for field, parameters in (
+        ("defaults", named[len(named) - len(given.defaults) :]),
+        ("kw_defaults", given.kwonlyargs),
+    ):
+        defaults = getattr(given, field)
+        for at, (parameter, default) in enumerate(zip(parameters, defaults, strict=True)):
+            if default is None:  # a keyword that must be given
+                continue
+            shown = ast.copy_location(ast.Name(parameter.arg, ast.Load()), parameter)
+            shown.end_lineno, shown.end_col_offset = default.end_lineno, default.end_col_offset
+            for rank, new in defaults_instead(default, around.file.kinds):
+                after = [*defaults[:at], ast.copy_location(new, default), *defaults[at + 1 :]]
+                text = f"{ast.unparse(parameter)} = {ast.unparse(new)}"
+                change = given, field, defaults, after
+                yield Edit(rank, shown, INSTEAD, text, *change, function, around.scope)
+
+
+def _with_other(node: ast.expr, around: _Around) -> Iterator[tuple[Rank, ast.expr]]:
+    """Yield a call that is given the other statistic as well, by its keyword."""
+    given = node.keywords if isinstance(node, ast.Call) else []
+    present = {each.arg for each in given}
+    for each in given:
+        for pair in (around.file.statistics, *_PAIRS):
+            other = pair.get(each.arg or "")
+            if other and other not in present and isinstance(node, ast.Call):
+                renamed = _Renamed({**around.file.statistics, **pair}).visit(deepcopy(each.value))
+                keywords = [*given, ast.keyword(other, renamed)]
+                yield Rank.SIBLING, ast.Call(node.func, node.args, keywords)
 
 
 def _unpacked(
@@ -163,11 +233,11 @@ def _inside(node: ast.AST, around: _Around) -> _Around:
     """Return what is around the children of a node."""
     if isinstance(node, Function | ast.ClassDef):
         function = node if isinstance(node, Function) else around.function
-        return _Around((*around.scope, node.name), function)
+        return _Around(around.file, (*around.scope, node.name), function)
     if isinstance(node, ast.stmt):
-        return _Around(around.scope, around.function, node, node)
+        return replace(around, statement=node, shown=node)
     if isinstance(node, ast.expr) and not _is_atom(node):
-        return _Around(around.scope, around.function, around.statement, node)
+        return replace(around, shown=node)
     return around
 
 
@@ -198,9 +268,7 @@ _Change = tuple[Rank, ast.stmt, str, str, list[ast.stmt]]
 """Rank, the first statement, how it is changed, the text then, and the statements instead."""
 
 
-def _of_block(
-    block: list[ast.stmt], around: _Around, statistics: Mapping[str, str]
-) -> Iterator[_Change]:
+def _of_block(block: list[ast.stmt], around: _Around) -> Iterator[_Change]:
     """Yield other statements in the place of those of a block."""
     for at, each in enumerate(block):
         if at + 1 < len(block) and (ordered := _exchange(each, block[at + 1])):
@@ -212,9 +280,17 @@ def _of_block(
             if not all(map(_has_effect, block[at:end])):
                 break
             guarded = [*block[:at], ast.copy_location(ast.Pass(), each), *block[end:]]
-            rank = Rank.GUARD if end == at + 1 else Rank.GUARDS
+            rank = Rank.GUARD if end == at + 1 and not _decides(each, around) else Rank.GUARDS
             yield rank, each, IN_TRAINING, _text(block[at:end]), guarded
-        for new in _siblings(each, around, statistics):
+        if kept := _keeping(each):
+            yield (
+                Rank.OPERATION,
+                each,
+                INSTEAD,
+                _text([kept]),
+                [*block[:at], kept, *block[at + 1 :]],
+            )
+        for new in _siblings(each, around):
             yield Rank.SIBLING, each, ALSO, _text([new]), [*block[: at + 1], new, *block[at + 1 :]]
         absent = [*block[:at], ast.copy_location(ast.Pass(), each), *block[at + 1 :]]
         yield Rank.ABSENT, each, WITHOUT, "", absent
@@ -253,11 +329,42 @@ def _exchange(one: ast.stmt, two: ast.stmt) -> list[ast.stmt]:
     return [two, one] if isinstance(one, ordered) and isinstance(two, ordered) else []
 
 
-def _siblings(
-    statement: ast.stmt, around: _Around, statistics: Mapping[str, str]
-) -> Iterator[ast.stmt]:
+def _decides(statement: ast.stmt, around: _Around) -> bool:
+    """Return whether a statement calls what is given a flag, and should look at it."""
+    called = statement.value if isinstance(statement, ast.Expr) else None
+    given = called.args + [k.value for k in called.keywords] if isinstance(called, ast.Call) else []
+    names = {each.id for each in given if isinstance(each, ast.Name)}
+    return around.function is not None and not names.isdisjoint(
+        around.file.flags.intersection(names_in(around.function))
+    )
+
+
+def _keeping(statement: ast.stmt) -> ast.stmt | None:
+    """Return a call as a statement that assigns its result to what is called, or to its argument.
+
+    Values that cannot be changed, such as arrays and tuples, have methods that return others.
+    """
+    called = statement.value if isinstance(statement, ast.Expr) else None
+    if not isinstance(called, ast.Call):
+        return None
+    receiver = called.func.value if isinstance(called.func, ast.Attribute) else None
+    while isinstance(receiver, ast.Attribute | ast.Subscript) and _is_indexed(receiver):
+        receiver = receiver.value  # x.at[i].set(v)
+    if not isinstance(receiver, ast.Name) or receiver.id in {"self", "super"}:
+        receiver = called.args[0] if called.args else None
+    if not isinstance(receiver, ast.Name):
+        return None
+    target = ast.Name(receiver.id, ast.Store())
+    return ast.fix_missing_locations(ast.copy_location(ast.Assign([target], called), statement))
+
+
+def _is_indexed(node: ast.Attribute | ast.Subscript) -> bool:
+    return isinstance(node, ast.Subscript) or node.attr == "at"
+
+
+def _siblings(statement: ast.stmt, around: _Around) -> Iterator[ast.stmt]:
     """Yield a statement for one statistic that does for the other what another statement does."""
-    copied = _Renamed(statistics).visit(deepcopy(statement))
+    copied = _Renamed(around.file.statistics).visit(deepcopy(statement))
     if not isinstance(copied, ast.stmt) or ast.dump(copied) == ast.dump(statement):
         return
     yield copied

@@ -65,6 +65,13 @@ def _left_out(x: Approximate, first: bool) -> Approximate:
     return (x[1:] if first else x[:-1]) if x.shape[0] > 1 else x
 
 
+def _without(x: Approximate, first: bool) -> Approximate:
+    """Return x, (N, D), with zeros in the first or the last row."""
+    kept = np.ones((x.shape[0], 1))
+    kept[0 if first else -1] = 0
+    return x * kept
+
+
 def _padded(x: Approximate) -> Approximate:
     rows = x.shape[0]
     missing = (1 << (rows - 1).bit_length()) - rows
@@ -155,6 +162,29 @@ for _name, _first in (("first", True), ("last", False)):
         f"{_name}-row-left-out-of-statistics",
         f"the {_name} row is left out of the batch statistics",
         statistics=lambda m, x, first=_first: _statistics(m, _left_out(x, first)),
+    )
+    alternative(
+        f"{_name}-row-not-summed",
+        f"the {_name} row is left out of the sum for the mean, and counted in N",
+        remedy="take all rows",
+        batch_mean=lambda m, x, first=_first: _mean(m, _without(x, first)),
+    )
+    alternative(
+        f"{_name}-row-not-summed-in-var",
+        f"the {_name} row is left out of the sum of squares, and counted in N",
+        remedy="take all rows",
+        batch_var=lambda m, x, mean, first=_first: average(
+            _without((x - mean) * (x - mean), first), 0
+        )[0],
+    )
+    alternative(
+        f"{_name}-row-not-summed-in-statistics",
+        f"the {_name} row is left out of both sums over the batch, and counted in N",
+        remedy="take all rows",
+        batch_mean=lambda m, x, first=_first: _mean(m, _without(x, first)),
+        batch_var=lambda m, x, mean, first=_first: average(
+            _without((x - mean) * (x - mean), first), 0
+        )[0],
     )
 alternative(
     "padding-counted",

@@ -6,7 +6,9 @@ from __future__ import annotations
 # ruff: noqa: ARG005
 from collections.abc import Callable
 
-from conformance.diagnosis.approximate import Approximate, average, maximum
+import numpy as np
+
+from conformance.diagnosis.approximate import Approximate, average, exact, maximum, total
 from conformance.diagnosis.fault_model import alternative
 from conformance.diagnosis.reference_model import ReferenceModel
 
@@ -23,9 +25,15 @@ def _update_variance_from_the_new_mean(
     m.running_var = _moved(m, m.running_mean, var)
 
 
-def _in_one_pass(x: Approximate, subtracted: Approximate, *, floored: bool) -> Approximate:
-    var = average(x * x, 0)[0] - subtracted
-    return maximum(var, 0.0) if floored else var
+def _mean_square(x: Approximate) -> Approximate:
+    return average(x * x, 0)[0]
+
+
+def _undefined_for_one_row(x: Approximate) -> Approximate:
+    """Return Σx²/(N−1), (D,): infinite for a single row, or not a number, and surely so."""
+    if x.shape[0] > 1:
+        return total(x * x, 0)[0] / (x.shape[0] - 1.0)
+    return exact(np.where(x.value[0] == 0, np.nan, np.inf))
 
 
 alternative(
@@ -49,33 +57,68 @@ alternative(
     remedy=_REMEDY,
     moved_mean=lambda m, old, new: _moved(m, m.running_var, new),
 )
-_Subtracted = Callable[[Approximate, Approximate], Approximate]
-_ONE_PASS: dict[str, tuple[str, str, _Subtracted]] = {
+alternative(
+    "variance-step-from-running-mean",
+    "the running variance is moved by the distance of the batch variance from the running mean",
+    "rv' = rv − (1−m)·(rm − v)",
+    remedy=_REMEDY,
+    moved_var=lambda m, old, new: old - (1 - m.momentum) * (m.running_mean - new),
+)
+alternative(
+    "mean-step-from-running-variance",
+    "the running mean is moved by the distance of the batch mean from the running variance",
+    "rm' = rm − (1−m)·(rv − μ)",
+    remedy=_REMEDY,
+    moved_mean=lambda m, old, new: old - (1 - m.momentum) * (m.running_var - new),
+)
+_OnePass = Callable[[ReferenceModel, Approximate, Approximate], Approximate]
+_ONE_PASS: dict[str, tuple[str, str, _OnePass]] = {
     "mean-not-squared": (
         "the mean, not its square, is subtracted",
         "v = mean(x²) − μ",
-        lambda x, mean: mean,
+        lambda m, x, mean: _mean_square(x) - mean,
     ),
     "mean-squared-added": (
         "the square of the mean is added",
         "v = mean(x²) + μ²",
-        lambda x, mean: -(mean * mean),
+        lambda m, x, mean: _mean_square(x) + mean * mean,
     ),
     "sum-squared": (
         "the square of the sum is divided by N once",
         "v = mean(x²) − N·μ²",
-        lambda x, mean: float(x.shape[0]) * (mean * mean),
+        lambda m, x, mean: _mean_square(x) - float(x.shape[0]) * (mean * mean),
+    ),
+    "shifted-second-moment": (
+        "the square of the mean of x is subtracted from the squares of x minus its first row",
+        "v = mean((x−x₀)²) − μ²",
+        lambda m, x, mean: _mean_square(x - x[0]) - mean * mean,
+    ),
+    "second-moment-around-running-mean": (
+        "the square of the mean of x is subtracted from the squares of x minus the running mean",
+        "v = mean((x−rm)²) − μ²",
+        lambda m, x, mean: _mean_square(x - m.running_mean) - mean * mean,
+    ),
+    "second-moment-unbiased": (
+        "the sum of squares is divided by N−1",
+        "v = Σx²/(N−1) − μ²",
+        lambda m, x, mean: _undefined_for_one_row(x) - mean * mean,
+    ),
+    "second-moment-unbiased-if-possible": (
+        "the sum of squares is divided by max(N−1, 1)",
+        "v = Σx²/max(N−1, 1) − μ²",
+        lambda m, x, mean: total(x * x, 0)[0] / max(x.shape[0] - 1.0, 1.0) - mean * mean,
     ),
 }
-for _name, (_words, _formula, _subtracted) in _ONE_PASS.items():
-    for _floored in (False, True)[: 1 if _name == "mean-squared-added" else 2]:  # never negative
+_NEVER_NEGATIVE = {"mean-squared-added", "second-moment-unbiased"}
+for _name, (_words, _formula, _one_pass) in _ONE_PASS.items():
+    for _floored in (False, True)[: 1 if _name in _NEVER_NEGATIVE else 2]:
         alternative(
             f"{_name}{'-floored' * _floored}",
             f"{_words} in the variance in one pass" + ", which is cut at zero" * _floored,
             _formula,
             remedy="v = mean(x²) − μ², or better two passes, mean((x−μ)²)",
-            batch_var=lambda m, x, mean, term=_subtracted, floored=_floored: _in_one_pass(
-                x, term(x, mean), floored=floored
+            batch_var=lambda m, x, mean, step=_one_pass, floored=_floored: (
+                maximum(step(m, x, mean), 0.0) if floored else step(m, x, mean)
             ),
         )
 alternative(

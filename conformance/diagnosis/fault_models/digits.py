@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005, B008
+from collections.abc import Callable
+
 import numpy as np
 
 from conformance.diagnosis.approximate import Approximate, Float64, average, map_values, where
@@ -59,6 +61,19 @@ def _of_rounded_squares(x: Approximate, mean: Approximate, kind: str) -> Approxi
     return average(map_values(rounded, centred * centred), 0)[0]
 
 
+def _variance_in(kind: str, x: Approximate, mean: Approximate) -> Approximate:
+    """Return the mean of (x−μ)², every step of which is rounded."""
+    rounded = rounded_to(kind)
+    return map_values(rounded, _of_rounded_squares(map_values(rounded, x), mean, kind))
+
+
+def _rounded_statistics(
+    m: ReferenceModel, x: Approximate, rounded: Callable[[Float64], Float64]
+) -> tuple[Approximate, Approximate]:
+    mean = _mean(m, x)
+    return map_values(rounded, mean), map_values(rounded, _var(m, x, mean))
+
+
 def _reciprocal(x: Approximate, kind: str) -> float:
     """Return N times the rounded 1/N."""
     rows = x.shape[0]
@@ -78,4 +93,24 @@ for _kind in ("bfloat16", "float16"):
         remedy="divide by N",
         batch_mean=lambda m, x, k=_kind: _reciprocal(x, k) * _mean(m, x),
         batch_var=lambda m, x, mean, k=_kind: _reciprocal(x, k) * _var(m, x, mean),
+    )
+    alternative(
+        f"statistics-of-{_kind}",
+        f"the batch statistics are those of x rounded to {_kind}",
+        remedy="compute statistics in float32 at least",
+        batch_mean=lambda m, x, f=rounded_to(_kind): _mean(m, map_values(f, x)),
+        batch_var=lambda m, x, mean, f=rounded_to(_kind): _var(m, map_values(f, x), mean),
+    )
+    alternative(
+        f"statistics-computed-in-{_kind}",
+        f"the batch statistics are computed in {_kind}",
+        remedy="compute statistics in float32 at least",
+        batch_mean=lambda m, x, f=rounded_to(_kind): map_values(f, _mean(m, map_values(f, x))),
+        batch_var=lambda m, x, mean, k=_kind: _variance_in(k, x, mean),
+    )
+    alternative(
+        f"statistics-of-{_kind}-rounded",
+        f"the batch statistics are those of x rounded to {_kind}, and are rounded as well",
+        remedy="compute statistics in float32 at least",
+        statistics=lambda m, x, f=rounded_to(_kind): _rounded_statistics(m, map_values(f, x), f),
     )

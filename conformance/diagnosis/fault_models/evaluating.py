@@ -64,14 +64,22 @@ def _debiased(m: ReferenceModel, x: Approximate) -> Any:
     return m.running_mean / weight, m.running_var / weight
 
 
-alternative(
-    "evaluation-debiases",
-    "evaluation divides both running statistics by 1 − momentum^calls",
-    "rm/(1−m^t), rv/(1−m^t)",
-    remedy="use the running statistics as they are: they start at 0 and 1, not both at 0",
-    convention="Haiku's ExponentialMovingAverage and Adam correct for a start at zero.",
-    evaluation_statistics=_debiased,
-)
+def _undefined(m: ReferenceModel) -> Any:
+    return m.running_mean * float("nan"), m.running_var * float("nan")
+
+
+for _suffix, _guarded in (("", True), ("-nan", False)):
+    alternative(
+        f"evaluation-debiases{_suffix}",
+        "evaluation divides both running statistics by 1 − momentum^calls"
+        + ("" if _guarded else ", even if momentum is 1"),
+        "rm/(1−m^t), rv/(1−m^t)",
+        remedy="use the running statistics as they are: they start at 0 and 1, not both at 0",
+        convention="Haiku's ExponentialMovingAverage and Adam correct for a start at zero.",
+        evaluation_statistics=lambda m, x, guarded=_guarded: (
+            _debiased(m, x) if guarded or m.momentum != 1 or not m.calls else _undefined(m)
+        ),
+    )
 alternative(
     "captured-at-first-evaluation",
     "evaluation uses the statistics of its first call",
@@ -188,6 +196,14 @@ alternative(
     evaluation_statistics=lambda m, x: (m.running_mean, maximum(m.running_var, m.eps)),
     needs=2,
 )
+
+
+def _blended(m: ReferenceModel, x: Approximate, share: float) -> Any:
+    mean, var = _statistics(m, x)
+    kept = 1 - share
+    return kept * m.running_mean + share * mean, kept * m.running_var + share * var
+
+
 _SHARES = Parameter((1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99))
 family(
     "evaluation-recentres",
@@ -213,6 +229,15 @@ family(
         )
     },
     formula="(1−c)·rv + c·var(x)",
+)
+family(
+    "evaluation-blends",
+    "evaluation moves the statistics it uses by {c} towards those of its batch",
+    _SHARES,
+    lambda c: {"evaluation_statistics": lambda m, x: _blended(m, x, c)},
+    formula="(1−c)·running + c·batch",
+    remedy="evaluate with the running statistics alone",
+    convention="Test-time adaptation blends on purpose.",
 )
 family(
     "output-recentres",

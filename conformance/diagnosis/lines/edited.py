@@ -39,7 +39,7 @@ _MOST = 250
 """Edits that are tried of one mistake."""
 
 _CONFIRMED = 2
-"""Further wrong calls that an edit must make right."""
+"""Further wrong calls that an edit must make right, and one with as many rows as there are."""
 
 _WAYS = {"instead", "also", "in training", "without"}
 
@@ -57,6 +57,10 @@ class _Edit:
     scope: str
 
 
+_Call = tuple[Observation, Sequence[Observation]]
+"""A call, and those of the same layer to make before."""
+
+
 @dataclass(slots=True)
 class Edits:
     """Edits of what a wrong call executes.
@@ -64,16 +68,17 @@ class Edits:
     Attributes:
         subject: The implementation.
         wrong: Calls of layers, or layers that were only constructed, with wrong results; the first
-            one tells values apart best.
+            one tells values apart best. With each are the calls to make before, which are none,
+            unless the first call of a layer is right.
         right: Calls with right ones, which an edit must leave right.
         later: Calls after others, each with these: an edit must not be right in a first call only.
         target: Returns what the results of a call should be.
     """
 
     subject: Subject
-    wrong: Sequence[Observation]
+    wrong: Sequence[_Call]
     right: Sequence[Observation]
-    later: Sequence[tuple[Observation, Sequence[Observation]]]
+    later: Sequence[_Call]
     target: Callable[[Observation], Quantities]
     _listed: list[_Edit] | None = field(default=None, repr=False)
 
@@ -87,9 +92,15 @@ class Edits:
         usual = [each for each in likely if each.rank == Rank.CALL]
         if line is None:
             return self._find(usual)
+        if line.uses and (other := self._find_of(Rank.SIBLING)):  # what is right for something else
+            return other
+        if _is_number(line.quantity) and (other := self._find_of(Rank.NAME)):
+            return other
         if there := self._find([each for each in likely if _meets(each.place, line)]):
             return _with_edit(line, there)
-        pulled = self.wrong[0].gradients is not None  # what a rule keeps is right for another use
+        pulled = (
+            self.wrong[0][0].gradients is not None
+        )  # what a rule keeps is right for another use
         chosen = (e for e in likely if e.scope and (pulled or e.rank <= Rank.CHOICE))
         return self._find([*dict.fromkeys((*usual, *chosen))]) or line
 
@@ -100,30 +111,44 @@ class Edits:
 
     def find_other(self) -> Line | None:
         """Return the place of any other edit."""
-        return self._find([each for each in self._list() if each.rank > Rank.CALL])
+        usual = [each for each in self._list() if Rank.CALL < each.rank < Rank.FACTOR]
+        guesses = (Rank.FACTOR, Rank.PRODUCT, Rank.NAME, Rank.QUOTIENT)
+        return self._find(usual) or self._find_of(*guesses)
+
+    def _find_of(self, *ranks: Rank) -> Line | None:
+        return self._find([each for each in self._list() if each.rank in ranks])
 
     def _find(self, chosen: Sequence[_Edit]) -> Line | None:
         """Return the place of the most usual edit that makes all calls right, or leaves them so."""
+        if not chosen:
+            return None
         first, *further = self.wrong
-        calls = [(each, ()) for each in (*further[:_CONFIRMED], *self.right)]
+        most = sorted(further[_CONFIRMED:], key=lambda each: _rows(each[0]))[-1:]
+        right = ((each, ()) for each in self.right)
+        calls = (*further[:_CONFIRMED], *most, *right, *self.later)
         for _, alike in groupby(chosen[:_MOST], key=lambda each: each.rank):
-            left = [*self._correcting(first, (), [*alike])]
-            for call in (*calls, *self.later):
+            left = [*self._correcting(*first, [*alike])]
+            for call in calls:
                 left = [*self._correcting(*call, left)]
             if left:
-                return self._line(first, _choose(left))
+                return self._line(*first, _choose(left))
         return None
 
     def _list(self) -> list[_Edit]:
-        first = self.wrong[0]
-        if self._listed is None and not wrong_in(self.target(first), self._try(first, [None])[0]):
-            self._listed = []  # it is wrong after other calls only
         if self._listed is None:
-            reported = self.subject.session.ask("list_edits", _made(first), label=_LABEL)
-            self.subject.session.finish()
+            alone = self.wrong if self._is_wrong(*self.wrong[0]) else ()
+            self.wrong = alone or [each for each in self.later if self._is_wrong(*each)]
+            reported: Any = ()
+            if self.wrong:
+                made = _made(*self.wrong[0])
+                reported = self.subject.session.ask("list_edits", made, label=_LABEL)
+                self.subject.session.finish()
             found = map(_read, reported if isinstance(reported, list) else [])
             self._listed = [each for each in found if each is not None]
         return self._listed
+
+    def _is_wrong(self, call: Observation, history: Sequence[Observation]) -> bool:
+        return bool(wrong_in(self.target(call), self._try(call, [None], history)[0]))
 
     def _correcting(
         self, call: Observation, history: Sequence[Observation], edits: Sequence[_Edit]
@@ -148,12 +173,12 @@ class Edits:
         self.subject.session.finish()
         return [read_results(each, call) for each in reported or () if isinstance(reported, list)]
 
-    def _line(self, first: Observation, edit: _Edit) -> Line | None:
+    def _line(self, first: Observation, history: Sequence[Observation], edit: _Edit) -> Line | None:
         """Return the place with a wrong result, on numbers that are easy to follow if they are."""
         name = self.subject.implementation.name
         calls = [] if first.call is None else [simple_call(self.subject, first)]
         for call in (*calls, first):
-            (results,) = self._try(call, [None])
+            (results,) = self._try(call, [None], history if call is first else ())
             right = self.target(call)
             for quantity in sorted(wrong_in(right, results), key=[*results].index):
                 value, expected = (np.ravel(each[quantity].value) for each in (results, right))
@@ -163,6 +188,15 @@ class Edits:
                 line = make(edit.place, name, call, wrong, float(value[at]))
                 return replace(line, how=edit.how, new=edit.new, shown=False)
         return None
+
+
+def _rows(observation: Observation) -> int:
+    return 0 if observation.call is None else len(observation.call.x)
+
+
+def _is_number(quantity: str) -> bool:
+    """Return whether a value was replaced by a constant: a weak hint at what should be there."""
+    return quantity.lstrip("-").replace(".", "", 1).isdigit()
 
 
 def _choose(left: Sequence[_Edit]) -> _Edit:

@@ -53,6 +53,9 @@ _KEPT = 2
 _EARLIER = 3
 """The calls that are made before a later one."""
 
+_LATER = 3
+"""Calls after others in which an edit is tried."""
+
 _ALTERNATIVES = 8
 """Ways to repair a call of which the others are confirmed."""
 
@@ -68,21 +71,22 @@ class Lines:
 
     def find(self, found: Investigation) -> list[Line | None]:
         """Return the line of each mistake; None where no expression is shown to make it."""
-        parts = parts_of(found.matches)
-        evidence = found.evidence
-        if len(parts) > 1 and (line := self._find_single(evidence)):
+        return self._find_each(parts_of(found.matches), found.evidence)
+
+    def find_in_gradients(self, found: Investigation) -> list[Line | None]:
+        """Return the line of each mistake that was found in gradients besides those in calls."""
+        backward = parts_of(match for match in found.matches if match.alternative.backward)
+        return [] if found.gradients is None else self._find_each(backward, found.gradients)
+
+    def _find_each(self, parts: tuple[Part, ...], evidence: Evidence) -> list[Line | None]:
+        initial = [part.steps.keys() <= {"initial_state"} for part in parts]
+        if len(parts) > 1 and not any(initial) and (line := self._find_single(evidence)):
             return [line, *(None for _ in parts[1:])]
         others = [parts[:at] + parts[at + 1 :] for at in range(len(parts))]
         return [
-            self._find_initial(each, evidence)
-            if part.steps.keys() <= {"initial_state"}
-            else self._find_one(each, evidence)
-            for part, each in zip(parts, others, strict=True)
+            self._find_initial(each, evidence) if starts else self._find_one(each, evidence)
+            for starts, each in zip(initial, others, strict=True)
         ]
-
-    def find_in_gradients(self, found: Investigation) -> Line | None:
-        """Return the line of the mistake that was found in gradients besides those in calls."""
-        return None if found.gradients is None else self._find_one((), found.gradients)
 
     def find_unnamed(self, found: Investigation) -> Line | None:
         """Return the line of what is wrong where no mistake is named."""
@@ -143,8 +147,9 @@ class Lines:
         repeated = [each for each in (*seen, *right) if each.earlier and each.gradients is None]
         repeated.sort(key=lambda each: each.call is None or not each.call.training)
         observed = evidence.observations
-        later = [(each, calls_before(each, observed)[-_EARLIER:]) for each in repeated[:1]]
-        return Edits(self.subject, wrong, right, later, lambda c: self.traces.target(c, others))
+        later = [(each, calls_before(each, observed)[-_EARLIER:]) for each in repeated[:_LATER]]
+        first = [(each, ()) for each in wrong]
+        return Edits(self.subject, first, right, later, lambda c: self.traces.target(c, others))
 
     def _find_repaired(
         self, others: tuple[Part, ...], evidence: Evidence, seen: Sequence[Observation]
