@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import ast
-import gc
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from copy import deepcopy
 from functools import cache, lru_cache
 from itertools import count
-from types import CodeType, FrameType, FunctionType
+from types import FrameType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from conformance.adapters.implementation import Implementation
+from conformance.adapters.operations.edit import IN_TRAINING, Edit
+from conformance.adapters.operations.edited_functions import edited, functions_of
 from conformance.adapters.operations.expressions import function_of
 from conformance.adapters.operations.frames import is_own
 from conformance.adapters.operations.layer_calls import build
 from conformance.adapters.operations.name_flow import describe_node, parse
 from conformance.adapters.operations.other_expressions import Rank
-from conformance.adapters.operations.source_edits import IN_TRAINING, Edit, edits_of
+from conformance.adapters.operations.source_edits import edits_of
 from conformance.adapters.operations.values import numbers
 from conformance.adapters.protocols import ARRAYS, STATISTICS, Layer
 
@@ -91,7 +92,7 @@ def try_edits(
         x and the arrays; nothing if the call raises, or the edit changes nothing.
     """
     names = _statistics(implementation, made)
-    functions = _functions(frozenset(file for file, _ in chosen))
+    functions = functions_of(frozenset(file for file, _ in chosen))
     results = []
     for file, number in chosen:
         tree, edits = _edits(file, names) if file else (ast.Module([], []), [])
@@ -99,7 +100,7 @@ def try_edits(
         if edit is None or (edit.how == IN_TRAINING and made["training"]):
             results.append(_results(implementation, made))
             continue
-        with _edited(tree, file, edit, functions[file]) as changed:
+        with edited(tree, file, edit, functions[file]) as changed:
             results.append(_results(implementation, made) if changed else {})
     return results
 
@@ -185,110 +186,3 @@ def _executed(
     finally:
         sys.settrace(before)
     return lines
-
-
-@lru_cache(4)
-def _functions(files: frozenset[str]) -> dict[str, list[FunctionType]]:
-    """Return the functions of files, whatever holds them; looking for them takes as long as a call.
-
-    Those that a function makes whenever it is called are made of its own code.
-    """
-    found: dict[str, list[FunctionType]] = {file: [] for file in files}
-    for each in gc.get_objects():
-        if type(each) is FunctionType and each.__code__.co_filename in found:
-            found[each.__code__.co_filename].append(each)
-    return found
-
-
-@contextmanager
-def _edited(
-    tree: ast.Module, file: str, edit: Edit, functions: Sequence[FunctionType]
-) -> Iterator[bool]:
-    """Let the functions and the names of a file be as an edit makes them; yield whether they are.
-
-    Functions keep their identity, so whatever wraps them is the same; jit must be disabled, or
-    what was compiled before is executed.
-    """
-    if isinstance(edit.holder, ast.arguments):
-        with _defaulting(edit, file, functions) as changed:
-            yield changed
-        return
-    with edit.made():
-        try:
-            code = compile(tree, file, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError):
-            yield False
-            return
-        if not edit.scope and edit.statement is not None and functions:
-            with _assigned(edit.statement, functions[0].__globals__, file) as changed:
-                yield changed
-            return
-    codes = {(each.co_qualname, each.co_firstlineno): each for each in _codes(code)}
-    before = [(each, each.__code__) for each in functions]
-    changed = False
-    try:
-        for each, old in before:
-            new = codes.get((old.co_qualname, old.co_firstlineno))
-            if new is not None and new != old and new.co_freevars == old.co_freevars:
-                each.__code__, changed = new, True
-        yield changed
-    finally:
-        for each, old in before:
-            each.__code__ = old
-
-
-@contextmanager
-def _defaulting(edit: Edit, file: str, functions: Sequence[FunctionType]) -> Iterator[bool]:
-    """Let a parameter have another default, for a while; yield whether it has."""
-    assert isinstance(edit.holder, ast.arguments), "a default is edited"  # noqa: S101
-    node, field = edit.statement, f"__{edit.field.replace('kw_', 'kw')}__"
-    pairs = enumerate(zip(edit.before, edit.after, strict=True))
-    at = next(i for i, (old, new) in pairs if old is not new)
-    found = [each for each in functions if _is_of(each.__code__, node) and getattr(each, field)]
-    before = [getattr(each, field) for each in found]
-    try:
-        for each, old in zip(found, before, strict=True):
-            source = compile(ast.Expression(edit.after[at]), file, "eval")
-            value = eval(source, each.__globals__)  # noqa: S307
-            name = edit.holder.kwonlyargs[at].arg if field == "__kwdefaults__" else None
-            new = (*old[:at], value, *old[at + 1 :]) if name is None else {**old, name: value}
-            setattr(each, field, new)
-        yield bool(found)
-    finally:
-        for each, old in zip(found, before, strict=True):
-            setattr(each, field, old)
-
-
-def _is_of(code: CodeType, node: ast.stmt | None) -> bool:
-    """Return whether code is that of a function definition, which starts at its decorators."""
-    if not isinstance(node, ast.FunctionDef):
-        return False
-    return code.co_name == node.name and code.co_firstlineno in {
-        node.lineno,
-        *(each.lineno for each in node.decorator_list),
-    }
-
-
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield each
-            yield from _codes(each)
-
-
-@contextmanager
-def _assigned(statement: ast.stmt, names: dict[str, Any], file: str) -> Iterator[bool]:
-    """Execute an assignment of a module anew, for a while."""
-    if not isinstance(statement, ast.Assign):
-        yield False
-        return
-    targets = [each.id for each in statement.targets if isinstance(each, ast.Name)]
-    before = {name: names[name] for name in targets if name in names}
-    try:
-        with suppress(Exception):  # what an edit makes it raise is no answer
-            exec(compile(ast.Module([statement], []), file, "exec"), names)  # noqa: S102
-            yield True
-            return
-        yield False
-    finally:
-        names.update(before)

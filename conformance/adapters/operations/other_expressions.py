@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from enum import IntEnum
 from itertools import combinations, product
@@ -44,7 +44,7 @@ class Rank(IntEnum):
 
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-_Others = Iterator[tuple[Rank, ast.expr]]
+Others = Iterator[tuple[Rank, ast.expr]]
 _OTHER_OPERATOR = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 _OTHER_COMPARISON = {
     ast.Lt: ast.LtE,
@@ -70,7 +70,7 @@ _MOST_ARGUMENTS = 5
 
 def alternatives(
     node: ast.expr, field: str, function: Function | None, statement: ast.stmt | None
-) -> _Others:
+) -> Others:
     """Yield expressions in the place of another one, each with the rank of the edit.
 
     Args:
@@ -89,9 +89,9 @@ def alternatives(
     elif isinstance(node, ast.IfExp | ast.BoolOp | ast.Compare):
         yield from _other_choices(node)
     elif isinstance(node, ast.Constant):
-        yield from ((Rank.VALUE, ast.Constant(each)) for each in _other_constants(node.value))
+        yield from ((Rank.VALUE, ast.Constant(each)) for each in other_constants(node.value))
     elif isinstance(node, ast.Attribute):
-        yield from _other_attributes(node)
+        yield from other_attributes(node)
     elif isinstance(node, ast.Name) and function is not None:
         names = (each for each in names_in(function, node.lineno) if each != node.id)
         yield from ((Rank.NAME, ast.Name(each, ast.Load())) for each in names)
@@ -101,39 +101,9 @@ def alternatives(
         yield from _with_factors(node, function)
 
 
-def defaults_instead(default: ast.expr, alike: Mapping[str, Any]) -> _Others:
-    """Yield other defaults of a parameter, each with the rank of the edit.
-
-    Args:
-        default: The default.
-        alike: What the names of a module are, for names that could stand for each other.
-    """
-    if isinstance(default, ast.Constant):
-        rank = Rank.CHOICE if isinstance(default.value, bool) else Rank.VALUE
-        yield from ((rank, ast.Constant(each)) for each in _other_constants(default.value))
-    elif isinstance(default, ast.Attribute):
-        yield from _other_attributes(default)
-    elif isinstance(default, ast.Name) and default.id in alike:
-        others = (name for name in alike if name != default.id)
-        same = (name for name in others if alike[name] == alike[default.id])
-        yield from ((Rank.CHOICE, ast.Name(name, ast.Load())) for name in same)
-
-
-def kinds_of(tree: ast.Module) -> dict[str, Any]:
-    """Return what kind of thing each name is that a module assigns, or that is its function."""
-    found: dict[str, Any] = {}
-    for each in tree.body:
-        if isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name):
-            made = each.value.func if isinstance(each.value, ast.Call) else None
-            found[each.targets[0].id] = type(each.value), made and ast.unparse(made)
-        elif isinstance(each, ast.FunctionDef):
-            found[each.name] = ast.FunctionDef, len(each.args.args)
-    return found
-
-
 def _other_choices(
     node: ast.IfExp | ast.BoolOp | ast.Compare,
-) -> _Others:
+) -> Others:
     if isinstance(node, ast.IfExp):
         yield Rank.CHOICE, ast.IfExp(node.test, node.orelse, node.body)
     elif isinstance(node, ast.BoolOp):
@@ -147,7 +117,8 @@ def _other_choices(
         yield Rank.CHOICE, ast.Compare(node.left, [other, *node.ops[1:]], node.comparators)
 
 
-def _other_attributes(node: ast.Attribute) -> _Others:
+def other_attributes(node: ast.Attribute) -> Others:
+    """Yield what is meant instead of a dtype of few bits, an initial value, or a size."""
     if node.attr in _OTHER_ATTRIBUTE:
         yield Rank.VALUE, ast.Attribute(node.value, _OTHER_ATTRIBUTE[node.attr], ast.Load())
     if node.attr == "size":
@@ -155,7 +126,7 @@ def _other_attributes(node: ast.Attribute) -> _Others:
         yield Rank.VALUE, ast.Subscript(shape, ast.Constant(0), ast.Load())
 
 
-def _other_calls(node: ast.Call) -> _Others:
+def _other_calls(node: ast.Call) -> Others:
     args, keywords = node.args, node.keywords
     if not any(isinstance(each, ast.Starred) for each in args):
         for one, two in combinations(range(len(args[:_MOST_ARGUMENTS])), 2):
@@ -189,7 +160,7 @@ def _names_dtype(cast: ast.Call) -> bool:
     return any(each in _DTYPES for each in said)
 
 
-def _other_operations(node: ast.BinOp | ast.UnaryOp) -> _Others:
+def _other_operations(node: ast.BinOp | ast.UnaryOp) -> Others:
     if isinstance(node, ast.UnaryOp):
         if isinstance(getattr(node.operand, "value", None), int):
             yield Rank.VALUE, ast.Constant(0)  # instead of −0
@@ -203,7 +174,8 @@ def _other_operations(node: ast.BinOp | ast.UnaryOp) -> _Others:
     yield Rank.OPERATION, node.right
 
 
-def _other_constants(value: Any) -> Iterator[float]:
+def other_constants(value: Any) -> Iterator[float]:
+    """Yield numbers that are written instead of a number, and the other truth value."""
     if isinstance(value, bool):
         yield not value
     elif isinstance(value, int):
@@ -215,7 +187,7 @@ def _other_constants(value: Any) -> Iterator[float]:
         yield from (each for each in others if each not in factors)
 
 
-def _with_factors(node: ast.expr, function: Function | None) -> _Others:
+def _with_factors(node: ast.expr, function: Function | None) -> Others:
     """Yield an expression, or each part of a tuple, with a factor."""
     if isinstance(node, ast.Tuple):
         for at, part in enumerate(node.elts):

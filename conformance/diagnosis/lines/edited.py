@@ -94,15 +94,14 @@ class Edits:
             return self._find(usual)
         if line.uses and (other := self._find_of(Rank.SIBLING)):  # what is right for something else
             return other
-        if _is_number(line.quantity) and (other := self._find_of(Rank.NAME)):
-            return other
-        if there := self._find([each for each in likely if _meets(each.place, line)]):
+        near = [] if _is_number(line.quantity) else [e for e in likely if _meets(e.place, line)]
+        if there := self._find(near):
             return _with_edit(line, there)
-        pulled = (
-            self.wrong[0][0].gradients is not None
-        )  # what a rule keeps is right for another use
+        pulled = any(each.gradients is not None for each, _ in self.wrong)
+        # what a rule keeps is right for another use
         chosen = (e for e in likely if e.scope and (pulled or e.rank <= Rank.CHOICE))
-        return self._find([*dict.fromkeys((*usual, *chosen))]) or line
+        found = self._find([*dict.fromkeys((*usual, *chosen))])
+        return found or (self._find_of(Rank.NAME) if _is_number(line.quantity) else None) or line
 
     def find_likely(self, line: Line | None) -> Line | None:
         """Return the place of a likely edit; the numbers are those of a line if that is inside."""

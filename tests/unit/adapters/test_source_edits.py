@@ -59,6 +59,30 @@ def test_statements_are_exchanged(body: str, text: str):
     assert text in {edit.text for edit in edits}
 
 
+@pytest.mark.parametrize(
+    ("source", "rank", "text"),
+    [
+        ("def f(x, unbiased=True):\n    return x\n", Rank.CHOICE, "unbiased = False"),
+        ("def f(x, *, ddof: int = 1):\n    return x\n", Rank.VALUE, "ddof: int = 0"),
+        ("A = P()\nB = P(1)\nC = 3\ndef f(p=A):\n    return p\n", Rank.CHOICE, "p = B"),
+        ("def f(s):\n    s._replace(var=1)\n", Rank.OPERATION, "s = s._replace(var=1)"),
+        ("def f(s):\n    s.at[0].set(1)\n", Rank.OPERATION, "s = s.at[0].set(1)"),
+        ("def f(s, r):\n    s.update(mean=r.mean)\n", Rank.SIBLING, "var=r.var"),
+        ("def f(t):\n    if a:\n        g(t)\n", Rank.GUARD, "a"),
+        ("def f(t):\n    if t:\n        g(t)\n", Rank.GUARDS, "g(t)"),
+    ],
+)
+def test_what_is_forgotten_is_edited(source: str, rank: Rank, text: str):
+    """A default, a result, the other statistic, a condition; who gets a flag looks at it."""
+    assert any(text in each for each in _texts(source, rank)), _texts(source, rank)
+
+
+def test_names_of_another_kind_are_no_defaults():
+    """And neither is a default where a keyword must be given."""
+    source = "A = P()\nC = 3\ndef f(p=A, *, q):\n    return p\n"
+    assert not any("p = " in text for text in _texts(source, Rank.CHOICE))
+
+
 def test_the_source_is_as_before():
     """Edits are made for a while only, and the usual ones come first."""
     tree = ast.parse(SOURCE)

@@ -199,6 +199,136 @@ def test_an_edit_that_makes_all_calls_right_is_shown(
     assert line.got != line.expected
 
 
+_TUPLE = """
+from typing import NamedTuple
+
+class Stats(NamedTuple):
+    mean: jax.Array
+    var: jax.Array
+
+def advanced(stats, mean, var, momentum):
+    stats = stats._replace(mean=momentum * stats.mean + (1 - momentum) * mean)
+    {step}
+    return stats
+"""
+
+_ADVANCED = """
+    def __call__(self, x, use_running_average):
+        if use_running_average:
+            return super().__call__(x, True)
+        mean, var = self.moments(x)
+        stats = Stats(self.running_mean[...], self.running_var[...])
+        stats = advanced(stats, mean, var, self.momentum)
+        self.running_mean[...], self.running_var[...] = stats
+        return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "methods", "text", "new"),
+    [
+        (
+            "edit_of_discarded",
+            _TUPLE.format(step="stats._replace(var=momentum * stats.var + (1 - momentum) * var)"),
+            _ADVANCED,
+            "stats._replace(var=momentum * stats.var + (1 - momentum) * var)",
+            "stats = stats._replace(var=momentum * stats.var + (1 - momentum) * var)",
+        ),
+        pytest.param(
+            "edit_of_keyword",
+            _TUPLE.format(step="pass"),
+            _ADVANCED,
+            "stats._replace(mean=momentum * stats.mean + (1 - momentum) * mean)",
+            "stats._replace(mean=momentum * stats.mean + (1 - momentum) * mean, "
+            "var=momentum * stats.var + (1 - momentum) * var)",
+            marks=exhaustive,
+        ),
+        pytest.param(
+            "edit_of_default",
+            "def spread(x, mean, unbiased: bool = True):\n"
+            "    return ((x - mean) ** 2).sum(0) / (len(x) - unbiased if len(x) > 1 else 1)\n",
+            """
+            def moments(self, x):
+                mean = x.mean(0)
+                return mean, spread(x, mean)
+            """,
+            "unbiased: bool = True",
+            "unbiased: bool = False",
+        ),
+        pytest.param(
+            "edit_of_chosen_default",
+            "class Digits:\n"
+            "    def __init__(self, dtype=jnp.float32):\n"
+            "        self.dtype = dtype\n"
+            "FULL = Digits()\n"
+            "FEW = Digits(jnp.bfloat16)\n",
+            """
+            def moments(self, x, digits=FEW):
+                x = x.astype(digits.dtype)
+                return x.mean(0).astype(jnp.float32), x.var(0).astype(jnp.float32)
+            """,
+            "digits=FEW",
+            "digits = FULL",
+            marks=exhaustive,
+        ),
+        pytest.param(
+            "edit_of_callee",
+            "",
+            """
+            def __init__(self, d, momentum, eps, rngs, track=True):
+                super().__init__(d, momentum, eps, rngs)
+                self.track = track
+
+            def remember(self, mean, var, training):
+                if self.track:
+                    self.running_mean[...] = self.moved(self.running_mean[...], mean)
+                    self.running_var[...] = self.moved(self.running_var[...], var)
+
+            def __call__(self, x, training):
+                mean, var = batch = self.moments(x)
+                if not training:
+                    mean, var = self.running_mean[...], self.running_var[...]
+                self.remember(*batch, training)
+                return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+            """,
+            "self.track",
+            "self.track",
+            marks=exhaustive,
+        ),
+    ],
+)
+def test_what_is_forgotten_is_shown(
+    find: Find, name: str, before: str, methods: str, text: str, new: str
+):
+    """A result that is not kept, a keyword, a default, a condition that ignores a flag."""
+    line = find(methods, name=name, before=before)[0]
+    assert line is not None
+    assert (line.text, line.new) == (text, new)
+
+
+def test_what_shows_after_other_calls_only_is_edited_after_them(find: Find):
+    """A correction that counts calls is right in the first one."""
+    (line,) = find(
+        """
+        def __init__(self, d, momentum, eps, rngs, corrects=True):
+            super().__init__(d, momentum, eps, rngs)
+            self.corrects, self.calls = corrects, nnx.Variable(jnp.zeros(()))
+
+        def __call__(self, x, use_running_average):
+            if not use_running_average:
+                self.calls[...] += 1
+                return super().__call__(x, False)
+            kept = self.momentum ** self.calls[...] if self.corrects else 0
+            share = jnp.where(kept < 1, 1 - kept, 1)
+            mean, var = self.running_mean[...] / share, self.running_var[...] / share
+            return self.gamma[...] * self.normalize(x, mean, var) + self.beta[...]
+        """,
+        name="edit_after_calls",
+    )
+    assert line is not None
+    assert (line.text, line.new) == ("corrects=True", "corrects = False")
+
+
 @pytest.mark.parametrize(
     ("name", "kept", "step", "text", "new"),
     [
