@@ -133,6 +133,20 @@ class Attribute(Rows):
         return self.normalize(x, train=self.training)
 
 
+class Overriding(Attribute):
+    """Faulty: the attribute decides, and the argument of its name is ignored."""
+
+    def __call__(self, x, training=None):
+        return self.normalize(x, train=self.training if self.training is not None else training)
+
+
+class Overridden(Attribute):
+    """The argument decides if it is given."""
+
+    def __call__(self, x, training=None):
+        return self.normalize(x, train=self.training if training is None else training)
+
+
 class OpaqueAttribute(Rows):
     def __init__(self, d, momentum, eps):
         self.create(d, momentum, eps)

@@ -123,6 +123,7 @@ def _is_indexed(node: ast.Attribute | ast.Subscript) -> bool:
 
 def _siblings(statement: ast.stmt, around: Around) -> Iterator[ast.stmt]:
     """Yield a statement for one statistic that does for the other what another statement does."""
+    yield from _forgotten(statement, around)
     copied = Renamed(around.file.statistics).visit(deepcopy(statement))
     if not isinstance(copied, ast.stmt) or ast.dump(copied) == ast.dump(statement):
         return
@@ -134,6 +135,34 @@ def _siblings(statement: ast.stmt, around: Around) -> Iterator[ast.stmt]:
             for two in others:
                 if two != one:
                     yield Renamed({one: two}).visit(deepcopy(copied))
+
+
+def _forgotten(statement: ast.stmt, around: Around) -> Iterator[ast.stmt]:
+    """Yield a statement that stores what a method forgets among the attributes of its object.
+
+    Those are what the constructor makes in the same way as what the method does store.
+    """
+    made = {
+        name: ast.dump(each.value.func)
+        for name, each in _stores(around.constructor)
+        if isinstance(each.value, ast.Call)
+    }
+    stored = {name for name, _ in _stores(around.function)}
+    for name, _ in _stores(statement):
+        alike = {each for each, how in made.items() if how == made.get(name)}
+        for other in sorted(alike - stored) if len(alike & stored) > 1 else ():
+            yield Renamed({name: other}).visit(deepcopy(statement))
+
+
+def _stores(around: ast.AST | None) -> Iterator[tuple[str, ast.Assign]]:
+    """Yield the attributes of an object that are assigned to, or into, with the assignment."""
+    for each in ast.walk(around or ast.Pass()):
+        if not isinstance(each, ast.Assign):
+            continue
+        for target in each.targets:
+            held = target.value if isinstance(target, ast.Subscript) else target
+            if isinstance(held, ast.Attribute) and isinstance(held.value, ast.Name):
+                yield held.attr, each
 
 
 class Renamed(ast.NodeTransformer):

@@ -61,19 +61,25 @@ class File:
         statistics: The attributes of the running mean and variance, each by that of the other.
         kinds: What the names of the module are.
         flags: The parameters by which something is decided.
+        complements: Whether something is subtracted from one.
     """
 
     statistics: Mapping[str, str]
     kinds: Mapping[str, Any]
     flags: frozenset[str]
+    complements: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What is around a node: names of scopes, function, statement, and expression to show."""
+    """What is around a node: names of scopes, function, statement, and expression to show.
+
+    ``constructor`` is that of the class.
+    """
 
     file: File
     scope: tuple[str, ...] = ()
     function: Function | None = None
     statement: ast.stmt | None = None
     shown: ast.expr | ast.stmt | None = None
+    constructor: Function | None = None

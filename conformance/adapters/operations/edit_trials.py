@@ -44,10 +44,10 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
 
     Returns:
         The edits in the rules of derivatives if it is differentiated and has any, else in all that
-        is executed; those that are guessed in rules only, but for names. Of each the place, as
-        ``place_of`` describes it, ``number``, by which ``try_edits`` knows it together with the
-        file, ``rank``, ``how`` it changes that place, the ``new`` text, and the ``scope``, the
-        classes and functions around it.
+        is executed; those that are guessed in rules only, but names everywhere if there are no
+        rules. Of each the place, as ``place_of`` describes it, ``number``, by which ``try_edits``
+        knows it together with the file, ``rank``, ``how`` it changes that place, the ``new`` text,
+        and the ``scope``, the classes and functions around it.
     """
     executed = _executed(implementation, made)
     pulled = made["w"] is not None
@@ -61,9 +61,8 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
         for number, edit in enumerate(_edits(file, names)[1]):
             if edit.statement is None:
                 continue
-            among = (
-                rules if edit.rank >= Rank.FACTOR and (pulled or edit.rank != Rank.NAME) else only
-            )
+            guessed = edit.rank >= Rank.FACTOR and (rules or edit.rank != Rank.NAME)
+            among = rules if guessed else only
             inside = edit.scope or edit.rank >= Rank.FACTOR
             if inside and among.isdisjoint(_lines_of(edit.statement)):
                 continue

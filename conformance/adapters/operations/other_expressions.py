@@ -63,6 +63,9 @@ _OTHER_ATTRIBUTE = {
     "zeros_init": "ones_init",
     "ones_init": "zeros_init",
 }
+_CHOOSING = {"where", "select", "cond", "switch"}
+"""Functions whose first argument chooses among the others."""
+
 _DTYPES = {"bfloat16", "float16", "half", "float32"}
 _SHAPES = {"shape", "ndim", "size", "dtype"}
 _MOST_ARGUMENTS = 5
@@ -129,7 +132,8 @@ def other_attributes(node: ast.Attribute) -> Others:
 def _other_calls(node: ast.Call) -> Others:
     args, keywords = node.args, node.keywords
     if not any(isinstance(each, ast.Starred) for each in args):
-        for one, two in combinations(range(len(args[:_MOST_ARGUMENTS])), 2):
+        first = 1 if getattr(node.func, "attr", "") in _CHOOSING else 0
+        for one, two in combinations(range(first, len(args[:_MOST_ARGUMENTS])), 2):
             yield Rank.CALL, ast.Call(node.func, exchanged(args, one, two), keywords)
     for one, two in combinations(range(len(keywords)), 2):
         others = [ast.keyword(each.arg, each.value) for each in keywords]

@@ -16,6 +16,7 @@ from conformance.adapters.operations.block_edits import (
     edits_of_block,
     reaches_out,
 )
+from conformance.adapters.operations.context_edits import unusual
 from conformance.adapters.operations.default_edits import edits_of_defaults, kinds_of
 from conformance.adapters.operations.edit import IN_TRAINING, INSTEAD, Around, Edit, File
 from conformance.adapters.operations.other_expressions import (
@@ -52,8 +53,14 @@ def edits_of(tree: ast.Module, statistics: Mapping[str, str]) -> list[Edit]:
     names = (getattr(each, "attr", getattr(each, "id", "")) for each in ast.walk(tree))
     if "while_loop" in names or any(isinstance(each, ast.While) for each in ast.walk(tree)):
         return []
-    file = File(statistics, kinds_of(tree), _flags(tree))
+    complements = any(map(_is_complement, ast.walk(tree)))
+    file = File(statistics, kinds_of(tree), _flags(tree), complements)
     return sorted(_visit(tree, Around(file)), key=lambda edit: edit.rank)
+
+
+def _is_complement(node: ast.AST) -> bool:
+    left = node.left if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) else None
+    return isinstance(left, ast.Constant) and left.value == 1
 
 
 def _flags(tree: ast.Module) -> frozenset[str]:
@@ -78,7 +85,8 @@ def _visit(node: ast.AST, around: Around) -> Iterator[Edit]:
         for at, item in enumerate(items):
             if isinstance(item, ast.expr) and not is_target(item):
                 others = alternatives(item, field, inside.function, inside.statement)
-                for rank, new in chain(others, _with_other(item, inside)):
+                more = chain(_with_other(item, inside), unusual(item, node, inside))
+                for rank, new in chain(others, more):
                     after = [*value[:at], new, *value[at + 1 :]] if items is value else new
                     yield _of_expression(rank, item, new, (node, field, value, after), inside)
             if isinstance(item, ast.AST):
@@ -127,8 +135,12 @@ def _unpacked(
 def _inside(node: ast.AST, around: Around) -> Around:
     """Return what is around the children of a node."""
     if isinstance(node, Function | ast.ClassDef):
-        function = node if isinstance(node, Function) else around.function
-        return Around(around.file, (*around.scope, node.name), function)
+        scope = (*around.scope, node.name)
+        if isinstance(node, Function):
+            return Around(around.file, scope, node, constructor=around.constructor)
+        methods = (each for each in node.body if isinstance(each, ast.FunctionDef))
+        made = next((each for each in methods if each.name == "__init__"), None)
+        return Around(around.file, scope, around.function, constructor=made)
     if isinstance(node, ast.stmt):
         return replace(around, statement=node, shown=node)
     if isinstance(node, ast.expr) and not _is_atom(node):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -96,12 +96,19 @@ class Chosen:
 def choose_mode(specimen: Specimen, fit: Fit) -> Chosen:
     """Return the way to choose the mode: a known name first, if it has an effect.
 
-    A known name whose effect is the opposite is believed: that is the layer's fault.
+    A known name whose effect is the opposite is believed: that is the layer's fault. So is an
+    argument of the call that an attribute of the same name overrides.
     """
     known = [mode for mode in fit.modes if mode.known and mode != NO_MODE]
     named = [_observe_both(specimen, fit, mode) for mode in known]
     confirmed = [each for each in named if _is_confirmed(each)]
     opposite = [each for each in named if _is_opposite(each)]
+    overridden = confirmed and _find_overridden(named, confirmed[0].mode)
+    if overridden:
+        reason = (
+            f"{overridden.mode.words}, by its name, although the attribute of that name decides"
+        )
+        return replace(overridden, reason=reason)
     if confirmed:
         return replace(confirmed[0], reason=f"{confirmed[0].mode.words}, by its name and effect")
     if opposite:
@@ -120,6 +127,12 @@ def choose_mode(specimen: Specimen, fit: Fit) -> Chosen:
         return replace(named[0], reason=reason)
     plain = _observe_both(specimen, fit, NO_MODE)
     return replace(plain, reason="nothing was found that changes what a call does")
+
+
+def _find_overridden(named: Sequence[Chosen], mode: Mode) -> Chosen | None:
+    """Return an argument of the call that has the name of the attribute that chooses the mode."""
+    arguments = (each for each in named if f".{each.mode.calling.flag}" == mode.calling.flag)
+    return next((each for each in arguments if not each.evaluate.failure), None)
 
 
 def normalizes_all_axes(specimen: Specimen, layout: Layout, mode: Mode) -> bool:

@@ -109,7 +109,9 @@ _ONE_PASS: dict[str, tuple[str, str, _OnePass]] = {
         lambda m, x, mean: total(x * x, 0)[0] / max(x.shape[0] - 1.0, 1.0) - mean * mean,
     ),
 }
-_NEVER_NEGATIVE = {"mean-squared-added", "second-moment-unbiased"}
+_NEVER_NEGATIVE = {
+    *("mean-squared-added", "second-moment-unbiased", "second-moment-unbiased-if-possible")
+}
 for _name, (_words, _formula, _one_pass) in _ONE_PASS.items():
     for _floored in (False, True)[: 1 if _name in _NEVER_NEGATIVE else 2]:
         alternative(
@@ -121,6 +123,25 @@ for _name, (_words, _formula, _one_pass) in _ONE_PASS.items():
                 maximum(step(m, x, mean), 0.0) if floored else step(m, x, mean)
             ),
         )
+
+
+def _welford_with_old_means(x: Approximate) -> Approximate:
+    """Return the mean of (x_k − μ_k₋₁)², (D,), where μ_k₋₁ is the mean of the rows before, or 0."""
+    squares, mean = [], exact(np.zeros(x.shape[1]))
+    for count in range(x.shape[0]):
+        delta = x[count] - mean
+        squares.append(delta * delta)
+        mean = mean + delta / (count + 1.0)
+    return sum(squares[1:], start=squares[0]) / float(x.shape[0])
+
+
+alternative(
+    "welford-with-old-means",
+    "Welford's sum takes the distance from the mean before each row twice",
+    "v = mean((x_k−μ_k₋₁)²)",
+    remedy="multiply the distance from the mean before a row by that from the mean after it",
+    batch_var=lambda m, x, mean: _welford_with_old_means(x),
+)
 alternative(
     "momentum-and-eps-exchanged",
     "momentum and ε are exchanged",

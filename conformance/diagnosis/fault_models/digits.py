@@ -13,7 +13,11 @@ from conformance.diagnosis.fault_model import alternative
 from conformance.diagnosis.reference_model import ReferenceModel
 from conformance.diagnosis.rounding import rounded_to
 
-_mean, _var = ReferenceModel.batch_mean, ReferenceModel.batch_var
+_mean, _var, _output = (
+    ReferenceModel.batch_mean,
+    ReferenceModel.batch_var,
+    ReferenceModel.output,
+)
 
 
 for _kind in ("bfloat16", "float16"):
@@ -113,4 +117,15 @@ for _kind in ("bfloat16", "float16"):
         f"the batch statistics are those of x rounded to {_kind}, and are rounded as well",
         remedy="compute statistics in float32 at least",
         statistics=lambda m, x, f=rounded_to(_kind): _rounded_statistics(m, map_values(f, x), f),
+    )
+    alternative(
+        f"deviations-in-{_kind}",
+        f"deviations from the batch mean are rounded to {_kind}, for the variance and for y",
+        remedy="centre in float32 at least",
+        batch_var=lambda m, x, mean, f=rounded_to(_kind): _var(
+            m, map_values(f, x - mean), mean * 0.0
+        ),
+        output=lambda m, x, mean, var, f=rounded_to(_kind): _output(
+            m, map_values(f, x - mean), mean * 0.0, var
+        ),
     )

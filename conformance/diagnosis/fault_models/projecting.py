@@ -61,6 +61,22 @@ backward(
     projection_term=lambda m, w: _projection(m, w) / float(w.shape[0]),
 )
 backward(
+    "backward-centring-by-features",
+    "the term through the mean is divided by D instead of N",
+    centring_term=lambda m, w: total(w, 0)[0] / float(w.shape[1]),
+)
+backward(
+    "backward-projection-by-features",
+    "the term through the variance is divided by D instead of N",
+    projection_term=lambda m, w: _projection(m, w) * (w.shape[0] / w.shape[1]),
+)
+backward(
+    "backward-terms-by-features",
+    "both terms through the statistics are divided by D instead of N",
+    centring_term=lambda m, w: total(w, 0)[0] / float(w.shape[1]),
+    projection_term=lambda m, w: _projection(m, w) * (w.shape[0] / w.shape[1]),
+)
+backward(
     "backward-cotangent-averaged",
     "the cotangent itself is divided by N: in a bracket that is, it lacks the factor N",
     input_gradient=lambda m, w: (

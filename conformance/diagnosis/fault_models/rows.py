@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG001, ARG005
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -91,10 +93,9 @@ family(
 )
 
 
-def _within_chunks(x: Approximate, size: float) -> Approximate:
-    """Return the variance of rows around the mean of their chunk."""
-    starts = range(0, x.shape[0], int(size))
-    chunks = [x[at : at + int(size)] for at in starts]
+def _within(x: Approximate, starts: Iterable[int]) -> Approximate:
+    """Return the variance of rows around the mean of their chunk, by the first row of each."""
+    chunks = [x[at:end] for at, end in pairwise([*starts, x.shape[0]])]
     centred = [chunk - average(chunk, 0)[0] for chunk in chunks]
     squares = [total(d * d, 0)[0] for d in centred]
     rest = squares[1:]
@@ -102,12 +103,27 @@ def _within_chunks(x: Approximate, size: float) -> Approximate:
     return summed / float(x.shape[0])
 
 
+def _starts(rows: int, parts: int) -> list[int]:
+    """Return the first rows of equal parts; the first parts have one more of those left over."""
+    parts = min(parts, rows)
+    each, more = divmod(rows, parts)
+    return [at * each + min(at, more) for at in range(parts)]
+
+
 family(
     "variance-within-chunks",
     "the variance is that within chunks of {c} rows, without the spread of their means",
     _BLOCK,
-    lambda c: {"batch_var": lambda m, x, mean: _within_chunks(x, c)},
+    lambda c: {"batch_var": lambda m, x, mean: _within(x, range(0, x.shape[0], int(c)))},
     remedy="add the squared distances of the chunks' means when chunks are merged",
+    needs=2,
+)
+family(
+    "variance-within-parts",
+    "the variance is that within {c} parts of the batch, without the spread of their means",
+    Parameter((2, 3, 4, 8, 16), threshold=True),
+    lambda c: {"batch_var": lambda m, x, mean: _within(x, _starts(x.shape[0], int(c)))},
+    remedy="add the squared distances of the parts' means when parts are merged",
     needs=2,
 )
 

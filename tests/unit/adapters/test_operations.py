@@ -31,7 +31,7 @@ INFRASTRUCTURE = {
     *("catalogue", "evaluation", "executor", "expressions", "forms", "frames", "marks"),
     *("call_programs", "name_flow", "name_origins", "values", "wire"),
     *("attribute_origins", "other_expressions", "source_edits"),
-    *("block_edits", "default_edits", "edit", "edited_functions"),
+    *("block_edits", "context_edits", "default_edits", "edit", "edited_functions"),
 }
 """Modules that define no operation."""
 

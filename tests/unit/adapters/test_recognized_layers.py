@@ -34,6 +34,8 @@ LINES = {
     'flag_means="training"',
     "Fixed": 'features="dim", rngs=False, fixed={"momentum": 0.997, "eps": 0.002}',
     "Attribute": 'rngs=False, flag=".training", flag_means="training"',
+    "Overriding": 'rngs=False, flag="training", flag_means="training"',
+    "Overridden": 'rngs=False, flag="training", flag_means="training"',
     "OpaqueAttribute": 'rngs=False, flag=".busy", flag_means="training"',
     "Methods": 'rngs=False, flag="train()/eval()"',
     "Setter": 'rngs=False, flag="set_training(value)", flag_means="training"',
@@ -193,6 +195,13 @@ def test_lines(name: str):
     arguments = f", {LINES[name]}" if LINES[name] else ""
     assert found.line == f"Implementation.nnx({name}{arguments})"
     assert found.suggestions == SUGGESTIONS.get(name, ())
+
+
+def test_an_argument_is_believed_although_an_attribute_overrides_it():
+    """A caller who passes it means it; the reason says what decides instead."""
+    reasons = " ".join(recognize("Overriding").reasons)
+    assert "by its name, although the attribute of that name decides" in reasons
+    assert "by its name and effect" in " ".join(recognize("Overridden").reasons)
 
 
 @pytest.mark.parametrize("name", SUGGESTIONS)

@@ -68,6 +68,18 @@ def test_statements_are_exchanged(body: str, text: str):
         ("def f(s):\n    s._replace(var=1)\n", Rank.OPERATION, "s = s._replace(var=1)"),
         ("def f(s):\n    s.at[0].set(1)\n", Rank.OPERATION, "s = s.at[0].set(1)"),
         ("def f(s, r):\n    s.update(mean=r.mean)\n", Rank.SIBLING, "var=r.var"),
+        ("def f(m):\n    return g(x, weight=m)\n", Rank.CHOICE, "weight=1 - m"),
+        ("def f(m):\n    return tuple(i for i in range(n) if i != m)\n", Rank.CHOICE, "m % n"),
+        ("def f(x, m):\n    d = x - m\n    m = m + d\n    return d * d\n", Rank.OPERATION, "x - m"),
+        (
+            "class C:\n"
+            "    def __init__(self):\n"
+            "        self.a = V(0)\n        self.b = V(0)\n        self.c = V(0)\n"
+            "    def reset(self):\n"
+            "        self.a[...] = 0\n        self.b[...] = 0\n",
+            Rank.SIBLING,
+            "self.c[...] = 0",
+        ),
         ("def f(t):\n    if a:\n        g(t)\n", Rank.GUARD, "a"),
         ("def f(t):\n    if t:\n        g(t)\n", Rank.GUARDS, "g(t)"),
     ],
@@ -75,6 +87,20 @@ def test_statements_are_exchanged(body: str, text: str):
 def test_what_is_forgotten_is_edited(source: str, rank: Rank, text: str):
     """A default, a result, the other statistic, a condition; who gets a flag looks at it."""
     assert any(text in each for each in _texts(source, rank)), _texts(source, rank)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("def f(m, x):\n    return g(1 - m, x, weight=m)\n", "weight=1 - m"),
+        ("def f(m):\n    return g(m=m)\n", "m=1 - m"),
+        ("def f(a, m):\n    d = a - m\n    return d * d\n", "d * (a - m)"),
+        ("def f(c, a, b):\n    return jnp.where(c, a, b)\n", "jnp.where(a, c, b)"),
+    ],
+)
+def test_what_is_surely_meant_is_left(source: str, text: str):
+    """A weight beside its complement or under its name, a value that is current, a condition."""
+    assert not any(text in edit.text for edit in edits_of(ast.parse(source), NAMES))
 
 
 def test_names_of_another_kind_are_no_defaults():

@@ -1,0 +1,78 @@
+"""Expressions that one would write in the place of another one because of what is around it."""
+
+from __future__ import annotations
+
+import ast
+from copy import deepcopy
+
+from conformance.adapters.operations.edit import Around
+from conformance.adapters.operations.other_expressions import Function, Others, Rank
+
+
+def unusual(node: ast.expr, parent: ast.AST, around: Around) -> Others:
+    """Yield the complement of a weight, an axis from the end, and a value that is not stale.
+
+    Args:
+        node: The expression.
+        parent: The node around it.
+        around: What is around that.
+    """
+    if not around.file.complements and _is_renamed(node, parent):
+        yield Rank.CHOICE, ast.BinOp(ast.Constant(1), ast.Sub(), node)
+    if isinstance(node, ast.Name) and around.function and around.statement:
+        again = _assigned_anew(node.id, around.function, around.statement)
+        if again is not None:
+            yield Rank.OPERATION, deepcopy(again)
+    if isinstance(node, ast.GeneratorExp | ast.ListComp):
+        yield from _from_the_end(node)
+
+
+def _is_renamed(node: ast.expr, parent: ast.AST) -> bool:
+    """Return whether a value is passed on under another name, or without one."""
+    name = getattr(node, "attr", getattr(node, "id", ""))
+    if isinstance(parent, ast.Call):
+        return bool(name) and node is not parent.func
+    if isinstance(parent, ast.Assign):
+        target = parent.targets[0]
+        return bool(name) and isinstance(target, ast.Name) and target.id != name
+    return bool(name) and isinstance(parent, ast.keyword) and parent.arg != name
+
+
+def _from_the_end(node: ast.GeneratorExp | ast.ListComp) -> Others:
+    """Yield a comprehension over a range whose condition understands negative numbers."""
+    generator = node.generators[0]
+    counted = generator.iter
+    if not (isinstance(counted, ast.Call) and getattr(counted.func, "id", "") == "range"):
+        return
+    for at, test in enumerate(generator.ifs):
+        if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq | ast.NotEq):
+            copied = deepcopy(node)
+            other = ast.BinOp(test.comparators[0], ast.Mod(), counted.args[-1])
+            copied.generators[0].ifs[at] = ast.Compare(test.left, test.ops, [other])
+            yield Rank.CHOICE, copied
+
+
+def _assigned_anew(name: str, function: Function, use: ast.stmt) -> ast.expr | None:
+    """Return the expression that a name was assigned, if it has another value where it is used.
+
+    That is the case if a name in it was assigned in between.
+    """
+    before = [
+        each
+        for each in ast.walk(function)
+        if isinstance(each, ast.Assign | ast.AugAssign) and each.lineno < use.lineno
+    ]
+    assigned = [each for each in before if isinstance(each, ast.Assign) and name in _targets(each)]
+    if len(assigned) != 1 or not isinstance(assigned[0].targets[0], ast.Name):
+        return None
+    value = assigned[0].value
+    names = {each.id for each in ast.walk(value) if isinstance(each, ast.Name)}
+    between = (each for each in before if each.lineno > assigned[0].lineno)
+    return value if any(names.intersection(_targets(each)) for each in between) else None
+
+
+def _targets(statement: ast.Assign | ast.AugAssign) -> set[str]:
+    """Return the names that are assigned."""
+    given = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    stored = (each for target in given for each in ast.walk(target))
+    return {e.id for e in stored if isinstance(e, ast.Name) and isinstance(e.ctx, ast.Store)}
