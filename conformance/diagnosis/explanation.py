@@ -135,7 +135,7 @@ def find_lines(subject: Subject, found: Investigation) -> list[Line | None]:
     lines = Lines(subject)
     if subject.conventions.counts():  # what a layer counts is not written exactly
         return []
-    if found.diagnosis.kind == "none" and (found.calls.deviant or found.evidence.deviant):
+    if not found.matches and (found.calls.deviant or found.evidence.deviant):
         return [lines.find_unnamed(found)]
     return lines.find(found)
 

@@ -154,12 +154,12 @@ def _forgotten(statement: ast.stmt, around: Around) -> Iterator[ast.stmt]:
             yield Renamed({name: other}).visit(deepcopy(statement))
 
 
-def _stores(around: ast.AST | None) -> Iterator[tuple[str, ast.Assign]]:
+def _stores(around: ast.AST | None) -> Iterator[tuple[str, ast.Assign | ast.AugAssign]]:
     """Yield the attributes of an object that are assigned to, or into, with the assignment."""
     for each in ast.walk(around or ast.Pass()):
-        if not isinstance(each, ast.Assign):
+        if not isinstance(each, ast.Assign | ast.AugAssign):
             continue
-        for target in each.targets:
+        for target in each.targets if isinstance(each, ast.Assign) else [each.target]:
             held = target.value if isinstance(target, ast.Subscript) else target
             if isinstance(held, ast.Attribute) and isinstance(held.value, ast.Name):
                 yield held.attr, each

@@ -34,6 +34,8 @@ _Names = tuple[tuple[str, str], ...]
 def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the edits of what a call executes, the most usual first, and then the first executed.
 
+    Of those that are guessed, the ones of what only derivatives execute come first.
+
     Args:
         implementation: What is judged.
         made: The call: ``features``, ``momentum``, ``eps`` and ``seed`` of the layer; ``arrays``,
@@ -55,24 +57,21 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
     names = _statistics(implementation, made)
     found = []
     for file, lines in executed.items():
-        rules = (lines.keys() - forward[file]) | (lines.keys() & _lines_of_rules(parse(file)))
-        rules = rules if pulled else set()
-        only = rules or lines.keys()
+        backward = lines.keys() - forward[file]
+        rules = (backward | (lines.keys() & _lines_of_rules(parse(file)))) if pulled else set()
         for number, edit in enumerate(_edits(file, names)[1]):
             if edit.statement is None:
                 continue
-            guessed = edit.rank >= Rank.FACTOR and (rules or edit.rank != Rank.NAME)
-            among = rules if guessed else only
-            inside = edit.scope or edit.rank >= Rank.FACTOR
-            if inside and among.isdisjoint(_lines_of(edit.statement)):
+            guessed, rows = edit.rank >= Rank.FACTOR, _lines_of(edit.statement)
+            among = rules if rules or (guessed and edit.rank != Rank.NAME) else lines.keys()
+            if (edit.scope or guessed) and among.isdisjoint(rows):
                 continue
-            place = describe_node(edit.shown, file)
             more = {"number": number, "rank": int(edit.rank), "how": edit.how, "new": edit.text}
+            place = describe_node(edit.shown, file)
+            first = min((lines[each] for each in rows if each in lines), default=0)
+            usual = min(edit.rank, Rank.FACTOR), guessed and backward.isdisjoint(rows), edit.rank
             reported = {**place, **more, "scope": ".".join(edit.scope)}
-            first = min(
-                (lines[each] for each in _lines_of(edit.statement) if each in lines), default=0
-            )
-            found.append((edit.rank, first, number, reported))
+            found.append((usual, first, number, reported))
     return [reported for *_, reported in sorted(found, key=lambda each: each[:3])]
 
 

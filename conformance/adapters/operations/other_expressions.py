@@ -71,16 +71,14 @@ _SHAPES = {"shape", "ndim", "size", "dtype"}
 _MOST_ARGUMENTS = 5
 
 
-def alternatives(
-    node: ast.expr, field: str, function: Function | None, statement: ast.stmt | None
-) -> Others:
+def alternatives(node: ast.expr, parent: ast.AST, field: str, function: Function | None) -> Others:
     """Yield expressions in the place of another one, each with the rank of the edit.
 
     Args:
         node: The expression.
-        field: The field in which it is.
+        parent: The node around it.
+        field: The field of that.
         function: The function around it.
-        statement: The statement around it.
     """
     if isinstance(node, ast.Call):
         yield from _other_calls(node)
@@ -96,11 +94,12 @@ def alternatives(
     elif isinstance(node, ast.Attribute):
         yield from other_attributes(node)
     elif isinstance(node, ast.Name) and function is not None:
-        names = (each for each in names_in(function, node.lineno) if each != node.id)
-        yield from ((Rank.NAME, ast.Name(each, ast.Load())) for each in names)
+        names = names_in(function, node.lineno)
+        others = (each for each in names if each != node.id and node.id in names)
+        yield from ((Rank.NAME, ast.Name(each, ast.Load())) for each in others)
     if field == "test" and not isinstance(node, ast.UnaryOp):
         yield Rank.VALUE, ast.UnaryOp(ast.Not(), node)
-    if field == "value" and isinstance(statement, ast.Assign | ast.Return):
+    if field == "value" and isinstance(parent, ast.Assign | ast.Return):
         yield from _with_factors(node, function)
 
 
@@ -214,8 +213,10 @@ def _values_in(function: Function | None, before: int) -> list[ast.expr]:
         return []
     names = names_in(function, before)
     found: dict[str, ast.expr] = {name: ast.Name(name, ast.Load()) for name in names}
+    called = {id(each.func) for each in ast.walk(function) if isinstance(each, ast.Call)}
     for each in ast.walk(function):
-        if isinstance(each, ast.Attribute | ast.Subscript) and not is_target(each):
+        held = isinstance(each, ast.Attribute | ast.Subscript) and id(each) not in called
+        if isinstance(each, ast.Attribute | ast.Subscript) and held and not is_target(each):
             known = getattr(each.value, "id", "") in names
             if known and getattr(each, "attr", "") not in _SHAPES:
                 found.setdefault(ast.unparse(each), deepcopy(each))

@@ -84,7 +84,7 @@ def _visit(node: ast.AST, around: Around) -> Iterator[Edit]:
                 yield _edit(node, field, value, each, inside)
         for at, item in enumerate(items):
             if isinstance(item, ast.expr) and not is_target(item):
-                others = alternatives(item, field, inside.function, inside.statement)
+                others = alternatives(item, node, field, inside.function)
                 more = chain(_with_other(item, inside), unusual(item, node, inside))
                 for rank, new in chain(others, more):
                     after = [*value[:at], new, *value[at + 1 :]] if items is value else new

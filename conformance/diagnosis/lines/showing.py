@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from conformance.diagnosis.lines.traces import Traces
 from conformance.diagnosis.lines.tracing import Traced, trace_later
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.observe import Observation
+from conformance.diagnosis.prediction import Predictor
 from conformance.diagnosis.scopes import Part
 
 
@@ -66,7 +67,8 @@ class Showing:
             if passed is not None:
                 return passed
             complete = KnownValues(right.all).find(repairs[0].value) is not None
-            place = self._site(first, repairs, there if complete else ()) or place
+            site = self._site(first, repairs, there if complete else ())
+            place = site or self._site_of_updated(first, repairs[0]) or place
         named = KnownValues(_without(elsewhere.steps, right.all))
         computed = (repairs[0].value, *first.expressions[repairs[0].at].operands)
         uses = next(filter(None, map(named.find, computed)), "")
@@ -132,6 +134,19 @@ class Showing:
         others = [each for each in (*here, *there) if each.place == wrong.place]
         callers = {place for each in others for place in each.callers}
         return next((each for each in wrong.callers if others and each not in callers), None)
+
+    def _site_of_updated(self, traced: Traced, repair: Repair) -> Place | None:
+        """Return the call of a function that is right for the running statistics as updated."""
+        call, callers = traced.call, traced.expressions[repair.at].callers
+        if call.before is None or call.call is None or not call.call.training or not callers:
+            return None
+        after = Predictor(self.others, self.traces.subject.conventions).one(call) or {}
+        if not after.keys() >= {*STATISTICS}:
+            return None
+        moved = {name: after[name].value.astype(np.float32) for name in STATISTICS}
+        later = replace(call, before=replace(call.before, **moved))
+        _, elsewhere = self.traces.values(later, self.others)
+        return callers[0] if KnownValues(elsewhere.all).find(repair.value) is not None else None
 
     def _line(self, place: Place, call: Observation, repair: Repair, uses: str) -> Line:
         right = np.ravel(repair.right)

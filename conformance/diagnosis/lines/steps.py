@@ -152,8 +152,8 @@ def _with_terms(
     arrays = {name: exact(np.asarray(a, np.float64)) for name, a in before.arrays().items()}
     for name, value in found.items():
         yield name, value
-        if name == "batch variance":
-            yield "√(batch variance)", root(value)
+        if name in {"batch variance", "variance in use"}:
+            yield f"√({name})", root(value)
         elif name == "running mean" and kept < 1:
             yield "new mean", (value - kept * arrays["running_mean"]) / (1 - kept)
         elif name == "running variance" and kept < 1:

@@ -262,3 +262,24 @@ def test_a_wrong_formula_is_not_blamed_on_its_argument(find: Find):
     (line,) = find(method, name="line_of_formula")
     assert line is not None
     assert line.text == "jnp.sqrt(value) + self.eps"
+
+
+def test_what_is_right_for_the_updated_statistics_is_not_blamed(find: Find):
+    """The call that is given them is, although evaluation makes it, too."""
+    (line,) = find(
+        """
+        def __call__(self, x, use_running_average):
+            stats = {"mean": self.running_mean[...], "var": self.running_var[...]}
+            if not use_running_average:
+                mean, var = self.moments(x)
+                stats = jax.tree.map(self.moved, stats, {"mean": mean, "var": var})
+                self.running_mean[...], self.running_var[...] = stats["mean"], stats["var"]
+            return self.gamma[...] * self.normalize_by(x, stats) + self.beta[...]
+
+        def normalize_by(self, x, stats):
+            return (x - stats["mean"]) / jnp.sqrt(stats["var"] + self.eps)
+        """,
+        name="line_of_updated",
+    )
+    assert line is not None
+    assert line.text == "self.normalize_by(x, stats)"

@@ -306,6 +306,35 @@ def test_what_is_forgotten_is_shown(
     assert (line.text, line.new) == (text, new)
 
 
+def test_what_varies_has_a_line(find: Find):
+    """Sums that are not reset are right in the first call, and wrong in the same one again."""
+    (line,) = find(
+        """
+        def __init__(self, d, momentum, eps, rngs):
+            super().__init__(d, momentum, eps, rngs)
+            self.rows = nnx.Variable(jnp.zeros(()))
+            self.total = nnx.Variable(jnp.zeros(d))
+            self.squares = nnx.Variable(jnp.zeros(d))
+
+        def reset(self):
+            self.rows[...] *= 0
+            self.total[...] = jnp.zeros_like(self.total[...])
+
+        def moments(self, x):
+            self.reset()
+            centre = x[0]
+            self.rows[...] += len(x)
+            self.total[...] += (x - centre).sum(0)
+            self.squares[...] += jnp.square(x - centre).sum(0)
+            mean = self.total[...] / self.rows[...]
+            return centre + mean, self.squares[...] / self.rows[...] - mean * mean
+        """,
+        name="edit_of_reset",
+    )
+    assert line is not None
+    assert (line.how, line.new) == ("also", "self.squares[...] *= 0")
+
+
 def test_what_shows_after_other_calls_only_is_edited_after_them(find: Find):
     """A correction that counts calls is right in the first one."""
     (line,) = find(
