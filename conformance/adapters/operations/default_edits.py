@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -78,14 +78,17 @@ def defaulting(edit: Edit, file: str, functions: Sequence[FunctionType]) -> Iter
     at = next(i for i, (old, new) in pairs if old is not new)
     found = [each for each in functions if _is_of(each.__code__, node) and getattr(each, field)]
     before = [getattr(each, field) for each in found]
+    source = compile(ast.Expression(edit.after[at]), file, "eval")
+    changed = False
     try:
-        for each, old in zip(found, before, strict=True):
-            source = compile(ast.Expression(edit.after[at]), file, "eval")
-            value = eval(source, each.__globals__)  # noqa: S307
-            name = edit.holder.kwonlyargs[at].arg if field == "__kwdefaults__" else None
-            new = (*old[:at], value, *old[at + 1 :]) if name is None else {**old, name: value}
-            setattr(each, field, new)
-        yield bool(found)
+        with suppress(Exception):  # a name may be missing where a function is used
+            for each, old in zip(found, before, strict=True):
+                value = eval(source, each.__globals__)  # noqa: S307
+                name = edit.holder.kwonlyargs[at].arg if field == "__kwdefaults__" else None
+                new = (*old[:at], value, *old[at + 1 :]) if name is None else {**old, name: value}
+                setattr(each, field, new)
+                changed = True
+        yield changed
     finally:
         for each, old in zip(found, before, strict=True):
             setattr(each, field, old)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 import pytest
 
+from conformance.adapters.operations.default_edits import defaulting
 from conformance.adapters.operations.other_expressions import Rank
 from conformance.adapters.operations.source_edits import edits_of
 
@@ -131,6 +133,24 @@ def test_the_source_is_as_before():
 def test_loops_that_may_never_end_are_left_alone(source: str):
     """Neither their conditions nor what these depend on are edited."""
     assert edits_of(ast.parse(source), NAMES) == []
+
+
+def test_a_default_is_another_one_for_a_while():
+    """Whatever holds the function; a name that is missing where it is used changes nothing."""
+    source = "a = str()\nb = str(1)\n\ndef f(p=a, *, q=True):\n    return p, q\n"
+    names: dict[str, Any] = {}
+    exec(compile(source, "norm.py", "exec"), names)
+    function, results = names["f"], set()
+    defaults = (e for e in edits_of(ast.parse(source), {}) if isinstance(e.holder, ast.arguments))
+    for edit in [*defaults]:
+        with defaulting(edit, "norm.py", [function]) as changed:
+            results.add((changed, *function()))
+        assert function() == ("", True)
+    assert results == {(True, "1", True), (True, "", False)}
+    del names["b"]
+    edits = [edit for edit in edits_of(ast.parse(source), {}) if edit.text == "p = b"]
+    with defaulting(edits[0], "norm.py", [function]) as changed:
+        assert not changed
 
 
 @pytest.mark.parametrize("call", ["os.remove(a, b)", "open(a, 'w')", "subprocess.run(a, b)"])
