@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from itertools import chain
 
 from conformance.adapters.operations.edit import ALSO, IN_TRAINING, INSTEAD, WITHOUT, Around
 from conformance.adapters.operations.other_expressions import Rank, names_in
@@ -50,7 +51,7 @@ def edits_of_block(block: list[ast.stmt], around: Around) -> Iterator[Change]:
         if kept := _keeping(each):
             after = [*block[:at], kept, *block[at + 1 :]]
             yield Rank.OPERATION, each, INSTEAD, _text([kept]), after
-        for new in _siblings(each, around):
+        for new in chain(_forgotten(each, around), _siblings(each, around)):
             yield Rank.SIBLING, each, ALSO, _text([new]), [*block[: at + 1], new, *block[at + 1 :]]
         absent = [*block[:at], ast.copy_location(ast.Pass(), each), *block[at + 1 :]]
         yield Rank.ABSENT, each, WITHOUT, "", absent
@@ -123,7 +124,6 @@ def _is_indexed(node: ast.Attribute | ast.Subscript) -> bool:
 
 def _siblings(statement: ast.stmt, around: Around) -> Iterator[ast.stmt]:
     """Yield a statement for one statistic that does for the other what another statement does."""
-    yield from _forgotten(statement, around)
     copied = Renamed(around.file.statistics).visit(deepcopy(statement))
     if not isinstance(copied, ast.stmt) or ast.dump(copied) == ast.dump(statement):
         return

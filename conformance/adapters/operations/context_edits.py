@@ -30,12 +30,14 @@ def unusual(node: ast.expr, parent: ast.AST, around: Around) -> Others:
 def _is_renamed(node: ast.expr, parent: ast.AST) -> bool:
     """Return whether a value is passed on under another name, or without one."""
     name = getattr(node, "attr", getattr(node, "id", ""))
+    if not name:
+        return False
     if isinstance(parent, ast.Call):
-        return bool(name) and node is not parent.func
+        return node is not parent.func
     if isinstance(parent, ast.Assign):
         target = parent.targets[0]
-        return bool(name) and isinstance(target, ast.Name) and target.id != name
-    return bool(name) and isinstance(parent, ast.keyword) and parent.arg != name
+        return isinstance(target, ast.Name) and target.id != name
+    return isinstance(parent, ast.keyword) and parent.arg != name
 
 
 def _from_the_end(node: ast.GeneratorExp | ast.ListComp) -> Others:

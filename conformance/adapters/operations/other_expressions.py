@@ -215,8 +215,9 @@ def _values_in(function: Function | None, before: int) -> list[ast.expr]:
     found: dict[str, ast.expr] = {name: ast.Name(name, ast.Load()) for name in names}
     called = {id(each.func) for each in ast.walk(function) if isinstance(each, ast.Call)}
     for each in ast.walk(function):
-        held = isinstance(each, ast.Attribute | ast.Subscript) and id(each) not in called
-        if isinstance(each, ast.Attribute | ast.Subscript) and held and not is_target(each):
+        if id(each) in called:
+            continue
+        if isinstance(each, ast.Attribute | ast.Subscript) and not is_target(each):
             known = getattr(each.value, "id", "") in names
             if known and getattr(each, "attr", "") not in _SHAPES:
                 found.setdefault(ast.unparse(each), deepcopy(each))

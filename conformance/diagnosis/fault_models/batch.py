@@ -72,6 +72,11 @@ def _without(x: Approximate, first: bool) -> Approximate:
     return x * kept
 
 
+def _squares_without(x: Approximate, mean: Approximate, first: bool) -> Approximate:
+    """Return Σ(x−μ)²/N, (D,), in which the first or the last row is left out of the sum."""
+    return average(_without((x - mean) * (x - mean), first), 0)[0]
+
+
 def _padded(x: Approximate) -> Approximate:
     rows = x.shape[0]
     missing = (1 << (rows - 1).bit_length()) - rows
@@ -173,18 +178,14 @@ for _name, _first in (("first", True), ("last", False)):
         f"{_name}-row-not-summed-in-var",
         f"the {_name} row is left out of the sum of squares, and counted in N",
         remedy="take all rows",
-        batch_var=lambda m, x, mean, first=_first: average(
-            _without((x - mean) * (x - mean), first), 0
-        )[0],
+        batch_var=lambda m, x, mean, first=_first: _squares_without(x, mean, first),
     )
     alternative(
         f"{_name}-row-not-summed-in-statistics",
         f"the {_name} row is left out of both sums over the batch, and counted in N",
         remedy="take all rows",
         batch_mean=lambda m, x, first=_first: _mean(m, _without(x, first)),
-        batch_var=lambda m, x, mean, first=_first: average(
-            _without((x - mean) * (x - mean), first), 0
-        )[0],
+        batch_var=lambda m, x, mean, first=_first: _squares_without(x, mean, first),
     )
 alternative(
     "padding-counted",

@@ -24,7 +24,6 @@ from conformance.diagnosis.lines.traces import Traces
 from conformance.diagnosis.lines.tracing import Traced, trace_later
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.observe import Observation
-from conformance.diagnosis.prediction import Predictor
 from conformance.diagnosis.scopes import Part
 
 
@@ -140,7 +139,7 @@ class Showing:
         call, callers = traced.call, traced.expressions[repair.at].callers
         if call.before is None or call.call is None or not call.call.training or not callers:
             return None
-        after = Predictor(self.others, self.traces.subject.conventions).one(call) or {}
+        after = self.traces.target(call, self.others)
         if not after.keys() >= {*STATISTICS}:
             return None
         moved = {name: after[name].value.astype(np.float32) for name in STATISTICS}
