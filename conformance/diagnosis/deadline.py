@@ -25,6 +25,18 @@ def looking_until(until: float) -> Iterator[None]:
         _until.reset(token)
 
 
+@contextmanager
+def looking_for(seconds: float) -> Iterator[None]:
+    """End the block without a result after some seconds, unless the time is up before."""
+    ends = _until.get()
+    with looking_until(min(ends, time.time() + seconds)):
+        try:
+            yield
+        except OutOfTimeError:
+            if time.time() > ends:
+                raise
+
+
 def check_time() -> None:
     """Return if there is time left.
 

@@ -7,7 +7,8 @@ bounds (see ``prediction``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -41,6 +42,8 @@ class Evidence:
         conventions: What the implementation declares.
         base: Mistakes that are known already; then ``truth`` is what they predict.
         names: The quantities that count; None for all.
+        refuting: Of alternatives with their constants, the calls that refute them, by ``id``.
+        solved: Numbers that were predicted to solve for a constant.
     """
 
     observations: list[Observation]
@@ -50,6 +53,19 @@ class Evidence:
     conventions: Conventions
     base: tuple[Part, ...] = ()
     names: frozenset[str] | None = None
+    refuting: dict[tuple[str, float], int] = field(default_factory=dict, repr=False)
+    solved: dict[tuple[str, int, str, float], float] = field(default_factory=dict, repr=False)
+
+    def keep(self, kept: Sequence[int]) -> Evidence:
+        """Return the evidence of some calls, which shares what is refuted and solved."""
+        order = {index: position for position, index in enumerate(kept)}
+        return replace(
+            self,
+            observations=[self.observations[i] for i in kept],
+            seen=[self.seen[i] for i in kept],
+            truth=[self.truth[i] for i in kept],
+            deviant=[order[i] for i in self.deviant if i in order],
+        )
 
     @property
     def has_ranks(self) -> bool:
@@ -154,9 +170,10 @@ class Tally:
                 self.verdicts[index] = (True, self.evidence.distinguishes(index, predicted))
         return self.verdicts[index]
 
-    def covers_deviants(self) -> bool:
-        """Return whether it agrees with every call that contradicts the truth."""
-        return all(self._verdict(index)[0] for index in self.evidence.deviant)
+    def refuting(self) -> int | None:
+        """Return the first call that contradicts the truth, and this as well; None for none."""
+        found = (index for index in self.evidence.deviant if not self._verdict(index)[0])
+        return next(found, None)
 
     def loses_digits(self) -> bool:
         """Return whether most calls in which its bound is much larger contradict the truth.
@@ -200,7 +217,8 @@ def tally(
     if not alternative.remembers:
         made = Tally(evidence, {}, predictor, alternative.widens)
         inexact = steps or alternative.backward or not alternative.widens or made.loses_digits()
-        return made if inexact and made.covers_deviants() else None
+        key = alternative.id, constant if alternative.parameter else 0.0
+        return made if inexact and _covers_deviants(made, key) else None
     predicted: dict[int, Quantities | None] = {}
     series = {o.series for o in evidence.observations}
     suspects = {evidence.observations[index].series for index in evidence.deviant}
@@ -214,4 +232,16 @@ def tally(
             ):
                 return None
     made = Tally(evidence, predicted, predictor, alternative.widens)
-    return made if made.covers_deviants() else None
+    return made if made.refuting() is None else None
+
+
+def _covers_deviants(made: Tally, key: tuple[str, float]) -> bool:
+    """Return whether a tally agrees with every call that contradicts the truth."""
+    evidence = made.evidence
+    calls = {id(evidence.observations[index]) for index in evidence.deviant}
+    if evidence.refuting.get(key) in calls:
+        return False
+    refuting = made.refuting()
+    if refuting is not None:
+        evidence.refuting[key] = id(evidence.observations[refuting])
+    return refuting is None

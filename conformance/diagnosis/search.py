@@ -78,16 +78,8 @@ def without_raised(evidence: Evidence) -> Evidence:
     A layer may crash where its mistake has other effects; its results elsewhere still count.
     """
     kept = [i for i, o in enumerate(evidence.observations) if not o.raised]
-    if not _MOSTLY * len(evidence.observations) <= len(kept) < len(evidence.observations):
-        return Evidence([], [], [], [], evidence.conventions)
-    order = {index: position for position, index in enumerate(kept)}
-    return Evidence(
-        observations=[evidence.observations[i] for i in kept],
-        seen=[evidence.seen[i] for i in kept],
-        truth=[evidence.truth[i] for i in kept],
-        deviant=[order[i] for i in evidence.deviant if i in order],
-        conventions=evidence.conventions,
-    )
+    enough = _MOSTLY * len(evidence.observations) <= len(kept) < len(evidence.observations)
+    return evidence.keep(kept if enough else ())
 
 
 def matches(evidence: Evidence, *, backward: bool = False) -> list[Match]:

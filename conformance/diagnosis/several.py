@@ -75,10 +75,11 @@ def _candidates(evidence: Evidence, *, backward: bool) -> list[Match]:
     found: dict[str, Match] = {}
     columns = _columns(evidence)
     for place in columns:
-        fitting = _fitting(_column(evidence, *place), backward=backward)
+        column = _column(evidence, *place)
+        fitting = _fitting(column, backward=backward)
         if not fitting and place == next((p for p in columns if p[1] == "y"), None):
-            narrowed = (_column(evidence, *place, holds) for holds in _CONDITIONS)
-            fitting = [m for column in narrowed for m in _fitting(column, backward=backward)]
+            narrowed = (_narrowed(column, holds) for holds in _CONDITIONS)
+            fitting = [m for each in narrowed for m in _fitting(each, backward=backward)]
         for match in (*fitting, *_in_one_mode(fitting, *place)):
             found.setdefault(match.id, match)
     return list(found.values())
@@ -140,22 +141,29 @@ def mode_of(observation: Observation) -> str:
     return "training" if call.training else "evaluation"
 
 
-def _column(
-    evidence: Evidence, mode: str, name: str, holds: Condition = lambda _: True
-) -> Evidence:
-    """Return what was observed of one quantity in one mode, where a condition holds."""
+def _column(evidence: Evidence, mode: str, name: str) -> Evidence:
+    """Return what was observed of one quantity in one mode.
+
+    Of the calls that contradict the model, those come first that meet most conditions.
+    """
     kept = [
         index
         for index, o in enumerate(evidence.observations)
-        if mode_of(o) == mode and holds(o) and not o.raised and evidence.truth[index] is not None
+        if mode_of(o) == mode and not o.raised and evidence.truth[index] is not None
     ]
     names = frozenset({name})
     truth = [_only(evidence.truth[index], name) for index in kept]
     seen = [_only(evidence.seen[index], name) or {} for index in kept]
     deviant = [at for at in range(len(kept)) if not agrees(truth[at], seen[at], "")]
     observations = [evidence.observations[index] for index in kept]
+    deviant.sort(key=lambda at: -sum(holds(observations[at]) for holds in _CONDITIONS))
     made = Evidence(observations, seen, truth, deviant, evidence.conventions)
     return replace(made, base=evidence.base, names=names)
+
+
+def _narrowed(column: Evidence, holds: Condition) -> Evidence:
+    """Return the calls of a column for which a condition holds."""
+    return column.keep([at for at, each in enumerate(column.observations) if holds(each)])
 
 
 def _only(quantities: Quantities | None, name: str) -> Quantities | None:

@@ -97,7 +97,8 @@ def choose_mode(specimen: Specimen, fit: Fit) -> Chosen:
     """Return the way to choose the mode: a known name first, if it has an effect.
 
     A known name whose effect is the opposite is believed: that is the layer's fault. So is an
-    argument of the call that an attribute of the same name overrides.
+    argument of the call that an attribute of the same name overrides, and one that does not change
+    all that it should.
     """
     known = [mode for mode in fit.modes if mode.known and mode != NO_MODE]
     named = [_observe_both(specimen, fit, mode) for mode in known]
@@ -111,6 +112,9 @@ def choose_mode(specimen: Specimen, fit: Fit) -> Chosen:
         return replace(overridden, reason=reason)
     if confirmed:
         return replace(confirmed[0], reason=f"{confirmed[0].mode.words}, by its name and effect")
+    partial = next((each for each in named if _is_partial(each)), None)
+    if partial:
+        return replace(partial, reason=f"{partial.mode.words}, by its name and a part of its effect")
     if opposite:
         reason = f"{opposite[0].mode.words}, by its name, although its effect is the opposite"
         return replace(opposite[0], reason=reason)
@@ -164,6 +168,17 @@ def _is_confirmed(found: Chosen) -> bool:
 
 def _is_opposite(found: Chosen) -> bool:
     return _trains_alone(found.evaluate, found.train)
+
+
+def _is_partial(found: Chosen) -> bool:
+    """Whether an argument of the call makes it do more in training than in evaluation.
+
+    Evaluation may move statistics, or what a layer keeps besides.
+    """
+    flag, train, evaluate = found.mode.calling.flag, found.train, found.evaluate
+    if flag is None or flag.startswith(".") or evaluate.failure:
+        return False
+    return (train.by_batch and not evaluate.by_batch) or train.moved > evaluate.moved
 
 
 def _trains_alone(one: Effect, other: Effect) -> bool:

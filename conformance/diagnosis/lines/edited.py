@@ -18,7 +18,7 @@ import numpy as np
 from conformance.adapters.errors import printable
 from conformance.adapters.operations.other_expressions import Rank
 from conformance.diagnosis.approximate import Approximate
-from conformance.diagnosis.deadline import check_time
+from conformance.diagnosis.deadline import check_time, looking_for
 from conformance.diagnosis.lines.expressions import Place, read_place
 from conformance.diagnosis.lines.line import Line, make_initial_line, make_line
 from conformance.diagnosis.lines.repairs import wrong_in
@@ -37,6 +37,9 @@ _TOGETHER = 40
 
 _MOST = 250
 """Edits that are tried of one mistake."""
+
+_GUESSING = 10
+"""Seconds in which edits are guessed: nothing of what was tried before was right."""
 
 _CONFIRMED = 2
 """Further wrong calls that an edit must make right, and one with as many rows as there are."""
@@ -111,8 +114,11 @@ class Edits:
     def find_other(self) -> Line | None:
         """Return the place of any other edit."""
         usual = [each for each in self._list() if Rank.CALL < each.rank < Rank.FACTOR]
-        guesses = (Rank.FACTOR, Rank.PRODUCT, Rank.NAME, Rank.QUOTIENT)
-        return self._find(usual) or self._find_of(*guesses)
+        if line := self._find(usual):
+            return line
+        with looking_for(_GUESSING):
+            return self._find_of(Rank.FACTOR, Rank.PRODUCT, Rank.NAME, Rank.QUOTIENT)
+        return None
 
     def _find_of(self, *ranks: Rank) -> Line | None:
         return self._find([each for each in self._list() if each.rank in ranks])
