@@ -8,7 +8,7 @@ from copy import deepcopy
 from itertools import chain
 
 from conformance.adapters.operations.edit import ALSO, IN_TRAINING, INSTEAD, WITHOUT, Around
-from conformance.adapters.operations.other_expressions import Rank, names_in
+from conformance.adapters.operations.other_expressions import Function, Rank, names_in
 
 MOMENTS = ("mean", "var", "variance")
 """Keys of statistics."""
@@ -40,6 +40,9 @@ def edits_of_block(block: list[ast.stmt], around: Around) -> Iterator[Change]:
         if at + 1 < len(block) and (ordered := _exchange(each, block[at + 1])):
             after = [*block[:at], *ordered, *block[at + 2 :]]
             yield Rank.OPERATION, each, INSTEAD, _text(ordered), after
+        if around.function is not None and at + 1 < len(block):
+            for new in _renamed(each, block[at + 1], around.function):
+                yield Rank.NAMES, each, INSTEAD, _text(new), [*block[:at], *new, *block[at + 2 :]]
         if not _has_effect(each):
             continue
         for end in range(at + 1, min(at + _MOST_GUARDED, len(block)) + 1):
@@ -87,6 +90,21 @@ def _exchange(one: ast.stmt, two: ast.stmt) -> list[ast.stmt]:
         return [before, ast.copy_location(ast.Return(one.value), two)]
     ordered = ast.Assign | ast.AugAssign | ast.Expr
     return [two, one] if isinstance(one, ordered) and isinstance(two, ordered) else []
+
+
+def _renamed(one: ast.stmt, two: ast.stmt, function: Function) -> Iterator[list[ast.stmt]]:
+    """Yield two statements that use another name in the place of one that both use."""
+    if not (isinstance(one, ast.Assign) and isinstance(two, ast.Assign | ast.Return)):
+        return
+    if reaches_out(one) or reaches_out(two):
+        return
+    known = names_in(function, one.lineno)
+    used = [{e.id for e in ast.walk(each) if isinstance(e, ast.Name)} for each in (one, two)]
+    for name in sorted(used[0] & used[1] & {*known}):
+        for other in known:
+            if other != name:
+                renamed = Renamed({name: other})
+                yield [renamed.visit(deepcopy(each)) for each in (one, two)]
 
 
 def _decides(statement: ast.stmt, around: Around) -> bool:

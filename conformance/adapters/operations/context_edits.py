@@ -57,7 +57,8 @@ def _from_the_end(node: ast.GeneratorExp | ast.ListComp) -> Others:
 def _assigned_anew(name: str, function: Function, use: ast.stmt) -> ast.expr | None:
     """Return the expression that a name was assigned, if it has another value where it is used.
 
-    That is the case if a name in it was assigned in between.
+    That is the case if a name in it was assigned in between, or one that an attribute in it has,
+    such as ``mean`` in ``row - old.mean``.
     """
     before = [
         each
@@ -68,9 +69,23 @@ def _assigned_anew(name: str, function: Function, use: ast.stmt) -> ast.expr | N
     if len(assigned) != 1 or not isinstance(assigned[0].targets[0], ast.Name):
         return None
     value = assigned[0].value
-    names = {each.id for each in ast.walk(value) if isinstance(each, ast.Name)}
     between = (each for each in before if each.lineno > assigned[0].lineno)
-    return value if any(names.intersection(_targets(each)) for each in between) else None
+    anew = {name for each in between for name in _targets(each)}
+    if any(isinstance(each, ast.Name) and each.id in anew for each in ast.walk(value)):
+        return value
+    held = (each for each in ast.walk(value) if isinstance(each, ast.Attribute))
+    return _Taken(anew).visit(deepcopy(value)) if any(e.attr in anew for e in held) else None
+
+
+class _Taken(ast.NodeTransformer):
+    """Takes variables instead of attributes of the same names."""
+
+    def __init__(self, names: set[str]) -> None:
+        self._names = names
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        self.generic_visit(node)
+        return ast.Name(node.attr, ast.Load()) if node.attr in self._names else node
 
 
 def _targets(statement: ast.Assign | ast.AugAssign) -> set[str]:

@@ -47,6 +47,8 @@ def _instead(default: ast.expr, alike: Mapping[str, Any]) -> Others:
         alike: What the names of a module are, for names that could stand for each other.
     """
     if isinstance(default, ast.Constant):
+        if type(default.value) is int and default.value > 1:
+            return  # the size of parts, for example: another one hides what is wrong with parts
         rank = Rank.CHOICE if isinstance(default.value, bool) else Rank.VALUE
         yield from ((rank, ast.Constant(each)) for each in other_constants(default.value))
     elif isinstance(default, ast.Attribute):

@@ -46,8 +46,7 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
 
     Returns:
         The edits in the rules of derivatives if it is differentiated and has any, else in all that
-        is executed; those that are guessed in rules only, but names everywhere if there are no
-        rules. Of each the place, as ``place_of`` describes it, ``number``, by which ``try_edits``
+        is executed. Of each the place, as ``place_of`` describes it, ``number``, by which ``try_edits``
         knows it together with the file, ``rank``, ``how`` it changes that place, the ``new`` text,
         and the ``scope``, the classes and functions around it.
     """
@@ -63,7 +62,9 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
             if edit.statement is None:
                 continue
             guessed, rows = edit.rank >= Rank.FACTOR, _lines_of(edit.statement)
-            among = rules if rules or (guessed and edit.rank != Rank.NAME) else lines.keys()
+            if guessed and edit.rank != Rank.NAME and "__init__" in edit.scope:
+                continue  # a factor of the size of parts, for example, would hide what is wrong
+            among = rules or lines.keys()
             if (edit.scope or guessed) and among.isdisjoint(rows):
                 continue
             more = {"number": number, "rank": int(edit.rank), "how": edit.how, "new": edit.text}

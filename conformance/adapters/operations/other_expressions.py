@@ -41,6 +41,10 @@ class Rank(IntEnum):
     """There is another name."""
     QUOTIENT = 12
     """There is a divisor."""
+    TERM = 13
+    """There is another term."""
+    NAMES = 14
+    """Two statements in a row use another name."""
 
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -69,6 +73,8 @@ _CHOOSING = {"where", "select", "cond", "switch"}
 _DTYPES = {"bfloat16", "float16", "half", "float32"}
 _SHAPES = {"shape", "ndim", "size", "dtype"}
 _MOST_ARGUMENTS = 5
+_LARGEST_DEGREE = 3
+"""The largest integer that may be an exponent, an axis or a number of degrees of freedom."""
 
 
 def alternatives(node: ast.expr, parent: ast.AST, field: str, function: Function | None) -> Others:
@@ -148,7 +154,9 @@ def _other_calls(node: ast.Call) -> Others:
             ast.Call(node.func, args, [other for other in keywords if other is not each]),
         )
     if isinstance(node.func, ast.Attribute) and node.func.attr in {"reshape", "transpose"}:
-        yield Rank.CALL, ast.Attribute(node.func.value, "T", ast.Load())
+        given = [each for each in args[:1] if isinstance(each, ast.Name | ast.Attribute)]
+        for each in (node.func.value, *given):  # x.reshape(…), or jnp.reshape(x, …)
+            yield Rank.CALL, ast.Attribute(each, "T", ast.Load())
     if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
         yield Rank.SHORTER, node.func.value
     elif isinstance(node.func, ast.Attribute) and node.func.attr == "astype":
@@ -175,6 +183,18 @@ def _other_operations(node: ast.BinOp | ast.UnaryOp) -> Others:
         yield Rank.OPERATION, ast.BinOp(node.left, _OTHER_OPERATOR[type(node.op)](), node.right)
     yield Rank.OPERATION, node.left
     yield Rank.OPERATION, node.right
+    if isinstance(node.left, ast.BinOp):
+        yield from _other_chains(node, node.left)
+
+
+def _other_chains(node: ast.BinOp, left: ast.BinOp) -> Others:
+    """Yield what the first two operands of (a∘b)∘c are in other forms: a, and (a∘c)∘b."""
+    yield Rank.OPERATION, left.left
+    if not isinstance(left.op, type(node.op)):
+        yield (
+            Rank.OPERATION,
+            ast.BinOp(ast.BinOp(left.left, left.op, node.right), node.op, left.right),
+        )
 
 
 def other_constants(value: Any) -> Iterator[float]:
@@ -182,7 +202,8 @@ def other_constants(value: Any) -> Iterator[float]:
     if isinstance(value, bool):
         yield not value
     elif isinstance(value, int):
-        near = dict.fromkeys((0, 1, -1, 2, value + 1, value - 1))
+        usual = (0, 1, -1, 2) if value <= _LARGEST_DEGREE else ()  # else it is a size
+        near = dict.fromkeys((*usual, value + 1, value - 1))
         yield from (each for each in near if each != value)
     elif isinstance(value, float):
         others = dict.fromkeys((0.0, 1.0, 0.5, 2.0, 1 - value, -value))
@@ -202,9 +223,13 @@ def _with_factors(node: ast.expr, function: Function | None) -> Others:
             yield Rank.FACTOR, ast.BinOp(node, operator, ast.Name(name, ast.Load()))
     for factor in (2, 0.5, -1):
         yield Rank.FACTOR, ast.BinOp(ast.Constant(factor), ast.Mult(), node)
+    others = _values_in(function, node.lineno)
     for rank, operator in ((Rank.PRODUCT, ast.Mult()), (Rank.QUOTIENT, ast.Div())):
-        for each in _values_in(function, node.lineno):
+        for each in others:
             yield rank, ast.BinOp(node, operator, each)
+    for each, operator in product(others, (ast.Add(), ast.Sub())):
+        square = ast.BinOp(each, ast.Pow(), ast.Constant(2))
+        yield from ((Rank.TERM, ast.BinOp(node, operator, term)) for term in (each, square))
 
 
 def _values_in(function: Function | None, before: int) -> list[ast.expr]:

@@ -114,7 +114,9 @@ def choose_mode(specimen: Specimen, fit: Fit) -> Chosen:
         return replace(confirmed[0], reason=f"{confirmed[0].mode.words}, by its name and effect")
     partial = next((each for each in named if _is_partial(each)), None)
     if partial:
-        return replace(partial, reason=f"{partial.mode.words}, by its name and a part of its effect")
+        return replace(
+            partial, reason=f"{partial.mode.words}, by its name and a part of its effect"
+        )
     if opposite:
         reason = f"{opposite[0].mode.words}, by its name, although its effect is the opposite"
         return replace(opposite[0], reason=reason)

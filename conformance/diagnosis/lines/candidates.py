@@ -11,6 +11,7 @@ import numpy as np
 from conformance.diagnosis.approximate import Approximate, Float64
 from conformance.diagnosis.lines.expressions import Expression, is_clear, tolerance
 from conformance.diagnosis.lines.known_values import KnownValues
+from conformance.diagnosis.lines.parts import statistics_of_parts
 from conformance.diagnosis.lines.right_operands import uses_right_values
 from conformance.diagnosis.lines.right_values import GIVEN, RightValues
 from conformance.diagnosis.lines.steps import Quantities
@@ -23,6 +24,14 @@ _NOISE = 1e-6
 _READ = GIVEN | {"batch mean", "batch variance"}
 """Arrays that may be taken for each other."""
 
+
+_OF_BATCH = frozenset(
+    {
+        *("batch mean", "batch variance", "√(batch variance)", "mean of x²"),
+        *("Σ x", "Σ (x − mean)²", "Σ x²"),
+    }
+)
+"""What is computed from parts of a batch."""
 
 _GRADIENTS = frozenset({"dγ", "dβ"})
 """What a backward pass returns in the same way in both modes: a form of another gradient is wrong
@@ -49,6 +58,7 @@ class Repair:
         value: What it is.
         right: What it should be.
         clean: Whether all that it is computed from is right in this call.
+        parted: Whether some of that is right for parts of the batch.
     """
 
     at: int
@@ -57,6 +67,7 @@ class Repair:
     value: Float64
     right: Float64
     clean: bool
+    parted: bool = False
 
 
 def candidates(
@@ -75,6 +86,7 @@ def candidates(
     """
     every = right.all
     here, anywhere = KnownValues(every), KnownValues({**elsewhere.all, **every})
+    parted = KnownValues({**statistics_of_parts(traced.call), **elsewhere.all, **every})
     steps, forms = KnownValues(right.steps), KnownValues(right.forms)
     names = {name.removeprefix("gradient of ") for name in wrong}
     call, expressions = traced.call, traced.expressions
@@ -83,10 +95,13 @@ def candidates(
             continue
         if not _is_of_kind(each, kind, steps, forms):
             continue
-        if uses_right_values(each, anywhere, call, expressions):
-            clean = uses_right_values(each, here, call, expressions)
-            given = {n: v for n, v in every.items() if n in _fitting(kind, call, every)}
-            yield from (Repair(at, *one, clean=clean) for one in replacements(each, given))
+        plain = uses_right_values(each, anywhere, call, expressions)
+        if plain or uses_right_values(each, parted, call, expressions):
+            clean = plain and uses_right_values(each, here, call, expressions)
+            fitting = _fitting(kind, call, every) if plain else _OF_BATCH
+            given = {n: v for n, v in every.items() if n in fitting}
+            for one in replacements(each, given):
+                yield Repair(at, *one, clean=clean, parted=not plain)
 
 
 def _fitting(kind: Kind, call: Observation, every: Quantities) -> Collection[str]:

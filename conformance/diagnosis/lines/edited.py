@@ -7,6 +7,7 @@ place, and of the arguments of calls always, since a value is replaced where it 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -35,7 +36,7 @@ _LABEL = "editing the source"
 _TOGETHER = 40
 """Edits that are tried between two looks at the time."""
 
-_MOST = 250
+_MOST = 1000
 """Edits that are tried of one mistake."""
 
 _GUESSING = 10
@@ -43,6 +44,12 @@ _GUESSING = 10
 
 _CONFIRMED = 2
 """Further wrong calls that an edit must make right, and one with as many rows as there are."""
+
+_READ = re.compile(r"[\w.]+(\[\W*\w*\W*\])?")
+"""An expression that reads a value."""
+
+_OF_LIBRARY = re.compile(r"\w+\.[\w.]+\(")
+"""A call of a function of a module."""
 
 _WAYS = {"instead", "also", "in training", "without"}
 
@@ -99,12 +106,34 @@ class Edits:
             return other
         near = [] if _is_number(line.quantity) else [e for e in likely if _meets(e.place, line)]
         if there := self._find(near):
-            return _with_edit(line, there)
+            return self._find_around(line, there, usual) or _with_edit(line, there)
         pulled = any(each.gradients is not None for each, _ in self.wrong)
         # what a rule keeps is right for another use
         chosen = (e for e in likely if e.scope and (pulled or e.rank <= Rank.CHOICE))
-        found = self._find([*dict.fromkeys((*usual, *chosen))])
-        return found or (self._find_of(Rank.NAME) if _is_number(line.quantity) else None) or line
+        if found := self._find([*dict.fromkeys((*usual, *chosen))]):
+            return found
+        if _READ.fullmatch(line.text):  # it is what it says, so something else should be there
+            return self.find_other() or line
+        with looking_for(_GUESSING):
+            found = self._find_of(Rank.SHORTER, Rank.NAME, Rank.NAMES)
+            return line if found is None else _with_edit(line, found, found)
+        return line
+
+    def _find_around(self, line: Line, there: Line, usual: Sequence[_Edit]) -> Line | None:
+        """Return the call of a function that does what its callers ask for, if it asks wrongly.
+
+        That is a function of which only a call of a library could be another one.
+        """
+        if not _OF_LIBRARY.match(there.new):
+            return None
+        return self._find([each for each in usual if not _meets(each.place, line)])
+
+    def refine_stopping(self, line: Line | None) -> Line | None:
+        """Return the call that is better left out than the ``stop_gradient`` that it makes."""
+        if line is None:
+            return None
+        shorter = (each for each in self._list() if each.rank == Rank.SHORTER)
+        return self._find([each for each in shorter if not _meets(each.place, line)]) or line
 
     def find_likely(self, line: Line | None) -> Line | None:
         """Return the place of a likely edit; the numbers are those of a line if that is inside."""
@@ -117,7 +146,7 @@ class Edits:
         if line := self._find(usual):
             return line
         with looking_for(_GUESSING):
-            return self._find_of(Rank.FACTOR, Rank.PRODUCT, Rank.NAME, Rank.QUOTIENT)
+            return self._find([each for each in self._list() if each.rank >= Rank.FACTOR])
         return None
 
     def _find_of(self, *ranks: Rank) -> Line | None:

@@ -106,7 +106,9 @@ class Lines:
             edits = self._edits(others, evidence, seen)
             line = line if edits is None else edits.refine(line)
             if line is None and not others:
-                line = self._find_stopping(seen) or self._find_leaking(deviant)
+                line = self._find_stopping(seen)
+                line = line if edits is None else edits.refine_stopping(line)
+                line = line or self._find_leaking(deviant)
             return edits.find_other() if line is None and edits is not None else line
         return None
 

@@ -15,6 +15,7 @@ from conformance.diagnosis.approximate import Float64
 from conformance.diagnosis.lines.candidates import Kind, Repair, candidates, replacements
 from conformance.diagnosis.lines.expressions import Expression, Place
 from conformance.diagnosis.lines.known_values import KnownValues
+from conformance.diagnosis.lines.parts import MOST_ROWS, statistics_of_parts
 from conformance.diagnosis.lines.right_operands import uses_right_values
 from conformance.diagnosis.lines.right_values import RightValues
 from conformance.diagnosis.lines.steps import Quantities
@@ -85,8 +86,9 @@ def find_repairs(
         else:
             left = left or here
     exchanges = chain(_exchanges(read), _exchanges(tried))
-    together = [*islice(chain(exchanges, _combinations(left, wrong)), _MOST)]
-    return [*_repairing(subject, traced, target, together), *_whole(left)]
+    plain, parted = ([e for e in left if e[0].parted is whether] for whether in (False, True))
+    together = [*islice(chain(exchanges, _combinations(plain, wrong)), _MOST)]
+    return [*_repairing(subject, traced, target, together), *_whole(plain), *_whole(parted)]
 
 
 def _whole(left: Sequence[tuple[Repair, set[str]]]) -> list[Repairs]:
@@ -117,21 +119,26 @@ def repairs_as_before(
     """
     found: list[Repair] = []
     right, other = (each.all for each in values)
+    call = traced.call
     for each in repairs:
-        same = _evaluations(traced, before.expressions[each.at].place)
-        turn = _evaluations(before, before.expressions[each.at].place).index(each.at)
+        same, once = (_evaluations(t, before.expressions[each.at].place) for t in (traced, before))
+        turn = once.index(each.at)
+        if each.parted and len(same) > len(once):  # wrong for more parts than one
+            return None
         if turn >= len(same):
             if len(repairs) > 1:  # the other mode may need some of them
                 continue
             return ()
         expression = traced.expressions[same[turn]]
-        if not _uses_right(expression, traced, right if each.clean else {**other, **right}):
+        known = right if each.clean else {**statistics_of_parts(call), **other, **right}
+        many = each.parted and call.call is not None and len(call.call.x) > MOST_ROWS
+        if not many and not _uses_right(expression, traced, known):
             return ()
         named = {name: right[name] for name in each.names if name in right}
         again = [*islice(replacements(expression, named), 1)]
         if named and not again:
             return None
-        found += (Repair(same[turn], *one, clean=each.clean) for one in again)
+        found += (Repair(same[turn], *o, clean=each.clean, parted=each.parted) for o in again)
     return next(_repairing(subject, traced, target, [tuple(found)]), ()) if found else ()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from conformance.diagnosis.approximate import Approximate, exact
+from conformance.diagnosis.approximate import Approximate, exact, root
 from conformance.diagnosis.lines.hand_written_backward import backward_quantities
 from conformance.diagnosis.lines.steps import Quantities, quantities, state_of
 from conformance.diagnosis.observe import Observation
@@ -132,6 +132,7 @@ def _on_the_way(
         yield f"running {name} − {name}", old - new
         yield f"(1 − momentum) · ({name} − running {name})", (1 - kept) * (new - old)
         yield f"(1 − momentum) · (running {name} − {name})", (1 - kept) * (old - new)
+    yield "√(old running variance)", root(given["old running variance"])
     yield "momentum", exact(np.full(mean.shape, kept))
 
 

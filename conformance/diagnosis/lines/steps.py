@@ -158,6 +158,7 @@ def _with_terms(
             yield "new mean", (value - kept * arrays["running_mean"]) / (1 - kept)
         elif name == "running variance" and kept < 1:
             yield "new variance", (value - kept * arrays["running_var"]) / (1 - kept)
+            yield "√(running variance)", root(value)
         elif name == "1/√(v+ε)":
             deviation = 1 / value
             yield "√(v+ε)", deviation
