@@ -27,6 +27,7 @@ _BY_FAMILY = {
     "guards": "BN-NUM-3",
     "layouts": "BN-SHAPE-1",
     "loops": "BN-SHAPE-1",
+    "merging": "BN-SHAPE-1",
     "modes": "BN-FLAG-4",
     "momentum": "BN-INIT-8",
     "precision": "BN-EVAL-1",
@@ -57,6 +58,7 @@ _BY_ID = {
     "memory-order": "BN-FWD-1",
     "memory-order-unless-c": "BN-FWD-1",
     "not-flat": "BN-FWD-1",
+    "rows-counted-in-int8": "BN-SHAPE-1",
     "seed-not-cut": "BN-FWD-4",
 }
 """The requirement that a mistake violates, where it is not that of its family."""

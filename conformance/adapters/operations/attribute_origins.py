@@ -26,7 +26,10 @@ def find_attribute(owner: type, attribute: str) -> dict[str, Any] | None:
         for number, (function, _) in enumerate(constructors)
         for each in _assignments(function, attribute)
     ]
-    if len(found) != 1 or _is_assigned_by_method(owner, attribute):
+    by_method = _is_assigned_by_method(owner, attribute)
+    if not found and not by_method:
+        return _find_by_name(owner)
+    if len(found) != 1 or by_method:
         return None
     number, statement = found[0]
     code = constructors[number][1]
@@ -59,16 +62,44 @@ def _constructors(owner: type) -> Iterator[tuple[ast.FunctionDef, Any]]:
                 return
 
 
+def _find_by_name(owner: type) -> dict[str, Any] | None:
+    """Return the only call of ``setattr`` that gives attributes of several names the same value."""
+    found = [
+        (each, code.co_filename)
+        for function, code in _methods(owner)
+        for each in ast.walk(function)
+        if isinstance(each, ast.Call)
+        and getattr(each.func, "id", "") == "setattr"
+        and not isinstance(each.args[1], ast.Constant)
+        and not _varied(function) & _names(each.args[-1])
+    ]
+    return describe_node(*found[0]) if len(found) == 1 else None
+
+
+def _varied(function: ast.FunctionDef) -> set[str]:
+    """Return the names that the loops of a function assign."""
+    loops = (each for each in ast.walk(function) if isinstance(each, ast.For))
+    return {name for each in loops for name in _names(each.target)}
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
+def _methods(owner: type) -> Iterator[tuple[ast.FunctionDef, Any]]:
+    """Yield the methods of a class and its bases, each with its code."""
+    for method in (each for base in owner.__mro__ for each in vars(base).values()):
+        code = getattr(method, "__code__", None)
+        if code is not None and is_own(code.co_filename):
+            function = function_at(code.co_filename, code.co_firstlineno)
+            if function is not None:
+                yield function, code
+
+
 def _is_assigned_by_method(owner: type, attribute: str) -> bool:
     """Return whether a method other than a constructor assigns an attribute."""
-    for name, method in (pair for each in owner.__mro__ for pair in vars(each).items()):
-        code = getattr(method, "__code__", None)
-        if name == "__init__" or code is None or not is_own(code.co_filename):
-            continue
-        function = function_at(code.co_filename, code.co_firstlineno)
-        if function is not None and any(_assignments(function, attribute)):
-            return True
-    return False
+    others = (each for each, _ in _methods(owner) if each.name != "__init__")
+    return any(any(_assignments(each, attribute)) for each in others)
 
 
 def _assignments(function: ast.FunctionDef, attribute: str) -> Iterator[ast.Assign | ast.AnnAssign]:

@@ -41,8 +41,9 @@ def edits_of_block(block: list[ast.stmt], around: Around) -> Iterator[Change]:
             after = [*block[:at], *ordered, *block[at + 2 :]]
             yield Rank.OPERATION, each, INSTEAD, _text(ordered), after
         if around.function is not None and at + 1 < len(block):
-            for new in _renamed(each, block[at + 1], around.function):
-                yield Rank.NAMES, each, INSTEAD, _text(new), [*block[:at], *new, *block[at + 2 :]]
+            for both in _renamed(each, block[at + 1], around.function):
+                after = [*block[:at], *both, *block[at + 2 :]]
+                yield Rank.NAMES, each, INSTEAD, _text(both), after
         if not _has_effect(each):
             continue
         for end in range(at + 1, min(at + _MOST_GUARDED, len(block)) + 1):

@@ -46,9 +46,9 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
 
     Returns:
         The edits in the rules of derivatives if it is differentiated and has any, else in all that
-        is executed. Of each the place, as ``place_of`` describes it, ``number``, by which ``try_edits``
-        knows it together with the file, ``rank``, ``how`` it changes that place, the ``new`` text,
-        and the ``scope``, the classes and functions around it.
+        is executed. Of each the place, as ``place_of`` describes it, ``number``, by which
+        ``try_edits`` knows it together with the file, ``rank``, ``how`` it changes that place, the
+        ``new`` text, and the ``scope``, the classes and functions around it.
     """
     executed = _executed(implementation, made)
     pulled = made["w"] is not None

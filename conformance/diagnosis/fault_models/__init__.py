@@ -17,6 +17,7 @@ _PREFERENCE = (
     "variance",
     "batch",
     "rows",
+    "merging",
     "axes",
     "digits",
     "rooting",

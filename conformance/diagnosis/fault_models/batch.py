@@ -77,6 +77,11 @@ def _squares_without(x: Approximate, mean: Approximate, first: bool) -> Approxim
     return average(_without((x - mean) * (x - mean), first), 0)[0]
 
 
+def _in_int8(count: int) -> float:
+    """Return a number as a signed integer of 8 bits; NaN for a divisor of zero."""
+    return float(np.array(count).astype("int8")) or float("nan")
+
+
 def _padded(x: Approximate) -> Approximate:
     rows = x.shape[0]
     missing = (1 << (rows - 1).bit_length()) - rows
@@ -187,6 +192,21 @@ for _name, _first in (("first", True), ("last", False)):
         batch_mean=lambda m, x, first=_first: _mean(m, _without(x, first)),
         batch_var=lambda m, x, mean, first=_first: _squares_without(x, mean, first),
     )
+alternative(
+    "rows-counted-in-int8",
+    "the number of rows is computed in 8 bits, and overflows",
+    remedy="count in float32 or int32",
+    needs=1,
+    batch_mean=lambda m, x: _column_sum(x) / _in_int8(x.shape[0]),
+    batch_var=lambda m, x, mean: _var(m, x, mean) * (float(x.shape[0]) / _in_int8(x.shape[0])),
+)
+alternative(
+    "features-reshaped",
+    "a reshaping stands where a transposition belongs: rows and features are mixed",
+    "statistics of x.reshape(D, N)",
+    remedy="transpose, or reduce over axis 0",
+    statistics=lambda m, x: _statistics(m, rearrange(lambda a: a.reshape(a.shape[::-1]).T, x)),
+)
 alternative(
     "padding-counted",
     "rows are padded with zeros to a power of two, and the padding counts in the variance",

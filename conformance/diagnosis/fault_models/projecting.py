@@ -115,6 +115,11 @@ backward(
     input_gradient=lambda m, w: _scale(m) * (w - _projection(m, w)) - m.r * m.centring_term(w),
 )
 backward(
+    "backward-terms-without-gamma",
+    "both terms through the statistics are not multiplied by γ",
+    input_gradient=lambda m, w: _scale(m) * w - m.r * (m.centring_term(w) + _projection(m, w)),
+)
+backward(
     "backward-projection-to-the-fourth",
     "the term through the variance has one power of 1/√(v+ε) too many",
     projection_term=lambda m, w: _projection(m, w) * m.r,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 # Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG001, ARG005
-from collections.abc import Iterable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from conformance.diagnosis.approximate import Approximate, Float64, average, exact, total, where
+from conformance.diagnosis.approximate import Approximate, Float64, exact, total, where
 from conformance.diagnosis.fault_model import Parameter, alternative, family
 from conformance.diagnosis.reference_model import Pair, ReferenceModel
 
@@ -70,61 +68,6 @@ family(
     lambda c: _of(lambda x: _full_blocks(x, c), "mean", "var"),
     remedy="handle the ragged last block",
     needs=1,
-)
-
-
-def _of_chunks(x: Approximate, size: float) -> Approximate:
-    """Return the mean of the means of chunks of rows, the last of which may be shorter."""
-    starts = range(0, x.shape[0], int(size))
-    means = [average(x[at : at + int(size)], 0)[0] for at in starts]
-    return Approximate(
-        np.mean([mean.value for mean in means], axis=0),
-        np.max([mean.error for mean in means], axis=0),
-    )
-
-
-family(
-    "chunks-weighted-equally",
-    "the mean is the mean of the means of chunks of {c} rows, the last one shorter",
-    _BLOCK,
-    lambda c: {"batch_mean": lambda m, x: _of_chunks(x, c)},
-    remedy="weigh each chunk by its rows",
-    needs=2,
-)
-
-
-def _within(x: Approximate, starts: Iterable[int]) -> Approximate:
-    """Return the variance of rows around the mean of their chunk, by the first row of each."""
-    chunks = [x[at:end] for at, end in pairwise([*starts, x.shape[0]])]
-    centred = [chunk - average(chunk, 0)[0] for chunk in chunks]
-    squares = [total(d * d, 0)[0] for d in centred]
-    rest = squares[1:]
-    summed = sum(rest, start=squares[0])
-    return summed / float(x.shape[0])
-
-
-def _starts(rows: int, parts: int) -> list[int]:
-    """Return the first rows of equal parts; the first parts have one more of those left over."""
-    parts = min(parts, rows)
-    each, more = divmod(rows, parts)
-    return [at * each + min(at, more) for at in range(parts)]
-
-
-family(
-    "variance-within-chunks",
-    "the variance is that within chunks of {c} rows, without the spread of their means",
-    _BLOCK,
-    lambda c: {"batch_var": lambda m, x, mean: _within(x, range(0, x.shape[0], int(c)))},
-    remedy="add the squared distances of the chunks' means when chunks are merged",
-    needs=2,
-)
-family(
-    "variance-within-parts",
-    "the variance is that within {c} parts of the batch, without the spread of their means",
-    Parameter((2, 3, 4, 8, 16), threshold=True),
-    lambda c: {"batch_var": lambda m, x, mean: _within(x, _starts(x.shape[0], int(c)))},
-    remedy="add the squared distances of the parts' means when parts are merged",
-    needs=2,
 )
 
 

@@ -12,6 +12,11 @@ from conformance.diagnosis.reference_model import Pair, ReferenceModel
 _moved, _update, _var = ReferenceModel.moved, ReferenceModel.update, ReferenceModel.batch_var
 
 
+def _inverted(var: Approximate, rows: int) -> Approximate:
+    """Return v·(N−1)/N, (D,); unchanged for a single row."""
+    return var * ((rows - 1.0) / rows) if rows > 1 else var
+
+
 alternative(
     "std-stored",
     "the running variance follows the standard deviation",
@@ -40,6 +45,20 @@ alternative(
     "rv' = m·rv + (1−m)·(v+ε)",
     remedy="store the variance without ε",
     stored_statistics=lambda m, x, mean, var: (mean, add_eps(var, m.eps)),
+)
+alternative(
+    "bessel-inverted-stored",
+    "the variance that is stored is multiplied by (N−1)/N where N/(N−1) makes it unbiased",
+    "rv' = m·rv + (1−m)·v·(N−1)/N",
+    remedy="store the biased variance as it is",
+    stored_statistics=lambda m, x, mean, var: (mean, _inverted(var, x.shape[0])),
+)
+alternative(
+    "bessel-inverted",
+    "the batch variance is multiplied by (N−1)/N where N/(N−1) makes it unbiased",
+    "v·(N−1)/N",
+    remedy="divide by N alone",
+    batch_var=lambda m, x, mean: _inverted(_var(m, x, mean), x.shape[0]),
 )
 alternative(
     "variance-squared-stored",

@@ -1,0 +1,151 @@
+"""Mistakes in merging the statistics of parts of a batch, and in the padding that evens parts."""
+
+from __future__ import annotations
+
+# Steps accept every argument that the model passes; loop variables are bound as defaults.
+# ruff: noqa: ARG005
+from collections.abc import Iterable
+from itertools import pairwise
+from math import gcd
+
+import numpy as np
+
+from conformance.diagnosis.approximate import Approximate, average, rearrange, total
+from conformance.diagnosis.fault_model import Parameter, family
+from conformance.diagnosis.fault_models.rows import BLOCKS
+from conformance.diagnosis.reference_model import Pair, ReferenceModel
+
+_var, _statistics = ReferenceModel.batch_var, ReferenceModel.statistics
+_BLOCK = Parameter(BLOCKS, threshold=True)
+_PARTS = Parameter((2, 3, 4, 8, 16), threshold=True)
+
+
+def _of_chunks(x: Approximate, size: float) -> Approximate:
+    """Return the mean of the means of chunks of rows, the last of which may be shorter."""
+    starts = range(0, x.shape[0], int(size))
+    means = [average(x[at : at + int(size)], 0)[0] for at in starts]
+    return Approximate(
+        np.mean([mean.value for mean in means], axis=0),
+        np.max([mean.error for mean in means], axis=0),
+    )
+
+
+family(
+    "chunks-weighted-equally",
+    "the mean is the mean of the means of chunks of {c} rows, the last one shorter",
+    _BLOCK,
+    lambda c: {"batch_mean": lambda m, x: _of_chunks(x, c)},
+    remedy="weigh each chunk by its rows",
+    needs=2,
+)
+
+
+def _within(x: Approximate, starts: Iterable[int]) -> Approximate:
+    """Return the variance of rows around the mean of their chunk, by the first row of each."""
+    chunks = [x[at:end] for at, end in pairwise([*starts, x.shape[0]])]
+    centred = [chunk - average(chunk, 0)[0] for chunk in chunks]
+    squares = [total(d * d, 0)[0] for d in centred]
+    rest = squares[1:]
+    summed = sum(rest, start=squares[0])
+    return summed / float(x.shape[0])
+
+
+def _starts(rows: int, parts: int) -> list[int]:
+    """Return the first rows of equal parts; the first parts have one more of those left over."""
+    parts = min(parts, rows)
+    each, more = divmod(rows, parts)
+    return [at * each + min(at, more) for at in range(parts)]
+
+
+family(
+    "variance-within-chunks",
+    "the variance is that within chunks of {c} rows, without the spread of their means",
+    _BLOCK,
+    lambda c: {"batch_var": lambda m, x, mean: _within(x, range(0, x.shape[0], int(c)))},
+    remedy="add the squared distances of the chunks' means when chunks are merged",
+    needs=2,
+)
+family(
+    "variance-within-parts",
+    "the variance is that within {c} parts of the batch, without the spread of their means",
+    _PARTS,
+    lambda c: {"batch_var": lambda m, x, mean: _within(x, _starts(x.shape[0], int(c)))},
+    remedy="add the squared distances of the parts' means when parts are merged",
+    needs=2,
+)
+family(
+    "variance-within-equal-parts",
+    "the variance is that within equal parts of the batch, {c} if N is a multiple of it, without "
+    "the spread of their means",
+    _PARTS,
+    lambda c: {
+        "batch_var": lambda m, x, mean: _within(x, _starts(x.shape[0], gcd(x.shape[0], int(c))))
+    },
+    remedy="take deviations from the mean of all parts",
+    needs=2,
+)
+
+
+def _halfway(x: Approximate, size: int) -> Pair:
+    """Return the mean and variance where the means of two parts are merged as if of equal size."""
+    mean, squares = x[0] * 0.0, x[0] * 0.0
+    for at in range(0, x.shape[0], size):
+        part = x[at : at + size]
+        centre = average(part, 0)[0]
+        step, count = centre - mean, float(part.shape[0])
+        squares = squares + total((part - centre) * (part - centre), 0)[0]
+        if at:
+            squares = squares + step * step * (at * count / (at + count))
+        mean = mean + step / 2.0 if at else centre
+    return mean, squares / float(x.shape[0])
+
+
+family(
+    "means-merged-halfway",
+    "chunks of {c} rows are merged with the midpoint of two means, whatever their sizes",
+    _BLOCK,
+    lambda c: {"statistics": lambda m, x: _halfway(x, int(c))},
+    remedy="weigh each mean by its rows",
+    needs=2,
+)
+
+
+def _padded(x: Approximate, block: float) -> Approximate:
+    """Return x, (N, D), with rows of zeros up to a multiple of a number of rows."""
+    missing = -x.shape[0] % int(block)
+    return rearrange(lambda a: np.pad(a, ((0, missing), (0, 0))), x)
+
+
+def _grown(x: Approximate, block: float) -> float:
+    """Return by what padding multiplies the number of rows."""
+    return _padded(x, block).shape[0] / x.shape[0]
+
+
+family(
+    "block-padding-counted",
+    "rows are padded with zeros to a multiple of {c}, and the padding counts in the variance",
+    _BLOCK,
+    lambda c: {"batch_var": lambda m, x, mean: _var(m, _padded(x, c), mean) * _grown(x, c)},
+    formula="v = (Σ(x−μ)² + padding·μ²)/N",
+    remedy="mask the padding before squaring",
+    needs=2,
+)
+family(
+    "block-padding-in-statistics",
+    "rows are padded with zeros to a multiple of {c}, and the padding counts in the statistics",
+    _BLOCK,
+    lambda c: {"statistics": lambda m, x: _statistics(m, _padded(x, c))},
+    remedy="mask the padding, and divide by the number of rows without it",
+    needs=2,
+)
+family(
+    "block-padded-count",
+    "sums are divided by the number of rows padded to a multiple of {c}",
+    _BLOCK,
+    lambda c: {
+        "batch_mean": lambda m, x: average(x, 0)[0] / _grown(x, c),
+        "batch_var": lambda m, x, mean: _var(m, x, mean) / _grown(x, c),
+    },
+    remedy="divide by the number of rows without padding",
+    needs=2,
+)
