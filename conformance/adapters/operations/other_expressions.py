@@ -155,8 +155,8 @@ def _other_calls(node: ast.Call) -> Others:
         )
     if isinstance(node.func, ast.Attribute) and node.func.attr in {"reshape", "transpose"}:
         given = [each for each in args[:1] if isinstance(each, ast.Name | ast.Attribute)]
-        for each in (node.func.value, *given):  # x.reshape(…), or jnp.reshape(x, …)
-            yield Rank.CALL, ast.Attribute(each, "T", ast.Load())
+        for array in (node.func.value, *given):  # x.reshape(…), or jnp.reshape(x, …)
+            yield Rank.CALL, ast.Attribute(array, "T", ast.Load())
     if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
         yield Rank.SHORTER, node.func.value
     elif isinstance(node.func, ast.Attribute) and node.func.attr == "astype":
@@ -227,9 +227,9 @@ def _with_factors(node: ast.expr, function: Function | None) -> Others:
     for rank, operator in ((Rank.PRODUCT, ast.Mult()), (Rank.QUOTIENT, ast.Div())):
         for each in others:
             yield rank, ast.BinOp(node, operator, each)
-    for each, operator in product(others, (ast.Add(), ast.Sub())):
+    for each, sign in product(others, (ast.Add(), ast.Sub())):
         square = ast.BinOp(each, ast.Pow(), ast.Constant(2))
-        yield from ((Rank.TERM, ast.BinOp(node, operator, term)) for term in (each, square))
+        yield from ((Rank.TERM, ast.BinOp(node, sign, term)) for term in (each, square))
 
 
 def _values_in(function: Function | None, before: int) -> list[ast.expr]:

@@ -48,6 +48,9 @@ _CONFIRMED = 2
 _READ = re.compile(r"[\w.]+(\[\W*\w*\W*\])?")
 """An expression that reads a value."""
 
+_RENAMES = re.compile(r"\w+ = \w+")
+"""A statement that gives a value another name."""
+
 _OF_LIBRARY = re.compile(r"\w+\.[\w.]+\(")
 """A call of a function of a module."""
 
@@ -92,11 +95,16 @@ class Edits:
     target: Callable[[Observation], Quantities]
     _listed: list[_Edit] | None = field(default=None, repr=False)
 
-    def refine(self, line: Line | None) -> Line | None:
+    def refine(self, line: Line | None, *, merges: bool = False) -> Line | None:
         """Return a line with the edit that corrects it, or the place of one that explains it.
 
         A value is replaced where it is used: the call that should pass another one is to blame, or
         what should have computed another one.
+
+        Args:
+            line: The place of a value that was replaced.
+            merges: It is computed from right statistics of parts of the batch, so that no guess
+                elsewhere is better.
         """
         likely = [each for each in self._list() if each.rank <= _LIKELY]
         usual = [each for each in likely if each.rank == Rank.CALL]
@@ -112,11 +120,15 @@ class Edits:
         chosen = (e for e in likely if e.scope and (pulled or e.rank <= Rank.CHOICE))
         if found := self._find([*dict.fromkeys((*usual, *chosen))]):
             return found
+        if merges:
+            return line
         if _READ.fullmatch(line.text):  # it is what it says, so something else should be there
             return self.find_other() or line
         with looking_for(_GUESSING):
-            found = self._find_of(Rank.SHORTER, Rank.NAME, Rank.NAMES)
-            return line if found is None else _with_edit(line, found, found)
+            factors = (Rank.FACTOR,) if pulled else ()
+            found = self._find_of(Rank.SHORTER, *factors, Rank.NAME, Rank.NAMES)
+            repeated = found is None or found.text == line.text  # one of two equal calls
+            return line if found is None or repeated else _with_edit(line, found, found)
         return line
 
     def _find_around(self, line: Line, there: Line, usual: Sequence[_Edit]) -> Line | None:
@@ -237,10 +249,13 @@ def _choose(left: Sequence[_Edit]) -> _Edit:
     """Return the first of some edits; of guessed ones, the first of the last function.
 
     A factor that a backward pass lacks may be put into what the forward pass keeps for it as well.
+    Where a value only gets another name, something is more likely to be missing than elsewhere.
     """
-    guessed = left[0].rank >= Rank.FACTOR
+    if left[0].rank < Rank.FACTOR:
+        return left[0]
     last = max(left, key=lambda each: each.place.line).scope
-    return next(each for each in left if not guessed or each.scope == last)
+    there = [each for each in left if each.scope == last]
+    return next((each for each in there if _RENAMES.fullmatch(each.place.text)), there[0])
 
 
 def _meets(place: Place, line: Line) -> bool:

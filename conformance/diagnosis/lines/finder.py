@@ -102,9 +102,9 @@ class Lines:
         deviant = [evidence.observations[at] for at in evidence.deviant]
         seen = sorted(filter(is_traceable, deviant), key=rank)
         with suppress(ViolationFound, ExecutorLost):
-            line = self._find_repaired(others, evidence, seen)
+            line, merges = self._find_repaired(others, evidence, seen)
             edits = self._edits(others, evidence, seen)
-            line = line if edits is None else edits.refine(line)
+            line = line if edits is None else edits.refine(line, merges=merges)
             if line is None and not others:
                 line = self._find_stopping(seen)
                 line = line if edits is None else edits.refine_stopping(line)
@@ -155,26 +155,31 @@ class Lines:
 
     def _find_repaired(
         self, others: tuple[Part, ...], evidence: Evidence, seen: Sequence[Observation]
-    ) -> Line | None:
-        """Return the line of the expression whose right value makes all results right."""
+    ) -> tuple[Line | None, bool]:
+        """Return the line of the expression whose right value makes all results right.
+
+        Returns:
+            The line, and whether it merges what is right of parts of the batch.
+        """
         small, large = divide_by_rows(seen)
         calls = self._trace_all(small[:_TRACED], others, evidence)
         for first in islice(calls, _SEARCHED):
             if found := self._search(first, others)[:_ALTERNATIVES]:
                 break
         else:
-            return None
+            return None, False
         further = chain(islice(calls, 1), self._trace_all(large, others, evidence), calls)
         confirmed = 0
         for traced in further:
             again = self.traces.repeat(traced, others, first, found)
             found = [each for each, same in zip(found, again, strict=True) if same != ()]
             if not found:
-                return None
+                return None, False
             confirmed += any(again)
             if confirmed == _CONFIRMED:
                 break
-        return Showing(self.traces, others, evidence).show(first, found)
+        merges = all(each.parted for each in found[0])
+        return Showing(self.traces, others, evidence).show(first, found), merges
 
     def _trace_all(
         self, calls: Sequence[Observation], others: tuple[Part, ...], evidence: Evidence

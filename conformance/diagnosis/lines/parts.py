@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import combinations
+from collections.abc import Iterator, Sequence
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from conformance.diagnosis.observe import Observation
 
 MOST_ROWS = 8
 """Rows of the largest batch of which all parts are looked at."""
+
+_STACKED = ("mean", "variance", "sum", "sum of squared deviations", "mean of squares")
 
 
 def statistics_of_parts(call: Observation) -> Quantities:
@@ -25,6 +27,8 @@ def statistics_of_parts(call: Observation) -> Quantities:
     ends = [*combinations(range(rows + 1), 2)]
     with np.errstate(all="ignore"):
         named = {f"{name} of rows {at}": value for at in ends for name, value in _of(x, *at)}
+        for parts in _partitions(rows):
+            named |= _stacked(named, parts, rows)
         for first, middle in ends:
             before = named[f"mean of rows {(first, middle)}"]
             for last in range(middle + 1, rows + 1):
@@ -32,6 +36,28 @@ def statistics_of_parts(call: Observation) -> Quantities:
                 place = f"rows {first, middle, last}"
                 named |= {f"step to {place}": step, f"squared step to {place}": step * step}
     return named
+
+
+def _partitions(rows: int) -> Iterator[list[tuple[int, int]]]:
+    """Yield the first and last rows of parts of (nearly) equal size, or of all but one."""
+    for size in range(1, rows):
+        yield [(at, min(at + size, rows)) for at in range(0, rows, size)]
+    for count in range(2, rows):
+        sizes = [len(part) for part in np.array_split(np.arange(rows), count)]
+        yield [*pairwise([0, *map(int, np.cumsum(sizes))])]
+
+
+def _stacked(named: Quantities, parts: Sequence[tuple[int, int]], rows: int) -> Quantities:
+    """Return the statistics of all parts, (k, D), and the shares of their rows, (k,)."""
+    counts = np.array([end - first for first, end in parts], np.float64)
+    found = {f"rows in {parts}": exact(counts), f"shares in {parts}": exact(counts / rows)}
+    for name in _STACKED:
+        each = [named[f"{name} of rows {part}"] for part in parts]
+        values, errors = np.stack([e.value for e in each]), np.stack([e.error for e in each])
+        found[f"{name} in {parts}"] = stack = Approximate(values, errors)
+        found[f"share of {name} in {parts}"] = stack * (counts[:, None] / rows)
+        found[f"{name} by rows in {parts}"] = stack * counts[:, None]
+    return found
 
 
 def _of(x: Approximate, first: int, last: int) -> Iterator[tuple[str, Approximate]]:

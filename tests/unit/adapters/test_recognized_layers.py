@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support import published_layers, unseen_layers, unusual_layers
+from support import misled_layers, published_layers, unseen_layers, unusual_layers
 
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.recognition import recognize as as_recognized
@@ -202,6 +202,14 @@ def test_an_argument_is_believed_although_an_attribute_overrides_it():
     reasons = " ".join(recognize("Overriding").reasons)
     assert "by its name, although the attribute of that name decides" in reasons
     assert "by its name and effect" in " ".join(recognize("Overridden").reasons)
+
+
+@pytest.mark.parametrize("name", ["Tracking", "Remembering"])
+def test_an_argument_is_believed_that_changes_a_part_of_what_it_should(name: str):
+    """Rather than an attribute without a known name that seems to change all of it."""
+    found = as_recognized(f"file.py:{name}", getattr(misled_layers, name)).recognition
+    assert 'flag="training", flag_means="training"' in found.line
+    assert any("by its name and a part of its effect" in each for each in found.reasons)
 
 
 @pytest.mark.parametrize("name", SUGGESTIONS)
