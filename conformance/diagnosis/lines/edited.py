@@ -39,7 +39,7 @@ _TOGETHER = 40
 _MOST = 1000
 """Edits that are tried of one mistake."""
 
-_GUESSING = 10
+_GUESSING = 20
 """Seconds in which edits are guessed: nothing of what was tried before was right."""
 
 _CONFIRMED = 2
@@ -50,6 +50,9 @@ _READ = re.compile(r"[\w.]+(\[\W*\w*\W*\])?")
 
 _RENAMES = re.compile(r"\w+ = \w+")
 """A statement that gives a value another name."""
+
+_ARRANGES = re.compile(r"\b(squeeze|reshape|ravel|flatten|transpose|swapaxes)\(")
+"""A call that gives an array another shape, which is rarely meant to be undone elsewhere."""
 
 _OF_LIBRARY = re.compile(r"\w+\.[\w.]+\(")
 """A call of a function of a module."""
@@ -125,8 +128,10 @@ class Edits:
         if _READ.fullmatch(line.text):  # it is what it says, so something else should be there
             return self.find_other() or line
         with looking_for(_GUESSING):
-            factors = (Rank.FACTOR,) if pulled else ()
-            found = self._find_of(Rank.SHORTER, *factors, Rank.NAME, Rank.NAMES)
+            shorter = [each for each in self._list() if each.rank == Rank.SHORTER]
+            found = self._find([each for each in shorter if _ARRANGES.search(each.place.text)])
+            found = found or self._find_of(Rank.NAME, Rank.NAMES) or self._find(shorter)
+            found = found or (self._find_of(Rank.FACTOR) if pulled else None)
             repeated = found is None or found.text == line.text  # one of two equal calls
             return line if found is None or repeated else _with_edit(line, found, found)
         return line
