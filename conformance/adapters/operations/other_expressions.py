@@ -115,6 +115,9 @@ def _other_choices(
     if isinstance(node, ast.IfExp):
         yield Rank.CHOICE, ast.IfExp(node.test, node.orelse, node.body)
     elif isinstance(node, ast.BoolOp):
+        if isinstance(node.op, ast.Or) and len(node.values) == 2:
+            missing = ast.Compare(node.values[0], [ast.Is()], [ast.Constant(None)])
+            yield Rank.CHOICE, ast.IfExp(missing, node.values[1], node.values[0])
         yield (
             Rank.CHOICE,
             ast.BoolOp(ast.Or() if isinstance(node.op, ast.And) else ast.And(), node.values),

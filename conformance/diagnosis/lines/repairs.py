@@ -59,7 +59,8 @@ def find_repairs(
 ) -> list[Repairs]:
     """Return the values that make all results of a call right, in the order of preference.
 
-    Those that are computed from right values come first; among them, the first ones.
+    Those that are computed from right values come first; among them, the first ones, but the last
+    ones of those that use statistics of parts, which are not right by themselves.
 
     Args:
         subject: The implementation.
@@ -88,7 +89,7 @@ def find_repairs(
     exchanges = chain(_exchanges(read), _exchanges(tried))
     plain, parted = ([e for e in left if e[0].parted is whether] for whether in (False, True))
     together = [*islice(chain(exchanges, _combinations(plain, wrong)), _MOST)]
-    return [*_repairing(subject, traced, target, together), *_whole(plain), *_whole(parted)]
+    return [*_repairing(subject, traced, target, together), *_whole(plain), *_whole(parted)[::-1]]
 
 
 def _whole(left: Sequence[tuple[Repair, set[str]]]) -> list[Repairs]:
