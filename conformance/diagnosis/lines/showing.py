@@ -143,9 +143,14 @@ class Showing:
         if not after.keys() >= {*STATISTICS}:
             return None
         moved = {name: after[name].value.astype(np.float32) for name in STATISTICS}
+        before = traced.expressions[: repair.at]
+        updated = KnownValues({name: after[name] for name in STATISTICS})
+        if any(each.callers == callers and _computes(each, updated) for each in before):
+            return None  # the function updates them itself
         later = replace(call, before=replace(call.before, **moved))
         _, elsewhere = self.traces.values(later, self.others)
-        return callers[0] if KnownValues(elsewhere.all).find(repair.value) is not None else None
+        known = KnownValues({**elsewhere.steps, **elsewhere.forms})
+        return callers[0] if known.find(repair.value) is not None else None
 
     def _line(self, place: Place, call: Observation, repair: Repair, uses: str) -> Line:
         right = np.ravel(repair.right)
@@ -167,6 +172,13 @@ class Showing:
             for expressions in (first.expressions, trace_later(self.traces.subject, first.call))
         )
         return bool(there) and here != there
+
+
+def _computes(expression: Expression, known: KnownValues) -> bool:
+    """Return whether an expression computes a known value, rather than reading it."""
+    values = [each for each in expression.values if known.find(each) is not None]
+    kept = (np.array_equal(v.ravel(), o.ravel()) for v in values for o in expression.operands)
+    return bool(values and expression.operands) and not any(kept)
 
 
 def _without(values: Quantities, others: Quantities) -> Quantities:
