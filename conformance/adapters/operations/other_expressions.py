@@ -230,6 +230,9 @@ def _with_factors(node: ast.expr, function: Function | None) -> Others:
     for rank, operator in ((Rank.PRODUCT, ast.Mult()), (Rank.QUOTIENT, ast.Div())):
         for each in others:
             yield rank, ast.BinOp(node, operator, each)
+            if isinstance(node, ast.Subscript):
+                whole = ast.BinOp(node.value, operator, each)
+                yield rank, ast.Subscript(whole, node.slice, ast.Load())
     for each, sign in product(others, (ast.Add(), ast.Sub())):
         square = ast.BinOp(each, ast.Pow(), ast.Constant(2))
         yield from ((Rank.TERM, ast.BinOp(node, sign, term)) for term in (each, square))

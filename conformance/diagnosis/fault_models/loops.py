@@ -10,7 +10,9 @@ from conformance.diagnosis.approximate import Approximate, total
 from conformance.diagnosis.fault_model import Parameter, alternative, family
 from conformance.diagnosis.fault_models.rows import BLOCKS
 from conformance.diagnosis.model_state import Steps
-from conformance.diagnosis.reference_model import Pair
+from conformance.diagnosis.reference_model import Pair, ReferenceModel
+
+_mean, _var = ReferenceModel.batch_mean, ReferenceModel.batch_var
 
 
 def _divided(summed: Approximate, x: Approximate) -> Approximate:
@@ -36,6 +38,20 @@ for _name, _at in (("first", 0), ("last", -1)):
             remedy="start with zeros, or with the row after it",
             statistics=lambda m, x, at=_at, one=_pass: _once_more(x, at, one_pass=one),
         )
+    alternative(
+        f"{_name}-row-counted-twice-in-mean",
+        f"the {_name} row counts twice in the sum for the mean",
+        remedy="start with zeros, or with the row after it",
+        batch_mean=lambda m, x, at=_at: _mean(m, x) + x[at] / float(x.shape[0]),
+    )
+    alternative(
+        f"{_name}-row-counted-twice-in-variance",
+        f"the {_name} row counts twice in the sum of squares",
+        remedy="start with zeros, or with the row after it",
+        batch_var=lambda m, x, mean, at=_at: (
+            _var(m, x, mean) + (x[at] - mean) * (x[at] - mean) / float(x.shape[0])
+        ),
+    )
 
 
 def _of_full_blocks(*steps: str) -> Callable[[float], Steps]:
