@@ -115,7 +115,8 @@ def _other_choices(
     if isinstance(node, ast.IfExp):
         yield Rank.CHOICE, ast.IfExp(node.test, node.orelse, node.body)
     elif isinstance(node, ast.BoolOp):
-        if isinstance(node.op, ast.Or) and len(node.values) == 2:
+        held = isinstance(node.values[-1], ast.Attribute)  # what an argument overrides
+        if isinstance(node.op, ast.Or) and len(node.values) == 2 and held:
             missing = ast.Compare(node.values[0], [ast.Is()], [ast.Constant(None)])
             yield Rank.CHOICE, ast.IfExp(missing, node.values[1], node.values[0])
         yield (
