@@ -64,7 +64,7 @@ def test_statements_are_exchanged(body: str, text: str):
 @pytest.mark.parametrize(
     ("source", "rank", "text"),
     [
-        ("def f(x, unbiased=True):\n    return x\n", Rank.CHOICE, "unbiased = False"),
+        ("def f(x, unbiased=True):\n    return x\n", Rank.VALUE, "unbiased = False"),
         ("def f(x, *, ddof: int = 1):\n    return x\n", Rank.VALUE, "ddof: int = 0"),
         ("A = P()\nB = P(1)\nC = 3\ndef f(p=A):\n    return p\n", Rank.CHOICE, "p = B"),
         ("def f(s):\n    s._replace(var=1)\n", Rank.OPERATION, "s = s._replace(var=1)"),
@@ -73,6 +73,17 @@ def test_statements_are_exchanged(body: str, text: str):
         ("def f(m):\n    return g(x, weight=m)\n", Rank.CHOICE, "weight=1 - m"),
         ("def f(m):\n    return tuple(i for i in range(n) if i != m)\n", Rank.CHOICE, "m % n"),
         ("def f(x, m):\n    d = x - m\n    m = m + d\n    return d * d\n", Rank.OPERATION, "x - m"),
+        (
+            "def f(x, s):\n    d = x - s.m\n    m = s.m + d\n    return d * d\n",
+            Rank.OPERATION,
+            "x - m",
+        ),
+        ("def f(v, n):\n    return v * (n - 1) / n\n", Rank.OPERATION, "v * n / (n - 1)"),
+        ("def f(x, d):\n    return jnp.reshape(x, (d, -1))\n", Rank.CALL, "x.T"),
+        ("def f(a):\n    return a or self.a\n", Rank.CHOICE, "self.a if a is None else a"),
+        ("def f(s, m):\n    v = s\n    return v\n", Rank.TERM, "v = s - m ** 2"),
+        ("def f(s, r):\n    return s[:, 0]\n", Rank.PRODUCT, "(s * r)[:, 0]"),
+        ("def f(w, g):\n    a = w.m()\n    b = w.v()\n", Rank.NAMES, "a = g.m(); b = g.v()"),
         (
             "class C:\n"
             "    def __init__(self):\n"
@@ -157,3 +168,13 @@ def test_a_default_is_another_one_for_a_while():
 def test_what_reaches_out_is_left_alone(call: str):
     """No other file is removed, and no other program is run."""
     assert edits_of(ast.parse(f"def f(a, b):\n    {call}\n"), NAMES) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["def f(x, parts=4):\n    return x\n", "def f(x):\n    return split(x, 8)\n"],
+)
+def test_a_size_is_not_set_to_one(source: str):
+    """With a single part, what is wrong with parts does not show."""
+    edits = [each for rank in Rank for each in _texts(source, rank)]
+    assert not any("parts = 1" in each or "split(x, 1)" in each for each in edits)
