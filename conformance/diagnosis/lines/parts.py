@@ -18,11 +18,11 @@ _STACKED = ("mean", "variance", "sum", "sum of squared deviations", "mean of squ
 
 
 def statistics_of_parts(call: Observation) -> Quantities:
-    """Return what is computed of parts of a batch by name; nothing of a batch of many rows."""
+    """Return what is computed of parts of a batch by name; nothing of many rows, or backwards."""
     assert call.call is not None, "a call is traced"  # noqa: S101
     x = exact(call.call.x.astype(np.float64))
     rows = x.shape[0]
-    if rows > MOST_ROWS:
+    if rows > MOST_ROWS or call.gradients is not None:
         return {}
     ends = [*combinations(range(rows + 1), 2)]
     with np.errstate(all="ignore"):
