@@ -49,7 +49,8 @@ def _instead(default: ast.expr, alike: Mapping[str, Any]) -> Others:
     if isinstance(default, ast.Constant):
         if type(default.value) is int and default.value > 1:
             return  # the size of parts, for example: another one hides what is wrong with parts
-        yield from ((Rank.VALUE, ast.Constant(each)) for each in other_constants(default.value))
+        rank = Rank.CHOICE if isinstance(default.value, bool) else Rank.VALUE
+        yield from ((rank, ast.Constant(each)) for each in other_constants(default.value))
     elif isinstance(default, ast.Attribute):
         yield from other_attributes(default)
     elif isinstance(default, ast.Name) and default.id in alike:

@@ -15,7 +15,8 @@ class Rank(IntEnum):
     """How usual an edit is; the most usual first."""
 
     CALL = 0
-    """Arguments are exchanged, one is left out, or a reshaping transposes."""
+    """Arguments are exchanged, one is left out or overrides an attribute, or a reshaping
+    transposes."""
     CHOICE = 1
     """A comparison, a condition or a choice is another one; so is the order of results."""
     VALUE = 2
@@ -118,7 +119,7 @@ def _other_choices(
         held = isinstance(node.values[-1], ast.Attribute)  # what an argument overrides
         if isinstance(node.op, ast.Or) and len(node.values) == 2 and held:
             missing = ast.Compare(node.values[0], [ast.Is()], [ast.Constant(None)])
-            yield Rank.CHOICE, ast.IfExp(missing, node.values[1], node.values[0])
+            yield Rank.CALL, ast.IfExp(missing, node.values[1], node.values[0])
         yield (
             Rank.CHOICE,
             ast.BoolOp(ast.Or() if isinstance(node.op, ast.And) else ast.And(), node.values),

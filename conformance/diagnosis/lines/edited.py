@@ -124,7 +124,8 @@ class Edits:
         if found := self._find([*dict.fromkeys((*usual, *chosen))]):
             return found
         if merges:
-            return line
+            there = self._find([each for each in self._list() if _meets(each.place, line)])
+            return line if there is None else _with_edit(line, there)
         if _READ.fullmatch(line.text):  # it is what it says, so something else should be there
             return self.find_other() or line
         with looking_for(_GUESSING):

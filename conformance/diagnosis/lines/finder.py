@@ -38,8 +38,8 @@ from conformance.diagnosis.search import parts_of
 from conformance.properties.support.checks import ViolationFound
 from conformance.properties.support.subject import Subject
 
-_SEARCHED = 2
-"""Calls in which all repairs are tried, until there is one."""
+_SEARCHED = 3
+"""Calls in which all repairs are tried, until there is one: the last has another number of rows."""
 
 _CONFIRMED = 2
 """Further calls in which a repair is confirmed, if there are as many: one of them has many rows."""
@@ -162,7 +162,7 @@ class Lines:
             The line, and whether it merges what is right of parts of the batch.
         """
         small, large = divide_by_rows(seen)
-        calls = self._trace_all(small[:_TRACED], others, evidence)
+        calls = self._trace_all(_varied(small)[:_TRACED], others, evidence)
         for first in islice(calls, _SEARCHED):
             if found := self._search(first, others)[:_ALTERNATIVES]:
                 break
@@ -209,3 +209,11 @@ class Lines:
             return None
         simple = simple_call(self.subject, calls[0])
         return find_leaking(self.subject, [simple, *calls[:_STOPPED]])
+
+
+def _varied(calls: Sequence[Observation]) -> list[Observation]:
+    """Return calls in order, but the first one with another number of rows as the third."""
+    first, rest = [*calls[: _SEARCHED - 1]], [*calls[_SEARCHED - 1 :]]
+    rows = {each.call and len(each.call.x) for each in first}
+    other = [each for each in rest if (each.call and len(each.call.x)) not in rows][:1]
+    return [*first, *other, *(each for each in rest if not any(each is one for one in other))]

@@ -59,8 +59,7 @@ def find_repairs(
 ) -> list[Repairs]:
     """Return the values that make all results of a call right, in the order of preference.
 
-    Those that are computed from right values come first; among them, the first ones, but the last
-    ones of those that use statistics of parts, which are not right by themselves.
+    Those that are computed from right values come first; among them, the first ones.
 
     Args:
         subject: The implementation.
@@ -87,9 +86,19 @@ def find_repairs(
         else:
             left = left or here
     exchanges = chain(_exchanges(read), _exchanges(tried))
-    plain, parted = ([e for e in left if e[0].parted is whether] for whether in (False, True))
+    plain = [each for each in left if not each[0].parted]
+    merged = [each for each in left if each[0].parted and _merges(each[0], traced)]
     together = [*islice(chain(exchanges, _combinations(plain, wrong)), _MOST)]
-    return [*_repairing(subject, traced, target, together), *_whole(plain), *_whole(parted)[::-1]]
+    return [*_repairing(subject, traced, target, together), *_whole(plain), *_whole(merged)]
+
+
+def _merges(repair: Repair, traced: Traced) -> bool:
+    """Return whether what is computed from parts of a batch may be that of all of them.
+
+    It is evaluated for the last part, and is not zero, as for a part of one row.
+    """
+    last = _evaluations(traced, traced.expressions[repair.at].place)[-1]
+    return repair.at == last and bool(repair.value.any())
 
 
 def _whole(left: Sequence[tuple[Repair, set[str]]]) -> list[Repairs]:

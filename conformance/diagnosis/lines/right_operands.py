@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 import numpy as np
 
@@ -23,7 +24,8 @@ def uses_right_values(
 ) -> bool:
     """Return whether an expression computes something wrong from what is right.
 
-    The parts of its own text are to blame with it, so what counts is what these are computed from.
+    The parts of its own text are to blame with it, and so are its earlier evaluations, as of a sum
+    in a loop: what counts is what these are computed from.
     Without parts, arrays that are neither (D,) nor (N, D) are not looked at: of such a size are
     those of all rows, where some do not count.
 
@@ -37,13 +39,21 @@ def uses_right_values(
     assert call.call is not None, "a call is traced"  # noqa: S101
     sizes = call.config.features, call.call.x.size
     parts = [each for each in within or others if _is_part(each, expression)]
+    before = takewhile(lambda each: each is not expression, others)
+    earlier = [each for each in before if each.place == expression.place]
 
     def is_right(operand: Float64, source: int) -> bool:
         name = known.find(operand)
         if name is not None and (operand.size == 1 or not is_number(name) or is_constant(source)):
             return True
         made_by = [part for part in parts if any(np.array_equal(operand, v) for v in part.values)]
-        return any(uses_right_values(part, known, call, others, parts) for part in made_by)
+        if any(uses_right_values(part, known, call, others, parts) for part in made_by):
+            return True
+        return any(
+            uses_right_values(each, known, call, others)
+            for each in earlier
+            if any(np.array_equal(operand, value) for value in each.values)
+        )
 
     def is_constant(source: int) -> bool:
         return 0 <= source < len(others) and not others[source].operands

@@ -64,7 +64,7 @@ def test_statements_are_exchanged(body: str, text: str):
 @pytest.mark.parametrize(
     ("source", "rank", "text"),
     [
-        ("def f(x, unbiased=True):\n    return x\n", Rank.VALUE, "unbiased = False"),
+        ("def f(x, unbiased=True):\n    return x\n", Rank.CHOICE, "unbiased = False"),
         ("def f(x, *, ddof: int = 1):\n    return x\n", Rank.VALUE, "ddof: int = 0"),
         ("A = P()\nB = P(1)\nC = 3\ndef f(p=A):\n    return p\n", Rank.CHOICE, "p = B"),
         ("def f(s):\n    s._replace(var=1)\n", Rank.OPERATION, "s = s._replace(var=1)"),
@@ -80,7 +80,7 @@ def test_statements_are_exchanged(body: str, text: str):
         ),
         ("def f(v, n):\n    return v * (n - 1) / n\n", Rank.OPERATION, "v * n / (n - 1)"),
         ("def f(x, d):\n    return jnp.reshape(x, (d, -1))\n", Rank.CALL, "x.T"),
-        ("def f(a):\n    return a or self.a\n", Rank.CHOICE, "self.a if a is None else a"),
+        ("def f(a):\n    return a or self.a\n", Rank.CALL, "self.a if a is None else a"),
         ("def f(s, m):\n    v = s\n    return v\n", Rank.TERM, "v = s - m ** 2"),
         ("def f(s, r):\n    return s[:, 0]\n", Rank.PRODUCT, "(s * r)[:, 0]"),
         ("def f(w, g):\n    a = w.m()\n    b = w.v()\n", Rank.NAMES, "a = g.m(); b = g.v()"),
