@@ -132,10 +132,10 @@ def repairs_as_before(
     call = traced.call
     for each in repairs:
         same, once = (_evaluations(t, before.expressions[each.at].place) for t in (traced, before))
-        turn = once.index(each.at)
+        turn = len(same) - 1 if each.parted else once.index(each.at)  # see _merges
         if each.parted and len(same) > len(once):  # wrong for more parts than one
             return None
-        if turn >= len(same):
+        if turn not in range(len(same)):
             if len(repairs) > 1:  # the other mode may need some of them
                 continue
             return ()
