@@ -83,8 +83,17 @@ for _suffix, _guarded in (("", True), ("-nan", False)):
 alternative(
     "captured-at-first-evaluation",
     "evaluation uses the statistics of its first call",
+    remedy="compute what evaluation uses in each evaluation, or anew after each update",
     remembers=True,
     evaluation_statistics=lambda m, x: (_frozen(m, "running_mean"), _frozen(m, "running_var")),
+)
+alternative(
+    "evaluation-keeps-first-variance",
+    "evaluation uses the running variance of its first call, as a cache does that nothing "
+    "invalidates",
+    remedy="compute 1/√(v+ε) in each evaluation, or anew after each update",
+    remembers=True,
+    evaluation_statistics=lambda m, x: (m.running_mean, _frozen(m, "running_var")),
 )
 
 

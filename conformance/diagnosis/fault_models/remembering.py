@@ -80,32 +80,6 @@ def _first_statistics(m: ReferenceModel, x: Approximate) -> Approximate:
     return kept
 
 
-def _as_first_evaluated(*, mean_too: bool) -> Any:
-    """Return a step that evaluates with the statistics of the first evaluation."""
-
-    def step(m: ReferenceModel, x: Approximate) -> Any:
-        mean, var = m.memory.setdefault("evaluated", (m.running_mean, m.running_var))
-        return (mean if mean_too else m.running_mean), var
-
-    return step
-
-
-alternative(
-    "evaluation-keeps-first-variance",
-    "evaluation uses the running variance of the first evaluation for ever, as a cache does that "
-    "nothing invalidates",
-    remedy="compute 1/√(v+ε) in each evaluation, or anew after each update",
-    remembers=True,
-    evaluation_statistics=_as_first_evaluated(mean_too=False),
-)
-alternative(
-    "evaluation-keeps-first-statistics",
-    "evaluation uses the running statistics of the first evaluation for ever, as a cache does that "
-    "nothing invalidates",
-    remedy="compute what evaluation uses in each evaluation, or anew after each update",
-    remembers=True,
-    evaluation_statistics=_as_first_evaluated(mean_too=True),
-)
 alternative(
     "mean-of-first-batch",
     "the batch mean of the first batch is kept for all later ones",
