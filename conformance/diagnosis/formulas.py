@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance.diagnosis.approximate import Approximate, Float64
+from conformance.diagnosis.approximate import Approximate, Float64, average
 from conformance.numerics import bounds
 from conformance.numerics.bounds import U
 from conformance.numerics.conventions import Conventions
@@ -27,6 +27,11 @@ def batch_mean(x: Approximate, conventions: Conventions) -> Approximate:
     known = _of_batch(x.value, conventions)
     error = np.where(np.isfinite(known.mean), known.mean_error + x.error.mean(axis=0), 0)
     return Approximate(known.mean, 1.05 * error)
+
+
+def mean_square(x: Approximate) -> Approximate:
+    """Return mean(x²), (D,), of x, (N, D)."""
+    return average(x * x, 0)[0]
 
 
 def batch_var(x: Approximate, mean: Approximate, conventions: Conventions) -> Approximate:

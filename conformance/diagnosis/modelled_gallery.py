@@ -30,6 +30,7 @@ _BY_FAMILY = {
     "merging": "BN-SHAPE-1",
     "modes": "BN-FLAG-4",
     "momentum": "BN-INIT-8",
+    "padding": "BN-SHAPE-1",
     "precision": "BN-EVAL-1",
     "rooting": "BN-EPS-1",
     "rows": "BN-SHAPE-1",

@@ -30,21 +30,23 @@ class Rank(IntEnum):
     """Several statements are."""
     SIBLING = 6
     """What is done for one statistic is done for the other."""
-    SHORTER = 7
+    FLATTER = 7
+    """A call that only gives an array another shape is left out."""
+    SHORTER = 8
     """A call is left out."""
-    ABSENT = 8
+    ABSENT = 9
     """A statement is left out."""
-    FACTOR = 9
+    FACTOR = 10
     """There is a constant factor, or a count. From here on edits are guessed."""
-    PRODUCT = 10
+    PRODUCT = 11
     """There is another factor."""
-    NAME = 11
+    NAME = 12
     """There is another name."""
-    QUOTIENT = 12
+    QUOTIENT = 13
     """There is a divisor."""
-    TERM = 13
+    TERM = 14
     """There is another term."""
-    NAMES = 14
+    NAMES = 15
     """Two statements in a row use another name."""
 
 
@@ -71,6 +73,7 @@ _OTHER_ATTRIBUTE = {
 _CHOOSING = {"where", "select", "cond", "switch"}
 """Functions whose first argument chooses among the others."""
 
+_ARRANGING = {"squeeze", "reshape", "ravel", "flatten", "transpose", "swapaxes"}
 _DTYPES = {"bfloat16", "float16", "half", "float32"}
 _SHAPES = {"shape", "ndim", "size", "dtype"}
 _MOST_ARGUMENTS = 5
@@ -162,12 +165,19 @@ def _other_calls(node: ast.Call) -> Others:
         given = [each for each in args[:1] if isinstance(each, ast.Name | ast.Attribute)]
         for array in (node.func.value, *given):  # x.reshape(…), or jnp.reshape(x, …)
             yield Rank.CALL, ast.Attribute(array, "T", ast.Load())
+    yield from _without(node)
+
+
+def _without(node: ast.Call) -> Others:
+    """Yield what a call is made of, or given first."""
+    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    rank = Rank.FLATTER if name in _ARRANGING else Rank.SHORTER
     if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
-        yield Rank.SHORTER, node.func.value
-    elif isinstance(node.func, ast.Attribute) and node.func.attr == "astype":
-        yield Rank.VALUE if _names_dtype(node) else Rank.SHORTER, node.func.value
-    if args and not isinstance(args[0], ast.Starred):
-        yield Rank.SHORTER, args[0]
+        yield rank, node.func.value
+    elif isinstance(node.func, ast.Attribute) and name == "astype":
+        yield Rank.VALUE if _names_dtype(node) else rank, node.func.value
+    if node.args and not isinstance(node.args[0], ast.Starred):
+        yield rank, node.args[0]
 
 
 def _names_dtype(cast: ast.Call) -> bool:

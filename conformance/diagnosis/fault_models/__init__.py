@@ -18,6 +18,7 @@ _PREFERENCE = (
     "batch",
     "rows",
     "merging",
+    "padding",
     "axes",
     "digits",
     "rooting",

@@ -82,12 +82,6 @@ def _in_int8(count: int) -> float:
     return float(np.array(count).astype("int8")) or float("nan")
 
 
-def _padded(x: Approximate) -> Approximate:
-    rows = x.shape[0]
-    missing = (1 << (rows - 1).bit_length()) - rows
-    return rearrange(lambda a: np.pad(a, ((0, missing), (0, 0))), x)
-
-
 alternative(
     "both-axes",
     "one mean is taken over all features",
@@ -206,28 +200,6 @@ alternative(
     "statistics of x.reshape(D, N)",
     remedy="transpose, or reduce over axis 0",
     statistics=lambda m, x: _statistics(m, rearrange(lambda a: a.reshape(a.shape[::-1]).T, x)),
-)
-alternative(
-    "padding-counted",
-    "rows are padded with zeros to a power of two, and the padding counts in the variance",
-    "v = (Σ(x−μ)² + padding·μ²)/N",
-    remedy="mask the padding before squaring",
-    batch_var=lambda m, x, mean: (
-        _var(m, _padded(x), mean) * (float(_padded(x).shape[0]) / float(x.shape[0]))
-    ),
-)
-alternative(
-    "padding-in-statistics",
-    "rows are padded with zeros to a power of two, and the padding counts in the statistics",
-    statistics=lambda m, x: _statistics(m, _padded(x)),
-)
-alternative(
-    "padded-count",
-    "sums are divided by the number of rows padded to a power of two",
-    batch_mean=lambda m, x: _column_sum(x) / float(_padded(x).shape[0]),
-    batch_var=lambda m, x, mean: (
-        _var(m, x, mean) * (float(x.shape[0]) / float(_padded(x).shape[0]))
-    ),
 )
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from conformance.diagnosis.approximate import Approximate, average, exact, maximum, total
+from conformance.diagnosis.approximate import Approximate, exact, maximum, total
 from conformance.diagnosis.fault_model import alternative
+from conformance.diagnosis.formulas import mean_square
 from conformance.diagnosis.reference_model import ReferenceModel
 
 _REMEDY = "running = momentum·running + (1−momentum)·batch"
@@ -23,10 +24,6 @@ def _update_variance_from_the_new_mean(
     del x
     m.running_mean = _moved(m, m.running_mean, mean)
     m.running_var = _moved(m, m.running_mean, var)
-
-
-def _mean_square(x: Approximate) -> Approximate:
-    return average(x * x, 0)[0]
 
 
 def _undefined_for_one_row(x: Approximate) -> Approximate:
@@ -76,27 +73,27 @@ _ONE_PASS: dict[str, tuple[str, str, _OnePass]] = {
     "mean-not-squared": (
         "the mean, not its square, is subtracted",
         "v = mean(x²) − μ",
-        lambda m, x, mean: _mean_square(x) - mean,
+        lambda m, x, mean: mean_square(x) - mean,
     ),
     "mean-squared-added": (
         "the square of the mean is added",
         "v = mean(x²) + μ²",
-        lambda m, x, mean: _mean_square(x) + mean * mean,
+        lambda m, x, mean: mean_square(x) + mean * mean,
     ),
     "sum-squared": (
         "the square of the sum is divided by N once",
         "v = mean(x²) − N·μ²",
-        lambda m, x, mean: _mean_square(x) - float(x.shape[0]) * (mean * mean),
+        lambda m, x, mean: mean_square(x) - float(x.shape[0]) * (mean * mean),
     ),
     "shifted-second-moment": (
         "the square of the mean of x is subtracted from the squares of x minus its first row",
         "v = mean((x−x₀)²) − μ²",
-        lambda m, x, mean: _mean_square(x - x[0]) - mean * mean,
+        lambda m, x, mean: mean_square(x - x[0]) - mean * mean,
     ),
     "second-moment-around-running-mean": (
         "the square of the mean of x is subtracted from the squares of x minus the running mean",
         "v = mean((x−rm)²) − μ²",
-        lambda m, x, mean: _mean_square(x - m.running_mean) - mean * mean,
+        lambda m, x, mean: mean_square(x - m.running_mean) - mean * mean,
     ),
     "second-moment-unbiased": (
         "the sum of squares is divided by N−1",

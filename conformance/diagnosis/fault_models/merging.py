@@ -1,4 +1,4 @@
-"""Mistakes in merging the statistics of parts of a batch, and in the padding that evens parts."""
+"""Mistakes in merging the statistics of parts of a batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from math import gcd
 
 import numpy as np
 
-from conformance.diagnosis.approximate import Approximate, average, rearrange, total
+from conformance.diagnosis.approximate import Approximate, average, total
 from conformance.diagnosis.fault_model import Parameter, family
 from conformance.diagnosis.fault_models.rows import BLOCKS
 from conformance.diagnosis.reference_model import Pair, ReferenceModel
@@ -106,46 +106,5 @@ family(
     _BLOCK,
     lambda c: {"statistics": lambda m, x: _halfway(x, int(c))},
     remedy="weigh each mean by its rows",
-    needs=2,
-)
-
-
-def _padded(x: Approximate, block: float) -> Approximate:
-    """Return x, (N, D), with rows of zeros up to a multiple of a number of rows."""
-    missing = -x.shape[0] % int(block)
-    return rearrange(lambda a: np.pad(a, ((0, missing), (0, 0))), x)
-
-
-def _grown(x: Approximate, block: float) -> float:
-    """Return by what padding multiplies the number of rows."""
-    return _padded(x, block).shape[0] / x.shape[0]
-
-
-family(
-    "block-padding-counted",
-    "rows are padded with zeros to a multiple of {c}, and the padding counts in the variance",
-    _BLOCK,
-    lambda c: {"batch_var": lambda m, x, mean: _var(m, _padded(x, c), mean) * _grown(x, c)},
-    formula="v = (Σ(x−μ)² + padding·μ²)/N",
-    remedy="mask the padding before squaring",
-    needs=2,
-)
-family(
-    "block-padding-in-statistics",
-    "rows are padded with zeros to a multiple of {c}, and the padding counts in the statistics",
-    _BLOCK,
-    lambda c: {"statistics": lambda m, x: _statistics(m, _padded(x, c))},
-    remedy="mask the padding, and divide by the number of rows without it",
-    needs=2,
-)
-family(
-    "block-padded-count",
-    "sums are divided by the number of rows padded to a multiple of {c}",
-    _BLOCK,
-    lambda c: {
-        "batch_mean": lambda m, x: average(x, 0)[0] / _grown(x, c),
-        "batch_var": lambda m, x, mean: _var(m, x, mean) / _grown(x, c),
-    },
-    remedy="divide by the number of rows without padding",
     needs=2,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,17 +34,11 @@ for _name, (_words, _function) in _KEPT.items():
 
 
 def _weighted(
-    m: ReferenceModel, old: Approximate, new: Approximate, rounded: Callable[[float], float]
+    m: ReferenceModel, old: Approximate, new: Approximate, rounded: Any, *, both: bool = True
 ) -> Approximate:
-    """Return k·old + w·new with both weights rounded: k = m, and w = 1 − k."""
-    kept = rounded(m.momentum)
-    return kept * old + rounded(1 - kept) * new
-
-
-def _cancelled(m: ReferenceModel, old: Approximate, new: Approximate) -> Approximate:
-    """Return m·old + w·new, where w = 1 − m is rounded to bfloat16."""
-    weight = float(to_bfloat16(np.array(1 - m.momentum)))
-    return m.momentum * old + weight * new
+    """Return k·old + w·new, where w = 1 − k is rounded, and k = m as well, or not."""
+    kept = float(rounded(np.array(m.momentum))) if both else m.momentum
+    return kept * old + float(rounded(np.array(1 - kept))) * new
 
 
 for _name, _round in (("bfloat16", to_bfloat16), ("float16", to_float16)):
@@ -54,9 +47,13 @@ for _name, _round in (("bfloat16", to_bfloat16), ("float16", to_float16)):
         f"momentum and 1 − momentum are computed in {_name}",
         remedy="keep momentum as the Python float that was given",
         needs=2,
-        moved=lambda m, old, new, r=_round: _weighted(m, old, new, lambda c: float(r(np.array(c)))),
+        moved=lambda m, old, new, r=_round: _weighted(m, old, new, r),
     )
-alternative("new-weight-bfloat16", "1 − momentum is rounded to bfloat16", moved=_cancelled)
+alternative(
+    "new-weight-bfloat16",
+    "1 − momentum is rounded to bfloat16",
+    moved=lambda m, old, new: _weighted(m, old, new, to_bfloat16, both=False),
+)
 
 _SHARES = Parameter((0.0, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999, 0.9999, 1.0))
 

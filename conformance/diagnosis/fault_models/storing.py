@@ -6,7 +6,7 @@ from __future__ import annotations
 # ruff: noqa: ARG005
 from conformance.diagnosis.approximate import Approximate, average, root
 from conformance.diagnosis.fault_model import alternative
-from conformance.diagnosis.formulas import add_eps
+from conformance.diagnosis.formulas import add_eps, mean_square
 from conformance.diagnosis.reference_model import Pair, ReferenceModel
 
 _moved, _update, _var = ReferenceModel.moved, ReferenceModel.update, ReferenceModel.batch_var
@@ -69,7 +69,7 @@ alternative(
     "uncentred-stored",
     "the running variance follows the mean of the squares",
     "rv' = m·rv + (1−m)·mean(x²)",
-    stored_statistics=lambda m, x, mean, var: (mean, average(x * x, 0)[0]),
+    stored_statistics=lambda m, x, mean, var: (mean, mean_square(x)),
 )
 alternative(
     "variance-around-running-mean",

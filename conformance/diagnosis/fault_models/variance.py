@@ -6,7 +6,7 @@ from __future__ import annotations
 # ruff: noqa: ARG005
 from conformance.diagnosis.approximate import Approximate, absolute, average, maximum, minimum, root
 from conformance.diagnosis.fault_model import ANY_SIZE, Parameter, alternative, family
-from conformance.diagnosis.formulas import unbiased
+from conformance.diagnosis.formulas import mean_square, unbiased
 from conformance.diagnosis.reference_model import ReferenceModel
 
 _var = ReferenceModel.batch_var
@@ -19,11 +19,6 @@ def undefined(var: Approximate, rows: int) -> Approximate:
 
 def _rows(x: Approximate) -> float:
     return float(x.shape[0])
-
-
-def _mean_square(m: ReferenceModel, x: Approximate, mean: Approximate) -> Approximate:
-    del m, mean
-    return average(x * x, 0)[0]
 
 
 def _deviation(m: ReferenceModel, x: Approximate, mean: Approximate) -> Approximate:
@@ -78,14 +73,14 @@ alternative(
     "the variance is not centred: it is the mean of the squares",
     "v = mean(x²)",
     remedy="subtract the mean before squaring",
-    batch_var=_mean_square,
+    batch_var=lambda m, x, mean: mean_square(x),
 )
 alternative(
     "rms-norm",
     "nothing is centred: mean 0 and the mean of the squares",
     "y = γ·x/√(mean(x²)+ε) + β",
     convention="That is RMSNorm, taken over the batch.",
-    training_statistics=lambda m, x, mean, var: (mean * 0.0, _mean_square(m, x, mean)),
+    training_statistics=lambda m, x, mean, var: (mean * 0.0, mean_square(x)),
 )
 alternative(
     "mean-deviation",

@@ -70,38 +70,49 @@ class Repair:
     parted: bool = False
 
 
-def candidates(
-    traced: Traced, right: RightValues, elsewhere: RightValues, wrong: set[str], kind: Kind
-) -> Iterator[Repair]:
-    """Yield replacements of what is computed from right values.
+class Candidates:
+    """Replacements in one call, in which values are looked up."""
 
-    What is right for something else is used as if it were right: then which one is used is wrong.
+    def __init__(self, traced: Traced, right: RightValues, elsewhere: RightValues) -> None:
+        """Collect the known values of a call.
 
-    Args:
-        traced: The call.
-        right: What is right in it.
-        elsewhere: What is right for something else.
-        wrong: The names of the wrong results.
-        kind: Of what to yield.
-    """
-    every = right.all
-    here, anywhere = KnownValues(every), KnownValues({**elsewhere.all, **every})
-    parted = KnownValues({**statistics_of_parts(traced.call), **elsewhere.all, **every})
-    steps, forms = KnownValues(right.steps), KnownValues(right.forms)
-    names = {name.removeprefix("gradient of ") for name in wrong}
-    call, expressions = traced.call, traced.expressions
-    for at, each in enumerate(expressions):
-        if each.reaches.isdisjoint(names):
-            continue
-        if not _is_of_kind(each, kind, steps, forms):
-            continue
-        plain = uses_right_values(each, anywhere, call, expressions)
-        if plain or uses_right_values(each, parted, call, expressions):
-            clean = plain and uses_right_values(each, here, call, expressions)
-            fitting = _fitting(kind, call, every) if plain else _OF_BATCH
-            given = {n: v for n, v in every.items() if n in fitting}
-            for one in replacements(each, given):
-                yield Repair(at, *one, clean=clean, parted=not plain)
+        What is right for something else is used as if it were right: then which one is used is
+        wrong.
+
+        Args:
+            traced: The call.
+            right: What is right in it.
+            elsewhere: What is right for something else.
+        """
+        self._traced, self._right = traced, right.all
+        anywhere = {**elsewhere.all, **self._right}
+        self._here, self._anywhere = KnownValues(self._right), KnownValues(anywhere)
+        self._parted = KnownValues({**statistics_of_parts(traced.call), **anywhere})
+        self._steps, self._forms = KnownValues(right.steps), KnownValues(right.forms)
+
+    def of_kind(self, kind: Kind, wrong: set[str]) -> Iterator[Repair]:
+        """Yield replacements of what is computed from right values.
+
+        Args:
+            kind: Of what to yield.
+            wrong: The names of the wrong results.
+        """
+        names = {name.removeprefix("gradient of ") for name in wrong}
+        for at, each in enumerate(self._traced.expressions):
+            if each.reaches.isdisjoint(names):
+                continue
+            if not _is_of_kind(each, kind, self._steps, self._forms):
+                continue
+            plain = self._uses(each, self._anywhere)
+            if plain or self._uses(each, self._parted):
+                clean = plain and self._uses(each, self._here)
+                fitting = _fitting(kind, self._traced.call, self._right) if plain else _OF_BATCH
+                given = {n: v for n, v in self._right.items() if n in fitting}
+                for one in replacements(each, given):
+                    yield Repair(at, *one, clean=clean, parted=not plain)
+
+    def _uses(self, expression: Expression, known: KnownValues) -> bool:
+        return uses_right_values(expression, known, self._traced.call, self._traced.expressions)
 
 
 def _fitting(kind: Kind, call: Observation, every: Quantities) -> Collection[str]:

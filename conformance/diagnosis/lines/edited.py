@@ -51,9 +51,6 @@ _READ = re.compile(r"[\w.]+(\[\W*\w*\W*\])?")
 _RENAMES = re.compile(r"\w+ = \w+")
 """A statement that gives a value another name."""
 
-_ARRANGES = re.compile(r"\b(squeeze|reshape|ravel|flatten|transpose|swapaxes)\(")
-"""A call that gives an array another shape, which is rarely meant to be undone elsewhere."""
-
 _OF_LIBRARY = re.compile(r"\w+\.[\w.]+\(")
 """A call of a function of a module."""
 
@@ -129,10 +126,8 @@ class Edits:
         if _READ.fullmatch(line.text):  # it is what it says, so something else should be there
             return self.find_other() or line
         with looking_for(_GUESSING):
-            shorter = [each for each in self._list() if each.rank == Rank.SHORTER]
-            found = self._find([each for each in shorter if _ARRANGES.search(each.place.text)])
-            found = found or self._find_of(Rank.NAME, Rank.NAMES) or self._find(shorter)
-            found = found or (self._find_of(Rank.FACTOR) if pulled else None)
+            found = self._find_of(Rank.FLATTER) or self._find_of(Rank.NAME, Rank.NAMES)
+            found = found or self._find_of(Rank.SHORTER, *([Rank.FACTOR] if pulled else []))
             repeated = found is None or found.text == line.text  # one of two equal calls
             return line if found is None or repeated else _with_edit(line, found, found)
         return line
@@ -150,7 +145,7 @@ class Edits:
         """Return the call that is better left out than the ``stop_gradient`` that it makes."""
         if line is None:
             return None
-        shorter = (each for each in self._list() if each.rank == Rank.SHORTER)
+        shorter = (e for e in self._list() if Rank.FLATTER <= e.rank <= Rank.SHORTER)
         return self._find([each for each in shorter if not _meets(each.place, line)]) or line
 
     def find_likely(self, line: Line | None) -> Line | None:

@@ -16,10 +16,7 @@ from conformance.diagnosis.diagnosis import Investigation
 from conformance.diagnosis.lines.edited import Edits
 from conformance.diagnosis.lines.initial import find_initial
 from conformance.diagnosis.lines.line import Line
-from conformance.diagnosis.lines.repairs import (
-    Repairs,
-    find_repairs,
-)
+from conformance.diagnosis.lines.repairs import Repairs, find_repairs
 from conformance.diagnosis.lines.showing import Showing
 from conformance.diagnosis.lines.stopped import find_leaking, find_stopping
 from conformance.diagnosis.lines.traced_calls import (
@@ -212,8 +209,11 @@ class Lines:
 
 
 def _varied(calls: Sequence[Observation]) -> list[Observation]:
-    """Return calls in order, but the first one with another number of rows as the third."""
-    first, rest = [*calls[: _SEARCHED - 1]], [*calls[_SEARCHED - 1 :]]
-    rows = {each.call and len(each.call.x) for each in first}
-    other = [each for each in rest if (each.call and len(each.call.x)) not in rows][:1]
-    return [*first, *other, *(each for each in rest if not any(each is one for one in other))]
+    """Return calls in order, but the first one with another number of rows as the last searched."""
+    rows = [0 if each.call is None else len(each.call.x) for each in calls]
+    before = _SEARCHED - 1
+    other = next((at for at, each in enumerate(rows) if each not in rows[:before]), None)
+    varied = [*calls]
+    if other is not None:
+        varied.insert(before, varied.pop(other))
+    return varied

@@ -12,7 +12,7 @@ from itertools import chain, combinations, islice, product
 import numpy as np
 
 from conformance.diagnosis.approximate import Float64
-from conformance.diagnosis.lines.candidates import Kind, Repair, candidates, replacements
+from conformance.diagnosis.lines.candidates import Candidates, Kind, Repair, replacements
 from conformance.diagnosis.lines.expressions import Expression, Place
 from conformance.diagnosis.lines.known_values import KnownValues
 from conformance.diagnosis.lines.parts import MOST_ROWS, statistics_of_parts
@@ -70,11 +70,12 @@ def find_repairs(
     """
     wrong = wrong_results(target, traced)
     forward = traced.call.gradients is None
+    candidates = Candidates(traced, right, elsewhere)
     left: list[tuple[Repair, set[str]]] = []
     tried: list[Repair] = []
     read: list[Repair] = []
     for kind in Kind if forward else (Kind.UNKNOWN, Kind.FORM, Kind.STEP):
-        tried = [*islice(candidates(traced, right, elsewhere, wrong, kind), _MOST)]
+        tried = [*islice(candidates.of_kind(kind, wrong), _MOST)]
         results = repair(subject, traced, [{each.number: each.right} for each in tried])
         rest = (wrong_in(target, found) for found in results)
         here = [*zip(tried, rest, strict=False)]
