@@ -69,8 +69,8 @@ class NnxCall:
     def pullback(self) -> Pullback:
         """Run the forward pass, operation by operation, and return the backward pass."""
         call = partial(_output, self.program, self.leaves)
-        _, pullback = jax.vjp(call, self.gamma, self.beta, self.x)
-        return lambda w: pullback(*put_on_device(w))
+        y, pullback = jax.vjp(call, self.gamma, self.beta, self.x)
+        return lambda w: pullback(jnp.asarray(put_on_device(w)[0], y.dtype))
 
     def through_statistics(self, of_mean: Any, of_var: Any) -> Any:
         """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x, (N, D).
@@ -116,7 +116,8 @@ def _output(program: NnxProgram, leaves: Any, gamma: Any, beta: Any, x: Any) -> 
 
 @partial(jax.jit, static_argnums=0)
 def _gradients(program: NnxProgram, leaves: Any, gamma: Any, beta: Any, x: Any, w: Any) -> Any:
-    return jax.vjp(partial(_output, program, leaves), gamma, beta, x)[1](w)
+    y, pullback = jax.vjp(partial(_output, program, leaves), gamma, beta, x)
+    return pullback(jnp.asarray(w, y.dtype))
 
 
 @partial(jax.jit, static_argnums=0)

@@ -90,8 +90,8 @@ class PureCall:
     def pullback(self) -> Callable[[Any], tuple[Any, Any, Any]]:
         """Run the forward pass, operation by operation, and return the backward pass."""
         call = partial(_output, self.pure, self.evaluate, self.arrays)
-        _, pullback = jax.vjp(call, self.arrays["gamma"], self.arrays["beta"], self.x)
-        return lambda w: pullback(jnp.asarray(w))
+        y, pullback = jax.vjp(call, self.arrays["gamma"], self.arrays["beta"], self.x)
+        return lambda w: pullback(jnp.asarray(w, y.dtype))
 
     def through_statistics(self, of_mean: Any, of_var: Any) -> Any:
         """Return the gradient of Σ of_mean·rm' + Σ of_var·rv' with respect to x, (N, D).
@@ -122,7 +122,8 @@ def _output(pure: Pure, evaluate: bool, arrays: Arrays, gamma: Any, beta: Any, x
 @partial(jax.jit, static_argnums=(0, 1))
 def _gradients(pure: Pure, evaluate: bool, arrays: Arrays, x: Any, w: Any) -> Any:
     call = partial(_output, pure, evaluate, arrays)
-    return jax.vjp(call, arrays["gamma"], arrays["beta"], x)[1](w)
+    y, pullback = jax.vjp(call, arrays["gamma"], arrays["beta"], x)
+    return pullback(jnp.asarray(w, y.dtype))
 
 
 def _primals(arrays: Arrays, x: Any) -> tuple[Any, Any, Any]:

@@ -33,6 +33,7 @@ class Call:
             statistics, or the "update" that remains after a gradient.
         around: The lengths of the axes around the features, if there are several.
         axis: The feature axis among them.
+        mode: The mode in which the module is put before: whether it evaluates; None for none.
     """
 
     x: Float32
@@ -45,6 +46,7 @@ class Call:
     kind: str = "call"
     around: tuple[int, ...] = ()
     axis: int = -1
+    mode: bool | None = None
 
     @property
     def training(self) -> bool:
@@ -106,6 +108,7 @@ DESIGNS = (
     Design(1, 257, 0.9, 1e-3, "normal shifted", "short"),
     Design(3, 3, 0.9, 1e-3, "shifted near normal", "compiled"),
     Design(7, 2, 0.3, 0.1, "near shifted", "compiled"),
+    Design(5, 3, 0.3, 1e-3, "shifted near normal", "modes"),
 )
 
 
@@ -121,7 +124,7 @@ _GRADIENTS = (
 
 
 def layer_series() -> list[Series]:
-    """Return the series for layers; the compiled ones come last."""
+    """Return the series for layers; those for modules alone come last."""
     return [_series(index, design) for index, design in enumerate(DESIGNS)]
 
 
@@ -265,6 +268,13 @@ def _compiled(x: Float32, following: Float32, state: State, other: State) -> lis
     ]
 
 
+def _in_modes(x: Float32, following: Float32, state: State, other: State) -> list[Call]:
+    """Return calls in both modes of the module, the flag saying the other one first."""
+    calls = [Call(x, flag, state, mode=not flag) for flag in (False, True)]
+    calls += [Call(following, flag, other, mode=not flag) for flag in (False, True)]
+    return [*calls, *(Call(x, flag, state, mode=flag) for flag in (False, True))]
+
+
 _PLANS = {
     "full": _full,
     "training-first": _training_first,
@@ -272,6 +282,7 @@ _PLANS = {
     "poison": _poison,
     "duplicated": _duplicated,
     "compiled": _compiled,
+    "modes": _in_modes,
 }
 
 

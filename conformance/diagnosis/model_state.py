@@ -33,6 +33,7 @@ class ModelState:
         container: The form in which x was passed.
         around: The lengths of the axes around the features of x, if there are several.
         axis: The feature axis among them.
+        mode: The mode in which the module was put: whether it evaluates; None for none.
         forwarding: Whether a forward function is called, and not a layer.
         installed: The replaced steps of the present call by name; each receives the model first.
         gamma: γ, (D,); a call reads it.
@@ -53,6 +54,7 @@ class ModelState:
     container: str = "C"
     around: tuple[int, ...] = ()
     axis: int = -1
+    mode: bool | None = None
     forwarding: bool = False
     installed: Steps = field(default_factory=dict)
     gamma: Approximate = field(init=False)

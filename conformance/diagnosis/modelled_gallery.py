@@ -40,6 +40,7 @@ _BY_FAMILY = {
 }
 """By module of ``fault_models``, a requirement that its mistakes violate; else BN-SEQ-1."""
 
+_OF_MODULES = ("either-flag-evaluates", "both-flags-evaluate", "mode-of-the-module-wins")
 _NOT_FINITE = (
     *("batch-zeroed-if-not-finite", "nan-batch-skipped", "nan-batch-skipped-mean"),
     *("nan-batch-skipped-variance", "nan-is-zero", "nan-of-y-is-beta", "nan-of-y-is-zero"),
@@ -131,6 +132,8 @@ def reason_not_modelled(alternative: Alternative) -> str:
     """Return why no call of a modelled layer shows a mistake; empty if calls show it."""
     if alternative.backward:
         return "concerns gradients, which a layer in NumPy does not have"
+    if alternative.id in _OF_MODULES:
+        return "concerns the mode of a module, which a layer in NumPy does not have"
     return _WIDENED if alternative.widens else _INVISIBLE.get(alternative.id, "")
 
 

@@ -85,6 +85,10 @@ class ModelledLayer:
         """
         self._model.around, self._model.axis = around, axis
 
+    def set_mode(self, evaluate: bool) -> None:
+        """Put the module into a mode."""
+        self._model.mode = evaluate
+
     def updates(self, x: Any, *, compiled: bool) -> int:
         """Return how often the running statistics are updated while a gradient is computed."""
         self._decide(x, False, compiled=compiled)

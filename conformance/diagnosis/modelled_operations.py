@@ -202,7 +202,7 @@ _OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "restore_through": lambda layer, _fresh, _way: Live(deepcopy(layer)),
     "restore_checkpoint": lambda layer, fresh: fresh.write(layer.read()),
     "update_from": _write_from,
-    "set_mode": lambda _layer, _evaluate: None,
+    "set_mode": lambda layer, evaluate: layer.set_mode(evaluate),
     "train_and_evaluate_jitted": lambda layer, x: [
         _compiled(layer, x, False),
         _compiled(layer, x, True),

@@ -89,11 +89,15 @@ def observe(subject: Subject) -> list[Observation]:
 
 def _observations(subject: Subject) -> Iterator[Observation]:
     number = 0
+    offers_nnx = Capability.NNX in subject.implementation.capabilities
     if Capability.LAYER in subject.implementation.capabilities:
         design = subject.implementation.design
         for planned in layer_series():
             series = replace(planned, config=design.configured(planned.config))
-            if series.calls[0].compiled and not subject.implementation.nnx_module:
+            first = series.calls[0]
+            if first.compiled and not subject.implementation.nnx_module:
+                continue
+            if first.mode is not None and not (offers_nnx and design.flag_argument):
                 continue
             if subject.conventions.largest_momentum() < 1 <= series.config.momentum:
                 continue
@@ -135,6 +139,8 @@ def _observe_call(
             layer.write(call.write)
             subject.session.finish()  # a state that could not be written is not that before a call
             before = layer.state
+        if call.mode is not None:
+            layer.do("set_mode", call.mode, label="putting the module into a mode")
         if call.compiled:
             y = layer.call_jitted(x, evaluate=bool(call.flag))
         else:

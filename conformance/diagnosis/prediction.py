@@ -145,6 +145,7 @@ def _predict(model: BackwardModel, observation: Observation) -> Quantities:
         return {name: exact(array) for name, array in model.initial_state().items()}
     x = call.x.astype(np.float64)
     model.container, model.around, model.axis = call.container, call.around, call.axis
+    model.mode = call.mode
     if observation.before is None:
         model.forwarding = True
         y = model.forward(call.seed, x, call.flag)

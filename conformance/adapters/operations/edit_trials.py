@@ -23,6 +23,7 @@ from conformance.adapters.operations.expressions import function_of
 from conformance.adapters.operations.frames import is_own
 from conformance.adapters.operations.layer_calls import build
 from conformance.adapters.operations.name_flow import describe_node, parse
+from conformance.adapters.operations.nnx_steps import set_mode
 from conformance.adapters.operations.other_expressions import Rank
 from conformance.adapters.operations.source_edits import edits_of
 from conformance.adapters.operations.values import numbers
@@ -40,9 +41,9 @@ def list_edits(implementation: Implementation, made: dict[str, Any]) -> list[dic
         implementation: What is judged.
         made: The call: ``features``, ``momentum``, ``eps`` and ``seed`` of the layer; ``arrays``,
             its state, by name; ``x``, the batch, (N, D), or None if the layer is only constructed;
-            ``flag``, ``use_running_average``; ``training``, whether it trains; ``w``, the cotangent
-            of y, (N, D), to differentiate it, or None; and ``history``, the calls of the layer
-            before, with the same fields.
+            ``flag``, ``use_running_average``; ``training``, whether it trains; ``mode``, the mode
+            in which the module is put, or None; ``w``, the cotangent of y, (N, D), to differentiate
+            it, or None; and ``history``, the calls of the layer before, with the same fields.
 
     Returns:
         The edits in the rules of derivatives if it is differentiated and has any, else in all that
@@ -106,13 +107,15 @@ def try_edits(
 
 def _results(implementation: Implementation, made: Mapping[str, Any]) -> dict[str, Any]:
     with jax.disable_jit(), suppress(Exception):  # what an edit makes it raise is no answer
-        layer = _build(implementation, made)
+        layer: Any = _build(implementation, made)
         if made["x"] is None:
             return _arrays(layer.read())
         for earlier in made["history"]:
             layer.write(earlier["arrays"])
             layer(jnp.asarray(earlier["x"]), bool(earlier["flag"]))
         layer.write(made["arrays"])
+        if made["mode"] is not None:
+            set_mode(layer, made["mode"])
         x, flag, w = jnp.asarray(made["x"]), bool(made["flag"]), made["w"]
         if w is None:
             y, after = layer(x, flag), layer.read()

@@ -37,6 +37,30 @@ alternative(
     evaluates=lambda m, flag: flag is not False,
 )
 alternative(
+    "either-flag-evaluates",
+    "the argument False does not train after module.eval()",
+    "evaluates = argument or attribute",
+    remedy="use the attribute only if the argument is None",
+    needs=2,
+    evaluates=lambda m, flag: flag >= 0.5 or bool(m.mode),
+)
+alternative(
+    "both-flags-evaluate",
+    "the argument True does not evaluate after module.train()",
+    "evaluates = argument and attribute",
+    remedy="use the attribute only if the argument is None",
+    needs=2,
+    evaluates=lambda m, flag: flag >= 0.5 and m.mode is not False,
+)
+alternative(
+    "mode-of-the-module-wins",
+    "the mode that module.eval() or module.train() sets overrides the argument",
+    "evaluates = attribute",
+    remedy="use the attribute only if the argument is None",
+    needs=2,
+    evaluates=lambda m, flag: flag >= 0.5 if m.mode is None else m.mode,
+)
+alternative(
     "normalizes-with-running",
     "training normalises with the running statistics from before the update",
     remedy="normalise with the batch in training",

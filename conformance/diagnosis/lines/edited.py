@@ -227,7 +227,8 @@ class Edits:
         for call in (*calls, first):
             (results,) = self._try(call, [None], history if call is first else ())
             right = self.target(call)
-            for quantity in sorted(wrong_in(right, results), key=[*results].index):
+            wrong_names = wrong_in(right, results)  # one that is not there has no number to show
+            for quantity in (name for name in results if name in wrong_names):
                 value, expected = (np.ravel(each[quantity].value) for each in (results, right))
                 at = int(np.argmax(np.abs(value - expected)))
                 wrong = Wrong(quantity, Approximate(value), (at,), float(expected[at]))
@@ -285,7 +286,7 @@ def _made(observation: Observation, history: Sequence[Observation] = ()) -> dict
     given["history"] = [*map(_made, history)]
     if call is None or before is None:
         return {**given, "arrays": {}, "x": None, "flag": False, "training": True, "w": None}
-    more = {"x": call.x, "flag": bool(call.flag), "training": bool(call.training)}
+    more = {"x": call.x, "flag": bool(call.flag), "training": call.training, "mode": call.mode}
     return {**given, **more, "arrays": dict(before.arrays()), "w": call.cotangent}
 
 

@@ -49,7 +49,7 @@ def simple_call(subject: Subject, like: Observation) -> Observation:
         return Observation(0, _FORWARD, Call(_X, float(flag)))
     config = subject.implementation.design.configured(_CONFIG)
     if like.gradients is None:
-        return Observation(0, config, Call(_X, flag), _STATE)
+        return Observation(0, config, Call(_X, flag, mode=made.mode), _STATE)
     w = np.ones((2, 1), np.float32) if made.kind == "through" else _W
     call = Call(_X, flag, cotangent=w, kind=made.kind)
     return Observation(0, config, call, _STATE, gradients={})

@@ -17,6 +17,7 @@ from conformance.diagnosis.lines.expressions import (
     read_place,
 )
 from conformance.diagnosis.observe import Observation
+from conformance.numerics.dtypes import SPACING_AT_ZERO
 from conformance.numerics.state import State
 from conformance.properties.support.layer_handle import LayerHandle
 from conformance.properties.support.subject import Subject
@@ -196,6 +197,8 @@ def _prepare(
         _repeat(layer, earlier)
     if history:
         layer.write(observation.before)
+    if observation.call is not None and observation.call.mode is not None:
+        layer.do("set_mode", observation.call.mode, label=_LABEL)
     return layer, layer.state
 
 
@@ -213,5 +216,6 @@ def read_results(reported: Any, call: Observation) -> Results:
     return {
         f"{prefix}{name}": exact(array.astype(np.float64))
         for name, array in reported.items()
-        if type(name) is str and isinstance(array, np.ndarray) and array.dtype.kind in "fiub"
+        if type(name) is str and isinstance(array, np.ndarray)
+        if array.dtype.kind in "fiub" or array.dtype.name in SPACING_AT_ZERO
     }
