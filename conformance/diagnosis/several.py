@@ -184,11 +184,15 @@ def _verified(evidence: Evidence, candidates: Sequence[Match]) -> tuple[Match, .
 def _completed(
     evidence: Evidence, candidates: Sequence[Match], *, backward: bool
 ) -> tuple[Match, ...]:
-    """Return candidates and one more mistake that reproduce everything together."""
+    """Return candidates and one more mistake that reproduce everything together.
+
+    One that claims less than the model could make any candidate agree.
+    """
     for size in range(1, _MOST):
         for chosen in _combine(candidates, size)[:_BASES]:
             rest = gather(evidence.observations, evidence.conventions, parts_of(chosen))
-            fitting = [m for m in matches(rest, backward=backward) if _compatible((*chosen, m))]
+            more = (m for m in matches(rest, backward=backward) if not m.alternative.widens)
+            fitting = [m for m in more if _compatible((*chosen, m))]
             if fitting:
                 found = (*chosen, fitting[0])
                 return _verified(evidence, found) or found

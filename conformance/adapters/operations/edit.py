@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -62,12 +62,14 @@ class File:
         kinds: What the names of the module are.
         flags: The parameters by which something is decided.
         complements: Whether something is subtracted from one.
+        calls: Its calls, by what they call, each with the variables of the function around.
     """
 
     statistics: Mapping[str, str]
     kinds: Mapping[str, Any]
     flags: frozenset[str]
     complements: bool
+    calls: Mapping[str, Sequence[tuple[ast.Call, frozenset[str]]]]
 
 
 @dataclass(frozen=True, slots=True)

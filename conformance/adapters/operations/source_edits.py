@@ -18,7 +18,8 @@ from conformance.adapters.operations.block_edits import (
 )
 from conformance.adapters.operations.context_edits import unusual
 from conformance.adapters.operations.default_edits import edits_of_defaults, kinds_of
-from conformance.adapters.operations.edit import IN_TRAINING, INSTEAD, Around, Edit, File
+from conformance.adapters.operations.edit import IN_TRAINING, INSTEAD, WITHOUT, Around, Edit, File
+from conformance.adapters.operations.elsewhere_edits import as_elsewhere, calls_of
 from conformance.adapters.operations.other_expressions import (
     Function,
     Rank,
@@ -54,7 +55,7 @@ def edits_of(tree: ast.Module, statistics: Mapping[str, str]) -> list[Edit]:
     if "while_loop" in names or any(isinstance(each, ast.While) for each in ast.walk(tree)):
         return []
     complements = any(map(_is_complement, ast.walk(tree)))
-    file = File(statistics, kinds_of(tree), _flags(tree), complements)
+    file = File(statistics, kinds_of(tree), _flags(tree), complements, calls_of(tree))
     return sorted(_visit(tree, Around(file)), key=lambda edit: edit.rank)
 
 
@@ -86,19 +87,27 @@ def _visit(node: ast.AST, around: Around) -> Iterator[Edit]:
             if isinstance(item, ast.expr) and not is_target(item):
                 others = alternatives(item, node, field, inside.function)
                 more = chain(_with_other(item, inside), unusual(item, node, inside))
-                for rank, new in chain(others, more):
+                elsewhere = as_elsewhere(item, node, field, inside)
+                for rank, new in chain(others, more, elsewhere):
                     after = [*value[:at], new, *value[at + 1 :]] if items is value else new
                     yield _of_expression(rank, item, new, (node, field, value, after), inside)
             if isinstance(item, ast.AST):
                 yield from _visit(item, inside)
+    yield from _edits_of_statement(node, inside)
+
+
+def _edits_of_statement(node: ast.AST, inside: Around) -> Iterator[Edit]:
+    """Yield edits of a statement as a whole."""
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple | ast.List):
         yield from _unpacked(node, node.targets[0], inside)
     elif isinstance(node, Function):
         yield from edits_of_defaults(node, inside)
     elif isinstance(node, ast.If):
-        change = node, "test", node.test, ast.copy_location(ast.Constant(value=False), node.test)
-        text = ast.unparse(node.test)
-        yield Edit(Rank.GUARD, node.test, IN_TRAINING, text, *change, node, inside.scope)
+        for how, chosen in ((IN_TRAINING, False), (WITHOUT, True)):
+            text = ast.unparse(node.test) if how == IN_TRAINING else ""
+            change = node, "test", node.test, ast.copy_location(ast.Constant(chosen), node.test)
+            rank = Rank.GUARD if how == IN_TRAINING else Rank.CHOICE
+            yield Edit(rank, node.test, how, text, *change, node, inside.scope)
 
 
 def _edit(node: ast.AST, field: str, block: list[ast.stmt], change: Change, around: Around) -> Edit:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from conformance.diagnosis.approximate import Approximate, exact, maximum, total
+from conformance.diagnosis.approximate import Approximate, average, exact, maximum, total
 from conformance.diagnosis.fault_model import alternative
 from conformance.diagnosis.formulas import mean_square
 from conformance.diagnosis.reference_model import ReferenceModel
@@ -106,6 +106,13 @@ _ONE_PASS: dict[str, tuple[str, str, _OnePass]] = {
         lambda m, x, mean: total(x * x, 0)[0] / max(x.shape[0] - 1.0, 1.0) - mean * mean,
     ),
 }
+_MEANS = {
+    "second-moment-around-running-mean": lambda m, x: (
+        m.running_mean + average(x - m.running_mean, 0)[0]
+    )
+}
+"""The mean where it is computed less accurately on the way to the variance."""
+
 _NEVER_NEGATIVE = {
     *("mean-squared-added", "second-moment-unbiased", "second-moment-unbiased-if-possible")
 }
@@ -116,6 +123,7 @@ for _name, (_words, _formula, _one_pass) in _ONE_PASS.items():
             f"{_words} in the variance in one pass" + ", which is cut at zero" * _floored,
             _formula,
             remedy="v = mean(x²) − μ², or better two passes, mean((x−μ)²)",
+            batch_mean=_MEANS.get(_name, ReferenceModel.batch_mean),
             batch_var=lambda m, x, mean, step=_one_pass, floored=_floored: (
                 maximum(step(m, x, mean), 0.0) if floored else step(m, x, mean)
             ),

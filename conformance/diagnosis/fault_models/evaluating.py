@@ -97,6 +97,48 @@ alternative(
 )
 
 
+def _training_keeps(*, before: bool) -> Any:
+    """Return a training step that remembers the running statistics before or after its update."""
+
+    def step(m: ReferenceModel, x: Approximate) -> Approximate:
+        old = m.running_mean, m.running_var
+        y = _train(m, x)
+        m.memory["kept"] = old if before else (m.running_mean, m.running_var)
+        return y
+
+    return step
+
+
+def _kept_by_training(*, mean_too: bool) -> Any:
+    def step(m: ReferenceModel, x: Approximate) -> Any:
+        mean, var = m.memory.get("kept", _zero_and_one(x))
+        return (mean if mean_too else m.running_mean), var
+
+    return step
+
+
+for _name in ("statistics", "variance"):
+    alternative(
+        f"evaluation-lags-{_name}",
+        f"evaluation uses the running {_name} from before the last training call",
+        remedy="update first, and compute what evaluation uses afterwards",
+        remembers=True,
+        train_step=_training_keeps(before=True),
+        evaluation_statistics=_kept_by_training(mean_too=_name == "statistics"),
+    )
+    alternative(
+        f"evaluation-keeps-trained-{_name}",
+        f"evaluation uses the running {_name} that the last training call left, whatever has been "
+        "written since",
+        remedy="compute what evaluation uses from the running statistics in each evaluation, as "
+        "they may be replaced",
+        convention="What a training call caches is right for as long as nothing else writes.",
+        remembers=True,
+        train_step=_training_keeps(before=False),
+        evaluation_statistics=_kept_by_training(mean_too=_name == "statistics"),
+    )
+
+
 def _folded(m: ReferenceModel, x: Approximate) -> Approximate:
     """Evaluate with the first computed values of γ/√(rv+ε) and β − rm·γ/√(rv+ε)."""
     for array in ("gamma", "beta", "running_mean", "running_var"):

@@ -100,6 +100,39 @@ def _halfway(x: Approximate, size: int) -> Pair:
     return mean, squares / float(x.shape[0])
 
 
+def _merged_after_counting(x: Approximate, size: int) -> Pair:
+    """Return the mean and variance where the weight of a step counts the part itself twice."""
+    mean, squares = x[0] * 0.0, x[0] * 0.0
+    for at in range(0, x.shape[0], size):
+        part = x[at : at + size]
+        count, end = float(part.shape[0]), at + part.shape[0]
+        centre = average(part, 0)[0]
+        step = centre - mean
+        mean = mean + step * (count / end)
+        squares = squares + total((part - centre) * (part - centre), 0)[0]
+        squares = squares + step * step * (end * count / (end + count))
+    return mean, squares / float(x.shape[0])
+
+
+family(
+    "merged-after-counting",
+    "chunks of {c} rows are merged with the number of rows after a chunk, not before it",
+    _BLOCK,
+    lambda c: {"statistics": lambda m, x: _merged_after_counting(x, int(c))},
+    formula="M₂ += δ²·n·k/(n+k), where n counts the chunk's k rows already",
+    remedy="weigh δ² by the number of rows before the chunk, and count its rows afterwards",
+    needs=2,
+)
+family(
+    "merged-after-counting-equal-parts",
+    "equal parts of the batch, of {c} rows if N is a multiple of it, are merged with the number of "
+    "rows after a part, not before it",
+    _BLOCK,
+    lambda c: {"statistics": lambda m, x: _merged_after_counting(x, gcd(x.shape[0], int(c)))},
+    formula="M₂ += δ²·n·k/(n+k), where n counts the part's k rows already",
+    remedy="weigh δ² by the number of rows before the part, and count its rows afterwards",
+    needs=2,
+)
 family(
     "means-merged-halfway",
     "chunks of {c} rows are merged with the midpoint of two means, whatever their sizes",

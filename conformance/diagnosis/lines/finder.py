@@ -50,6 +50,9 @@ _KEPT = 2
 _EARLIER = 3
 """The calls that are made before a later one."""
 
+_WHOLE = 2
+"""Wrong calls in which an edit is tried after all those before."""
+
 _LATER = 3
 """Calls after others in which an edit is tried."""
 
@@ -145,8 +148,9 @@ class Lines:
         right = [each for calls in modes for each in calls[:_KEPT]]
         repeated = [each for each in (*seen, *right) if each.earlier and each.gradients is None]
         repeated.sort(key=lambda each: each.call is None or not each.call.training)
-        observed = evidence.observations
-        later = [(each, calls_before(each, observed)[-_EARLIER:]) for each in repeated[:_LATER]]
+        before = [(each, calls_before(each, evidence.observations)) for each in repeated]
+        later = [(each, earlier[-_EARLIER:]) for each, earlier in before[:_LATER]]
+        later += [each for each in before if id(each[0]) in deviant][:_WHOLE]
         first = [(each, ()) for each in wrong]
         return Edits(self.subject, first, right, later, lambda c: self.traces.target(c, others))
 
