@@ -77,7 +77,8 @@ class Candidates:
         """Collect the known values of a call.
 
         What is right for something else is used as if it were right: then which one is used is
-        wrong.
+        wrong. What is computed from parts of a batch may be that of all of them only where it is
+        evaluated for the last part, and is not zero, as for a part of one row.
 
         Args:
             traced: The call.
@@ -88,6 +89,7 @@ class Candidates:
         anywhere = {**elsewhere.all, **self._right}
         self._here, self._anywhere = KnownValues(self._right), KnownValues(anywhere)
         self._parted = KnownValues({**statistics_of_parts(traced.call), **anywhere})
+        self._last = {each.place: at for at, each in enumerate(traced.expressions)}
         self._steps, self._forms = KnownValues(right.steps), KnownValues(right.forms)
 
     def of_kind(self, kind: Kind, wrong: set[str]) -> Iterator[Repair]:
@@ -104,12 +106,14 @@ class Candidates:
             if not _is_of_kind(each, kind, self._steps, self._forms):
                 continue
             plain = self._uses(each, self._anywhere)
-            if plain or self._uses(each, self._parted):
+            if plain or (self._last[each.place] == at and self._uses(each, self._parted)):
                 clean = plain and self._uses(each, self._here)
                 fitting = _fitting(kind, self._traced.call, self._right) if plain else _OF_BATCH
                 given = {n: v for n, v in self._right.items() if n in fitting}
                 for one in replacements(each, given):
-                    yield Repair(at, *one, clean=clean, parted=not plain)
+                    repair = Repair(at, *one, clean=clean, parted=not plain)
+                    if plain or repair.value.any():
+                        yield repair
 
     def _uses(self, expression: Expression, known: KnownValues) -> bool:
         return uses_right_values(expression, known, self._traced.call, self._traced.expressions)

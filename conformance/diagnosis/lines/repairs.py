@@ -24,7 +24,7 @@ from conformance.diagnosis.prediction import error_ratios
 from conformance.properties.support.subject import Subject
 
 _MOST = 400
-"""Attempts in one call."""
+"""Attempts in one call, of each kind and for the whole batch or parts of it."""
 
 _FAR = 4
 """By how many bounds a result must be wrong, for its repair to prove anything."""
@@ -75,7 +75,9 @@ def find_repairs(
     tried: list[Repair] = []
     read: list[Repair] = []
     for kind in Kind if forward else (Kind.UNKNOWN, Kind.FORM, Kind.STEP):
-        tried = [*islice(candidates.of_kind(kind, wrong), _MOST)]
+        every = [*candidates.of_kind(kind, wrong)]
+        groups = ([each for each in every if each.parted is parted] for parted in (False, True))
+        tried = [each for group in groups for each in group[:_MOST]]
         results = repair(subject, traced, [{each.number: each.right} for each in tried])
         rest = (wrong_in(target, found) for found in results)
         here = [*zip(tried, rest, strict=False)]
@@ -88,24 +90,19 @@ def find_repairs(
             left = left or here
     exchanges = chain(_exchanges(read), _exchanges(tried))
     plain = [each for each in left if not each[0].parted]
-    merged = [each for each in left if each[0].parted and _merges(each[0], traced)]
+    merged = [each for each in left if each[0].parted]
     together = [*islice(chain(exchanges, _combinations(plain, wrong)), _MOST)]
     return [*_repairing(subject, traced, target, together), *_whole(plain), *_whole(merged)]
 
 
-def _merges(repair: Repair, traced: Traced) -> bool:
-    """Return whether what is computed from parts of a batch may be that of all of them.
-
-    It is evaluated for the last part, and is not zero, as for a part of one row.
-    """
-    last = _evaluations(traced, traced.expressions[repair.at].place)[-1]
-    return repair.at == last and bool(repair.value.any())
-
-
 def _whole(left: Sequence[tuple[Repair, set[str]]]) -> list[Repairs]:
-    """Return the repairs that leave nothing wrong, those of what uses right values first."""
+    """Return the repairs that leave nothing wrong, those of what uses right values first.
+
+    With a zero, a shift or a term may be undone that is only not accounted for elsewhere.
+    """
     whole = [each for each, rest in left if not rest]
-    return [(each,) for each in sorted(whole, key=lambda each: not each.clean)]
+    whole.sort(key=lambda each: (not each.clean, each.names == ("0",)))
+    return [(each,) for each in whole]
 
 
 def repairs_as_before(
@@ -133,7 +130,7 @@ def repairs_as_before(
     call = traced.call
     for each in repairs:
         same, once = (_evaluations(t, before.expressions[each.at].place) for t in (traced, before))
-        turn = len(same) - 1 if each.parted else once.index(each.at)  # see _merges
+        turn = len(same) - 1 if each.parted else once.index(each.at)  # of the last part
         if each.parted and len(same) > len(once):  # wrong for more parts than one
             return None
         if turn not in range(len(same)):

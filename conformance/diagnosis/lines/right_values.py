@@ -121,6 +121,8 @@ def _on_the_way(
     yield "mean²", mean * mean
     yield "mean of x²", var + mean * mean
     yield "Σ x²", rows * (var + mean * mean)
+    for name, shift in (("running mean", given["old running mean"]), ("x₀", given["x"][0])):
+        yield from _shifted(given["x"] - shift, mean - shift, var, name)
     kept = conventions.weight_of_old(call.config.momentum, state_of(call).count)
     for name in ("mean", "variance"):
         old, new = given[f"old running {name}"], found.get(f"stored {name}")
@@ -134,6 +136,19 @@ def _on_the_way(
         yield f"(1 − momentum) · (running {name} − {name})", (1 - kept) * (old - new)
     yield "√(old running variance)", root(given["old running variance"])
     yield "momentum", exact(np.full(mean.shape, kept))
+
+
+def _shifted(x: Approximate, mean: Approximate, var: Approximate, name: str) -> _Named:
+    """Yield the moments of x minus something, (N, D), of which the mean is given, (D,)."""
+    rows = x.shape[0]
+    square = var + mean * mean
+    yield f"x − {name}", x
+    yield f"(x − {name})²", x * x
+    yield f"Σ (x − {name})", rows * mean
+    yield f"mean of x − {name}", mean
+    yield f"(mean of x − {name})²", mean * mean
+    yield f"Σ (x − {name})²", rows * square
+    yield f"mean of (x − {name})²", square
 
 
 def _on_the_way_back(found: Quantities, given: Quantities, call: Observation) -> _Named:
