@@ -10,13 +10,13 @@ import numpy as np
 
 from conformance.diagnosis.approximate import Approximate, Float64
 from conformance.diagnosis.lines.expressions import Expression, is_clear, tolerance
-from conformance.diagnosis.lines.known_values import KnownValues
+from conformance.diagnosis.lines.known_values import KnownValues, is_number
+from conformance.diagnosis.lines.padding import PaddedValues, without_padding
 from conformance.diagnosis.lines.parts import statistics_of_parts
-from conformance.diagnosis.lines.right_operands import uses_right_values
+from conformance.diagnosis.lines.right_operands import reads_state, uses_right_values
 from conformance.diagnosis.lines.right_values import GIVEN, RightValues
 from conformance.diagnosis.lines.steps import Quantities
 from conformance.diagnosis.lines.tracing import Traced
-from conformance.diagnosis.observe import Observation
 
 _NOISE = 1e-6
 """The rounding of a difference, relative to the largest number that it is computed from."""
@@ -24,6 +24,12 @@ _NOISE = 1e-6
 _READ = GIVEN | {"batch mean", "batch variance"}
 """Arrays that may be taken for each other."""
 
+
+_KEPT = _READ | {
+    *("mean in use", "variance in use", "√(v+ε)", "1/√(v+ε)", "γ/√(v+ε)", "γ·mean/√(v+ε)"),
+    "β − γ·mean/√(v+ε)",
+}
+"""What layers keep besides the four arrays, for evaluation."""
 
 _OF_BATCH = frozenset(
     {
@@ -88,7 +94,7 @@ class Candidates:
         self._traced, self._right = traced, right.all
         anywhere = {**elsewhere.all, **self._right}
         self._here, self._anywhere = KnownValues(self._right), KnownValues(anywhere)
-        self._parted = KnownValues({**statistics_of_parts(traced.call), **anywhere})
+        self._parted = PaddedValues({**statistics_of_parts(traced.call), **anywhere})
         self._last = {each.place: at for at, each in enumerate(traced.expressions)}
         self._steps, self._forms = KnownValues(right.steps), KnownValues(right.forms)
 
@@ -108,22 +114,27 @@ class Candidates:
             plain = self._uses(each, self._anywhere)
             if plain or (self._last[each.place] == at and self._uses(each, self._parted)):
                 clean = plain and self._uses(each, self._here)
-                fitting = _fitting(kind, self._traced.call, self._right) if plain else _OF_BATCH
+                fitting = self._fitting(kind, each) if plain else _OF_BATCH
                 given = {n: v for n, v in self._right.items() if n in fitting}
-                for one in replacements(each, given):
+                padded = [] if plain else [*with_padding_removed(each, self._right)]
+                for one in [*replacements(each, given), *padded]:
                     repair = Repair(at, *one, clean=clean, parted=not plain)
                     if plain or repair.value.any():
                         yield repair
 
+    def _fitting(self, kind: Kind, expression: Expression) -> Collection[str]:
+        """Return the names of what may be right where an expression of a kind is wrong."""
+        if kind is Kind.READ:
+            return _READ
+        if reads_state(expression):
+            name = self._anywhere.find(expression.values[0])
+            if name is None or is_number(name):
+                return _KEPT
+        backward = self._traced.call.gradients is not None
+        return _GRADIENTS if kind is Kind.FORM and backward else self._right
+
     def _uses(self, expression: Expression, known: KnownValues) -> bool:
         return uses_right_values(expression, known, self._traced.call, self._traced.expressions)
-
-
-def _fitting(kind: Kind, call: Observation, every: Quantities) -> Collection[str]:
-    """Return the names of what may be right where an expression of a kind is wrong."""
-    if kind is Kind.READ:
-        return _READ
-    return _GRADIENTS if kind is Kind.FORM and call.gradients is not None else every
 
 
 def _is_of_kind(expression: Expression, kind: Kind, steps: KnownValues, forms: KnownValues) -> bool:
@@ -178,6 +189,15 @@ def replacements(expression: Expression, right: Quantities) -> Iterator[_Replace
         for key, shaped in found.items():
             turned = value.shape != shaped.shape and value.shape == shaped.shape[::-1]
             yield number, tuple(names[key]), value, shaped.T if turned else shaped
+
+
+def with_padding_removed(expression: Expression, right: Quantities) -> Iterator[_Replacement]:
+    """Yield right values with zeros after them in the place of those with something else there."""
+    for value, number in zip(expression.values, expression.numbers, strict=False):
+        for name, each in right.items():
+            filled = without_padding(value, each)
+            if filled is not None and not np.allclose(filled, value):
+                yield number, (name,), value, filled
 
 
 def _differs(value: Float64, right: Float64, rounding: float) -> bool:

@@ -12,9 +12,15 @@ from itertools import chain, combinations, islice, product
 import numpy as np
 
 from conformance.diagnosis.approximate import Float64
-from conformance.diagnosis.lines.candidates import Candidates, Kind, Repair, replacements
+from conformance.diagnosis.lines.candidates import (
+    Candidates,
+    Kind,
+    Repair,
+    replacements,
+    with_padding_removed,
+)
 from conformance.diagnosis.lines.expressions import Expression, Place
-from conformance.diagnosis.lines.known_values import KnownValues
+from conformance.diagnosis.lines.padding import PaddedValues
 from conformance.diagnosis.lines.parts import MOST_ROWS, statistics_of_parts
 from conformance.diagnosis.lines.right_operands import uses_right_values
 from conformance.diagnosis.lines.right_values import RightValues
@@ -143,7 +149,8 @@ def repairs_as_before(
         if not many and not _uses_right(expression, traced, known):
             return ()
         named = {name: right[name] for name in each.names if name in right}
-        again = [*islice(replacements(expression, named), 1)]
+        padded = with_padding_removed(expression, named) if each.parted else ()
+        again = [*islice(chain(padded, replacements(expression, named)), 1)]
         if named and not again:
             return None
         found += (Repair(same[turn], *o, clean=each.clean, parted=each.parted) for o in again)
@@ -151,7 +158,7 @@ def repairs_as_before(
 
 
 def _uses_right(expression: Expression, traced: Traced, right: Quantities) -> bool:
-    return uses_right_values(expression, KnownValues(right), traced.call, traced.expressions)
+    return uses_right_values(expression, PaddedValues(right), traced.call, traced.expressions)
 
 
 def _evaluations(traced: Traced, place: Place) -> list[int]:

@@ -26,6 +26,8 @@ def uses_right_values(
 
     The parts of its own text are to blame with it, and so are its earlier evaluations, as of a sum
     in a loop: what counts is what these are computed from.
+    Numbers that nothing computes, as those that a closure keeps, are as good as others; what is
+    read of a state that is none of the four arrays may be wrong itself.
     Without parts, arrays that are neither (D,) nor (N, D) are not looked at: of such a size are
     those of all rows, where some do not count.
 
@@ -56,14 +58,21 @@ def uses_right_values(
         )
 
     def is_constant(source: int) -> bool:
-        return 0 <= source < len(others) and not others[source].operands
+        return source == -1 or (0 <= source < len(others) and not others[source].operands)
 
-    sources = expression.sources or (-1,) * len(expression.operands)
-    return all(
+    sources = expression.sources or (len(others),) * len(expression.operands)
+    return reads_state(expression) or all(
         is_right(operand, source)
         for operand, source in zip(expression.operands, sources, strict=False)
         if others or operand.size <= sizes[0] or operand.size == sizes[1]
     )
+
+
+def reads_state(expression: Expression) -> bool:
+    """Return whether an expression reads what nothing in the call computes, such as a cache."""
+    values, operands = expression.values, expression.operands
+    given = expression.sources == (-1,) and len(values) == 1
+    return given and np.array_equal(values[0].ravel(), operands[0].ravel())
 
 
 def _is_part(inner: Expression, outer: Expression) -> bool:
