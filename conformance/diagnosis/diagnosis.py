@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conformance.adapters.implementation import Declaration, Implementation
 from conformance.adapters.operations.executor import Executor
 from conformance.diagnosis.deadline import OutOfTimeError, check_time
 from conformance.diagnosis.experiment import DECOY
+from conformance.diagnosis.fault_models import ALTERNATIVES
 from conformance.diagnosis.matching import Evidence
 from conformance.diagnosis.observe import observe, observe_gradients, observe_ranks
 from conformance.diagnosis.observed_facts import find_dtype, find_fact
 from conformance.diagnosis.record import Diagnosis
+from conformance.diagnosis.scopes import EVERYWHERE
 from conformance.diagnosis.search import Match, evidence_of, matches, without_raised
 from conformance.diagnosis.several import Combination, find_several
 from conformance.properties.support.subject import Subject
+from conformance.requirements.deviations import Deviation
 
 ALIKE = 5
 """The largest number of matching mistakes for which the first is named."""
@@ -79,7 +82,7 @@ def _search(subject: Subject, calls: Evidence) -> Investigation:
     check_time()
     if backward:
         evidence = evidence_of(observe_gradients(subject), conventions)
-    if backward and not evidence.deviant:  # nor is any gradient wrong
+    if backward and not _differs(evidence):
         ranks = evidence_of(observe_ranks(subject), conventions)
         evidence, backward = (ranks, False) if ranks.deviant else (evidence, True)
     found = matches(evidence, backward=backward)
@@ -89,6 +92,9 @@ def _search(subject: Subject, calls: Evidence) -> Investigation:
     elif found and len(found) <= ALIKE:
         figure = reproduces(evidence, f"{found[0].explained} of which deviate")
         return Investigation(name_match(found, evidence, figure), (found[0],), calls, evidence)
+    besides = Combination() if found or backward else _besides_one_pass(evidence)
+    if besides.matches:
+        return _name_several(besides, calls, evidence)
     fact = None if found else find_fact(calls)
     if fact is None and not found and not evidence.has_ranks:
         several = find_several(evidence, backward=backward)
@@ -96,6 +102,30 @@ def _search(subject: Subject, calls: Evidence) -> Investigation:
             return _name_several(several, calls, evidence)
     nothing = Diagnosis("none", deviating=len(evidence.deviant), calls=len(evidence.observations))
     return Investigation(fact or find_dtype(calls) or nothing, (), calls, evidence)
+
+
+def _differs(gradients: Evidence) -> bool:
+    """Return whether a gradient of y is wrong, and not only what flows through the statistics."""
+    calls = (gradients.observations[at].call for at in gradients.deviant)
+    return any(call is not None and call.kind == "gradient" for call in calls)
+
+
+def _besides_one_pass(evidence: Evidence) -> Combination:
+    """Return a mistake that reproduces everything if the variance may be computed in one pass.
+
+    Many layers compute it so, and what a mistake remembers cannot be sought in one quantity.
+    """
+    conventions = evidence.conventions
+    if conventions.follows(Deviation.ONE_PASS_VARIANCE):
+        return Combination()
+    declared = conventions.deviations | {Deviation.ONE_PASS_VARIANCE}
+    relaxed = evidence_of(evidence.observations, replace(conventions, deviations=declared))
+    found = matches(relaxed)
+    if not 0 < len(found) <= ALIKE or "batch_var" in found[0].part().steps:
+        return Combination()
+    hidden = len(evidence.deviant) - len(relaxed.deviant)
+    one_pass = Match(ALTERNATIVES["one-pass-variance"], EVERYWHERE, (float("nan"),), hidden)
+    return Combination((found[0], one_pass), complete=True)
 
 
 def _name_several(several: Combination, calls: Evidence, evidence: Evidence) -> Investigation:

@@ -92,7 +92,26 @@ def _variance_of_first(axis: float) -> dict[str, Any]:
     return {"batch_var": lambda m, x, mean: _var(m, _first(m, x, axis), mean)}
 
 
+def _too_large(m: ReferenceModel, rows: int, axis: float) -> float:
+    """Return by what a mean is too large whose sum is divided by the length of one axis of x."""
+    sizes, features = _spread(m, rows)
+    lengths = [*sizes[:features], m.config.features, *sizes[features:]]
+    return rows / lengths[int(axis)]
+
+
+def _divided_by_length(axis: float) -> dict[str, Any]:
+    return {
+        "batch_mean": lambda m, x: _mean(m, x) * _too_large(m, x.shape[0], axis),
+        "batch_var": lambda m, x, mean: _var(m, x, mean) * _too_large(m, x.shape[0], axis),
+    }
+
+
 for _id, _words, _steps in (
+    (
+        "divided-by-one-axis",
+        "sums over all axes of x are divided by the length of axis {c} alone",
+        _divided_by_length,
+    ),
     ("axis-left-out", "the statistics leave out axis {c} of x: each position has its own", _both),
     (
         "axis-left-out-of-variance",

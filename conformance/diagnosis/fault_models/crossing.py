@@ -130,9 +130,12 @@ for _name, (_words, _formula, _one_pass) in _ONE_PASS.items():
         )
 
 
-def _welford_with_old_means(x: Approximate) -> Approximate:
-    """Return the mean of (x_k − μ_k₋₁)², (D,), where μ_k₋₁ is the mean of the rows before, or 0."""
-    squares, mean = [], exact(np.zeros(x.shape[1]))
+def _welford_with_old_means(x: Approximate, *, from_first: bool) -> Approximate:
+    """Return the mean of (x_k − μ_k₋₁)², (D,), where μ_k₋₁ is the mean of the rows before.
+
+    ``from_first``: the first row is the first mean; else that is 0.
+    """
+    squares, mean = [], x[0] if from_first else exact(np.zeros(x.shape[1]))
     for count in range(x.shape[0]):
         delta = x[count] - mean
         squares.append(delta * delta)
@@ -140,13 +143,17 @@ def _welford_with_old_means(x: Approximate) -> Approximate:
     return sum(squares[1:], start=squares[0]) / float(x.shape[0])
 
 
-alternative(
-    "welford-with-old-means",
-    "Welford's sum takes the distance from the mean before each row twice",
-    "v = mean((x_k−μ_k₋₁)²)",
-    remedy="multiply the distance from the mean before a row by that from the mean after it",
-    batch_var=lambda m, x, mean: _welford_with_old_means(x),
-)
+for _from_first in (False, True):
+    alternative(
+        "welford-with-old-means" + "-from-first-row" * _from_first,
+        "Welford's sum takes the distance from the mean before each row twice"
+        + ", and starts with the first row" * _from_first,
+        "v = mean((x_k−μ_k₋₁)²)",
+        remedy="multiply the distance from the mean before a row by that from the mean after it",
+        batch_var=lambda m, x, mean, first=_from_first: _welford_with_old_means(
+            x, from_first=first
+        ),
+    )
 alternative(
     "momentum-and-eps-exchanged",
     "momentum and ε are exchanged",

@@ -11,7 +11,7 @@ from math import gcd
 import numpy as np
 
 from conformance.diagnosis.approximate import Approximate, average, total
-from conformance.diagnosis.fault_model import Parameter, family
+from conformance.diagnosis.fault_model import Parameter, alternative, family
 from conformance.diagnosis.fault_models.rows import BLOCKS
 from conformance.diagnosis.reference_model import Pair, ReferenceModel
 
@@ -83,6 +83,38 @@ family(
     },
     remedy="take deviations from the mean of all parts",
     needs=2,
+)
+
+
+def _weighted_by_other(x: Approximate, size: int) -> Pair:
+    """Return the mean and variance where each of two merged means has the weight of the other."""
+    mean, squares = x[0] * 0.0, x[0] * 0.0
+    for at in range(0, x.shape[0], size):
+        part = x[at : at + size]
+        count, centre = float(part.shape[0]), average(part, 0)[0]
+        step = centre - mean
+        mean = mean + step * (at / (at + count)) if at else centre
+        squares = squares + total((part - centre) * (part - centre), 0)[0]
+        if at:
+            squares = squares + step * step * (at * count / (at + count))
+    return mean, squares / float(x.shape[0])
+
+
+family(
+    "means-weighted-by-other",
+    "chunks of {c} rows are merged with the weight of each mean given to the other",
+    _BLOCK,
+    lambda c: {"statistics": lambda m, x: _weighted_by_other(x, int(c))},
+    formula="μ = μ₁ + (μ₂−μ₁)·n₁/(n₁+n₂)",
+    remedy="weigh the step from one mean to another by the rows of the other: n₂/(n₁+n₂)",
+    needs=2,
+)
+alternative(
+    "variance-within-rows",
+    "the variance is that within each row, which is zero: the spread of the rows is missing",
+    "v = 0",
+    remedy="take deviations from the mean of all rows, or add the spread of the parts' means",
+    batch_var=lambda m, x, mean: mean * 0.0,
 )
 
 

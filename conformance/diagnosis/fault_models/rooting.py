@@ -6,7 +6,15 @@ from __future__ import annotations
 # ruff: noqa: ARG005
 import numpy as np
 
-from conformance.diagnosis.approximate import exact, map_values, maximum, root, single, where
+from conformance.diagnosis.approximate import (
+    Approximate,
+    exact,
+    map_values,
+    maximum,
+    root,
+    single,
+    where,
+)
 from conformance.diagnosis.fault_model import ANY_SIZE, Parameter, alternative, family
 from conformance.diagnosis.formulas import add_eps
 from conformance.diagnosis.reference_model import ReferenceModel
@@ -46,6 +54,24 @@ alternative(
     remedy=_INSIDE,
     inverse_std=lambda m, var: 1 / (root(add_eps(var, m.eps)) + m.eps),
 )
+
+
+def _refined(m: ReferenceModel, var: Approximate, steps: int) -> Approximate:
+    """Return 1/√(var+ε) after steps of Newton's method towards 1/√var."""
+    r = 1 / root(add_eps(var, m.eps))
+    for _ in range(steps):
+        r = r * (1.5 - 0.5 * var * r * r)
+    return r
+
+
+for _steps in (1, 2, 3):
+    alternative(
+        f"newton-without-eps-{_steps}",
+        f"1/√(v+ε) is refined by {_steps} step{'s' * (_steps > 1)} of Newton's method for 1/√v",
+        "r ← r·(3 − v·r²)/2",
+        remedy="refine with v + ε: r·(3 − (v+ε)·r²)/2",
+        inverse_std=lambda m, var, steps=_steps: _refined(m, var, steps),
+    )
 alternative("eps-halved", "half of ε is added", epsilon=lambda m: m.eps / 2)
 alternative("eps-rooted", "the root of ε is added to the variance", epsilon=lambda m: m.eps**0.5)
 alternative(
