@@ -223,6 +223,21 @@ class OneArray(nnx.Module):
         return self.affine[0] * (x - now[0]) / jnp.sqrt(now[1] + 1e-5) + self.affine[1]
 
 
+class StackedStatistics(nnx.Module):
+    """One array for both running statistics."""
+
+    def __init__(self, num_features):
+        self.scale = nnx.Param(jnp.ones(num_features))
+        self.bias = nnx.Param(jnp.zeros(num_features))
+        self.stats = nnx.BatchStat(jnp.stack([jnp.zeros(num_features), jnp.ones(num_features)]))
+
+    def __call__(self, x, train: bool):
+        now = jnp.stack([x.mean(0), x.var(0)]) if train else self.stats[...]
+        if train:
+            self.stats[...] = stop(0.9 * self.stats[...] + 0.1 * now)
+        return self.scale[...] * (x - now[0]) / jnp.sqrt(now[1] + 1e-5) + self.bias[...]
+
+
 class Plain:
     """No module of any framework."""
 

@@ -59,7 +59,10 @@ def as_elsewhere(node: ast.expr, parent: ast.AST, field: str, around: Around) ->
 
 
 def _given_more(node: ast.Call, around: Around) -> Iterator[ast.Call]:
-    """Yield a call with the further arguments of other calls, if their variables are there."""
+    """Yield a call with the further arguments of other calls, if their variables are there.
+
+    Calls that have different keywords do different things.
+    """
     known = {*names_in(around.function)} if around.function else set[str]()
     given = {each.arg for each in node.keywords}
     seen = set()
@@ -67,6 +70,8 @@ def _given_more(node: ast.Call, around: Around) -> Iterator[ast.Call]:
         args = [*node.args, *other.args[len(node.args) :]]
         keywords = [*node.keywords, *(each for each in other.keywords if each.arg not in given)]
         made = ast.Call(node.func, args, keywords)
+        if not given <= {each.arg for each in other.keywords}:
+            continue
         added = len(args) > len(node.args) or len(keywords) > len(node.keywords)
         used = {each.id for each in ast.walk(made) if isinstance(each, ast.Name)}
         if added and used & names <= known and ast.dump(made) not in seen:
@@ -75,14 +80,19 @@ def _given_more(node: ast.Call, around: Around) -> Iterator[ast.Call]:
 
 
 def _combined(node: ast.Name | ast.Attribute, function: Function) -> Iterator[ast.expr]:
-    """Yield what an expression is combined with elsewhere in a function: v + ε for v."""
+    """Yield what an expression is combined with elsewhere in a function: v + ε for v.
+
+    The complement of a weight is another weight.
+    """
     text = ast.unparse(node)
     seen = set[str]()
     for each in ast.walk(function):
         if not isinstance(each, ast.BinOp) or any(part is node for part in ast.walk(each)):
             continue
         whole = ast.unparse(each)
-        if text in map(ast.unparse, (each.left, each.right)) and whole not in seen:
+        complement = isinstance(each.op, ast.Sub) and isinstance(each.left, ast.Constant)
+        parts = () if complement else map(ast.unparse, (each.left, each.right))
+        if text in parts and whole not in seen:
             seen.add(whole)
             yield deepcopy(each)
 

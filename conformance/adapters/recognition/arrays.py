@@ -205,6 +205,19 @@ def _list_streams(module: Any) -> Iterator[str]:
             yield ".".join(map(str, path))
 
 
+def find_stacked(
+    specimen: Specimen, located: Located, chosen: Chosen
+) -> tuple[str, tuple[int, ...]] | None:
+    """Return the array with both running statistics of a layer that has none by itself."""
+    if any(role in located.roles for role in STATISTICS):
+        return None
+    holders = specimen.holders()
+    shapes = {path: np.shape(value_of(holders[path])) for path in chosen.train.moved}
+    sizes = sorted((len(STATISTICS), WIDTH))
+    stacked = (each for each in shapes.items() if sorted(s for s in each[1] if s != 1) == sizes)
+    return next(stacked, None)
+
+
 def check_statistics(located: Located) -> str:
     """Return which of the two statistics is missing where the other is there, or nothing."""
     there = [role for role in STATISTICS if role in located.roles]

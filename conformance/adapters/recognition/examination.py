@@ -15,6 +15,7 @@ from conformance.adapters.recognition.arrays import (
     Located,
     add_extra,
     check_statistics,
+    find_stacked,
     locate_arrays,
 )
 from conformance.adapters.recognition.building import label_of, make_specimen
@@ -106,6 +107,8 @@ class Examination:
         located = locate_arrays(self._specimen, self._fit, chosen)
         if located.other_form:
             raise AdapterError(_explain_other_form(self._name, located.other_form))
+        if stacked := find_stacked(self._specimen, located, chosen):
+            raise AdapterError(_explain_stacked(self._name, *stacked))
         missing = check_statistics(located)
         if missing:
             msg = (
@@ -262,6 +265,16 @@ def _explain_other_form(name: str, path: str) -> str:
         "the requirements read and write the running variance. Write an adapter that converts it "
         f"in read and write: Implementation(name=…, build=…). {GUIDE} If it is the variance all "
         f'the same: Implementation.nnx({label_of(name)}, running_var="{path}").'
+    )
+
+
+def _explain_stacked(name: str, path: str, shape: tuple[int, ...]) -> str:
+    sizes = ", ".join("D" if size == WIDTH else str(size) for size in shape)
+    return (
+        f"{name} keeps its running mean and its running variance in one array, {path}, of shape "
+        f"({sizes}), and the requirements read and write each by itself. Keep them in attributes "
+        "of their own, or write an adapter that takes them apart in read and write: "
+        f"Implementation(name=…, build=…). {GUIDE}"
     )
 
 

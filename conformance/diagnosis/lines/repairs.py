@@ -137,7 +137,7 @@ def repairs_as_before(
     for each in repairs:
         same, once = (_evaluations(t, before.expressions[each.at].place) for t in (traced, before))
         turn = len(same) - 1 if each.parted else once.index(each.at)  # of the last part
-        if each.parted and len(same) > len(once):  # wrong for more parts than one
+        if len(same) > len(once):  # there are more parts, and it is wrong for more than one
             return None
         if turn not in range(len(same)):
             if len(repairs) > 1:  # the other mode may need some of them

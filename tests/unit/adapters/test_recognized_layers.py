@@ -162,6 +162,7 @@ def test_random_streams_are_further_state():
         ("OfEnum", 'flag="phase", flag_values='),
         ("StandardDeviation", r"running_std is not a variance.*Implementation\(name=…, build=…\)"),
         ("OneArray", r"affine \(2, 3\), stats \(2, 3\).*read and write"),
+        ("StackedStatistics", r"in one array, stats, of shape \(2, D\).*read and write"),
         ("Plain", r"f\(x, gamma, beta, mean, var, training, momentum, eps\)"),
         ("make_pair", r"returned a tuple.*f\(x, gamma, beta"),
     ],

@@ -83,6 +83,18 @@ def test_statements_are_exchanged(body: str, text: str):
         ("def f(a):\n    return a or self.a\n", Rank.CALL, "self.a if a is None else a"),
         ("def f(s, m):\n    v = s\n    return v\n", Rank.TERM, "v = s - m ** 2"),
         ("def f(s, r):\n    return s[:, 0]\n", Rank.PRODUCT, "(s * r)[:, 0]"),
+        (
+            "def f(v, e):\n    r = rsqrt(v + e)\n    return r * (3 - v * r * r) / 2\n",
+            Rank.OPERATION,
+            "(v + e) * r",
+        ),
+        ("def f(s, k):\n    g(s, k)\n    h(x)\n    g(s)\n", Rank.CALL, "g(s, k)"),
+        (
+            "def f(s, x):\n    m = mean(x)\n    s.m[...] = 0.9 * s.m[...] + m\n"
+            "    return norm(x, s.m[...])\n",
+            Rank.CHOICE,
+            "norm(x, m)",
+        ),
         ("def f(w, g):\n    a = w.m()\n    b = w.v()\n", Rank.NAMES, "a = g.m(); b = g.v()"),
         (
             "class C:\n"

@@ -45,6 +45,8 @@ def diagnose_fault(name: str) -> Diagnosis:
         ("flag-truthy", "flag-truthy"),
         ("functional-mean-stopped", "backward-without-centring"),
         ("running-var-float16", "stored-dtype"),
+        ("either-flag-evaluates", "either-flag-evaluates"),
+        pytest.param("mode-of-the-module-wins", "mode-of-the-module-wins", marks=exhaustive),
         pytest.param(
             "backward-without-projection", "backward-without-projection", marks=exhaustive
         ),

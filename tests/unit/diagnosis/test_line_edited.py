@@ -358,6 +358,59 @@ def test_what_shows_after_other_calls_only_is_edited_after_them(find: Find):
     assert (line.text, line.new) == ("corrects=True", "corrects = False")
 
 
+def test_a_cache_that_nothing_invalidates_is_shown(find: Find):
+    """It is right until the statistics change; then the condition that keeps it is wrong."""
+    (line,) = find(
+        """
+        def __init__(self, d, momentum, eps, rngs):
+            super().__init__(d, momentum, eps, rngs)
+            self.kept, self.ready = nnx.Cache(jnp.ones(d)), False
+
+        def __call__(self, x, use_running_average):
+            if not use_running_average:
+                return super().__call__(x, False)
+            if not self.ready:
+                self.kept[...] = 1 / jnp.sqrt(self.running_var[...] + self.eps)
+                self.ready = True
+            z = (x - self.running_mean[...]) * self.kept[...]
+            return self.gamma[...] * z + self.beta[...]
+        """,
+        name="edit_of_cache",
+    )
+    assert line is not None
+    assert (line.text, line.how) == ("not self.ready", "without")
+
+
+def test_an_argument_that_does_not_override_the_mode_is_shown(find: Find):
+    """Only calls after module.eval() are wrong."""
+    (line,) = find(
+        """
+        def __init__(self, d, momentum, eps, rngs):
+            super().__init__(d, momentum, eps, rngs)
+            self.use_running_average = False
+
+        def __call__(self, x, use_running_average=None):
+            return super().__call__(x, use_running_average or self.use_running_average)
+        """,
+        name="edit_of_mode",
+    )
+    assert line is not None
+    assert line.text == "use_running_average or self.use_running_average"
+
+
+def test_results_of_16_bits_are_compared(find: Find):
+    """A result that is only rounded is not one that is missing."""
+    lines = find(
+        """
+        def __call__(self, x, use_running_average):
+            return super().__call__(x, use_running_average).astype(jnp.bfloat16)
+        """,
+        name="edit_of_rounding",
+    )
+    line = next(filter(None, lines))
+    assert line.text == "super().__call__(x, use_running_average).astype(jnp.bfloat16)"
+
+
 @pytest.mark.parametrize(
     ("name", "kept", "step", "text", "new"),
     [

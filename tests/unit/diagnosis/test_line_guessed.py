@@ -178,6 +178,33 @@ def test_a_helper_that_stops_gradients_gives_way_to_its_call(find: Find):
             "sum(len(part) * part.var(0) for part in parts)",
         ),
         pytest.param(
+            "part_of_merged",
+            """
+            def moments(self, x):
+                count, mean, squares = 0, 0.0, 0.0
+                for at in range(0, len(x), 4):
+                    part = x[at : at + 4]
+                    delta, rows = part.mean(0) - mean, len(part)
+                    count = count + rows
+                    mean = mean + delta * rows / count
+                    weight = count * rows / (count + rows)
+                    squares = squares + rows * part.var(0) + delta * delta * weight
+                return mean, squares / count
+            """,
+            "squares + rows * part.var(0) + delta * delta * weight",
+        ),
+        pytest.param(
+            "part_of_padded",
+            """
+            def moments(self, x):
+                padded = jnp.pad(x, ((0, -len(x) % 8), (0, 0))).reshape(-1, 8, x.shape[1])
+                mean = padded.sum((0, 1)) / len(x)
+                deviations = padded - mean
+                return mean, jnp.square(deviations).sum((0, 1)) / len(x)
+            """,
+            "padded - mean",
+        ),
+        pytest.param(
             "part_of_chunks",
             """
             def moments(self, x):
