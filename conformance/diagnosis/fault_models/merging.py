@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from math import gcd
 
@@ -86,25 +86,52 @@ family(
 )
 
 
-def _weighted_by_other(x: Approximate, size: int) -> Pair:
-    """Return the mean and variance where each of two merged means has the weight of the other."""
+_Weight = Callable[[float, float], float]
+"""A number for a part by the rows before it and its own."""
+
+
+def _step_weight(before: float, own: float) -> float:
+    """Return the weight of a squared step between two means: n₁·n₂/(n₁+n₂)."""
+    return before * own / (before + own)
+
+
+def _merged(x: Approximate, size: int, share: _Weight, weight: _Weight = _step_weight) -> Pair:
+    """Return the mean and variance of parts that are merged one after the other.
+
+    Args:
+        x: The batch, (N, D).
+        size: The rows of a part.
+        share: The share of the step to the mean of a part by which the mean is moved.
+        weight: The weight of the squared step in the sum of squared deviations.
+    """
     mean, squares = x[0] * 0.0, x[0] * 0.0
     for at in range(0, x.shape[0], size):
         part = x[at : at + size]
-        count, centre = float(part.shape[0]), average(part, 0)[0]
+        own, centre = float(part.shape[0]), average(part, 0)[0]
         step = centre - mean
-        mean = mean + step * (at / (at + count)) if at else centre
+        mean = mean + step * share(at, own)
         squares = squares + total((part - centre) * (part - centre), 0)[0]
-        if at:
-            squares = squares + step * step * (at * count / (at + count))
+        squares = squares + step * step * weight(at, own)
     return mean, squares / float(x.shape[0])
+
+
+def _to_part(before: float, own: float) -> float:
+    return own / (before + own)
+
+
+def _after_counting(before: float, own: float) -> float:
+    return _step_weight(before + own, own)
 
 
 family(
     "means-weighted-by-other",
     "chunks of {c} rows are merged with the weight of each mean given to the other",
     _BLOCK,
-    lambda c: {"statistics": lambda m, x: _weighted_by_other(x, int(c))},
+    lambda c: {
+        "statistics": lambda m, x: _merged(
+            x, int(c), lambda before, own: before / (before + own) if before else 1.0
+        )
+    },
     formula="μ = μ₁ + (μ₂−μ₁)·n₁/(n₁+n₂)",
     remedy="weigh the step from one mean to another by the rows of the other: n₂/(n₁+n₂)",
     needs=2,
@@ -116,41 +143,11 @@ alternative(
     remedy="take deviations from the mean of all rows, or add the spread of the parts' means",
     batch_var=lambda m, x, mean: mean * 0.0,
 )
-
-
-def _halfway(x: Approximate, size: int) -> Pair:
-    """Return the mean and variance where the means of two parts are merged as if of equal size."""
-    mean, squares = x[0] * 0.0, x[0] * 0.0
-    for at in range(0, x.shape[0], size):
-        part = x[at : at + size]
-        centre = average(part, 0)[0]
-        step, count = centre - mean, float(part.shape[0])
-        squares = squares + total((part - centre) * (part - centre), 0)[0]
-        if at:
-            squares = squares + step * step * (at * count / (at + count))
-        mean = mean + step / 2.0 if at else centre
-    return mean, squares / float(x.shape[0])
-
-
-def _merged_after_counting(x: Approximate, size: int) -> Pair:
-    """Return the mean and variance where the weight of a step counts the part itself twice."""
-    mean, squares = x[0] * 0.0, x[0] * 0.0
-    for at in range(0, x.shape[0], size):
-        part = x[at : at + size]
-        count, end = float(part.shape[0]), at + part.shape[0]
-        centre = average(part, 0)[0]
-        step = centre - mean
-        mean = mean + step * (count / end)
-        squares = squares + total((part - centre) * (part - centre), 0)[0]
-        squares = squares + step * step * (end * count / (end + count))
-    return mean, squares / float(x.shape[0])
-
-
 family(
     "merged-after-counting",
     "chunks of {c} rows are merged with the number of rows after a chunk, not before it",
     _BLOCK,
-    lambda c: {"statistics": lambda m, x: _merged_after_counting(x, int(c))},
+    lambda c: {"statistics": lambda m, x: _merged(x, int(c), _to_part, _after_counting)},
     formula="M₂ += δ²·n·k/(n+k), where n counts the chunk's k rows already",
     remedy="weigh δ² by the number of rows before the chunk, and count its rows afterwards",
     needs=2,
@@ -160,7 +157,9 @@ family(
     "equal parts of the batch, of {c} rows if N is a multiple of it, are merged with the number of "
     "rows after a part, not before it",
     _BLOCK,
-    lambda c: {"statistics": lambda m, x: _merged_after_counting(x, gcd(x.shape[0], int(c)))},
+    lambda c: {
+        "statistics": lambda m, x: _merged(x, gcd(x.shape[0], int(c)), _to_part, _after_counting)
+    },
     formula="M₂ += δ²·n·k/(n+k), where n counts the part's k rows already",
     remedy="weigh δ² by the number of rows before the part, and count its rows afterwards",
     needs=2,
@@ -169,7 +168,9 @@ family(
     "means-merged-halfway",
     "chunks of {c} rows are merged with the midpoint of two means, whatever their sizes",
     _BLOCK,
-    lambda c: {"statistics": lambda m, x: _halfway(x, int(c))},
+    lambda c: {
+        "statistics": lambda m, x: _merged(x, int(c), lambda before, own: 0.5 if before else 1.0)
+    },
     remedy="weigh each mean by its rows",
     needs=2,
 )
