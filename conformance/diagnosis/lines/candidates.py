@@ -11,7 +11,7 @@ import numpy as np
 from conformance.diagnosis.approximate import Approximate, Float64
 from conformance.diagnosis.lines.expressions import Expression, is_clear, tolerance
 from conformance.diagnosis.lines.known_values import KnownValues, is_number
-from conformance.diagnosis.lines.padding import PaddedValues, without_padding
+from conformance.diagnosis.lines.padded_values import PaddedValues, without_padding
 from conformance.diagnosis.lines.parts import statistics_of_parts
 from conformance.diagnosis.lines.right_operands import reads_state, uses_right_values
 from conformance.diagnosis.lines.right_values import GIVEN, RightValues

@@ -20,7 +20,7 @@ from conformance.diagnosis.lines.candidates import (
     with_padding_removed,
 )
 from conformance.diagnosis.lines.expressions import Expression, Place
-from conformance.diagnosis.lines.padding import PaddedValues
+from conformance.diagnosis.lines.padded_values import PaddedValues
 from conformance.diagnosis.lines.parts import MOST_ROWS, statistics_of_parts
 from conformance.diagnosis.lines.right_operands import uses_right_values
 from conformance.diagnosis.lines.right_values import RightValues

@@ -32,6 +32,7 @@ INFRASTRUCTURE = {
     *("call_programs", "name_flow", "name_origins", "values", "wire"),
     *("attribute_origins", "other_expressions", "source_edits"),
     *("block_edits", "context_edits", "default_edits", "edit", "edited_functions"),
+    "elsewhere_edits",
 }
 """Modules that define no operation."""
 
