@@ -69,7 +69,10 @@ def test_the_command_judges_a_family(tmp_path: Path):
     """``faults --gallery modelled`` judges a family, and ``run`` a member."""
     done = conformance("faults", "--gallery", "modelled", "rooting", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "31 of 31 faults are caught; 31 of 31 listed pairs are violated." in done.stdout
+    count = sum(record.module.endswith(".rooting") for record in MODELLED.values())
+    caught = f"{count} of {count} faults are caught; {count} of {count} listed pairs are violated."
+    assert count > 20
+    assert caught in done.stdout
 
     done = conformance("run", "modelled:eps-outside", "-k", "EPS-1", cwd=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
