@@ -8,14 +8,13 @@ from copy import deepcopy
 
 from conformance.adapters.operations.edit import Around
 from conformance.adapters.operations.other_expressions import (
+    SHAPES,
     Function,
     Others,
     Rank,
     is_target,
     names_in,
 )
-
-_SHAPES = {"shape", "ndim", "size", "dtype"}
 
 
 def calls_of(tree: ast.Module) -> dict[str, list[tuple[ast.Call, frozenset[str]]]]:
@@ -117,7 +116,7 @@ class _Local(ast.NodeTransformer):
         return node
 
     def _read(self, node: ast.expr) -> ast.expr | None:
-        if not isinstance(node, ast.Attribute) or node.attr not in self._names - _SHAPES:
+        if not isinstance(node, ast.Attribute) or node.attr not in self._names - SHAPES:
             return None
         self.found = True
         return ast.Name(node.attr, ast.Load())

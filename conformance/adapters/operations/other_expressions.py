@@ -75,7 +75,9 @@ _CHOOSING = {"where", "select", "cond", "switch"}
 
 _ARRANGING = {"squeeze", "reshape", "ravel", "flatten", "transpose", "swapaxes"}
 _DTYPES = {"bfloat16", "float16", "half", "float32"}
-_SHAPES = {"shape", "ndim", "size", "dtype"}
+SHAPES = {"shape", "ndim", "size", "dtype"}
+"""Attributes of an array that are none of its values."""
+
 _MOST_ARGUMENTS = 5
 _LARGEST_DEGREE = 3
 """The largest integer that may be an exponent, an axis or a number of degrees of freedom."""
@@ -262,7 +264,7 @@ def _values_in(function: Function | None, before: int) -> list[ast.expr]:
             continue
         if isinstance(each, ast.Attribute | ast.Subscript) and not is_target(each):
             known = getattr(each.value, "id", "") in names
-            if known and getattr(each, "attr", "") not in _SHAPES:
+            if known and getattr(each, "attr", "") not in SHAPES:
                 found.setdefault(ast.unparse(each), deepcopy(each))
     return [*found.values()]
 
