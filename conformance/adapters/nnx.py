@@ -15,6 +15,7 @@ from flax import nnx
 
 from conformance.adapters.calling import DEFAULT, Calling
 from conformance.adapters.device_put import put_on_device
+from conformance.adapters.parts import Key, replace_part, split_part, take_part
 from conformance.adapters.protocols import ARRAYS, COUNT, MANY, NEUTRAL, STATISTICS, Config, is_line
 from conformance.adapters.rngs import construct
 
@@ -53,7 +54,7 @@ class Access:
 
     Attributes:
         names: Pairs of a name in ``ARRAYS``, or ``COUNT``, and the name of the attribute. A name
-            with dots, "bn.scale", is that of a submodule's attribute.
+            with dots, "bn.scale", is that of a submodule's attribute; "stats[0]" is a part of one.
         features: D.
         shapes: Pairs of such a name and the shape of the array, where that is not (D,).
         calling: How the module is called.
@@ -79,8 +80,14 @@ class Access:
     @cached_property
     def places(self) -> dict[str, tuple[tuple[str, ...], str]]:
         """The paths to the modules with the attributes, and the attributes' names in them."""
-        split = {ours: own.split(".") for ours, own in self.names}
+        split = {ours: split_part(own)[0].split(".") for ours, own in self.names}
         return {ours: (tuple(path), name) for ours, (*path, name) in split.items()}
+
+    @cached_property
+    def parts(self) -> dict[str, Key]:
+        """Which part of an attribute an array is, where it is not the whole."""
+        keys = {ours: split_part(own)[1] for ours, own in self.names}
+        return {ours: key for ours, key in keys.items() if key}
 
     @cached_property
     def unusual(self) -> dict[str, tuple[int, ...]]:
@@ -121,13 +128,16 @@ class NnxLayer:
         return self.access.attributes
 
     def holder(self, array: str) -> Any:
-        """Return the attribute that holds the array: a Variable, a bare array or None."""
+        """Return the attribute that holds the array: a Variable, a bare array or None.
+
+        It may hold others, too; see ``Access.parts``.
+        """
         return getattr(*self._locate(array), None)
 
     def held_at(self, attribute: str) -> Any:
         """Return an attribute, by its name with dots; None if there is none."""
         owner = self.module
-        for part in attribute.split("."):
+        for part in split_part(attribute)[0].split("."):
             owner = getattr(owner, part, None)
         return owner
 
@@ -144,8 +154,10 @@ class NnxLayer:
         for array in self.access.read_in_order:
             holder = self.holder(array)
             if holder is not None:
-                is_variable = isinstance(holder, nnx.Variable)
-                found[array] = holder.get_value() if is_variable else holder
+                found[array] = value_of(holder)
+        for array, key in self.access.parts.items():
+            if array in found:
+                found[array] = take_part(found[array], key)
         for array, shape in self.access.shapes:
             if array in found:
                 found[array] = flatten(found[array], shape)
@@ -163,6 +175,9 @@ class NnxLayer:
         arrays = put_on_device(*values.values())
         for (array, value), on_device in zip(values.items(), arrays, strict=True):
             holder = self.holder(array)
+            if array in self.access.parts:
+                self._write_part(array, on_device)
+                continue
             if not isinstance(holder, nnx.Variable):
                 shape = self.access.unusual.get(array, value.shape)
                 new = int(value) if array == COUNT else on_device.reshape(shape)
@@ -176,6 +191,16 @@ class NnxLayer:
                 dtype = getattr(current, "dtype", None)
                 same = dtype == value.dtype  # converting to the same dtype would double the cost
                 holder.set_value(on_device if same else jnp.asarray(value, dtype))
+
+    def _write_part(self, array: str, value: Any) -> None:
+        holder, key = self.holder(array), self.access.parts[array]
+        held = value_of(holder)
+        part = take_part(held, key)
+        new = replace_part(held, key, jnp.asarray(value, part.dtype).reshape(part.shape))
+        if isinstance(holder, nnx.Variable):
+            holder.set_value(new)
+        else:
+            setattr(*self._locate(array), new)
 
     def around(self, module: Any) -> NnxLayer:
         """Return a layer for another module of the class, such as a clone or a restored copy."""
@@ -195,6 +220,11 @@ class NnxLayer:
             if not name.startswith("_pytree__")
             and not isinstance(value, nnx.Variable | jax.Array | np.ndarray | nnx.Pytree)
         }
+
+
+def value_of(holder: Any) -> Any:
+    """Return what a Variable holds, or what is held without one."""
+    return holder.get_value() if isinstance(holder, nnx.Variable) else holder
 
 
 def flatten(value: Any, shape: tuple[int, ...]) -> Any:
@@ -251,8 +281,7 @@ def _unusual_shapes(layer: NnxLayer, features: int) -> tuple[tuple[str, tuple[in
     """Return the shapes with D numbers along one axis among several."""
     found = []
     for name in layer.attributes:
-        holder = layer.holder(name)
-        value = holder.get_value() if isinstance(holder, nnx.Variable) else holder
+        value = take_part(value_of(layer.holder(name)), layer.access.parts.get(name, ()))
         shape = np.shape(value) if hasattr(value, "shape") else ()
         if len(shape) > 1 and is_line(shape, features):
             found.append((name, tuple(shape)))

@@ -27,7 +27,10 @@ def _merged_from_two_states(module: Any, fresh: Any) -> Any:
 
 
 def _through_pure_dict(module: Any, fresh: Any) -> Any:
-    values = copy_through_numpy(nnx.to_pure_dict(nnx.state(module)))
+    before = nnx.state(module)
+    if any(isinstance(leaf.get_value(), dict) for _, leaf in nnx.to_flat_state(before)):
+        return _through_flat_state(module, fresh)  # NNX takes its keys for names of attributes
+    values = copy_through_numpy(nnx.to_pure_dict(before))
     graphdef, state = nnx.split(fresh)
     nnx.replace_by_pure_dict(state, values)
     return nnx.merge(graphdef, state)

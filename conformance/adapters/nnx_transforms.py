@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, cast
@@ -12,8 +12,12 @@ import jax.numpy as jnp
 from flax import nnx
 
 from conformance.adapters.calling import Calling
-from conformance.adapters.nnx import NnxLayer, flatten
+from conformance.adapters.nnx import NnxLayer, flatten, value_of
+from conformance.adapters.parts import keys_of, split_part, take_part
 from conformance.adapters.protocols import PARAMETERS, Layer
+
+Path = tuple[Any, ...]
+"""Of a leaf in the state of a module; of a part of one, with its key."""
 
 
 def merged_call(
@@ -126,21 +130,32 @@ def _nnx_lanes(calling: Calling, graphdef: Any, state: Any, xs: Any) -> Any:
     return nnx.vmap(lane)(xs)
 
 
-def path_of(layer: NnxLayer, name: str) -> tuple[Any, ...]:
+def path_of(layer: NnxLayer, name: str) -> Path:
     """Return the path of one of the named arrays in the state of the module.
 
     An attribute may be a property that returns the Variable of a module inside.
     """
-    return path_at(layer, layer.attributes[name])
+    return (*path_at(layer, layer.attributes[name]), *layer.access.parts.get(name, ()))
 
 
-def path_at(layer: NnxLayer, attribute: str) -> tuple[Any, ...]:
+def path_at(layer: NnxLayer, attribute: str) -> Path:
     """Return the path of an attribute, by its name with dots, in the state of the module."""
     held = layer.held_at(attribute)
     for path, node in nnx.iter_graph(layer.module):
         if node is held and path:
             return tuple(path)
-    return tuple(attribute.split("."))
+    return tuple(split_part(attribute)[0].split("."))
+
+
+def split_leaves(layer: NnxLayer, leaves: Mapping[Path, Any]) -> dict[Path, Any]:
+    """Return leaves by path, and in the place of one that holds several arrays its parts."""
+    split = {path_at(layer, layer.attributes[name]) for name in layer.access.parts}
+    found = {}
+    for path, leaf in leaves.items():
+        keys = keys_of(leaf) if path in split else ()
+        parts = {(*path, key): take_part(leaf, (key,)) for key in keys}
+        found |= parts or {path: leaf}
+    return found
 
 
 def gradients_of_params(layer: NnxLayer, gradients: Any) -> dict[str, Any]:
@@ -151,8 +166,11 @@ def gradients_of_params(layer: NnxLayer, gradients: Any) -> dict[str, Any]:
         gradients: The state that ``nnx.grad`` returned.
     """
     found = dict(nnx.to_flat_state(gradients))
-    paths = {name: path_of(layer, name) for name in PARAMETERS if name in layer.attributes}
+    own = {name: layer.attributes[name] for name in PARAMETERS if name in layer.attributes}
+    paths = {name: path_at(layer, attribute) for name, attribute in own.items()}
     there = {name: found[path] for name, path in paths.items() if path in found}
+    for name in layer.access.parts.keys() & there.keys():
+        there[name] = take_part(value_of(there[name]), layer.access.parts[name])
     for name in layer.access.unusual.keys() & there.keys():
         there[name] = flatten(there[name][...], layer.access.unusual[name])
     return there

@@ -45,7 +45,10 @@ ROWS = (
     ),
     Requirement(
         id="BN-STATE-4",
-        statement="momentum and eps are static attributes: no leaf of the state depends on them.",
+        statement=(
+            "momentum and eps are static attributes: no leaf of the state depends on them, but "
+            "for further state that is declared."
+        ),
         needs=Capability.NNX,
         why="A hyper-parameter among the leaves is saved, donated and possibly optimised.",
         mistakes=("self.momentum = jnp.asarray(momentum)", "nnx.Variable(momentum)"),

@@ -11,7 +11,7 @@ from flax import nnx
 from conformance.adapters.errors import describe
 from conformance.adapters.nnx import NnxLayer
 from conformance.adapters.nnx_restoring import COPIED, RESTORED
-from conformance.adapters.nnx_transforms import path_of
+from conformance.adapters.nnx_transforms import path_at
 from conformance.adapters.operations.values import Impossible, Live
 
 
@@ -74,7 +74,7 @@ def update_from(layer: NnxLayer, source: NnxLayer, names: list[str]) -> None:
         source: A layer of the same configuration.
         names: Names of arrays, and of the count of updates.
     """
-    chosen = {path_of(layer, name) for name in names}
+    chosen = {path_at(layer, layer.attributes[name]) for name in names}
     flat = nnx.to_flat_state(nnx.state(source.module))
     of_chosen: list[Any] = [(path, leaf) for path, leaf in flat if path in chosen]
     nnx.update(layer.module, nnx.from_flat_state(of_chosen))

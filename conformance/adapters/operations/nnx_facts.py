@@ -15,10 +15,11 @@ import numpy as np
 from flax import nnx
 
 from conformance.adapters.implementation import Implementation
-from conformance.adapters.nnx import NnxLayer, to_numpy
-from conformance.adapters.nnx_transforms import merged_call, path_at, path_of
+from conformance.adapters.nnx import NnxLayer, to_numpy, value_of
+from conformance.adapters.nnx_transforms import merged_call, path_at, path_of, split_leaves
 from conformance.adapters.operations.attribute_origins import find_attribute
 from conformance.adapters.operations.values import Live, numbers
+from conformance.adapters.parts import Key, split_part, take_part
 from conformance.adapters.protocols import ARRAYS, Config
 
 _FILTERS: dict[str, tuple[Any, ...]] = {
@@ -36,12 +37,17 @@ def describe_holders(layer: NnxLayer) -> dict[str, dict[str, Any]]:
         and ``dtype`` of its value; ``identity``, a number of the object; and ``metadata``, the
         repr of a Variable's metadata.
     """
-    return {name: _describe(layer.holder(name)) for name in ARRAYS if name in layer.attributes}
+    parts = layer.access.parts
+    return {
+        name: _describe(layer.holder(name), parts.get(name, ()))
+        for name in ARRAYS
+        if name in layer.attributes
+    }
 
 
-def _describe(holder: Any) -> dict[str, Any]:
+def _describe(holder: Any, key: Key) -> dict[str, Any]:
     is_variable = isinstance(holder, nnx.Variable)
-    value = holder.get_value() if is_variable else holder
+    value = take_part(value_of(holder), key)
     kind = type(holder)
     return {
         "title": f"{kind.__module__.split('.')[0]}.{kind.__name__}",
@@ -49,7 +55,7 @@ def _describe(holder: Any) -> dict[str, Any]:
         "is_variable": is_variable,
         "shape": [int(size) for size in np.shape(value)],
         "dtype": str(getattr(value, "dtype", type(value).__name__)),
-        "identity": id(holder),
+        "identity": hash((id(holder), *key)),
         "metadata": repr(holder.get_metadata()) if is_variable else "",
     }
 
@@ -79,13 +85,17 @@ def read_leaves(layer: NnxLayer) -> list[list[Any]]:
 
 
 def _leaves(layer: NnxLayer, selected: str) -> dict[tuple[Any, ...], Any]:
+    return split_leaves(layer, _whole_leaves(layer, selected))
+
+
+def _whole_leaves(layer: NnxLayer, selected: str) -> dict[tuple[Any, ...], Any]:
     flat = nnx.to_flat_state(nnx.state(layer.module, *_FILTERS[selected]))
     return {path: getattr(leaf, "get_value", lambda leaf=leaf: leaf)() for path, leaf in flat}
 
 
 def list_buffers(layer: NnxLayer) -> list[int]:
     """Return what identifies the memory of each leaf: its address, or the object itself."""
-    return [_buffer(leaf) for leaf in _leaves(layer, "all").values()]
+    return [_buffer(leaf) for leaf in _whole_leaves(layer, "all").values()]
 
 
 def _buffer(leaf: Any) -> int:
@@ -100,7 +110,7 @@ def list_assignments(layer: NnxLayer) -> list[list[Any]]:
     Returns:
         By assignment the file, line and column, and its text; none if the source cannot be read.
     """
-    names = {own.rpartition(".")[2] for own in layer.attributes.values()}
+    names = {split_part(own)[0].rpartition(".")[2] for own in layer.attributes.values()}
     found: list[list[Any]] = []
     for owner in type(layer.module).__mro__:
         if owner.__module__.partition(".")[0] in {"flax", "builtins"}:
@@ -139,7 +149,7 @@ def locate_initial(layer: NnxLayer, array: str) -> dict[str, Any] | None:
     Returns:
         ``file``, ``line``, ``column``, ``end_line``, ``end_column`` and ``text``, or None.
     """
-    *path, name = layer.attributes.get(array, "").split(".")
+    *path, name = split_part(layer.attributes.get(array, ""))[0].split(".")
     owner = layer.held_at(".".join(path)) if path else layer.module
     return find_attribute(type(owner), name)
 

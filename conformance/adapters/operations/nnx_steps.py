@@ -11,8 +11,8 @@ from flax import nnx
 
 from conformance.adapters.calling import Calling
 from conformance.adapters.device_put import put_on_device
-from conformance.adapters.nnx import NnxLayer
-from conformance.adapters.nnx_transforms import gradients_of_params
+from conformance.adapters.nnx import NnxLayer, value_of
+from conformance.adapters.nnx_transforms import gradients_of_params, split_leaves
 from conformance.adapters.operations.values import numbers
 
 
@@ -49,7 +49,8 @@ def differentiate_loss(
     programs = _programs(layer.access.calling)
     function = programs.grad_of_params if params_only_eagerly else programs.grad
     _, grads = function(layer.module, x, w)
-    paths = [list(path) for path, _ in nnx.to_flat_state(grads)]
+    leaves = {path: value_of(leaf) for path, leaf in nnx.to_flat_state(grads)}
+    paths = [list(path) for path in split_leaves(layer, leaves)]
     found = gradients_of_params(layer, grads)
     return {"leaves": paths, **{name: numbers(each) for name, each in found.items()}}
 

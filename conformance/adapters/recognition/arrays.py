@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
-from conformance.adapters.protocols import ARRAYS, STATISTICS
+from conformance.adapters.parts import last_name
+from conformance.adapters.protocols import ARRAYS, PARAMETERS, STATISTICS
 from conformance.adapters.recognition.constructor import WIDTH
 from conformance.adapters.recognition.effects import Chosen, make_batch
 from conformance.adapters.recognition.ranks import Fit
@@ -38,7 +39,7 @@ class AmbiguousError(Exception):
         for path in self.paths:
             owner, dot, _ = path.rpartition(".")
             beside = [each for each in holders if each.rpartition(".")[:2] == (owner, dot)]
-            found = {role_of(each.rpartition(".")[2]): each for each in beside}
+            found = {role_of(last_name(each)): each for each in beside}
             found[self.role] = path
             yield {role: found[role] for role in ARRAYS if role in found}
 
@@ -78,7 +79,7 @@ def locate_arrays(specimen: Specimen, fit: Fit, chosen: Chosen) -> Located:
     ]
     named: dict[str, list[str]] = {role: [] for role in ARRAYS}
     for path in fitting:
-        role = _role_by_owner(path, fitting) or role_of(path.rpartition(".")[2])
+        role = _role_by_owner(path, fitting) or role_of(last_name(path))
         if role is not None:
             named[role].append(path)
     located = Located()
@@ -125,7 +126,7 @@ def _take_named(
 def _take_misshapen(located: Located, holders: Mapping[str, Any], fitting: list[str]) -> None:
     """Take arrays of a known name that do not hold D numbers: that is the layer's fault."""
     for path, holder in holders.items():
-        role = role_of(path.rpartition(".")[2])
+        role = role_of(last_name(path))
         is_array = isinstance(holder, nnx.Variable) and np.size(value_of(holder)) <= WIDTH
         if role and role not in located.roles and path not in fitting and is_array:
             located.roles[role] = path
@@ -203,6 +204,22 @@ def _list_streams(module: Any) -> Iterator[str]:
     for path, each in nnx.iter_graph(module):
         if isinstance(each, nnx.RngState):
             yield ".".join(map(str, path))
+
+
+def find_rows(specimen: Specimen, located: Located, chosen: Chosen) -> frozenset[str]:
+    """Return the arrays whose rows are the arrays that were not found, if there are any."""
+    holders = specimen.holders()
+    moved = chosen.train.moved
+    found: set[str] = set()
+    for pair, among in ((STATISTICS, moved), (PARAMETERS, holders.keys() - moved)):
+        if not any(role in located.roles for role in pair):
+            found |= {path for path in among if is_stacked(value_of(holders[path]), WIDTH)}
+    return frozenset(found)
+
+
+def is_stacked(value: Any, features: int) -> bool:
+    """Whether an array holds two numbers per feature, in a row each."""
+    return np.shape(value) == (2, features)
 
 
 def find_stacked(

@@ -130,7 +130,11 @@ def _assign_roles(signature: Signature) -> dict[str, str]:
     """Return the argument of each role: the best known synonym, or what is left by elimination."""
     keywords: dict[str, str] = {}
     for role, known in ARGUMENT_NAMES.items():
-        here = [each for each in signature.parameters if argument_role_of(each) == role]
+        here = [
+            each.name
+            for each in signature.parameters.values()
+            if argument_role_of(each.name) == role and _may_be(role, each.default)
+        ]
         here.sort(
             key=lambda each: (signature.parameters[each].inherited, known.index(normalize(each)))
         )
@@ -139,6 +143,12 @@ def _assign_roles(signature: Signature) -> dict[str, str]:
     if "features" not in keywords and signature.is_open:
         return {"features": "d", "momentum": "momentum", "eps": "eps", "rngs": "rngs"} | keywords
     return keywords
+
+
+def _may_be(role: str, default: object) -> bool:
+    """Whether an argument with this default may have a role: a weight is from 0 to 1."""
+    is_number = isinstance(default, int | float) and not isinstance(default, bool)
+    return role != "momentum" or not is_number or 0 <= default <= 1
 
 
 def _repair(name: str, plan: Plan, signature: Signature) -> Plan:

@@ -15,6 +15,7 @@ from conformance.adapters.recognition.arrays import (
     Located,
     add_extra,
     check_statistics,
+    find_rows,
     find_stacked,
     locate_arrays,
 )
@@ -70,6 +71,9 @@ class Examination:
             return self._read(chosen, add_extra(self._specimen, located), domain, known.kind)
         try:
             located = self._locate(chosen)
+            if rows := find_rows(self._specimen, located, chosen):
+                return self._with_rows(rows).conclude()
+            self._check(located, chosen)
         except AmbiguousError as error:
             readings = error.list_readings(self._specimen.holders())
             lines = [self._read(chosen, Located(roles=each), domain).line for each in readings]
@@ -107,16 +111,25 @@ class Examination:
         located = locate_arrays(self._specimen, self._fit, chosen)
         if located.other_form:
             raise AdapterError(_explain_other_form(self._name, located.other_form))
+        return located
+
+    def _with_rows(self, stacked: frozenset[str]) -> Examination:
+        specimen = replace(self._specimen, stacked=stacked, _programs={})
+        return Examination(self._name, self._plan, self._signature, specimen, self._fit)
+
+    def _check(self, located: Located, chosen: Chosen) -> None:
+        """Raise an error if the running statistics cannot be read and written."""
         if stacked := find_stacked(self._specimen, located, chosen):
             raise AdapterError(_explain_stacked(self._name, *stacked))
         missing = check_statistics(located)
         if missing:
             msg = (
                 f"{self._name} has one of the running statistics, but no {missing} was found. Say "
-                f'where it is: Implementation.nnx({label_of(self._name)}, {missing}="…").'
+                f'where it is: Implementation.nnx({label_of(self._name)}, {missing}="…"). If it '
+                "is kept in another form, such as a sum or a logarithm, write an adapter that "
+                f"converts it in read and write: Implementation(name=…, build=…). {GUIDE}"
             )
             raise AdapterError(msg)
-        return located
 
     def _explain_ambiguity(self, error: AmbiguousError, lines: list[str]) -> str:
         return (
@@ -150,14 +163,18 @@ class Examination:
         left = {k: v for k, v in self._plan.arguments.items() if k not in found.values()}
         keywords = {**self._plan.keywords, **found}
         self._plan = replace(self._plan, keywords=keywords, arguments=left, guessed=())
-        self._specimen = make_specimen(self._plan)
+        self._specimen = self._build_with()
         return measure_again(self._specimen)
 
-    def _build_with(self, arguments: dict[str, float]) -> Specimen:
-        return make_specimen(self._plan, further=arguments)
+    def _build_with(self, arguments: Mapping[str, float] | None = None) -> Specimen:
+        specimen = make_specimen(self._plan, further=arguments)
+        return replace(specimen, stacked=self._specimen.stacked)
 
     def _list_candidates(self) -> dict[str, float]:
-        """Return numeric arguments whose names say nothing, while a role has no argument."""
+        """Return numeric arguments whose names say nothing, while a role has no argument.
+
+        Momentum and ε are both between 0 and 1.
+        """
         if {"momentum", "eps"} <= self._plan.keywords.keys():
             return dict.fromkeys(self._plan.guessed, GUESS / 2)
         taken = {*self._plan.keywords.values(), *self._plan.arguments}
@@ -171,7 +188,7 @@ class Examination:
         optional |= {
             name: each.default / 2
             for name, each in self._signature.parameters.items()
-            if name not in taken and type(each.default) is float and each.default
+            if name not in taken and type(each.default) is float and 0 < each.default <= 1
         }
         return dict.fromkeys(self._plan.guessed, GUESS / 2) | optional
 
@@ -189,7 +206,7 @@ class Examination:
         if swallowed:
             left = {k: v for k, v in self._plan.keywords.items() if k not in swallowed}
             self._plan = replace(self._plan, keywords=left)
-            self._specimen = make_specimen(self._plan)
+            self._specimen = self._build_with()
         return bool(swallowed)
 
     def _is_swallowed(self, own: str) -> bool:

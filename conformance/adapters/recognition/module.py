@@ -10,6 +10,7 @@ import numpy as np
 from conformance.adapters.errors import AdapterError
 from conformance.adapters.recognition.arrays import (
     has_feature_axis,
+    is_stacked,
 )
 from conformance.adapters.recognition.building import label_of, make_specimen
 from conformance.adapters.recognition.callables import GUIDE
@@ -78,9 +79,11 @@ def _has_arrays(plan: Plan, specimen: Specimen) -> bool:
         return True
     other = make_specimen(plan, features=OTHER_WIDTH).holders()
     return any(
-        has_feature_axis(np.shape(value_of(holder)), WIDTH)
-        and path in other
-        and has_feature_axis(np.shape(value_of(other[path])), OTHER_WIDTH)
+        path in other
+        and all(
+            has_feature_axis(np.shape(value_of(each)), width) or is_stacked(value_of(each), width)
+            for each, width in ((holder, WIDTH), (other[path], OTHER_WIDTH))
+        )
         for path, holder in specimen.holders().items()
     )
 

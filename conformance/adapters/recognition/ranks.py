@@ -11,7 +11,7 @@ import numpy as np
 from conformance.adapters.calling import Calling, Layout
 from conformance.adapters.errors import describe
 from conformance.adapters.recognition.mode_choice import NO_MODE, Mode
-from conformance.adapters.recognition.specimen import Specimen
+from conformance.adapters.recognition.specimen import Specimen, value_of
 
 SHAPES: Mapping[Layout, tuple[int, ...]] = {
     Layout(ndim=2): (5, 3),
@@ -140,8 +140,9 @@ def _problem(
 
 def _changed_shape(specimen: Specimen, after: Mapping[str, Any]) -> str:
     for path, holder in specimen.holders().items():
-        if path in after and after[path].shape != holder.shape:
-            return f"{path} {holder.shape} becomes {after[path].shape}"
+        before = np.shape(value_of(holder))
+        if path in after and after[path].shape != before:
+            return f"{path} {before} becomes {after[path].shape}"
     return ""
 
 

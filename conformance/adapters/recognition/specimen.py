@@ -17,6 +17,14 @@ import numpy as np
 from flax import nnx
 
 from conformance.adapters.calling import Calling
+from conformance.adapters.parts import (
+    Key,
+    keys_of,
+    name_of_part,
+    replace_part,
+    split_part,
+    take_part,
+)
 
 Values = Mapping[str, np.ndarray]
 
@@ -34,8 +42,39 @@ class Result(NamedTuple):
     after: dict[str, Any]
 
 
-def find_holders(module: Any) -> dict[str, Any]:
-    """Return the Variables and bare arrays of a module by dotted path, the outer ones first."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of several arrays that an attribute holds.
+
+    Attributes:
+        holder: The Variable, or the bare array.
+        key: Which part.
+    """
+
+    holder: Any
+    key: Key
+
+
+def find_holders(module: Any, stacked: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Return the Variables and bare arrays of a module by dotted path, the outer ones first.
+
+    Args:
+        module: The module.
+        stacked: The arrays whose rows are arrays of their own.
+
+    Returns:
+        Variables, arrays, and a ``Part`` for each array in one that holds several.
+    """
+    found: dict[str, Any] = {}
+    for path, holder in _find_whole(module).items():
+        value = value_of(holder)
+        keys = keys_of(value) if path in stacked or not hasattr(value, "shape") else ()
+        parts = {name_of_part(path, key): Part(holder, (key,)) for key in keys}
+        found |= parts or {path: holder}
+    return found
+
+
+def _find_whole(module: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     seen: set[int] = {id(module)}
     queue = [("", module)]
@@ -46,7 +85,7 @@ def find_holders(module: Any) -> dict[str, Any]:
             if not isinstance(name, str) or name.startswith("_pytree__") or id(value) in seen:
                 continue
             if isinstance(value, nnx.Variable):
-                if isinstance(value, nnx.RngState) or not hasattr(value.get_value(), "shape"):
+                if isinstance(value, nnx.RngState) or not _holds_arrays(value.get_value()):
                     continue
                 found[path] = value
             elif isinstance(value, jax.Array | np.ndarray):
@@ -59,25 +98,39 @@ def find_holders(module: Any) -> dict[str, Any]:
     return found
 
 
+def _holds_arrays(value: Any) -> bool:
+    """Whether a value is an array, or a dictionary or tuple of nothing else."""
+    if isinstance(value, dict):
+        named = all(isinstance(key, str) and key.isidentifier() for key in value)
+        return named and _holds_arrays(tuple(value.values()))
+    if isinstance(value, tuple):
+        return bool(value) and all(hasattr(each, "shape") for each in value)
+    return hasattr(value, "shape")
+
+
 def find_attribute(module: Any, path: str) -> Any:
-    """Return an attribute by dotted path, or None."""
-    for part in path.split("."):
+    """Return an attribute by dotted path, or None; of a part, that which holds it."""
+    for part in split_part(path)[0].split("."):
         module = getattr(module, part, None)
     return module
 
 
 def value_of(holder: Any) -> Any:
-    """Return the array in a Variable, or the bare array."""
+    """Return the array in a Variable, the bare array, or a part of one."""
+    if isinstance(holder, Part):
+        return take_part(value_of(holder.holder), holder.key)
     return holder.get_value() if isinstance(holder, nnx.Variable) else holder
 
 
 def _write(module: Any, values: Mapping[str, Any]) -> None:
     for path, value in values.items():
-        owner_path, _, name = path.rpartition(".")
+        attribute, key = split_part(path)
+        owner_path, _, name = attribute.rpartition(".")
         owner = find_attribute(module, owner_path) if owner_path else module
         holder = getattr(owner, name)
-        old = value_of(holder)
-        new = jnp.asarray(value, old.dtype).reshape(old.shape)
+        held = value_of(holder)
+        old = take_part(held, key)
+        new = replace_part(held, key, jnp.asarray(value, old.dtype).reshape(old.shape))
         if isinstance(holder, nnx.Variable):
             holder.set_value(new)
         else:
@@ -91,16 +144,18 @@ class Specimen:
     Attributes:
         module: The module.
         renew: Returns another one like it.
+        stacked: The arrays whose rows are arrays of their own.
     """
 
     module: Any
     renew: Callable[[], Any]
+    stacked: frozenset[str] = frozenset()
     _programs: dict[Any, Any] = field(default_factory=dict, repr=False)
     _untraceable: list[str] = field(default_factory=list, repr=False)
 
     def holders(self) -> dict[str, Any]:
-        """Return the Variables and bare arrays by dotted path."""
-        return find_holders(self.module)
+        """Return the Variables and bare arrays, and parts of them, by dotted path."""
+        return find_holders(self.module, self.stacked)
 
     def try_shape(
         self, calling: Calling, shape: tuple[int, ...], *, evaluate: bool, **more: Any
@@ -200,7 +255,7 @@ class Specimen:
         ) -> tuple[Any, dict[str, Any]]:
             anew = jax.tree.map(lambda leaf: leaf, state)  # Variables of this trace, to be written
             copy = nnx.merge(graphdef, anew)
-            return _call(copy, calling, x, evaluate, values, more)
+            return self._call(copy, calling, x, evaluate, values, more)
 
         return call
 
@@ -208,21 +263,23 @@ class Specimen:
         self, calling: Calling, x: Any, evaluate: bool, values: Values, more: Mapping[str, Any]
     ) -> Result:
         self._untraceable.append("a call")
-        return Result(*_call(self.renew(), calling, jnp.asarray(x), evaluate, values, more))
+        return Result(*self._call(self.renew(), calling, jnp.asarray(x), evaluate, values, more))
 
-
-def _call(
-    module: Any,
-    calling: Calling,
-    x: Any,
-    evaluate: bool,
-    values: Values,
-    more: Mapping[str, Any],
-) -> tuple[Any, dict[str, Any]]:
-    _write(module, values)
-    y = calling.native(module, x, evaluate, **more)
-    if not hasattr(y, "shape"):
-        kind = type(y).__name__
-        msg = f"a call returned a {kind}, not an array: name a subclass whose call returns y alone"
-        raise TypeError(msg)
-    return y, {path: value_of(holder) for path, holder in find_holders(module).items()}
+    def _call(
+        self,
+        module: Any,
+        calling: Calling,
+        x: Any,
+        evaluate: bool,
+        values: Values,
+        more: Mapping[str, Any],
+    ) -> tuple[Any, dict[str, Any]]:
+        _write(module, values)
+        y = calling.native(module, x, evaluate, **more)
+        if not hasattr(y, "shape"):
+            kind = type(y).__name__
+            msg = f"a call returned a {kind}, not an array: "
+            msg += "name a subclass whose call returns y alone"
+            raise TypeError(msg)
+        holders = find_holders(module, self.stacked)
+        return y, {path: value_of(holder) for path, holder in holders.items()}

@@ -15,6 +15,7 @@ from conformance.adapters.construction import Construction
 from conformance.adapters.driven import Driven
 from conformance.adapters.gallery import find_galleries
 from conformance.adapters.implementation import Implementation
+from conformance.adapters.parts import split_part
 from conformance.adapters.protocols import ARRAYS, COMMAND, Config
 from conformance.adapters.resolve import FILE_MODULE_PREFIX, find_registered
 from conformance.engine.sandbox.messages import Request
@@ -115,7 +116,8 @@ def blueprint_of(implementation: Implementation) -> Blueprint:
         known |= {"arguments": {name: repr(value) for name, value in made.arguments.items()}}
         known |= {"calling": asdict(made.calling) if made.calling != DEFAULT else {}}
         complete = set(ARRAYS) <= made.attributes.keys()
-        known |= {"extra": list(made.extra), "usual": complete}
+        whole = not any(split_part(own)[1] for own in made.attributes.values())
+        known |= {"extra": list(made.extra), "usual": complete and whole}
         known |= {"unusual": _unusual(made)}
     known |= {"driven": isinstance(build, Driven)}
     if (wider := implementation.wider) is not None:
