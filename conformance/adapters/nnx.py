@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from conformance.adapters.array_parts import Key, replace_part, split_part, take_part
 from conformance.adapters.calling import DEFAULT, Calling
 from conformance.adapters.device_put import put_on_device
-from conformance.adapters.parts import Key, replace_part, split_part, take_part
 from conformance.adapters.protocols import ARRAYS, COUNT, MANY, NEUTRAL, STATISTICS, Config, is_line
 from conformance.adapters.rngs import construct
 

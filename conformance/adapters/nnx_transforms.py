@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from conformance.adapters.array_parts import keys_of, split_part, take_part
 from conformance.adapters.calling import Calling
 from conformance.adapters.nnx import NnxLayer, flatten, value_of
-from conformance.adapters.parts import keys_of, split_part, take_part
 from conformance.adapters.protocols import PARAMETERS, Layer
 
 Path = tuple[Any, ...]
@@ -150,7 +150,7 @@ def path_at(layer: NnxLayer, attribute: str) -> Path:
 def split_leaves(layer: NnxLayer, leaves: Mapping[Path, Any]) -> dict[Path, Any]:
     """Return leaves by path, and in the place of one that holds several arrays its parts."""
     split = {path_at(layer, layer.attributes[name]) for name in layer.access.parts}
-    found = {}
+    found: dict[Path, Any] = {}
     for path, leaf in leaves.items():
         keys = keys_of(leaf) if path in split else ()
         parts = {(*path, key): take_part(leaf, (key,)) for key in keys}

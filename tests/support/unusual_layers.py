@@ -238,6 +238,65 @@ class StackedStatistics(nnx.Module):
         return self.scale[...] * (x - now[0]) / jnp.sqrt(now[1] + 1e-5) + self.bias[...]
 
 
+class InDictionary(StackedStatistics):
+    """A Variable with a dictionary of both running statistics."""
+
+    def __init__(self, num_features):
+        super().__init__(num_features)
+        mean, var = self.stats[...]
+        self.stats = nnx.BatchStat({"mean": mean, "var": var})
+
+    def __call__(self, x, train: bool):
+        old = self.stats.get_value()
+        now = {"mean": x.mean(0), "var": x.var(0)} if train else old
+        if train:
+            self.stats.set_value({key: stop(0.9 * old[key] + 0.1 * now[key]) for key in old})
+        z = (x - now["mean"]) / jnp.sqrt(now["var"] + 1e-5)
+        return self.scale[...] * z + self.bias[...]
+
+
+class StackedColumns(StackedStatistics):
+    """One array for both running statistics, a column of each."""
+
+    def __init__(self, num_features):
+        super().__init__(num_features)
+        self.stats = nnx.BatchStat(self.stats[...].T)
+
+    def __call__(self, x, train: bool):
+        now = jnp.stack([x.mean(0), x.var(0)], 1) if train else self.stats[...]
+        if train:
+            self.stats[...] = stop(0.9 * self.stats[...] + 0.1 * now)
+        mean, var = now.T
+        return self.scale[...] * (x - mean) / jnp.sqrt(var + 1e-5) + self.bias[...]
+
+
+class TimeConstant(_Base):
+    """An argument from which the weight of the old value follows, and that is none itself."""
+
+    def __init__(self, num_features, tau=10.0):
+        super().__init__(num_features, momentum=1 - 1 / tau)
+
+    def __call__(self, x, train: bool):
+        return self.apply(x, train)
+
+
+class Settings(NamedTuple):
+    """What a layer can be configured with."""
+
+    momentum: float = 0.9
+    eps: float = 1e-5
+
+
+class IgnoresOptions(_Base):
+    """A wrong layer: it knows its options, and uses the defaults."""
+
+    def __init__(self, num_features, **options):
+        super().__init__(num_features, *Settings(**{**options, **Settings()._asdict()}))
+
+    def __call__(self, x, train: bool):
+        return self.apply(x, train)
+
+
 class Plain:
     """No module of any framework."""
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from flax import nnx
 
+from conformance.adapters.array_parts import replace_part, take_part
 from conformance.adapters.errors import describe
-from conformance.adapters.nnx import NnxLayer
+from conformance.adapters.nnx import NnxLayer, value_of
 from conformance.adapters.nnx_restoring import COPIED, RESTORED
 from conformance.adapters.nnx_transforms import path_at
 from conformance.adapters.operations.values import Impossible, Live
@@ -74,7 +75,15 @@ def update_from(layer: NnxLayer, source: NnxLayer, names: list[str]) -> None:
         source: A layer of the same configuration.
         names: Names of arrays, and of the count of updates.
     """
-    chosen = {path_at(layer, layer.attributes[name]) for name in names}
-    flat = nnx.to_flat_state(nnx.state(source.module))
-    of_chosen: list[Any] = [(path, leaf) for path, leaf in flat if path in chosen]
-    nnx.update(layer.module, nnx.from_flat_state(of_chosen))
+    new = dict(nnx.to_flat_state(nnx.state(source.module)))
+    own = dict(nnx.to_flat_state(nnx.state(layer.module)))
+    chosen: dict[Any, Any] = {}
+    for name in names:
+        path, key = path_at(layer, layer.attributes[name]), layer.access.parts.get(name, ())
+        if not key:
+            chosen[path] = new[path]
+            continue  # else the other arrays that it holds are to stay
+        held = value_of(chosen.get(path, own[path]))
+        part = take_part(value_of(new[path]), key)
+        chosen[path] = new[path].replace(replace_part(held, key, part))
+    nnx.update(layer.module, nnx.from_flat_state(list(chosen.items())))

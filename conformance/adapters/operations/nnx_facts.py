@@ -14,12 +14,12 @@ import jax
 import numpy as np
 from flax import nnx
 
+from conformance.adapters.array_parts import Key, split_part, take_part
 from conformance.adapters.implementation import Implementation
 from conformance.adapters.nnx import NnxLayer, to_numpy, value_of
 from conformance.adapters.nnx_transforms import merged_call, path_at, path_of, split_leaves
 from conformance.adapters.operations.attribute_origins import find_attribute
 from conformance.adapters.operations.values import Live, numbers
-from conformance.adapters.parts import Key, split_part, take_part
 from conformance.adapters.protocols import ARRAYS, Config
 
 _FILTERS: dict[str, tuple[Any, ...]] = {

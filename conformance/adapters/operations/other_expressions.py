@@ -94,9 +94,9 @@ def alternatives(node: ast.expr, parent: ast.AST, field: str, function: Function
     """
     if isinstance(node, ast.Call):
         yield from _other_calls(node)
-    elif isinstance(node, ast.Tuple):
+    elif isinstance(node, ast.Tuple | ast.List):
         for one, two in combinations(range(len(node.elts[:_MOST_ARGUMENTS])), 2):
-            yield Rank.VALUE, ast.Tuple(exchanged(node.elts, one, two), ast.Load())
+            yield Rank.VALUE, type(node)(exchanged(node.elts, one, two), ast.Load())
     elif isinstance(node, ast.BinOp | ast.UnaryOp):
         yield from _other_operations(node)
     elif isinstance(node, ast.IfExp | ast.BoolOp | ast.Compare):
@@ -167,6 +167,8 @@ def _other_calls(node: ast.Call) -> Others:
         given = [each for each in args[:1] if isinstance(each, ast.Name | ast.Attribute)]
         for array in (node.func.value, *given):  # x.reshape(…), or jnp.reshape(x, …)
             yield Rank.CALL, ast.Attribute(array, "T", ast.Load())
+            exchange = ast.Attribute(array, "swapaxes", ast.Load())  # of more axes
+            yield Rank.CALL, ast.Call(exchange, [ast.Constant(0), ast.Constant(1)], [])
     yield from _without(node)
 
 

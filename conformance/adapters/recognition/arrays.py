@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
-from conformance.adapters.parts import last_name
+from conformance.adapters.array_parts import last_name
 from conformance.adapters.protocols import ARRAYS, PARAMETERS, STATISTICS
 from conformance.adapters.recognition.constructor import WIDTH
 from conformance.adapters.recognition.effects import Chosen, make_batch
@@ -219,7 +219,7 @@ def find_rows(specimen: Specimen, located: Located, chosen: Chosen) -> frozenset
 
 def is_stacked(value: Any, features: int) -> bool:
     """Whether an array holds two numbers per feature, in a row each."""
-    return np.shape(value) == (2, features)
+    return bool(np.shape(value) == (2, features))
 
 
 def find_stacked(

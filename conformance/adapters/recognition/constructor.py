@@ -147,8 +147,9 @@ def _assign_roles(signature: Signature) -> dict[str, str]:
 
 def _may_be(role: str, default: object) -> bool:
     """Whether an argument with this default may have a role: a weight is from 0 to 1."""
-    is_number = isinstance(default, int | float) and not isinstance(default, bool)
-    return role != "momentum" or not is_number or 0 <= default <= 1
+    if role != "momentum" or isinstance(default, bool) or not isinstance(default, int | float):
+        return True
+    return 0 <= default <= 1
 
 
 def _repair(name: str, plan: Plan, signature: Signature) -> Plan:

@@ -150,7 +150,8 @@ class Examination:
         candidates = self._list_candidates()
         if not candidates:
             return measured
-        found = find_changing(candidates, self._build_with, measured, measure_again)
+        found = self._list_known_options()
+        found |= find_changing(candidates, self._build_with, measured, measure_again)
         unknown = [each for each in self._plan.guessed if each not in found.values()]
         if unknown:
             plan = replace(
@@ -192,6 +193,29 @@ class Examination:
         }
         return dict.fromkeys(self._plan.guessed, GUESS / 2) | optional
 
+    def _list_known_options(self) -> dict[str, str]:
+        """Return the names that ``**kwargs`` accepts for a role, if not just any name is.
+
+        If such an argument has no effect, that is the layer's fault.
+        """
+        known: dict[str, str] = {}
+        if self._signature.is_open and not self._takes_anything():
+            for role in _HIDDEN.keys() - self._plan.keywords.keys():
+                for name, value in _HIDDEN[role].items():
+                    if role not in known and self._is_built_with({name: value / 2}):
+                        known[role] = name
+        return known
+
+    def _takes_anything(self) -> bool:
+        return self._is_built_with({_NO_OPTION: GUESS})
+
+    def _is_built_with(self, arguments: Mapping[str, float]) -> bool:
+        try:
+            self._build_with(arguments)
+        except Exception:  # noqa: BLE001  a constructor may raise anything
+            return False
+        return True
+
     def _drop_ineffective(self, measured: Measured) -> bool:
         """Drop arguments that only ``**kwargs`` takes and that change nothing: values are fixed."""
         wrong = {
@@ -203,11 +227,12 @@ class Examination:
             for role, own in self._plan.keywords.items()
             if wrong.get(role) and self._is_swallowed(own)
         }
-        if swallowed:
+        if swallowed and self._takes_anything():
             left = {k: v for k, v in self._plan.keywords.items() if k not in swallowed}
             self._plan = replace(self._plan, keywords=left)
             self._specimen = self._build_with()
-        return bool(swallowed)
+            return True
+        return False
 
     def _is_swallowed(self, own: str) -> bool:
         parameter = self._signature.parameters.get(own)
@@ -264,6 +289,9 @@ class Examination:
             return True
         return False
 
+
+_NO_OPTION = "conformance_no_option"
+"""The name of an argument that no constructor knows."""
 
 _HIDDEN: Mapping[str, Mapping[str, float]] = {
     "momentum": {"momentum": MOMENTUM, "decay": MOMENTUM},

@@ -81,7 +81,7 @@ def _measure_update(
     weight, unbiased = _measure_weight(fit, x, after, roles)
     fresh = specimen.run(calling, x, evaluate=False).after[path]
     copied = bool(np.allclose(fresh.ravel(), _statistics(fit, x)[0], rtol=1e-4))
-    starts_over = copied and weight not in {None, 0.0}
+    starts_over = copied and weight not in {None, 0.0} and not _is_one(weight)
     debiased = starts_over and bool(count) and _differs(weight, weigh(**{count: np.asarray(1)}))
     values |= many
     return Measured(

@@ -16,8 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from conformance.adapters.calling import Calling
-from conformance.adapters.parts import (
+from conformance.adapters.array_parts import (
     Key,
     keys_of,
     name_of_part,
@@ -25,6 +24,7 @@ from conformance.adapters.parts import (
     split_part,
     take_part,
 )
+from conformance.adapters.calling import Calling
 
 Values = Mapping[str, np.ndarray]
 

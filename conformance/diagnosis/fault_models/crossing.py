@@ -189,6 +189,16 @@ _FOLDS: dict[str, tuple[str, str, _Fold]] = {
         "y = γ·r·(x − μ + β)",
         lambda m, mean, r: m.gamma * r * (m.beta - mean),
     ),
+    "folded-shift-by-all-gains": (
+        "the folded shift has each mean multiplied by the sum of all γ/√(v+ε)",
+        "y = γ·r·x + (β − μ·Σγ·r)",
+        lambda m, mean, r: m.beta - mean * total(m.gamma * r, 0),
+    ),
+    "folded-shift-of-all-features": (
+        "the folded shift has the sum over all features of γ·μ/√(v+ε)",
+        "y = γ·r·x + (β − Σγ·r·μ)",
+        lambda m, mean, r: m.beta - total(m.gamma * r * mean, 0),
+    ),
 }
 
 

@@ -129,3 +129,17 @@ for _kind in ("bfloat16", "float16"):
             m, map_values(f, x - mean), mean * 0.0, var
         ),
     )
+
+
+def _truncated(m: ReferenceModel, x: Approximate, mean: Approximate, var: Approximate) -> None:
+    ReferenceModel.update(m, x, mean, var)
+    m.running_mean = map_values(np.trunc, m.running_mean)
+    m.running_var = map_values(np.trunc, m.running_var)
+
+
+alternative(
+    "statistics-truncated",
+    "the running statistics are truncated to whole numbers",
+    remedy="create them with a dtype of floating-point numbers",
+    update=_truncated,
+)

@@ -30,6 +30,14 @@ def _once_more(x: Approximate, at: int, *, one_pass: bool) -> Pair:
     return mean, _divided((x - mean) * (x - mean), x) + rest * rest / float(x.shape[0])
 
 
+def _repeated(x: Approximate, at: int) -> Pair:
+    """Return the batch statistics of all rows and one of them once more."""
+    count = float(x.shape[0] + 1)
+    mean = (total(x, 0)[0] + x[at]) / count
+    rest = x[at] - mean
+    return mean, (total((x - mean) * (x - mean), 0)[0] + rest * rest) / count
+
+
 for _name, _at in (("first", 0), ("last", -1)):
     for _suffix, _pass in (("", False), ("-in-one-pass", True)):
         alternative(
@@ -38,6 +46,12 @@ for _name, _at in (("first", 0), ("last", -1)):
             remedy="start with zeros, or with the row after it",
             statistics=lambda m, x, at=_at, one=_pass: _once_more(x, at, one_pass=one),
         )
+    alternative(
+        f"{_name}-row-repeated",
+        f"the {_name} row is there twice in the batch statistics, which are those of N+1 rows",
+        remedy="start with zeros, or with the row after it",
+        statistics=lambda m, x, at=_at: _repeated(x, at),
+    )
     alternative(
         f"{_name}-row-counted-twice-in-mean",
         f"the {_name} row counts twice in the sum for the mean",

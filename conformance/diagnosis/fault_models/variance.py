@@ -4,7 +4,17 @@ from __future__ import annotations
 
 # Steps accept every argument that the model passes; loop variables are bound as defaults.
 # ruff: noqa: ARG005
-from conformance.diagnosis.approximate import Approximate, absolute, average, maximum, minimum, root
+import numpy as np
+
+from conformance.diagnosis.approximate import (
+    Approximate,
+    Float64,
+    absolute,
+    average,
+    maximum,
+    minimum,
+    root,
+)
 from conformance.diagnosis.fault_model import ANY_SIZE, Parameter, alternative, family
 from conformance.diagnosis.formulas import mean_square, unbiased
 from conformance.diagnosis.reference_model import ReferenceModel
@@ -17,6 +27,12 @@ def undefined(var: Approximate, rows: int) -> Approximate:
     return var * (rows / (rows - 1.0)) if rows > 1 else var * float("nan")
 
 
+def _largest(x: Approximate) -> Float64:
+    """Return the largest |x| of each feature, (D,), or 1 if all are 0."""
+    largest: Float64 = np.abs(x.value).max(axis=0, initial=0.0)
+    return np.where(largest > 0, largest, 1.0)
+
+
 def _rows(x: Approximate) -> float:
     return float(x.shape[0])
 
@@ -25,6 +41,17 @@ def _deviation(m: ReferenceModel, x: Approximate, mean: Approximate) -> Approxim
     del m
     return average(absolute(x - mean), 0)[0]
 
+
+for _id, _power, _words in (
+    ("variance-rescaled-once", 1, "is multiplied by max |x| instead of its square"),
+    ("variance-not-rescaled", 2, "is not multiplied by the square of max |x|"),
+):
+    alternative(
+        _id,
+        f"the variance of rows that are divided by max |x| {_words}",
+        remedy="multiply it by the square of what the rows were divided by",
+        batch_var=lambda m, x, mean, power=_power: _var(m, x, mean) / _largest(x) ** power,
+    )
 
 for _suffix, _bessel, _words in (
     ("", unbiased, ""),

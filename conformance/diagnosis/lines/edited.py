@@ -112,12 +112,13 @@ class Edits:
             return self._find(usual)
         if line.uses and (other := self._find_of(Rank.SIBLING)):  # what is right for something else
             return other
-        near = [] if _is_number(line.quantity) else [e for e in likely if _meets(e.place, line)]
+        weak = _is_number(line.quantity)
+        near = [] if weak else [each for each in likely if _meets(each.place, line)]
         if there := self._find(near):
             return self._find_around(line, there, usual) or _with_edit(line, there)
         pulled = any(each.gradients is not None for each, _ in self.wrong)
         # what a rule keeps is right for another use
-        chosen = (e for e in likely if e.scope and (pulled or e.rank <= Rank.CHOICE))
+        chosen = (e for e in likely if e.scope and (pulled or weak or e.rank <= Rank.CHOICE))
         if found := self._find([*dict.fromkeys((*usual, *chosen))]):
             return found
         if merges:

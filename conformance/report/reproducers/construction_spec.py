@@ -10,12 +10,12 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from conformance.adapters.array_parts import split_part
 from conformance.adapters.calling import DEFAULT
 from conformance.adapters.construction import Construction
 from conformance.adapters.driven import Driven
 from conformance.adapters.gallery import find_galleries
 from conformance.adapters.implementation import Implementation
-from conformance.adapters.parts import split_part
 from conformance.adapters.protocols import ARRAYS, COMMAND, Config
 from conformance.adapters.resolve import FILE_MODULE_PREFIX, find_registered
 from conformance.engine.sandbox.messages import Request

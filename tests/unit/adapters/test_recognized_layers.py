@@ -125,6 +125,8 @@ def test_unseen_lines(name: str):
 
 NF = 'features="num_features", rngs=False'
 CONFIGURED = 'features="{0}.width", momentum="{0}.decay", eps="{0}.epsilon", {1}'
+STACKED = 'running_mean="stats[0]", running_var="stats[1]"'
+SCALED = f'{NF}, gamma="scale", beta="bias"'
 UNUSUAL = {
     "Listed": f'{NF}, flag="mode", flag_values=("train", "infer")',
     "WithDefault": f'{NF}, flag="split", flag_values=("TRAIN", "TEST")',
@@ -139,6 +141,13 @@ UNUSUAL = {
     "KeepsMean": f"{NF}, {TRAINS}",
     "Typed": f"{NF}, {TRAINS}, takes_numpy=False",
     "Indexed": f"{NF}, {TRAINS}, takes_numpy=False",
+    "OneArray": f'{NF}, gamma="affine[0]", beta="affine[1]", {STACKED}, {TRAINS}, '
+    'fixed={"momentum": 0.9, "eps": 1e-05}',
+    "StackedStatistics": f'{SCALED}, {STACKED}, {TRAINS}, fixed={{"momentum": 0.9, "eps": 1e-05}}',
+    "InDictionary": f"{SCALED}, running_mean=\"stats['mean']\", running_var=\"stats['var']\", "
+    f'{TRAINS}, fixed={{"momentum": 0.9, "eps": 1e-05}}',
+    "TimeConstant": f'{NF}, {TRAINS}, fixed={{"momentum": 0.9, "eps": 1e-05}}',
+    "IgnoresOptions": f"{NF}, {TRAINS}",
     "OptionalConfig": CONFIGURED.format("config", f"rngs=False, {TRAINS}"),
 }
 
@@ -161,8 +170,7 @@ def test_random_streams_are_further_state():
     [
         ("OfEnum", 'flag="phase", flag_values='),
         ("StandardDeviation", r"running_std is not a variance.*Implementation\(name=…, build=…\)"),
-        ("OneArray", r"affine \(2, 3\), stats \(2, 3\).*read and write"),
-        ("StackedStatistics", r"in one array, stats, of shape \(2, D\).*read and write"),
+        ("StackedColumns", r"in one array, stats, of shape \(D, 2\).*read and write"),
         ("Plain", r"f\(x, gamma, beta, mean, var, training, momentum, eps\)"),
         ("make_pair", r"returned a tuple.*f\(x, gamma, beta"),
     ],
