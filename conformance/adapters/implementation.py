@@ -272,7 +272,8 @@ class Implementation(ClassConstructors):
             eps: Name of the constructor argument for ε.
             rngs: Name of the constructor argument for ``nnx.Rngs``; False if there is none.
             gamma: Name of the attribute with γ, of any shape that has D numbers along one axis;
-                with dots, "bn.scale", for a submodule's; None if the layer has no γ.
+                with dots, "bn.scale", for a submodule's; "both[0]" or "both['scale']" for one of
+                several arrays that an attribute holds; None if the layer has no γ.
             beta: Name of the attribute with β; None if there is none.
             running_mean: Name of the attribute with the running mean; None if there is none.
             running_var: Name of the attribute with the running variance; None if there is none.

@@ -15,7 +15,7 @@ class Rank(IntEnum):
     """How usual an edit is; the most usual first."""
 
     CALL = 0
-    """Arguments are exchanged, one is left out or overrides an attribute, or a reshaping
+    """Arguments are exchanged, one is left out or overrides an attribute or another, or a reshaping
     transposes."""
     CHOICE = 1
     """A comparison, a condition or a choice is another one; so is the order of results."""
@@ -94,9 +94,8 @@ def alternatives(node: ast.expr, parent: ast.AST, field: str, function: Function
     """
     if isinstance(node, ast.Call):
         yield from _other_calls(node)
-    elif isinstance(node, ast.Tuple | ast.List):
-        for one, two in combinations(range(len(node.elts[:_MOST_ARGUMENTS])), 2):
-            yield Rank.VALUE, type(node)(exchanged(node.elts, one, two), ast.Load())
+    elif isinstance(node, ast.Tuple | ast.List | ast.Dict):
+        yield from _other_displays(node)
     elif isinstance(node, ast.BinOp | ast.UnaryOp):
         yield from _other_operations(node)
     elif isinstance(node, ast.IfExp | ast.BoolOp | ast.Compare):
@@ -113,6 +112,17 @@ def alternatives(node: ast.expr, parent: ast.AST, field: str, function: Function
         yield Rank.VALUE, ast.UnaryOp(ast.Not(), node)
     if field == "value" and isinstance(parent, ast.Assign | ast.Return):
         yield from _with_factors(node, function)
+
+
+def _other_displays(node: ast.Tuple | ast.List | ast.Dict) -> Others:
+    if not isinstance(node, ast.Dict):
+        for one, two in combinations(range(len(node.elts[:_MOST_ARGUMENTS])), 2):
+            yield Rank.VALUE, type(node)(exchanged(node.elts, one, two), ast.Load())
+        return
+    for at in range(1, len(node.keys)):
+        if node.keys[at] is None or node.keys[at - 1] is None:  # **entries, the last overrides
+            keys, values = (exchanged(each, at - 1, at) for each in (node.keys, node.values))
+            yield Rank.CALL, ast.Dict(keys, values)
 
 
 def _other_choices(
@@ -197,7 +207,9 @@ def _other_operations(node: ast.BinOp | ast.UnaryOp) -> Others:
         yield Rank.CHOICE if isinstance(node.op, ast.Not) else Rank.OPERATION, node.operand
         return
     if not isinstance(node.op, ast.Add | ast.Mult):
-        yield Rank.OPERATION, ast.BinOp(node.right, node.op, node.left)
+        overrides = isinstance(node.op, ast.BitOr)  # of two dictionaries, the last
+        rank = Rank.CALL if overrides else Rank.OPERATION
+        yield rank, ast.BinOp(node.right, node.op, node.left)
     if type(node.op) in _OTHER_OPERATOR:
         yield Rank.OPERATION, ast.BinOp(node.left, _OTHER_OPERATOR[type(node.op)](), node.right)
     yield Rank.OPERATION, node.left

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -19,26 +18,23 @@ from conformance.adapters.recognition.arrays import (
     find_stacked,
     locate_arrays,
 )
-from conformance.adapters.recognition.building import label_of, make_specimen
+from conformance.adapters.recognition.building import label_of
 from conformance.adapters.recognition.callables import GUIDE
 from conformance.adapters.recognition.conclusion import Recognized
 from conformance.adapters.recognition.constructor import (
-    EPS,
-    GUESS,
-    MOMENTUM,
     WIDTH,
     Plan,
-    explain_missing,
 )
 from conformance.adapters.recognition.effects import Chosen, choose_mode, normalizes_all_axes
 from conformance.adapters.recognition.extended import find_extended
 from conformance.adapters.recognition.findings import Domain, Findings
-from conformance.adapters.recognition.hyperparameters import Measured, find_changing, measure
+from conformance.adapters.recognition.hyperparameters import Measured, measure
 from conformance.adapters.recognition.mode_choice import NO_MODE, list_possible_words, read_call
 from conformance.adapters.recognition.ranks import Fit, list_further_layouts, prefer_spatial
 from conformance.adapters.recognition.shapes import match_known_shape
 from conformance.adapters.recognition.signature import Signature
 from conformance.adapters.recognition.specimen import Specimen, value_of
+from conformance.adapters.recognition.tried_arguments import Arguments
 from conformance.requirements.deviations import DTYPES, Deviation
 
 
@@ -140,103 +136,12 @@ class Examination:
 
     def _measure(self, chosen: Chosen, located: Located) -> Measured:
         """Measure momentum and ε, and find their arguments where names do not say."""
-
-        def measure_again(specimen: Specimen) -> Measured:
-            return measure(specimen, self._fit, chosen, located.roles)
-
-        measured = measure_again(self._specimen)
-        if self._drop_ineffective(measured):
-            measured = measure_again(self._specimen)
-        candidates = self._list_candidates()
-        if not candidates:
-            return measured
-        found = self._list_known_options()
-        found |= find_changing(candidates, self._build_with, measured, measure_again)
-        unknown = [each for each in self._plan.guessed if each not in found.values()]
-        if unknown:
-            plan = replace(
-                self._plan,
-                arguments={k: v for k, v in self._plan.arguments.items() if k not in unknown},
-            )
-            raise AdapterError(explain_missing(self._name, plan, unknown))
-        if not found:
-            return measured
-        left = {k: v for k, v in self._plan.arguments.items() if k not in found.values()}
-        keywords = {**self._plan.keywords, **found}
-        self._plan = replace(self._plan, keywords=keywords, arguments=left, guessed=())
-        self._specimen = self._build_with()
-        return measure_again(self._specimen)
-
-    def _build_with(self, arguments: Mapping[str, float] | None = None) -> Specimen:
-        specimen = make_specimen(self._plan, further=arguments)
-        return replace(specimen, stacked=self._specimen.stacked)
-
-    def _list_candidates(self) -> dict[str, float]:
-        """Return numeric arguments whose names say nothing, while a role has no argument.
-
-        Momentum and ε are both between 0 and 1.
-        """
-        if {"momentum", "eps"} <= self._plan.keywords.keys():
-            return dict.fromkeys(self._plan.guessed, GUESS / 2)
-        taken = {*self._plan.keywords.values(), *self._plan.arguments}
-        hidden = _HIDDEN if self._signature.is_open else {}
-        optional = {
-            name: value
-            for role, values in hidden.items()
-            for name, value in values.items()
-            if role not in self._plan.keywords and name not in self._signature.parameters
-        }
-        optional |= {
-            name: each.default / 2
-            for name, each in self._signature.parameters.items()
-            if name not in taken and type(each.default) is float and 0 < each.default <= 1
-        }
-        return dict.fromkeys(self._plan.guessed, GUESS / 2) | optional
-
-    def _list_known_options(self) -> dict[str, str]:
-        """Return the names that ``**kwargs`` accepts for a role, if not just any name is.
-
-        If such an argument has no effect, that is the layer's fault.
-        """
-        known: dict[str, str] = {}
-        if self._signature.is_open and not self._takes_anything():
-            for role in _HIDDEN.keys() - self._plan.keywords.keys():
-                for name, value in _HIDDEN[role].items():
-                    if role not in known and self._is_built_with({name: value / 2}):
-                        known[role] = name
-        return known
-
-    def _takes_anything(self) -> bool:
-        return self._is_built_with({_NO_OPTION: GUESS})
-
-    def _is_built_with(self, arguments: Mapping[str, float]) -> bool:
-        try:
-            self._build_with(arguments)
-        except Exception:  # noqa: BLE001  a constructor may raise anything
-            return False
-        return True
-
-    def _drop_ineffective(self, measured: Measured) -> bool:
-        """Drop arguments that only ``**kwargs`` takes and that change nothing: values are fixed."""
-        wrong = {
-            "momentum": _is_other(measured.weight, MOMENTUM, 1 - MOMENTUM),
-            "eps": _is_other(measured.eps, EPS),
-        }
-        swallowed = {
-            role
-            for role, own in self._plan.keywords.items()
-            if wrong.get(role) and self._is_swallowed(own)
-        }
-        if swallowed and self._takes_anything():
-            left = {k: v for k, v in self._plan.keywords.items() if k not in swallowed}
-            self._plan = replace(self._plan, keywords=left)
-            self._specimen = self._build_with()
-            return True
-        return False
-
-    def _is_swallowed(self, own: str) -> bool:
-        parameter = self._signature.parameters.get(own)
-        return parameter is None or parameter.inherited
+        arguments = Arguments(self._name, self._plan, self._signature, self._specimen)
+        measured = arguments.measure(
+            lambda specimen: measure(specimen, self._fit, chosen, located.roles)
+        )
+        self._plan, self._specimen = arguments.plan, arguments.specimen
+        return measured
 
     def _list_ignored(self, chosen: Chosen, wider: Wider | None) -> tuple[str, ...]:
         used = {chosen.mode.calling.flag, wider.mask if wider is not None else None}
@@ -288,20 +193,6 @@ class Examination:
         except Exception:  # noqa: BLE001  a call may raise anything
             return True
         return False
-
-
-_NO_OPTION = "conformance_no_option"
-"""The name of an argument that no constructor knows."""
-
-_HIDDEN: Mapping[str, Mapping[str, float]] = {
-    "momentum": {"momentum": MOMENTUM, "decay": MOMENTUM},
-    "eps": {"eps": EPS, "epsilon": EPS},
-}
-"""Arguments that ``**kwargs`` may take without naming them, and values that are not defaults."""
-
-
-def _is_other(value: float | None, *expected: float) -> bool:
-    return value is not None and all(abs(value - each) > 1e-2 * each for each in expected)
 
 
 def _explain_other_form(name: str, path: str) -> str:
