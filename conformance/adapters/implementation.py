@@ -19,7 +19,7 @@ from conformance.adapters.errors import AdapterError
 from conformance.adapters.mining import MOST, mine
 from conformance.adapters.protocols import ARRAYS, COUNT, Config, Layer
 from conformance.adapters.recognized import Recognition
-from conformance.requirements.deviations import Deviation, visibility_of
+from conformance.requirements.deviations import LARGEST_DEBIASED, Deviation, visibility_of
 from conformance.requirements.requirement import Capability
 
 
@@ -155,6 +155,7 @@ class Implementation(ClassConstructors):
         for deviation in sorted(self.deviations, key=lambda d: d.name):
             self._check_verifiable(deviation)
             self._check_alone(deviation)
+        self._check_momentum()
 
     def _check_verifiable(self, deviation: Deviation) -> None:
         offered = self.capabilities
@@ -172,6 +173,17 @@ class Implementation(ClassConstructors):
         if len(alike) > 1:
             msg = f"{self.name!r} declares {' and '.join(alike)}, of which only one can be true."
             raise AdapterError(f"{msg} Remove the others.")
+
+    def _check_momentum(self) -> None:
+        momentum = dict(self.design.fixed).get("momentum", 0.0)
+        if Deviation.ZERO_DEBIASED_STATISTICS in self.deviations and momentum > LARGEST_DEBIASED:
+            msg = (
+                f"{self.name!r} has a fixed momentum of {momentum:g} and declares "
+                "ZERO_DEBIASED_STATISTICS, which divides by 1 − mᵗ and is judged up to "
+                f"{LARGEST_DEBIASED:g}. Pass a smaller momentum in `arguments`, or leave the "
+                "declaration out."
+            )
+            raise AdapterError(msg)
 
     @property
     def capabilities(self) -> frozenset[Capability]:

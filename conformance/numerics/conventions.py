@@ -11,7 +11,7 @@ import numpy as np
 from conformance.adapters.design import PLAIN, Design
 from conformance.adapters.protocols import ARRAYS, PARAMETERS, STATISTICS, Config
 from conformance.numerics.dtypes import LARGEST_IN_FLOAT16, ROUNDOFF, SPACING_AT_ZERO
-from conformance.requirements.deviations import DTYPES, Deviation
+from conformance.requirements.deviations import DTYPES, LARGEST_DEBIASED, Deviation
 
 _COUNTING = frozenset({Deviation.ZERO_DEBIASED_STATISTICS, Deviation.FIRST_BATCH_REPLACES})
 _STORED = {Deviation.statistics_in(dtype): dtype for dtype in DTYPES}
@@ -143,7 +143,8 @@ class Conventions:
 
     def largest_momentum(self) -> float:
         """Return the largest momentum that makes sense: 1, or less where 1 − mᵗ divides."""
-        return 0.99 if Deviation.ZERO_DEBIASED_STATISTICS in self.deviations else 1.0
+        debiased = Deviation.ZERO_DEBIASED_STATISTICS in self.deviations
+        return LARGEST_DEBIASED if debiased else 1.0
 
     def normalises_with_average(self) -> bool:
         """Return whether y of a training call is computed from rm' and rv' instead of μ and v."""

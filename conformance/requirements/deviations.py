@@ -25,6 +25,10 @@ RENAMED = {
 """Names of earlier versions, and those of today."""
 
 
+LARGEST_DEBIASED = 0.99
+"""The largest momentum of averages that are divided by 1 − mᵗ, of which little is left near 1."""
+
+
 class _Names(EnumMeta):
     """Refuses names of earlier versions, and says what they are today."""
 

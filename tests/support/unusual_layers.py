@@ -280,6 +280,22 @@ class TimeConstant(_Base):
         return self.apply(x, train)
 
 
+class Cumulative(_Base):
+    """Each batch weighs as much as all before, so no momentum below 1 fits."""
+
+    def __init__(self, num_features):
+        super().__init__(num_features)
+        self.batches = nnx.BatchStat(jnp.zeros((), jnp.int32))
+
+    def __call__(self, x, train: bool):
+        if train:
+            self.batches[...] += 1
+            self.momentum = 1 - 1 / self.batches[...]
+        y = self.apply(x, train)
+        self.momentum = 0.0
+        return y
+
+
 class Settings(NamedTuple):
     """What a layer can be configured with."""
 

@@ -6,9 +6,11 @@ import pytest
 from support import misled_layers, published_layers, unseen_layers, unusual_layers
 
 from conformance.adapters.errors import AdapterError
+from conformance.adapters.implementation import Implementation
 from conformance.adapters.recognition import recognize as as_recognized
 from conformance.adapters.recognition.conclusion import Recognized
 from conformance.adapters.recognition.module import recognize_module
+from conformance.requirements.deviations import Deviation
 from impl.debiased import DebiasedBatchNorm
 from impl.variants import VARIANTS
 
@@ -163,6 +165,16 @@ def test_random_streams_are_further_state():
     """They are leaves like a counter, and are suggested with it."""
     found = recognize_module("file.py:KeepsStreams", unusual_layers.KeepsStreams)
     assert found.suggestions == ('extra=("seen", "noise.noise.count", "noise.noise.key")',)
+
+
+def test_a_suggestion_can_be_judged():
+    """A cumulative average is none that is divided by 1 − mᵗ, as m would be 1."""
+    found = recognize_module("file.py:Cumulative", unusual_layers.Cumulative)
+    assert found.suggestions == ('count="batches"',)
+
+    declared = frozenset({Deviation.ZERO_DEBIASED_STATISTICS})
+    with pytest.raises(AdapterError, match=r"fixed momentum of 1 .* up to 0\.99"):
+        Implementation.nnx(unusual_layers.Cumulative, fixed={"momentum": 1.0}, deviations=declared)
 
 
 @pytest.mark.parametrize(
